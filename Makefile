@@ -1,0 +1,48 @@
+# `make demo` and `make test` need only Python 3.11+, git and make: they build .venv themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check cover contract bench fix clean
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "building $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[emulator,dev]'
+	@touch $@
+
+demo: $(READY)  ## watch validate, plan, apply and drift against the built-in emulator
+	@$(BIN)/python demo/run.py
+
+test: $(READY)  ## run all tests
+	@$(BIN)/python -m pytest -q -n auto
+
+check: $(READY)  ## lint, format check, types, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+cover: $(READY)  ## run all tests and demand 95 % branch coverage
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term
+
+contract: $(READY)  ## hold the emulator to an OpenAPI document of OrderCloud: make contract SPEC=openapi.json
+	@test -f "$(SPEC)" || { echo "usage: make contract SPEC=openapi.json (OrderCloud serves it at /v1/openapi/v3)" >&2; exit 1; }
+	@OPENAPI_SPEC="$(abspath $(SPEC))" $(BIN)/python -m pytest -q tests/emulator/test_contract.py
+
+bench: $(READY)  ## measure, as ratios to what bounds each command
+	@$(BIN)/python benchmarks/bench.py
+
+fix: $(READY)  ## format, and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:  ## remove everything that was built
+	@rm -rf $(VENV) .reconciler .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,380 @@
+"""Plan x remote -> outcomes. Computes nothing: what the plan shows is what is sent.
+
+Each object is read again just before its write. If it is no longer what the plan saw, that change is a conflict and is
+not written. The only thing that the wire body has beyond `Change.after` are secret values: those that the live object
+shows are carried over, so that a PUT cannot erase them, and those that the plan names are put in.
+
+A write whose answer is lost is settled by reading: it counts as applied when the object is there as sent, and is sent
+again only when the object is there as before.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
+from typing import Final, TypeAlias
+from urllib.parse import quote
+
+from reconciler.errors import AnswerLost, BadAnswer, NotFound, ReconcilerError, Rejected, RemoteError, RequestFacts
+from reconciler.kinds import Kind
+from reconciler.model.json import ABSENT, Body, pointer, same
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Action, AssignmentChange, Change, FieldChange, Plan
+from reconciler.model.resource import Address, LiveResource
+from reconciler.model.secret import Secret
+from reconciler.remote.protocol import WriteRemote
+
+_TRIES: Final = 3
+"""How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""
+
+Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """How a run is watched and stopped."""
+
+    concurrency: int = 8
+    keep_going: bool = False
+    """Go on with other changes after one has failed."""
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None
+    """Called once per change as it ends, from one thread at a time."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked before each change: True starts no more of them."""
+
+
+def apply(
+    plan: Plan, remote: WriteRemote, kinds: Mapping[str, Kind], secrets: Secrets, controls: Controls
+) -> ApplyResult:
+    """Carry out every change of the plan that writes; deletions come last. Errors become outcomes, none is raised."""
+    known_ids = frozenset(change.id.casefold() for change in plan.changes if change.id and change.before is not None)
+    run = _Run(_Writer(remote, kinds, secrets, known_ids), controls)
+    todo = [change for change in plan.changes if change.action.writes]
+    run.carry_out([change for change in todo if change.action is not Action.DELETE])
+    run.carry_out([change for change in todo if change.action is Action.DELETE])
+    outcomes = tuple(run.outcomes[change.address] for change in todo)
+    left_out = any(outcome.status is Status.SKIPPED for outcome in outcomes)
+    return ApplyResult(outcomes, plan.summary.no_op, interrupted=left_out and controls.should_stop())
+
+
+class _Run:
+    """The pool: a fixed number of workers take one change after another until none is left or the run stops."""
+
+    def __init__(self, writer: "_Writer", controls: Controls) -> None:
+        self.outcomes: dict[Address, Outcome] = {}
+        self._writer = writer
+        self._controls = controls
+        self._lock = threading.Lock()
+        self._failed = False
+
+    def carry_out(self, changes: Sequence[Change]) -> None:
+        """Return when every change has an outcome."""
+        if changes:
+            with ThreadPoolExecutor(min(self._controls.concurrency, len(changes))) as pool:
+                for future in [pool.submit(self._one, change) for change in changes]:
+                    future.result()
+
+    def _one(self, change: Change) -> None:
+        outcome = self._skipped(change) or self._writer.write(change)
+        with self._lock:
+            self._failed |= outcome.status is not Status.APPLIED
+            self.outcomes[change.address] = outcome
+            self._controls.on_outcome(outcome)
+
+    def _skipped(self, change: Change) -> Outcome | None:
+        if self._controls.should_stop():
+            return Outcome(change, Status.SKIPPED, "the run was interrupted before it")
+        if self._failed and not self._controls.keep_going:
+            return Outcome(change, Status.SKIPPED, "an earlier change did not succeed")
+        return None
+
+
+_Step: TypeAlias = Outcome | Callable[[], Outcome]
+"""How a change ended, or else the write that is due."""
+
+
+class _Conflict(Exception):
+    """The object is not what the plan saw; the message says how."""
+
+    after_a_write = False
+    """A write of ours, whose answer is lost, may be a part of what it is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes one change and says how it ended."""
+
+    remote: WriteRemote
+    kinds: Mapping[str, Kind]
+    secrets: Secrets
+    known_ids: frozenset[str]
+    """Ids that were live when the plan was made: none of these is what a creation made."""
+
+    def write(self, change: Change) -> Outcome:
+        """Never raises: what went wrong is in the outcome."""
+        task = _Task(change, self.kinds[change.address.kind], self)
+        verb = {Action.CREATE: task.create, Action.UPDATE: task.update, Action.DELETE: task.delete}[change.action]
+        try:
+            return task.assign(verb())
+        except _Conflict as conflict:
+            return Outcome(change, Status.CONFLICT, str(conflict), change.id, uncertain=conflict.after_a_write)
+        except ReconcilerError as error:
+            hint = f"; {error.hint}" if error.hint else ""
+            uncertain = isinstance(error, AnswerLost)
+            return Outcome(change, Status.FAILED, f"{error.message}{hint}", change.id, uncertain=uncertain)
+        except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
+            message = f"internal error ({type(error).__name__}); please report it"
+            return Outcome(change, Status.FAILED, message, change.id, uncertain=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One change and all it takes to carry it out."""
+
+    change: Change
+    kind: Kind
+    writer: _Writer
+
+    # ------------------------------------------------------------------------------------------------------- verbs
+
+    def update(self) -> Outcome:
+        """Replace the object, if it is what the plan saw."""
+        sent: dict[str, Secret | None] = {}
+
+        def step(lost: AnswerLost | None) -> _Step:
+            live = self._read()
+            if live is None:
+                raise _Conflict("it was deleted since it was planned")
+            if self._is_done(live):
+                return self._found(live, lost, sent)
+            self._demand_unmoved(live)
+            sent.update(self._secrets(live))
+            return lambda: self._verified(self._put(sent), "PUT", sent)
+
+        return _settle(step)
+
+    def create(self) -> Outcome:
+        """Make the object under its planned id, or, where the service makes ids itself, under one of the service's."""
+        sent = self._secrets(None)
+
+        def step(lost: AnswerLost | None) -> _Step:
+            live = self._read()
+            if live is None:
+                return lambda: self._verified(self._put(sent), "PUT", sent)
+            if not lost and not self._is_done(live):
+                raise _Conflict("an object of its id has appeared since it was planned")
+            return self._found(live, lost, sent)
+
+        try:
+            return _settle(step)
+        except NotFound:
+            return self._create_by_post()  # before 1.0.406 the API documents this PUT as "Update" only
+
+    def _create_by_post(self) -> Outcome:
+        """Create exactly once: look for an object of the name before each try, whoever may have made it."""
+        sent = self._secrets(None)
+
+        def step(lost: AnswerLost | None) -> _Step:
+            found = self._newcomers()
+            if not found:
+                return lambda: self._verified(
+                    self.writer.remote.post(self.kind.path, {**self._after, **sent}), "POST", sent
+                )
+            if len(found) > 1 or not (lost or self._is_done(found[0])):
+                ids = ", ".join(sorted(one.id for one in found))
+                raise _Conflict(f"of its name there have appeared since it was planned: {ids}")
+            return self._found(found[0], lost, sent)
+
+        return _settle(step)
+
+    def delete(self) -> Outcome:
+        """Delete the object, if it is what the plan saw."""
+
+        def step(lost: AnswerLost | None) -> _Step:
+            live = self._read()
+            if live is None:
+                message = "" if lost else "it was gone already"
+                return Outcome(self.change, Status.APPLIED, message, self.change.id)
+            self._demand_unmoved(live)
+            return self._send_delete
+
+        return _settle(step)
+
+    def _send_delete(self) -> Outcome:
+        # NotFound: somebody else deleted it a moment ago
+        with suppress(NotFound):
+            self.writer.remote.delete(self.kind.path, self._id)
+        return Outcome(self.change, Status.APPLIED, id=self.change.id)
+
+    def assign(self, outcome: Outcome) -> Outcome:
+        """Assign and unassign parties, once the body is there. Each step may be repeated: done twice it is done once.
+
+        Source: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404; either means done.
+        """
+        if outcome.status is not Status.APPLIED or not outcome.id:
+            return outcome
+        for step in self.change.assignments:
+            try:
+                _repeated(partial(self._assign_one, step, outcome.id))
+            except RemoteError as error:
+                message = f"the body was written, but not all assignments: {error.message}"
+                return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
+        return outcome
+
+    def _assign_one(self, step: AssignmentChange, object_id: str) -> None:
+        if self.kind.assignments is None:
+            raise ValueError(f"{self.kind.name} has no assignments")
+        party = self.kind.assignments.party(step.party)
+        if step.assign:
+            body = {self.kind.assignments.object_field: object_id, party.field: step.id}
+            try:
+                self.writer.remote.post(self.kind.assignments.path, body)
+            except Rejected as error:
+                if error.request.status != HTTPStatus.CONFLICT:
+                    raise
+        else:
+            with suppress(NotFound):
+                self.writer.remote.delete(f"{party.path}/{quote(step.id, safe='')}/{party.unassign}", object_id)
+
+    # ----------------------------------------------------------------------------------------------------- looking
+
+    @property
+    def _id(self) -> str:
+        if not self.change.id:
+            raise ValueError(f"{self.change.address} was planned without an id")
+        return self.change.id
+
+    @property
+    def _after(self) -> Body:
+        if self.change.after is None:
+            raise ValueError(f"{self.change.address} was planned without a body")
+        return self.change.after
+
+    def _read(self) -> LiveResource | None:
+        """The object as it is now; None only where the service says that it is not there."""
+        try:
+            body = self.writer.remote.get(self.kind.path, self._id)
+        except NotFound:
+            return None
+        return self.kind.live(body, self._facts("GET"))
+
+    def _newcomers(self) -> list[LiveResource]:
+        """Objects of our name that were not there when the plan was made."""
+        name = self._after[self.kind.name_field]
+        bodies = self.writer.remote.list_all(self.kind.path)
+        found = [self.kind.live(body, self._facts("GET")) for body in bodies if body.get(self.kind.name_field) == name]
+        return [one for one in found if one.id.casefold() not in self.writer.known_ids]
+
+    def _demand_unmoved(self, live: LiveResource) -> None:
+        moved = self.kind.moved(self.change.before or {}, live.body)
+        if moved:
+            raise _Conflict(f"somebody changed it since it was planned: {', '.join(moved)}")
+
+    def _is_done(self, live: LiveResource) -> bool:
+        """Whether the object is already what we are about to make of it: another run, or a lost answer, did it."""
+        return not self._misses(live, self._secrets(None))
+
+    # ----------------------------------------------------------------------------------------------------- writing
+
+    def _secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
+        """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
+        carried = live.secrets if live else {}
+        address = self.change.address
+        planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
+        return {**carried, **planned}
+
+    def _put(self, secrets: Mapping[str, Secret | None]) -> Body:
+        return self.writer.remote.put(self.kind.path, self._id, {**self._after, **secrets})
+
+    def _verified(self, answer: Body, method: str, sent: Mapping[str, Secret | None]) -> Outcome:
+        """Compare the answer with what was sent.
+
+        Raises:
+            AnswerLost: the answer is of no use, so that only a look tells.
+        """
+        try:
+            live = self.kind.live(answer, self._facts(method))
+        except BadAnswer as error:
+            raise AnswerLost("it was carried out, but its answer cannot be used", error.request) from error
+        return self._compared(live, sent)
+
+    def _found(self, live: LiveResource, lost: AnswerLost | None, sent: Mapping[str, Secret | None]) -> Outcome:
+        """The object is there without an answer that says so: our write whose answer was lost, or another's."""
+        return self._compared(live, sent, "" if lost else "it was so already")
+
+    def _compared(self, live: LiveResource, sent: Mapping[str, Secret | None], message: str = "") -> Outcome:
+        """Whether the service holds what was sent."""
+        misses = self._misses(live, sent)
+        status = Status.NOT_CONVERGED if misses else Status.APPLIED
+        return Outcome(self.change, status, message, live.id, misses)
+
+    def _misses(self, live: LiveResource, sent: Mapping[str, Secret | None]) -> tuple[FieldChange, ...]:
+        """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""
+        held, fields = live.body, self.kind.fields
+        known = [
+            FieldChange(pointer(name), value, held.get(name, ABSENT))
+            for name, value in self._after.items()
+            if name in fields
+            and not same(fields[name].canonical_value(value), fields[name].canonical_value(held.get(name)))
+        ]
+        lost = [
+            FieldChange(pointer(name), value, ABSENT)
+            for name, value in self._after.items()
+            if name not in fields and name not in held and value is not None
+        ]
+        secret = [
+            FieldChange(pointer(name), ABSENT, ABSENT, sensitive=True)
+            for name, value in sent.items()
+            if not _same_secret(live.secrets.get(name), value)
+        ]
+        return (*known, *lost, *secret)
+
+    def _facts(self, method: str) -> RequestFacts:
+        return RequestFacts(method, f"/v1{self.kind.path}/{self.change.id}")
+
+
+def _same_secret(left: Secret | None, right: Secret | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return left.equals(right)
+
+
+def _repeated(send: Callable[[], None]) -> None:
+    """Send a write that may be repeated until there is an answer to it, or no more tries."""
+    for _ in range(_TRIES - 1):
+        with suppress(AnswerLost):
+            send()
+            return
+    send()
+
+
+def _settle(step: Callable[[AnswerLost | None], _Step], tries: int = _TRIES, lost: AnswerLost | None = None) -> Outcome:
+    """Look, write, and where the answer is lost look again, until it is known how the change ended.
+
+    Args:
+        step: looks, and gives the outcome or else the write to be sent; told the error of the write before, if any.
+        tries: how many writes may be sent.
+        lost: the error of the write before.
+
+    Raises:
+        AnswerLost: nobody knows whether it was written, or every answer was lost and the object is as it was.
+    """
+    try:
+        now = step(lost)
+    except _Conflict as conflict:
+        conflict.after_a_write = lost is not None
+        raise
+    except RemoteError as error:
+        raise lost or error from error
+    if isinstance(now, Outcome):
+        return now
+    if lost and not tries:
+        raise lost
+    try:
+        return now()
+    except AnswerLost as error:
+        return _settle(step, tries - 1, error)

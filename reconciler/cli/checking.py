@@ -1,0 +1,86 @@
+"""Global options and paths -> a report on manifests and configuration, for one environment or for all."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from reconciler.cli.environment import configuration_path, environment_name, load_context, no_configuration
+from reconciler.cli.options import Common
+from reconciler.config import Config, load_config, select_environment
+from reconciler.errors import InputError
+from reconciler.loader import LoadContext, inspect
+from reconciler.model.diagnostic import Diagnostic, Waived
+from reconciler.render.report import Checked, Report
+
+_Found = TypeVar("_Found", Diagnostic, Waived)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What loading for one environment came to."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    files: frozenset[str]
+    documents: int | None = None
+    waived: tuple[Waived, ...] = ()
+
+
+def check(common: Common, paths: Sequence[Path], *, allow_unknown_roles: bool) -> Report:
+    """Load for every environment that is meant; the same fault in all of them is one fault.
+
+    A fault of the configuration itself is a fault like any other, and ends the search for more.
+
+    Raises:
+        ReconcilerError: there is no configuration, and it is needed: an environment is named, or no path is.
+    """
+    file = configuration_path(common)
+    if file is None:
+        if not paths or environment_name(common):
+            raise no_configuration()
+        return _report({"": _check(paths, LoadContext(allow_unknown_roles=allow_unknown_roles))})
+    try:
+        config = load_config(file)
+    except InputError as error:
+        return _report({"": _Check(error.diagnostics, frozenset([str(file)]))})
+    environments = [select_environment(config, name) for name in _names(config, common)]
+    partial, paths = bool(paths), paths or config.manifests
+    contexts = [
+        load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial) for each in environments
+    ]
+    return _report({str(context.environment): _check(paths, context) for context in contexts})
+
+
+def _names(config: Config, common: Common) -> Sequence[str]:
+    name = environment_name(common)
+    return [name] if name else list(config.environments)
+
+
+def _check(paths: Sequence[Path], context: LoadContext) -> _Check:
+    found = inspect(paths, context)
+    documents = len(found.resources) if found.is_sound else None
+    return _Check(found.diagnostics, found.files, documents, found.waived)
+
+
+def _report(checks: Mapping[str, _Check]) -> Report:
+    """Each fault once, with the environments that have it where some have not."""
+    faults = _by_environment({name: one.diagnostics for name, one in checks.items()})
+    waived = _by_environment({name: one.waived for name, one in checks.items()})
+    documents = [one.documents for one in checks.values()]
+    known = None if None in documents else max((number or 0 for number in documents), default=0)
+    return Report(
+        tuple(Checked(diagnostic, names) for diagnostic, names in faults),
+        len(frozenset().union(*(one.files for one in checks.values()))),
+        known,
+        tuple((Checked(one.diagnostic, names), one.waiver) for one, names in waived),
+    )
+
+
+def _by_environment(found: Mapping[str, Iterable[_Found]]) -> Iterator[tuple[_Found, tuple[str, ...]]]:
+    """Give each once, sorted, with the environments that have it; with none where all have it."""
+    names: dict[_Found, list[str]] = {}
+    for name, ones in found.items():
+        for one in ones:
+            names.setdefault(one, []).append(name)
+    for one in sorted(names):
+        yield one, tuple(names[one]) if len(names[one]) < len(found) else ()

@@ -1,0 +1,138 @@
+"""A saved plan, or manifests and a service -> changes of the service, and what became of each."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli import exit as codes
+from reconciler.cli.ask import is_confirmed, somebody_is_there
+from reconciler.cli.documents import PLANS, RESULTS, plan_text, style_of_stdout
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.files import is_plan
+from reconciler.cli.options import Common, common_options, file_name, format_option, text, unknown_roles_option
+from reconciler.cli.progress import progress
+from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.stopping import stoppable
+from reconciler.cli.streams import emit, tell
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.render.failure import failure
+
+if TYPE_CHECKING:
+    from reconciler.cli.session import Session
+    from reconciler.model.outcome import ApplyResult
+    from reconciler.model.plan import Plan
+    from reconciler.remote.protocol import WriteRemote
+
+
+@click.command(
+    "apply",
+    epilog="""
+\b
+Examples:
+  reconciler plan --env staging --out plan.json && reconciler apply plan.json
+  reconciler apply --env staging                   # plans, shows it, asks
+  reconciler apply --env staging --auto-approve    # plans and does not ask
+  reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
+  reconciler apply plan.json --ack 0123456789ab    # accepts what the guards object to in this very plan
+
+Ctrl-C starts no more changes, finishes those on their way, shows what is left and exits with 130.
+""",
+)
+@click.argument("paths", nargs=-1, type=file_name, metavar="[PLANFILE] [PATH]...")
+@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option("--ack", type=text, metavar="DIGITS", help="Accept the guards' findings: the plan's first 12 digits.")
+@click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
+@format_option(list(RESULTS))
+@selection_options
+@unknown_roles_option
+@common_options
+@click.pass_obj
+def command(  # noqa: PLR0913  # one for each option
+    common: Common,
+    paths: tuple[Path, ...],
+    *,
+    auto_approve: bool,
+    ack: str | None,
+    keep_going: bool,
+    format_name: str,
+    only: tuple[str, ...],
+    selector: dict[str, str],
+    allow_unknown_roles: bool,
+) -> ExitCode:
+    """Change the service to what the manifests ask for.
+
+    Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
+    shows the plan and asks.
+    """
+    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+
+    selection = selection_of(only, selector)
+    saved, paths = _parted(paths)
+    if saved and not selection.is_everything:
+        hint = "leave them out, or plan again with them"
+        raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
+    if not (saved or auto_approve or somebody_is_there()):
+        message = "nobody can be asked to approve the changes: this is no terminal"
+        raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")
+    session = Session.open(common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection)
+    with session.writer() as remote:
+        plan = _checked(session, saved, remote) if saved else _approved(session, remote, ack, ask=not auto_approve)
+        result = _carry_out(session, remote, plan, ack, keep_going=keep_going)
+    _show(result, format_name)
+    return codes.of_result(result)
+
+
+def _show(result: "ApplyResult", format_name: str) -> None:
+    """Write the result. Where that fails, the exit code is still that of what was done to the service."""
+    try:
+        emit(RESULTS[format_name](result, style_of_stdout()))
+    except ReconcilerError as error:
+        tell(failure(error, style_of_stderr()))
+
+
+def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
+    """A saved plan, where the first path is one, and the other paths."""
+    plans = [path for path in paths if is_plan(path)]
+    if not plans:
+        return None, paths
+    if plans != [paths[0]]:
+        raise UsageError("apply takes one PLANFILE, and takes it first", hint="see reconciler apply --help")
+    from reconciler import planfile  # noqa: PLC0415  # see main
+
+    return planfile.read(paths[0]), paths[1:]
+
+
+def _checked(session: "Session", saved: "Plan", remote: "WriteRemote") -> "Plan":
+    session.check(saved, remote)
+    return saved
+
+
+def _approved(session: "Session", remote: "WriteRemote", ack: str | None, *, ask: bool) -> "Plan":
+    """Plan and show it; ask unless it is approved already. What a guard refuses anyway is not asked about."""
+    plan = session.plan_with(remote)
+    ask = ask and plan.has_changes and _is_acceptable(plan, ack)
+    if ask or not session.common.quiet:
+        tell(plan_text(PLANS["text"], plan, style_of_stderr()))
+    if ask and not is_confirmed():
+        raise ReconcilerError("not approved; nothing was written")
+    return plan
+
+
+def _is_acceptable(plan: "Plan", ack: str | None) -> bool:
+    from reconciler.pipeline import acknowledgement  # noqa: PLC0415  # see main
+
+    return not plan.guards or ack == acknowledgement(plan)
+
+
+def _carry_out(
+    session: "Session", remote: "WriteRemote", plan: "Plan", ack: str | None, *, keep_going: bool
+) -> "ApplyResult":
+    from reconciler import pipeline  # noqa: PLC0415  # see main
+    from reconciler.applier import Controls  # noqa: PLC0415
+
+    common, concurrency = session.common, session.environment.concurrency
+    with stoppable() as should_stop, progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
+        controls = Controls(concurrency, keep_going, on_outcome, should_stop)
+        return pipeline.apply(plan, remote, session.resolve, controls, acknowledged=ack, plan_key=session.plan_key)

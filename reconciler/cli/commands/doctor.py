@@ -1,0 +1,96 @@
+"""Global options -> every check of one environment, what it found, and a way out. Writes nothing."""
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from reconciler.cli.documents import style_of_stdout
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.options import Common, common_options, format_option
+from reconciler.cli.streams import emit
+from reconciler.model.secret import SecretReference
+from reconciler.render.doctor import DIAGNOSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reconciler.config import Auth, Config, Environment
+    from reconciler.doctor import Subject, Tools
+
+_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
+
+
+@click.command(
+    "doctor",
+    epilog="""
+\b
+Examples:
+  reconciler doctor --env staging
+  reconciler doctor --env production --format json | jq '.checks[] | select(.status == "failed")'
+
+Exit codes: 0 no check failed, warnings or not; 1 a check failed, or the configuration cannot be used.
+""",
+)
+@format_option(list(DIAGNOSES))
+@common_options
+@click.pass_obj
+def command(common: Common, *, format_name: str) -> ExitCode:
+    """Check all that plan and apply need: configuration, credentials, network, clock, roles, marketplace.
+
+    No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
+    """
+    from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415  # see main
+    from reconciler.config import select_environment  # noqa: PLC0415
+    from reconciler.doctor import examine  # noqa: PLC0415
+
+    config = configuration(common)
+    environment = select_environment(config, environment_name(common))
+    diagnosis = examine(_subject(config, environment), _tools(environment, config.path.parent))
+    emit(DIAGNOSES[format_name](diagnosis, style_of_stdout()))
+    return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR
+
+
+def _subject(config: "Config", environment: "Environment") -> "Subject":
+    from reconciler.doctor import Subject  # noqa: PLC0415  # see main
+    from reconciler.document import shown  # noqa: PLC0415
+
+    return Subject(
+        shown(config.path),
+        environment.name,
+        environment.base_url,
+        environment.concurrency,
+        environment.marketplace,
+        is_embedded=environment.emulator is not None,
+        credentials=_references(environment.auth) if environment.auth else {},
+        has_plan_key=bool(os.environ.get(_KEY_VARIABLE)),
+    )
+
+
+def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
+    """Only what is to be looked up: a name that stands in the configuration itself is there."""
+    named = {
+        "clientId": auth.client_id,
+        "clientSecret": auth.client_secret,
+        "username": auth.username,
+        "password": auth.password,
+    }
+    return {name: value for name, value in named.items() if isinstance(value, SecretReference)}
+
+
+def _tools(environment: "Environment", root: "Path") -> "Tools":
+    from reconciler.cli import connect  # noqa: PLC0415  # see main
+    from reconciler.cli.secrets import value_of  # noqa: PLC0415
+    from reconciler.doctor import Tools  # noqa: PLC0415
+    from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
+    from reconciler.remote.reach import Network, reach  # noqa: PLC0415
+
+    target = Target(environment.name, environment.marketplace, environment.limits)
+    return Tools(
+        resolve=partial(value_of, root=root),
+        reach=partial(reach, network=Network()),
+        open=partial(connect.reader, environment, root),
+        identify=partial(check_marketplace, target=target),
+    )

@@ -1,0 +1,81 @@
+"""Options -> a stand-in for OrderCloud that serves on this machine until it is stopped."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.extras import emulator_errors
+from reconciler.cli.options import file_name, output_options, text
+from reconciler.cli.streams import emit
+from reconciler.errors import ReconcilerError
+
+_HOST: Final = "127.0.0.1"
+_LAST_PORT: Final = 65_535
+_LONGEST_LATENCY: Final = 600_000
+_LARGEST_PAGE: Final = 100
+
+
+@click.command(
+    "emulator",
+    epilog="""
+\b
+Examples:
+  reconciler emulator --port 8080 --seed marketplace.yaml --state emulator.db
+  reconciler emulator --profile legacy --no-put-creates
+  reconciler emulator --fault 'PUT /v1/apiclients/* status=503 count=2'
+
+The first line on stdout is `listening on http://127.0.0.1:PORT`. It always holds one client for administration:
+00000000-0000-0000-0000-00000000AD01 with the secret emulator-admin-secret. Ctrl-C ends it, with exit code 0.
+""",
+)
+@click.option(
+    "--port", type=click.IntRange(0, _LAST_PORT), default=0, metavar="PORT", help="0 (default): any free one."
+)
+@click.option("--seed", type=file_name, metavar="FILE", help="A seeding file (YAML or JSON) to begin with.")
+@click.option("--state", type=file_name, metavar="FILE", help="Keeps the data between runs.")
+@click.option(
+    "--profile",
+    type=click.Choice(["current", "legacy"]),
+    default="current",
+    show_default=True,
+    help="The generation of the API; legacy has a readable ClientSecret.",
+)
+@click.option(
+    "--latency",
+    type=click.IntRange(0, _LONGEST_LATENCY),
+    default=0,
+    metavar="MS",
+    help="Milliseconds to wait before each answer.",
+)
+@click.option("--fault", "faults", multiple=True, type=text, metavar="SPEC", help="What goes wrong; may be repeated.")
+@click.option(
+    "--max-page-size",
+    type=click.IntRange(1, _LARGEST_PAGE),
+    metavar="N",
+    help="Give lists in smaller pages than asked.",
+)
+@click.option("--marketplace", type=text, default="emulator", show_default=True, help="The Seller.ID it answers with.")
+@click.option("--no-put-creates", is_flag=True, help="Answer 404 to a PUT of an unknown API client.")
+@output_options
+def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for each option above
+    """Serve a stand-in for OrderCloud on this machine, for trying things out and for tests."""
+    from reconciler import emulator  # noqa: PLC0415  # see main
+
+    with emulator_errors():
+        stand_in = emulator.Emulator(_settings(emulator.Settings, port, **options))
+        try:
+            emulator.serve(stand_in, _HOST, port, _announce)
+        except OSError as error:
+            raise ReconcilerError(f"cannot listen on port {port}: {error.strerror or error}") from error
+    return ExitCode.DONE
+
+
+def _settings(kind: Any, port: int, *, latency: int, no_put_creates: bool, **options: Path | str | None) -> Any:  # noqa: ANN401  # a class that is imported late
+    base_url = f"http://{_HOST}:{port}" if port else f"http://{_HOST}"
+    return kind(latency_ms=latency, put_creates=not no_put_creates, base_url=base_url, **options)
+
+
+def _announce(base_url: str) -> None:
+    emit(f"listening on {base_url}\n")

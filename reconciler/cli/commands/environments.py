@@ -1,0 +1,47 @@
+"""The configuration -> its environments, offline: for people, for programs, for the matrix of a CI workflow."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.documents import style_of_stdout
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.options import Common, environments_options, format_option
+from reconciler.cli.streams import emit
+from reconciler.render.environments import ENVIRONMENTS, Listed
+
+if TYPE_CHECKING:
+    from reconciler.config import Config
+
+
+@click.command(
+    "environments",
+    epilog="""
+\b
+Examples:
+  reconciler environments
+  reconciler environments --format json | jq -r '.environments[].name'
+  echo "matrix=$(reconciler environments --format github-matrix)" >> "$GITHUB_OUTPUT"
+  reconciler environments --env staging --env production --format github-matrix
+""",
+)
+@format_option(list(ENVIRONMENTS))
+@environments_options
+@click.pass_obj
+def command(common: Common, *, format_name: str) -> ExitCode:
+    """List the environments of the configuration, or those that are named, offline. No secret is read."""
+    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
+
+    emit(ENVIRONMENTS[format_name](_listed(configuration(common), common), style_of_stdout()))
+    return ExitCode.DONE
+
+
+def _listed(config: "Config", common: Common) -> list[Listed]:
+    from reconciler.cli.environment import environment_name  # noqa: PLC0415  # see main
+    from reconciler.config import select_environment  # noqa: PLC0415
+
+    chosen = [select_environment(config, name) for name in common.envs] or list(config.environments.values())
+    default = environment_name(Common()) or (next(iter(config.environments)) if len(config.environments) == 1 else None)
+    return [
+        Listed(one.name, None if one.emulator else one.base_url, one.marketplace, one.name == default) for one in chosen
+    ]

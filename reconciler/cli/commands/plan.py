@@ -1,0 +1,106 @@
+"""Manifests and a service -> a plan on stdout, and in a file that apply carries out to the letter."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli import exit as codes
+from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.files import write_file
+from reconciler.cli.options import (
+    Common,
+    environments_options,
+    file_name,
+    format_option,
+    paths_argument,
+    unknown_roles_option,
+)
+from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.streams import emit
+from reconciler.errors import UsageError
+from reconciler.render.style import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.cli.session import Session
+
+
+@click.command(
+    "plan",
+    epilog="""
+\b
+Examples:
+  reconciler plan --env staging
+  reconciler plan --env staging --out plan.json    # then: reconciler apply plan.json
+  reconciler plan manifests/storefront.yaml --format json | jq '.summary'
+  reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
+  reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes
+  reconciler plan --env staging --env production   # one after the other, and side by side; all: --env-all
+""",
+)
+@paths_argument
+@click.option("--out", type=file_name, metavar="FILE", help="Save the plan for apply.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
+@format_option(list(PLANS))
+@click.option("--json-into", type=file_name, metavar="FILE", help="Besides, write the plan as JSON into a file.")
+@selection_options
+@unknown_roles_option
+@environments_options
+@click.pass_obj
+def command(  # noqa: PLR0913  # one for each option
+    common: Common,
+    paths: tuple[Path, ...],
+    *,
+    out: Path | None,
+    detailed_exitcode: bool,
+    format_name: str,
+    json_into: Path | None,
+    only: tuple[str, ...],
+    selector: dict[str, str],
+    allow_unknown_roles: bool,
+) -> ExitCode:
+    """Show what apply would change. PATHs are manifests or folders of them; else those of the configuration.
+
+    Reads only. The plan lists every field that would change, and what the guards say of it.
+    """
+    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+
+    selection = selection_of(only, selector)
+    open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
+    if common.is_of_several:
+        return _of_several(common, open_session, out, json_into, format_name, detailed=detailed_exitcode)
+    plan = open_session(common).plan()
+    document = plan_text(PLANS[format_name], plan, style_of_stdout())
+    files = {path for path in (out, json_into) if path}
+    saved = plan_text(PLANS["json"], plan, PLAIN) if files else ""
+    for path in files:
+        write_file(path, saved)
+    emit(document)
+    return codes.of_plan(plan, detailed=detailed_exitcode)
+
+
+def _of_several(
+    common: Common,
+    open_session: "Callable[[Common], Session]",
+    out: Path | None,
+    json_into: Path | None,
+    format_name: str,
+    *,
+    detailed: bool,
+) -> ExitCode:
+    """Plan for each environment and show all of it. Nothing can apply such a document, so it is not saved as a plan."""
+    from reconciler.cli.several import check_format, plan_each, several_code, several_text  # noqa: PLC0415  # see main
+
+    if out:
+        raise UsageError("--out saves the plan of one environment", hint="plan for each environment by itself")
+    check_format(format_name)
+    planned = plan_each(common, open_session)
+    document = several_text(planned, format_name, PLANS, style_of_stdout())
+    if json_into:
+        write_file(json_into, several_text(planned, "json", PLANS, PLAIN))
+    emit(document)
+    return several_code(planned, detailed=detailed)

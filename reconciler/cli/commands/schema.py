@@ -1,0 +1,42 @@
+"""The name of a kind of file -> its JSON Schema, as it is published for editors."""
+
+import click
+
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.options import output_options
+from reconciler.cli.streams import emit
+from reconciler.errors import UsageError
+
+
+@click.command(
+    "schema",
+    epilog="""
+\b
+KIND is ApiClient (also when left out), config or plan.
+
+\b
+Examples:
+  reconciler schema ApiClient > api-client.v1.schema.json
+  reconciler schema config
+""",
+)
+@click.argument("kind", default="ApiClient", metavar="[KIND]")
+@output_options
+def command(kind: str) -> ExitCode:
+    """Print the JSON Schema of a kind of manifest, of the configuration, or of saved plans."""
+    from reconciler.validator import schema_path  # noqa: PLC0415  # see main
+
+    emit(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
+    return ExitCode.DONE
+
+
+def _file_of(kind: str) -> str:
+    from reconciler.kinds import KINDS  # noqa: PLC0415  # see main
+    from reconciler.planfile import SCHEMA as PLAN  # noqa: PLC0415
+    from reconciler.validator import did_you_mean  # noqa: PLC0415
+
+    files = {name: known.schema for name, known in KINDS.items()} | {"config": "config.v1.schema.json", "plan": PLAN}
+    if kind not in files:
+        hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"
+        raise UsageError(f"no schema is called '{kind}'", hint=hint)
+    return files[kind]

@@ -1,0 +1,107 @@
+"""A saved plan, or manifests and an environment -> what is in them, offline."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import click
+
+from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.files import is_plan
+from reconciler.cli.options import Common, common_options, file_name, format_option, unknown_roles_option
+from reconciler.cli.streams import emit
+from reconciler.errors import UsageError
+from reconciler.render.escape import escape, joined
+
+_RESOLVED_FORMATS: Final = ("text", "json")
+_TWO_FORMS: Final = "write show PLANFILE, or show --resolved [PATH]..."
+
+
+@click.command(
+    "show",
+    epilog="""
+\b
+Examples:
+  reconciler show plan.json
+  reconciler show plan.json --format json | jq '.summary'
+  reconciler show --resolved --env production
+  reconciler show --resolved manifests/storefront.yaml --env staging --format json
+
+The YAML of --resolved is valid itself; comments say which file and line, or which value, everything comes from.
+""",
+)
+@click.argument("paths", nargs=-1, type=file_name, metavar="PLANFILE | --resolved [PATH]...")
+@click.option("--resolved", is_flag=True, help="Show manifests as they are in the environment, with all their places.")
+@format_option(list(PLANS))
+@unknown_roles_option
+@common_options
+@click.pass_obj
+def command(
+    common: Common, paths: tuple[Path, ...], *, resolved: bool, format_name: str, allow_unknown_roles: bool
+) -> ExitCode:
+    """Show a saved plan, or manifests after overlays and substitution. Nothing is contacted, no secret is read.
+
+    A plan that was altered is refused (exit 4).
+    """
+    if resolved:
+        emit(_manifests(common, paths, format_name, allow_unknown_roles=allow_unknown_roles))
+    else:
+        emit(_plan(_planfile(paths), format_name))
+    return ExitCode.DONE
+
+
+def _planfile(paths: tuple[Path, ...]) -> Path:
+    if not paths:
+        raise UsageError("there is nothing to show", hint=_TWO_FORMS)
+    first, *others = paths
+    if others:
+        raise UsageError("show takes one PLANFILE", hint=_TWO_FORMS)
+    return first
+
+
+def _plan(path: Path, format_name: str) -> str:
+    from reconciler import planfile  # noqa: PLC0415  # see main
+
+    plan = planfile.read(path)
+    return _text_of(path) if format_name == "json" else plan_text(PLANS[format_name], plan, style_of_stdout())
+
+
+def _text_of(path: Path) -> str:
+    """The very document. Where somebody has put raw characters in it, they are escaped as JSON allows."""
+    written = path.read_text(encoding="utf-8")
+    is_plain = written.isascii() and written.replace("\n", "").isprintable()
+    return written if is_plain else json.dumps(json.loads(written), indent=2) + "\n"
+
+
+def _manifests(common: Common, paths: tuple[Path, ...], format_name: str, *, allow_unknown_roles: bool) -> str:
+    from reconciler.cli.environment import configuration, environment_name, load_context  # noqa: PLC0415  # see main
+    from reconciler.cli.failures import tell_warnings  # noqa: PLC0415
+    from reconciler.config import select_environment  # noqa: PLC0415
+    from reconciler.document import shown  # noqa: PLC0415
+    from reconciler.loader import load  # noqa: PLC0415
+    from reconciler.resolved import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
+
+    _check(paths, format_name)
+    config = configuration(common)
+    environment = select_environment(config, environment_name(common))
+    context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
+    loaded = load(paths or config.manifests, context)
+    if not common.quiet:
+        tell_warnings(loaded.warnings)
+    bound = Bound(environment.name, shown(config.path), environment.ids)
+    ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
+    manifests = [resolve(manifest, bound) for manifest in ordered]
+    if format_name == "json":
+        return as_json(manifests, environment.name)
+    return joined(map(escape, as_yaml(manifests, environment.name)))
+
+
+def _check(paths: tuple[Path, ...], format_name: str) -> None:
+    """Refuse what only the other form takes."""
+    plans = [path for path in paths if is_plan(path)]
+    if plans:
+        raise UsageError(f"{plans[0]} is a saved plan, and --resolved shows manifests", hint=_TWO_FORMS)
+    if format_name not in _RESOLVED_FORMATS:
+        hint = f"with --resolved there are: {', '.join(_RESOLVED_FORMATS)}"
+        raise UsageError(f"--format {format_name} shows plans", hint=hint)

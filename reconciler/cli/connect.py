@@ -1,0 +1,73 @@
+"""An environment -> a logged-in connection to it: over the network, or to the emulator that it embeds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from reconciler.cli.extras import emulator_errors
+from reconciler.cli.secrets import value_of
+from reconciler.config import EmulatorSettings, Environment
+from reconciler.model.secret import Secret, SecretReference
+from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
+from reconciler.remote.http import Connection, ReadClient, open_reader, open_writer
+from reconciler.remote.protocol import WriteRemote
+
+
+@contextmanager
+def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
+    """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
+    connection = _connection(environment, root)
+    with _transport(environment.emulator) as transport, open_reader(connection, transport=transport) as remote:
+        yield remote
+
+
+@contextmanager
+def writer(environment: Environment, root: Path) -> Iterator[WriteRemote]:
+    """Open a connection that also writes; for the rest see `reader`."""
+    connection = _connection(environment, root)
+    with _transport(environment.emulator) as transport, open_writer(connection, transport=transport) as remote:
+        yield remote
+
+
+def _connection(environment: Environment, root: Path) -> Connection:
+    scope = environment.auth.scope if environment.auth else ""
+    return Connection(
+        environment.base_url, _credentials(environment, root), scope=scope, concurrency=environment.concurrency
+    )
+
+
+def _credentials(environment: Environment, root: Path) -> Credentials:
+    """Read the credentials; an embedded emulator has a client of its own for us."""
+    auth = environment.auth
+    if auth is None:
+        from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET  # noqa: PLC0415  # only for emulators
+
+        return ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
+    client_id = _text(auth.client_id, root)
+    secret = value_of(auth.client_secret, root) if auth.client_secret else None
+    if auth.username is None or auth.password is None:
+        return ClientCredentials(client_id, secret)
+    return PasswordGrant(client_id, _text(auth.username, root), value_of(auth.password, root), secret)
+
+
+def _text(value: str | SecretReference, root: Path) -> str:
+    """A name that may be kept outside of the configuration, though it is no secret."""
+    return value if isinstance(value, str) else value_of(value, root).reveal()
+
+
+@contextmanager
+def _transport(settings: EmulatorSettings | None) -> Iterator[httpx.BaseTransport | None]:
+    """Start the embedded emulator, where there is one, and write its data back at the end."""
+    if settings is None:
+        yield None
+        return
+    from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
+
+    with emulator_errors():
+        stand_in = emulator.Emulator(emulator.Settings(settings.seed, settings.state, settings.profile))
+    try:
+        yield httpx.WSGITransport(app=stand_in)
+    finally:
+        stand_in.close()

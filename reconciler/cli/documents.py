@@ -1,0 +1,42 @@
+"""The name of a format -> what writes each document in it.
+
+Formats come from `render`. The JSON of a plan is the plan file itself, which `planfile` writes.
+"""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from reconciler.cli.streams import wants_colour
+from reconciler.model.plan import Plan
+from reconciler.render import FORMATS
+from reconciler.render.format import PlanWriter, ResultWriter, ValidationWriter
+from reconciler.render.style import Style
+
+
+def _plan_file(plan: Plan, _digest: str, _style: Style) -> str:
+    from reconciler.planfile import dumps  # noqa: PLC0415  # brings the schema checker along
+
+    return dumps(plan, datetime.now(UTC))
+
+
+_FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}
+PLANS: Final = {name: known.plan for name, known in FORMATS.items() if known.plan} | _FILE
+DRIFTS: Final = {name: known.drift for name, known in FORMATS.items() if known.drift} | _FILE
+RESULTS: Final[Mapping[str, ResultWriter]] = {name: known.result for name, known in FORMATS.items() if known.result}
+VALIDATIONS: Final[Mapping[str, ValidationWriter]] = {
+    name: known.validation for name, known in FORMATS.items() if known.validation
+}
+
+
+def style_of_stdout() -> Style:
+    """How the document is to look."""
+    return Style(colour=wants_colour(sys.stdout))
+
+
+def plan_text(write: PlanWriter, plan: Plan, style: Style) -> str:
+    """A plan or its drift; the digest is worked out only where guards ask for an acknowledgement."""
+    from reconciler.planfile import plan_digest  # noqa: PLC0415  # brings the schema checker along
+
+    return write(plan, plan_digest(plan) if plan.guards else "", style)

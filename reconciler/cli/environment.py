@@ -1,0 +1,59 @@
+"""Global options -> the configuration and the environment that are meant.
+
+Kept apart from `session`, which imports what contacts the service: `validate` needs none of that.
+"""
+
+import os
+from pathlib import Path
+
+from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
+from reconciler.config import Config, Environment, find_config, load_config
+from reconciler.errors import ReconcilerError
+from reconciler.loader import LoadContext
+
+
+def configuration_path(common: Common) -> Path | None:
+    """The file that was named, or the nearest one, or None."""
+    return Path(common.config) if common.config else find_config(Path.cwd())
+
+
+def configuration(common: Common) -> Config:
+    """Load the configuration that is meant.
+
+    Raises:
+        ReconcilerError: there is none.
+        InputError: it has faults.
+    """
+    path = configuration_path(common)
+    if path is None:
+        raise no_configuration()
+    return load_config(path)
+
+
+def no_configuration() -> ReconcilerError:
+    """The error for a command that cannot do without."""
+    message = "there is no reconciler.yaml here or in any folder above"
+    return ReconcilerError(message, hint="go to the folder that has one, or name one with --config FILE")
+
+
+def environment_name(common: Common) -> str | None:
+    """The environment that was asked for; None leaves the choice to the configuration."""
+    return common.env or os.environ.get(ENVIRONMENT_VARIABLE) or None
+
+
+def load_context(
+    config: Config, environment: Environment, *, allow_unknown_roles: bool, partial: bool = False
+) -> LoadContext:
+    """What the loader is to know of an environment; see `LoadContext.partial`."""
+    return LoadContext(
+        environment=environment.name,
+        values=environment.values,
+        ids=environment.ids,
+        allowed_secrets=environment.allowed_secrets,
+        allow_unknown_roles=allow_unknown_roles,
+        root=config.path.parent,
+        overlays=environment.overlays,
+        apart=config.overlays,
+        partial=partial,
+        rules=environment.rules,
+    )

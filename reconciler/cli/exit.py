@@ -1,0 +1,66 @@
+"""What a run came to -> its exit code. The one table of codes; `docs/exit-codes.md` is compared with it."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final
+
+from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.plan import Plan
+
+
+class ExitCode(IntEnum):
+    """The same for every command."""
+
+    DONE = 0
+    ERROR = 1
+    CHANGES = 2
+    REFUSED = 3
+    PLAN_REFUSED = 4
+    PARTLY_APPLIED = 5
+    NOT_CONVERGED = 6
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+MEANINGS: Final = {
+    ExitCode.DONE: 'done; for `plan` also "there are changes" unless `--detailed-exitcode`',
+    ExitCode.ERROR: "error; nothing was written",
+    ExitCode.CHANGES: "changes or drift exist (`plan --detailed-exitcode`, `drift`)",
+    ExitCode.REFUSED: "a guard refused; nothing was written",
+    ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, or made for another target; nothing was written",
+    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed; the result says which",
+    ExitCode.NOT_CONVERGED: "written, but the service does not hold what was sent",
+    ExitCode.USAGE: "wrong usage; nothing was contacted",
+    ExitCode.INTERRUPTED: "interrupted; in-flight writes were finished and are in the result",
+}
+
+
+def of_plan(plan: Plan, *, detailed: bool) -> ExitCode:
+    """Count from the very changes that are shown."""
+    return ExitCode.CHANGES if detailed and plan.has_changes else ExitCode.DONE
+
+
+_BY_WEIGHT: Final = (ExitCode.DONE, ExitCode.CHANGES, ExitCode.PLAN_REFUSED, ExitCode.REFUSED, ExitCode.ERROR)
+
+
+def worst(found: Sequence[ExitCode]) -> ExitCode:
+    """Judge several environments by the one that needs somebody most.
+
+    An error outweighs a refusal: of that environment nothing is known. What is wrong usage in one of them only is an
+    error, since the others were contacted.
+    """
+    if set(found) == {ExitCode.USAGE}:
+        return ExitCode.USAGE
+    known = [code if code in _BY_WEIGHT else ExitCode.ERROR for code in found]
+    return max(known, key=_BY_WEIGHT.index, default=ExitCode.DONE)
+
+
+def of_result(result: ApplyResult) -> ExitCode:
+    """Judge the very outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence."""
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    ends = {outcome.status for outcome in result.outcomes}
+    if ends & {Status.FAILED, Status.SKIPPED, Status.CONFLICT}:
+        written = any(outcome.may_be_written for outcome in result.outcomes)
+        return ExitCode.PARTLY_APPLIED if written else ExitCode.ERROR
+    return ExitCode.NOT_CONVERGED if Status.NOT_CONVERGED in ends else ExitCode.DONE

@@ -1,0 +1,83 @@
+"""Any exception -> a message on stderr and an exit code. No traceback and no value reaches the user unasked."""
+
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.streams import tell, wants_colour
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.render.escape import escape, joined
+from reconciler.render.failure import failure, internal_error
+from reconciler.render.report import Checked
+from reconciler.render.style import Style
+from reconciler.render.text import diagnostics
+
+_PACKAGE: Final = Path(__file__).parents[1]
+
+
+def report(error: BaseException, *, verbose: bool) -> int:
+    """Tell the user of an error, and give the exit code."""
+    match error:
+        case SystemExit():
+            return int(error.code or 0)
+        case click.Abort() | KeyboardInterrupt():
+            tell("interrupted\n")
+            return ExitCode.INTERRUPTED
+        case click.ClickException():
+            return _show(_usage(error))
+        case ReconcilerError():
+            return _show(error)
+        case _:
+            return _internal(error, verbose=verbose)
+
+
+def tell_warnings(warnings: Iterable[Diagnostic], environments: tuple[str, ...] = ()) -> None:
+    """Tell the user of what is wrong and stops nothing; in a run about several environments, of which."""
+    tell(joined(diagnostics([Checked(warning, environments) for warning in warnings], style_of_stderr())))
+
+
+def style_of_stderr() -> Style:
+    """How messages are to look."""
+    return Style(colour=wants_colour(sys.stderr))
+
+
+def _show(error: ReconcilerError) -> int:
+    tell(failure(error, style_of_stderr()))
+    return error.exit_code
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "reconciler"
+    return UsageError(error.format_message(), hint=f"see {path} --help")
+
+
+def _internal(error: BaseException, *, verbose: bool) -> int:
+    tell(internal_error(error, _place(error), style_of_stderr()))
+    tell(_trace(error) if verbose else "  hint: --verbose shows the way there\n")
+    return ExitCode.ERROR
+
+
+def _place(error: BaseException) -> str:
+    """File and line of our innermost frame."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    if not ours:
+        return "an unknown place"
+    return f"{Path(ours[-1].filename).relative_to(_PACKAGE.parent).as_posix()}:{ours[-1].lineno}"
+
+
+def _trace(error: BaseException) -> str:
+    """The frames of the error and of what caused it: source lines and types, no locals and no messages."""
+    lines: list[str] = []
+    current: BaseException | None = error
+    while current:
+        lines += [type(current).__name__, *"".join(traceback.format_tb(current.__traceback__)).splitlines()]
+        current = current.__cause__ or current.__context__
+    return "".join(f"  {escape(line)}\n" for line in lines)

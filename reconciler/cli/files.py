@@ -1,0 +1,50 @@
+"""A finished text -> a file: complete or not at all, and readable by its owner only. A file -> whether it is a plan."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from reconciler.errors import ReconcilerError
+
+_SIGNS_OF_A_PLAN: Final = (b'"format_version"', b'"resource_changes"')
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file with mode 0600 in place of what was there; a crash leaves the old one.
+
+    A device or a pipe (``/dev/null``) is written to, not replaced.
+
+    Raises:
+        ReconcilerError: it cannot be written.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(path, text)
+    except OSError as error:
+        raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def is_plan(path: Path) -> bool:
+    """Judge by content: JSON with the members that every plan has. What cannot be read is for the loader to report."""
+    try:
+        content = path.read_bytes() if path.is_file() else b""
+    except OSError:
+        return False
+    return content.lstrip().startswith(b"{") and all(sign in content for sign in _SIGNS_OF_A_PLAN)

@@ -1,0 +1,122 @@
+"""Arguments -> one command -> exit code. Every error ends here, as a message on stderr and a code.
+
+Commands are imported when they are called: `--help` needs none of them.
+"""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.options import Common, common_options
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "validate": "Check manifests and configuration, offline.",
+    "plan": "Show what apply would change.",
+    "apply": "Change the service to what the manifests ask for.",
+    "show": "Show a saved plan, or manifests as they are in an environment, offline.",
+    "drift": "Say in what the service differs from the manifests; exit 2 if it does.",
+    "adopt": "Bind manifests to live objects, by ids in reconciler.yaml.",
+    "environments": "List the environments of the configuration, offline.",
+    "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if one fails.",
+    "schema": "Print the JSON Schema of a kind of file.",
+    "emulator": "Serve a stand-in for OrderCloud on this machine.",
+}
+"""Name -> what it does, in the order of a first day's work. The code is in `commands`, one module each."""
+
+_PROGRAM: Final = "reconciler"
+_ORDER_OF_HELP: Final = """
+\b
+Examples:
+  reconciler validate
+  reconciler plan --env staging --out plan.json
+  reconciler apply plan.json
+  reconciler drift --env production
+
+Exit codes: 0 done, 1 error, 2 changes or drift, 3 refused by a guard, 4 saved plan refused, 5 partly applied,
+6 not converged, 64 wrong usage, 130 interrupted.
+"""
+
+
+class Commands(click.Group):
+    """The commands of the table, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"reconciler.cli.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say what an unknown command could have been meant to be."""
+        if args[0] not in COMMANDS:
+            from difflib import get_close_matches  # noqa: PLC0415  # only mistakes need it
+
+            close = get_close_matches(args[0], COMMANDS)
+            suggestion = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{suggestion}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click's signature
+    if wanted:
+        click.echo(f"{_PROGRAM} {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, epilog=_ORDER_OF_HELP, no_args_is_help=False, invoke_without_command=True)
+@common_options
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """API clients of Sitecore OrderCloud, declared in YAML, kept true."""
+    if ctx.invoked_subcommand is None:
+        raise click.UsageError(f"A command is needed: one of {', '.join(COMMANDS)}.", ctx)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line, and give its exit code; whatever happens, no exception leaves this function."""
+    common = Common()
+    try:
+        return int(cli.main(argv, _PROGRAM, standalone_mode=False, obj=common) or 0)
+    except BaseException as error:  # noqa: BLE001  # the one place where every error becomes a message and a code
+        from reconciler.cli.failures import report  # noqa: PLC0415  # only failures need it
+
+        return report(error, verbose=common.verbose or bool(os.environ.get("RECONCILER_DEBUG")))
+
+
+def tolerate_any_encoding() -> None:
+    """Show what a stream's encoding lacks as an escape, where Python would fail (a Latin-1 or ASCII locale)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def run() -> Any:  # noqa: ANN401  # never returns
+    """Be the program `reconciler`. SIGTERM ends it as Ctrl-C does: files and connections are closed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    tolerate_any_encoding()
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""Options that several commands share -> one `Common` per run, wherever on the command line they stand.
+
+``reconciler --env staging plan`` and ``reconciler plan --env staging`` are the same. An option that is given twice with
+different values is a mistake, and is refused rather than guessed at.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
+
+
+@dataclass(slots=True)
+class Common:
+    """The global options of one run, filled while the command line is parsed."""
+
+    config: str | None = None
+    envs: tuple[str, ...] = ()
+    """The environments that were named; more than one only where a command takes several."""
+    env_all: bool = False
+    """All environments of the configuration are meant."""
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def env(self) -> str | None:
+        """The environment that was named."""
+        return self.envs[0] if self.envs else None
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether more than one environment is meant, or may be."""
+        return self.env_all or len(self.envs) > 1
+
+
+def text(value: str) -> str:
+    """Refuse a value that nobody means: an empty one, or the next option."""
+    if not value:
+        raise click.BadParameter("a value is needed, and this one is empty.")
+    if value.startswith("--"):
+        raise click.BadParameter(f"a value is needed, and '{value}' is an option.")
+    return value
+
+
+def file_name(value: str) -> Path:
+    """Make a path of a value. Whether there is such a file is for whoever opens it to say."""
+    return Path(text(value))
+
+
+def _once(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
+    """Keep a global option, unless it was given before with another value."""
+    common = ctx.find_root().ensure_object(Common)
+    name = str(param.name)
+    given = {*values, *filter(None, [getattr(common, name)])}
+    if len(given) > 1:
+        raise click.BadParameter(f"given twice, as {' and as '.join(sorted(given))}.", ctx, param)
+    for value in values:
+        setattr(common, name, value)
+
+
+def _gather(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
+    """Keep all environments that are named, each once."""
+    common = ctx.find_root().ensure_object(Common)
+    common.envs = tuple(dict.fromkeys((*common.envs, *values)))
+    _check_env_all(common, ctx, param)
+
+
+def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
+    """Keep the environment, unless another one was named before. Ahead of the command it cannot be judged yet."""
+    _gather(ctx, param, values)
+    envs = ctx.find_root().ensure_object(Common).envs
+    if ctx.parent and len(envs) > 1:
+        raise click.BadParameter(f"given twice, as {' and as '.join(sorted(envs))}.", ctx, param)
+
+
+def _all(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
+    """Keep the wish for all environments, where none is named."""
+    common = ctx.find_root().ensure_object(Common)
+    common.env_all = value
+    _check_env_all(common, ctx, param)
+
+
+def _check_env_all(common: Common, ctx: click.Context, param: click.Parameter) -> None:
+    if common.env_all and common.envs:
+        raise click.BadParameter(f"all environments, or --env {common.env}: not both.", ctx, param)
+
+
+def _switch(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
+    common = ctx.find_root().ensure_object(Common)
+    setattr(common, str(param.name), value or getattr(common, str(param.name)))
+
+
+def _global_text(
+    name: str, metavar: str, explanation: str, keep: Callable[[click.Context, click.Parameter, Sequence[str]], None]
+) -> Callable[[F], F]:
+    return click.option(
+        name, multiple=True, type=text, metavar=metavar, callback=keep, expose_value=False, help=explanation
+    )
+
+
+def _global_switch(name: str, explanation: str) -> Callable[[F], F]:
+    return click.option(name, is_flag=True, callback=_switch, expose_value=False, help=explanation)
+
+
+def output_options(function: F) -> F:
+    """Give a command the global options that every command heeds."""
+    for decorate in (
+        _global_switch("--verbose", "On stderr, more about each step."),
+        _global_switch("--quiet", "On stderr, nothing but errors and questions."),
+    ):
+        function = decorate(function)
+    return function
+
+
+_config_option: Final = _global_text(
+    "--config", "FILE", "The configuration; else the nearest reconciler.yaml, here or above.", _once
+)
+
+
+def common_options(function: F) -> F:
+    """Give a command all global options: those above, and those that choose an environment."""
+    explanation = f"The environment; else {ENVIRONMENT_VARIABLE}, or the only one configured."
+    return _config_option(_global_text("--env", "NAME", explanation, _one)(output_options(function)))
+
+
+def environments_options(function: F) -> F:
+    """Give a command the same options, of which ``--env`` may be repeated, and ``--env-all``."""
+    explanation = f"The environment, or several; else {ENVIRONMENT_VARIABLE}, or the only one configured."
+    env_all = click.option(
+        "--env-all", is_flag=True, callback=_all, expose_value=False, help="All environments of the configuration."
+    )
+    return _config_option(_global_text("--env", "NAME", explanation, _gather)(env_all(output_options(function))))
+
+
+paths_argument: Final = click.argument("paths", nargs=-1, type=file_name, metavar="[PATH]...")
+
+unknown_roles_option: Final = click.option(
+    "--allow-unknown-roles",
+    is_flag=True,
+    help="Warn of role names that this version does not know, instead of refusing them.",
+)
+
+
+def format_option(names: Sequence[str]) -> Callable[[F], F]:
+    """Let the user choose among formats; the first is the default."""
+    return click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(names),
+        default=names[0],
+        show_default=True,
+        help="What is written to stdout.",
+    )

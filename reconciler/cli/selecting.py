@@ -1,0 +1,49 @@
+"""`--only` and `--selector` -> a `Selection`. What they select is not known before the manifests are read."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli.options import text
+from reconciler.model.selection import Selection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def selection_options(function: F) -> F:
+    """Give a command both options, as `only` and `selector`: see `selection_of`."""
+    selector = click.option(
+        "--selector",
+        multiple=True,
+        type=text,
+        metavar="LABEL=VALUE",
+        callback=_labels,
+        help="Leave out manifests without this label; with several labels, those that lack one of them.",
+    )
+    only = click.option(
+        "--only",
+        multiple=True,
+        type=text,
+        metavar="ADDRESS-GLOB",
+        help="Leave out all other addresses, e.g. 'ApiClient/store*'; may be given several times.",
+    )
+    return only(selector(function))
+
+
+def selection_of(only: Sequence[str], selector: dict[str, str]) -> Selection:
+    """What the two options select, whatever order they were given in."""
+    return Selection(tuple(sorted(set(only))), selector)
+
+
+def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """Read ``a=b,c=d``; a comma stands between labels, so that no value can have one."""
+    labels: dict[str, str] = {}
+    for pair in ",".join(values).split(",") if values else ():
+        label, equals, value = (part.strip() for part in pair.partition("="))
+        if not label or not equals:
+            raise click.BadParameter(f"'{pair}' is not LABEL=VALUE, such as team=web.", ctx, param)
+        if labels.setdefault(label, value) != value:
+            message = f"'{label}' is given twice, as {labels[label]} and as {value}; a resource has only one of them."
+            raise click.BadParameter(message, ctx, param)
+    return dict(sorted(labels.items()))

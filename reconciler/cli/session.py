@@ -1,0 +1,129 @@
+"""Global options and paths -> one environment with its manifests, ready to be planned for or written to."""
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from reconciler import pipeline
+from reconciler.cli import connect
+from reconciler.cli.environment import configuration, environment_name, load_context
+from reconciler.cli.failures import tell_warnings
+from reconciler.cli.git import checkout
+from reconciler.cli.options import Common
+from reconciler.cli.secrets import Resolver
+from reconciler.cli.streams import tell
+from reconciler.config import Config, Environment, select_environment
+from reconciler.errors import PlanRefused
+from reconciler.loader import Loaded, load
+from reconciler.model.plan import Plan
+from reconciler.model.selection import Selection
+from reconciler.remote.protocol import ReadRemote, WriteRemote
+from reconciler.render.escape import escape, joined
+from reconciler.selection import check as check_selection
+
+_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One environment and what its manifests ask for."""
+
+    common: Common
+    file: Path
+    """The configuration."""
+    environment: Environment
+    loaded: Loaded
+    selection: Selection = field(default_factory=Selection)
+    """What plans are restricted to."""
+
+    @classmethod
+    def open(
+        cls,
+        common: Common,
+        paths: Sequence[Path],
+        *,
+        allow_unknown_roles: bool,
+        saved: Plan | None = None,
+        selection: Selection | None = None,
+    ) -> Self:
+        """Load configuration and manifests; a saved plan names the environment where nobody else does.
+
+        Raises:
+            InputError: with every fault of every file.
+            UsageError: the selection selects nothing.
+            PlanRefused: the saved plan was made for an environment that is no longer there.
+        """
+        config = configuration(common)
+        environment = select_environment(config, environment_name(common) or _environment_of(saved, config))
+        context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
+        loaded = load(paths or config.manifests, context)
+        session = cls(common, config.path, environment, loaded, selection or Selection())
+        session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
+        if loaded.warnings and not common.quiet:
+            tell_warnings(loaded.warnings, (environment.name,) if common.is_of_several else ())
+        check_selection(session.selection, loaded.desired)
+        return session
+
+    @property
+    def root(self) -> Path:
+        """The folder of the configuration."""
+        return self.file.parent
+
+    def note(self, text: str) -> None:
+        """Tell those who want to know more."""
+        if self.common.verbose and not self.common.quiet:
+            tell(joined([escape(text)]))
+
+    @property
+    def plan_key(self) -> bytes | None:
+        """What keys the fingerprints of secrets in plans."""
+        key = os.environ.get(_KEY_VARIABLE)
+        return key.encode() if key else None
+
+    @property
+    def resolve(self) -> Resolver:
+        """Look up the values of secrets."""
+        return Resolver(self.root, self.environment.allowed_secrets)
+
+    def target(self) -> pipeline.Target:
+        """What a plan is made for."""
+        environment, git = self.environment, checkout(self.root)
+        return pipeline.Target(
+            environment.name,
+            environment.marketplace,
+            environment.limits,
+            git_commit=git.commit,
+            git_dirty=git.dirty,
+            plan_key=self.plan_key,
+            selection=self.selection,
+        )
+
+    def plan(self) -> Plan:
+        """Plan over a connection that cannot write."""
+        with connect.reader(self.environment, self.root) as remote:
+            return self.plan_with(remote)
+
+    def plan_with(self, remote: ReadRemote) -> Plan:
+        """Plan over a connection that is open already."""
+        return pipeline.plan(self.loaded.desired, remote, self.target(), self.resolve)
+
+    def check(self, saved: Plan, remote: ReadRemote) -> None:
+        """Refuse a saved plan that was made for something else."""
+        pipeline.check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
+
+    def writer(self) -> AbstractContextManager[WriteRemote]:
+        """Open a connection that writes."""
+        return connect.writer(self.environment, self.root)
+
+
+def _environment_of(saved: Plan | None, config: Config) -> str | None:
+    if saved is None:
+        return None
+    name = saved.binding.environment
+    if name not in config.environments:
+        raise PlanRefused("environment", f"the plan was made for environment {name}, which is not in {config.path}")
+    return name

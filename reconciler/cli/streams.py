@@ -1,0 +1,52 @@
+"""Finished texts -> stdout and stderr. Knows which stream is a terminal, and survives a reader that has gone."""
+
+import os
+import sys
+from typing import IO
+
+import click
+
+from reconciler.errors import ReconcilerError
+
+
+def emit(text: str) -> None:
+    """Write the requested document to stdout. A closed pipe is silent: whoever closed it has read enough.
+
+    Raises:
+        ReconcilerError: it cannot be written (a full disk).
+    """
+    try:
+        _write(sys.stdout, text)
+    except OSError as error:
+        _abandon(sys.stdout)
+        raise ReconcilerError(f"the output cannot be written: {error.strerror}") from error
+
+
+def tell(text: str) -> None:
+    """Write anything else to stderr."""
+    _write(sys.stderr, text)
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody is sitting there. A CI runner that lends its jobs a terminal is nobody."""
+    return stream is not None and stream.isatty() and not os.environ.get("CI")
+
+
+def wants_colour(stream: IO[str] | None) -> bool:
+    """Whether colour may be written to the stream. See https://no-color.org."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _write(stream: IO[str] | None, text: str) -> None:
+    """Write, unless the stream was closed from the start."""
+    if stream is None:
+        return
+    try:
+        click.echo(text, file=stream, nl=False, color=True)
+    except BrokenPipeError:
+        _abandon(stream)
+
+
+def _abandon(stream: IO[str]) -> None:
+    """Point the stream at nothing, so that Python's own flush at exit does not complain as well."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

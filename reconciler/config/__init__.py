@@ -1,0 +1,80 @@
+"""reconciler.yaml -> Config: the environments and where the manifests are; every fault with file:line:column.
+
+The schema judges the structure; the models in `file` judge what a schema cannot: addresses, combinations, credentials.
+No secret is read here: credentials stay references until they are needed.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from reconciler.config.file import SECRET_POSITIONS, config_of, structure_faults
+from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
+from reconciler.document import Document, read, shown
+from reconciler.errors import InputError, UsageError
+from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.validator import Fault, did_you_mean, hushed
+
+__all__ = [
+    "BASE_URLS",
+    "EMULATOR_URL",
+    "Auth",
+    "Config",
+    "EmulatorSettings",
+    "Environment",
+    "find_config",
+    "load_config",
+    "select_environment",
+]
+
+FILE_NAME: Final = "reconciler.yaml"
+
+
+def find_config(start: Path) -> Path | None:
+    """Give the nearest reconciler.yaml, in a folder or in one above it."""
+    folder = start.absolute()
+    return next((file for each in (folder, *folder.parents) if (file := each / FILE_NAME).is_file()), None)
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration.
+
+    Raises:
+        InputError: with all faults. While the structure is at fault, what depends on it is not looked at.
+    """
+    document = _only_document(path)
+    faults = structure_faults(document.data)
+    outcome = faults or config_of(document.data, path.absolute())
+    if isinstance(outcome, Config):
+        return outcome
+    raise InputError([fault.within(document) for fault in outcome])
+
+
+def _only_document(path: Path) -> Document:
+    name = shown(path)
+    parsed = read(path, name)
+    if parsed.faults:
+        raise InputError(tuple(hushed(parsed.faults, SECRET_POSITIONS)))
+    if not parsed.documents:
+        raise InputError([Diagnostic(Place(name), "the file is empty", "empty-file")])
+    first, *others = parsed.documents
+    if others:
+        message = "a configuration is one document, and here starts another"
+        raise InputError([Fault("", message, "documents").within(others[0])])
+    return first
+
+
+def select_environment(config: Config, name: str | None) -> Environment:
+    """Give the environment of that name; without a name, the only one.
+
+    Raises:
+        UsageError: there is none of that name, or there are several and none is named.
+    """
+    known = ", ".join(config.environments)
+    if name is None:
+        if len(config.environments) == 1:
+            return next(iter(config.environments.values()))
+        raise UsageError("there are several environments", hint=f"choose one with --env: {known}")
+    if name not in config.environments:
+        guess = did_you_mean(name, config.environments)
+        raise UsageError(f"there is no environment {name!r}", hint=f"{guess} there are: {known}".lstrip())
+    return config.environments[name]

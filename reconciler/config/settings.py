@@ -1,0 +1,93 @@
+"""What a checked configuration says: environments, their addresses, credentials as references, limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+from reconciler.model.json import Json
+from reconciler.model.plan import Limits
+from reconciler.model.secret import SecretReference
+from reconciler.rules import Level
+
+Profile: TypeAlias = Literal["current", "legacy"]
+
+EMULATOR_URL: Final = "http://localhost"
+"""The base URL of the embedded emulator: it names a target in plans, and is never connected to."""
+
+_HOSTS: Final = {
+    "us-west": ("api", "stagingapi", "sandboxapi"),
+    "us-east": ("useast-production", "useast-staging", "useast-sandbox"),
+    "australia-east": ("australiaeast-production", "australiaeast-staging", "australiaeast-sandbox"),
+    "europe-west": ("westeurope-production", "westeurope-staging", "westeurope-sandbox"),
+    "japan-east": ("japaneast-production", "japaneast-staging", "japaneast-sandbox"),
+}
+_STAGES: Final = ("production", "staging", "sandbox")
+BASE_URLS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        (region, stage): f"https://{host}.ordercloud.io"
+        for region, hosts in _HOSTS.items()
+        for stage, host in zip(_STAGES, hosts, strict=True)
+    }
+)
+"""(region, stage) -> base URL. Source: OrderCloud knowledge base, "Supported regions"."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorSettings:
+    """The embedded stand-in of an environment."""
+
+    seed: Path | None = None
+    state: Path | None = None
+    profile: Profile = "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How to log in: with a username by the password grant, else by the client-credentials grant."""
+
+    client_id: str | SecretReference
+    client_secret: SecretReference | None = None
+    username: str | SecretReference | None = None
+    password: SecretReference | None = None
+    scope: str = ""
+    """Roles to ask for, separated by spaces; empty: all that the login has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One marketplace at one base URL."""
+
+    name: str
+    base_url: str
+    """Scheme and host, without a slash at the end."""
+    emulator: EmulatorSettings | None = None
+    marketplace: str | None = None
+    """The Seller.ID that the service must answer; None only for an emulator."""
+    auth: Auth | None = None
+    """None only for an emulator."""
+    values: Mapping[str, Json] = field(default_factory=dict)
+    allowed_secrets: frozenset[str] = frozenset()
+    ids: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    concurrency: int = 8
+    rules: Mapping[str, Level] = field(default_factory=dict)
+    """How strictly rules are taken, as far as the configuration says."""
+    overlays: tuple[Path, ...] = ()
+    """Files and directories with parts of manifests that hold here only; absolute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A checked reconciler.yaml."""
+
+    path: Path
+    manifests: tuple[Path, ...]
+    """Absolute."""
+    environments: Mapping[str, Environment]
+
+    @property
+    def overlays(self) -> tuple[Path, ...]:
+        """Those of all environments."""
+        return tuple(path for environment in self.environments.values() for path in environment.overlays)

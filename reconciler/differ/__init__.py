@@ -1,0 +1,232 @@
+"""DesiredState x LiveState -> changes. Pure: no clock, no files, no network; equal states give equal changes.
+
+1. Each manifest is matched with a live object (`identity`).
+2. `after` is the live body overlaid by what the manifest names; what it does not name is carried over (`_overlay`).
+3. Both bodies are compared in the kind's canonical form, where ``xp: null`` equals ``{}`` and roles are sets.
+4. Only for an object that differs it is worked out which part of it does (`fields`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconciler.differ.adoption import propose
+from reconciler.differ.assignments import assignment_changes
+from reconciler.differ.fields import changed_fields, created_fields
+from reconciler.differ.hints import hints
+from reconciler.differ.identity import derived_id, match
+from reconciler.errors import InputError
+from reconciler.kinds import Kind
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, same, with_value_at
+from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
+from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
+from reconciler.model.secret import Secret
+
+__all__ = ["Secrets", "diff", "hints", "propose"]
+
+Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value that its reference stands for."""
+
+
+def diff(
+    desired: DesiredState,
+    live: LiveState,
+    kinds: Mapping[str, Kind],
+    secrets: Secrets,
+    fingerprint_key: bytes | None = None,
+) -> tuple[Change, ...]:
+    """Give one change per manifest and one per live object that no manifest claims, sorted by address.
+
+    Args:
+        desired: the manifests of one environment.
+        live: all that the service has.
+        kinds: by name.
+        secrets: the resolved value of every secret reference in `desired`.
+        fingerprint_key: keys the fingerprints of secrets; None: none are kept.
+
+    Raises:
+        InputError: a manifest could be several live objects, two could be the same one, one lacks a field that the
+            service needs for creating it, or names a secret field that this service does not have.
+    """
+    matches = match(desired, live, kinds)
+    shown = _shown_secret_fields(live)
+    faults = [
+        fault
+        for resource in desired.resources
+        for fault in (
+            *_missing_fields(resource, matches[resource.address], kinds[resource.address.kind]),
+            *_foreign_secret_fields(resource, shown),
+        )
+    ]
+    if faults:
+        raise InputError(faults)
+    run = _Run(live.marketplace, kinds, secrets, fingerprint_key)
+    changes = [_change(run, resource, matches[resource.address]) for resource in desired.resources]
+    claimed = {(found.kind, found.id) for found in matches.values() if found}
+    changes += [_unmanaged(found) for found in live.resources if (found.kind, found.id) not in claimed]
+    return tuple(sorted(changes, key=lambda change: change.address))
+
+
+def _missing_fields(resource: DesiredResource, found: LiveResource | None, kind: Kind) -> list[Diagnostic]:
+    """What a manifest lacks for creating its object."""
+    if found or resource.policy.absent:
+        return []
+    return [
+        Diagnostic(
+            resource.places.get("/spec", resource.place),
+            f"{resource.address} does not exist yet, and cannot be created without {name}",
+            rule="incomplete-create",
+            pointer="/spec",
+            hint=f"add {name} to the spec",
+        )
+        for name in sorted(kind.required)
+        if resource.spec.get(name) is None
+    ]
+
+
+def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
+    """Kind -> the secret fields that this service shows, which tells its generation; only kinds that have objects."""
+    shown: dict[str, frozenset[str]] = {}
+    for one in live.resources:
+        shown[one.kind] = shown.get(one.kind, frozenset()) | one.secrets.keys()
+    return shown
+
+
+def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
+    """Secret fields that a manifest names and this service does not have."""
+    if resource.address.kind not in shown:
+        return []
+    return [
+        Diagnostic(
+            resource.places.get(pointer("spec", name), resource.place),
+            f"this service has no {name}: it is of the current generation, which keeps named secrets beside the client",
+            rule="no-such-secret-field",
+            pointer=pointer("spec", name),
+            hint=f"remove {name} from the spec; the secrets that the client has stay as they are",
+        )
+        for name in resource.secrets
+        if name not in shown[resource.address.kind]
+    ]
+
+
+def _unmanaged(found: LiveResource) -> Change:
+    return Change(Address(found.kind, found.id), Action.UNMANAGED, found.id, before=found.body, after=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every change of one run is computed with."""
+
+    marketplace: str
+    kinds: Mapping[str, Kind]
+    secrets: Secrets
+    fingerprint_key: bytes | None
+
+
+def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) -> Change:
+    """One manifest against its live object, whose id is kept in the case that the service writes it in."""
+    kind = run.kinds[resource.address.kind]
+    if resource.policy.absent:
+        return _delete(resource, found)
+    intents, secret_fields = _secret_changes(run, resource, found)
+    assignments, assignment_fields = assignment_changes(resource, found)
+    if found is None:
+        after = _created(kind, resource)
+        return Change(
+            resource.address,
+            Action.CREATE,
+            resource.id or derived_id(run.marketplace, resource.address.name),
+            before=None,
+            after=after,
+            fields=created_fields(kind, after) + secret_fields + assignment_fields,
+            secrets=intents,
+            assignments=assignments,
+            place=resource.place,
+            protected=resource.policy.protected,
+        )
+    after = _overlay(kind, resource, found.body)
+    fields = changed_fields(kind, found.body, after) + secret_fields + assignment_fields
+    return Change(
+        resource.address,
+        Action.UPDATE if fields else Action.NO_OP,
+        found.id,
+        before=found.body,
+        after=after if fields else found.body,
+        fields=fields,
+        secrets=intents,
+        assignments=assignments,
+        place=resource.place,
+        protected=resource.policy.protected,
+    )
+
+
+def _delete(resource: DesiredResource, found: LiveResource | None) -> Change:
+    return Change(
+        resource.address,
+        Action.DELETE if found else Action.NO_OP,
+        found.id if found else resource.id,
+        before=found.body if found else None,
+        after=None,
+        place=resource.place,
+        protected=resource.policy.protected,
+    )
+
+
+def _created(kind: Kind, resource: DesiredResource) -> Body:
+    """The body of a new object: what the manifest names. The rest is left to the service's own defaults."""
+    return {
+        name: field.default if resource.spec[name] is None else resource.spec[name]
+        for name, field in kind.fields.items()
+        if name in resource.spec
+    }
+
+
+def _overlay(kind: Kind, resource: DesiredResource, live: Body) -> Body:
+    """The complete body that a PUT replaces the live one with.
+
+    A field that equals canonically keeps the live spelling, so that a PUT changes nothing that the plan does not show.
+    """
+    after = dict(kind.writable(live))
+    exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
+    for name, field in kind.fields.items():
+        if name not in resource.spec and not exclusive:
+            continue
+        wanted = resource.spec.get(name)
+        if not same(field.canonical_value(wanted), field.canonical_value(live.get(name))):
+            after[name] = field.default if wanted is None else wanted
+    ignored: Body = after
+    for text in resource.policy.ignore:
+        path = pointer_parts(text)
+        ignored = with_value_at(ignored, path, get_at(live, path))
+    return ignored
+
+
+def _secret_changes(
+    run: _Run, resource: DesiredResource, found: LiveResource | None
+) -> tuple[tuple[SecretIntent, ...], tuple[FieldChange, ...]]:
+    """The secret fields that the manifest names and that differ from the live ones; no value leaves this function."""
+    intents, changes = [], []
+    for name, reference in resource.secrets.items():
+        old = found.secrets.get(name) if found else None
+        new = run.secrets[resource.address, name] if reference else None
+        if _same_secret(old, new):
+            continue
+        intents.append(
+            SecretIntent(name, reference, new.fingerprint(run.fingerprint_key) if new and run.fingerprint_key else "")
+        )
+        changes.append(FieldChange(pointer(name), ABSENT, ABSENT, _secret_direction(old, new), sensitive=True))
+    return tuple(intents), tuple(changes)
+
+
+def _same_secret(old: Secret | None, new: Secret | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return old.equals(new)
+
+
+def _secret_direction(old: Secret | None, new: Secret | None) -> Direction:
+    """A client without a secret lets anyone in who knows its id."""
+    if new is None:
+        return Direction.WIDENS
+    return Direction.NARROWS if old is None else Direction.NEUTRAL

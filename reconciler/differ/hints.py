@@ -1,0 +1,56 @@
+"""Changes -> warnings of what they may not mean."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciler.kinds import Kind
+from reconciler.model.json import same
+from reconciler.model.plan import Action, Change
+
+_ALIKE = 0.6
+
+
+def hints(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+    """All warnings, in the order of the changes."""
+    unmanaged = [change for change in changes if change.action is Action.UNMANAGED]
+    warnings: list[str] = []
+    for change in changes:
+        kind = kinds[change.address.kind]
+        if change.action is Action.CREATE:
+            warnings += _likely_renames(change, unmanaged, kind)
+        warnings += _pointless_assignments(change, kind)
+    return tuple(warnings)
+
+
+def _likely_renames(change: Change, unmanaged: Sequence[Change], kind: Kind) -> Iterator[str]:
+    """An object that is in no manifest and much like the one to be created may be that one under its old name."""
+    for other in unmanaged:
+        if other.address.kind == kind.name and _is_alike(change, other, kind):
+            name = (other.before or {}).get(kind.name_field)
+            yield (
+                f"{change.address} would be created; if it is {name} (ID {other.id}) under another name, "
+                f"set metadata.id: {other.id}, and it is renamed instead"
+            )
+
+
+def _is_alike(change: Change, other: Change, kind: Kind) -> bool:
+    """Alike by name, or in every field that the manifest names, of which there must be some worth comparing."""
+    wanted, held = change.after or {}, other.before or {}
+    new, old = str(wanted.get(kind.name_field)).casefold(), str(held.get(kind.name_field)).casefold()
+    if difflib.SequenceMatcher(None, new, old).ratio() >= _ALIKE:
+        return True
+    named = [kind.fields[name] for name in wanted if name in kind.fields and name != kind.name_field]
+    return len(named) >= len(kind.required) and all(
+        same(one.canonical_value(wanted[one.name]), one.canonical_value(held.get(one.name))) for one in named
+    )
+
+
+def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:
+    """An assignment means nothing where everybody of that party is let in anyway."""
+    if not kind.assignments or not change.after:
+        return
+    for party in kind.assignments.parties:
+        if any(step.party == party.name and step.assign for step in change.assignments) and change.after.get(
+            party.everyone_field
+        ):
+            yield f"{change.address}: assigning {party.name} changes nothing while {party.everyone_field} is true"

@@ -1,0 +1,124 @@
+"""Manifests x live objects -> which is which. First hit wins.
+
+1. the id that the environment or the manifest knows
+2. the one live object whose name (an API client's ``AppName``) equals exactly
+3. the id that we would create it with: it was created so earlier, and renamed since
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from reconciler.errors import InputError
+from reconciler.kinds import Kind
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.json import Json, pointer
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "ordercloud-reconciler")
+
+
+def derived_id(marketplace: str, name: str) -> str:
+    """The id that a new object gets where nobody chose one: the same wherever and however often it is computed."""
+    return str(uuid.uuid5(_NAMESPACE, f"{marketplace}/{name}")).upper()
+
+
+def match(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> dict[Address, LiveResource | None]:
+    """Find the live object of every manifest.
+
+    Raises:
+        InputError: with every ambiguity, each at its manifest's place.
+    """
+    finder = Finder(live, kinds)
+    looks = {resource.address: finder.look(resource) for resource in desired.resources}
+    matches = {address: look.found for address, look in looks.items()}
+    faults = [
+        ambiguity(resource, looks[resource.address].candidates, kinds[resource.address.kind])
+        for resource in desired.resources
+        if looks[resource.address].is_ambiguous
+    ]
+    claims: dict[str, list[DesiredResource]] = defaultdict(list)
+    for resource in desired.resources:
+        found = matches[resource.address]
+        if found:
+            claims[found.id.casefold()].append(resource)
+    faults += [rivalry(first, other) for first, *others in claims.values() for other in others]
+    if faults:
+        raise InputError(faults)
+    return matches
+
+
+def rivalry(first: DesiredResource, other: DesiredResource) -> Diagnostic:
+    """Two manifests have the same live object."""
+    return Diagnostic(
+        other.place,
+        f"{other.address} is the same live object as {first.address} ({first.place})",
+        rule="same-object",
+        hint="give each manifest its own metadata.id, or remove one of them",
+    )
+
+
+def ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource], kind: Kind) -> Diagnostic:
+    """Several live objects have the name that a manifest looks for; the message lists them."""
+    ids = ", ".join(f"{one.id} ({'active' if one.body.get(kind.active_field) else 'inactive'})" for one in candidates)
+    return Diagnostic(
+        resource.places.get(pointer("spec", kind.name_field), resource.place),
+        f"{resource.address} could be any of {len(candidates)} live objects of that {kind.name_field}: {ids}",
+        rule="ambiguous-name",
+        pointer=pointer("spec", kind.name_field),
+        hint="name the right one in metadata.id, or under ids: of the environment",
+    )
+
+
+class Way(Enum):
+    """How a live object is found."""
+
+    ID = auto()
+    NAME = auto()
+    DERIVED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a manifest may be: no live object, exactly one, or several of its name, sorted by id."""
+
+    way: Way
+    candidates: tuple[LiveResource, ...]
+
+    @property
+    def found(self) -> LiveResource | None:
+        """The one object, where there is no doubt."""
+        return self.candidates[0] if len(self.candidates) == 1 else None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether somebody must choose."""
+        return len(self.candidates) > 1
+
+
+class Finder:
+    """Live objects by id and by name."""
+
+    def __init__(self, live: LiveState, kinds: Mapping[str, Kind]) -> None:
+        self._kinds = kinds
+        self._marketplace = live.marketplace
+        self._by_id = {(resource.kind, resource.id.casefold()): resource for resource in live.resources}
+        self._by_name: dict[tuple[str, Json], list[LiveResource]] = defaultdict(list)
+        for resource in live.resources:
+            name = resource.body.get(kinds[resource.kind].name_field)
+            if isinstance(name, str):
+                self._by_name[resource.kind, name].append(resource)
+
+    def look(self, resource: DesiredResource) -> Look:
+        """By known id, else by the exact name, else by the id that we would create it with."""
+        kind = resource.address.kind
+        known = self._by_id.get((kind, (resource.id or "").casefold()))
+        if known:
+            return Look(Way.ID, (known,))
+        named = self._by_name.get((kind, resource.spec.get(self._kinds[kind].name_field)))
+        if named:
+            return Look(Way.NAME, tuple(sorted(named, key=lambda one: one.id)))
+        derived = self._by_id.get((kind, derived_id(self._marketplace, resource.address.name).casefold()))
+        return Look(Way.DERIVED, (derived,) if derived else ())

@@ -1,0 +1,111 @@
+"""Plain data and one number per key and value -> the place of any JSON pointer.
+
+Ten thousand manifests have a quarter of a million places of which a run shows a few, so they are kept as an array of
+integers and found by walking.
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import Json, pointer, pointer_parts
+
+Marks: TypeAlias = "array[int]"
+"""For each value its mark; after a mapping's or a list's own come its members', a mapping's each led by the key's."""
+
+COLUMN_BITS: Final = 20
+"""A mark is a line and a column in one integer, both counted from 0; no column is larger than a file may be."""
+_COLUMN_MASK: Final = (1 << COLUMN_BITS) - 1
+
+
+def new_marks() -> Marks:
+    """An empty list of marks."""
+    return array("Q")
+
+
+def as_place(file: str, mark: int) -> Place:
+    """Unpack a position."""
+    return Place(file, (mark >> COLUMN_BITS) + 1, (mark & _COLUMN_MASK) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: its data, and where each part of it stands."""
+
+    file: str
+    data: Json
+    _marks: Marks = field(repr=False)
+
+    def place(self, at: str = "") -> Place:
+        """Where the value at a JSON pointer starts; for a value that is not there, its nearest ancestor's place."""
+        return as_place(self.file, self._marks[find(self.data, pointer_parts(at))[1] if at else 0])
+
+    def key_place(self, at: str) -> Place:
+        """Where the key at the end of a JSON pointer stands; for a list's member or the root, its value's place."""
+        return as_place(self.file, self._marks[find(self.data, pointer_parts(at))[0]])
+
+    @property
+    def places(self) -> Mapping[str, Place]:
+        """All values' places by JSON pointer, found when they are asked for."""
+        return _Places(self)
+
+
+class _Places(Mapping[str, Place]):
+    __slots__ = ("_document",)
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def __getitem__(self, at: str) -> Place:
+        if at not in set(self):
+            raise KeyError(at)
+        return self._document.place(at)
+
+    def __iter__(self) -> Iterator[str]:
+        return _pointers(self._document.data, ())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def size(value: Json) -> int:
+    """How many marks a value has."""
+    if isinstance(value, dict):
+        return 1 + len(value) + sum(map(size, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(size, value))
+    return 1
+
+
+def members(value: Json, start: int) -> Iterator[tuple[str, Json, int, int]]:
+    """Give of each member the key, the value, and the indices of their marks; the container's own is at `start`."""
+    index = start + 1
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield key, child, index, index + 1
+            index += 1 + size(child)
+    elif isinstance(value, list):
+        for number, child in enumerate(value):
+            yield str(number), child, index, index
+            index += size(child)
+
+
+def find(value: Json, parts: Sequence[str]) -> tuple[int, int]:
+    """Give the indices of the key's mark and the value's mark, as far down the path as there is something."""
+    found = (0, 0)
+    for part in parts:
+        for key, child, key_index, value_index in members(value, found[1]):
+            if key == part:
+                value, found = child, (key_index, value_index)
+                break
+        else:
+            break
+    return found
+
+
+def _pointers(value: Json, parts: tuple[str, ...]) -> Iterator[str]:
+    yield pointer(*parts)
+    for key, child, _, _ in members(value, 0):
+        yield from _pointers(child, (*parts, key))

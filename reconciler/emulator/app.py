@@ -1,0 +1,182 @@
+"""WSGI requests -> answers: latency, faults and the journal around the falcon application; the store behind it.
+
+One lock guards all data, so that each request is atomic; waiting happens outside of it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import falcon
+
+from reconciler.emulator import builtin
+from reconciler.emulator.calls import Entry, Site
+from reconciler.emulator.control import PREFIX
+from reconciler.emulator.errors import DroppedConnection
+from reconciler.emulator.faults import SPOILERS, FaultBox, refusal
+from reconciler.emulator.marketplace import Marketplace
+from reconciler.emulator.seed import load_seed
+from reconciler.emulator.settings import utc_now
+from reconciler.emulator.store import Store, key_of
+from reconciler.emulator.tokens import TokenOffice
+from reconciler.emulator.web import SITE, application, bearer
+from reconciler.emulator.wire import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from reconciler.emulator.faultspec import Rule
+    from reconciler.emulator.settings import Settings
+
+_CLIENT_PATH = "/v1/apiclients/"
+_DEEP_PAGE = re.compile(r"(?:^|&)page=(?:3[1-9]|[4-9]\d|\d{3,})(?:&|$)", re.IGNORECASE)
+_DEEP_PAGE_MS = 200
+
+
+class Emulator:
+    """A stand-in for OrderCloud: a WSGI callable which several threads may use at once.
+
+    `clock` tells the time in UTC (tokens and secrets expire by it), `sleep` waits a number of seconds.
+
+    Raises:
+        SeedError: the seed cannot be loaded.
+        StateError: the state file cannot be used.
+        FaultSpecError: one of the faults cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._lock = threading.RLock()
+        faults = FaultBox()
+        for spec in settings.faults:
+            faults.add(spec)
+        self._market = Marketplace(Store(settings.state), settings, clock)
+        try:
+            self._fill()
+        except BaseException:
+            self._market.store.abandon()
+            raise
+        self._site = Site(self._market, TokenOffice(self._market), faults, [])
+        self._app = application(settings.profile)
+        self._market.store.flush()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; raises DroppedConnection where a fault says so."""
+        _encode_path(environ)
+        environ[SITE] = self._site
+        if environ["PATH_INFO"].lower().startswith(PREFIX):
+            return _send(self._answer(environ), start_response)
+        with self._lock:
+            rules = self._site.faults.strike(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        wait = self._settings.latency_ms + sum(rule.latency for rule in rules) + _depth_cost(environ)
+        if wait:
+            self._sleep(wait / 1000)
+        reply = self._faulty_answer(environ, rules)
+        self._note(environ, None if reply is None else reply.status)
+        if reply is None:
+            raise DroppedConnection
+        return _send(reply, start_response)
+
+    def close(self) -> None:
+        """Write what is left and let go of the state file; a second call does nothing."""
+        with self._lock:
+            self._market.store.close()
+
+    def _fill(self) -> None:
+        if self._settings.seed is not None and self._market.store.is_empty:
+            load_seed(self._settings.seed, self._market)
+        builtin.ensure(self._market)
+
+    def _faulty_answer(self, environ: WSGIEnvironment, rules: Sequence[Rule]) -> Reply | None:
+        with self._lock:
+            for rule in rules:
+                self._meddle(environ, rule)
+        if any(rule.drop == "before" for rule in rules):
+            return None
+        refusing = next((rule for rule in rules if rule.status is not None), None)
+        reply = self._answer(environ) if refusing is None else refusal(refusing)
+        if any(rule.drop == "after" for rule in rules):
+            return None
+        for rule in rules:
+            reply = SPOILERS[rule.body](reply) if rule.body and reply.status != HTTPStatus.NO_CONTENT else reply
+        return reply
+
+    def _meddle(self, environ: WSGIEnvironment, rule: Rule) -> None:
+        if rule.revoke:
+            self._site.office.revoke(_token(environ))
+        if rule.edit is not None:
+            self._edit(rule.client or _client_in(environ["PATH_INFO"]), *rule.edit)
+            self._market.store.flush()
+
+    def _edit(self, client_id: str, name: str, value: object) -> None:
+        """Set a field as another user would; where the path names no client that exists, nothing happens."""
+        client = self._market.find("ApiClient", client_id)
+        if client is not None:
+            change = {name: value, "EmulatorRevision": client["EmulatorRevision"] + 1}
+            self._market.store.put("ApiClient", key_of(client_id), client | change)
+
+    def _answer(self, environ: WSGIEnvironment) -> Reply:
+        seen: list[Any] = []
+
+        def remember(
+            status: str, headers: list[tuple[str, str]], _exc_info: object = None
+        ) -> Callable[[bytes], object]:
+            seen[:] = [int(status.partition(" ")[0]), headers]
+            return seen.append
+
+        with self._lock:
+            try:
+                body = b"".join(self._app(environ, remember))
+            finally:
+                self._market.store.flush()
+        return Reply(seen[0], seen[1], body)
+
+    def _note(self, environ: WSGIEnvironment, status: int | None) -> None:
+        path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+        with self._lock:
+            client = self._site.office.client_of(_token(environ)) if _token(environ) else None
+            entry = Entry(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), status, client)
+            self._site.journal.append(entry)
+
+
+def _token(environ: WSGIEnvironment) -> str:
+    return bearer(environ.get("HTTP_AUTHORIZATION"))
+
+
+def _client_in(path: str) -> str:
+    return path[len(_CLIENT_PATH) :].partition("/")[0] if path.lower().startswith(_CLIENT_PATH) else ""
+
+
+def _encode_path(environ: WSGIEnvironment) -> None:
+    """Bring the path into the form of PEP 3333; httpx.WSGITransport leaves characters beyond Latin-1 in it."""
+    path = environ["PATH_INFO"]
+    if any(character > "\xff" for character in path):
+        environ["PATH_INFO"] = path.encode().decode("latin-1")
+
+
+def _send(reply: Reply, start_response: StartResponse) -> list[bytes]:
+    headers = [(name, value) for name, value in reply.headers if name.lower() != "content-length"]
+    if reply.status != HTTPStatus.NO_CONTENT:
+        headers.append(("Content-Length", str(len(reply.body))))
+    start_response(falcon.code_to_http_status(reply.status), headers)
+    return [reply.body]
+
+
+def _depth_cost(environ: WSGIEnvironment) -> int:
+    """Milliseconds that a page beyond the thirtieth costs on top: OrderCloud serves them, and advises against it.
+
+    OrderCloud docs, "Advanced querying"; that it takes 200 ms is a guess.
+    """
+    return _DEEP_PAGE_MS if _DEEP_PAGE.search(environ.get("QUERY_STRING", "")) else 0

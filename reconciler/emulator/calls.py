@@ -1,0 +1,114 @@
+"""One HTTP request, taken apart -> one answer, not yet put on the wire. What handlers take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler.emulator.errors import ApiError, Fault
+from reconciler.emulator.fields import parse_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.emulator.faults import FaultBox
+    from reconciler.emulator.marketplace import Marketplace
+    from reconciler.emulator.store import Body
+    from reconciler.emulator.tokens import TokenOffice
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as the access token says; nothing in it is looked up again."""
+
+    client: str
+    username: str
+    usrtype: str
+    roles: tuple[str, ...]
+    token: str
+
+
+NOBODY = Caller("", "", "", (), "")  # who calls a route that needs no token
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request in the journal; `status` is None when no answer was sent, `client` the client ID of its token."""
+
+    method: str
+    path: str
+    query: str
+    status: int | None
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The parts of one emulator."""
+
+    market: Marketplace
+    office: TokenOffice
+    faults: FaultBox
+    journal: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: `params` are the variable segments of its path, `query` its parameters in order, `raw` its body."""
+
+    site: Site
+    params: Mapping[str, str]
+    query: tuple[tuple[str, str], ...]
+    raw: bytes
+    content_type: str
+    caller: Caller
+
+    @property
+    def market(self) -> Marketplace:
+        """The data that the request is about."""
+        return self.site.market
+
+    def body(self) -> Body:
+        """Read the JSON object that was sent; raises ApiError."""
+        return parse_body(self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: no body at all when `body` is None; `location` is a path of this server."""
+
+    status: int
+    body: Any = None
+    location: str | None = None
+
+
+Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: variable segments of `path` stand in braces, fixed ones match in any case.
+
+    `roles` of which the caller needs one; none means that any valid token will do. `seller_only` keeps buyers and
+    suppliers out whatever their roles. `public` needs no token at all.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    roles: tuple[str, ...] = ()
+    seller_only: bool = False
+    public: bool = False
+
+
+def authorise(route: Route, caller: Caller) -> None:
+    """Refuse a caller of the wrong party, or without any of the roles.
+
+    OrderCloud release notes 1.0.185: only seller users may use API clients. .NET Catalyst: the fields of `Data`.
+    """
+    if route.seller_only and caller.usrtype != "admin":
+        raise ApiError(Fault("Auth.UserNotAuthorizedToAdmin"))
+    if route.roles and not set(route.roles) & set(caller.roles):
+        data = {"SufficientRoles": list(route.roles), "AssignedRoles": list(caller.roles)}
+        raise ApiError(Fault("Auth.InsufficientRoles", data=data))

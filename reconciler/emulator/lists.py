@@ -1,0 +1,170 @@
+"""Query parameters x objects -> one page, with its `Meta`.
+
+OrderCloud docs, "Advanced querying" and "Basic API use": `page` counts from 1, `pageSize` is 20 by default and 100 at
+most, unknown properties are refused, a repeated filter means and. `Meta.ItemRange` counts from 1 (.NET SDK comment; the
+documentation contradicts itself). Guesses: parameter names match without case; an empty list has ItemRange [1, 0] and
+no page; a bad `page` is `List.InvalidType`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler.emulator.errors import ApiError, Fault
+from reconciler.emulator.filters import compile_filter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from reconciler.emulator.fields import Field
+    from reconciler.emulator.filters import Test
+    from reconciler.emulator.store import Body
+
+DEFAULT_PAGE_SIZE = 20
+MAXIMUM_PAGE_SIZE = 100
+
+_RESERVED = {"page", "pagesize", "pagekey", "search", "searchon", "sortby"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listable:
+    """What may be asked of one list: the properties to filter by, to sort by and to search in."""
+
+    fields: tuple[Field, ...]
+    sortable: tuple[str, ...] = ("ID",)
+    searchable: tuple[str, ...] = ("ID",)
+
+    def field(self, name: str) -> Field:
+        """Find a visible property by name, in any case; raises ApiError `List.InvalidProperty`."""
+        for field in self.fields:
+            if field.name.lower() == name.lower() and not field.write_only:
+                return field
+        raise ApiError(Fault("List.InvalidProperty", f"Property does not exist: {name}."))
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """One part of `sortBy`."""
+
+    name: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """A list request, understood and found valid."""
+
+    page: int
+    size: int
+    words: tuple[str, ...]
+    search_on: tuple[str, ...]
+    sort_by: tuple[Sorting, ...]
+    filters: tuple[tuple[str, Test], ...]
+
+    def names(self) -> set[str]:
+        """Give the properties which decide what is listed, the sorting aside."""
+        return {name for name, _ in self.filters} | (set(self.search_on) if self.words else set())
+
+    def admitted(self, bodies: Sequence[Body]) -> list[Body]:
+        """Give the objects that pass all filters and the search."""
+        for name, test in self.filters:
+            bodies = [body for body in bodies if test(body.get(name))]
+        return [body for body in bodies if self._is_found(body)] if self.words else list(bodies)
+
+    def _is_found(self, body: Body) -> bool:
+        texts = [str(body.get(name) or "").lower() for name in self.search_on]
+        return all(any(word in text for text in texts) for word in self.words)
+
+
+def parse_query(pairs: Iterable[tuple[str, str]], listable: Listable, cap: int | None) -> ListQuery:
+    """Understand the query parameters of a list; `cap` bounds its pages below the API's 100.
+
+    Raises:
+        ApiError: one of the `List.` codes, for the first parameter that is wrong.
+    """
+    pairs = list(pairs)
+    known = {name.lower(): value for name, value in pairs if name.lower() in _RESERVED}
+    filters = [(listable.field(name), text) for name, text in pairs if name.lower() not in _RESERVED]
+    return ListQuery(
+        page=_page(known.get("page")),
+        size=min(_page_size(known.get("pagesize")), cap or MAXIMUM_PAGE_SIZE),
+        words=tuple(known.get("search", "").lower().split()),
+        search_on=_search_on(known.get("searchon"), listable),
+        sort_by=_sort_by(known.get("sortby"), listable),
+        filters=tuple((field.name, compile_filter(field, text)) for field, text in filters),
+    )
+
+
+def _page(text: str | None) -> int:
+    if text is None:
+        return 1
+    if not _is_count(text):
+        raise ApiError(Fault("List.InvalidType", "page is not valid."))
+    return int(text)
+
+
+def _page_size(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_PAGE_SIZE
+    if not _is_count(text) or int(text) > MAXIMUM_PAGE_SIZE:
+        raise ApiError(Fault("List.InvalidPageSize"))
+    return int(text)
+
+
+def _is_count(text: str) -> bool:
+    return re.fullmatch(r"[1-9][0-9]{0,8}", text) is not None
+
+
+def _search_on(text: str | None, listable: Listable) -> tuple[str, ...]:
+    if not text:
+        return listable.searchable
+    return tuple(_known(name, listable.searchable, "List.InvalidSearchProperty") for name in text.split(","))
+
+
+def _sort_by(text: str | None, listable: Listable) -> tuple[Sorting, ...]:
+    return tuple(_sorting(part.strip(), listable) for part in text.split(",")) if text else ()
+
+
+def _sorting(part: str, listable: Listable) -> Sorting:
+    name = part.removeprefix("!")
+    return Sorting(_known(name, listable.sortable, "List.InvalidSortProperty"), descending=part != name)
+
+
+def _known(name: str, names: Sequence[str], code: str) -> str:
+    for candidate in names:
+        if candidate.lower() == name.strip().lower():
+            return candidate
+    raise ApiError(Fault(code, f"{name.strip()}: not one of {', '.join(names)}."))
+
+
+def ordered(bodies: Sequence[Body], sort_by: Sequence[Sorting]) -> list[Body]:
+    """Sort objects, text without case, what has no value first; equal ones stay in the order given."""
+    result = list(bodies)
+    for sorting in reversed(sort_by):
+        result.sort(key=_sort_key(sorting.name), reverse=sorting.descending)
+    return result
+
+
+def _sort_key(name: str) -> Callable[[Body], tuple[bool, Any]]:
+    def key(body: Body) -> tuple[bool, Any]:
+        value = body.get(name)
+        return (value is not None, value.lower() if isinstance(value, str) else value or 0)
+
+    return key
+
+
+def page_of(query: ListQuery, found: Sequence[Body], view: Callable[[Body], Body]) -> dict[str, Any]:
+    """Cut one page out of everything that was found; `view` is called for its items only."""
+    first = (query.page - 1) * query.size
+    items = [view(body) for body in found[first : first + query.size]]
+    meta = {
+        "Page": query.page,
+        "PageSize": query.size,
+        "TotalCount": len(found),
+        "TotalPages": -(-len(found) // query.size),
+        "ItemRange": [first + 1, first + len(items)],
+        "NextPageKey": None,
+    }
+    return {"Meta": meta, "Items": items}

@@ -1,0 +1,218 @@
+"""A row that describes a resource -> its six operations: list, get, create, save (PUT), patch, delete.
+
+OrderCloud docs: a PUT to an unknown ID creates where the ID is writable; a POST with an ID that exists is refused with
+409. Guesses: a PUT that creates answers 201 and one that replaces 200; an ID in the body of a PUT or PATCH is ignored,
+so that nothing can be renamed.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.emulator.calls import Answer, Route
+from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
+from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced
+from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
+from reconciler.emulator.store import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from reconciler.emulator.calls import Call
+    from reconciler.emulator.marketplace import Marketplace
+    from reconciler.emulator.store import Body
+
+ID = Field("ID")
+
+_ID_RULE = "ID may hold only letters, digits, _ and -, at most 100."
+
+
+def new_id() -> str:
+    """Make an ID as the service does: 22 URL-safe characters."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def _no_faults(_market: Marketplace, _old: Body | None, _new: Body) -> Iterator[Fault]:
+    return iter(())
+
+
+def _no_guard(_market: Marketplace, _body: Body) -> Iterator[Fault]:
+    return iter(())
+
+
+def _unchanged(_market: Marketplace, _old: Body | None, new: Body) -> Body:
+    return new
+
+
+def _as_stored(_market: Marketplace, body: Body) -> Body:
+    return body
+
+
+def _nothing(_market: Marketplace, _body: Body) -> None:
+    pass
+
+
+def _always(_market: Marketplace, _object_id: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One row: everything in which one resource differs from another.
+
+    `kind` is the name under which it is stored, and `Data.ObjectType` of its 404. `path` is that of its list; the
+    variable segment in it, if any, is the ID of the `parent`. `check` sees the old body (None at creation) and the new
+    one and yields faults, `settle` turns the new one into what is stored, `guard` may forbid a deletion, `forget`
+    tidies up after one. `show` and `show_in_list` add what is derived.
+    """
+
+    kind: str
+    path: str
+    fields: tuple[Field, ...]
+    read_roles: tuple[str, ...]
+    write_roles: tuple[str, ...]
+    sortable: tuple[str, ...] = ("ID", "Name")
+    searchable: tuple[str, ...] = ("ID", "Name")
+    parent: str | None = None
+    seller_only: bool = False
+    client_may_choose_id: bool = True
+    make_id: Callable[[], str] = new_id
+    may_put_new: Callable[[Marketplace, str], bool] = _always
+    check: Callable[[Marketplace, Body | None, Body], Iterator[Fault]] = _no_faults
+    settle: Callable[[Marketplace, Body | None, Body], Body] = _unchanged
+    guard: Callable[[Marketplace, Body], Iterator[Fault]] = _no_guard
+    forget: Callable[[Marketplace, Body], None] = _nothing
+    show: Callable[[Marketplace, Body], Body] = _as_stored
+    show_in_list: Callable[[Marketplace, Body], Body] | None = None
+
+    @property
+    def listable(self) -> Listable:
+        """What may be asked of the list."""
+        return Listable((ID, *self.fields), self.sortable, self.searchable)
+
+    def viewer(self, market: Marketplace, show: Callable[[Marketplace, Body], Body]) -> Callable[[Body], Body]:
+        """Give the function that turns a stored body into a shown one: table order, nothing that is never shown."""
+        names = ("ID", *(field.name for field in self.fields if not field.write_only))
+
+        def view(body: Body) -> Body:
+            shown = show(market, body)
+            return {name: shown.get(name) for name in names}
+
+        return view
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The handlers of one resource."""
+
+    row: Resource
+
+    def listed(self, call: Call) -> Answer:
+        """Answer one page."""
+        row, market = self.row, call.market
+        query = parse_query(call.query, row.listable, market.settings.max_page_size)
+        parents = self._parents(call)
+        found = self._found(market, query, parents[-1] if parents else None)
+        return Answer(200, page_of(query, found, row.viewer(market, row.show_in_list or row.show)))
+
+    def got(self, call: Call) -> Answer:
+        """Answer one object."""
+        return Answer(200, self._shown(call.market, self._existing(call)))
+
+    def created(self, call: Call) -> Answer:
+        """Create from a POST; the ID may come from the body where the row allows it."""
+        parents, sent = self._parents(call), call.body()
+        given = sent.get("ID") if self.row.client_may_choose_id else None
+        object_id = given or self.row.make_id()
+        refuse_if([] if _is_id(object_id) else [Fault("ValidationFailure", _ID_RULE)])
+        if call.market.find(self.row.kind, *parents, object_id) is not None:
+            data = {"ObjectType": self.row.kind, "ObjectID": object_id}
+            raise ApiError(Fault("IdExists", data=data))
+        return self._create(call.market, parents, object_id, sent)
+
+    def saved(self, call: Call) -> Answer:
+        """Replace by a PUT, or create under the ID of the path where the row allows it."""
+        parents, object_id = self._parents(call), call.params["id"]
+        old = call.market.find(self.row.kind, *parents, object_id)
+        if old is None:
+            if not _is_id(object_id) or not self.row.may_put_new(call.market, object_id):
+                raise ApiError(not_found(self.row.kind, object_id))
+            return self._create(call.market, parents, object_id, call.body())
+        kept = self._kept(old)
+        return self._store(call.market, old, kept | replaced(self.row.fields, call.body()))
+
+    def patched(self, call: Call) -> Answer:
+        """Change only what was sent."""
+        old = self._existing(call)
+        return self._store(call.market, old, self._kept(old) | merged(self.row.fields, old, call.body()))
+
+    def deleted(self, call: Call) -> Answer:
+        """Remove, unless a guard forbids it."""
+        body = self._existing(call)
+        refuse_if(list(self.row.guard(call.market, body)))
+        call.market.store.delete(self.row.kind, key_of(*self._parents(call), body["ID"]))
+        self.row.forget(call.market, body)
+        return Answer(204)
+
+    def routes(self) -> Sequence[Route]:
+        """Give the six routes."""
+        row = self.row
+        one = row.path + "/{id}"
+        table = (
+            ("GET", row.path, self.listed, row.read_roles),
+            ("POST", row.path, self.created, row.write_roles),
+            ("GET", one, self.got, row.read_roles),
+            ("PUT", one, self.saved, row.write_roles),
+            ("PATCH", one, self.patched, row.write_roles),
+            ("DELETE", one, self.deleted, row.write_roles),
+        )
+        return [Route(method, path, handler, roles, row.seller_only) for method, path, handler, roles in table]
+
+    def _parents(self, call: Call) -> tuple[str, ...]:
+        if self.row.parent is None:
+            return ()
+        return (str(call.market.require(self.row.parent, call.params["parent"])["ID"]),)
+
+    def _existing(self, call: Call) -> Body:
+        return call.market.require(self.row.kind, *self._parents(call), call.params["id"])
+
+    def _kept(self, old: Body) -> Body:
+        writable = {field.name for field in self.row.fields if not field.read_only}
+        return {name: value for name, value in old.items() if name not in writable}
+
+    def _found(self, market: Marketplace, query: ListQuery, parent: str | None) -> list[Body]:
+        bodies = market.store.cached(self.row.kind, (parent, query.sort_by), lambda: self._all(market, query, parent))
+        if not query.filters and not query.words:
+            return bodies
+        if {field.name for field in self.row.fields if field.read_only} & query.names():
+            return [body for body in bodies if query.admitted([self.row.show(market, body)])]
+        return query.admitted(bodies)
+
+    def _all(self, market: Marketplace, query: ListQuery, parent: str | None) -> list[Body]:
+        bodies = market.store.shuffled(self.row.kind)
+        if parent is not None:
+            bodies = [body for body in bodies if body["_parent"] == parent.lower()]
+        return ordered(bodies, query.sort_by)
+
+    def _create(self, market: Marketplace, parents: tuple[str, ...], object_id: str, sent: Body) -> Answer:
+        new = {"ID": object_id, "_parent": key_of(*parents)} | replaced(self.row.fields, sent)
+        answer = self._store(market, None, new)
+        prefix = self.row.path.replace("{parent}", parents[0] if parents else "")
+        return Answer(201, answer.body, location=f"{prefix}/{answer.body['ID']}")
+
+    def _store(self, market: Marketplace, old: Body | None, new: Body) -> Answer:
+        refuse_if([*faults_of(self.row.fields, new), *self.row.check(market, old, new)])
+        settled = self.row.settle(market, old, new)
+        parents = [settled["_parent"]] if settled["_parent"] else []
+        market.store.put(self.row.kind, key_of(*parents, settled["ID"]), settled)
+        return Answer(200, self._shown(market, settled))
+
+    def _shown(self, market: Marketplace, body: Body) -> Body:
+        return self.row.viewer(market, self.row.show)(body)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and ID_PATTERN.fullmatch(value) is not None

@@ -1,0 +1,51 @@
+"""Choices of the caller -> how one emulator behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADMIN_CLIENT_ID = "00000000-0000-0000-0000-00000000AD01"
+ADMIN_CLIENT_SECRET = "emulator-admin-secret"  # noqa: S105 - public on purpose: it opens nothing but this stand-in
+
+Profile = Literal["current", "legacy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one emulator behaves.
+
+    `seed` is an official seeding file, YAML or JSON (`Objects:` and `Assignments:`). `state` is an SQLite file in which
+    the data outlives the process; when it already holds data, the seed is not loaded again. `profile` chooses the API
+    generation: `legacy` (up to 1.0.454) has a readable `ClientSecret`, `current` (from 1.0.470) has none. With
+    `put_creates` false a PUT to an unknown API client answers 404. `latency_ms` is slept before every answer.
+    `faults` are specs as described in `reconciler.emulator.faultspec`. `max_page_size` caps pages below the API's 100.
+    `marketplace` is what `GET /v1/me` reports as `Seller.ID`. `base_url` goes into the claims `iss` and `aud`.
+
+    Raises ValueError for a negative latency and for pages of less than one item.
+    """
+
+    seed: Path | None = None
+    state: Path | None = None
+    profile: Profile = "current"
+    put_creates: bool = True
+    latency_ms: int = 0
+    faults: tuple[str, ...] = ()
+    max_page_size: int | None = None
+    marketplace: str = "emulator"
+    base_url: str = "http://127.0.0.1"
+
+    def __post_init__(self) -> None:
+        if self.latency_ms < 0:
+            raise ValueError(f"latency_ms must not be negative, but is {self.latency_ms}")
+        if self.max_page_size is not None and self.max_page_size < 1:
+            raise ValueError(f"max_page_size must be at least 1, but is {self.max_page_size}")
+
+
+def utc_now() -> datetime:
+    """Tell the time; tests pass a clock of their own instead."""
+    return datetime.now(UTC)

@@ -1,0 +1,174 @@
+"""Objects by kind and key -> memory for reading, an SQLite file for keeping.
+
+Reads never touch the file, so that ten thousand clients list quickly. Writes go to memory and are queued; `flush`
+commits the queue, and the application calls it before it answers: what was answered survives the end of the process
+(also a kill; not a power failure, since SQLite's `synchronous` is NORMAL).
+
+Stored bodies are never changed in place: whoever writes puts a new dict. Keys are lower case, because OrderCloud's IDs
+are accepted in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from reconciler.emulator.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+    from pathlib import Path
+
+Body = dict[str, Any]
+Built = TypeVar("Built")
+
+_VERSION = 1
+_BUSY_SECONDS = 5.0
+_NOTHING: dict[str, Body] = {}
+
+
+def key_of(*parts: str) -> str:
+    """Join the IDs that lead to an object into its key, without case."""
+    return "/".join(part.lower() for part in parts)
+
+
+def _shuffled(keys: Mapping[str, Body]) -> list[str]:
+    """Order keys by a checksum: looks random, is the same in every run, and forgets who came first."""
+    return sorted(keys, key=lambda key: (zlib.crc32(key.encode("utf-8", "replace")[::-1]), key))
+
+
+class Store:
+    """All data of one marketplace; the caller holds a lock.
+
+    Raises `StateError` at construction when the file is locked by another process, is not SQLite, or comes from
+    another version of the emulator.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._kinds: dict[str, dict[str, Body]] = {}
+        self._versions: dict[str, int] = {}
+        self._cache: dict[tuple[str, Hashable], tuple[int, Any]] = {}
+        self._orders: dict[str, list[str]] = {}
+        self._pending: list[tuple[str, str, str | None]] = []
+        self._file = None if path is None else _open(path)
+        if self._file is not None:
+            self._load(self._file)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever stored, so that a seed may be loaded."""
+        return not any(self._kinds.values())
+
+    def get(self, kind: str, key: str) -> Body | None:
+        """Give the object, or None; it must not be changed."""
+        return self._kinds.get(kind, _NOTHING).get(key)
+
+    def all(self, kind: str) -> Mapping[str, Body]:
+        """Give every object of a kind by key; neither may be changed."""
+        return self._kinds.get(kind, _NOTHING)
+
+    def put(self, kind: str, key: str, body: Body) -> None:
+        """Store an object under a lower-case key."""
+        text = json.dumps(body) if self._file is not None else ""
+        objects = self._kinds.setdefault(kind, {})
+        if key not in objects:
+            self._orders.pop(kind, None)
+        objects[key] = body
+        self._changed(kind, key, text)
+
+    def delete(self, kind: str, key: str) -> None:
+        """Remove an object, which must be there."""
+        del self._kinds[kind][key]
+        self._orders.pop(kind, None)
+        self._changed(kind, key, None)
+
+    def shuffled(self, kind: str) -> list[Body]:
+        """Give the objects of a kind in an order that is stable as long as none is added or removed."""
+        objects = self.all(kind)
+        order = self._orders.get(kind)
+        if order is None:
+            order = self._orders[kind] = _shuffled(objects)
+        return [objects[key] for key in order]
+
+    def cached(self, kind: str, name: Hashable, build: Callable[[], Built]) -> Built:
+        """Give what `build` made, made anew only after a change to an object of that kind."""
+        version = self._versions.get(kind, 0)
+        hit = self._cache.get((kind, name))
+        if hit is None or hit[0] != version:
+            hit = (version, build())
+            self._cache[(kind, name)] = hit
+        return cast("Built", hit[1])
+
+    def flush(self) -> None:
+        """Make everything durable that was written since the last call."""
+        pending, self._pending = self._pending, []
+        if self._file is None or not pending:
+            return
+        self._file.execute("BEGIN")
+        for kind, key, text in pending:
+            if text is None:
+                self._file.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
+            else:
+                self._file.execute("REPLACE INTO objects VALUES (?, ?, ?)", (kind, key, text))
+        self._file.execute("COMMIT")
+
+    def close(self) -> None:
+        """Flush, and let go of the file; a second call does nothing."""
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def abandon(self) -> None:
+        """Let go of the file without writing what is pending."""
+        self._pending = []
+        self.close()
+
+    def _changed(self, kind: str, key: str, text: str | None) -> None:
+        self._versions[kind] = self._versions.get(kind, 0) + 1
+        if self._file is not None:
+            self._pending.append((kind, key, text))
+
+    def _load(self, connection: sqlite3.Connection) -> None:
+        for kind, key, text in connection.execute("SELECT kind, key, body FROM objects"):
+            self._kinds.setdefault(kind, {})[key] = json.loads(text)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # it will hold secrets
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise StateError(f"{path}: cannot be opened as state: {error}") from error
+    try:
+        _prepare(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StateError(f"{path}: cannot be used as state: {error}; {_way_out(error)}") from error
+    except StateError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    # The exclusive lock turns two emulators on one file, which would overwrite each other, into an error.
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in {0, _VERSION}:
+        raise StateError(f"{path}: state of version {version}, but this emulator writes {_VERSION}; delete the file")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("CREATE TABLE IF NOT EXISTS objects (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key))")
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _way_out(error: sqlite3.DatabaseError) -> str:
+    if "locked" in str(error):
+        return "another emulator has it open, stop that one first or choose another file"
+    return "choose another file, or delete this one"

@@ -1,0 +1,131 @@
+"""An API generation -> a falcon application: finds the handler, checks who calls, speaks HTTP.
+
+OrderCloud's fixed path segments are written in mixed case and found in any; the variable ones keep theirs. A GET of one
+object with an empty ID is, as in the service, a GET of the list.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import falcon
+from falcon.routing import CompiledRouter
+
+from reconciler.emulator.calls import NOBODY, Answer, Call, authorise
+from reconciler.emulator.errors import ApiError, Fault
+from reconciler.emulator.routes import all_routes
+from reconciler.emulator.wire import JSON, dumps
+
+if TYPE_CHECKING:
+    from reconciler.emulator.calls import Route, Site
+    from reconciler.emulator.settings import Profile
+
+_LOG = logging.getLogger("reconciler.emulator")
+_CODE_OF_HTTP = {404: "NotFound", 405: "MethodNotAllowed"}
+
+SITE = "reconciler.emulator.site"  # where a request says which emulator it is for
+
+
+class AnyCaseRouter(CompiledRouter):
+    """Falcon's router, with fixed segments found in any case and with variable names that may differ between routes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._variables: dict[str, list[tuple[int, str]]] = {}
+
+    def add_route(self, uri_template: str, resource: object, **kwargs: Any) -> None:  # noqa: ANN401 - falcon's signature
+        """Register a path under names that depend only on the place of each variable, as falcon demands."""
+        segments = uri_template.split("/")
+        variables = [(place, part[1:-1]) for place, part in enumerate(segments) if part.startswith("{")]
+        for place, _ in variables:
+            segments[place] = f"{{v{place}}}"
+        template = "/".join(segments).lower()
+        self._variables[template] = variables
+        super().add_route(template, resource, **kwargs)
+
+    def find(self, uri: str, req: Any = None) -> Any:  # noqa: ANN401 - falcon's own types are as loose
+        """Look a path up without case, and give the variables as they were written."""
+        found = super().find(uri.lower(), req)
+        if found is None:
+            return None
+        resource, method_map, _, template = found
+        segments = uri.split("/")
+        params = {name: segments[place] for place, name in self._variables[str(template)]}
+        return resource, method_map, params, template
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """What falcon calls for one route."""
+
+    route: Route
+
+    def __call__(self, req: falcon.Request, resp: falcon.Response, **params: str) -> None:
+        """Check the caller, run the handler, write its answer."""
+        site: Site = req.env[SITE]
+        token = bearer(req.get_header("Authorization"))
+        caller = NOBODY if self.route.public else site.office.caller(token)
+        authorise(self.route, caller)
+        query = tuple(parse_qsl(req.query_string, keep_blank_values=True))
+        raw = req.bounded_stream.read()
+        _write(self.route.handler(Call(site, params, query, raw, req.content_type or "", caller)), req, resp)
+
+
+class _Path:
+    """What falcon takes for a resource: one attribute `on_get` etc. for each method of the path."""
+
+    def __init__(self, responders: dict[str, Responder]) -> None:
+        for method, responder in responders.items():
+            setattr(self, f"on_{method.lower()}", responder)
+
+
+def bearer(header: str | None) -> str:
+    """Take the token out of an Authorization header; empty when there is none."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+@functools.cache
+def application(profile: Profile) -> falcon.App[falcon.Request, falcon.Response]:
+    """Make the application that all emulators of one profile share; each puts its parts into `environ[SITE]`."""
+    app = falcon.App(media_type=JSON, router=AnyCaseRouter())
+    app.req_options.strip_url_path_trailing_slash = True
+    app.add_error_handler(Exception, _on_crash)
+    app.add_error_handler(falcon.HTTPError, _on_http_error)
+    app.add_error_handler(ApiError, _on_api_error)
+    paths: dict[str, dict[str, Responder]] = {}
+    for route in all_routes(profile):
+        paths.setdefault(route.path, {})[route.method] = Responder(route)
+    for path, responders in paths.items():
+        app.add_route(path, _Path(responders))
+    return app
+
+
+def _write(answer: Answer, req: falcon.Request, resp: falcon.Response) -> None:
+    resp.status = answer.status
+    resp.set_headers([("Cache-Control", "private"), ("X-oc-logid", str(uuid.uuid4()))])
+    if answer.body is not None:
+        resp.data = dumps(answer.body)
+        resp.content_type = JSON
+    if answer.location is not None:
+        resp.set_header("Location", req.prefix + answer.location)
+
+
+def _on_api_error(req: falcon.Request, resp: falcon.Response, error: ApiError, _params: object) -> None:
+    _write(Answer(error.status, error.body()), req, resp)
+
+
+def _on_http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object) -> None:
+    code = _CODE_OF_HTTP.get(error.status_code, "ServerError")
+    _write(Answer(error.status_code, ApiError(Fault(code)).body()), req, resp)
+    resp.set_headers(error.headers or {})
+
+
+def _on_crash(req: falcon.Request, resp: falcon.Response, error: Exception, _params: object) -> None:
+    _LOG.error("%s %s failed", req.method, req.path, exc_info=error)
+    _write(Answer(500, ApiError(Fault("ServerError")).body()), req, resp)

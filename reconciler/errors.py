@@ -1,0 +1,126 @@
+"""Every error that this program raises on purpose, one class per reaction.
+
+ReconcilerError                 1   the base; nothing was written
+├── UsageError                 64   mend the command line
+├── InputError                  1   mend the files: carries every diagnostic of the run
+├── RemoteError                 1   a request did not give what was asked for: method, path, status, code, log id
+│   ├── Unreachable                 try again later, or mend the network: no answer, or 5xx and 429 to the end
+│   │   └── AnswerLost              the request was sent and no answer came: the write may have happened
+│   ├── AccessDenied                mend the credentials or the roles: 401, 403, and logins refused
+│   ├── NotFound                    the object is not there: 404, and nothing else, means absent
+│   ├── Rejected                    the service refuses the content: other 4xx
+│   └── BadAnswer                   the service answered, but not what the API promises (HTML, half a list, wrong types)
+├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it
+│   └── WrongMarketplace        3   the credentials open another marketplace than the configuration names
+└── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.plan import Finding
+
+
+class ReconcilerError(Exception):
+    """A condition that the user is told of in one message; `hint` says what to do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ReconcilerError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    exit_code = 64
+
+
+class InputError(ReconcilerError):
+    """Manifests or configuration have faults; all of them are here."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(diagnostics))
+        count = len(self.diagnostics)
+        super().__init__(f"{count} fault{'' if count == 1 else 's'} found")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What may be shown of a request and its answer: never a header, a body or a token."""
+
+    method: str
+    path: str
+    status: int | None = None
+    error_code: str = ""
+    log_id: str = ""
+    """The service's X-oc-logid: to be quoted in a support case."""
+
+    def __str__(self) -> str:
+        parts = [f"{self.method} {self.path}"]
+        if self.status is not None:
+            parts.append(f"answered {self.status}")
+        if self.error_code:
+            parts.append(self.error_code)
+        if self.log_id:
+            parts.append(f"log id {self.log_id}")
+        return ", ".join(parts)
+
+
+class RemoteError(ReconcilerError):
+    """A request did not give what was asked for."""
+
+    def __init__(self, message: str, request: RequestFacts, *, hint: str = "") -> None:
+        super().__init__(f"{request}: {message}", hint=hint)
+        self.request = request
+
+
+class Unreachable(RemoteError):
+    """No answer, or only refusals to answer (429, 5xx), until the retries were used up."""
+
+
+class AnswerLost(Unreachable):
+    """A write was sent, and its answer never came or cannot be used: look before trying again."""
+
+
+class AccessDenied(RemoteError):
+    """The credentials or their roles do not open this door."""
+
+
+class NotFound(RemoteError):
+    """The one error that means 'absent'."""
+
+
+class Rejected(RemoteError):
+    """The service understood the request and refuses its content."""
+
+
+class BadAnswer(RemoteError):
+    """The service answered something that the API does not promise; nothing may be concluded from it."""
+
+
+class GuardRefusal(ReconcilerError):
+    """The plan is dangerous; nothing was written."""
+
+    exit_code = 3
+
+    def __init__(self, findings: Sequence[Finding], *, hint: str = "") -> None:
+        self.findings = tuple(findings)
+        super().__init__("; ".join(f"{finding.rule}: {finding.message}" for finding in findings), hint=hint)
+
+
+class WrongMarketplace(GuardRefusal):
+    """The service says that it is another marketplace than the configuration names."""
+
+
+class PlanRefused(ReconcilerError):
+    """A saved plan may not be carried out; `reason` is a stable word for it."""
+
+    exit_code = 4
+
+    def __init__(self, reason: str, message: str, *, hint: str = "run plan again and review the new plan") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason

@@ -1,0 +1,15 @@
+"""The kinds of resources we manage, in the order in which they are read and applied.
+
+A new kind is one file here, one schema in ``schemas/`` and one line below.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from reconciler.kinds.api_client import API_CLIENT
+from reconciler.kinds.base import Assignments, Field, Kind, Party, Reference, UserReference
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (API_CLIENT,)})
+
+__all__ = ["KINDS", "Assignments", "Field", "Kind", "Party", "Reference", "UserReference"]

@@ -1,0 +1,202 @@
+"""A manifest spec or a service body -> one canonical form, so that the differ needs no special case.
+
+A kind is a table of fields. What the table says about a field (its type, its default, how two values of it compare,
+which way a change of it points) is all that the rest of the program knows about OrderCloud's resources.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from reconciler.errors import BadAnswer, RequestFacts
+from reconciler.model.json import ABSENT, Body, Json, is_array, pointer, same
+from reconciler.model.plan import Direction
+from reconciler.model.resource import LiveResource
+from reconciler.model.secret import Secret
+
+Judge: TypeAlias = Callable[[Json, Json], Direction]
+"""Says which way a change from one canonical value to another points."""
+
+
+def as_is(value: Json) -> Json:
+    """Most values are their own canonical form."""
+    return value
+
+
+def as_set(value: Json) -> Json:
+    """A list whose order and repetitions mean nothing: sorted, each member once."""
+    return sorted({str(member) for member in value}) if is_array(value) else value
+
+
+def as_id(value: Json) -> Json:
+    """OrderCloud compares ids without case, and answers with another case than it was asked with."""
+    return value.casefold() if isinstance(value, str) else value
+
+
+def neutral(_before: Json, _after: Json) -> Direction:
+    """The field lets nobody in or out."""
+    return Direction.NEUTRAL
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the value of a field must be the id of."""
+
+    noun: str
+    path: str
+    """The collection that it is looked up in."""
+    role: str
+    """What the login needs for looking."""
+    demands: tuple[str, str] | None = None
+    """A field of the referred object and the value that it must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserReference:
+    """The value of a field must be the name of an active user, and where a flag is set, of a buyer's user."""
+
+    buyer_flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One writable field of a kind."""
+
+    name: str
+    shape: Any
+    """The type of the field in a service body, as a Python annotation; null is always allowed besides."""
+    default: Json = None
+    """What the API assumes where the field is missing or null."""
+    canonical: Callable[[Json], Json] = as_is
+    judge: Judge = neutral
+    refers_to: Reference | UserReference | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the field is shown by its members that come and go."""
+        return self.canonical is as_set
+
+    def canonical_value(self, value: Json) -> Json:
+        """The comparable form of a value; null and the default are the same thing."""
+        return self.canonical(self.default if value is None else value)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A type of organisation that can be assigned to objects of a kind."""
+
+    name: str
+    """As the manifest calls it: ``buyers``."""
+    field: str
+    """Its id in an assignment: ``BuyerID``."""
+    path: str
+    """The parties' collection: ``/buyers``."""
+    unassign: str
+    """Below a party's own path, where an assignment is deleted by the object's id."""
+    role: str
+    """What the login needs for looking one up."""
+    everyone_field: str
+    """The flag that lets in every such party, and makes assignments pointless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignments:
+    """How the parties assigned to objects of a kind are listed and changed."""
+
+    path: str
+    object_field: str
+    parties: tuple[Party, ...]
+
+    def party(self, name: str) -> Party:
+        """The party of this name."""
+        return next(party for party in self.parties if party.name == name)
+
+
+class _ServiceBody(BaseModel):
+    """Strict about the types of fields we know, silent about fields we do not."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One type of resource: where it lives, what it is called, which fields it has."""
+
+    name: str
+    path: str
+    """The collection's path below ``/v1``, with a leading slash."""
+    schema: str
+    """File name of the manifest schema."""
+    name_field: str
+    """The field by which a resource of unknown id is found."""
+    fields: Mapping[str, Field]
+    """Writable fields by name, in the order in which they are shown; secret fields are not among them."""
+    required: frozenset[str]
+    """Fields without which the API creates nothing."""
+    read_only: frozenset[str]
+    """Fields that the service makes; never sent, never compared."""
+    active_field: str
+    """The boolean field that switches the resource off."""
+    secret_fields: frozenset[str] = frozenset()
+    role_fields: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    """Role names that we know; OrderCloud adds some now and then."""
+    assignments: Assignments | None = None
+    id_field: str = "ID"
+
+    @cached_property
+    def _body(self) -> type[BaseModel]:
+        known: dict[str, Any] = {f.name: (f.shape | None, None) for f in self.fields.values()}
+        known |= dict.fromkeys(self.secret_fields, (str | None, None))
+        known[self.id_field] = (str, ...)
+        return create_model(f"{self.name}Body", __base__=_ServiceBody, **known)
+
+    def faults(self, body: Body) -> list[str]:
+        """What is wrong with the types of a service body; empty where nothing is. Never quotes a value."""
+        try:
+            self._body.model_validate(body)
+        except ValidationError as error:
+            return [f"{pointer(*fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False)]
+        return []
+
+    def live(self, body: Body, request: RequestFacts) -> LiveResource:
+        """Check the types of a service body and take its secret values out of sight.
+
+        Raises:
+            BadAnswer: a field that we know has another type than the API promises.
+        """
+        faults = self.faults(body)
+        if faults:
+            raise BadAnswer(f"fields of the {self.name} have unexpected types: {'; '.join(faults)}", request)
+        return LiveResource(
+            kind=self.name,
+            id=str(body[self.id_field]),
+            body={name: value for name, value in body.items() if name not in self.secret_fields},
+            secrets={name: _secret(body[name]) for name in self.secret_fields if name in body},
+        )
+
+    def canonical(self, body: Body) -> dict[str, Json]:
+        """All fields that we compare, in their comparable form."""
+        return {name: field.canonical_value(body.get(name)) for name, field in self.fields.items()}
+
+    def moved(self, before: Body, after: Body) -> tuple[str, ...]:
+        """The fields in which two live bodies differ: known ones canonically, unknown ones exactly, read-only never."""
+        names = {**before, **after}.keys() - self.fields.keys() - self.read_only - self.secret_fields
+        known = (
+            name
+            for name, field in self.fields.items()
+            if not same(field.canonical_value(before.get(name)), field.canonical_value(after.get(name)))
+        )
+        unknown = (name for name in sorted(names) if not same(before.get(name, ABSENT), after.get(name, ABSENT)))
+        return (*known, *unknown)
+
+    def writable(self, body: Body) -> dict[str, Json]:
+        """The body less the fields that the service makes itself. Unknown fields stay: they may be writable."""
+        return {name: value for name, value in body.items() if name not in self.read_only}
+
+
+def _secret(value: Json) -> Secret | None:
+    return Secret(str(value)) if value else None

@@ -1,0 +1,84 @@
+"""What goes into loading beside the files, and what comes out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from reconciler.model.diagnostic import Diagnostic, Severity, Waived
+from reconciler.model.json import Json
+from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest
+from reconciler.rules import RULES, Level
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadContext:
+    """What one environment contributes."""
+
+    environment: str | None = None
+    """Its name, for messages."""
+    values: Mapping[str, Json] = field(default_factory=dict)
+    """What ``${values.KEY}`` gives."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Manifest name -> the service's id; wins over ``metadata.id``."""
+    allowed_secrets: frozenset[str] = frozenset()
+    """The environment variables that manifests may name as secrets."""
+    allow_unknown_roles: bool = False
+    """A role that we do not know is a warning instead of an error."""
+    root: Path | None = None
+    """The folder that ``fromFile`` references stay in and are kept relative to; None: the working directory."""
+    overlays: tuple[Path, ...] = ()
+    """Files and directories with parts of manifests that hold here."""
+    apart: tuple[Path, ...] = ()
+    """The overlays of all environments: none of them is read as a manifest, wherever it stands."""
+    partial: bool = False
+    """Not all manifests are loaded, so that an overlay may be of one that is not."""
+    rules: Mapping[str, Level] = field(default_factory=dict)
+    """How strictly rules are taken; those that are not here, as their table says."""
+    today: date = field(default_factory=_today)
+    """The day in UTC that waivers are judged by."""
+
+    def level(self, rule: str) -> Level:
+        """How strictly a rule is taken."""
+        return self.rules.get(rule, RULES[rule].level)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the manifests of one environment come to, with errors or without."""
+
+    manifests: tuple[EffectiveManifest, ...]
+    """Those that have no errors."""
+    diagnostics: tuple[Diagnostic, ...]
+    """Sorted by place."""
+    waived: tuple[Waived, ...]
+    """What would be among the diagnostics but for waivers; sorted by place."""
+    files: frozenset[str]
+    """The paths of all that were read."""
+
+    @property
+    def resources(self) -> tuple[DesiredResource, ...]:
+        """What these manifests ask for."""
+        return tuple(manifest.resource for manifest in self.manifests)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there are no errors."""
+        return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The manifests of one environment, free of errors."""
+
+    desired: DesiredState
+    warnings: tuple[Diagnostic, ...]
+    """Sorted by place."""
+    files: int
+    documents: int
+    manifests: tuple[EffectiveManifest, ...] = ()
+    """In the order in which they were read."""

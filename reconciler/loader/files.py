@@ -1,0 +1,123 @@
+"""Paths -> the files to be read, each real file once, in sorted order."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISDIR
+from typing import Final, Self
+
+from reconciler.document import shown, unreadable
+from reconciler.model.diagnostic import Diagnostic, Place
+
+_SUFFIXES: Final = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, and its name in messages."""
+
+    path: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files of a run, and the paths that gave none."""
+
+    files: tuple[File, ...]
+    faults: tuple[Diagnostic, ...]
+
+
+def find_files(paths: Sequence[Path], apart: Sequence[Path] = ()) -> Found:
+    """Give the files that are named, and the ``*.yaml`` and ``*.yml`` files below the directories that are named.
+
+    In directories, entries that start with a dot are passed over, and so is what is `apart`, with all that is below it.
+    What has been reached before is not given again, which also ends the circles that symbolic links can make.
+    """
+    search = _Search.past(apart) if apart else _Search()
+    for path in paths:
+        search.add(os.fspath(path))
+    return Found(tuple(search.files), tuple(search.faults))
+
+
+@dataclass(slots=True)
+class _Search:
+    files: list[File] = field(default_factory=list)
+    faults: list[Diagnostic] = field(default_factory=list)
+    _seen: set[tuple[int, int]] = field(default_factory=set)
+    _apart: frozenset[tuple[int, int]] = frozenset()
+
+    @classmethod
+    def past(cls, apart: Sequence[Path]) -> Self:
+        """Begin as if all that is apart had been reached before."""
+        before = cls()
+        for path in apart:
+            before.add(os.fspath(path))
+        return cls(_seen=before._seen, _apart=frozenset(before._seen))
+
+    def add(self, path: str) -> None:
+        name = shown(path)
+        try:
+            status = os.stat(path)  # noqa: PTH116  # strings: ten thousand Path objects cost more than reading the files
+        except OSError as error:
+            self.faults.append(unreadable(error, path, name))
+            return
+        if (status.st_dev, status.st_ino) in self._apart:
+            message, hint = "this is an overlay, not a manifest", "leave it out: it is read with its environment"
+            self.faults.append(Diagnostic(Place(name), message, "overlay", hint=hint))
+        elif not S_ISDIR(status.st_mode):
+            self._add_file(path, name, status)
+        elif not self._walk(path, name, status):
+            kind = "file but overlays" if self._apart else "file"
+            message = f"there is no {' or '.join('*' + suffix for suffix in _SUFFIXES)} {kind} in this directory"
+            self.faults.append(Diagnostic(Place(name), message, "no-manifests"))
+
+    def _add_file(self, path: str, name: str, status: os.stat_result) -> None:
+        if self._is_new(status):
+            self.files.append(File(path, name))
+
+    def _is_new(self, status: os.stat_result) -> bool:
+        identity = (status.st_dev, status.st_ino)
+        is_new = identity not in self._seen
+        self._seen.add(identity)
+        return is_new
+
+    def _walk(self, path: str, name: str, status: os.stat_result) -> int:
+        """Take all that is below a directory; give how many files there were, new or not."""
+        count = 0
+        self._seen.add((status.st_dev, status.st_ino))
+        waiting = [(path, "" if name == "." else name)]
+        while waiting:
+            directory, name = waiting.pop()
+            folders = []
+            for entry in self._entries(directory, name):
+                entry_name = os.path.join(name, entry.name)  # noqa: PTH118  # see add
+                if self._is_new_folder(entry):
+                    folders.append((entry.path, entry_name))
+                elif entry.name.endswith(_SUFFIXES):
+                    count += 1
+                    self._add_entry(entry, entry_name)
+            waiting += reversed(folders)
+        return count
+
+    def _entries(self, directory: str, name: str) -> Iterator["os.DirEntry[str]"]:
+        try:
+            with os.scandir(directory) as entries:
+                found = sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+        except OSError as error:
+            self.faults.append(unreadable(error, directory, name))
+            return
+        yield from found
+
+    def _is_new_folder(self, entry: "os.DirEntry[str]") -> bool:
+        try:
+            return entry.is_dir() and self._is_new(entry.stat())
+        except OSError:
+            return False
+
+    def _add_entry(self, entry: "os.DirEntry[str]", name: str) -> None:
+        try:
+            self._add_file(entry.path, name, entry.stat())
+        except OSError as error:
+            self.faults.append(unreadable(error, entry.path, name))

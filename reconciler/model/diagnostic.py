@@ -1,0 +1,63 @@
+"""What is wrong with an input, and where: the value that every check of a file gives."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A position in a file. Lines and columns count from 1; 0 means the file as a whole."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class Severity(StrEnum):
+    """An error ends the run before anything is contacted; a warning is shown and the run goes on."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Diagnostic:
+    """One fault of one input. Sorts by place."""
+
+    place: Place
+    message: str
+    rule: str
+    """A short stable name, like ``unknown-field``: what `--format json` readers and waivers go by."""
+    pointer: str = ""
+    """JSON pointer into the document; empty for the document as a whole."""
+    hint: str = ""
+    """What to do about it, where that is not plain from the message."""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        at = f" (at {self.pointer})" if self.pointer else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.place}: {self.severity}: {self.message}{at}{hint} [{self.rule}]"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Waiver:
+    """Why a finding is let pass, who answers for it, and until when."""
+
+    rule: str
+    reason: str
+    owner: str
+    expires: date
+    """The last day on which it holds, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Waived:
+    """A finding that a waiver lets pass."""
+
+    diagnostic: Diagnostic
+    waiver: Waiver

@@ -1,0 +1,103 @@
+"""JSON values -> comparison, digests and JSON-pointer access.
+
+Python says ``True == 1``, JSON does not: everything that compares service data goes through `same`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+Body: TypeAlias = Mapping[str, Json]
+"""One object as the service sends it or takes it: field name -> value."""
+
+
+class Absent:
+    """The type of `ABSENT`: there is no value here, which is not the same as null."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent()
+
+
+def same(left: Json | Absent, right: Json | Absent) -> bool:
+    """Equal as JSON: booleans are no numbers, 1 equals 1.0, the order of object keys does not count."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    if is_array(left) and is_array(right):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return left == right
+
+
+def is_array(value: object) -> "TypeIs[Sequence[Json]]":
+    """Whether the value is a JSON array (a Python string is a sequence, too, but no array)."""
+    return isinstance(value, list | tuple)
+
+
+def canonical_text(value: Json) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, ASCII only, so that equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: Json) -> str:
+    """SHA-256 over the canonical text, in hexadecimal. Not for secrets: a short secret could be guessed from it."""
+    return hashlib.sha256(canonical_text(value).encode("ascii")).hexdigest()
+
+
+def pointer(*parts: str | int) -> str:
+    """Build an RFC 6901 JSON pointer: ``pointer("xp", "a/b") == "/xp/a~1b"``."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def pointer_parts(text: str) -> tuple[str, ...]:
+    """Split an RFC 6901 JSON pointer into its unescaped parts; the empty pointer has none.
+
+    Raises:
+        ValueError: the text is neither empty nor starts with a slash.
+    """
+    if text and not text.startswith("/"):
+        raise ValueError(f"a JSON pointer starts with '/': {text!r}")
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
+
+
+def get_at(value: Json | Absent, parts: Sequence[str]) -> Json | Absent:
+    """Give the value at the end of a path, or `ABSENT`. Array members are addressed by their index."""
+    for part in parts:
+        if isinstance(value, Mapping):
+            value = value.get(part, ABSENT)
+        elif is_array(value) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return ABSENT
+    return value
+
+
+def with_value_at(body: Body, parts: Sequence[str], value: Json | Absent) -> Body:
+    """Copy the object with one path set, or removed where the value is `ABSENT`; parents are made as needed.
+
+    Only objects are descended into: a path through an array or a scalar replaces nothing and gives an equal copy.
+    """
+    head, *rest = parts
+    copy = dict(body)
+    if not rest:
+        if isinstance(value, Absent):
+            copy.pop(head, None)
+        else:
+            copy[head] = value
+        return copy
+    child = copy.get(head)
+    if isinstance(child, Mapping):
+        copy[head] = with_value_at(child, rest, value)
+    elif child is None and not isinstance(value, Absent):
+        copy[head] = with_value_at({}, rest, value)
+    return copy

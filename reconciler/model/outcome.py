@@ -1,0 +1,59 @@
+"""What became of a plan: one outcome per planned change, and their totals."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model.plan import Change, FieldChange
+
+
+class Status(StrEnum):
+    """One change's end."""
+
+    APPLIED = "applied"
+    """Written, and the service holds what was sent."""
+    NOT_CONVERGED = "not-converged"
+    """Written, but the service holds something else: see `Outcome.fields`."""
+    FAILED = "failed"
+    """The service refused it, or nobody can say whether it was written: see `Outcome.message`."""
+    SKIPPED = "skipped"
+    """Never started, because an earlier change failed or the run was interrupted."""
+    CONFLICT = "conflict"
+    """Somebody changed the object since it was planned: not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One change's end. `fields` has what was sent as `before` and what the service holds as `after`."""
+
+    change: Change
+    status: Status
+    message: str = ""
+    id: str | None = None
+    """The id that the service knows the object by after the write; a created one may differ from the planned."""
+    fields: tuple[FieldChange, ...] = ()
+    uncertain: bool = False
+    """Not applied as far as we know, and may have been written all the same: the answer to a write was lost."""
+
+    @property
+    def may_be_written(self) -> bool:
+        """Whether the service may hold something new."""
+        return self.uncertain or self.status in {Status.APPLIED, Status.NOT_CONVERGED}
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """All outcomes, in the order of the plan."""
+
+    outcomes: tuple[Outcome, ...]
+    unchanged: int
+    """Resources that the plan found in step."""
+    interrupted: bool = False
+
+    def count(self, status: Status) -> int:
+        """How many changes ended so."""
+        return sum(outcome.status is status for outcome in self.outcomes)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned change was written and the service holds it."""
+        return all(outcome.status is Status.APPLIED for outcome in self.outcomes)

@@ -1,0 +1,191 @@
+"""A plan: what would be done, complete enough to be shown, saved, compared and carried out without thinking again."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import Absent, Body, Json
+from reconciler.model.resource import Address
+from reconciler.model.secret import SecretReference
+from reconciler.model.selection import Selection
+
+
+class Action(StrEnum):
+    """What happens to one resource.
+
+    | action    | before | after | written |
+    |-----------|--------|-------|---------|
+    | create    | None   | body  | yes     |
+    | update    | body   | body  | yes     |
+    | delete    | body   | None  | yes     |
+    | no-op     | body   | body  | no      |
+    | unmanaged | body   | None  | no      |
+
+    A no-op has `before` equal to `after`; `state: absent` of what is not there is a no-op with both None.
+    """
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    NO_OP = "no-op"
+    UNMANAGED = "unmanaged"
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying it sends a request that changes something."""
+        return self in {Action.CREATE, Action.UPDATE, Action.DELETE}
+
+
+class Direction(StrEnum):
+    """Whether a change lets more people in (or longer, or with more roles), fewer, or neither."""
+
+    WIDENS = "widens"
+    NARROWS = "narrows"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of a change. For a sensitive field both sides are `ABSENT`: the plan does not know them."""
+
+    pointer: str
+    before: Json | Absent
+    after: Json | Absent
+    direction: Direction = Direction.NEUTRAL
+    sensitive: bool = False
+    added: tuple[Json, ...] = ()
+    removed: tuple[Json, ...] = ()
+    """For a field that is a set: its members that come and go."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretIntent:
+    """What is to become of one secret field, free of any value."""
+
+    field: str
+    reference: SecretReference | None
+    """None: it is cleared."""
+    fingerprint: str
+    """Keyed fingerprint of the value when it was planned; the key is made from the plan's own resource id."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentChange:
+    """One party that is to be assigned to the object, or no longer."""
+
+    party: str
+    """``buyers`` or ``suppliers``."""
+    id: str
+    assign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be done about one resource, and all that is needed to do it."""
+
+    address: Address
+    action: Action
+    id: str | None
+    """The service's id. For a create: the id that the PUT goes to."""
+    before: Body | None
+    """The live body, unknown and read-only fields included, less secret values."""
+    after: Body | None
+    """The complete body that will be PUT, less secret values (those are taken from the live object when it is sent)."""
+    fields: tuple[FieldChange, ...] = ()
+    secrets: tuple[SecretIntent, ...] = ()
+    assignments: tuple[AssignmentChange, ...] = ()
+    """Carried out after the body was written, each by a request of its own."""
+    place: Place | None = None
+    """Where the manifest stands."""
+    protected: bool = False
+
+    @property
+    def direction(self) -> Direction:
+        """Widening outweighs narrowing: a change that does both needs the same look as one that only widens."""
+        found = {field.direction for field in self.fields}
+        for direction in (Direction.WIDENS, Direction.NARROWS):
+            if direction in found:
+                return direction
+        return Direction.NEUTRAL
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A guard's objection to a plan: applying it is refused, unless the plan's digest is acknowledged."""
+
+    rule: str
+    message: str
+    way_out: str
+    addresses: tuple[Address, ...] = ()
+    can_be_acknowledged: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a plan was made from and for; `apply PLANFILE` refuses where any of it no longer holds."""
+
+    environment: str
+    base_url: str
+    marketplace: str
+    manifest_digest: str
+    tool_version: str
+    git_commit: str | None = None
+    git_dirty: bool = False
+    expires_at: str | None = None
+    """UTC, ISO 8601 with seconds and a Z; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many resources of each action."""
+
+    create: int
+    update: int
+    delete: int
+    no_op: int
+    unmanaged: int
+
+    @property
+    def writes(self) -> int:
+        """How many resources applying the plan would change."""
+        return self.create + self.update + self.delete
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All changes of one run against one environment, sorted by address."""
+
+    changes: tuple[Change, ...]
+    binding: Binding
+    guards: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+    selection: Selection = field(default_factory=Selection)
+    """What the changes were restricted to; the guards have judged the whole."""
+
+    @property
+    def summary(self) -> Summary:
+        """Counted from the very list that is rendered and applied."""
+        count = dict.fromkeys(Action, 0)
+        for change in self.changes:
+            count[change.action] += 1
+        return Summary(
+            create=count[Action.CREATE],
+            update=count[Action.UPDATE],
+            delete=count[Action.DELETE],
+            no_op=count[Action.NO_OP],
+            unmanaged=count[Action.UNMANAGED],
+        )
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying it would write anything. Unmanaged resources are no changes."""
+        return self.summary.writes > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The blast radius that an environment allows without an acknowledgement. None: no limit."""
+
+    changes: int | None = None
+    changes_percent: float | None = None
+    deletes: int | None = 0

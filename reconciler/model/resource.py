@@ -1,0 +1,129 @@
+"""Desired and live resources, and the two states that hold them.
+
+The two states have one shape and two types: mypy refuses swapped arguments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import Body, Json
+from reconciler.model.secret import Secret, SecretReference
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """The name of a resource in plans: ``ApiClient/storefront``."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+class FieldsPolicy(StrEnum):
+    """What becomes of the fields that a manifest does not name."""
+
+    MERGE = "merge"
+    """They keep their live value."""
+    EXCLUSIVE = "exclusive"
+    """They go to the API's default. Secrets are excepted: they are never cleared by omission."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The ``policy:`` block of a manifest."""
+
+    fields: FieldsPolicy = FieldsPolicy.MERGE
+    ignore: tuple[str, ...] = ()
+    """JSON pointers into the spec: neither compared nor overwritten."""
+    protected: bool = False
+    """Never deleted, never deactivated."""
+    absent: bool = False
+    """``state: absent``: the resource is to be deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredResource:
+    """One manifest, checked and substituted."""
+
+    address: Address
+    spec: Body
+    """The fields that the manifest names, less the secret ones."""
+    place: Place
+    id: str | None = None
+    """The service's id, where the environment or the manifest knows it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, SecretReference | None] = field(default_factory=dict)
+    """Secret field -> where its value comes from; None clears it; a field that is not here stays as it is."""
+    assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Party (``buyers``) -> the ids of exactly those assigned to it; a party that is not here is not managed."""
+    policy: Policy = Policy()
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """JSON pointer into the document (``/spec/Active``) -> where it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveManifest:
+    """The document that a desired resource was made from, as it is in one environment."""
+
+    resource: DesiredResource
+    body: Body
+    """After overlays and substitution, less the secret fields."""
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """JSON pointer -> the values of the environment (``values.domain``) that what stands there was made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveResource:
+    """One object as the service has it."""
+
+    kind: str
+    id: str
+    body: Body
+    """Everything that the service sent, unknown and read-only fields included, less the secret values."""
+    secrets: Mapping[str, Secret | None] = field(default_factory=dict)
+    """Secret fields that the service showed (the legacy generation does); a field it did not show is not here."""
+    assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Party -> ids; empty where assignments were not read because no manifest manages any."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """All that the manifests ask for in one environment."""
+
+    resources: tuple[DesiredResource, ...]
+    digest: str
+    """SHA-256 over the content after substitution: the same content in other files has the same digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """All that the service has of the kinds we know. Complete: a failed read gives no LiveState."""
+
+    resources: tuple[LiveResource, ...]
+    marketplace: str
+    """The Seller.ID that `GET /v1/me` answered."""
+
+
+def spec_digest(resources: tuple[DesiredResource, ...]) -> Json:
+    """The content of the manifests as one JSON value, free of secrets and places: `DesiredState.digest` is over it."""
+    return [
+        {
+            "address": str(resource.address),
+            "id": resource.id,
+            "labels": dict(resource.labels),
+            "spec": resource.spec,
+            "secrets": {name: str(ref) if ref else None for name, ref in resource.secrets.items()},
+            "assignments": {party: sorted(ids) for party, ids in resource.assignments.items()},
+            "policy": {
+                "fields": resource.policy.fields,
+                "ignore": resource.policy.ignore,
+                "protected": resource.policy.protected,
+                "absent": resource.policy.absent,
+            },
+        }
+        for resource in sorted(resources, key=lambda resource: resource.address)
+    ]

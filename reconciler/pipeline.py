@@ -1,0 +1,225 @@
+"""Manifests and a service -> plan -> outcomes: the phases in order. Read this first.
+
+load     paths, context            -> Loaded(DesiredState)  | InputError with every fault, file:line:column
+read     remote, kinds             -> LiveState             | RemoteError (a failed read never looks like "absent")
+diff     desired, live             -> Plan                  pure
+select   plan, selection           -> part of the plan      pure; without a selection, all of it
+refer    changes, remote           -> findings              what they refer to is there
+check    plan, limits              -> findings of guards    pure
+apply    plan, remote              -> outcome, outcome ...  (computes nothing: what was shown is what is sent)
+
+Loading is done by `loader.load`, rendering by `render`; this module joins what lies between.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from reconciler import __version__, applier, differ, guard, planfile, reader, references, selection
+from reconciler.errors import GuardRefusal, PlanRefused, WrongMarketplace
+from reconciler.kinds import KINDS
+from reconciler.model.adoption import Adoption
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Binding, Finding, Limits, Plan, SecretIntent
+from reconciler.model.resource import Address, DesiredState
+from reconciler.model.secret import Secret, SecretReference
+from reconciler.model.selection import Selection
+from reconciler.remote.protocol import ReadRemote, WriteRemote
+
+ACKNOWLEDGEMENT_DIGITS: Final = 12
+
+Resolve: TypeAlias = Callable[[SecretReference], Secret]
+"""Gives the value that a reference stands for, or raises a `ReconcilerError` that names the reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a plan is made for, as far as the configuration and the checkout know it."""
+
+    environment: str
+    marketplace: str | None
+    """The Seller.ID that the service must answer; None takes any (the embedded emulator)."""
+    limits: Limits
+    git_commit: str | None = None
+    git_dirty: bool = False
+    expires_at: str | None = None
+    """See `Binding.expires_at`."""
+    plan_key: bytes | None = None
+    """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
+    selection: Selection = field(default_factory=Selection)
+    """What a plan is restricted to; all manifests are loaded and matched all the same."""
+
+
+def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Plan:
+    """Work out what would bring the service in step with the manifests. Reads only.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        RemoteError: a read failed.
+        InputError: a manifest cannot be matched with one live object.
+    """
+    marketplace = check_marketplace(remote, target)
+    considered = selection.without_other_secrets(desired, target.selection)
+    secrets = _desired_secrets(considered, resolve)
+    assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
+    live = reader.read(remote, KINDS.values(), marketplace, assigned)
+    changes = differ.diff(considered, live, KINDS, secrets, target.plan_key)
+    selected = selection.restrict(changes, desired, target.selection)
+    checked = references.check(selected.changes, desired, KINDS, remote)
+    return Plan(
+        changes=selected.changes,
+        binding=_binding(desired, remote, target, marketplace),
+        guards=(*guard.check(selected.whole, guard.Context(target.limits, remote.client_id)), *checked.findings),
+        warnings=(*selected.warnings, *differ.hints(selected.whole, KINDS), *checked.warnings),
+        selection=target.selection,
+    )
+
+
+def adopt(desired: DesiredState, remote: ReadRemote, target: Target, bound: Mapping[str, str]) -> Adoption:
+    """Work out which live object each manifest is, so that its id can be kept. Reads only.
+
+    Args:
+        desired: the manifests of one environment.
+        remote: the service.
+        target: what it must be.
+        bound: the ids that the environment keeps, by manifest name.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        RemoteError: a read failed.
+    """
+    marketplace = check_marketplace(remote, target)
+    live = reader.read(remote, KINDS.values(), marketplace)
+    proposals = differ.propose(desired, live, KINDS, bound)
+    return Adoption(target.environment, remote.base_url, marketplace, proposals)
+
+
+def check_marketplace(remote: ReadRemote, target: Target) -> str:
+    """Ask the service who it is, before anything else is read or written.
+
+    Raises:
+        WrongMarketplace: it is another marketplace than the configuration names.
+    """
+    marketplace = reader.identify(remote)
+    if target.marketplace is not None and marketplace.casefold() != target.marketplace.casefold():
+        message = (
+            f"environment {target.environment} is configured for marketplace {target.marketplace}, "
+            f"but the credentials open {marketplace} at {remote.base_url}"
+        )
+        way_out = "mend marketplace: or auth: of this environment"
+        raise WrongMarketplace([Finding("marketplace", message, way_out, can_be_acknowledged=False)])
+    return marketplace
+
+
+def check_saved(saved: Plan, desired: DesiredState, remote: ReadRemote, target: Target, now: datetime) -> None:
+    """Refuse a saved plan that was made for something else than what is here now.
+
+    Raises:
+        WrongMarketplace: as `plan` does.
+        PlanRefused: with a reason of its own for each mismatch.
+    """
+    marketplace = check_marketplace(remote, target)
+    planfile.check_binding(saved, _binding(desired, remote, target, marketplace), now)
+    unheard_of = _objections_not_in(saved, guard.Context(target.limits, remote.client_id))
+    if unheard_of:
+        objections = "; ".join(f"{finding.rule}: {finding.message}" for finding in unheard_of)
+        raise PlanRefused("guards", f"guards object to the plan that did not when it was made: {objections}")
+
+
+def _objections_not_in(saved: Plan, context: guard.Context) -> list[Finding]:
+    """What guards object to now, and the plan does not say: limits were lowered since, or findings were taken out.
+
+    A plan of a part lacks what some guards must see; these have judged it when it was made.
+    """
+    known = {(finding.rule, finding.message) for finding in saved.guards}
+    partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
+    found = guard.check(saved.changes, context)
+    return [one for one in found if (one.rule, one.message) not in known and one.rule not in partial]
+
+
+def apply(
+    plan: Plan,
+    remote: WriteRemote,
+    resolve: Resolve,
+    controls: applier.Controls,
+    *,
+    acknowledged: str | None = None,
+    plan_key: bytes | None = None,
+) -> ApplyResult:
+    """Carry out exactly this plan.
+
+    Args:
+        plan: made or checked a moment ago.
+        remote: what it was made for.
+        resolve: asked for every secret that the plan sets, before the first write.
+        controls: how the run is watched and stopped.
+        acknowledged: the first digits of the digest of the plan whose findings the user accepts.
+        plan_key: what the plan's fingerprints were keyed with.
+
+    Raises:
+        GuardRefusal: a guard objects, and the plan is not acknowledged; nothing was written.
+        PlanRefused: a secret has another value than when the plan was made; nothing was written.
+    """
+    _check_guards(plan, acknowledged)
+    secrets = {
+        (change.address, intent.field): secret
+        for change in plan.changes
+        for intent in change.secrets
+        if (secret := _planned_secret(change.address, intent, resolve, plan_key))
+    }
+    return applier.apply(plan, remote, KINDS, secrets, controls)
+
+
+def acknowledgement(plan: Plan) -> str:
+    """What ``--ack`` must be given to accept the findings of this plan: it fits no other."""
+    return planfile.plan_digest(plan)[:ACKNOWLEDGEMENT_DIGITS]
+
+
+def _check_guards(plan: Plan, acknowledged: str | None) -> None:
+    if not plan.guards:
+        return
+    if acknowledged != acknowledgement(plan):
+        raise GuardRefusal(plan.guards, hint=_way_out(plan, acknowledged))
+    final = [finding for finding in plan.guards if not finding.can_be_acknowledged]
+    if final:
+        raise GuardRefusal(final, hint="an acknowledgement does not override these")
+
+
+def _way_out(plan: Plan, acknowledged: str | None) -> str:
+    if all(not finding.can_be_acknowledged for finding in plan.guards):
+        return "an acknowledgement does not override these"
+    stale = f"--ack {acknowledged} is of another plan; " if acknowledged else ""
+    return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
+
+
+def _desired_secrets(desired: DesiredState, resolve: Resolve) -> differ.Secrets:
+    return {
+        (resource.address, field): resolve(reference)
+        for resource in desired.resources
+        for field, reference in resource.secrets.items()
+        if reference
+    }
+
+
+def _planned_secret(address: Address, intent: SecretIntent, resolve: Resolve, plan_key: bytes | None) -> Secret | None:
+    if intent.reference is None:
+        return None
+    secret = resolve(intent.reference)
+    if intent.fingerprint and plan_key and secret.fingerprint(plan_key) != intent.fingerprint:
+        message = f"{intent.reference} of {address} has another value than when the plan was made"
+        raise PlanRefused("secret", message)
+    return secret
+
+
+def _binding(desired: DesiredState, remote: ReadRemote, target: Target, marketplace: str) -> Binding:
+    return Binding(
+        environment=target.environment,
+        base_url=remote.base_url,
+        marketplace=marketplace,
+        manifest_digest=desired.digest,
+        tool_version=__version__,
+        git_commit=target.git_commit,
+        git_dirty=target.git_dirty,
+        expires_at=target.expires_at,
+    )

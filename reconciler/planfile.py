@@ -1,0 +1,255 @@
+"""Plan <-> JSON document, and the questions whether a saved plan may still be carried out.
+
+The document is deterministic: equal plans give equal bytes apart from ``created_at``. Its core is shaped like
+Terraform's plan representation, so that policy tools written for ``resource_changes[].change.actions`` read it.
+Values at secret paths are absent from it, not masked.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.errors import PlanRefused
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import ABSENT, Absent, Json, digest, is_array
+from reconciler.model.plan import (
+    Action,
+    AssignmentChange,
+    Binding,
+    Change,
+    Direction,
+    FieldChange,
+    Finding,
+    Plan,
+    SecretIntent,
+)
+from reconciler.model.resource import Address
+from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.selection import Selection
+from reconciler.validator import validator
+
+FORMAT_VERSION: Final = "1.0"
+SCHEMA: Final = "plan.v1.schema.json"
+_NO_PLAN_HINT: Final = "name a file that plan --out wrote"
+_NOT_DIGESTED: Final = ("created_at", "digest")
+
+
+def dumps(plan: Plan, created_at: datetime) -> str:
+    """The JSON text of a plan, one line for each resource, ending in a newline."""
+    document = to_document(plan)
+    document["digest"] = digest(document)
+    document["created_at"] = timestamp(created_at)
+    members = (f"{_text(name)}: {_lines(document[name])}" for name in sorted(document))
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _lines(value: Json) -> str:
+    """A member of the document: a list has one line for each item."""
+    if not is_array(value) or not value:
+        return _text(value)
+    return "[\n" + ",\n".join(map(_text, value)) + "\n]"
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
+
+
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 in hexadecimal over all of the plan's document; its first 12 digits acknowledge the plan."""
+    return digest(to_document(plan))
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC, ISO 8601, whole seconds, with a Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# ----------------------------------------------------------------------------------------------------- plan to document
+
+
+def to_document(plan: Plan) -> dict[str, Json]:
+    """The plan as JSON values, without ``digest`` and ``created_at``."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "binding": asdict(plan.binding),
+        "summary": asdict(plan.summary),
+        "resource_changes": [_change(change) for change in plan.changes],
+        "guards": [_finding(finding) for finding in plan.guards],
+        "warnings": list(plan.warnings),
+        "selection": asdict(plan.selection),
+    }
+
+
+def _change(change: Change) -> Json:
+    return {
+        "address": str(change.address),
+        "kind": change.address.kind,
+        "name": change.address.name,
+        "id": change.id,
+        "change": {"actions": [change.action.value], "before": change.before, "after": change.after},
+        "fields": [_field(field) for field in change.fields],
+        "secrets": [_secret(intent) for intent in change.secrets],
+        "assignments": [asdict(step) for step in change.assignments],
+        "direction": change.direction.value,
+        "protected": change.protected,
+        "place": asdict(change.place) if change.place else None,
+    }
+
+
+def _field(field: FieldChange) -> Json:
+    sides: dict[str, Json | Absent] = {"before": field.before, "after": field.after}
+    members: dict[str, Json] = {"added": field.added, "removed": field.removed}
+    return {
+        "pointer": field.pointer,
+        "direction": field.direction.value,
+        "sensitive": field.sensitive,
+        **{name: value for name, value in sides.items() if not isinstance(value, Absent)},
+        **{name: value for name, value in members.items() if value},
+    }
+
+
+def _secret(intent: SecretIntent) -> Json:
+    reference = {intent.reference.source.value: intent.reference.name} if intent.reference else None
+    return {"field": intent.field, "reference": reference, "fingerprint": intent.fingerprint}
+
+
+def _finding(finding: Finding) -> Json:
+    return {
+        "rule": finding.rule,
+        "message": finding.message,
+        "way_out": finding.way_out,
+        "addresses": [str(address) for address in finding.addresses],
+        "can_be_acknowledged": finding.can_be_acknowledged,
+    }
+
+
+# ----------------------------------------------------------------------------------------------------- document to plan
+
+
+def read(path: Path) -> Plan:
+    """Read a saved plan.
+
+    Raises:
+        PlanRefused: the file cannot be read, is no plan, is of a newer format, or was altered since it was written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanRefused("unreadable", f"{path} cannot be read: {error}", hint=_NO_PLAN_HINT) from error
+    return loads(text, str(path))
+
+
+def loads(text: str, name: str) -> Plan:
+    """Read the text of a saved plan; `name` is what messages call it. Raises as `read` does."""
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise PlanRefused("no-plan", f"{name} is no plan: {error}", hint=_NO_PLAN_HINT) from error
+    _check_format(document, name)
+    digested = {key: value for key, value in document.items() if key not in _NOT_DIGESTED}
+    if not hmac.compare_digest(str(document["digest"]), digest(digested)):
+        raise PlanRefused("altered", f"{name} was altered since it was written: its digest does not fit its content")
+    return Plan(
+        changes=tuple(_read_change(change) for change in document["resource_changes"]),
+        binding=Binding(**{name: document["binding"][name] for name in Binding.__slots__}),
+        guards=tuple(_read_finding(finding) for finding in document["guards"]),
+        warnings=tuple(document["warnings"]),
+        selection=Selection(tuple(document["selection"]["only"]), document["selection"]["selector"]),
+    )
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever JSON the file holds
+    version = document.get("format_version") if isinstance(document, Mapping) else None
+    if not isinstance(version, str) or "resource_changes" not in document:
+        raise PlanRefused("no-plan", f"{name} is no plan", hint=_NO_PLAN_HINT)
+    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+        raise PlanRefused(
+            "format",
+            f"{name} is of plan format {version}; this version reads {FORMAT_VERSION}",
+            hint="plan and apply with the same version of reconciler",
+        )
+    faults = validator(SCHEMA).faults(document)
+    if faults:
+        message = f"{name} was altered since it was written: {faults[0].message} (at {faults[0].pointer or '/'})"
+        raise PlanRefused("altered", message)
+
+
+def _read_change(document: Mapping[str, Any]) -> Change:
+    change, place = document["change"], document["place"]
+    return Change(
+        Address(document["kind"], document["name"]),
+        Action(change["actions"][0]),
+        document["id"],
+        change["before"],
+        change["after"],
+        fields=tuple(_read_field(field) for field in document["fields"]),
+        secrets=tuple(_read_secret(intent) for intent in document["secrets"]),
+        assignments=tuple(AssignmentChange(**step) for step in document["assignments"]),
+        place=Place(**place) if place else None,
+        protected=document["protected"],
+    )
+
+
+def _read_field(document: Mapping[str, Any]) -> FieldChange:
+    return FieldChange(
+        document["pointer"],
+        document.get("before", ABSENT),
+        document.get("after", ABSENT),
+        Direction(document["direction"]),
+        document["sensitive"],
+        tuple(document.get("added", ())),
+        tuple(document.get("removed", ())),
+    )
+
+
+def _read_secret(document: Mapping[str, Any]) -> SecretIntent:
+    reference = None
+    for source, name in (document["reference"] or {}).items():
+        reference = SecretReference(SecretSource(source), name)
+    return SecretIntent(document["field"], reference, document["fingerprint"])
+
+
+def _read_finding(document: Mapping[str, Any]) -> Finding:
+    addresses = tuple(Address(*text.split("/", 1)) for text in document["addresses"])
+    return Finding(
+        document["rule"], document["message"], document["way_out"], addresses, document["can_be_acknowledged"]
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- binding
+
+
+def check_binding(plan: Plan, now: Binding, moment: datetime) -> None:
+    """Refuse a plan that was made for something else than what is here now.
+
+    Args:
+        plan: as it was saved.
+        now: what a plan made at this moment would be bound to.
+        moment: the present time.
+
+    Raises:
+        PlanRefused: with a reason of its own for each mismatch, the gravest first.
+    """
+    saved = plan.binding
+    for reason, noun, was, is_now in (
+        ("environment", "environment", saved.environment, now.environment),
+        ("base-url", "base URL", saved.base_url, now.base_url),
+        ("marketplace", "marketplace", saved.marketplace, now.marketplace),
+        ("tool-version", "version of reconciler", saved.tool_version, now.tool_version),
+        ("manifests", "set of manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
+    ):
+        if was != is_now:
+            raise PlanRefused(reason, f"the plan was made for another {noun}: {was}, and this is {is_now}")
+    if saved.git_commit and now.git_commit and saved.git_commit != now.git_commit:
+        message = f"the plan was made at commit {saved.git_commit[:12]}, and this is {now.git_commit[:12]}"
+        raise PlanRefused("commit", message)
+    if saved.expires_at and timestamp(moment) >= saved.expires_at:
+        raise PlanRefused("expired", f"the plan expired at {saved.expires_at}")

@@ -1,0 +1,143 @@
+"""Answer -> its JSON, strictly read, or a word for what was found instead; nothing of a body in any message.
+
+The shape of error bodies is that of the OrderCloud knowledge base, "Errors": ``{"Errors": [{ErrorCode, Message,
+Data}]}``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.errors import AnswerLost, BadAnswer, RemoteError, RequestFacts
+from reconciler.model.json import Json, is_array
+from reconciler.remote.advice import LOOK_FIRST, REPORT
+from reconciler.remote.messages import Answer, Call, Misshapen
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceError:
+    """One entry of an error body."""
+
+    code: str
+    message: str
+    data: Mapping[str, Json]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" if self.code and self.message else self.code or self.message
+
+
+def parse(answer: Answer) -> Json:
+    """Read a body as strict JSON: no duplicate keys, no NaN, no infinite numbers; a byte order mark is dropped.
+
+    The mark was seen on live answers: Sitecore's JavaScript SDK drops it, too.
+
+    Raises:
+        Misshapen: it is none; the message says only what was found.
+    """
+    try:
+        return _DECODER.decode(answer.body.decode("utf-8-sig"))  # type: ignore[no-any-return]  # the decoder is untyped
+    except (ValueError, RecursionError):
+        # `from None`: the decoder's error carries the whole text
+        raise Misshapen(_found(answer)) from None
+
+
+def object_in(call: Call, answer: Answer) -> dict[str, Json]:
+    """Read a body that must be one JSON object.
+
+    Raises:
+        BadAnswer: it is something else.
+        AnswerLost: likewise, of a write: it was carried out, but what came of it is unknown.
+    """
+    try:
+        body = parse(answer)
+    except Misshapen as fault:
+        raise unusable(call, answer, f"expected a JSON object and found {fault}") from None
+    if not isinstance(body, dict):
+        raise unusable(call, answer, f"expected a JSON object and found {kind_of(body)}")
+    return body
+
+
+def unusable(call: Call, answer: Answer, message: str) -> RemoteError:
+    """Make the error for an answer that is not what the API promises."""
+    facts = RequestFacts(call.method, call.path, answer.status, log_id=answer.log_id)
+    if call.is_write:
+        return AnswerLost(f"the write's answer cannot be used: {message}", facts, hint=LOOK_FIRST)
+    return BadAnswer(message, facts, hint=REPORT)
+
+
+def kind_of(value: Json) -> str:
+    """Name a value's JSON type, as in 'found a string'."""
+    if value is None:
+        return "null"
+    return next(words for cls, words in _KINDS.items() if isinstance(value, cls))
+
+
+def text_or_empty(value: Json) -> str:
+    """Give a string; anything else is none."""
+    return value if isinstance(value, str) else ""
+
+
+def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
+    """Read an error body; empty where it is none. The token endpoint may give only OAuth's own two fields."""
+    try:
+        body = parse(answer)
+    except Misshapen:
+        return ()
+    if not isinstance(body, dict):
+        return ()
+    entries = body.get("Errors")
+    if is_array(entries):
+        found = tuple(_service_error(entry) for entry in entries if isinstance(entry, Mapping))
+        return tuple(error for error in found if error.code or error.message)
+    if isinstance(body.get("error"), str):
+        return (ServiceError(text_or_empty(body["error"]), text_or_empty(body.get("error_description")), {}),)
+    return ()
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Misshapen("JSON with a key that occurs twice")
+    return found
+
+
+def _constant(_: str) -> Json:
+    raise Misshapen("JSON with NaN or Infinity")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise Misshapen("JSON with a number that is too large")
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+_KINDS: Final[Mapping[type, str]] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _found(answer: Answer) -> str:
+    text = answer.body.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return "an empty body"
+    if text.startswith(b"<") or "html" in answer.content_type.lower():
+        return "HTML or XML, which a proxy or a gateway may have sent"
+    return f"{len(answer.body)} bytes that are no JSON, or JSON that breaks off"
+
+
+def _service_error(entry: Mapping[str, Json]) -> ServiceError:
+    data = entry.get("Data")
+    return ServiceError(
+        text_or_empty(entry.get("ErrorCode")),
+        text_or_empty(entry.get("Message")),
+        data if isinstance(data, Mapping) else {},
+    )

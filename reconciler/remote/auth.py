@@ -1,0 +1,213 @@
+"""Credentials -> a token that is renewed before it expires, once however many threads ask for it.
+
+The grants and their fields are those of the OrderCloud knowledge base, "Authentication"; the token request goes to
+the API's own host.
+"""
+
+import base64
+import json
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from reconciler.errors import AccessDenied
+from reconciler.model.json import Json, is_array
+from reconciler.model.secret import Secret
+from reconciler.remote.answers import text_or_empty
+from reconciler.remote.messages import TOKEN_PATH, Call, Misshapen
+
+EARLY_SECONDS: Final = 30.0
+EARLY_SHARE: Final = 0.1
+"""A token is renewed 30 s before it expires, or at nine tenths of a life so short that 30 s would be more."""
+
+SHORTEST_LIFE: Final = 600.0
+"""Seconds that a token lives when the answer does not say: the API's least AccessTokenDuration is 10 minutes."""
+
+MAX_MOMENT: Final = 2**53
+"""Seconds since the epoch, far beyond any date."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """The API client's own login; acts as its default context user."""
+
+    client_id: str
+    client_secret: Secret | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """All values that no message may show."""
+        return (self.client_secret,) if self.client_secret else ()
+
+    def fields(self) -> dict[str, str]:
+        """Give the form of the token request, secrets in clear."""
+        form = {"grant_type": "client_credentials", "client_id": self.client_id}
+        return form | ({"client_secret": self.client_secret.reveal()} if self.client_secret else {})
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordGrant:
+    """A user's login through an API client; the secret is needed where the client has one."""
+
+    client_id: str
+    username: str
+    password: Secret
+    client_secret: Secret | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """All values that no message may show."""
+        return (self.password, self.client_secret) if self.client_secret else (self.password,)
+
+    def fields(self) -> dict[str, str]:
+        """Give the form of the token request, secrets in clear."""
+        form = {"grant_type": "password", "client_id": self.client_id, "username": self.username}
+        form["password"] = self.password.reveal()
+        return form | ({"client_secret": self.client_secret.reveal()} if self.client_secret else {})
+
+
+Credentials = ClientCredentials | PasswordGrant
+
+
+def login_call(credentials: Credentials, scope: str) -> Call:
+    """Build the token request. An empty scope asks for all roles that the user has."""
+    form = credentials.fields() | ({"scope": scope} if scope else {})
+    return Call(
+        "POST",
+        TOKEN_PATH,
+        content=urlencode(form).encode("ascii"),
+        content_type="application/x-www-form-urlencoded",
+        secrets=credentials.secrets,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token and its life in seconds, counted from when it was asked for."""
+
+    token: Secret
+    life: float
+
+    @classmethod
+    def of(cls, body: Mapping[str, Json]) -> "Grant":
+        """Read the answer to a token request.
+
+        Raises:
+            Misshapen: it holds no usable token.
+        """
+        token = body.get("access_token")
+        if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()) or " " in token:
+            raise Misshapen("expected access_token to be a token")
+        return cls(Secret(token), _life(body.get("expires_in", SHORTEST_LIFE)))
+
+
+def _life(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise Misshapen("expected expires_in to be a positive number of seconds")
+    return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says of itself, to be shown and compared. The signature is not checked: it opens no door here."""
+
+    client_id: str
+    username: str
+    user_type: str
+    """``admin`` (a seller user), ``buyer`` or ``supplier``."""
+    roles: frozenset[str]
+    expires_at: float | None
+    """Seconds since the epoch."""
+    issued_at: float | None = None
+    """From when on it is good, which is when it was made; seconds since the epoch."""
+
+    @classmethod
+    def of(cls, token: Secret) -> "Claims":
+        """Read the payload of a JWT; a claim that is missing or of another type is empty.
+
+        Raises:
+            Misshapen: it is no JWT.
+        """
+        payload = _payload(token)
+        return cls(
+            client_id=text_or_empty(payload.get("cid")),
+            username=text_or_empty(payload.get("usr")),
+            user_type=text_or_empty(payload.get("usrtype")),
+            roles=_roles(payload.get("role")),
+            expires_at=_moment(payload.get("exp")),
+            issued_at=_moment(payload.get("nbf")),
+        )
+
+
+def _payload(token: Secret) -> dict[str, Json]:
+    try:
+        _, middle, _ = token.reveal().split(".")
+        padded = middle + "=" * (-len(middle) % 4)
+        payload = json.loads(base64.urlsafe_b64decode(padded))
+    except (ValueError, RecursionError):
+        payload = None
+    if not isinstance(payload, dict):
+        # `from None`: the decoder's error carries the token's text
+        raise Misshapen("expected the access token to be a JWT") from None
+    return payload
+
+
+def _moment(value: Json) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # An integer may have any number of digits, and would then not fit a float.
+    return float(value) if 0 <= value < MAX_MOMENT else None
+
+
+def _roles(value: Json) -> frozenset[str]:
+    """OrderCloud writes a single role as a bare string."""
+    if isinstance(value, str):
+        return frozenset({value})
+    return frozenset(role for role in value if isinstance(role, str)) if is_array(value) else frozenset()
+
+
+class TokenSource:
+    """The token of the moment. Thread-safe: while one thread logs in, the others wait for its token.
+
+    A refused login is not tried again, by any thread: repeated failures lock the account.
+    """
+
+    def __init__(self, login: Callable[[], Grant], clock: Callable[[], float]) -> None:
+        self._login = login
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: Secret | None = None
+        self._renew_at = 0.0
+        self._refusal: AccessDenied | None = None
+
+    def current(self) -> Secret:
+        """Give a token that is good for a while yet, logging in where there is none.
+
+        Raises:
+            RemoteError: the login failed.
+        """
+        with self._lock:
+            if self._refusal:
+                raise self._refusal
+            if self._token is None or self._clock() >= self._renew_at:
+                self._token = self._renewed()
+            return self._token
+
+    def invalidate(self, token: Secret) -> None:
+        """Forget a token that the service refused; no effect if it has been renewed meanwhile."""
+        with self._lock:
+            if self._token is token:
+                self._token = None
+
+    def _renewed(self) -> Secret:
+        asked_at = self._clock()
+        try:
+            grant = self._login()
+        except AccessDenied as refusal:
+            self._refusal = refusal
+            raise
+        self._renew_at = asked_at + grant.life - min(EARLY_SECONDS, EARLY_SHARE * grant.life)
+        return grant.token

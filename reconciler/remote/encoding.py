@@ -1,0 +1,42 @@
+"""Body -> the bytes of a request: the only place where secrets are written in clear."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.secret import Secret
+from reconciler.remote.protocol import WireBody
+
+REDACTION: Final = "<Redacted. Leave unchanged.>"
+"""What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
+
+
+def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
+    """Write JSON, and give the secrets that it now shows.
+
+    Raises:
+        ReconcilerError: a secret is the text that exports have in its place.
+        ValueError: a number is infinite or none.
+        TypeError: a value is no JSON and no secret.
+    """
+    revealed: list[Secret] = []
+
+    def default(value: object) -> object:
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, Secret):
+            revealed.append(value)
+            return _reveal(value)
+        raise TypeError(f"cannot be sent as JSON: {type(value).__name__}")
+
+    text = json.dumps(body, default=default, allow_nan=False, separators=(",", ":"))
+    return text.encode("ascii"), tuple(revealed)
+
+
+def _reveal(secret: Secret) -> str:
+    value = secret.reveal()
+    if value.strip() == REDACTION:
+        message = "a secret is the text that exports have in place of secrets; sent, it would become the secret"
+        raise ReconcilerError(message, hint="give the secret's true value, or leave the field out to keep it")
+    return value

@@ -1,0 +1,105 @@
+"""Call -> Answer or an error: the token, the limit of requests at a time, and the retries around one wire."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.model.secret import Secret
+from reconciler.remote.answers import object_in, unusable
+from reconciler.remote.auth import Credentials, Grant, TokenSource, login_call
+from reconciler.remote.failures import accept
+from reconciler.remote.messages import Answer, Call, Misshapen, Result
+from reconciler.remote.retry import THROTTLED, AdaptiveLimit, Retries, may_retry
+from reconciler.remote.wire import Meter, Wire
+
+UNAUTHORIZED: Final = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Where time and chance come in; tests hand in their own."""
+
+    sleep: Callable[[float], None] | None
+    """Waits for so many seconds; None: in real time, ended by `Exchange.stop_retrying`."""
+    clock: Callable[[], float]
+    """Seconds from any fixed moment."""
+    random: Callable[[], float]
+    """Draws from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What all threads of a run share."""
+
+    limit: AdaptiveLimit
+    retries: Retries
+    meter: Meter
+
+
+class Exchange:
+    """Carries calls to their end, as one logged-in user. Thread-safe."""
+
+    def __init__(self, wire: Wire, login: tuple[Credentials, str], traffic: Traffic, seams: Seams) -> None:
+        self._wire = wire
+        self._credentials, self._scope = login
+        self._traffic = traffic
+        self._sleep = seams.sleep or traffic.retries.wait
+        self.tokens = TokenSource(self._log_in, seams.clock)
+
+    @property
+    def client_id(self) -> str:
+        """The API client that the credentials log in through."""
+        return self._credentials.client_id
+
+    def send(self, call: Call) -> Answer:
+        """Carry out a call. A token that the service refuses in mid-run is renewed once; a 401 has written nothing.
+
+        Raises:
+            RemoteError: it was not carried out, or that is unknown: the class says which.
+        """
+        # The token comes before the slot: a thread that waits for a login must not hold what the login needs.
+        token = self.tokens.current()
+        result, attempts = self._persist(call, token)
+        if isinstance(result, Answer) and result.status == UNAUTHORIZED:
+            self.tokens.invalidate(token)
+            token = self.tokens.current()
+            result, attempts = self._persist(call, token)
+        return accept(call, result, attempts=attempts, hidden=(token, *self._credentials.secrets))
+
+    def stop_retrying(self) -> None:
+        """Let every call end with its present attempt, or at once where it waits for the next one."""
+        self._traffic.retries.stop()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def _log_in(self) -> Grant:
+        call = login_call(self._credentials, self._scope)
+        result, attempts = self._persist(call, None)
+        answer = accept(call, result, attempts=attempts)
+        try:
+            return Grant.of(object_in(call, answer))
+        except Misshapen as fault:
+            raise unusable(call, answer, str(fault)) from None
+
+    def _persist(self, call: Call, token: Secret | None) -> tuple[Result, int]:
+        """Send until there is an answer to keep, or no patience; gives the last result and how often it was sent."""
+        self._traffic.retries.count_request()
+        attempt = 1
+        while True:
+            result = self._send_in_slot(call, token)
+            pause = self._traffic.retries.pause(attempt, result) if may_retry(call, result) else None
+            if pause is None:
+                return result, attempt
+            self._sleep(pause)
+            if self._traffic.retries.is_over:
+                return result, attempt
+            self._traffic.meter.count(retries=1)
+            attempt += 1
+
+    def _send_in_slot(self, call: Call, token: Secret | None) -> Result:
+        with self._traffic.limit.slot() as era:
+            result = self._wire.send(call, token)
+        self._traffic.limit.report(era, throttled=isinstance(result, Answer) and result.status == THROTTLED)
+        return result

@@ -1,0 +1,205 @@
+"""A call that was not carried out -> the one of our errors that says how to react; one table for statuses.
+
+Which error code comes with which status is published nowhere, so the status decides and the code explains.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from reconciler.errors import (
+    AccessDenied,
+    AnswerLost,
+    BadAnswer,
+    NotFound,
+    Rejected,
+    RemoteError,
+    RequestFacts,
+    Unreachable,
+)
+from reconciler.model.json import Json
+from reconciler.model.secret import REDACTED, Secret
+from reconciler.remote.advice import FOR_CODE, LOOK_FIRST, REPORT, WAIT, roles_hint
+from reconciler.remote.answers import ServiceError, kind_of, parse, service_errors, text_or_empty
+from reconciler.remote.messages import Answer, Call, Fate, Misshapen, NoAnswer, Result
+
+LONGEST_MESSAGE: Final = 500
+LONGEST_CODE: Final = 100
+SUCCESS: Final = 2
+"""The first digit of the statuses that say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the builders of errors go by: a call, its answer, and what the answer's body says."""
+
+    call: Call
+    answer: Answer
+    errors: tuple[ServiceError, ...]
+    """Empty: the body is not one of the API's error bodies."""
+    attempts: int
+    hidden: tuple[Secret, ...]
+
+    def as_error(self, kind: type[RemoteError], message: str = "", *, hint: str = "") -> RemoteError:
+        """Make the error; without a message, the service's own words."""
+        code = clean(self.code, self.hidden)[:LONGEST_CODE]
+        log_id = clean(self.answer.log_id, self.hidden)
+        facts = RequestFacts(self.call.method, self.call.path, self.answer.status, code, log_id)
+        said = clean("; ".join(self._said()), self.hidden)
+        words = "; ".join(filter(None, [message, said])) or "the answer does not say why"
+        tries = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
+        return kind(words + tries, facts, hint=clean(hint, self.hidden))
+
+    def _said(self) -> list[str]:
+        """The service's words. The first code is shown with the request already."""
+        return [error.message or error.code for error in self.errors[:1]] + [str(error) for error in self.errors[1:]]
+
+    @property
+    def code(self) -> str:
+        """The first error's code; it decides the advice."""
+        return self.errors[0].code if self.errors else ""
+
+
+def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secret, ...] = ()) -> Answer:
+    """Give the answer back if its status says that the call was carried out.
+
+    Args:
+        call: what was asked.
+        result: the last attempt's end.
+        attempts: how often it was tried.
+        hidden: values that no message may show, besides those of the call.
+
+    Raises:
+        RemoteError: the class says how to react, see `reconciler.errors`.
+    """
+    hidden = (*call.secrets, *hidden)
+    if isinstance(result, NoAnswer):
+        raise _unanswered(call, result, attempts) from result.cause
+    if result.status // 100 == SUCCESS:
+        return result
+    trouble = Trouble(call, result, service_errors(result), attempts, hidden)
+    raise _builder(trouble)(trouble)
+
+
+def clean(text: str, hidden: Sequence[Secret]) -> str:
+    """Take secrets out of text that the service wrote, then cut it to 500 characters."""
+    values = {secret.reveal() for secret in hidden} - {""}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, REDACTED)
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."
+
+
+def _unanswered(call: Call, result: NoAnswer, attempts: int) -> RemoteError:
+    facts = RequestFacts(call.method, call.path)
+    words = result.reason + (f" ({attempts} attempts)" if attempts > 1 else "")
+    may_have_happened = result.fate in {Fate.LOST, Fate.UNREADABLE}
+    if call.is_write and may_have_happened:
+        return AnswerLost(words, facts, hint=LOOK_FIRST)
+    if result.fate is Fate.UNREADABLE:
+        return BadAnswer(words, facts, hint=REPORT)
+    return Unreachable(words, facts, hint=result.hint or "check the network, the proxy settings and the base URL")
+
+
+def _denied(trouble: Trouble) -> RemoteError:
+    if not trouble.errors:
+        hint = "the answer does not come from the API: a proxy or a firewall may stand between"
+        return trouble.as_error(AccessDenied, "access denied", hint=hint)
+    advice = FOR_CODE.get(_short(trouble.code), "check the credentials of this environment and the roles of its user")
+    roles = roles_hint(trouble.errors[0].data)
+    return trouble.as_error(AccessDenied, hint="; ".join(filter(None, [roles, advice])))
+
+
+def _login_refused(trouble: Trouble) -> RemoteError:
+    return _denied(trouble) if trouble.errors else _not_the_api(trouble)
+
+
+def _no_login_here(trouble: Trouble) -> RemoteError:
+    return trouble.as_error(BadAnswer, "there is no login at this address", hint="check the base URL")
+
+
+def _absent(trouble: Trouble) -> RemoteError:
+    if not trouble.errors:
+        return _not_the_api(trouble)
+    if trouble.call.is_write and not _is_about_this(trouble):
+        return _rejected(trouble)
+    hint = "check the ID, and that the environment is the right marketplace"
+    return trouble.as_error(NotFound, _object_named(trouble.errors[0].data), hint=hint)
+
+
+def _is_about_this(trouble: Trouble) -> bool:
+    """Whether the missing object is one that the path names: a write may also be refused for what its body names."""
+    missing = trouble.errors[0].data.get("ObjectID")
+    named = {unquote(part).casefold() for part in trouble.call.path.split("/")}
+    return not isinstance(missing, str) or missing.casefold() in named
+
+
+def _object_named(data: Mapping[str, Json]) -> str:
+    kind, name = text_or_empty(data.get("ObjectType")), text_or_empty(data.get("ObjectID"))
+    return f"{kind} '{name}'" if kind and name else ""
+
+
+def _rejected(trouble: Trouble) -> RemoteError:
+    if not trouble.errors:
+        return _not_the_api(trouble)
+    about = _object_named(trouble.errors[0].data)
+    advice = FOR_CODE.get(_short(trouble.code), "mend what the message names, then plan again")
+    return trouble.as_error(Rejected, about, hint=advice)
+
+
+def _redirected(trouble: Trouble) -> RemoteError:
+    hint = "redirects are never followed, since they would carry the token elsewhere: check the base URL"
+    return trouble.as_error(_kind_of_bad(trouble), "the service redirects", hint=hint)
+
+
+def _throttled(trouble: Trouble) -> RemoteError:
+    return trouble.as_error(Unreachable, "too many requests", hint="lower `concurrency`, or try again later")
+
+
+def _unavailable(trouble: Trouble) -> RemoteError:
+    if trouble.call.is_write:
+        return trouble.as_error(AnswerLost, "it failed while it handled the write", hint=LOOK_FIRST)
+    return trouble.as_error(Unreachable, "the service is not available", hint=WAIT)
+
+
+def _not_the_api(trouble: Trouble) -> RemoteError:
+    message = f"expected the API's answer and found {_body_words(trouble.answer)}"
+    return trouble.as_error(_kind_of_bad(trouble), message, hint=LOOK_FIRST if trouble.call.is_write else REPORT)
+
+
+def _kind_of_bad(trouble: Trouble) -> type[RemoteError]:
+    return AnswerLost if trouble.call.is_write else BadAnswer
+
+
+def _body_words(answer: Answer) -> str:
+    try:
+        return kind_of(parse(answer)) + " without Errors"
+    except Misshapen as fault:
+        return str(fault)
+
+
+def _short(code: str) -> str:
+    """Codes are written with and without their prefix: ``Auth.InsufficientRoles``, ``InsufficientRoles``."""
+    return code.removeprefix("Auth.")
+
+
+Builder = Callable[[Trouble], RemoteError]
+
+_LOGIN: Final[Mapping[int, Builder]] = {
+    400: _login_refused,
+    404: _no_login_here,
+}
+_BY_STATUS: Final[Mapping[int, Builder]] = {
+    401: _denied,
+    403: _denied,
+    404: _absent,
+    408: _unavailable,
+    429: _throttled,
+}
+_BY_CLASS: Final[Mapping[int, Builder]] = {3: _redirected, 4: _rejected, 5: _unavailable}
+
+
+def _builder(trouble: Trouble) -> Builder:
+    status = trouble.answer.status
+    special = _LOGIN if trouble.call.is_login else {}
+    return special.get(status) or _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, _not_the_api)

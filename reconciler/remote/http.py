@@ -1,0 +1,282 @@
+"""Connection -> a client that reads, or one that also writes: the protocol over HTTP.
+
+A `ReadClient` cannot write, not even by a private road: the wire below it lets nothing pass but GET and the login.
+"""
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from random import random as draw
+from typing import ClassVar, Final, Self, TypeVar
+from urllib.parse import quote, unquote
+
+import httpx
+
+from reconciler.errors import BadAnswer, ReconcilerError, RequestFacts
+from reconciler.model.json import Body, Json
+from reconciler.remote.answers import kind_of, object_in, unusable
+from reconciler.remote.auth import Claims, Credentials
+from reconciler.remote.encoding import encode
+from reconciler.remote.exchange import Exchange, Seams, Traffic
+from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen
+from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
+from reconciler.remote.protocol import NO_FILTERS, WireBody
+from reconciler.remote.retry import AdaptiveLimit, Retries, RetryPolicy
+from reconciler.remote.wire import Border, Limits, Meter, Sample, Stats, Wire, http_client
+
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where an environment is, who logs in, and how hard it may be worked.
+
+    Raises:
+        ReconcilerError: the base URL is none, or is plain HTTP to another machine.
+    """
+
+    base_url: str
+    """Scheme and host; kept without a trailing slash."""
+    credentials: Credentials
+    scope: str = ""
+    """Roles to ask for, separated by spaces; empty: all that the user has."""
+    concurrency: int = 8
+    """Requests at a time, reads and writes together."""
+    limits: Limits = field(default_factory=Limits)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", _checked(self.base_url))
+        if self.concurrency < 1:
+            raise ReconcilerError(f"concurrency is {self.concurrency}: at least 1 is needed")
+
+
+class ReadClient:
+    """A logged-in view of one marketplace that cannot write. Thread-safe; a context manager that ends connections.
+
+    Every method raises `RemoteError`s, and ValueError for a path or an ID that can mean no single object.
+    """
+
+    METHODS: ClassVar = frozenset({"GET"})
+    """All that the wire lets pass, besides the login."""
+
+    def __init__(self, base_url: str, exchange: Exchange, pool: ThreadPoolExecutor, meter: Meter) -> None:
+        self._base_url = base_url
+        self._exchange = exchange
+        self._pool = pool
+        self._meter = meter
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End connections: requests on their way are waited for, but no retry."""
+        self._exchange.stop_retrying()
+        self._pool.shutdown(cancel_futures=True)
+        self._exchange.close()
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host, without a trailing slash."""
+        return self._base_url
+
+    @property
+    def client_id(self) -> str:
+        """The API client that the credentials log in through."""
+        return self._exchange.client_id
+
+    @property
+    def stats(self) -> Stats:
+        """What it has cost so far: requests, retries, bytes, seconds."""
+        return self._meter.stats
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """How the last requests went, logins and retries included; the oldest first."""
+        return self._meter.samples
+
+    def claims(self) -> Claims:
+        """Give what the token says of itself; logs in where there is no token yet."""
+        try:
+            return Claims.of(self._exchange.tokens.current())
+        except Misshapen as fault:
+            raise BadAnswer(str(fault), RequestFacts("POST", TOKEN_PATH)) from None
+
+    def me(self) -> Body:
+        """``GET /v1/me``: the user that the credentials act as."""
+        call = Call("GET", _path("/me"))
+        return object_in(call, self._exchange.send(call))
+
+    def get(self, path: str, object_id: str) -> dict[str, Json]:
+        """Give one object, ``{path}/{id}``; an answer with another ID is a `BadAnswer`.
+
+        Raises:
+            NotFound: the service says that there is no such object.
+        """
+        call = Call("GET", _path(path, object_id))
+        answer = self._exchange.send(call)
+        body = object_in(call, answer)
+        found = body.get("ID")
+        if not isinstance(found, str):
+            raise unusable(call, answer, f"expected an object with a string ID and found {kind_of(found)}")
+        if found.casefold() != object_id.casefold():
+            raise unusable(call, answer, "expected the object asked for and found one with another ID")
+        return body
+
+    def list_all(
+        self, path: str, *, key: str | None = "ID", filters: Mapping[str, str] = NO_FILTERS
+    ) -> list[dict[str, Json]]:
+        """Give every item of a list, or an error; never half a list. A list that changes meanwhile is read again.
+
+        Args:
+            path: below ``/v1``, without a query.
+            key: the field that identifies an item and that the list can be sorted by; None for lists of rows
+                without one (``/apiclients/assignments``).
+            filters: field -> value, in the service's filter language.
+        """
+        try:
+            fetch = partial(self._page, path, key, tuple(filters.items()))
+            return Paged(fetch, self._side_by_side, key).read()
+        except ListKeepsChanging as fault:
+            message = f"the list keeps changing while it is read ({fault})"
+            hint = "try again when nobody else is changing it"
+            raise BadAnswer(message, RequestFacts("GET", _path(path)), hint=hint) from fault
+
+    def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
+        call = Call("GET", _path(path), (*filters, *query))
+        answer = self._exchange.send(call)
+        try:
+            return Page.of(object_in(call, answer), number, key)
+        except Misshapen as fault:
+            raise unusable(call, answer, str(fault)) from None
+
+    def _side_by_side(self, read: Callable[[int], Page], numbers: Iterable[int]) -> Iterable[Page]:
+        return self._pool.map(read, numbers)
+
+
+class WriteClient(ReadClient):
+    """A view that may also write. Each write is sent once, unless it certainly was not carried out.
+
+    Raises:
+        AnswerLost: nobody knows whether a write was carried out: read before trying again.
+        NotFound: the object that the path names is not there.
+        Rejected: the service refuses the content.
+    """
+
+    METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "DELETE"})
+
+    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
+        """Replace one object; gives the service's answer, which may carry another ID than the one asked for."""
+        call = _with_body("PUT", _path(path, object_id), body)
+        return object_in(call, self._exchange.send(call))
+
+    def post(self, path: str, body: WireBody) -> dict[str, Json]:
+        """Create one object; gives the service's answer, an empty object where it has no body."""
+        call = _with_body("POST", _path(path), body)
+        answer = self._exchange.send(call)
+        return object_in(call, answer) if answer.body.strip() else {}
+
+    def delete(self, path: str, object_id: str) -> None:
+        """Delete one object."""
+        self._exchange.send(Call("DELETE", _path(path, object_id)))
+
+
+Client = TypeVar("Client", bound=ReadClient)
+
+
+def open_reader(
+    connection: Connection,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    sleep: Callable[[float], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    random: Callable[[], float] = draw,
+) -> ReadClient:
+    """Give a client that cannot write. Nothing is sent before it is first asked for something.
+
+    Args:
+        connection: where, who and how.
+        transport: instead of the network: an application in process, or a test's server.
+        sleep: waits for so many seconds; None: in real time, and closing the client ends it.
+        clock: seconds from any fixed moment.
+        random: draws from 0 to 1.
+
+    Raises:
+        ReconcilerError: the environment's proxy or certificate settings are unusable.
+    """
+    return _open(ReadClient, connection, transport, Seams(sleep, clock, random))
+
+
+def open_writer(
+    connection: Connection,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    sleep: Callable[[float], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    random: Callable[[], float] = draw,
+) -> WriteClient:
+    """Give a client that reads and writes; for the rest see `open_reader`."""
+    return _open(WriteClient, connection, transport, Seams(sleep, clock, random))
+
+
+def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTransport | None, seams: Seams) -> Client:
+    base_url, at_a_time = connection.base_url, connection.concurrency
+    meter = Meter()
+    http = _http(connection, Border(base_url, kind.METHODS), transport)
+    wire = Wire(base_url, http, connection.limits, meter, seams.clock)
+    traffic = Traffic(AdaptiveLimit(at_a_time), Retries(connection.retries, seams.random), meter)
+    exchange = Exchange(wire, (connection.credentials, connection.scope), traffic, seams)
+    return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
+
+
+def _http(connection: Connection, border: Border, transport: httpx.BaseTransport | None) -> httpx.Client:
+    try:
+        return http_client(border, connection.limits, at_a_time=connection.concurrency, transport=transport)
+    except (OSError, ValueError, ImportError, httpx.InvalidURL) as fault:
+        # Not the fault's own words: a proxy's address may hold a password.
+        message = f"the connection cannot be set up ({type(fault).__name__})"
+        hint = "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+        raise ReconcilerError(message, hint=hint) from None
+
+
+def _checked(base_url: str) -> str:
+    try:
+        url = httpx.URL(
+            str(httpx.URL(base_url.strip()))
+        )  # twice: a default port is seen only after a lower-case scheme
+    except httpx.InvalidURL as fault:
+        raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
+    if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
+        raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
+    if url.scheme == "http" and not _is_loopback(url.host):
+        raise ReconcilerError(f"plain http to {url.host} would show the credentials to the network", hint="use https")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ReconcilerError("the base URL must begin with https:// and a host")
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _path(path: str, object_id: str | None = None) -> str:
+    """Join, so that the result names one thing: an empty ID would name the list, one of dots its parent."""
+    parts = [unquote(part) for part in path.split("/")[1:]] + ([] if object_id is None else [object_id])
+    if not _PATH.fullmatch(path) or any(not part.strip(" .\t\r\n") for part in parts):
+        raise ValueError(f"{path!r} with ID {object_id!r} names nothing: empty, only dots, or not percent-encoded")
+    return API + path + ("" if object_id is None else f"/{quote(object_id, safe='')}")
+
+
+def _with_body(method: str, path: str, body: WireBody) -> Call:
+    content, secrets = encode(body)
+    return Call(method, path, content=content, content_type="application/json; charset=utf-8", secrets=secrets)

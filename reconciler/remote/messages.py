@@ -1,0 +1,81 @@
+"""One call and what became of it: the values that pass between the login, the retries and the wire."""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from reconciler.model.secret import Secret
+
+API: Final = "/v1"
+TOKEN_PATH: Final = "/oauth/token"  # noqa: S105  # a path, no password
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, complete but for the token. The content may hold secrets in clear: it is in no repr."""
+
+    method: str
+    path: str
+    """Percent-encoded, with a leading slash and without a query."""
+    query: tuple[tuple[str, str], ...] = ()
+    content: bytes = field(default=b"", repr=False)
+    content_type: str = ""
+    secrets: tuple[Secret, ...] = ()
+    """What the content reveals: taken out of every message about this call."""
+
+    @property
+    def is_login(self) -> bool:
+        """Whether this is the token request, the one POST that changes nothing."""
+        return self.path == TOKEN_PATH
+
+    @property
+    def is_write(self) -> bool:
+        """Whether carrying it out twice may differ from carrying it out once."""
+        return self.method != "GET" and not self.is_login
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, whatever its status. The body may hold secrets: it is in no repr."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = ""
+    log_id: str = ""
+    retry_after: float | None = None
+    """Seconds that the service asks to wait."""
+    seconds: float = 0.0
+    """From sending the first byte to having the last."""
+    date: float | None = None
+    """The service's clock as its Date header tells it, in seconds since the epoch."""
+
+
+class Fate(Enum):
+    """What is known of a request that got no usable answer."""
+
+    NEVER_SENT = auto()
+    """No connection: nothing happened, and it may be tried again, writes included."""
+    UNSENDABLE = auto()
+    """Nothing was sent, and trying again would end alike."""
+    LOST = auto()
+    """It was sent, wholly or partly, and no whole answer came: a write may have been carried out."""
+    UNREADABLE = auto()
+    """An answer came that cannot be taken in: damaged, or too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why there is no answer, in words that quote nothing secret."""
+
+    fate: Fate
+    reason: str
+    cause: Exception
+    hint: str = ""
+    seconds: float = 0.0
+
+
+Result = Answer | NoAnswer
+
+
+class Misshapen(Exception):
+    """An answer is not what the API promises; the message says what was expected and found, and quotes nothing."""

@@ -1,0 +1,77 @@
+"""What the pipeline may ask of a service: one type that reads, one that also writes.
+
+Commands that must not write are handed a `ReadRemote`; it has no verb that writes, so that no bug can.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Protocol, TypeAlias
+
+from reconciler.model.json import Body, Json
+from reconciler.model.secret import Secret
+
+WireBody: TypeAlias = Mapping[str, Json | Secret]
+"""What is sent: a body whose secret values are still `Secret`; they are opened while the request is written."""
+
+
+NO_FILTERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class ReadRemote(Protocol):
+    """A logged-in view of one marketplace. Thread-safe. Every method raises a `RemoteError` of `errors`."""
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host, without a trailing slash."""
+        ...
+
+    @property
+    def client_id(self) -> str:
+        """The API client that the credentials log in through."""
+        ...
+
+    def me(self) -> Body:
+        """``GET /v1/me``: the user that the credentials act as."""
+        ...
+
+    def list_all(
+        self, path: str, *, key: str | None = "ID", filters: Mapping[str, str] = NO_FILTERS
+    ) -> list[dict[str, Json]]:
+        """Every item of a list (``/apiclients``), or an error; never half a list.
+
+        Args:
+            path: below ``/v1``, without a query.
+            key: the field that identifies an item and that the list can be sorted by; None for lists of rows
+                without one (``/apiclients/assignments``).
+            filters: field -> value, in the service's filter language (``*`` stands for anything): what comes back may
+                be more than what equals.
+        """
+        ...
+
+    def get(self, path: str, object_id: str) -> dict[str, Json]:
+        """One object, ``{path}/{id}``.
+
+        Raises:
+            NotFound: the service says that there is no such object; nothing else means so.
+        """
+        ...
+
+
+class WriteRemote(ReadRemote, Protocol):
+    """A view that may also write. A write is sent once: whoever calls it settles a lost answer by reading.
+
+    Raises:
+        AnswerLost: the request was sent and nobody knows whether it was carried out.
+    """
+
+    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
+        """Replace one object; gives the service's answer. Secret values in the body are `Secret`."""
+        ...
+
+    def post(self, path: str, body: WireBody) -> dict[str, Json]:
+        """Create one object; gives the service's answer, an empty object where the answer has no body."""
+        ...
+
+    def delete(self, path: str, object_id: str) -> None:
+        """Delete one object."""
+        ...

@@ -1,0 +1,330 @@
+"""Call -> Answer or NoAnswer: the one place that holds an httpx client, and the border where its exceptions end.
+
+What may leave is decided here, by a hook that httpx calls before every request: one host, and only the methods that
+the wire was made for. A custom transport in its place would turn off the proxies of the environment.
+"""
+
+import logging
+import re
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+
+import httpx
+
+from reconciler import __version__
+from reconciler.model.secret import Secret
+from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Fate, NoAnswer, Result
+from reconciler.remote.retry import seconds_to_wait, timestamp
+
+log = logging.getLogger("reconciler.remote")
+
+FATES: Final[Mapping[type[Exception], tuple[Fate, str]]] = {
+    httpx.ConnectError: (Fate.NEVER_SENT, "no connection"),
+    httpx.ConnectTimeout: (Fate.NEVER_SENT, "no connection in time"),
+    httpx.PoolTimeout: (Fate.NEVER_SENT, "no free connection in time"),
+    httpx.ProxyError: (Fate.NEVER_SENT, "the proxy refused to connect"),
+    httpx.InvalidURL: (Fate.UNSENDABLE, "the address is not a valid URL"),
+    httpx.UnsupportedProtocol: (Fate.UNSENDABLE, "the address has an unknown scheme"),
+    httpx.ReadTimeout: (Fate.LOST, "no whole answer in time"),
+    httpx.WriteTimeout: (Fate.LOST, "the request could not be sent in time"),
+    httpx.TimeoutException: (Fate.LOST, "no whole answer in time"),
+    httpx.ReadError: (Fate.LOST, "the connection broke while the answer was read"),
+    httpx.WriteError: (Fate.LOST, "the connection broke while the request was sent"),
+    httpx.CloseError: (Fate.LOST, "the connection broke"),
+    httpx.NetworkError: (Fate.LOST, "the connection broke"),
+    httpx.RemoteProtocolError: (Fate.LOST, "the connection ended before a whole answer"),
+    httpx.LocalProtocolError: (Fate.LOST, "the request was no valid HTTP"),
+    httpx.ProtocolError: (Fate.LOST, "the exchange was no valid HTTP"),
+    httpx.TransportError: (Fate.LOST, "the connection broke"),
+    httpx.RequestError: (Fate.LOST, "the exchange failed"),
+    httpx.HTTPError: (Fate.LOST, "the exchange failed"),
+    httpx.StreamError: (Fate.LOST, "the answer could not be read"),
+    httpx.StreamClosed: (Fate.LOST, "the answer could not be read"),
+    httpx.StreamConsumed: (Fate.LOST, "the answer could not be read"),
+    httpx.ResponseNotRead: (Fate.LOST, "the answer could not be read"),
+    httpx.RequestNotRead: (Fate.LOST, "the request could not be read"),
+    httpx.DecodingError: (Fate.UNREADABLE, "the answer's compression is damaged"),
+    httpx.TooManyRedirects: (Fate.UNREADABLE, "the answer redirects in circles"),
+    httpx.CookieConflict: (Fate.UNREADABLE, "the answer's cookies contradict one another"),
+    httpx.HTTPStatusError: (Fate.UNREADABLE, "the answer's status is an error"),
+    OSError: (Fate.LOST, "the connection broke"),
+}
+"""Every exception that httpx has, and what is known of the request. OSError: from transports that are not httpx's own.
+
+Subclasses are looked up through their bases. Where it is unclear whether anything was sent, it counts as sent.
+"""
+
+READABLE_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
+"""Compressed at most once: each layer may grow a chunk a thousandfold before the size limit sees it."""
+
+_STATUS: Final = re.compile(r"[1-5]\d\d\b")
+
+REMEMBERED: Final = 1000
+"""Requests whose course is kept in mind."""
+
+SHOWN_QUERY: Final = frozenset({"page", "pageSize", "sortBy"})
+
+
+class ForbiddenRequest(RuntimeError):
+    """A programming error, stopped before anything was sent: another host, or a method that this wire must not use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds and bytes that one exchange may take."""
+
+    connect: float = 10.0
+    read: float = 60.0
+    """Without a single byte arriving."""
+    answer: float = 300.0
+    """For a whole answer, however steadily it trickles."""
+    size: int = 64 * 1024 * 1024
+    """Of a decompressed answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a run has cost so far."""
+
+    requests: int = 0
+    """Sent or attempted, logins and retries included."""
+    retries: int = 0
+    bytes: int = 0
+    """Of answer bodies, decompressed."""
+    seconds: float = 0.0
+    """Spent waiting for answers, added over all threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How one request went."""
+
+    seconds: float
+    status: int | None
+    """None: no usable answer came."""
+    date: float | None
+    """The service's clock, see `Answer.date`."""
+
+
+class Meter:
+    """Counts for `Stats`, and how the last requests went. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stats = Stats()
+        self._samples: deque[Sample] = deque(maxlen=REMEMBERED)
+
+    @property
+    def stats(self) -> Stats:
+        """The counts of the moment."""
+        return self._stats
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """How the last requests went, retries and logins included; the oldest first."""
+        with self._lock:
+            return tuple(self._samples)
+
+    def note(self, sample: Sample) -> None:
+        """Remember how a request went."""
+        with self._lock:
+            self._samples.append(sample)
+
+    def count(self, *, requests: int = 0, retries: int = 0, size: int = 0, seconds: float = 0.0) -> None:
+        """Add to the counts."""
+        with self._lock:
+            now = self._stats
+            self._stats = Stats(now.requests + requests, now.retries + retries, now.bytes + size, now.seconds + seconds)
+
+
+class Border:
+    """A request hook: raises `ForbiddenRequest` at every request but those to one origin with the methods allowed."""
+
+    def __init__(self, base_url: str, methods: Iterable[str]) -> None:
+        self._origin = self._origin_of(httpx.URL(base_url))
+        self._methods = frozenset(methods)
+
+    def __call__(self, request: httpx.Request) -> None:
+        """Let the request pass, or raise."""
+        if self._origin_of(request.url) != self._origin:
+            raise ForbiddenRequest(f"{request.url.host} is not the host of this environment")
+        is_login = request.method == "POST" and request.url.raw_path == TOKEN_PATH.encode()
+        if request.method not in self._methods and not is_login:
+            raise ForbiddenRequest(f"{request.method} is not allowed here: this connection only reads")
+
+    @staticmethod
+    def _origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
+        return url.scheme, url.host, url.port
+
+
+class Wire:
+    """Sends calls to one base URL. Thread-safe."""
+
+    def __init__(
+        self, base_url: str, http: httpx.Client, limits: Limits, meter: Meter, clock: Callable[[], float]
+    ) -> None:
+        self._base_url = base_url
+        self._http = http
+        self._limits = limits
+        self._meter = meter
+        self._clock = clock
+
+    def send(self, call: Call, token: Secret | None) -> Result:
+        """Send once. Never raises for what the network or the service does."""
+        started = self._clock()
+        try:
+            result: Result = self._exchange(call, token, started)
+        except tuple(FATES) as error:
+            result = no_answer(error)
+        result = replace(result, seconds=self._clock() - started)
+        self._note(call, result)
+        return result
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def _exchange(self, call: Call, token: Secret | None, started: float) -> Result:
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        if call.content_type:
+            headers["Content-Type"] = call.content_type
+        if token:
+            headers["Authorization"] = f"Bearer {token.reveal()}"
+        request = self._http.build_request(
+            call.method,
+            self._base_url + call.path,
+            params=list(call.query) or None,
+            content=call.content or None,
+            headers=headers,
+        )
+        with closing(self._http.send(request, stream=True)) as response:
+            return self._taken_in(response, started)
+
+    def _taken_in(self, response: httpx.Response, started: float) -> Result:
+        headers = response.headers
+        if headers.get("Content-Encoding", "").strip().lower() not in READABLE_ENCODINGS:
+            return _unreadable("the answer is compressed in a way that was not asked for")
+        chunks, size = [], 0
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._limits.size:
+                return _unreadable(f"the answer is larger than {self._limits.size} bytes")
+            if self._clock() - started > self._limits.answer:
+                return no_answer(httpx.ReadTimeout(f"not whole after {self._limits.answer:g} s"))
+        return Answer(
+            response.status_code,
+            b"".join(chunks),
+            content_type=headers.get("Content-Type", ""),
+            log_id=printable(headers.get("X-oc-logid", ""))[:100],
+            retry_after=seconds_to_wait(headers.get("Retry-After"), headers.get("Date")),
+            date=timestamp(headers.get("Date")),
+        )
+
+    def _note(self, call: Call, result: Result) -> None:
+        body = result.body if isinstance(result, Answer) else b""
+        self._meter.count(requests=1, size=len(body), seconds=result.seconds)
+        self._meter.note(_sample(result))
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s in %.0f ms", _shown(call), _ending(result), result.seconds * 1000)
+
+
+def no_answer(error: Exception) -> NoAnswer:
+    """Say what is known of a request that ended in this exception, one of `FATES` or a subclass."""
+    root = _system_error(error)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return _not_trusted(error, root.verify_message)
+    if isinstance(error, httpx.ProxyError):
+        return _turned_away(error)
+    fate, reason = next(FATES[cls] for cls in type(error).__mro__ if cls in FATES)
+    # Only the operating system's words are shown: the messages of HTTP libraries quote headers.
+    return NoAnswer(fate, f"{reason}: {root.strerror}" if root and root.strerror else reason, error)
+
+
+def _not_trusted(error: Exception, why: str) -> NoAnswer:
+    hint = "name the certificate authority's file in SSL_CERT_FILE, if your network has one of its own"
+    return NoAnswer(Fate.UNSENDABLE, f"the server's certificate was not accepted: {why}", error, hint)
+
+
+def _turned_away(error: httpx.ProxyError) -> NoAnswer:
+    """A proxy that answers 4xx to CONNECT will do so again: its password is wrong, or the host is not allowed."""
+    fate, reason = FATES[httpx.ProxyError]
+    status = _STATUS.match(str(error))
+    if status is None:
+        return NoAnswer(fate, reason, error)
+    fate = Fate.UNSENDABLE if status[0].startswith("4") else fate
+    return NoAnswer(fate, f"{reason}: it answered {status[0]}", error, "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+
+
+def printable(text: str) -> str:
+    """Drop what could act on a terminal or end a log line."""
+    return "".join(letter for letter in text if letter.isprintable())
+
+
+def _unreadable(reason: str) -> NoAnswer:
+    return NoAnswer(Fate.UNREADABLE, reason, httpx.DecodingError(reason))
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _shown(call: Call) -> str:
+    query = "&".join(f"{name}={value if name in SHOWN_QUERY else '...'}" for name, value in call.query)
+    return f"{call.method} {call.path}{'?' if query else ''}{query}"
+
+
+def _sample(result: Result) -> Sample:
+    match result:
+        case Answer(status=status, date=date, seconds=seconds):
+            return Sample(seconds, status, date)
+        case NoAnswer(seconds=seconds):
+            return Sample(seconds, None, None)
+
+
+def _ending(result: Result) -> str:
+    match result:
+        case Answer(status=status, log_id=log_id):
+            return f"answered {status}{', log id ' if log_id else ''}{log_id}"
+        case NoAnswer(reason=reason):
+            return f"got no answer ({reason})"
+
+
+def quiet_libraries() -> None:
+    """Keep the debug loggers of the HTTP libraries silent: they print headers, a proxy's credentials among them."""
+    for name in ("httpx", "httpcore", "hpack"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def http_client(
+    border: Callable[[httpx.Request], None],
+    limits: Limits,
+    *,
+    at_a_time: int,
+    transport: httpx.BaseTransport | None,
+) -> httpx.Client:
+    """Build the client: TLS verified; proxies, SSL_CERT_FILE and SSL_CERT_DIR as httpx reads them; no cookies kept.
+
+    Raises:
+        OSError, ValueError, ImportError, httpx.InvalidURL: the proxy or certificate settings are unusable.
+    """
+    quiet_libraries()
+    return httpx.Client(
+        transport=transport,
+        # One context for all: httpx would load the authorities anew for the network and for each proxy.
+        verify=httpx.create_ssl_context() if transport is None else True,
+        headers={"User-Agent": f"ordercloud-reconciler/{__version__}"},
+        timeout=httpx.Timeout(limits.read, connect=limits.connect),
+        limits=httpx.Limits(max_connections=at_a_time, max_keepalive_connections=at_a_time),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        event_hooks={"request": [border]},
+        follow_redirects=False,
+    )

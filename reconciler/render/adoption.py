@@ -1,0 +1,119 @@
+"""An adoption, and whether it was written -> text for people, or a JSON document for programs."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from reconciler.model.adoption import Adoption, Proposal, State
+from reconciler.model.json import Json
+from reconciler.render.escape import escape, joined
+from reconciler.render.style import Style, Tone
+
+FORMAT_VERSION: Final = "1.0"
+
+_TONES: Final = {
+    State.BIND: Tone.CREATE,
+    State.BOUND: Tone.QUIET,
+    State.NOT_LIVE: Tone.STRONG,
+    State.STALE: Tone.UPDATE,
+    State.AMBIGUOUS: Tone.ALARM,
+    State.TAKEN: Tone.ALARM,
+}
+_TOTALS: Final = {
+    State.BIND: "to bind",
+    State.BOUND: "bound already",
+    State.NOT_LIVE: "not live",
+    State.STALE: "bound to an id that is not live",
+    State.AMBIGUOUS: "ambiguous",
+    State.TAKEN: "whose object is taken",
+}
+_WIDTH: Final = max(map(len, State))
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What is shown: the proposals, and what became of them."""
+
+    adoption: Adoption
+    file: str
+    """The configuration, as messages call it."""
+    written: bool
+    """Whether the ids to be bound stand in the file now."""
+
+
+def text(adopted: Adopted, style: Style) -> str:
+    """A line for each manifest, the totals, and what was or can be written."""
+    adoption = adopted.adoption
+    where = f"marketplace {escape(adoption.marketplace)} at {escape(adoption.base_url)}"
+    head = f"Environment {escape(adoption.environment)}: {where}"
+    lines = [line for one in adoption.proposals for line in _block(one, adoption, style)]
+    return joined([head, "", *lines, *([""] if lines else []), _totals(adoption, style), *_end(adopted)])
+
+
+def _block(one: Proposal, adoption: Adoption, style: Style) -> Iterator[str]:
+    width = max(len(escape(str(other.address))) for other in adoption.proposals)
+    state = style.paint(_TONES[one.state], f"{one.state:<{_WIDTH}}")
+    known = f"{escape(one.id)}  " if one.id else ""
+    yield f"{state}  {escape(str(one.address)):<{width}}  {known}{escape(one.note)}"
+    for candidate in one.candidates:
+        yield f"{'':<{_WIDTH}}  {'':<{width}}  {escape(candidate.id)}  {_activity(active=candidate.active)}"
+
+
+def _activity(*, active: bool) -> str:
+    return "active" if active else "inactive"
+
+
+def _totals(adoption: Adoption, style: Style) -> str:
+    counts = [f"{adoption.count(state)} {words}" for state, words in _TOTALS.items() if adoption.count(state)]
+    return f"{style.paint(Tone.STRONG, 'Adopt:')} {', '.join(counts) or 'there are no manifests'}."
+
+
+def _end(adopted: Adopted) -> Iterator[str]:
+    adoption, file = adopted.adoption, escape(adopted.file)
+    count = len(adoption.ids)
+    ids = "1 id" if count == 1 else f"{count} ids"
+    if not count:
+        yield "There is nothing to write."
+    elif adopted.written:
+        yield f"Written: {ids}, under environments.{escape(adoption.environment)}.ids of {file}."
+    elif adoption.faults:
+        yield "Nothing was written: the manifests above that are ambiguous or taken need a decision first."
+    else:
+        yield f"Nothing was written. To write {ids} into {file}, add --write."
+
+
+def document(adopted: Adopted, _style: Style) -> str:
+    """The JSON document: ASCII, so that it holds nothing that a terminal could take for more than text."""
+    adoption = adopted.adoption
+    content = {
+        "format_version": FORMAT_VERSION,
+        "environment": adoption.environment,
+        "base_url": adoption.base_url,
+        "marketplace": adoption.marketplace,
+        "file": adopted.file,
+        "written": adopted.written,
+        "summary": {state.value.replace("-", "_"): adoption.count(state) for state in State},
+        "ids": dict(adoption.ids),
+        "proposals": [_proposal(one) for one in adoption.proposals],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _proposal(one: Proposal) -> Json:
+    return {
+        "address": str(one.address),
+        "kind": one.address.kind,
+        "name": one.address.name,
+        "state": one.state.value,
+        "id": one.id,
+        "note": one.note,
+        "candidates": [{"id": candidate.id, "active": candidate.active} for candidate in one.candidates],
+    }
+
+
+AdoptionWriter: TypeAlias = Callable[[Adopted, Style], str]
+
+ADOPTIONS: Final[Mapping[str, AdoptionWriter]] = MappingProxyType({"text": text, "json": document})
+"""Name of a format -> what writes an adoption in it; the first is the default."""

@@ -1,0 +1,177 @@
+"""One change or finding -> lines of text: the pieces that the text documents are put together from."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
+from reconciler.render.escape import escape
+from reconciler.render.style import Style, Tone
+from reconciler.render.values import show, show_member, show_pair
+
+FEW: Final = 10
+"""How many names a list shows that is there for information only."""
+_WIDEST_NAME: Final = 40
+_NAMES: Final = ("AppName", "Name", "Username")
+"""Fields by which people know an object whose id says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How one document speaks of changes: a plan of what will be, drift of what is."""
+
+    verbs: Mapping[Action, str]
+    pair: str
+    """For a changed value, with `{before}` and `{after}`."""
+    come: str
+    """Before each member that a set lacks."""
+    go: str
+    """Before each member that a set has too many."""
+    empty_before: str
+    empty_after: str
+    """For a set that has no members at first, or none in the end."""
+    cleared: str
+    """For a secret that is to have no value."""
+    set: str
+    """For a secret that has no value yet."""
+    alarm: Direction
+    """The direction that gets the mark."""
+    mark: str
+    marked: frozenset[Action]
+    """The actions to whose fields the mark applies."""
+
+
+PLAN_WORDS: Final = Words(
+    verbs={Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "delete"},
+    pair="{before} -> {after}",
+    come="+ ",
+    go="- ",
+    empty_before="(was empty)",
+    empty_after="(becomes empty)",
+    cleared="(secret, will be cleared)",
+    set="(secret, will be set)",
+    alarm=Direction.WIDENS,
+    mark="[widens]",
+    marked=frozenset({Action.CREATE, Action.UPDATE}),
+)
+DRIFT_WORDS: Final = Words(
+    verbs={Action.CREATE: "missing", Action.UPDATE: "differs", Action.DELETE: "still there"},
+    pair="live {before}, wanted {after}",
+    come="missing ",
+    go="surplus ",
+    empty_before="(live: empty)",
+    empty_after="(wanted: empty)",
+    cleared="(secret, has a value where none is wanted)",
+    set="(secret, has no value)",
+    alarm=Direction.NARROWS,  # what the repair narrows is wider than it should be
+    mark="[wider than wanted]",
+    marked=frozenset({Action.UPDATE}),
+)
+
+_SIGNS: Final = {
+    Action.CREATE: ("+", Tone.CREATE),
+    Action.UPDATE: ("~", Tone.UPDATE),
+    Action.DELETE: ("-", Tone.DELETE),
+}
+
+
+def change_block(change: Change, words: Words, style: Style) -> Iterator[str]:
+    """The lines about one resource that a plan writes to."""
+    sign, tone = _SIGNS[change.action]
+    head = style.paint(tone, f"{sign} {words.verbs[change.action]} {escape(str(change.address))}")
+    yield f"{head} ({_identification(change)})"
+    if change.action is Action.DELETE:
+        yield from _going(change, style)
+    else:
+        yield from _field_lines(change, words, style)
+
+
+def _identification(change: Change) -> str:
+    parts = [f"id {escape(change.id)}"] if change.id else ["id not known yet"]
+    if change.place:
+        parts.append(escape(str(change.place)))
+    if change.protected:
+        parts.append("protected")
+    return ", ".join(parts)
+
+
+def _going(change: Change, style: Style) -> Iterator[str]:
+    """Everything that a deleted object has, less what is empty or was said already."""
+    body = {name: value for name, value in (change.before or {}).items() if value and value != change.id}
+    width = _width(body)
+    for name, value in body.items():
+        yield f"    {escape(name):<{width}}  {style.paint(Tone.DELETE, show(value))}"
+
+
+def _field_lines(change: Change, words: Words, style: Style) -> Iterator[str]:
+    width = _width(_field_name(field) for field in change.fields)
+    for field in change.fields:
+        mark = f"  {style.paint(Tone.ALARM, words.mark)}" if is_marked(change, field, words) else ""
+        name = f"{_field_name(field):<{width}}"
+        shown = _secret(change, field, words) if field.sensitive else _difference(change, field, words)
+        yield f"    {name}  {shown}{mark}".rstrip() if shown else f"    {name}{mark}".rstrip()
+        for prefix, members, tone in ((words.come, field.added, Tone.CREATE), (words.go, field.removed, Tone.DELETE)):
+            for member in members:
+                yield "      " + style.paint(tone, f"{prefix}{show_member(member)}")
+
+
+def is_marked(change: Change, field: FieldChange, words: Words) -> bool:
+    """Whether somebody should look twice at this field."""
+    return change.action in words.marked and field.direction is words.alarm
+
+
+def _field_name(field: FieldChange) -> str:
+    return escape(field.pointer.removeprefix("/"))
+
+
+def _width(names: Iterable[str]) -> int:
+    return min(max(map(len, names), default=0), _WIDEST_NAME)
+
+
+def _difference(change: Change, field: FieldChange, words: Words) -> str:
+    if field.added or field.removed:
+        return _emptiness(field, words) if change.action is Action.UPDATE else ""
+    if change.action is Action.CREATE:
+        return show(field.after)
+    before, after = show_pair(field.before, field.after)
+    return words.pair.format(before=before, after=after)
+
+
+def _emptiness(field: FieldChange, words: Words) -> str:
+    """Which side of a set is empty, if any: an empty list of roles may stand for all of them."""
+    if not field.before:
+        return words.empty_before
+    return "" if field.after else words.empty_after
+
+
+def _secret(change: Change, field: FieldChange, words: Words) -> str:
+    """What becomes of a secret. Setting one where there was none narrows: until then anyone was let in."""
+    if any(f"/{intent.field}" == field.pointer and intent.reference is None for intent in change.secrets):
+        return words.cleared
+    if change.action is Action.CREATE or field.direction is Direction.NARROWS:
+        return words.set
+    return "(secret, differs)"
+
+
+def named(change: Change) -> str:
+    """The address, and the name that people know the object by where the address has only its id."""
+    body = change.before or {}
+    name = next((body[field] for field in _NAMES if isinstance(body.get(field), str)), None)
+    address = escape(str(change.address))
+    return f"{address} {show(name)}" if name and name != change.address.name else address
+
+
+def few(names: Sequence[str]) -> Iterator[str]:
+    """The first names, and how many there are besides."""
+    yield from names[:FEW]
+    if len(names) > FEW:
+        yield f"and {len(names) - FEW} more"
+
+
+def finding_block(finding: Finding, style: Style) -> Iterator[str]:
+    """A guard's objection: its rule and numbers, whom it is about, and the way out."""
+    yield f"  {style.paint(Tone.ALARM, escape(finding.rule))}: {escape(finding.message)}"
+    if finding.addresses:
+        yield f"      about: {', '.join(few([escape(str(address)) for address in finding.addresses]))}"
+    final = "" if finding.can_be_acknowledged else " (this one cannot be acknowledged)"
+    yield f"      way out: {escape(finding.way_out)}{final}"

@@ -1,0 +1,73 @@
+"""A diagnosis -> text for people, or a JSON document with a ``format_version`` for programs."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from reconciler.model.diagnosis import Check, Diagnosis, Verdict
+from reconciler.model.json import Json
+from reconciler.render.escape import escape, joined
+from reconciler.render.style import Style, Tone
+
+FORMAT_VERSION: Final = "1.0"
+
+_TONES: Final = {
+    Verdict.OK: Tone.CREATE,
+    Verdict.WARNING: Tone.UPDATE,
+    Verdict.FAILED: Tone.ALARM,
+    Verdict.SKIPPED: Tone.QUIET,
+    Verdict.INFO: Tone.STRONG,
+}
+_WIDTH: Final = max(map(len, Verdict))
+
+
+def text(diagnosis: Diagnosis, style: Style) -> str:
+    """One line for each check, the way out below it, then the totals."""
+    checks = [line for check in diagnosis.checks for line in _block(check, diagnosis, style)]
+    return joined([f"Environment {escape(diagnosis.environment)}", "", *checks, "", _totals(diagnosis, style)])
+
+
+def _block(check: Check, diagnosis: Diagnosis, style: Style) -> Iterator[str]:
+    width = max(len(one.name) for one in diagnosis.checks)
+    verdict = style.paint(_TONES[check.verdict], f"{check.verdict:<{_WIDTH}}")
+    yield f"{verdict}  {check.name:<{width}}  {escape(check.found)}"
+    if check.way_out:
+        yield f"{'':<{_WIDTH}}  {'':<{width}}  way out: {escape(check.way_out)}"
+
+
+def _totals(diagnosis: Diagnosis, style: Style) -> str:
+    healthy = diagnosis.is_healthy
+    word = style.paint(Tone.CREATE if healthy else Tone.ALARM, "Healthy:" if healthy else "Not healthy:")
+    order = (Verdict.FAILED, Verdict.WARNING, Verdict.SKIPPED, Verdict.OK, Verdict.INFO)
+    counts = [f"{diagnosis.count(one)} {_PLURALS.get(one, one)}" for one in order if diagnosis.count(one)]
+    return f"{word} {', '.join(counts)}."
+
+
+_PLURALS: Final = {Verdict.WARNING: "with a warning", Verdict.INFO: "for information"}
+
+
+def document(diagnosis: Diagnosis, _style: Style) -> str:
+    """The JSON document: ASCII, its texts escaped as they are for people."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "ok": diagnosis.is_healthy,
+        "environment": escape(diagnosis.environment),
+        "checks": [_check(check) for check in diagnosis.checks],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _check(check: Check) -> Json:
+    return {
+        "name": check.name,
+        "status": check.verdict.value,
+        "found": escape(check.found),
+        "way_out": escape(check.way_out),
+    }
+
+
+DiagnosisWriter: TypeAlias = Callable[[Diagnosis, Style], str]
+
+DIAGNOSES: Final[Mapping[str, DiagnosisWriter]] = MappingProxyType({"text": text, "json": document})
+"""Name of a format -> what writes a diagnosis in it; the first is the default."""

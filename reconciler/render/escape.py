@@ -1,0 +1,44 @@
+r"""Text from a service, a manifest or a command line -> text that is safe to show on a terminal and in a CI log.
+
+Whatever could move the cursor, hide or reorder characters is shown as ``\u001b``. What a CI runner would take for an
+order to itself (``::set-output``, ``##vso[``) loses its first character in the same way.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+# Letters and marks by category, yet of no width; `str.isprintable` covers all other invisible characters.
+_INVISIBLE: Final = frozenset(
+    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
+)
+_LAST_OF_FOUR_DIGITS: Final = 0xFFFF
+
+_INLINE_COMMAND: Final = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
+"""Azure Pipelines, TeamCity and the older GitHub runner find these anywhere in a line."""
+_LINE_COMMAND: Final = re.compile(r"^(\s*):(?=:)")
+"""GitHub finds ``::command::`` at the start of a line, blanks aside."""
+
+
+def escape(text: str) -> str:
+    """Give the text as one line of visible characters. Escaping twice changes nothing more."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(map(_visible, text))
+    return neutral(_INLINE_COMMAND.sub(r"\\u0023", text)) if "##" in text else neutral(text)
+
+
+def neutral(line: str) -> str:
+    """Give the line so that no CI runner takes its beginning for a command."""
+    return _LINE_COMMAND.sub(r"\1\\u003a", line)
+
+
+def joined(lines: Iterable[str]) -> str:
+    """Put finished lines together to a text that ends in a newline; no lines give the empty text."""
+    return "".join(f"{neutral(line)}\n" for line in lines)
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() and ord(character) not in _INVISIBLE:
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= _LAST_OF_FOUR_DIGITS else f"\\U{code:08x}"

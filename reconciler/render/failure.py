@@ -1,0 +1,48 @@
+"""An error -> what the user is told: what is wrong, where, and what to do about it."""
+
+from collections.abc import Iterator
+
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.render.blocks import finding_block
+from reconciler.render.escape import escape, joined
+from reconciler.render.report import Checked
+from reconciler.render.style import Style, Tone
+from reconciler.render.text import diagnostics
+
+
+def failure(error: ReconcilerError, style: Style) -> str:
+    """The text of an error that was raised on purpose."""
+    return joined([*_lines(error, style), *_hint(error)])
+
+
+def _lines(error: ReconcilerError, style: Style) -> Iterator[str]:
+    match error:
+        case InputError():
+            yield from diagnostics(map(Checked, error.diagnostics), style)
+            yield _error(error.message, style)
+        case GuardRefusal():
+            yield _error("refused by a guard; nothing was written", style)
+            for finding in error.findings:
+                yield from finding_block(finding, style)
+        case _:
+            yield _error(error.message, style)
+
+
+def _error(message: str, style: Style) -> str:
+    return f"{style.paint(Tone.ALARM, 'error:')} {escape(message)}"
+
+
+def _hint(error: ReconcilerError) -> Iterator[str]:
+    if error.hint:
+        yield f"  hint: {escape(error.hint)}"
+
+
+def warning(message: str, style: Style) -> str:
+    """One line about something that does not stop the run."""
+    return joined([f"{style.paint(Tone.UPDATE, 'warning:')} {escape(message)}"])
+
+
+def internal_error(error: BaseException, place: str, style: Style) -> str:
+    """An error that nobody foresaw: its type and place, never its text, which could quote a value."""
+    text = f"internal error: {type(error).__name__} at {place}; please report it with the command that you ran"
+    return joined([style.paint(Tone.ALARM, escape(text))])

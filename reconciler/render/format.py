@@ -1,0 +1,29 @@
+"""A name -> the functions that write documents in that format: the shape of a plug-in.
+
+A new format is one file with a `Format` and one line in `FORMATS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Plan
+from reconciler.render.report import Report
+from reconciler.render.style import Style
+
+PlanWriter: TypeAlias = Callable[[Plan, str, Style], str]
+"""Is given the plan and its digest in hexadecimal, which may be empty where the plan has no findings of guards."""
+ResultWriter: TypeAlias = Callable[[ApplyResult, Style], str]
+ValidationWriter: TypeAlias = Callable[[Report, Style], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One output format. A document that it cannot write is None; nothing here prints."""
+
+    name: str
+    plan: PlanWriter | None = None
+    drift: PlanWriter | None = None
+    result: ResultWriter | None = None
+    validation: ValidationWriter | None = None

@@ -1,0 +1,100 @@
+"""Result or validation -> a JSON document with a ``format_version``, for programs.
+
+The JSON of a plan is the plan file itself, and is not made here. Within one major version fields are only added. The
+text is ASCII, so that it holds nothing that a terminal could take for more than text.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Final
+
+from reconciler.model.diagnostic import Waiver
+from reconciler.model.json import Absent, Json
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import FieldChange
+from reconciler.render.format import Format
+from reconciler.render.report import Checked, Report
+from reconciler.render.style import Style
+
+FORMAT_VERSION: Final = "1.0"
+
+
+def result(result: ApplyResult, _style: Style) -> str:
+    """What became of a plan; the numbers of `summary` other than `planned` and `unchanged` add up to `planned`."""
+    counts: dict[str, Json] = {status.value.replace("-", "_"): result.count(status) for status in Status}
+    return _text(
+        {
+            "format_version": FORMAT_VERSION,
+            "complete": result.is_complete,
+            "interrupted": result.interrupted,
+            "summary": {"planned": len(result.outcomes), **counts, "unchanged": result.unchanged},
+            "outcomes": [_outcome(outcome) for outcome in result.outcomes],
+        }
+    )
+
+
+def _outcome(outcome: Outcome) -> Json:
+    """One change's end; `uncertain` is a failed one that may have been written all the same."""
+    change = outcome.change
+    return {
+        "address": str(change.address),
+        "kind": change.address.kind,
+        "name": change.address.name,
+        "id": outcome.id or change.id,
+        "action": change.action.value,
+        "status": outcome.status.value,
+        "uncertain": outcome.uncertain,
+        "message": outcome.message,
+        "fields": [_field(field) for field in outcome.fields],
+    }
+
+
+def _field(field: FieldChange) -> Json:
+    """A side that is not there is left out, which is not the same as null."""
+    sides = {"sent": field.before, "held": field.after}
+    values = {name: value for name, value in sides.items() if not isinstance(value, Absent)}
+    return {"pointer": field.pointer, "sensitive": field.sensitive, **({} if field.sensitive else values)}
+
+
+def validation(report: Report, _style: Style) -> str:
+    """Every fault with its place; `environments` is empty where a fault is the same in all that were checked."""
+    return _text(
+        {
+            "format_version": FORMAT_VERSION,
+            "valid": report.valid,
+            "error_count": report.error_count,
+            "warning_count": report.warning_count,
+            "files": report.files,
+            "documents": report.documents,
+            "diagnostics": [diagnostic(one) for one in report.found],
+            "waived": [_waived(one, waiver) for one, waiver in report.waived],
+        }
+    )
+
+
+def diagnostic(one: Checked) -> dict[str, Json]:
+    """One fault with its place."""
+    fault = one.diagnostic
+    return {
+        "severity": fault.severity.value,
+        "rule": fault.rule,
+        "message": fault.message,
+        "hint": fault.hint,
+        "pointer": fault.pointer,
+        "place": asdict(fault.place),
+        "environments": list(one.environments),
+    }
+
+
+def _waived(one: Checked, waiver: Waiver) -> Json:
+    """A diagnostic like the others, with what lets it pass."""
+    why: Json = {"reason": waiver.reason, "owner": waiver.owner, "expires": waiver.expires.isoformat()}
+    return {**diagnostic(one), "waiver": why}
+
+
+def _text(document: Mapping[str, Json]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+JSON: Final = Format("json", result=result, validation=validation)

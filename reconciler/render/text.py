@@ -1,0 +1,198 @@
+"""Plan, drift, result or validation -> text for people, on a terminal or in a CI log.
+
+Lines are finished here: every name and value in them is escaped, colour is added last.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from reconciler.model.diagnostic import Severity
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Action, Plan
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, change_block, few, finding_block, is_marked, named
+from reconciler.render.escape import escape, joined
+from reconciler.render.format import Format
+from reconciler.render.report import Checked, Report
+from reconciler.render.style import Style, Tone
+from reconciler.render.values import show_pair
+
+# ------------------------------------------------------------------------------------------------------ plan and drift
+
+
+def plan(plan: Plan, digest: str, style: Style) -> str:
+    """A plan as people know it from Terraform: a block for each resource that would be written, then the totals."""
+    return joined([*_body(plan, PLAN_WORDS, style), *_guards(plan, digest, style), *_plan_summary(plan, style)])
+
+
+def drift(plan: Plan, digest: str, style: Style) -> str:
+    """The same plan seen from the other side: in what the service differs from the manifests."""
+    return joined([*_body(plan, DRIFT_WORDS, style), *_guards(plan, digest, style), *_drift_summary(plan, style)])
+
+
+def _body(plan: Plan, words: Words, style: Style) -> Iterator[str]:
+    binding = plan.binding
+    yield (
+        f"Environment {escape(binding.environment)}: "
+        f"marketplace {escape(binding.marketplace)} at {escape(binding.base_url)}"
+    )
+    yield ""
+    for change in plan.changes:
+        if change.action.writes:
+            yield from change_block(change, words, style)
+            yield ""
+    unmanaged = [named(change) for change in plan.changes if change.action is Action.UNMANAGED]
+    yield from _section("Unmanaged (live, in no manifest; left alone):", few(unmanaged), style)
+    yield from _section("Warnings:", map(escape, plan.warnings), style)
+
+
+def _section(title: str, lines: Iterable[str], style: Style) -> Iterator[str]:
+    content = [f"    {line}" for line in lines]
+    if content:
+        yield from (style.paint(Tone.STRONG, title), *content, "")
+
+
+def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
+    if plan.guards:
+        yield style.paint(Tone.ALARM, "Guards refuse to apply these changes:")
+        for finding in plan.guards:
+            yield from finding_block(finding, style)
+        if all(finding.can_be_acknowledged for finding in plan.guards):
+            yield f"  To accept this very plan as it is: apply --ack {escape(digest[:12])}"
+        yield ""
+
+
+def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
+    count = plan.summary
+    if not plan.has_changes:
+        yield f"{style.paint(Tone.STRONG, 'No changes.')} {_in_step(plan)}"
+        return
+    yield (
+        f"{style.paint(Tone.STRONG, 'Plan:')} {count.create} to create, {count.update} to update, "
+        f"{count.delete} to delete; {count.no_op} in step, {count.unmanaged} unmanaged."
+    )
+    yield from _alarm(plan, PLAN_WORDS, "lets in more than before", "let in more than before", style)
+
+
+def _drift_summary(plan: Plan, style: Style) -> Iterator[str]:
+    count = plan.summary
+    if not plan.has_changes:
+        yield f"{style.paint(Tone.STRONG, 'No drift.')} {_in_step(plan)}"
+        return
+    yield (
+        f"{style.paint(Tone.STRONG, 'Drift:')} {count.create} missing, {_number(count.update, 'differs', 'differ')}, "
+        f"{count.delete} still there; {count.no_op} in step, {count.unmanaged} unmanaged."
+    )
+    yield from _alarm(plan, DRIFT_WORDS, "lets in more than wanted", "let in more than wanted", style)
+
+
+def _in_step(plan: Plan) -> str:
+    count = plan.summary
+    unmanaged = f", {count.unmanaged} unmanaged" if count.unmanaged else ""
+    return f"{_number(count.no_op, 'resource is', 'resources are')} in step{unmanaged}."
+
+
+def _alarm(plan: Plan, words: Words, one: str, many: str, style: Style) -> Iterator[str]:
+    marked = sum(any(is_marked(change, field, words) for field in change.fields) for change in plan.changes)
+    if marked:
+        text = f"{marked} of them {one if marked == 1 else many}: see {words.mark}."
+        yield style.paint(Tone.ALARM, text)
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+# -------------------------------------------------------------------------------------------------------------- result
+
+_STATUS_TONES: Final = {
+    Status.APPLIED: Tone.CREATE,
+    Status.NOT_CONVERGED: Tone.ALARM,
+    Status.FAILED: Tone.ALARM,
+    Status.SKIPPED: Tone.UPDATE,
+    Status.CONFLICT: Tone.ALARM,
+}
+_STATUS_WIDTH: Final = max(map(len, Status))
+
+
+def result(result: ApplyResult, style: Style) -> str:
+    """What became of each change, then totals that add up to the number of planned changes."""
+    lines = [line for outcome in result.outcomes for line in _outcome_block(outcome, style)]
+    return joined([*lines, *([""] if lines else []), *_result_summary(result, style)])
+
+
+def outcome_line(outcome: Outcome, style: Style) -> str:
+    """One change's end in one line: what a run without a terminal reports while it goes on."""
+    change = outcome.change
+    status = style.paint(_STATUS_TONES[outcome.status], f"{outcome.status:<{_STATUS_WIDTH}}")
+    known = outcome.id or change.id
+    suffix = f" (id {escape(known)})" if known else ""
+    message = f": {escape(outcome.message)}" if outcome.message else ""
+    doubt = "; it may have been written all the same" if outcome.uncertain else ""
+    return f"{status}  {change.action} {escape(str(change.address))}{suffix}{message}{doubt}"
+
+
+def _outcome_block(outcome: Outcome, style: Style) -> Iterator[str]:
+    yield outcome_line(outcome, style)
+    for field in outcome.fields:
+        name = escape(field.pointer.removeprefix("/"))
+        if field.sensitive:
+            yield f"    {name}  (secret, the service holds another one)"
+        else:
+            sent, held = show_pair(field.before, field.after)
+            yield f"    {name}  sent {sent} -> held {held}"
+
+
+def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
+    if not result.outcomes:
+        in_step = _number(result.unchanged, "resource is", "resources are")
+        yield f"{style.paint(Tone.STRONG, 'Nothing to do.')} {in_step} in step."
+        return
+    count = result.count
+    yield (
+        f"{style.paint(Tone.STRONG, 'Apply:')} {_number(len(result.outcomes), 'change', 'changes')} planned: "
+        f"{count(Status.APPLIED)} applied, {count(Status.NOT_CONVERGED)} not converged, "
+        f"{count(Status.FAILED)} failed, {count(Status.SKIPPED)} skipped, {count(Status.CONFLICT)} in conflict; "
+        f"{result.unchanged} in step before."
+    )
+    if result.interrupted:
+        yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")
+
+
+def _left(count: int) -> str:
+    return (
+        "every change had been started" if not count else f"{_number(count, 'change was', 'changes were')} not started"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- validation
+
+
+def validation(report: Report, style: Style) -> str:
+    """One line for each fault, in the order of the files, then the count."""
+    return joined([*diagnostics(report.found, style), _verdict(report, style)])
+
+
+def diagnostics(found: Iterable[Checked], style: Style) -> Iterator[str]:
+    """The faults, one line each, as ``file:line:column: error: message``, so that editors and CI can link them."""
+    tones = {Severity.ERROR: Tone.ALARM, Severity.WARNING: Tone.UPDATE}
+    for one in found:
+        fault = one.diagnostic
+        at = f" (at {escape(fault.pointer)})" if fault.pointer else ""
+        hint = f"; {escape(fault.hint)}" if fault.hint else ""
+        where = f" {{{escape(', '.join(one.environments))}}}" if one.environments else ""
+        severity = style.paint(tones[fault.severity], fault.severity)
+        yield f"{escape(str(fault.place))}: {severity}: {escape(fault.message)}{at}{hint} [{escape(fault.rule)}]{where}"
+
+
+def _verdict(report: Report, style: Style) -> str:
+    documents = "" if report.documents is None else f"{_number(report.documents, 'document', 'documents')} in "
+    read = f"{documents}{_number(report.files, 'file', 'files')}"
+    warnings = f", {_number(report.warning_count, 'warning', 'warnings')}" if report.warning_count else ""
+    if report.valid:
+        return f"{style.paint(Tone.CREATE, 'Valid:')} {read}{warnings}."
+    return (
+        f"{style.paint(Tone.ALARM, 'Not valid:')} {_number(report.error_count, 'error', 'errors')}{warnings} in {read}."
+    )
+
+
+TEXT: Final = Format("text", plan=plan, drift=drift, result=result, validation=validation)

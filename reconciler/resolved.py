@@ -1,0 +1,211 @@
+"""An effective manifest -> a document that says of each of its values where it came from: YAML with comments, or data.
+
+The YAML is a manifest again: loaded anew, it asks for the same. So it is written for any reader of YAML, and for the
+loader's own rules: whatever could be taken for something else than a text stands in quotes, and a ``${`` that is no
+reference any more is written as ``$${``.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
+from reconciler.model.resource import EffectiveManifest
+from reconciler.model.secret import SecretReference, SecretSource
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What the environment itself says of a manifest."""
+
+    environment: str
+    file: str
+    """The configuration."""
+    ids: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from."""
+
+    place: Place
+    values: tuple[str, ...] = ()
+    """What the configuration gave to it: ``values.domain``, ``ids.storefront``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A whole manifest of one environment, secrets as references."""
+
+    body: Body
+    origins: Mapping[str, Origin]
+    """JSON pointer of each value that is no mapping -> where it came from; of lists, the members are here, too."""
+    verbatim: frozenset[str]
+    """Pointers below which no text is substituted when the manifest is loaded."""
+
+
+def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
+    """Complete a manifest with what was taken out of it or comes from elsewhere, and find where all of it stands."""
+    resource = manifest.resource
+    body = {**manifest.body, "metadata": _metadata(manifest)}
+    if resource.secrets:
+        references = {name: _reference(secret) for name, secret in resource.secrets.items()}
+        body["spec"] = {**resource.spec, **references}
+    places = dict(resource.places)
+    origins = {at: _origin(at, manifest, places) for at in _pointers(body, ())}
+    name = resource.address.name
+    if name in bound.ids:
+        origins["/metadata/id"] = Origin(Place(bound.file), (f"ids.{name}",))
+    return Resolved(body, origins, frozenset(pointer("spec", secret) for secret in resource.secrets))
+
+
+def _metadata(manifest: EffectiveManifest) -> Body:
+    """The block with the id that holds, which is the environment's where it has one."""
+    metadata = manifest.body["metadata"]
+    assert isinstance(metadata, Mapping)  # noqa: S101  # it has passed the schema
+    if manifest.resource.id is None:
+        return metadata
+    return {"name": metadata["name"], "id": manifest.resource.id, **_without_id(metadata)}
+
+
+def _without_id(metadata: Body) -> Body:
+    return {key: value for key, value in metadata.items() if key not in {"name", "id"}}
+
+
+_KEYS: Final = {SecretSource.ENVIRONMENT: "fromEnv", SecretSource.FILE: "fromFile"}
+
+
+def _reference(secret: SecretReference | None) -> Json:
+    """A file's path is relative to the configuration's folder, which is where the document would have to stand."""
+    return {_KEYS[secret.source]: secret.name} if secret else None
+
+
+def _pointers(value: Json, parts: tuple[str | int, ...]) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        for key, child in value.items():
+            yield from _pointers(child, (*parts, key))
+        return
+    yield pointer(*parts)
+    for index, child in enumerate(value if is_array(value) else ()):
+        yield from _pointers(child, (*parts, index))
+
+
+def _origin(at: str, manifest: EffectiveManifest, places: Mapping[str, Place]) -> Origin:
+    """What a value that was put in as a whole contains came from the same place."""
+    parts = pointer_parts(at)
+    above = [pointer(*parts[:count]) for count in range(len(parts), -1, -1)]
+    place = next((places[each] for each in above if each in places), manifest.resource.place)
+    return Origin(place, next((manifest.values[each] for each in above if each in manifest.values), ()))
+
+
+# ---------------------------------------------------------------------------------------------------------------- JSON
+
+
+FORMAT_VERSION: Final = "1.0"
+
+
+def as_json(resolved: Iterable[Resolved], environment: str) -> str:
+    """All manifests and their places as one document. Texts are what they are: nothing is written as ``$${``."""
+    manifests = [
+        {"manifest": one.body, "places": {at: _place(origin) for at, origin in one.origins.items()}} for one in resolved
+    ]
+    content = {"format_version": FORMAT_VERSION, "environment": environment, "manifests": manifests}
+    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _place(origin: Origin) -> Json:
+    return {**asdict(origin.place), **({"value": ", ".join(origin.values)} if origin.values else {})}
+
+
+# ---------------------------------------------------------------------------------------------------------------- YAML
+
+_WIDEST: Final = 80
+"""Characters of a list that is written in one line."""
+_LONGEST_KEY: Final = 500
+"""Characters of a key that is written without a question mark; YAML allows a thousand."""
+_BARE: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*", re.ASCII)
+_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+"""What some version of YAML takes for something else than a text."""
+_REFERENCE: Final = re.compile(r"\$(\{[^{}]*\}?)")
+"""What the loader would take for a reference."""
+_FOUR_DIGITS: Final = 0xFFFF
+
+
+def as_yaml(resolved: Iterable[Resolved], environment: str) -> Iterator[str]:
+    """The lines of all manifests, without line ends. The names of files in comments are as they are, not escaped."""
+    yield f"# The manifests of environment {environment}, after overlays and substitution."
+    for one in resolved:
+        yield "---"
+        yield from _Writer(one, environment).mapping(one.body, (), "")
+
+
+class _Writer:
+    """Writes values with comments behind them."""
+
+    def __init__(self, resolved: Resolved, environment: str) -> None:
+        self._resolved = resolved
+        self._environment = environment
+
+    def mapping(self, value: Body, at: tuple[str | int, ...], indent: str) -> Iterator[str]:
+        """The lines of a mapping that is not empty."""
+        for key, child in value.items():
+            written = _text(key)
+            if len(written) > _LONGEST_KEY:
+                yield f"{indent}? {written}"
+                written = ""
+            yield from self._member(f"{indent}{written}:", child, (*at, key), indent)
+
+    def _member(self, head: str, value: Json, at: tuple[str | int, ...], indent: str) -> Iterator[str]:
+        """A value behind its key or dash: in the same line where it has one line, else in lines of its own."""
+        line = self._line(value, at)
+        if line is not None:
+            yield f"{head} {line}{self._comment(at)}"
+        elif isinstance(value, Mapping):
+            yield head
+            yield from self.mapping(value, at, f"{indent}  ")
+        elif is_array(value):
+            yield f"{head}{self._comment(at)}"
+            for index, child in enumerate(value):
+                yield from self._member(f"{indent}  -", child, (*at, index), f"{indent}  ")
+
+    def _line(self, value: Json, at: tuple[str | int, ...]) -> str | None:
+        """A value in one line, or None where it takes several."""
+        if isinstance(value, Mapping):
+            return None if value else "{}"
+        if not is_array(value):
+            return self._scalar(value, at)
+        if any(isinstance(member, Mapping) or is_array(member) for member in value):
+            return None
+        line = f"[{', '.join(self._scalar(member, at) for member in value)}]"
+        return line if len(line) <= _WIDEST else None
+
+    def _scalar(self, value: Json, at: tuple[str | int, ...]) -> str:
+        if not isinstance(value, str):
+            return json.dumps(value)
+        is_verbatim = pointer(*at[:2]) in self._resolved.verbatim
+        return _text(value if is_verbatim else _REFERENCE.sub(r"$$\1", value))
+
+    def _comment(self, at: tuple[str | int, ...]) -> str:
+        origin = self._resolved.origins[pointer(*at)]
+        place = f"{origin.place.file}:{origin.place.line}" if origin.place.line else origin.place.file
+        if not origin.values:
+            return f"  # {place}"
+        return f"  # {', '.join(origin.values)} of {self._environment} ({place})"
+
+
+def _text(text: str) -> str:
+    """A text in the form that no reader takes for anything else, in one line of visible characters."""
+    if _BARE.fullmatch(text) and text.casefold() not in _WORDS:
+        return text
+    return "".join(map(_visible, json.dumps(text, ensure_ascii=False)))
+
+
+def _visible(character: str) -> str:
+    """JSON's escapes and these are all among YAML's."""
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= _FOUR_DIGITS else f"\\U{code:08x}"

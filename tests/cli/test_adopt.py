@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.cli.conftest import BACK, FRONT, Project, Runner
+from tests.service import client_id
+
+CONFIG = Path("reconciler.yaml")
+
+
+def twin_of_back(project: Project) -> str:
+    """A second live client of that name."""
+    project.manifest("back")
+    body: dict[str, Any] = {"AppName": "back", "Active": False, "AccessTokenDuration": 600}
+    return str(project.ask("POST", "/v1/apiclients", body)["ID"])
+
+
+def test_adopt_shows_every_manifest_and_writes_nothing(project: Project, run: Runner) -> None:
+    project.manifest("new")
+    before = CONFIG.read_bytes()
+    done = run("adopt")
+    assert (done.code, done.err) == (0, "")
+    assert f"bind       ApiClient/front  {FRONT}  by AppName\n" in done.out
+    assert "not-live   ApiClient/new    it would be created\n" in done.out
+    assert "Adopt: 1 to bind, 1 not live.\n" in done.out
+    assert "Nothing was written. To write 1 id into reconciler.yaml, add --write.\n" in done.out
+    assert CONFIG.read_bytes() == before
+    assert project.writes() == []
+
+
+def test_write_binds_and_a_rename_in_git_is_then_an_update(project: Project, run: Runner) -> None:
+    done = run("adopt", "--write")
+    assert "Written: 1 id, under environments.test.ids of reconciler.yaml.\n" in done.out
+    project.manifest("front", AppName="shop front")
+    assert f"~ update ApiClient/front (id {FRONT}, " in run("plan").out
+    assert project.writes() == []
+
+
+def test_a_second_run_finds_nothing_to_write(project: Project, run: Runner) -> None:
+    run("adopt", "--write")
+    before = CONFIG.stat()
+    done = run("adopt", "--write")
+    assert f"bound      ApiClient/front  {FRONT}  by ids\n" in done.out
+    assert "Adopt: 1 bound already.\nThere is nothing to write.\n" in done.out
+    assert (done.code, CONFIG.stat()) == (0, before)
+
+
+def test_the_json_says_what_was_written(project: Project, run: Runner) -> None:
+    shown, written = (json.loads(run("adopt", "--format", "json", *more).out) for more in ([], ["--write"]))
+    assert (shown["written"], written["written"]) == (False, True)
+    assert shown["ids"] == {"front": FRONT}
+    assert shown["proposals"] == written["proposals"]
+    assert json.loads(CONFIG.read_text(encoding="utf-8"))["environments"]["test"]["ids"] == {"front": FRONT}
+
+
+def test_an_ambiguous_name_ends_with_1_and_all_else_is_still_shown(project: Project, run: Runner) -> None:
+    twin = twin_of_back(project)
+    before = CONFIG.read_bytes()
+    done = run("adopt", "--write")
+    assert done.code == 1
+    assert f"bind       ApiClient/front  {FRONT}  by AppName\n" in done.out
+    assert "ambiguous  ApiClient/back   2 live objects have this AppName\n" in done.out
+    assert f"{BACK}  active\n" in done.out
+    assert f"{twin}  inactive\n" in done.out
+    assert "Nothing was written: " in done.out
+    assert "manifests/back.yaml:" in done.err
+    assert "[ambiguous-name]" in done.err
+    assert CONFIG.read_bytes() == before
+
+
+def test_paths_narrow_an_adoption_down(project: Project, run: Runner) -> None:
+    twin_of_back(project)
+    assert run("adopt", "manifests/front.yaml", "--write").code == 0
+
+
+def test_a_configuration_that_cannot_be_written_to_is_left_and_the_ids_are_named(project: Project, run: Runner) -> None:
+    text = CONFIG.read_text(encoding="utf-8").replace('{"test": {', '{"test": &t {')
+    text = text.removesuffix("}}") + ', "other": *t}}'
+    CONFIG.write_text(text, encoding="utf-8")
+    done = run("adopt", "--env", "test", "--write")
+    assert done.code == 1
+    assert "Nothing was written." in done.out
+    assert f"add by hand under environments.test.ids: front: {FRONT}" in done.err
+    assert CONFIG.read_text(encoding="utf-8") == text
+
+
+def test_the_wrong_marketplace_stops_an_adoption_with_3(project: Project, run: Runner) -> None:
+    CONFIG.write_text(CONFIG.read_text(encoding="utf-8").replace('"emulator"', '"another"'), encoding="utf-8")
+    done = run("adopt", "--write")
+    assert (done.code, done.out) == (3, "")
+
+
+def test_where_there_are_no_manifests_there_is_nothing_to_adopt(project: Project, run: Runner) -> None:
+    Path("manifests/front.yaml").write_text("# later\n", encoding="utf-8")
+    done = run("adopt", "--write")
+    assert done.code == 0
+    assert "Adopt: there are no manifests.\nThere is nothing to write.\n" in done.out
+
+
+def test_an_id_that_is_not_live_is_named_and_kept(project: Project, run: Runner) -> None:
+    text = CONFIG.read_text(encoding="utf-8").replace('"limits"', f'"ids": {{"front": "{client_id(9)}"}}, "limits"')
+    CONFIG.write_text(text, encoding="utf-8")
+    done = run("adopt", "--write")
+    assert done.code == 0
+    assert f"stale      ApiClient/front  {client_id(9)}  by ids, and not live here" in done.out
+    assert CONFIG.read_text(encoding="utf-8") == text

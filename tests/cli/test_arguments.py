@@ -1,0 +1,165 @@
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import click
+import pytest
+
+from reconciler import __version__
+from reconciler.cli.main import COMMANDS, cli
+from tests.cli.conftest import Runner
+
+VALUES = {"--format": "text", "--port": "0", "--latency": "0", "--max-page-size": "1", "--profile": "current"}
+
+
+def commands() -> dict[str, click.Command]:
+    context = click.Context(cli)
+    return {name: command for name in COMMANDS if (command := cli.get_command(context, name))} | {"": cli}
+
+
+def options(command: click.Command) -> dict[str, bool]:
+    """Every option of a command -> whether it takes a value."""
+    found = [one for one in command.get_params(click.Context(command)) if isinstance(one, click.Option)]
+    return {name: not one.is_flag for one in found for name in one.opts}
+
+
+def slips(word: str) -> set[str]:
+    """What one slip of the keyboard, or impatience, makes of a word."""
+    places = range(len(word))
+    dropped = {word[:at] + word[at + 1 :] for at in places}
+    doubled = {word[:at] + letter + word[at:] for at in (*places, len(word)) for letter in ("x", "-", "=")}
+    mistaken = {word[:at] + letter + word[at + 1 :] for at in places for letter in ("x", "-")}
+    swapped = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in places[:-1]}
+    return dropped | doubled | mistaken | swapped | {word[:at] for at in places if at} | {word.upper()}
+
+
+@pytest.fixture
+def silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A configuration whose service nobody may call: whoever does is heard."""
+    monkeypatch.chdir(tmp_path)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        listening.setblocking(False)
+        auth = {"clientId": "id", "clientSecret": {"fromEnv": "HOME"}}
+        target = {"url": f"http://127.0.0.1:{listening.getsockname()[1]}", "marketplace": "shop", "auth": auth}
+        document = {"apiVersion": "reconciler/v1", "kind": "Config", "manifests": ["."]}
+        (tmp_path / "reconciler.yaml").write_text(json.dumps(document | {"environments": {"test": target}}))
+        yield listening
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, ""])
+def test_a_slip_in_any_option_is_fatal_and_nothing_is_contacted(run: Runner, silence: socket.socket, name: str) -> None:
+    known = options(commands()[name])
+    shared = options(cli).keys() if name not in {"", "apply"} else set()  # one command stands for all of them
+    for option in known.keys() - shared:
+        takes_value = known[option]
+        for slip in {f"--{word}" for word in slips(option.removeprefix("--"))} - known.keys() - {"--"}:
+            value = [VALUES.get(option, "x")] if takes_value and "=" not in slip else []
+            command_line = [*filter(None, [name]), slip, *value, *([] if name else ["plan"])]
+            done = run(*command_line)
+            assert (done.code, done.out) == (64, ""), command_line
+
+
+def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, silence: socket.socket) -> None:
+    for name in COMMANDS:
+        for slip in slips(name) - COMMANDS.keys() - {""}:
+            done = run(slip)
+            assert (done.code, done.out) == (64, ""), slip
+
+
+@pytest.mark.parametrize(
+    ("command_line", "said"),
+    [
+        (["plan", "--evn", "x"], "Did you mean"),
+        (["aply"], "Did you mean 'apply'?"),
+        (["frobnicate"], "No such command 'frobnicate'."),
+        ([], "A command is needed: one of validate, plan"),
+        (["plan", "--env", ""], "a value is needed, and this one is empty"),
+        (["plan", "--env="], "a value is needed, and this one is empty"),
+        (["plan", ""], "a value is needed, and this one is empty"),
+        (["apply", "--ack", "--auto-approve"], "'--auto-approve' is an option"),
+        (["plan", "--out"], "requires an argument"),
+        (["plan", "--quiet=yes"], "does not take a value"),
+        (["plan", "--format", "xml"], "is not one of"),
+        (["--env", "a", "apply", "--env", "b"], "given twice, as a and as b"),
+        (["apply", "--env", "b", "--env", "a"], "given twice, as a and as b"),
+        (["--env", "a", "--env", "b", "validate"], "given twice, as a and as b"),
+        (["show", "--resolved", "--env", "b", "--env", "a"], "given twice, as a and as b"),
+        (["plan", "--env", "test", "--env", "tset"], "there is no environment 'tset'"),
+        (["plan", "--env", "test", "--env-all"], "all environments, or --env test: not both"),
+        (["plan", "--env-all", "--env", "test"], "all environments, or --env test: not both"),
+        (["--env", "test", "drift", "--env-all"], "all environments, or --env test: not both"),
+        (["plan", "--env-all", "--out", "plan.json"], "--out saves the plan of one environment"),
+        (["apply", "--env-all"], "No such option"),
+        (["plan", "--env", "tset"], "there is no environment 'tset'"),
+        (["show"], "write show PLANFILE, or show --resolved [PATH]..."),
+        (["show", "a.json", "b.json"], "show takes one PLANFILE"),
+        (["schema", "ApiClent"], "did you mean ApiClient?"),
+        (["schema", "zzz"], "one of ApiClient, config, plan"),
+        (["emulator", "--port", "70000"], "is not in the range"),
+        (["emulator", "--fault", "PUT nowhere"], "the path must start with /"),
+        (["emulator", "--host", "::1"], "No such option"),
+    ],
+)
+def test_wrong_usage_is_explained(run: Runner, silence: socket.socket, command_line: list[str], said: str) -> None:
+    done = run(*command_line)
+    assert (done.code, done.out) == (64, "")
+    assert said in done.err
+
+
+def test_what_a_user_typed_is_escaped_when_it_is_quoted(run: Runner) -> None:
+    done = run("plan", "--\x1b[2J\u202e")
+    assert done.code == 64
+    assert "\x1b" not in done.err
+    assert "\u202e" not in done.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(run: Runner, name: str) -> None:
+    done = run(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "Examples:\n" in done.out
+    assert f"reconciler {name}" in done.out.partition("Examples:")[2]
+
+
+def test_the_list_of_commands_is_that_of_the_modules(run: Runner) -> None:
+    folder = Path(__file__).parents[2] / "reconciler" / "cli" / "commands"
+    assert {path.stem for path in folder.glob("[a-z]*.py")} == set(COMMANDS)
+    assert all(command.name == name for name, command in commands().items() if name)
+    assert all(f"  {name} " in run("--help").out for name in COMMANDS)
+
+
+def test_completion_knows_the_commands() -> None:
+    context = click.Context(cli)
+    assert cli.list_commands(context) == list(COMMANDS)
+    assert cli.get_command(context, "frobnicate") is None
+
+
+def test_every_option_is_long() -> None:
+    assert all(name.startswith("--") for command in commands().values() for name in options(command))
+
+
+def test_the_version_is_that_of_the_package(run: Runner) -> None:
+    assert run("--version").out == f"reconciler {__version__}\n"
+
+
+@pytest.mark.parametrize("command_line", [["--env", "test", "validate"], ["validate", "--env", "test"]])
+def test_global_options_may_stand_before_the_command_or_after_it(
+    run: Runner, silence: socket.socket, command_line: list[str]
+) -> None:
+    done = run(*command_line, "--quiet")
+    assert done.code == 1
+    assert "reconciler.yaml" in done.out
+
+
+@pytest.mark.parametrize("variable", ["test", ""])
+def test_the_environment_may_be_chosen_by_a_variable(
+    run: Runner, silence: socket.socket, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("RECONCILER_ENV", variable)
+    assert "there is no environment" not in run("plan").err
+    monkeypatch.setenv("RECONCILER_ENV", "other")
+    assert "there is no environment 'other'" in run("plan").err

@@ -1,0 +1,42 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.files import write_file
+from reconciler.errors import ReconcilerError
+
+
+def test_a_file_is_written_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_file(path, "text\n")
+    assert path.read_text(encoding="utf-8") == "text\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_open_file_is_replaced_by_a_closed_one(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("old", encoding="utf-8")
+    path.chmod(0o644)
+    write_file(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_device_is_written_to_and_stays_a_device() -> None:
+    write_file(Path("/dev/null"), "text")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_text_that_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        write_file(path, "\ud800")
+    assert [one.read_text(encoding="utf-8") for one in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("name", ["", "no/such/folder/plan.json"])
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ReconcilerError, match="cannot write"):
+        write_file(tmp_path / name, "text")

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.secrets import Resolver
+from reconciler.errors import ReconcilerError
+from reconciler.model.secret import SecretReference, SecretSource
+
+
+def from_env(name: str) -> SecretReference:
+    return SecretReference(SecretSource.ENVIRONMENT, name)
+
+
+def from_file(name: str) -> SecretReference:
+    return SecretReference(SecretSource.FILE, name)
+
+
+def test_an_allowed_variable_is_read_without_its_line_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_SECRET", "s3cret\n")
+    assert Resolver(tmp_path, {"SHOP_SECRET"})(from_env("SHOP_SECRET")).reveal() == "s3cret"
+
+
+def test_a_variable_that_is_not_allowed_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "s3cret")
+    with pytest.raises(ReconcilerError, match="does not allow the secret GITHUB_TOKEN") as caught:
+        Resolver(tmp_path, {"SHOP_SECRET"})(from_env("GITHUB_TOKEN"))
+    assert "secrets.allow" in caught.value.hint
+
+
+@pytest.mark.parametrize(("value", "state"), [("", "is empty"), ("\n", "is empty"), (None, "is not set")])
+def test_a_variable_without_a_value_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, state: str
+) -> None:
+    monkeypatch.delenv("SHOP_SECRET", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SHOP_SECRET", value)
+    with pytest.raises(ReconcilerError, match=f"SHOP_SECRET {state}"):
+        Resolver(tmp_path, {"SHOP_SECRET"})(from_env("SHOP_SECRET"))
+
+
+def test_a_file_is_read_relative_to_the_root(tmp_path: Path) -> None:
+    (tmp_path / "shop.secret").write_bytes(b"s3cret\r\n")
+    assert Resolver(tmp_path, ())(from_file("shop.secret")).reveal() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("../outside", "lies outside"),
+        ("/etc/hostname", "lies outside"),
+        ("link", "lies outside"),
+        ("missing", "cannot be read"),
+        (".", "cannot be read"),
+        ("empty", "is empty"),
+        ("binary", "is not UTF-8"),
+    ],
+)
+def test_a_file_that_gives_no_secret_is_named(tmp_path: Path, name: str, problem: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "outside").write_text("s3cret", encoding="utf-8")
+    (root / "link").symlink_to(tmp_path / "outside")
+    (root / "empty").write_text("\n", encoding="utf-8")
+    (root / "binary").write_bytes(b"\xff\xfes3cret")
+    with pytest.raises(ReconcilerError, match=problem) as caught:
+        Resolver(root, ())(from_file(name))
+    assert "s3cret" not in str(caught.value)

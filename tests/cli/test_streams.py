@@ -1,0 +1,86 @@
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import streams
+from reconciler.cli.ask import is_confirmed, somebody_is_there
+from reconciler.cli.main import tolerate_any_encoding
+from reconciler.errors import ReconcilerError
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_pipe_gets_no_colour() -> None:
+    assert not streams.wants_colour(io.StringIO())
+
+
+def test_a_terminal_gets_colour() -> None:
+    assert streams.wants_colour(Terminal())
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("CI", "true"), ("TERM", "dumb")])
+def test_the_environment_can_forbid_colour(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert not streams.wants_colour(Terminal())
+
+
+def test_an_empty_no_color_forbids_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    assert streams.wants_colour(Terminal())
+
+
+def test_a_closed_pipe_is_silent(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        streams.emit("text\n")
+        streams.emit("more\n")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(ReconcilerError, match="the output cannot be written: No space left"):
+            streams.emit("text\n")
+
+
+def test_streams_that_were_closed_from_the_start_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    streams.emit("text\n")
+    streams.tell("text\n")
+    assert not streams.wants_colour(sys.stdout)
+
+
+def test_what_a_stream_cannot_encode_is_written_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # has no encoding, and needs no care
+    tolerate_any_encoding()
+    streams.emit("Zürich\n")
+    assert raw.getvalue() == b"Z\\xfcrich\n"
+
+
+@pytest.mark.parametrize(("answer", "confirmed"), [("yes\n", True), (" yes \n", True), ("y\n", False), ("", False)])
+def test_only_the_whole_word_is_a_yes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, confirmed: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    assert is_confirmed() is confirmed
+    assert "Only 'yes' is accepted" in capsys.readouterr().err
+
+
+def test_a_question_needs_a_terminal_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not somebody_is_there()
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert somebody_is_there()

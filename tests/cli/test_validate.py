@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.json import Json
+from tests.cli.conftest import Runner
+
+
+def write(name: str, document: Json) -> None:
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text(json.dumps(document), encoding="utf-8")
+
+
+def manifest(**spec: Json) -> Json:
+    return {"apiVersion": "reconciler/v1", "kind": "ApiClient", "metadata": {"name": "a"}, "spec": spec}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two environments, of which only one has the value that the manifest asks for."""
+    monkeypatch.chdir(tmp_path)
+    environments: Json = {"one": {"emulator": {}, "values": {"minutes": 600}}, "two": {"emulator": {}}}
+    config: Json = {"apiVersion": "reconciler/v1", "kind": "Config", "manifests": ["m"], "environments": environments}
+    write("reconciler.yaml", config)
+    write("m/a.yaml", manifest(AppName="a", AccessTokenDuration=600))
+
+
+def test_valid_manifests_are_counted(run: Runner) -> None:
+    done = run("validate")
+    assert (done.code, done.out, done.err) == (0, "Valid: 1 document in 1 file.\n", "")
+
+
+def test_a_fault_of_all_environments_is_told_once(run: Runner) -> None:
+    write("m/a.yaml", manifest(AppName="a", AccessTokenDuration=1))
+    done = run("validate")
+    assert done.code == 1
+    assert done.out.count("AccessTokenDuration must be") == 1
+    assert "{" not in done.out
+    assert done.out.endswith("Not valid: 1 error in 1 file.\n")
+
+
+def test_a_fault_of_one_environment_names_it(run: Runner) -> None:
+    write("m/a.yaml", manifest(AppName="a", AccessTokenDuration="${values.minutes}"))
+    done = run("validate")
+    assert done.code == 1
+    assert "values.minutes is not defined in environment two" in done.out
+    assert done.out.splitlines()[0].endswith(" {two}")
+
+
+def test_one_environment_can_be_chosen(run: Runner) -> None:
+    write("m/a.yaml", manifest(AppName="a", AccessTokenDuration="${values.minutes}"))
+    assert run("validate", "--env", "one").code == 0
+    assert run("validate", "--env", "two").code == 1
+
+
+def test_the_report_as_json_has_places_and_counts(run: Runner) -> None:
+    write("m/a.yaml", manifest(AppName="a", Activ=True))
+    done = run("validate", "--format", "json")
+    document = json.loads(done.out)
+    assert done.code == 1
+    assert (document["valid"], document["error_count"], document["files"], document["documents"]) == (False, 1, 1, None)
+    fault = document["diagnostics"][0]
+    assert (fault["rule"], fault["pointer"], fault["environments"]) == ("unknown-field", "/spec/Activ", [])
+    assert fault["place"] == {"file": "m/a.yaml", "line": 1, "column": 106}
+
+
+def test_faults_of_the_configuration_are_reported_like_any_other(run: Runner) -> None:
+    write("reconciler.yaml", {"apiVersion": "reconciler/v1", "kind": "Config", "manifests": [], "environment": {}})
+    done = run("validate", "--format", "json")
+    document = json.loads(done.out)
+    assert done.code == 1
+    assert {fault["place"]["file"] for fault in document["diagnostics"]} == {"reconciler.yaml"}
+
+
+def test_without_a_configuration_paths_are_checked_alone(run: Runner) -> None:
+    Path("reconciler.yaml").unlink()
+    assert run("validate", "m").code == 0
+    write("m/a.yaml", manifest(AppName="a", AccessTokenDuration="${values.minutes}"))
+    done = run("validate", "m")
+    assert done.code == 1
+    assert "values.minutes is not defined: no environment is selected" in done.out
+
+
+@pytest.mark.parametrize("command_line", [["validate"], ["plan"], ["plan", "m"]])
+def test_without_a_configuration_and_without_paths_there_is_nothing_to_do(run: Runner, command_line: list[str]) -> None:
+    Path("reconciler.yaml").unlink()
+    done = run(*command_line)
+    assert (done.code, done.out) == (1, "")
+    assert "there is no reconciler.yaml here or in any folder above" in done.err
+
+
+def test_an_environment_cannot_be_chosen_without_a_configuration(run: Runner) -> None:
+    Path("reconciler.yaml").unlink()
+    assert run("validate", "m", "--env", "one").code == 1
+
+
+def test_an_unknown_role_is_an_error_or_a_warning_as_asked_for(run: Runner) -> None:
+    write("m/a.yaml", manifest(AppName="a", MaximumGrantedRoles=["NewRole"]))
+    assert run("validate").code == 1
+    done = run("validate", "--allow-unknown-roles")
+    assert done.code == 0
+    assert "warning: " in done.out
+    assert done.out.endswith("Valid: 1 document in 1 file, 1 warning.\n")
+
+
+def test_a_configuration_can_be_named(run: Runner) -> None:
+    Path("reconciler.yaml").rename("other.yaml")
+    assert run("validate", "--config", "other.yaml").code == 0
+    assert run("--config", "missing.yaml", "validate").code == 1

@@ -1,0 +1,163 @@
+"""Integration events, webhooks, companies, users, profiles, impersonation, subscription."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx
+
+OFFICE = "9dfe083f-a675-4a3a-a39a-521511dac93d"
+STOREFRONT = "e5a05785-caff-4f7d-9cc3-758f13865fc3"
+PERSON = {"FirstName": "A", "LastName": "B", "Email": "a@example.com", "Active": True}
+HOOK = {"Name": "hook", "Url": "https://x.example", "HashKey": "h"}
+SIMPLE: dict[str, dict[str, Any]] = {
+    "/v1/integrationEvents": {"Name": "e", "CustomImplementationUrl": "https://x.example", "HashKey": "h"},
+    "/v1/webhooks": HOOK,
+    "/v1/buyers": {"Name": "b"},
+    "/v1/suppliers": {"Name": "s"},
+    "/v1/adminusers": PERSON | {"Username": "new"},
+    "/v1/buyers/ACME/users": PERSON | {"Username": "new"},
+    "/v1/suppliers/tools/users": PERSON | {"Username": "new"},
+    "/v1/securityprofiles": {"Name": "p"},
+    "/v1/impersonationconfig": {"ClientID": OFFICE, "SecurityProfileID": "reading"},
+}
+
+
+def codes(answer: httpx.Response) -> list[str]:
+    return [error["ErrorCode"] for error in answer.json()["Errors"]]
+
+
+@pytest.mark.parametrize("path", SIMPLE)
+def test_a_neighbour_lives_through_all_six_operations(admin: httpx.Client, path: str) -> None:
+    body = SIMPLE[path]
+    assert admin.put(f"{path}/one", json=body).status_code == 201
+    assert admin.put(f"{path}/ONE", json=body).status_code == 200
+    assert admin.patch(f"{path}/one", json={}).json() == admin.get(f"{path}/one").json()
+    assert "one" in [item["ID"] for item in admin.get(path, params={"sortBy": "ID"}).json()["Items"]]
+    assert codes(admin.post(path, json=body | {"ID": "One"})) == ["IdExists"]
+    assert admin.delete(f"{path}/one").status_code == 204
+    assert admin.get(f"{path}/one").status_code == 404
+
+
+@pytest.mark.parametrize("path", SIMPLE)
+def test_a_post_makes_an_id_and_says_where(admin: httpx.Client, path: str) -> None:
+    answer = admin.post(path, json=SIMPLE[path])
+    assert answer.status_code == 201
+    assert len(answer.json()["ID"]) == 22
+    assert admin.get(answer.headers["Location"]).json() == answer.json()
+
+
+def test_an_event_keeps_its_type_and_cannot_go_while_it_is_used(admin: httpx.Client) -> None:
+    path = "/v1/integrationevents/OrderCheckout-Event"
+    assert codes(admin.patch(path, json={"EventType": "AddToCart"})) == ["IntegrationEvent.CannotEditType"]
+    assert codes(admin.patch(path, json={"EventType": "Nonsense", "HashKey": "x" * 51})) == [
+        "ValidationFailure",
+        "ValidationFailure",
+        "IntegrationEvent.CannotEditType",
+    ]
+    assert codes(admin.delete(path)) == ["IntegrationEvent.CannotDeleteInUse"]
+    admin.patch(f"/v1/apiclients/{STOREFRONT}", json={"OrderCheckoutIntegrationEventID": None})
+    assert admin.delete(path).status_code == 204
+
+
+def test_a_write_only_field_is_kept_but_never_shown(admin: httpx.Client) -> None:
+    hook = HOOK | {"CustomAuthHeaderName": "X", "CustomAuthHeaderValue": "secret"}
+    shown = admin.put("/v1/webhooks/hook", json=hook).json()
+    assert shown["CustomAuthHeaderName"] == "X"
+    assert "CustomAuthHeaderValue" not in shown
+    assert codes(admin.get("/v1/webhooks", params={"CustomAuthHeaderValue": "secret"})) == ["List.InvalidProperty"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"Url": "http://x.example"}, ["Webhook.UrlSchemeHttps"]),
+        ({"Url": None, "HashKey": None}, ["Webhook.UrlSchemeHttps", "Webhook.MissingHashKey"]),
+        ({"ApiClientIDs": ["unknown"]}, ["ApiClient.InvalidClientID"]),
+        ({"ApiClientIDs": "unknown"}, ["ValidationFailure"]),
+        ({"WebhookRoutes": ["GET"], "Description": "x" * 2001}, ["ValidationFailure", "ValidationFailure"]),
+        ({"ElevatedRoles": ["Nobody"]}, ["ValidationFailure"]),
+    ],
+)
+def test_a_bad_webhook_is_refused(admin: httpx.Client, change: dict[str, Any], expected: list[str]) -> None:
+    assert codes(admin.put("/v1/webhooks/hook", json=HOOK | change)) == expected
+
+
+def test_a_webhook_with_a_delivery_configuration_needs_no_url(admin: httpx.Client) -> None:
+    assert admin.put("/v1/webhooks/hook", json={"Name": "hook", "DeliveryConfigID": "d"}).status_code == 201
+
+
+def test_a_webhook_lists_its_clients_in_lower_case(admin: httpx.Client) -> None:
+    body = admin.put("/v1/webhooks/hook", json=HOOK | {"ApiClientIDs": [OFFICE.upper()]}).json()
+    assert body["ApiClientIDs"] == [OFFICE]
+
+
+def test_users_are_found_in_their_company_and_across_buyers(admin: httpx.Client) -> None:
+    admin.put("/v1/buyers/globex/users/other", json=PERSON | {"Username": "other"})
+    lists = ["/v1/buyers/acme/users", "/v1/buyers/globex/users", "/v1/buyerusers"]
+    found = [sorted(item["ID"] for item in admin.get(path).json()["Items"]) for path in lists]
+    assert found == [["shopper"], ["other"], ["other", "shopper"]]
+    assert admin.get("/v1/buyers/globex/users/shopper").status_code == 404
+    assert admin.get("/v1/buyers/nobody/users").status_code == 404
+
+
+def test_a_user_shows_company_and_roles(admin: httpx.Client) -> None:
+    user = admin.get("/v1/buyers/acme/users/shopper").json()
+    assert (user["CompanyID"], user["AvailableRoles"]) == ("Acme", ["MeAdmin", "Shopper", "vip"])
+    assert "Password" not in user
+    found = admin.get("/v1/buyerusers", params={"AvailableRoles": "vip"}).json()["Items"]
+    assert [item["ID"] for item in found] == ["shopper"]
+
+
+def test_a_user_name_is_unique_in_the_marketplace(admin: httpx.Client) -> None:
+    answer = admin.put("/v1/adminusers/second", json=PERSON | {"Username": "SHOPPER"})
+    assert codes(answer) == ["User.UsernameMustBeUnique"]
+    assert admin.put("/v1/adminusers/reader", json=PERSON | {"Username": "READER"}).status_code == 200
+
+
+def test_the_default_user_of_a_client_cannot_be_deleted_nor_can_his_company(admin: httpx.Client) -> None:
+    paths = ["/v1/buyers/acme/users/shopper", "/v1/buyers/acme"]
+    assert [codes(admin.delete(path)) for path in paths] == [["User.CannotDeleteDefaultContextUser"]] * 2
+
+
+def test_users_die_with_their_company(admin: httpx.Client) -> None:
+    assert admin.delete("/v1/suppliers/tools").status_code == 204
+    admin.put("/v1/suppliers/tools", json={"Name": "Tools"})
+    assert admin.get("/v1/suppliers/tools/users").json()["Items"] == []
+
+
+def test_an_impersonation_needs_what_it_refers_to(admin: httpx.Client) -> None:
+    body = {"ClientID": "none", "SecurityProfileID": "none", "BuyerID": "none"}
+    answer = admin.post("/v1/impersonationconfig", json=body)
+    assert answer.status_code == 404
+    kinds = [error["Data"]["ObjectType"] for error in answer.json()["Errors"]]
+    assert kinds == ["ApiClient", "SecurityProfile", "Buyer"]
+
+
+def test_there_is_one_subscription_integration(admin: httpx.Client) -> None:
+    path = "/v1/integrations/subscription"
+    assert [admin.get(path).status_code, admin.delete(path).status_code] == [404, 404]
+    admin.patch(f"/v1/apiclients/{OFFICE}", json={"DefaultContextUserName": "reader"})
+    assert admin.put(path, json={"ApiClientID": OFFICE.upper(), "HashKey": "h"}).json()["ApiClientID"] == OFFICE
+    assert admin.patch(path, json={"Active": True}).json() == admin.get(path).json()
+    assert admin.get(path).json()["Active"] is True
+    assert admin.delete(path).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"ApiClientID": OFFICE}, ["SubscriptionIntegration.DefaultContextUser"]),
+        ({"ApiClientID": STOREFRONT}, ["SubscriptionIntegration.CannotUseApiClient"]),
+        ({"ApiClientID": "none"}, ["NotFound"]),
+        ({}, ["RequiredField"]),
+        ({"NotificationDays": 0}, ["RequiredField", "ValidationFailure"]),
+    ],
+)
+def test_a_subscription_needs_a_client_that_can_act(
+    admin: httpx.Client, change: dict[str, Any], expected: list[str]
+) -> None:
+    assert codes(admin.put("/v1/integrations/subscription", json={"HashKey": "h", **change})) == expected

@@ -1,0 +1,118 @@
+"""The emulator over a socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings, running, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ADMIN = {"grant_type": "client_credentials", "client_id": ADMIN_CLIENT_ID, "client_secret": ADMIN_CLIENT_SECRET}
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; making the default one takes longer than most tests
+SCRIPT = """
+from reconciler.emulator import Emulator, Settings, serve
+serve(Emulator(Settings()), "127.0.0.1", 0, lambda url: print("listening on", url, flush=True))
+print("stopped")
+"""
+
+
+@pytest.fixture
+def admin(emulator: Emulator) -> Iterator[httpx.Client]:
+    """The administrator, over a socket."""
+    with running(emulator) as url, httpx.Client(base_url=url, verify=NO_TLS) as client:
+        client.headers["Authorization"] = "Bearer " + client.post("/oauth/token", data=ADMIN).json()["access_token"]
+        yield client
+
+
+def test_a_put_and_an_empty_answer_travel_over_one_connection(admin: httpx.Client) -> None:
+    answer = admin.put("/v1/buyers/new", json={"Name": "N\u00e9w"})
+    assert answer.headers["Location"] == f"{admin.base_url}/v1/buyers/new"
+    assert admin.get("/v1/buyers/new").json()["Name"] == "N\u00e9w"
+    assert (admin.delete("/v1/buyers/new").status_code, admin.get("/v1/buyers/new").status_code) == (204, 404)
+
+
+def test_a_path_beyond_ascii_is_journalled_as_written(admin: httpx.Client) -> None:
+    assert admin.get("/v1/buyers/ключ").json()["Errors"][0]["Data"]["ObjectID"] == "ключ"
+    assert admin.get("/_emulator/requests").json()["requests"][-1]["path"] == "/v1/buyers/ключ"
+
+
+@pytest.mark.parametrize(("drop", "status"), [("before", 404), ("after", 200)])
+def test_a_dropped_connection_closes_without_an_answer(
+    admin: httpx.Client, capfd: pytest.CaptureFixture[str], drop: str, status: int
+) -> None:
+    admin.post("/_emulator/faults", json={"spec": f"PUT * drop={drop}"})
+    with pytest.raises(httpx.RemoteProtocolError):
+        admin.put("/v1/buyers/new", json={"Name": "New"})
+    assert admin.get("/v1/buyers/new").status_code == status
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_clock_on_the_wall_is_the_default() -> None:
+    with running(Emulator(Settings())) as url, httpx.Client(base_url=url, verify=NO_TLS) as client:
+        token = client.post("/oauth/token", data=ADMIN).json()["access_token"]
+        assert client.get("/v1/me", headers={"Authorization": f"bearer {token}"}).status_code == 200
+
+
+def test_many_threads_write_at_once_and_nothing_is_lost(admin: httpx.Client) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        made = pool.map(lambda number: admin.put(f"/v1/buyers/b{number}", json={"Name": "B"}).status_code, range(64))
+    assert set(made) == {201}
+    assert admin.get("/v1/buyers", params={"Name": "B"}).json()["Meta"]["TotalCount"] == 64
+
+
+def test_requests_that_wait_do_not_wait_for_each_other() -> None:
+    everybody_is_here = threading.Barrier(8, timeout=10)
+
+    def sleep(_seconds: float) -> None:
+        everybody_is_here.wait()
+
+    with (
+        running(Emulator(Settings(), sleep=sleep)) as url,
+        httpx.Client(base_url=url, verify=NO_TLS) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        client.post("/_emulator/faults", json={"spec": "GET * latency=1 count=8"})
+        assert list(pool.map(lambda _: client.get("/v1/openapi/v3").status_code, range(8))) == [200] * 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", SCRIPT]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().removeprefix("listening on").strip()
+        assert httpx.get(url + "/v1/openapi/v3", verify=NO_TLS).status_code == 200
+        os.kill(server.pid, number)
+        assert server.communicate(timeout=10) == ("stopped\n", "")
+    assert server.returncode == 0
+
+
+def test_serving_from_another_thread_ends_with_a_keyboard_interrupt_there(emulate: Callable[..., Emulator]) -> None:
+    ready: list[str] = []
+
+    def stop(url: str) -> None:
+        ready.append(url)
+        raise KeyboardInterrupt
+
+    thread = threading.Thread(target=serve, args=(emulate(), "127.0.0.1", 0, stop))
+    thread.start()
+    thread.join(10)
+    assert ready[0].startswith("http://127.0.0.1:")
+
+
+def test_a_port_that_is_taken_is_an_error(emulator: Emulator) -> None:
+    with running(emulator) as url, pytest.raises(OSError, match="in use"):
+        serve(emulator, "127.0.0.1", int(url.rpartition(":")[2]), print)

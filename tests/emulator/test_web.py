@@ -1,0 +1,109 @@
+"""HTTP around the API: routing in any case, headers, unknown paths and methods, crashes."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import reconciler.emulator
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    import httpx
+
+
+def test_an_answer_carries_the_headers_of_the_service(admin: httpx.Client) -> None:
+    first, second = admin.get("/v1/me"), admin.get("/v1/me")
+    assert first.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert first.headers["Cache-Control"] == "private"
+    assert first.headers["X-oc-logid"] != second.headers["X-oc-logid"]
+    assert "ETag" not in first.headers
+
+
+def test_an_empty_answer_has_no_body_and_no_length(admin: httpx.Client) -> None:
+    answer = admin.delete("/v1/buyers/globex")
+    assert (answer.status_code, answer.content, "Content-Length" in answer.headers) == (204, b"", False)
+
+
+@pytest.mark.parametrize("path", ["/v1/ApiClients", "/V1/APICLIENTS/", "/v1/apiclients/"])
+def test_a_path_is_found_in_any_case_and_an_empty_id_gives_the_list(admin: httpx.Client, path: str) -> None:
+    assert admin.get(path).json()["Meta"]["TotalCount"] == 3
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_an_empty_id_cannot_be_written_to(admin: httpx.Client, method: str) -> None:
+    answer = admin.request(method, "/v1/apiclients/", json={"AppName": "A", "AccessTokenDuration": 10})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST, OPTIONS")
+    assert answer.json()["Errors"][0]["ErrorCode"] == "MethodNotAllowed"
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/products", "/v1/apiclients/a/b/c", "/v1/apiclients//secrets/x/y"])
+def test_an_unknown_path_is_not_found(admin: httpx.Client, path: str) -> None:
+    answer = admin.get(path)
+    assert (answer.status_code, answer.json()["Errors"][0]["ErrorCode"]) == (404, "NotFound")
+
+
+@pytest.mark.parametrize(("profile", "version"), [("current", "1.0.470"), ("legacy", "1.0.454")])
+def test_the_version_of_the_api_can_be_read_by_anybody(
+    emulate: Callable[..., Emulator], visit: Callable[[Emulator], httpx.Client], profile: str, version: str
+) -> None:
+    assert visit(emulate(profile=profile)).get("/v1/openapi/v3").json()["info"]["version"] == version
+
+
+def test_a_crash_answers_500_in_the_usual_shape_and_is_logged(
+    visit: Callable[[Emulator], httpx.Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken_clock() -> datetime:
+        raise RuntimeError("the clock is broken")
+
+    guest = visit(Emulator(Settings(), clock=broken_clock))
+    form = {"grant_type": "client_credentials", "client_id": ADMIN_CLIENT_ID, "client_secret": ADMIN_CLIENT_SECRET}
+    answer = guest.post("/oauth/token", data=form)
+    assert (answer.status_code, answer.json()["Errors"][0]["ErrorCode"]) == (500, "ServerError")
+    assert [(record.name, record.levelno) for record in caplog.records] == [("reconciler.emulator", logging.ERROR)]
+
+
+def test_latency_is_slept_before_every_answer(
+    emulate: Callable[..., Emulator], visit: Callable[[Emulator], httpx.Client], naps: list[float]
+) -> None:
+    guest = visit(emulate(latency_ms=50))
+    guest.get("/v1/me")
+    guest.get("/_emulator/requests")
+    assert naps == [0.05]
+
+
+@pytest.mark.parametrize(("page", "naps_taken"), [(1, []), (30, []), (31, [0.2]), (100, [0.2])])
+def test_pages_beyond_the_thirtieth_are_slow(
+    emulate: Callable[..., Emulator],
+    visit: Callable[[Emulator], httpx.Client],
+    naps: list[float],
+    page: int,
+    naps_taken: list[float],
+) -> None:
+    visit(emulate()).get("/v1/apiclients", params={"pageSize": 30, "page": page})
+    assert naps == naps_taken
+
+
+def test_importing_the_package_loads_no_framework() -> None:
+    frameworks = {"falcon", "cheroot", "cryptography", "jwt", "ruamel"}
+    script = f"import sys, reconciler.emulator; print({frameworks} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_package_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = reconciler.emulator.nonsense
+
+
+@pytest.mark.parametrize("settings", [{"latency_ms": -1}, {"max_page_size": 0}])
+def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="but is"):
+        Settings(**settings)  # type: ignore[arg-type]  # the keys are of mixed types

@@ -1,0 +1,64 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.kinds.direction import acts_as, demanded, granted, grows
+from reconciler.model.json import Json
+from reconciler.model.plan import Direction
+
+FLIPPED = {
+    Direction.WIDENS: Direction.NARROWS,
+    Direction.NARROWS: Direction.WIDENS,
+    Direction.NEUTRAL: Direction.NEUTRAL,
+}
+ROLES = st.lists(st.sampled_from("ABC"), unique=True).map(sorted)
+
+
+@pytest.mark.parametrize(
+    ("judge", "before", "after"),
+    [
+        (grows, False, True),
+        (grows, 10, 600),
+        (grows, None, 10),
+        (granted, ["A"], ["A", "B"]),
+        (granted, ["A"], []),
+        (granted, ["A"], ["B"]),
+        (demanded, ["A", "B"], ["A"]),
+        (demanded, ["A"], []),
+        (acts_as, None, "bot"),
+        (acts_as, "bot", "admin"),
+    ],
+)
+def test_these_changes_let_more_people_in(judge: object, before: Json, after: Json) -> None:
+    assert judge(before, after) is Direction.WIDENS  # type: ignore[operator]  # a table of judges
+
+
+@given(st.integers(0, 99), st.integers(0, 99))
+def test_swapping_the_sides_of_a_duration_flips_the_answer(before: int, after: int) -> None:
+    assert grows(before, after) is FLIPPED[grows(after, before)]
+
+
+@given(ROLES, ROLES)
+def test_swapping_the_sides_of_a_cap_flips_the_answer_unless_neither_holds_the_other(
+    before: list[str], after: list[str]
+) -> None:
+    nested = not before or not after or set(before) <= set(after) or set(after) <= set(before)
+    assert granted(before, after) is (FLIPPED[granted(after, before)] if nested else Direction.WIDENS)
+
+
+@given(ROLES, ROLES)
+def test_swapping_the_sides_of_a_demand_flips_the_answer_unless_neither_holds_the_other(
+    before: list[str], after: list[str]
+) -> None:
+    nested = set(before) <= set(after) or set(after) <= set(before)
+    assert demanded(before, after) is (FLIPPED[demanded(after, before)] if nested else Direction.WIDENS)
+
+
+@pytest.mark.parametrize("judge", [grows, granted, demanded, acts_as])
+def test_what_does_not_change_has_no_direction(judge: object) -> None:
+    value: Json = 5 if judge is grows else ["A"] if judge is not acts_as else "bot"
+    assert judge(value, value) is Direction.NEUTRAL  # type: ignore[operator]  # a table of judges
+
+
+def test_taking_the_user_away_narrows() -> None:
+    assert acts_as("bot", None) is Direction.NARROWS

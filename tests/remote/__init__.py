@@ -1,0 +1,1 @@
+"""Tests of `reconciler.remote`: real code above a transport, a server in one function below it."""

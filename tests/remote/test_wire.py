@@ -1,0 +1,305 @@
+"""The border: what may leave, what is taken in, and what becomes of every exception of httpx."""
+
+import gzip
+import logging
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
+from reconciler.remote.http import Connection
+from reconciler.remote.messages import Answer, Call, Fate
+from reconciler.remote.wire import FATES, Border, ForbiddenRequest, Limits, no_answer
+from tests.remote.service import BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
+
+ME = {"ID": "me"}
+HTTPX_EXCEPTIONS = [cls for cls in vars(httpx).values() if isinstance(cls, type) and issubclass(cls, Exception)]
+
+
+def made(cls: type[Exception]) -> Exception:
+    """One of a kind: a few of httpx's exceptions want more than a message, some want none."""
+    if cls is httpx.HTTPStatusError:
+        return httpx.HTTPStatusError("", request=httpx.Request("GET", BASE), response=httpx.Response(500))
+    no_message = {httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead}
+    return cls() if cls in no_message else cls("Illegal header value b'Bearer canary-token'")
+
+
+def test_every_exception_of_httpx_has_a_fate() -> None:
+    assert len(HTTPX_EXCEPTIONS) > 20
+    assert set(HTTPX_EXCEPTIONS) <= set(FATES)
+
+
+@pytest.mark.parametrize("cls", HTTPX_EXCEPTIONS)
+def test_every_exception_of_httpx_becomes_ours_and_quotes_nothing(cls: type[Exception]) -> None:
+    with Service(always(lambda: made(cls))).reader() as client, pytest.raises(RemoteError) as caught:
+        client.me()
+    assert isinstance(caught.value.__cause__, cls)
+    assert "canary" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("cls", HTTPX_EXCEPTIONS)
+def test_a_write_that_may_have_left_is_lost(cls: type[Exception]) -> None:
+    with Service(always(lambda: made(cls))).writer() as client, pytest.raises(RemoteError) as caught:
+        client.put("/apiclients", "a", {})
+    left = FATES[cls][0] in {Fate.LOST, Fate.UNREADABLE}
+    assert type(caught.value) is (AnswerLost if left else Unreachable)
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError("gone"), TimeoutError("slow"), BrokenPipeError(32, "Broken pipe")]
+)
+def test_errors_of_transports_that_are_not_httpx_are_ours_too(error: OSError) -> None:
+    service = Service(always(lambda: error))
+    with service.writer() as client:
+        with pytest.raises(Unreachable, match="the connection broke"):
+            client.me()
+        with pytest.raises(AnswerLost):
+            client.post("/apiclients", {})
+
+
+def test_the_operating_systems_words_are_shown() -> None:
+    error = httpx.ConnectError("canary")
+    error.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    assert no_answer(error).reason == "no connection: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("message", "fate", "words"),
+    [
+        ("407 Proxy Authentication Required", Fate.UNSENDABLE, "the proxy refused to connect: it answered 407"),
+        ("503 Service Unavailable", Fate.NEVER_SENT, "the proxy refused to connect: it answered 503"),
+        ("Invalid username/password", Fate.NEVER_SENT, "the proxy refused to connect"),
+    ],
+)
+def test_a_proxy_that_will_not_have_us_is_not_asked_again(message: str, fate: Fate, words: str) -> None:
+    result = no_answer(httpx.ProxyError(message))
+    assert (result.fate, result.reason) == (fate, words)
+
+
+def test_an_unknown_subclass_shares_the_fate_of_its_base() -> None:
+    class Odd(httpx.ReadError): ...
+
+    assert no_answer(Odd("")).fate is Fate.LOST
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
+def test_not_even_the_wire_below_a_reader_can_write(method: str) -> None:
+    service = Service()
+    with service.reader() as client, pytest.raises(ForbiddenRequest, match="only reads"):
+        client._exchange.send(Call(method, "/v1/apiclients/a"))
+    assert service.journal == []
+
+
+def test_not_even_the_http_client_below_a_reader_can_write() -> None:
+    service = Service()
+    with service.reader() as client, pytest.raises(ForbiddenRequest):
+        client._exchange._wire._http.put(f"{BASE}/v1/apiclients/a", json={})
+    assert service.requests == []
+
+
+def test_a_reader_has_no_verb_that_writes() -> None:
+    with Service().reader() as client:
+        assert not {"put", "post", "patch", "delete"} & set(dir(client))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/v1/me",
+        "http://shop.example/v1/me",
+        "https://shop.example:8443/v1/me",
+        "https://shop.example.evil.example/v1/me",
+        "https://shop.example@evil.example/v1/me",
+    ],
+)
+def test_no_other_host_is_ever_contacted(url: str) -> None:
+    service = Service()
+    with service.reader() as client, pytest.raises(ForbiddenRequest, match="is not the host"):
+        client._exchange._wire._http.get(url)
+    assert service.requests == []
+
+
+def test_the_environments_host_is_let_through_however_it_is_written() -> None:
+    border = Border("https://SHOP.example:443", {"GET"})
+    border(httpx.Request("GET", f"{BASE}/v1/me"))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status: int) -> None:
+    service = serving(httpx.Response(status, headers={"Location": "https://evil.example/v1/me"}))
+    with service.reader() as client, pytest.raises(BadAnswer, match="the service redirects"):
+        client.me()
+    assert len(service.journal) == 1
+
+
+def test_a_redirected_write_is_lost() -> None:
+    service = serving(httpx.Response(307, headers={"Location": "/elsewhere"}))
+    with service.writer() as client, pytest.raises(AnswerLost, match="redirects"):
+        client.delete("/apiclients", "a")
+
+
+def chunks(count: int, sent: list[int]) -> Iterator[bytes]:
+    for number in range(count):
+        sent.append(number)
+        yield b" " * 1000
+
+
+def test_an_answer_that_is_too_large_is_given_up_before_it_is_all_there() -> None:
+    sent: list[int] = []
+    service = serving(httpx.Response(200, content=chunks(1000, sent)))
+    with service.reader(limits=Limits(size=5000)) as client, pytest.raises(BadAnswer, match="larger than 5000 bytes"):
+        client.me()
+    assert len(sent) == 6
+
+
+def test_the_size_is_that_after_decompression() -> None:
+    bomb = gzip.compress(b" " * 100_000)
+    service = serving(httpx.Response(200, content=bomb, headers={"Content-Encoding": "gzip"}))
+    with service.reader(limits=Limits(size=5000)) as client, pytest.raises(BadAnswer, match="larger than"):
+        client.me()
+
+
+def test_a_compressed_answer_is_read() -> None:
+    zipped = httpx.Response(200, content=gzip.compress(b'{"ID":"me"}'), headers={"Content-Encoding": "gzip"})
+    with serving(zipped).reader() as client:
+        assert client.me() == ME
+
+
+def test_an_answer_compressed_in_layers_is_not_unpacked() -> None:
+    layers = httpx.Response(200, content=iter([b"x"]), headers={"Content-Encoding": "gzip, gzip"})
+    with serving(layers).reader() as client, pytest.raises(BadAnswer, match="compressed"):
+        client.me()
+
+
+def test_damaged_compression_is_a_bad_answer() -> None:
+    damaged = httpx.Response(200, content=iter([b"not gzip"]), headers={"Content-Encoding": "gzip"})
+    with serving(damaged).reader() as client, pytest.raises(BadAnswer, match="compression is damaged"):
+        client.me()
+
+
+def test_an_answer_that_trickles_on_is_given_up() -> None:
+    times = iter(range(0, 100_000, 30))
+    service = Service(always(lambda: httpx.Response(200, content=chunks(1000, []))))
+    with service.reader(clock=lambda: float(next(times))) as client, pytest.raises(Unreachable, match="in time"):
+        client.me()
+
+
+def test_cookies_are_neither_kept_nor_sent() -> None:
+    service = serving(ok(ME, headers={"Set-Cookie": "session=1; Path=/"}), ok(ME))
+    with service.reader() as client:
+        client.me()
+        client.me()
+    assert all("Cookie" not in each.headers for each in service.requests)
+
+
+def test_debug_lines_tell_the_request_and_nothing_secret(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = {"Meta": {"Page": 1, "PageSize": 100, "TotalCount": 0}, "Items": [], "Note": "canary-body"}
+    service = serving(ok(body))
+    with service.reader() as client:
+        client.list_all("/apiclients")
+    ours = [record.getMessage() for record in caplog.records]
+    assert any(
+        line.startswith("GET /v1/apiclients?page=1&pageSize=100&sortBy=ID answered 200, log id") for line in ours
+    )
+    assert "canary" not in caplog.text
+    assert CLIENT_SECRET not in caplog.text
+
+
+def test_filter_values_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(OSError("x"), ok(ME)).reader() as client:
+        client._exchange.send(Call("GET", "/v1/apiclients", (("ID", ">canary"), ("page", "1"))))
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(
+        line.startswith("GET /v1/apiclients?ID=...&page=1 got no answer (the connection broke)") for line in lines
+    )
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["https://shop.example/", "HTTPS://Shop.Example:443", " https://shop.example "])
+def test_a_base_url_is_kept_without_a_trailing_slash(url: str) -> None:
+    assert Connection(url, CREDENTIALS).base_url == BASE
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.1", "http://127.9.9.9:1", "http://[::1]:5"])
+def test_plain_http_is_good_enough_for_this_machine(url: str) -> None:
+    assert Connection(url, CREDENTIALS).base_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://shop.example", "http://10.0.0.1", "http://localhost.evil.example", "http://0.0.0.0"]
+)
+def test_plain_http_to_another_machine_is_refused(url: str) -> None:
+    with pytest.raises(ReconcilerError, match="plain http"):
+        Connection(url, CREDENTIALS)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "shop.example",
+        "ftp://shop.example",
+        "https://",
+        "https://a:b@shop.example",
+        "https://shop.example/v1",
+        "https://shop.example?x=1",
+        "https://shop.example#x",
+        "https://[::1",
+        "https://shop.example:port",
+    ],
+)
+def test_what_is_no_base_url_is_refused(url: str) -> None:
+    with pytest.raises(ReconcilerError, match="base URL"):
+        Connection(url, CREDENTIALS)
+
+
+def test_a_connection_needs_room_for_one_request() -> None:
+    with pytest.raises(ReconcilerError, match="at least 1"):
+        Connection(BASE, CREDENTIALS, concurrency=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_CERT_FILE", "/no/such/file"),
+        ("HTTPS_PROXY", "foo://user:canary@proxy"),
+        ("HTTPS_PROXY", "http://proxy:canary"),
+    ],
+)
+def test_unusable_settings_of_the_environment_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ReconcilerError, match="cannot be set up") as caught:
+        Service().reader(transport=None)
+    assert name in caught.value.hint
+    assert "canary" not in str(caught.value)
+
+
+def test_it_is_remembered_how_the_last_requests_went() -> None:
+    dated = ok(ME, headers={"Date": "Thu, 01 Jan 1970 00:01:40 GMT"})
+    with serving(refusal(503), OSError("gone"), dated).reader() as client:
+        client.me()
+        went = [(sample.status, sample.date) for sample in client.samples]
+    assert went == [(200, None), (503, None), (None, None), (200, 100.0)]
+
+
+def test_a_connection_is_patient_and_modest_unless_told_otherwise() -> None:
+    connection = Connection(BASE, CREDENTIALS)
+    assert connection.concurrency == 8
+    assert connection.limits == Limits(connect=10, read=60, answer=300, size=67_108_864)
+
+
+def test_neither_a_call_nor_an_answer_shows_its_content() -> None:
+    shown = repr(Call("PUT", "/v1/a", content=b"canary")) + repr(Answer(200, b"canary")) + repr(CREDENTIALS)
+    assert "canary" not in shown
+
+
+def test_requests_say_what_they_want() -> None:
+    service = serving(ok({"ID": "a"}))
+    with service.writer() as client:
+        client.put("/apiclients", "a", {})
+    headers = service.requests[-1].headers
+    assert (headers["Accept"], headers["Content-Type"]) == ("application/json", "application/json; charset=utf-8")
+    assert headers["User-Agent"].startswith("ordercloud-reconciler/")

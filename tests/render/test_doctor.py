@@ -1,0 +1,86 @@
+"""The diagnosis in both formats, compared with files that people have read.
+
+`RECONCILER_GOLDEN=write pytest tests/render` writes the files anew; read the difference before committing it.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from reconciler.model.diagnosis import Check, Diagnosis, Verdict
+from reconciler.render.doctor import DIAGNOSES
+from reconciler.render.style import PLAIN, Style
+
+GOLDEN: Final = Path(__file__).parent / "doctor"
+SOUND: Final = Diagnosis(
+    "staging",
+    (
+        Check("configuration", Verdict.OK, "reconciler.yaml, environment staging: https://staging.example.com"),
+        Check("plan-key", Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans keep no fingerprints of secrets"),
+    ),
+)
+SICK: Final = Diagnosis(
+    "staging",
+    (
+        *SOUND.checks,
+        Check("login", Verdict.FAILED, "POST /oauth/token, answered 401: no", "check clientId and clientSecret"),
+        Check("user", Verdict.SKIPPED, "it needs login, which failed"),
+        Check("rate", Verdict.WARNING, "7 requests, 2 answered 429", "lower `concurrency` of this environment"),
+    ),
+)
+HOSTILE: Final = Diagnosis(
+    "::set-output name=x::\x1b[2J",
+    (
+        Check("own-client", Verdict.OK, "##vso[task.setvariable]\u202e\x07 (\n::error::)"),
+        Check("user", Verdict.WARNING, "\x9b\u200b", "::warning::\ud800\u2028"),
+    ),
+)
+CASES: Final = {"sound": SOUND, "sick": SICK, "hostile": HOSTILE}
+SUFFIXES: Final = {"text": "txt", "json": "json"}
+
+
+def documents(style: Style) -> dict[str, str]:
+    return {
+        f"{case}.{SUFFIXES[name]}": write(diagnosis, style)
+        for name, write in DIAGNOSES.items()
+        for case, diagnosis in CASES.items()
+    }
+
+
+DOCUMENTS: Final = documents(PLAIN)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_diagnosis_reads_as_its_golden_file(name: str) -> None:
+    if os.environ.get("RECONCILER_GOLDEN") == "write":
+        (GOLDEN / name).write_text(DOCUMENTS[name], encoding="utf-8")
+    assert DOCUMENTS[name] == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_nothing_of_the_service_reaches_a_terminal_or_a_runner(name: str) -> None:
+    lines = DOCUMENTS[name].split("\n")
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    assert not [line for line in lines if line.lstrip().startswith("::") or "##vso[" in line]
+
+
+def test_colour_changes_nothing_but_colour() -> None:
+    coloured = documents(Style(colour=True))
+    assert coloured["sick.txt"] != DOCUMENTS["sick.txt"]
+    assert {name: re.sub(r"\x1b\[[0-9;]*m", "", text) for name, text in coloured.items()} == DOCUMENTS
+
+
+@pytest.mark.parametrize(("case", "healthy"), [("sound", True), ("sick", False), ("hostile", True)])
+def test_programs_are_told_whether_all_is_well(case: str, healthy: bool) -> None:
+    document = json.loads(DOCUMENTS[f"{case}.json"])
+    assert list(document) == ["format_version", "ok", "environment", "checks"]
+    assert document["ok"] is healthy
+    assert all(list(check) == ["name", "status", "found", "way_out"] for check in document["checks"])

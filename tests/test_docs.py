@@ -1,0 +1,83 @@
+"""What the documentation shows is what the program does."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from reconciler.cli.main import COMMANDS, cli
+from reconciler.cli.options import Common
+from reconciler.config import load_config
+from reconciler.loader import LoadContext, load
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INVOCATION = re.compile(r"(?:^|run: |\$ |&& )reconciler ([^\n|>]*)", re.MULTILINE)
+
+
+def fences(page: Path) -> Iterator[tuple[str, str]]:
+    for found in FENCE.finditer(page.read_text(encoding="utf-8")):
+        yield found[1], found[2]
+
+
+def invocations() -> Iterator[tuple[str, str]]:
+    """Every command line that a page shows in a code block."""
+    for page in PAGES:
+        for _, block in fences(page):
+            for found in INVOCATION.finditer(block):
+                yield str(page.relative_to(ROOT)), found[1].split(" && ")[0]
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(invocations())))
+def test_every_command_line_that_is_shown_exists_with_all_its_options(page: str, line: str) -> None:
+    words = [word for word in shlex.split(line, comments=True) if not word.startswith("2")]
+    at = next(index for index, word in enumerate(words) if word in COMMANDS)
+    with cli.make_context("reconciler", words[: at + 1], obj=Common()) as context:
+        command = cli.get_command(context, words[at])
+        assert isinstance(command, click.Command)
+        if "--help" not in words:
+            command.make_context(words[at], words[at + 1 :], parent=context)
+
+
+def test_the_manifest_and_the_configuration_of_the_readme_are_valid(tmp_path: Path) -> None:
+    manifest, config = (block for language, block in fences(ROOT / "README.md") if language == "yaml")
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "storefront.yaml").write_text(manifest)
+    (tmp_path / "reconciler.yaml").write_text(config)
+    assert set(load_config(tmp_path / "reconciler.yaml").environments) == {"staging"}
+    assert load([tmp_path / "manifests"], LoadContext()).documents == 1
+
+
+@pytest.fixture(scope="module")
+def demo() -> str:
+    """What `make demo` prints."""
+    command = [sys.executable, str(ROOT / "demo" / "run.py")]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return run.stdout
+
+
+def test_the_demo_ends_in_step(demo: str) -> None:
+    assert demo.count("(exit code 2)") == 1
+    assert demo.rstrip().splitlines()[-3].startswith("No drift. 3 resources are in step")
+
+
+def test_the_output_that_the_readme_shows_is_what_the_program_prints(demo: str) -> None:
+    (shown,) = (block for language, block in fences(ROOT / "README.md") if not language)
+    assert [line for line in shown.splitlines()[1:] if line not in demo.splitlines()] == []
+
+
+def test_every_command_has_its_line_in_the_readme() -> None:
+    listed = re.findall(r"^\| `reconciler (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(listed) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []

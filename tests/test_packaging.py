@@ -1,0 +1,54 @@
+"""What is shipped: the wheel, away from the checkout."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what an installation of the wheel would put into site-packages."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    site = folder / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    return site
+
+
+def run(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the shipped command with nothing of the checkout before it on the path."""
+    environment = {"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+    command = [sys.executable, "-P", "-m", "reconciler", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, check=False, capture_output=True, text=True)
+
+
+def test_the_wheel_carries_the_schemas_from_their_one_place(installed: Path) -> None:
+    shipped = {path.name: path.read_bytes() for path in (installed / "reconciler" / "schemas").iterdir()}
+    assert shipped == {path.name: path.read_bytes() for path in (ROOT / "schemas").iterdir()}
+
+
+def test_the_wheel_carries_nothing_but_the_package(installed: Path) -> None:
+    names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
+    assert names == {"reconciler"}
+    assert (installed / "reconciler" / "py.typed").exists()
+
+
+def test_an_installed_wheel_validates_and_plans_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    for name in ("reconciler.yaml", "marketplace.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "manifests").mkdir()
+    for path in (ROOT / "manifests").iterdir():
+        (tmp_path / "manifests" / path.name).write_bytes(path.read_bytes())
+    validated = run(installed, tmp_path, "validate")
+    assert (validated.returncode, validated.stderr) == (0, "")
+    planned = run(installed, tmp_path, "plan", "--detailed-exitcode")
+    assert planned.returncode == 2, planned.stderr
+    assert "ApiClient/storefront" in planned.stdout
+    assert str(ROOT) not in planned.stdout

@@ -1,0 +1,158 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from reconciler import planfile
+from reconciler.differ import diff
+from reconciler.errors import PlanRefused
+from reconciler.kinds import KINDS
+from reconciler.model.json import digest
+from reconciler.model.plan import Finding, Plan
+from reconciler.model.resource import Address, Policy
+from reconciler.model.secret import Secret, SecretReference, SecretSource
+from tests.builders import body, desired, live, manifest, plan_of
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / planfile.SCHEMA).read_text())
+SOURCE = SecretReference(SecretSource.FILE, "secret.txt")
+
+
+def rich_plan(*, shuffled: bool = False) -> Plan:
+    """One change of every action, with every sort of field."""
+    want = desired(
+        manifest("new", AccessTokenDuration=60, MaximumGrantedRoles=["Shopper"]),
+        manifest("gone", policy=Policy(absent=True)),
+        manifest("same"),
+        manifest("shop", Active=False, xp={"a": 1}, secrets={"ClientSecret": SOURCE}),
+    )
+    bodies = [body("1", "gone"), body("2", "same"), body("3", "shop", ClientSecret="planted"), body("4", "by hand")]
+    have = live(*(reversed(bodies) if shuffled else bodies))
+    secrets = {(Address("ApiClient", "shop"), "ClientSecret"): Secret("planted-new")}
+    finding = Finding("limit-deletes", "1 > 0", "raise it", (Address("ApiClient", "gone"),))
+    return replace(plan_of(*diff(want, have, KINDS, secrets, b"key")), guards=(finding,), warnings=("mind",))
+
+
+def altered(change: Any, *, sealed: bool = False) -> str:
+    """The text of a plan after `change` did something to its document; sealed: with a digest that fits again."""
+    document = json.loads(planfile.dumps(rich_plan(), NOW))
+    change(document)
+    if sealed:
+        document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "created_at"}})
+    return json.dumps(document)
+
+
+def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(planfile.dumps(rich_plan(), NOW))
+    assert planfile.read(file) == rich_plan()
+
+
+def test_what_we_write_is_valid_by_our_own_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(json.loads(planfile.dumps(rich_plan(), NOW)), SCHEMA, jsonschema.Draft202012Validator)
+
+
+def test_equal_plans_give_equal_bytes_whatever_order_the_service_answered_in() -> None:
+    assert planfile.dumps(rich_plan(), NOW) == planfile.dumps(rich_plan(shuffled=True), NOW)
+
+
+def test_the_time_of_making_is_the_only_thing_that_the_digest_does_not_cover() -> None:
+    early, late = (json.loads(planfile.dumps(rich_plan(), NOW.replace(hour=hour))) for hour in (1, 2))
+    assert early.pop("created_at") != late.pop("created_at")
+    assert early == late
+    assert early["digest"] == planfile.plan_digest(rich_plan())
+
+
+def test_no_secret_value_is_in_the_file() -> None:
+    assert "planted" not in planfile.dumps(rich_plan(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d["resource_changes"][1].update(id="other"), "altered"),
+        (lambda d: d["resource_changes"].pop(), "altered"),
+        (lambda d: d["guards"].clear(), "altered"),
+        (lambda d: d["binding"].update(environment="production"), "altered"),
+        (lambda d: d.pop("digest"), "altered"),
+        (lambda d: d.update(digest="0" * 64), "altered"),
+        (lambda d: d.update(format_version="2.0"), "format"),
+        (lambda d: d.pop("format_version"), "no-plan"),
+        (lambda d: d.pop("resource_changes"), "no-plan"),
+    ],
+)
+def test_a_plan_that_was_touched_is_refused_with_its_reason(change: Any, reason: str) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(altered(change), "plan.json")
+    assert (error.value.reason, error.value.exit_code) == (reason, 4)
+    assert "plan.json" in error.value.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["resource_changes"][0].pop("change"),
+        lambda d: d["resource_changes"][0]["change"].update(actions=["explode"]),
+        lambda d: d["resource_changes"][0]["change"].update(before=[1]),
+        lambda d: d.update(binding=None),
+        lambda d: d["guards"][0].update(addresses=["no-slash"]),
+        lambda d: d.update(resource_changes="none"),
+    ],
+)
+def test_a_plan_of_another_shape_is_refused_even_where_its_digest_fits(change: Any) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(altered(change, sealed=True), "plan.json")
+    assert error.value.reason == "altered"
+
+
+def test_members_that_a_later_minor_format_adds_are_passed_over() -> None:
+    text = altered(lambda d: (d["binding"].update(new=1), d.update(format_version="1.9")), sealed=True)
+    assert planfile.loads(text, "plan.json") == rich_plan()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "{", '{"a": NaN}', "[" * 100_000, "apiVersion: reconciler/v1"])
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(text, "plan.json")
+    assert error.value.reason == "no-plan"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "plan.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(PlanRefused, match="cannot be read"):
+        planfile.read(file)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        ({"environment": "production"}, "environment"),
+        ({"base_url": "https://elsewhere.example"}, "base-url"),
+        ({"marketplace": "other"}, "marketplace"),
+        ({"tool_version": "9.9.9"}, "tool-version"),
+        ({"manifest_digest": "1" * 64}, "manifests"),
+        ({"git_commit": "b" * 40}, "commit"),
+    ],
+)
+def test_a_plan_for_another_target_is_refused_with_its_reason(now: dict[str, Any], reason: str) -> None:
+    plan = rich_plan()
+    saved = replace(plan, binding=replace(plan.binding, git_commit="a" * 40))
+    with pytest.raises(PlanRefused) as error:
+        planfile.check_binding(saved, replace(saved.binding, **now), NOW)
+    assert error.value.reason == reason
+
+
+def test_a_plan_is_good_until_the_second_it_expires() -> None:
+    plan = rich_plan()
+    saved = replace(plan, binding=replace(plan.binding, expires_at="2026-11-23T12:00:00Z"))
+    planfile.check_binding(saved, saved.binding, NOW.replace(hour=11, minute=59, second=59))
+    with pytest.raises(PlanRefused, match="expired at 2026-11-23T12:00:00Z"):
+        planfile.check_binding(saved, saved.binding, NOW)

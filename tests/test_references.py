@@ -1,0 +1,134 @@
+"""What a plan newly refers to is looked up before the first write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.errors import GuardRefusal, Unreachable
+from reconciler.model.diagnostic import Place
+from reconciler.model.plan import Plan
+from tests.builders import body, desired, manifest
+from tests.service import Shop, client_id, shop
+
+A = client_id(0xA)
+
+
+def user(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "ID": name,
+        "Username": name,
+        "FirstName": "x",
+        "LastName": "x",
+        "Email": "x@example.com",
+        "Active": True,
+    } | fields
+
+
+OBJECTS = {
+    "Buyers": [{"ID": "b1", "Name": "b1", "Active": True}],
+    "Suppliers": [{"ID": "s1", "Name": "s1", "Active": True}],
+    "AdminUsers": [user("clerk"), user("retired", Active=False)],
+    "Users": [user("shopper", BuyerID="b1"), user("gone", BuyerID="b1", Active=False)],
+    "SupplierUsers": [user("vendor", SupplierID="s1")],
+}
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Shop]:
+    """A marketplace with a client, one party and a few users of each type."""
+    with shop(tmp_path, body(A, "a", AllowSeller=True), objects=OBJECTS) as opened:
+        yield opened
+
+
+def rules(plan: Plan) -> list[str]:
+    return [finding.rule for finding in plan.guards]
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ({"OrderCheckoutIntegrationEventID": "checkout"}, []),
+        ({"OrderCheckoutIntegrationEventID": "CheckOut"}, []),
+        ({"OrderCheckoutIntegrationEventID": "nowhere"}, ["reference-missing"]),
+        ({"OrderReturnIntegrationEventID": "checkout"}, ["reference-type"]),
+        ({"AddToCartIntegrationEventID": "checkout"}, ["reference-type"]),
+        ({"DefaultContextUserName": "clerk"}, []),
+        ({"DefaultContextUserName": "shopper"}, []),
+        ({"DefaultContextUserName": "vendor"}, []),
+        ({"DefaultContextUserName": "nobody"}, ["reference-missing"]),
+        ({"DefaultContextUserName": "cl*"}, ["reference-missing"]),
+        ({"DefaultContextUserName": "retired"}, ["reference-inactive"]),
+        ({"DefaultContextUserName": "shopper", "IsAnonBuyer": True}, []),
+        ({"DefaultContextUserName": "clerk", "IsAnonBuyer": True}, ["reference-not-buyer"]),
+        ({"DefaultContextUserName": "gone", "IsAnonBuyer": True}, ["reference-inactive"]),
+        ({"DefaultContextUserName": None}, []),
+    ],
+)
+def test_what_is_referred_to_must_be_there_and_fit(one: Shop, spec: dict[str, Any], found: list[str]) -> None:
+    assert rules(one.plan(desired(manifest("a", **spec)))) == found
+
+
+@pytest.mark.parametrize(("party", "found"), [("b1", []), ("b9", ["reference-missing"])])
+def test_a_party_that_is_assigned_must_be_there(one: Shop, party: str, found: list[str]) -> None:
+    assert rules(one.plan(desired(manifest("a", assignments={"buyers": (party,)})))) == found
+
+
+def test_a_finding_names_file_and_line_and_nothing_is_written(one: Shop) -> None:
+    resource = manifest("a", OrderCheckoutIntegrationEventID="nowhere")
+    place = Place("a.yaml", 9, 3)
+    object.__setattr__(resource, "places", {"/spec/OrderCheckoutIntegrationEventID": place})
+    plan = one.plan(desired(resource))
+    assert plan.guards[0].message.startswith("a.yaml:9:3: ApiClient/a: there is no integration event nowhere")
+    with pytest.raises(GuardRefusal):
+        one.apply(plan)
+    assert one.writes() == []
+
+
+def test_what_does_not_change_is_not_looked_up(one: Shop) -> None:
+    one.converge(desired(manifest("a", OrderCheckoutIntegrationEventID="checkout")))
+    one.forget()
+    one.plan(desired(manifest("a", OrderCheckoutIntegrationEventID="checkout", Active=False)))
+    assert not [entry for entry in one.requests() if "integrationEvents" in entry["path"]]
+
+
+def test_a_thing_that_many_refer_to_is_looked_up_once(one: Shop) -> None:
+    names = ("x", "y", "z")
+    one.plan(desired(*(manifest(n, AccessTokenDuration=60, OrderCheckoutIntegrationEventID="checkout") for n in names)))
+    assert len([entry for entry in one.requests() if "integrationEvents" in entry["path"]]) == 1
+
+
+@pytest.mark.parametrize(
+    ("route", "spec", "role"),
+    [
+        ("/v1/integrationEvents/*", {"OrderCheckoutIntegrationEventID": "checkout"}, "IntegrationEventReader"),
+        ("/v1/adminusers", {"DefaultContextUserName": "vendor"}, "AdminUserReader"),
+        ("/v1/buyerusers", {"DefaultContextUserName": "vendor"}, "BuyerUserReader"),
+        ("/v1/suppliers", {"DefaultContextUserName": "vendor"}, "SupplierUserReader"),
+    ],
+)
+def test_a_login_that_may_not_look_gets_a_warning_that_names_the_role(
+    one: Shop, route: str, spec: dict[str, Any], role: str
+) -> None:
+    one.fault(f"GET {route} status=403 count=all")
+    plan = one.plan(desired(manifest("a", **spec)))
+    assert plan.guards == ()
+    (warning,) = plan.warnings
+    assert role in warning
+
+
+def test_a_user_who_is_found_where_we_may_look_is_no_warning(one: Shop) -> None:
+    one.fault("GET /v1/adminusers status=403 count=all")
+    assert one.plan(desired(manifest("a", DefaultContextUserName="shopper"))).warnings == ()
+
+
+def test_an_api_without_a_list_of_all_buyer_users_gets_a_warning(one: Shop) -> None:
+    one.fault("GET /v1/buyerusers status=404 count=all")
+    assert len(one.plan(desired(manifest("a", DefaultContextUserName="vendor"))).warnings) == 1
+
+
+def test_a_look_that_fails_is_an_error_and_not_an_absence(one: Shop) -> None:
+    one.fault("GET /v1/integrationEvents/* status=503 count=all")
+    with pytest.raises(Unreachable):
+        one.plan(desired(manifest("a", OrderCheckoutIntegrationEventID="checkout")))
