@@ -17,9 +17,10 @@ from reconciler.document import parse, shown
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import Body, Json, get_at, same, with_value_at
 from reconciler.validator import validator
-from reconciler.writeback.insertion import Style, applied, insertion
+from reconciler.writeback.insertion import applied, insertion
 from reconciler.writeback.nodes import Node
 from reconciler.writeback.nodes import parse as parse_nodes
+from reconciler.writeback.text import Style
 
 __all__ = ["with_ids", "write_ids"]
 
@@ -107,7 +108,7 @@ def _inserted(content: bytes, environment: str, ids: Mapping[str, str]) -> bytes
     text = content.decode("utf-8")
     mark = _MARK if text.startswith(_MARK) else ""
     text = text.removeprefix(_MARK)
-    environments = parse_nodes(text).get("environments")
+    environments = parse_nodes(text)[0].get("environments")
     target = environments.get(environment) if environments else None
     if environments is None or target is None or not target.is_mapping:
         return None

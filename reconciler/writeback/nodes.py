@@ -28,20 +28,35 @@ class Node:
     quote: str = ""
     """Of a scalar; empty for a plain one."""
     entries: "tuple[tuple[Node, Node], ...]" = ()
+    items: "tuple[Node, ...]" = ()
+    """Of a list."""
     is_mapping: bool = False
+    is_list: bool = False
     in_braces: bool = False
+    """A mapping in braces, or a list in brackets."""
+    is_alias: bool = False
+    outer: int = 0
+    """Where an anchor or a tag before it starts; else the same place as `start`, or the brace before it."""
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """From where to where each entry of a mapping goes, or each member of a list."""
+        if self.is_mapping:
+            return tuple((key.outer, max(key.end, value.end)) for key, value in self.entries)
+        return tuple((member.outer, member.end) for member in self.items)
 
     def get(self, key: str) -> "Node | None":
         """The value of a key that is written out here; what an alias or a merge key brings is not."""
         return next((value for name, value in self.entries if name.text == key), None)
 
 
-def parse(text: str) -> Node:
-    """Give the root of the first document of a text that `document.parse` has read without a fault."""
-    reader = _Reader(text)
-    while not isinstance(reader.next(), libyaml.DocumentStartEvent):
-        pass
-    return reader.node(reader.next())
+def parse(text: str) -> tuple[Node, ...]:
+    """Give the root of each document of a text that `document.parse` has read without a fault."""
+    reader, roots = _Reader(text), []
+    while not isinstance(event := reader.next(), libyaml.StreamEndEvent):
+        if isinstance(event, libyaml.DocumentStartEvent):
+            roots.append(reader.node(reader.next()))
+    return tuple(roots)
 
 
 class _Reader:
@@ -61,7 +76,9 @@ class _Reader:
         self._end = event.end_mark.index
         start, style = event.start_mark, getattr(event, "style", None)  # an alias has neither style nor text
         text = getattr(event, "value", None)
-        return Node(start.index, self._end, start.column, text, style if style in _QUOTES else "")
+        quote = style if style in _QUOTES else ""
+        is_alias = isinstance(event, libyaml.AliasEvent)
+        return Node(start.index, self._end, start.column, text, quote, is_alias=is_alias, outer=start.index)
 
     def _mapping(self, event: _Event) -> Node:
         first, entries = event.end_mark, []
@@ -69,13 +86,31 @@ class _Reader:
             entries.append((self.node(key), self.node(self.next())))
         in_braces = bool(event.flow_style)
         self._close(key, is_visible=in_braces)
-        return Node(first.index, self._end, first.column, entries=tuple(entries), is_mapping=True, in_braces=in_braces)
+        return Node(
+            first.index,
+            self._end,
+            first.column,
+            entries=tuple(entries),
+            is_mapping=True,
+            in_braces=in_braces,
+            outer=event.start_mark.index,
+        )
 
     def _list(self, event: _Event) -> Node:
+        first, items = event.end_mark, []
         while not isinstance(item := self.next(), libyaml.SequenceEndEvent):
-            self.node(item)
-        self._close(item, is_visible=bool(event.flow_style))
-        return Node(event.end_mark.index, self._end, event.end_mark.column)
+            items.append(self.node(item))
+        in_braces = bool(event.flow_style)
+        self._close(item, is_visible=in_braces)
+        return Node(
+            first.index,
+            self._end,
+            first.column,
+            items=tuple(items),
+            is_list=True,
+            in_braces=in_braces,
+            outer=event.start_mark.index,
+        )
 
     def _close(self, event: _Event, *, is_visible: bool) -> None:
         if is_visible:
