@@ -145,8 +145,10 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
             place=resource.place,
             protected=resource.policy.protected,
         )
-    after = _overlay(kind, resource, found.body)
-    fields = changed_fields(kind, found.body, after) + secret_fields + assignment_fields
+    replaced = _replaced(kind, resource, found.body)
+    after = _overlay(kind, resource, found.body, replaced)
+    body_fields = changed_fields(kind, found.body, after) if replaced else ()
+    fields = body_fields + secret_fields + assignment_fields
     return Change(
         resource.address,
         Action.UPDATE if fields else Action.NO_OP,
@@ -182,24 +184,29 @@ def _created(kind: Kind, resource: DesiredResource) -> Body:
     }
 
 
-def _overlay(kind: Kind, resource: DesiredResource, live: Body) -> Body:
-    """The complete body that a PUT replaces the live one with.
+def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
+    """The fields whose live value is not what the manifest asks for, with the value that it asks for.
 
     A field that equals canonically keeps the live spelling, so that a PUT changes nothing that the plan does not show.
     """
-    after = dict(kind.writable(live))
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
+    replaced = {}
     for name, field in kind.fields.items():
         if name not in resource.spec and not exclusive:
             continue
         wanted = resource.spec.get(name)
         if not same(field.canonical_value(wanted), field.canonical_value(live.get(name))):
-            after[name] = field.default if wanted is None else wanted
-    ignored: Body = after
+            replaced[name] = field.default if wanted is None else wanted
+    return replaced
+
+
+def _overlay(kind: Kind, resource: DesiredResource, live: Body, replaced: Body) -> Body:
+    """The complete body that a PUT replaces the live one with."""
+    after: Body = {**kind.writable(live), **replaced}
     for text in resource.policy.ignore:
         path = pointer_parts(text)
-        ignored = with_value_at(ignored, path, get_at(live, path))
-    return ignored
+        after = with_value_at(after, path, get_at(live, path))
+    return after
 
 
 def _secret_changes(
