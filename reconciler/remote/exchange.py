@@ -9,7 +9,8 @@ from reconciler.remote.answers import object_in, unusable
 from reconciler.remote.auth import Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept
 from reconciler.remote.messages import Answer, Call, Misshapen, Result
-from reconciler.remote.retry import THROTTLED, AdaptiveLimit, Retries, may_retry
+from reconciler.remote.retry import THROTTLED, Retries, may_retry
+from reconciler.remote.throttle import AdaptiveLimit
 from reconciler.remote.wire import Meter, Wire
 
 UNAUTHORIZED: Final = 401
@@ -99,7 +100,13 @@ class Exchange:
             attempt += 1
 
     def _send_in_slot(self, call: Call, token: Secret | None) -> Result:
-        with self._traffic.limit.slot() as era:
+        limit = self._traffic.limit
+        with limit.slot() as slot:
+            if slot.delay:
+                self._sleep(slot.delay)
             result = self._wire.send(call, token)
-        self._traffic.limit.report(era, throttled=isinstance(result, Answer) and result.status == THROTTLED)
+        if isinstance(result, Answer) and result.status == THROTTLED:
+            limit.throttled(slot)
+        else:
+            limit.served(result.seconds)
         return result

@@ -25,7 +25,8 @@ from reconciler.remote.exchange import Exchange, Seams, Traffic
 from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen
 from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
 from reconciler.remote.protocol import NO_FILTERS, WireBody
-from reconciler.remote.retry import AdaptiveLimit, Retries, RetryPolicy
+from reconciler.remote.retry import Retries, RetryPolicy
+from reconciler.remote.throttle import AdaptiveLimit
 from reconciler.remote.wire import Border, Limits, Meter, Sample, Stats, Wire, http_client
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")
@@ -231,7 +232,7 @@ def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTrans
     meter = Meter()
     http = _http(connection, Border(base_url, kind.METHODS), transport)
     wire = Wire(base_url, http, connection.limits, meter, seams.clock)
-    traffic = Traffic(AdaptiveLimit(at_a_time), Retries(connection.retries, seams.random), meter)
+    traffic = Traffic(AdaptiveLimit(at_a_time, seams.clock), Retries(connection.retries, seams.random), meter)
     exchange = Exchange(wire, (connection.credentials, connection.scope), traffic, seams)
     return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
 

@@ -1,4 +1,4 @@
-"""A failed attempt -> how long to wait before the next one, or not to try again; and how many requests at a time.
+"""A failed attempt -> how long to wait before the next one, or not to try again.
 
 Waits are drawn evenly from zero to a bound that doubles ("full jitter", AWS Architecture Blog, "Exponential Backoff
 And Jitter"), so that threads which failed together do not come back together. OrderCloud documents neither a rate
@@ -6,8 +6,7 @@ limit nor Retry-After; both are handled in case a gateway before it has them.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -127,56 +126,3 @@ class Retries:
         jitter = self._random() * min(policy.longest_pause, policy.first_pause * 2.0 ** (attempt - 1))
         wish = result.retry_after if isinstance(result, Answer) else None
         return jitter if wish is None else min(wish, policy.longest_retry_after) + jitter
-
-
-class AdaptiveLimit:
-    """How many requests may be on their way at a time: halved when the service throttles, grown back by successes.
-
-    Several requests of one burst may be throttled together; only the first of them halves. A slot knows the era it
-    was taken in, and each halving begins a new era.
-    """
-
-    def __init__(self, ceiling: int, *, successes_to_grow: int = 20) -> None:
-        self._ceiling = ceiling
-        self._successes_to_grow = successes_to_grow
-        self._free = threading.Condition()
-        self._limit = ceiling
-        self._busy = 0
-        self._era = 0
-        self._streak = 0
-
-    @property
-    def current(self) -> int:
-        """How many at a time just now."""
-        return self._limit
-
-    @contextmanager
-    def slot(self) -> Iterator[int]:
-        """Wait for a free slot and hold it; gives the era, for `report`."""
-        with self._free:
-            self._free.wait_for(lambda: self._busy < self._limit)
-            self._busy += 1
-            era = self._era
-        try:
-            yield era
-        finally:
-            with self._free:
-                self._busy -= 1
-                self._free.notify()
-
-    def report(self, era: int, *, throttled: bool) -> None:
-        """Note how a request of that era ended."""
-        with self._free:
-            if not throttled:
-                self._grow()
-            elif era == self._era:
-                self._limit = max(1, self._limit // 2)
-                self._era += 1
-                self._streak = 0
-
-    def _grow(self) -> None:
-        self._streak += 1
-        if self._streak >= self._successes_to_grow and self._limit < self._ceiling:
-            self._limit += 1
-            self._streak = 0
-            self._free.notify()

@@ -1,0 +1,194 @@
+"""How requests ended -> how many may be on their way at a time, and how fast they may start.
+
+OrderCloud publishes no rate limit, so the limit is found by what the service says. After the first 429 requests start
+at a pace: well below the rate that was refused, back to just under it soon, and beyond it slowly, as CUBIC (RFC 9438)
+does for TCP. A few refusals for each probe are the price of using nearly all of what the service gives. Without any
+429 nothing is delayed.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+_SHORTEST_CLIMB: Final = 4.0
+_LONGEST_CLIMB: Final = 15.0
+"""Seconds from a refusal back to the rate that was refused."""
+_REQUESTS_PER_CLIMB: Final = 600
+"""So that a probe, which costs a few refusals, comes about as rarely as once in so many requests."""
+_SOON: Final = 0.25
+"""A refusal within this part of a climb means that the rate is far off, and not just probed."""
+_FAR_OFF: Final = 0.5
+_PROBED: Final = 0.9
+"""What is left of a refused rate."""
+_GROWTH: Final = 0.5
+"""By what part of the refused rate the pace exceeds it, a whole climb later."""
+_REMEMBERED: Final = 32
+_ENOUGH: Final = 20
+_MORE: Final = 1.05
+_CUSHION: Final = 4.0
+"""Requests that are held back after a refusal, so that the service has room for those that come a little early."""
+_INSTANT: Final = 0.001
+
+
+class Pace:
+    """The rate at which requests may start; without a refusal as fast as they come. Not thread-safe."""
+
+    def __init__(self, now: float) -> None:
+        self._refused: float | None = None
+        """Requests per second, when the service last refused one."""
+        self._left = _FAR_OFF
+        self._climb = _SHORTEST_CLIMB
+        self._since = now
+        self._next_start = now
+        self._starts: deque[float] = deque(maxlen=_REMEMBERED)
+        self._served: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def rate(self, now: float) -> float | None:
+        """Requests per second; None: no bound is known."""
+        if self._refused is None:
+            return None
+        beyond = (now - self._since) / self._climb - 1
+        return self._refused * (1 + (_GROWTH if beyond > 0 else 1 - self._left) * beyond**3)
+
+    def delay(self, now: float) -> float:
+        """Book the next start; gives the seconds until then."""
+        rate = self.rate(now)
+        start = now if rate is None else max(now, self._next_start)
+        self._next_start = start + (1 / rate if rate else 0)
+        self._starts.append(start)
+        return start - now
+
+    def served(self, now: float) -> None:
+        """Note when a request was served."""
+        self._served.append(now)
+
+    def refused(self, now: float) -> None:
+        """Slow down: the first time from the rate of the last starts, later from the pace and what was served at it."""
+        rate = self.rate(now)
+        is_far_off = rate is None or now - self._since < _SOON * self._climb
+        self._refused = _per_second(self._starts, now) if rate is None else min(rate, self._could_be_served(now))
+        self._left = _FAR_OFF if is_far_off else _PROBED
+        probing = min(_LONGEST_CLIMB, _REQUESTS_PER_CLIMB / self._refused)
+        self._climb = _SHORTEST_CLIMB if is_far_off else max(_SHORTEST_CLIMB, probing)
+        self._since = now
+        self._served.clear()
+        self._next_start = max(now, self._next_start) + _CUSHION / self._refused
+
+    def _could_be_served(self, now: float) -> float:
+        """What has just been served, as far as that is known since the last refusal, and a little more."""
+        enough = len(self._served) >= _ENOUGH
+        return _MORE * _per_second(self._served, now) if enough else inf
+
+
+def _per_second(moments: deque[float], now: float) -> float:
+    return len(moments) / max(now - moments[0], _INSTANT) if moments else 1.0
+
+
+_FEW: Final = 50
+"""Answers before latency is judged at all, and between two judgements."""
+_LONG_MEMORY: Final = 200
+_SHORT_MEMORY: Final = 10
+_TIMES: Final = 2.0
+_SECONDS: Final = 0.25
+"""Latency has risen if it is that many times what it was, and that much more: local noise is no sign of a load."""
+
+
+class Latency:
+    """Notices that a service has become slower than it was (after Netflix's Gradient2 limit). Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._long = self._short = 0.0
+        self._noted = 0
+
+    def has_risen(self, seconds: float) -> bool:
+        """Take in the time of one answer; True at most once in `_FEW` answers."""
+        if not self._long:
+            self._long = self._short = seconds
+        self._long += (seconds - self._long) / _LONG_MEMORY
+        self._short += (seconds - self._short) / _SHORT_MEMORY
+        self._noted += 1
+        if self._noted < _FEW or self._short < _TIMES * self._long or self._short < self._long + _SECONDS:
+            return False
+        self._noted = 0
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The right to send one request."""
+
+    era: int
+    delay: float
+    """Seconds to wait before sending it."""
+
+
+class AdaptiveLimit:
+    """How many requests may be on their way at a time, and when the next may start. Thread-safe.
+
+    It is halved when the service throttles, reduced by a quarter when answers have become much slower, and grown back
+    by successes. Several requests of one burst may be throttled together; only the first of them counts: a slot knows
+    the era it was taken in, and each halving begins a new era.
+    """
+
+    def __init__(self, ceiling: int, clock: Callable[[], float], *, successes_to_grow: int = 20) -> None:
+        self._ceiling = ceiling
+        self._clock = clock
+        self._successes_to_grow = successes_to_grow
+        self._free = threading.Condition()
+        self._pace = Pace(clock())
+        self._latency = Latency()
+        self._limit = ceiling
+        self._busy = 0
+        self._era = 0
+        self._streak = 0
+
+    @property
+    def current(self) -> int:
+        """How many at a time just now."""
+        return self._limit
+
+    @contextmanager
+    def slot(self) -> Iterator[Slot]:
+        """Wait for a free slot and hold it."""
+        with self._free:
+            self._free.wait_for(lambda: self._busy < self._limit)
+            self._busy += 1
+            slot = Slot(self._era, self._pace.delay(self._clock()))
+        try:
+            yield slot
+        finally:
+            with self._free:
+                self._busy -= 1
+                self._free.notify()
+
+    def throttled(self, slot: Slot) -> None:
+        """Note that the service refused a request for being one too many."""
+        with self._free:
+            if slot.era == self._era:
+                self._shrink(self._limit // 2)
+                self._pace.refused(self._clock())
+
+    def served(self, seconds: float) -> None:
+        """Note that a request came to an end that took so long."""
+        with self._free:
+            self._pace.served(self._clock())
+            if self._latency.has_risen(seconds):
+                self._shrink(self._limit * 3 // 4)
+            else:
+                self._grow()
+
+    def _shrink(self, limit: int) -> None:
+        self._limit = max(1, limit)
+        self._era += 1
+        self._streak = 0
+
+    def _grow(self) -> None:
+        self._streak += 1
+        if self._streak >= self._successes_to_grow and self._limit < self._ceiling:
+            self._limit += 1
+            self._streak = 0
+            self._free.notify()
