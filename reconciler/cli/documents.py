@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from reconciler.cli.streams import wants_colour
+from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
 from reconciler.render import FORMATS
-from reconciler.render.format import PlanWriter, ResultWriter, ValidationWriter
+from reconciler.render.format import DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
 
@@ -23,7 +24,7 @@ def _plan_file(plan: Plan, _digest: str, _style: Style) -> str:
 
 _FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}
 PLANS: Final = {name: known.plan for name, known in FORMATS.items() if known.plan} | _FILE
-DRIFTS: Final = {name: known.drift for name, known in FORMATS.items() if known.drift} | _FILE
+DRIFTS: Final[Mapping[str, DriftWriter]] = {name: known.drift for name, known in FORMATS.items() if known.drift}
 RESULTS: Final[Mapping[str, ResultWriter]] = {name: known.result for name, known in FORMATS.items() if known.result}
 VALIDATIONS: Final[Mapping[str, ValidationWriter]] = {
     name: known.validation for name, known in FORMATS.items() if known.validation
@@ -36,7 +37,16 @@ def style_of_stdout() -> Style:
 
 
 def plan_text(write: PlanWriter, plan: Plan, style: Style) -> str:
-    """A plan or its drift; the digest is worked out only where guards ask for an acknowledgement."""
+    """A plan; the digest is worked out only where guards ask for an acknowledgement."""
+    return write(plan, _digest(plan), style)
+
+
+def drift_text(write: DriftWriter, drift: Drift, style: Style) -> str:
+    """Drift, with the digest of its plan as above."""
+    return write(drift, _digest(drift.plan), style)
+
+
+def _digest(plan: Plan) -> str:
     from reconciler.planfile import plan_digest  # noqa: PLC0415  # brings the schema checker along
 
-    return write(plan, plan_digest(plan) if plan.guards else "", style)
+    return plan_digest(plan) if plan.guards else ""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
+from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Plan
 
@@ -38,6 +39,11 @@ MEANINGS: Final = {
 def of_plan(plan: Plan, *, detailed: bool) -> ExitCode:
     """Count from the very changes that are shown."""
     return ExitCode.CHANGES if detailed and plan.has_changes else ExitCode.DONE
+
+
+def of_drift(drift: Drift) -> ExitCode:
+    """Count from the very deviations that are shown."""
+    return ExitCode.CHANGES if drift.has_drift else ExitCode.DONE
 
 
 _BY_WEIGHT: Final = (ExitCode.DONE, ExitCode.CHANGES, ExitCode.PLAN_REFUSED, ExitCode.REFUSED, ExitCode.ERROR)

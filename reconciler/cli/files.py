@@ -10,6 +10,20 @@ from reconciler.errors import ReconcilerError
 _SIGNS_OF_A_PLAN: Final = (b'"format_version"', b'"resource_changes"')
 
 
+def read_file(path: Path) -> str:
+    """Read a text.
+
+    Raises:
+        ReconcilerError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ReconcilerError(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
+
+
 def write_file(path: Path, text: str) -> None:
     """Write a file with mode 0600 in place of what was there; a crash leaves the old one.
 

@@ -81,8 +81,7 @@ class Session:
     @property
     def plan_key(self) -> bytes | None:
         """What keys the fingerprints of secrets in plans."""
-        key = os.environ.get(_KEY_VARIABLE)
-        return key.encode() if key else None
+        return plan_key()
 
     @property
     def resolve(self) -> Resolver:
@@ -118,6 +117,12 @@ class Session:
     def writer(self) -> AbstractContextManager[WriteRemote]:
         """Open a connection that writes."""
         return connect.writer(self.environment, self.root)
+
+
+def plan_key() -> bytes | None:
+    """What the user keys fingerprints and signatures with."""
+    key = os.environ.get(_KEY_VARIABLE)
+    return key.encode() if key else None
 
 
 def _environment_of(saved: Plan | None, config: Config) -> str | None:

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.cli import exit as codes
-from reconciler.cli.documents import plan_text
+from reconciler.cli.documents import DRIFTS, drift_text, plan_text
 from reconciler.cli.environment import configuration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common
 from reconciler.cli.session import Session
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.drift import Drift
+from reconciler.model.plan import Plan
 from reconciler.render.format import PlanWriter
 from reconciler.render.several import SEVERAL, Planned
 from reconciler.render.style import Style
@@ -51,6 +53,21 @@ def several_text(planned: Sequence[Planned], format_name: str, writers: Mapping[
     write = writers[format_name]
     shown = [replace(one, text=plan_text(write, one.plan, style)) if one.plan else one for one in planned]
     return SEVERAL[format_name](shown, style)
+
+
+def several_drift(
+    planned: Sequence[Planned], see: Callable[[Plan], Drift], format_name: str, style: Style
+) -> tuple[str, ExitCode]:
+    """The drift of all of them in one format, and the worst of the codes."""
+    drifts = {one.environment: see(one.plan) for one in planned if one.plan}
+    shown = [
+        replace(one, text=drift_text(DRIFTS[format_name], drifts[one.environment], style), noun="drift")
+        if one.plan
+        else one
+        for one in planned
+    ]
+    found = [*map(codes.of_drift, drifts.values()), *(ExitCode(one.error.exit_code) for one in planned if one.error)]
+    return SEVERAL[format_name](shown, style), codes.worst(found)
 
 
 def several_code(planned: Sequence[Planned], *, detailed: bool) -> ExitCode:

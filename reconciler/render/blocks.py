@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
+from reconciler.model.resource import Address
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone
 from reconciler.render.values import show, show_member, show_pair
@@ -68,6 +70,10 @@ DRIFT_WORDS: Final = Words(
     marked=frozenset({Action.UPDATE}),
 )
 
+Notes: TypeAlias = Mapping[tuple[Address, str], str]
+"""Address and JSON pointer, which is empty for the whole -> what else is said there, finished."""
+NO_NOTES: Final[Notes] = MappingProxyType({})
+
 _SIGNS: Final = {
     Action.CREATE: ("+", Tone.CREATE),
     Action.UPDATE: ("~", Tone.UPDATE),
@@ -75,15 +81,20 @@ _SIGNS: Final = {
 }
 
 
-def change_block(change: Change, words: Words, style: Style) -> Iterator[str]:
+def change_block(change: Change, words: Words, style: Style, notes: Notes = NO_NOTES) -> Iterator[str]:
     """The lines about one resource that a plan writes to."""
     sign, tone = _SIGNS[change.action]
     head = style.paint(tone, f"{sign} {words.verbs[change.action]} {escape(str(change.address))}")
-    yield f"{head} ({_identification(change)})"
+    yield f"{head} ({_identification(change)}){_note(notes, change, '')}"
     if change.action is Action.DELETE:
         yield from _going(change, style)
     else:
-        yield from _field_lines(change, words, style)
+        yield from _field_lines(change, words, style, notes)
+
+
+def _note(notes: Notes, change: Change, at: str) -> str:
+    note = notes.get((change.address, at))
+    return f"  {note}" if note else ""
 
 
 def _identification(change: Change) -> str:
@@ -103,10 +114,11 @@ def _going(change: Change, style: Style) -> Iterator[str]:
         yield f"    {escape(name):<{width}}  {style.paint(Tone.DELETE, show(value))}"
 
 
-def _field_lines(change: Change, words: Words, style: Style) -> Iterator[str]:
+def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> Iterator[str]:
     width = _width(_field_name(field) for field in change.fields)
     for field in change.fields:
         mark = f"  {style.paint(Tone.ALARM, words.mark)}" if is_marked(change, field, words) else ""
+        mark += _note(notes, change, field.pointer)
         name = f"{_field_name(field):<{width}}"
         shown = _secret(change, field, words) if field.sensitive else _difference(change, field, words)
         yield f"    {name}  {shown}{mark}".rstrip() if shown else f"    {name}{mark}".rstrip()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.render.report import Report
@@ -14,6 +15,8 @@ from reconciler.render.style import Style
 
 PlanWriter: TypeAlias = Callable[[Plan, str, Style], str]
 """Is given the plan and its digest in hexadecimal, which may be empty where the plan has no findings of guards."""
+DriftWriter: TypeAlias = Callable[[Drift, str, Style], str]
+"""Is given the drift and the digest of its plan, as above."""
 ResultWriter: TypeAlias = Callable[[ApplyResult, Style], str]
 ValidationWriter: TypeAlias = Callable[[Report, Style], str]
 
@@ -24,6 +27,6 @@ class Format:
 
     name: str
     plan: PlanWriter | None = None
-    drift: PlanWriter | None = None
+    drift: DriftWriter | None = None
     result: ResultWriter | None = None
     validation: ValidationWriter | None = None

@@ -13,6 +13,7 @@ from reconciler.model.diagnostic import Waiver
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import FieldChange
+from reconciler.render.drift import document as drift_document
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style
@@ -97,4 +98,4 @@ def _text(document: Mapping[str, Json]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-JSON: Final = Format("json", result=result, validation=validation)
+JSON: Final = Format("json", drift=drift_document, result=result, validation=validation)

@@ -47,7 +47,9 @@ class Planned:
     plan: Plan | None
     error: ReconcilerError | None = None
     text: str = ""
-    """The plan in the format of the whole document."""
+    """The plan, or the drift that it comes to, in the format of the whole document."""
+    noun: str = "plan"
+    """What the text is called in a JSON document."""
 
 
 _STATES: Final = {
@@ -152,7 +154,7 @@ def document(planned: Sequence[Planned], _style: Style) -> str:
 
 def _environment(one: Planned) -> Json:
     if one.error is None:
-        return {"environment": one.environment, "plan": json.loads(one.text)}
+        return {"environment": one.environment, one.noun: json.loads(one.text)}
     faults = one.error.diagnostics if isinstance(one.error, InputError) else ()
     error: Json = {
         "exit_code": one.error.exit_code,

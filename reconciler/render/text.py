@@ -7,9 +7,21 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from reconciler.model.diagnostic import Severity
+from reconciler.model.drift import Deviation, Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, Plan
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, change_block, few, finding_block, is_marked, named
+from reconciler.model.plan import Action, Change, Plan
+from reconciler.render.blocks import (
+    DRIFT_WORDS,
+    NO_NOTES,
+    PLAN_WORDS,
+    Notes,
+    Words,
+    change_block,
+    few,
+    finding_block,
+    is_marked,
+    named,
+)
 from reconciler.render.escape import escape, joined
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
@@ -21,28 +33,57 @@ from reconciler.render.values import show_pair
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
     """A plan as people know it from Terraform: a block for each resource that would be written, then the totals."""
-    return joined([*_body(plan, PLAN_WORDS, style), *_guards(plan, digest, style), *_plan_summary(plan, style)])
+    return joined(
+        [*_body(plan, plan.changes, PLAN_WORDS, style), *_guards(plan, digest, style), *_plan_summary(plan, style)]
+    )
 
 
-def drift(plan: Plan, digest: str, style: Style) -> str:
-    """The same plan seen from the other side: in what the service differs from the manifests."""
-    return joined([*_body(plan, DRIFT_WORDS, style), *_guards(plan, digest, style), *_drift_summary(plan, style)])
+def drift(drift: Drift, digest: str, style: Style) -> str:
+    """The same plan seen from the other side: in what the service differs from the manifests, and who moved."""
+    plan, changes = drift.plan, drift.changes
+    notes = {(one.address, one.pointer): note for one in drift.deviations if (note := _side(one, style))}
+    return joined(
+        [
+            *_body(plan, changes, DRIFT_WORDS, style, notes),
+            *_guards(plan, digest, style),
+            *_drift_summary(drift, changes, style),
+        ]
+    )
 
 
-def _body(plan: Plan, words: Words, style: Style) -> Iterator[str]:
-    binding = plan.binding
+_SIDES: Final = {
+    Side.GIT_AHEAD: ("git is ahead", Tone.QUIET),
+    Side.LIVE_DRIFTED: ("live drifted", Tone.ALARM),
+    Side.BOTH: ("both moved", Tone.ALARM),
+}
+
+
+def _side(deviation: Deviation, style: Style) -> str:
+    if deviation.side not in _SIDES:
+        return ""
+    words, tone = _SIDES[deviation.side]
+    return style.paint(tone, f"[{words}]")
+
+
+def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, notes: Notes = NO_NOTES) -> Iterator[str]:
+    binding, changes = plan.binding, list(changes)
     yield (
         f"Environment {escape(binding.environment)}: "
         f"marketplace {escape(binding.marketplace)} at {escape(binding.base_url)}"
     )
     yield ""
-    for change in plan.changes:
+    for change in changes:
         if change.action.writes:
-            yield from change_block(change, words, style)
+            yield from change_block(change, words, style, notes)
             yield ""
-    unmanaged = [named(change) for change in plan.changes if change.action is Action.UNMANAGED]
+    unmanaged = [_with_note(change, notes) for change in changes if change.action is Action.UNMANAGED]
     yield from _section("Unmanaged (live, in no manifest; left alone):", few(unmanaged), style)
     yield from _section("Warnings:", map(escape, plan.warnings), style)
+
+
+def _with_note(change: Change, notes: Notes) -> str:
+    note = notes.get((change.address, ""))
+    return f"{named(change)}  {note}" if note else named(change)
 
 
 def _section(title: str, lines: Iterable[str], style: Style) -> Iterator[str]:
@@ -64,35 +105,51 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
 def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
     count = plan.summary
     if not plan.has_changes:
-        yield f"{style.paint(Tone.STRONG, 'No changes.')} {_in_step(plan)}"
+        yield f"{style.paint(Tone.STRONG, 'No changes.')} {_in_step(count.no_op, count.unmanaged)}"
         return
     yield (
         f"{style.paint(Tone.STRONG, 'Plan:')} {count.create} to create, {count.update} to update, "
         f"{count.delete} to delete; {count.no_op} in step, {count.unmanaged} unmanaged."
     )
-    yield from _alarm(plan, PLAN_WORDS, "lets in more than before", "let in more than before", style)
+    yield from _alarm(plan.changes, PLAN_WORDS, "lets in more than before", "let in more than before", style)
 
 
-def _drift_summary(plan: Plan, style: Style) -> Iterator[str]:
-    count = plan.summary
-    if not plan.has_changes:
-        yield f"{style.paint(Tone.STRONG, 'No drift.')} {_in_step(plan)}"
-        return
-    yield (
-        f"{style.paint(Tone.STRONG, 'Drift:')} {count.create} missing, {_number(count.update, 'differs', 'differ')}, "
-        f"{count.delete} still there; {count.no_op} in step, {count.unmanaged} unmanaged."
-    )
-    yield from _alarm(plan, DRIFT_WORDS, "lets in more than wanted", "let in more than wanted", style)
+def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> Iterator[str]:
+    plan, count = drift.plan, drift.count
+    unmanaged = count(DriftKind.UNMANAGED)
+    if drift.has_drift:
+        yield (
+            f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING)} missing, "
+            f"{_number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS)} still there; "
+            f"{drift.in_step} in step, {unmanaged} unmanaged."
+        )
+        yield from _alarm(changes, DRIFT_WORDS, "lets in more than wanted", "let in more than wanted", style)
+    elif drift.left_out:
+        yield f"{style.paint(Tone.STRONG, 'No new drift.')} {_in_step(drift.in_step, unmanaged)}"
+    else:
+        yield f"{style.paint(Tone.STRONG, 'No drift.')} {_in_step(plan.summary.no_op, plan.summary.unmanaged)}"
+    yield from _left_out(drift)
 
 
-def _in_step(plan: Plan) -> str:
-    count = plan.summary
-    unmanaged = f", {count.unmanaged} unmanaged" if count.unmanaged else ""
-    return f"{_number(count.no_op, 'resource is', 'resources are')} in step{unmanaged}."
+def _left_out(drift: Drift) -> Iterator[str]:
+    """What is not shown, and what the sides were judged by."""
+    if drift.accepted:
+        yield f"{_number(drift.accepted, 'deviation is', 'deviations are')} known to the baseline."
+    if drift.unmoved:
+        words = _number(drift.unmoved, "deviation has", "deviations have")
+        yield f"{words} not come from the service since the last apply."
+    if drift.receipt:
+        commit = f" of commit {escape(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
+        yield f"The last apply was at {escape(drift.receipt.created_at)}{commit}."
 
 
-def _alarm(plan: Plan, words: Words, one: str, many: str, style: Style) -> Iterator[str]:
-    marked = sum(any(is_marked(change, field, words) for field in change.fields) for change in plan.changes)
+def _in_step(in_step: int, unmanaged: int) -> str:
+    also = f", {unmanaged} unmanaged" if unmanaged else ""
+    return f"{_number(in_step, 'resource is', 'resources are')} in step{also}."
+
+
+def _alarm(changes: Iterable[Change], words: Words, one: str, many: str, style: Style) -> Iterator[str]:
+    marked = sum(any(is_marked(change, field, words) for field in change.fields) for change in changes)
     if marked:
         text = f"{marked} of them {one if marked == 1 else many}: see {words.mark}."
         yield style.paint(Tone.ALARM, text)

@@ -11,7 +11,10 @@ from typing import Final
 
 import pytest
 
+from reconciler import drifts
+from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
+from reconciler.model.drift import Applied, Receipt, hashes_of
 from reconciler.model.json import ABSENT
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Plan, SecretIntent
@@ -109,6 +112,32 @@ PLANS: Final = {
     "many-unmanaged": Plan(tuple(change(f"client {n:02}", Action.UNMANAGED) for n in range(13)), BINDING),
     "hostile": Plan((HOSTILE,), BINDING, (), ("::warning::\x9b",)),
 }
+RECEIPT: Final = Receipt(
+    "2026-11-01T02:00:00Z",
+    "staging",
+    BINDING.base_url,
+    BINDING.marketplace,
+    "e" * 64,
+    "1" * 40,
+    is_complete=True,
+    resources=(Applied(UPDATE.address, ID, hashes_of({"Active": True, "AccessTokenDuration": 700, "xp": {}})),),  # type: ignore[arg-type]  # no value of it is absent
+)
+
+
+def fingerprints(case: str) -> list[str]:
+    return [one.fingerprint for one in drifts.find(PLANS[case], KINDS).deviations]
+
+
+DRIFTS: Final = {case: drifts.find(plan, KINDS) for case, plan in PLANS.items()} | {
+    "with-receipt": drifts.find(PLANS["everything"], KINDS, RECEIPT),
+    "since-receipt": drifts.find(PLANS["everything"], KINDS, RECEIPT, since_receipt=True),
+    "with-baseline": drifts.find(
+        PLANS["everything"],
+        KINDS,
+        baseline=[one.fingerprint for one in drifts.find(PLANS["everything"], KINDS).deviations[1:-2]],
+    ),
+    "all-in-baseline": drifts.find(PLANS["update"], KINDS, baseline=fingerprints("update")),
+}
 LOST: Final = (
     field("/AccessTokenDuration", 700, 600),
     field("/xp/new", 1, ABSENT),
@@ -154,7 +183,7 @@ def documents(style: Style) -> dict[str, str]:
     texts: dict[str, str] = {}
     for name, known in FORMATS.items():
         texts |= {f"{case}.plan.{name}": known.plan(plan, DIGEST, style) for case, plan in PLANS.items() if known.plan}
-        texts |= {f"{case}.drift.{name}": known.drift(p, DIGEST, style) for case, p in PLANS.items() if known.drift}
+        texts |= {f"{case}.drift.{name}": known.drift(d, DIGEST, style) for case, d in DRIFTS.items() if known.drift}
         texts |= {f"{case}.result.{name}": known.result(r, style) for case, r in RESULTS.items() if known.result}
         texts |= {f"{case}.check.{name}": known.validation(r, style) for case, r in REPORTS.items() if known.validation}
     return texts

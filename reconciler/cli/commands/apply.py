@@ -1,5 +1,6 @@
 """A saved plan, or manifests and a service -> changes of the service, and what became of each."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from reconciler.cli.ask import is_confirmed, somebody_is_there
 from reconciler.cli.documents import PLANS, RESULTS, plan_text, style_of_stdout
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.files import is_plan
+from reconciler.cli.files import is_plan, write_file
 from reconciler.cli.options import Common, common_options, file_name, format_option, text, unknown_roles_option
 from reconciler.cli.progress import progress
 from reconciler.cli.selecting import selection_of, selection_options
@@ -35,6 +36,7 @@ Examples:
   reconciler apply --env staging                   # plans, shows it, asks
   reconciler apply --env staging --auto-approve    # plans and does not ask
   reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
+  reconciler apply plan.json --receipt receipt.json    # for drift --receipt: tells later who moved
   reconciler apply plan.json --ack 0123456789ab    # accepts what the guards object to in this very plan
 
 Ctrl-C starts no more changes, finishes those on their way, shows what is left and exits with 130.
@@ -44,6 +46,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @click.option("--ack", type=text, metavar="DIGITS", help="Accept the guards' findings: the plan's first 12 digits.")
 @click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
+@click.option("--receipt", type=file_name, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt.")
 @format_option(list(RESULTS))
 @selection_options
 @unknown_roles_option
@@ -56,6 +59,7 @@ def command(  # noqa: PLR0913  # one for each option
     auto_approve: bool,
     ack: str | None,
     keep_going: bool,
+    receipt: Path | None,
     format_name: str,
     only: tuple[str, ...],
     selector: dict[str, str],
@@ -80,8 +84,23 @@ def command(  # noqa: PLR0913  # one for each option
     with session.writer() as remote:
         plan = _checked(session, saved, remote) if saved else _approved(session, remote, ack, ask=not auto_approve)
         result = _carry_out(session, remote, plan, ack, keep_going=keep_going)
+    if receipt:
+        _keep_receipt(receipt, session, plan, result)
     _show(result, format_name)
     return codes.of_result(result)
+
+
+def _keep_receipt(path: Path, session: "Session", plan: "Plan", result: "ApplyResult") -> None:
+    """Write the receipt. Where that fails, the exit code is still that of what was done to the service."""
+    from reconciler import drifts, receiptfile  # noqa: PLC0415  # see main
+    from reconciler.kinds import KINDS  # noqa: PLC0415
+    from reconciler.planfile import timestamp  # noqa: PLC0415
+
+    kept = drifts.receipt_of(plan, result, session.loaded.desired, KINDS, timestamp(datetime.now(UTC)))
+    try:
+        write_file(path, receiptfile.dumps(kept, session.plan_key))
+    except ReconcilerError as error:
+        tell(failure(error, style_of_stderr()))
 
 
 def _show(result: "ApplyResult", format_name: str) -> None:

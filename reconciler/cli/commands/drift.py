@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.documents import DRIFTS, plan_text, style_of_stdout
+from reconciler.cli.documents import DRIFTS, drift_text, style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, environments_options, format_option, paths_argument, unknown_roles_option
+from reconciler.cli.options import (
+    Common,
+    environments_options,
+    file_name,
+    format_option,
+    paths_argument,
+    unknown_roles_option,
+)
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.streams import emit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.cli.drifting import Lens
     from reconciler.cli.session import Session
 
 
@@ -26,43 +34,59 @@ if TYPE_CHECKING:
 Examples:
   reconciler drift --env production
   reconciler drift --env staging --format json > drift.json
+  reconciler drift --baseline drift.json           # only what is new since that document
+  reconciler drift --receipt receipt.json          # who moved: git, the service, or both
   reconciler drift --selector team=web             # or by address: --only 'ApiClient/store*'
   reconciler drift --env-all                       # or several: --env staging --env production
 
-Exit codes: 0 no drift, 1 error, 2 drift. Unmanaged resources are named, and are no drift.
+Exit codes: 0 no drift, 1 error, 2 drift. Unmanaged resources are named, and are no drift. What the baseline knows, and
+what --since-receipt leaves out, does not count.
 """,
 )
 @paths_argument
+@click.option("--baseline", type=file_name, metavar="FILE", help="Leave out what this earlier JSON document has.")
+@click.option("--receipt", type=file_name, metavar="FILE", help="What apply --receipt wrote: tells which side moved.")
+@click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @format_option(list(DRIFTS))
 @selection_options
 @unknown_roles_option
 @environments_options
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913  # one for each option
     common: Common,
     paths: tuple[Path, ...],
     *,
+    baseline: Path | None,
+    receipt: Path | None,
+    since_receipt: bool,
     format_name: str,
     only: tuple[str, ...],
     selector: dict[str, str],
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Say in what the service differs from the manifests: the plan, seen from the other side. Reads only."""
-    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+    """Say in what the service differs from the manifests: the plan, seen from the other side. Reads only.
+
+    Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself changes.
+    """
+    from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
+    from reconciler.cli.session import Session, plan_key  # noqa: PLC0415
 
     selection = selection_of(only, selector)
+    lens = Lens.of_files(baseline, receipt, plan_key(), since_receipt=since_receipt)
     open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
     if common.is_of_several:
-        return _of_several(common, open_session, format_name)
-    plan = open_session(common).plan()
-    emit(plan_text(DRIFTS[format_name], plan, style_of_stdout()))
-    return codes.of_plan(plan, detailed=True)
+        return _of_several(common, open_session, lens, format_name)
+    drift = lens.see(open_session(common).plan())
+    emit(drift_text(DRIFTS[format_name], drift, style_of_stdout()))
+    return codes.of_drift(drift)
 
 
-def _of_several(common: Common, open_session: "Callable[[Common], Session]", format_name: str) -> ExitCode:
-    from reconciler.cli.several import check_format, plan_each, several_code, several_text  # noqa: PLC0415  # see main
+def _of_several(
+    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", format_name: str
+) -> ExitCode:
+    from reconciler.cli.several import check_format, plan_each, several_drift  # noqa: PLC0415  # see main
 
     check_format(format_name)
-    planned = plan_each(common, open_session)
-    emit(several_text(planned, format_name, DRIFTS, style_of_stdout()))
-    return several_code(planned, detailed=True)
+    text, code = several_drift(plan_each(common, open_session), lens.see, format_name, style_of_stdout())
+    emit(text)
+    return code

@@ -1,0 +1,77 @@
+"""A baseline, a receipt and what was asked for -> a way of seeing plans as drift."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from reconciler import drifts, receiptfile
+from reconciler.cli.files import read_file
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.kinds import KINDS
+from reconciler.model.drift import Drift, Receipt
+from reconciler.model.plan import Plan
+from reconciler.render.drift import FORMAT_VERSION
+
+_HINT: Final = "write one with: reconciler drift --format json > FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """How drift is seen in one run."""
+
+    baseline: frozenset[str] = frozenset()
+    receipt: Receipt | None = None
+    since_receipt: bool = False
+
+    @classmethod
+    def of_files(cls, baseline: Path | None, receipt: Path | None, key: bytes | None, *, since_receipt: bool) -> Self:
+        """Read both files, where they are named.
+
+        Raises:
+            UsageError: something is asked for that a file is needed for.
+            ReconcilerError: a file cannot be read, or is something else.
+        """
+        if since_receipt and not receipt:
+            raise UsageError("--since-receipt needs the receipt of an apply", hint="add --receipt FILE")
+        known = fingerprints(read_file(baseline), str(baseline)) if baseline else frozenset()
+        past = receiptfile.loads(read_file(receipt), str(receipt), key) if receipt else None
+        return cls(known, past, since_receipt)
+
+    def see(self, plan: Plan) -> Drift:
+        """See a plan as drift.
+
+        Raises:
+            ReconcilerError: the receipt is one of another environment or marketplace.
+        """
+        if self.receipt:
+            receiptfile.check(self.receipt, plan.binding)
+        return drifts.find(plan, KINDS, self.receipt, baseline=self.baseline, since_receipt=self.since_receipt)
+
+
+def fingerprints(text: str, name: str) -> frozenset[str]:
+    """Read a baseline: the JSON of drift, of one environment or of several; whoever keeps it may take entries out.
+
+    Raises:
+        ReconcilerError: it is neither.
+    """
+    try:
+        found: Any = json.loads(text)
+        parts = (
+            [one["drift"] for one in found["environments"] if "drift" in one] if "environments" in found else [found]
+        )
+        versions = {str(part["format_version"]).partition(".")[0] for part in parts}
+        known = frozenset(_texts(one["fingerprint"] for part in parts for one in part["deviations"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ReconcilerError(f"{name} is no baseline", hint=_HINT) from error
+    if versions - {FORMAT_VERSION.partition(".")[0]}:
+        raise ReconcilerError(f"{name} is of another format of drift than {FORMAT_VERSION}", hint=_HINT)
+    return known
+
+
+def _texts(values: Iterable[object]) -> Iterable[str]:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError
+        yield value

@@ -1,0 +1,210 @@
+"""Plan x receipt of the last apply x baseline -> drift: what deviates, which side moved, and what of it is shown. Pure.
+
+There is no state file. Without a receipt the service is compared with the manifests, and nobody knows who moved. With
+one, a value that the service has is looked up among the hashes of what was applied, and so is the one that git wants.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from reconciler.kinds import Field, Kind
+from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt, Side, fingerprint, hashes_of
+from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer_parts
+from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.plan import Action, Change, FieldChange, Plan
+from reconciler.model.resource import Address, DesiredState
+
+_KINDS: Final = {
+    Action.CREATE: DriftKind.MISSING,
+    Action.DELETE: DriftKind.SURPLUS,
+    Action.UNMANAGED: DriftKind.UNMANAGED,
+}
+_ASSIGNMENTS: Final = "assignments"
+_UNMOVED: Final = frozenset({Side.GIT_AHEAD, Side.NEITHER})
+"""The service is as the apply left it."""
+
+
+def find(
+    plan: Plan,
+    kinds: Mapping[str, Kind],
+    receipt: Receipt | None = None,
+    *,
+    baseline: Collection[str] = (),
+    since_receipt: bool = False,
+) -> Drift:
+    """See a plan as drift.
+
+    Args:
+        plan: of this moment.
+        kinds: by name.
+        receipt: of the last apply, if there is one.
+        baseline: fingerprints of what is known and not to be shown again.
+        since_receipt: show only what moved in the service since the receipt, or may have.
+    """
+    past = _Past(receipt) if receipt else None
+    found = [deviation for change in plan.changes for deviation in _deviations(plan, change, kinds, past)]
+    new = [one for one in found if one.fingerprint not in baseline]
+    shown = [one for one in new if not (since_receipt and one.side in _UNMOVED)]
+    facts = receipt.facts if receipt else None
+    return Drift(plan, tuple(shown), len(found) - len(new), len(new) - len(shown), facts)
+
+
+def _deviations(plan: Plan, change: Change, kinds: Mapping[str, Kind], past: "_Past | None") -> Iterator[Deviation]:
+    environment = plan.binding.environment
+    if change.action is Action.UPDATE:
+        judge = _Judge(change, kinds[change.address.kind], past)
+        for field in change.fields:
+            live, wanted = judge.sides(field)
+            known_by = fingerprint(environment, DriftKind.CHANGED, change.address, field.pointer, live, wanted)
+            yield Deviation(DriftKind.CHANGED, change, field, known_by, judge.who_moved(field, live, wanted))
+    elif change.action in _KINDS:
+        kind = _KINDS[change.action]
+        known_by = fingerprint(environment, kind, _steady(change), "", ABSENT, ABSENT)
+        side = _whole_side(change, kind, kinds[change.address.kind], past) if past else Side.UNKNOWN
+        yield Deviation(kind, change, None, known_by, side)
+
+
+def _steady(change: Change) -> Address:
+    """The address, of an unmanaged object in lower case: OrderCloud writes its id now in one case, now in another."""
+    address = change.address
+    return replace(address, name=address.name.casefold()) if change.action is Action.UNMANAGED else address
+
+
+class _Past:
+    """A receipt, ready for many questions."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        self.applied = {one.address: one for one in receipt.resources}
+        self.ids = {one.id.casefold() for one in receipt.resources if one.id}
+        self.unmanaged = frozenset(receipt.unmanaged)
+        self._is_complete = receipt.is_complete
+
+    def unheard_of(self, otherwise: Side) -> Side:
+        """What follows from a receipt's silence, if it speaks of everything that there was."""
+        return otherwise if self._is_complete else Side.UNKNOWN
+
+
+def _side(*, git: bool, live: bool) -> Side:
+    """Name who moved."""
+    if git and live:
+        return Side.BOTH
+    return Side.GIT_AHEAD if git else Side.LIVE_DRIFTED if live else Side.NEITHER
+
+
+def _whole_side(change: Change, kind: DriftKind, table: Kind, past: _Past) -> Side:
+    """Who made an object come or go."""
+    applied = past.applied.get(change.address)
+    match kind:
+        case DriftKind.UNMANAGED:
+            return _stranger_side(change, past)
+        case DriftKind.MISSING if applied and applied.hashes is not None:
+            return _side(git=_asks_for_more(table, change.after or {}, applied), live=True)
+        case DriftKind.SURPLUS if applied and applied.hashes is None:
+            return Side.LIVE_DRIFTED
+        case _:
+            return Side.GIT_AHEAD if applied else past.unheard_of(Side.GIT_AHEAD)
+
+
+def _stranger_side(change: Change, past: _Past) -> Side:
+    address = str(_steady(change))
+    if address in past.unmanaged:
+        return Side.NEITHER
+    return Side.GIT_AHEAD if str(change.id).casefold() in past.ids else past.unheard_of(Side.LIVE_DRIFTED)
+
+
+def _asks_for_more(kind: Kind, wanted: Body, applied: Applied) -> bool:
+    """Whether a manifest names a field that is not as it was applied."""
+    canonical = kind.canonical(wanted)
+    return any(hashes_of(canonical[name]) != get_at(applied.hashes, (name,)) for name in wanted if name in canonical)
+
+
+class _Judge:
+    """Compares the two sides of one resource's fields with what was applied."""
+
+    def __init__(self, change: Change, kind: Kind, past: "_Past | None") -> None:
+        self._kind = kind
+        self._past = past
+        self._applied = past.applied.get(change.address) if past else None
+
+    def sides(self, field: FieldChange) -> tuple[Json | Absent, Json | Absent]:
+        """The canonical values, live and wanted; of a secret nothing is known."""
+        path = pointer_parts(field.pointer)
+        if path[0] == _ASSIGNMENTS:
+            live, wanted = (_parties(side) if is_array(side) else side for side in (field.before, field.after))
+            return live, wanted
+        known = self._kind.fields.get(path[0]) if len(path) == 1 else None  # what is in an object is as it is
+        return _canonical(known, field.before), _canonical(known, field.after)
+
+    def who_moved(self, field: FieldChange, live: Json | Absent, wanted: Json | Absent) -> Side:
+        """Compare both with what was applied."""
+        if self._past is None or field.sensitive:
+            return Side.UNKNOWN
+        if self._applied is None:
+            return self._past.unheard_of(Side.GIT_AHEAD)
+        path = pointer_parts(field.pointer)
+        if get_at(self._applied.hashes, path[:1]) is ABSENT:
+            return Side.UNKNOWN
+        was = get_at(self._applied.hashes, path)
+        return _side(git=hashes_of(wanted) != was, live=hashes_of(live) != was)
+
+
+def _canonical(known: Field | None, value: Json | Absent) -> Json | Absent:
+    if isinstance(value, Absent):
+        return value
+    return known.canonical_value(value) if known else value
+
+
+def _parties(ids: Iterable[Json]) -> Json:
+    """Ids of those who are assigned, in one case and order."""
+    return sorted(str(member).casefold() for member in ids)
+
+
+# ------------------------------------------------------------------------------------------------------------ receipts
+
+
+def receipt_of(
+    plan: Plan, result: ApplyResult, desired: DesiredState, kinds: Mapping[str, Kind], created_at: str
+) -> Receipt:
+    """Keep what an apply left behind. What failed, was skipped or did not converge is left out: nobody knows it.
+
+    Args:
+        plan: what was carried out.
+        result: what became of it.
+        desired: the manifests that it was made from.
+        kinds: by name.
+        created_at: the present time, UTC.
+    """
+    managed = {resource.address: resource.assignments for resource in desired.resources}
+    done = {outcome.change.address: outcome for outcome in result.outcomes if outcome.status is Status.APPLIED}
+    ids = {address: outcome.id for address, outcome in done.items()}
+    kept = [
+        Applied(
+            change.address,
+            ids.get(change.address) or change.id,
+            _hashes(kinds[change.address.kind], change, managed.get(change.address, {})),
+        )
+        for change in plan.changes
+        if change.action is Action.NO_OP or change.address in done
+    ]
+    binding = plan.binding
+    return Receipt(
+        created_at,
+        binding.environment,
+        binding.base_url,
+        binding.marketplace,
+        binding.manifest_digest,
+        binding.git_commit,
+        is_complete=plan.selection.is_everything and result.is_complete,
+        resources=tuple(kept),
+        unmanaged=tuple(sorted(str(_steady(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
+    )
+
+
+def _hashes(kind: Kind, change: Change, assignments: Mapping[str, tuple[str, ...]]) -> Json:
+    if change.after is None:
+        return None
+    parties: Body = {party: _parties(ids) for party, ids in assignments.items()}
+    hashes = hashes_of({**kind.canonical(change.after), **({_ASSIGNMENTS: parties} if parties else {})})
+    assert not isinstance(hashes, Absent)  # noqa: S101  # a body is a value
+    return hashes

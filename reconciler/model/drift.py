@@ -1,0 +1,193 @@
+"""A plan seen as drift: a deviation for each field, object or stranger, whose fingerprint is the same every night."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from reconciler.model.json import Absent, Json, digest, is_array
+from reconciler.model.plan import Change, FieldChange, Plan
+from reconciler.model.resource import Address
+
+FINGERPRINT_DIGITS: Final = 16
+
+
+class DriftKind(StrEnum):
+    """In what a resource deviates from its manifest. `UNMANAGED` is told, and is no drift."""
+
+    CHANGED = "changed"
+    """A field has another value; there is a deviation for each field."""
+    MISSING = "missing"
+    """A manifest asks for it, and it is not there."""
+    SURPLUS = "surplus"
+    """A manifest asks for it to be absent, and it is there."""
+    UNMANAGED = "unmanaged"
+    """It is there, and no manifest knows it."""
+
+
+class Side(StrEnum):
+    """Which side has moved since the last apply, as far as its receipt knows."""
+
+    GIT_AHEAD = "git-ahead"
+    """The service is as the apply left it: the manifests moved, and nobody has applied them yet."""
+    LIVE_DRIFTED = "live-drifted"
+    """The manifests ask for what was applied: somebody changed the service."""
+    BOTH = "both"
+    NEITHER = "neither"
+    """It was so right after the apply."""
+    UNKNOWN = "unknown"
+    """There is no receipt, or it does not speak of this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One difference between the service and the manifests."""
+
+    kind: DriftKind
+    change: Change
+    """What would bring the resource in step."""
+    field: FieldChange | None
+    """Of a changed resource, the field; its `before` is live, its `after` is wanted."""
+    fingerprint: str
+    """See `fingerprint`."""
+    side: Side = Side.UNKNOWN
+
+    @property
+    def address(self) -> Address:
+        """The resource."""
+        return self.change.address
+
+    @property
+    def pointer(self) -> str:
+        """JSON pointer into the resource's spec; empty for the resource as a whole."""
+        return self.field.pointer if self.field else ""
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether it counts for the exit code."""
+        return self.kind is not DriftKind.UNMANAGED
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptFacts:
+    """Which apply the sides were judged by."""
+
+    created_at: str
+    git_commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What one look at a service found: all that is shown, and how much is not."""
+
+    plan: Plan
+    """The whole plan, whatever is shown of it."""
+    deviations: tuple[Deviation, ...]
+    """Those that are shown, sorted by address; the fields of a resource in its kind's order."""
+    accepted: int = 0
+    """How many more there are that the baseline knows."""
+    unmoved: int = 0
+    """How many more there are that the service had right after the apply, where those were not asked for."""
+    receipt: ReceiptFacts | None = None
+
+    @property
+    def has_drift(self) -> bool:
+        """Counted from the very list that is shown."""
+        return any(one.is_drift for one in self.deviations)
+
+    @property
+    def left_out(self) -> int:
+        """How many deviations there are that are not shown."""
+        return self.accepted + self.unmoved
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes of the plan as far as they are shown: of a changed resource, the fields that are."""
+        shown: dict[Address, list[Deviation]] = {}
+        for one in self.deviations:
+            shown.setdefault(one.address, []).append(one)
+        return tuple(_as_shown(ones) for ones in shown.values())
+
+    def count(self, kind: DriftKind) -> int:
+        """How many resources deviate in this way."""
+        return len({one.address for one in self.deviations if one.kind is kind})
+
+    @property
+    def in_step(self) -> int:
+        """How many resources the plan would not touch."""
+        return self.plan.summary.no_op
+
+
+def _as_shown(deviations: Sequence[Deviation]) -> Change:
+    change = deviations[0].change
+    fields = tuple(one.field for one in deviations if one.field)
+    return replace(change, fields=fields) if fields and len(fields) < len(change.fields) else change
+
+
+def fingerprint(  # one for each part
+    environment: str, kind: DriftKind, address: Address, at: str, live: Json | Absent, wanted: Json | Absent
+) -> str:
+    """Tell deviations apart: 16 hexadecimal digits, the same as long as nothing of the deviation itself changes.
+
+    Args:
+        environment: its name: one deviation in two environments is two.
+        kind: of the deviation.
+        address: of the resource; of an unmanaged one with its id in one case.
+        at: JSON pointer of the field, or empty.
+        live: the canonical live value; absent for the resource as a whole and for secrets, whose values nobody knows.
+        wanted: the same of the manifest.
+    """
+    sides = [None if isinstance(value, Absent) else [_plain(value)] for value in (live, wanted)]
+    return digest([environment, kind.value, str(address), at, *sides])[:FINGERPRINT_DIGITS]
+
+
+def hashes_of(value: Json | Absent) -> Json | Absent:
+    """A value without what it says: an object keeps its keys, anything else becomes 16 hexadecimal digits.
+
+    Equal values (as `same` has it) have equal hashes, and paths lead to the same places in both.
+    """
+    if isinstance(value, Mapping):
+        return {key: hashes_of(child) for key, child in value.items()}  # type: ignore[misc]  # members are never absent
+    return value if isinstance(value, Absent) else digest(_plain(value))[:FINGERPRINT_DIGITS]
+
+
+def _plain(value: Json) -> Json:
+    """The value with 1 in place of 1.0, in lists and below them, too."""
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    if is_array(value):
+        return [_plain(member) for member in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One resource as an apply left it, without its values."""
+
+    address: Address
+    id: str | None
+    hashes: Json
+    """`hashes_of` the canonical body, with ``assignments`` where they are managed; null: it was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one apply left behind, for later looks at the service: hashes only, no value and no secret."""
+
+    created_at: str
+    environment: str
+    base_url: str
+    marketplace: str
+    manifest_digest: str
+    git_commit: str | None
+    is_complete: bool
+    """Whether it speaks of everything there was: nothing failed, and nothing had been left out."""
+    resources: tuple[Applied, ...]
+    """Sorted by address."""
+    unmanaged: tuple[str, ...] = ()
+    """Addresses of what no manifest knew, ids in lower case; sorted."""
+
+    @property
+    def facts(self) -> ReceiptFacts:
+        """What is told of it."""
+        return ReceiptFacts(self.created_at, self.git_commit)

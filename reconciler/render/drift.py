@@ -1,0 +1,60 @@
+"""Drift -> its JSON document, which is also what a baseline is: the fingerprints of what is known."""
+
+import json
+from dataclasses import asdict
+from typing import Final
+
+from reconciler.model.drift import Deviation, Drift, DriftKind
+from reconciler.model.json import Absent, Json
+from reconciler.render.escape import in_json
+from reconciler.render.style import Style
+
+FORMAT_VERSION: Final = "1.0"
+
+
+def document(drift: Drift, _digest: str, _style: Style) -> str:
+    """The JSON document of one environment."""
+    return in_json(json.dumps(to_json(drift), indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
+
+
+def to_json(drift: Drift) -> dict[str, Json]:
+    """The same as data. A side that is not there is left out, which is not the same as null."""
+    binding = drift.plan.binding
+    receipt: Json = asdict(drift.receipt) if drift.receipt else None
+    return {
+        "format_version": FORMAT_VERSION,
+        "environment": binding.environment,
+        "base_url": binding.base_url,
+        "marketplace": binding.marketplace,
+        "manifest_digest": binding.manifest_digest,
+        "git_commit": binding.git_commit,
+        "git_dirty": binding.git_dirty,
+        "has_drift": drift.has_drift,
+        "summary": {
+            **{kind.value: drift.count(kind) for kind in DriftKind},
+            "in_step": drift.in_step,
+            "in_baseline": drift.accepted,
+            "unmoved": drift.unmoved,
+        },
+        "receipt": receipt,
+        "deviations": [_deviation(one) for one in drift.deviations],
+        "guards": [asdict(finding) | {"addresses": [*map(str, finding.addresses)]} for finding in drift.plan.guards],
+        "warnings": list(drift.plan.warnings),
+    }
+
+
+def _deviation(one: Deviation) -> Json:
+    change, field = one.change, one.field
+    sides = {"live": field.before, "wanted": field.after} if field else {}
+    return {
+        "fingerprint": one.fingerprint,
+        "kind": one.kind.value,
+        "side": one.side.value,
+        "address": str(one.address),
+        "id": change.id,
+        "pointer": one.pointer,
+        "sensitive": bool(field and field.sensitive),
+        "direction": (field or change).direction.value,
+        "place": asdict(change.place) if change.place else None,
+        **{name: value for name, value in sides.items() if not isinstance(value, Absent)},
+    }

@@ -1,0 +1,69 @@
+"""A JSON document <-> its text under a digest, and under a signature where there is a key.
+
+The digest tells a damaged or hand-edited file; the signature tells who wrote it. It is HMAC-SHA-256 over the digest, so
+that only a holder of the key can make one. Documents that hold lists are written with a line for each item.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.json import Json, digest, is_array
+from reconciler.validator import validator
+
+_SEAL: Final = ("digest", "signature")
+
+
+def dumps(document: Mapping[str, Json], key: bytes | None) -> str:
+    """Write a document, with the seal as its last members."""
+    sealed = dict(document)
+    sealed["digest"] = digest(document)
+    if key:
+        sealed["signature"] = _signature(str(sealed["digest"]), key)
+    return "{\n" + ",\n".join(f"{_text(name)}: {_lines(value)}" for name, value in sealed.items()) + "\n}\n"
+
+
+def _lines(value: Json) -> str:
+    if not is_array(value) or not value:
+        return _text(value)
+    return "[\n" + ",\n".join(map(_text, value)) + "\n]"
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
+
+
+def _signature(digest_: str, key: bytes) -> str:
+    return hmac.new(key, digest_.encode(), "sha256").hexdigest()
+
+
+def loads(text: str, name: str, noun: str, schema: str, key: bytes | None) -> Mapping[str, Any]:
+    """Read a document and check its seal.
+
+    Args:
+        text: of the file.
+        name: what messages call the file.
+        noun: what it should be: ``receipt``.
+        schema: the file name of its JSON Schema.
+        key: what it must be signed with; None: whoever wrote it is believed.
+
+    Raises:
+        ReconcilerError: it is something else, was altered since it was written, or is not signed with this key.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReconcilerError(f"{name} is no {noun}: {error}") from error
+    faults = validator(schema).faults(document)
+    if faults:
+        raise ReconcilerError(f"{name} is no {noun}: {faults[0].message} (at {faults[0].pointer or '/'})")
+    content = {member: value for member, value in document.items() if member not in _SEAL}
+    if not hmac.compare_digest(document["digest"], digest(content)):
+        raise ReconcilerError(f"{name} was altered since it was written: its digest does not fit its content")
+    if key and not hmac.compare_digest(document.get("signature", ""), _signature(document["digest"], key)):
+        state = "is signed with another key" if "signature" in document else "is not signed"
+        hint = "write it where the same RECONCILER_PLAN_KEY is set"
+        raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY demands its own", hint=hint)
+    return content
