@@ -11,7 +11,7 @@ apply    plan, remote              -> outcome, outcome ...  (computes nothing: w
 Loading is done by `loader.load`, rendering by `render`; this module joins what lies between.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -112,8 +112,15 @@ def check_marketplace(remote: ReadRemote, target: Target) -> str:
     return marketplace
 
 
-def check_saved(saved: Plan, desired: DesiredState, remote: ReadRemote, target: Target, now: datetime) -> None:
+def check_saved(
+    saved: Plan, desired: DesiredState, remote: ReadRemote, target: Target, now: datetime
+) -> tuple[Finding, ...]:
     """Refuse a saved plan that was made for something else than what is here now.
+
+    Returns:
+        What the guards object to now and the plan does not say: limits were lowered since, another client is logged
+        in, or findings were taken out. A plan of a part lacks what some guards must see; those have judged it when it
+        was made.
 
     Raises:
         WrongMarketplace: as `plan` does.
@@ -121,29 +128,19 @@ def check_saved(saved: Plan, desired: DesiredState, remote: ReadRemote, target: 
     """
     marketplace = check_marketplace(remote, target)
     planfile.check_binding(saved, _binding(desired, remote, target, marketplace), now)
-    unheard_of = _objections_not_in(saved, guard.Context(target.limits, remote.client_id))
-    if unheard_of:
-        objections = "; ".join(f"{finding.rule}: {finding.message}" for finding in unheard_of)
-        raise PlanRefused("guards", f"guards object to the plan that did not when it was made: {objections}")
-
-
-def _objections_not_in(saved: Plan, context: guard.Context) -> list[Finding]:
-    """What guards object to now, and the plan does not say: limits were lowered since, or findings were taken out.
-
-    A plan of a part lacks what some guards must see; these have judged it when it was made.
-    """
     known = {(finding.rule, finding.message) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
-    found = guard.check(saved.changes, context)
-    return [one for one in found if (one.rule, one.message) not in known and one.rule not in partial]
+    found = guard.check(saved.changes, guard.Context(target.limits, remote.client_id))
+    return tuple(one for one in found if (one.rule, one.message) not in known and one.rule not in partial)
 
 
-def apply(
+def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user said
     plan: Plan,
     remote: WriteRemote,
     resolve: Resolve,
     controls: applier.Controls,
     *,
+    objections: Sequence[Finding] = (),
     acknowledged: str | None = None,
     plan_key: bytes | None = None,
 ) -> ApplyResult:
@@ -154,6 +151,7 @@ def apply(
         remote: what it was made for.
         resolve: asked for every secret that the plan sets, before the first write.
         controls: how the run is watched and stopped.
+        objections: what guards object to besides the findings of the plan; see `check_saved`.
         acknowledged: the first digits of the digest of the plan whose findings the user accepts.
         plan_key: what the plan's fingerprints were keyed with.
 
@@ -161,7 +159,7 @@ def apply(
         GuardRefusal: a guard objects, and the plan is not acknowledged; nothing was written.
         PlanRefused: a secret has another value than when the plan was made; nothing was written.
     """
-    _check_guards(plan, acknowledged)
+    _check_guards(plan, (*plan.guards, *objections), acknowledged)
     secrets = {
         (change.address, intent.field): secret
         for change in plan.changes
@@ -176,19 +174,19 @@ def acknowledgement(plan: Plan) -> str:
     return planfile.plan_digest(plan)[:ACKNOWLEDGEMENT_DIGITS]
 
 
-def _check_guards(plan: Plan, acknowledged: str | None) -> None:
-    if not plan.guards:
+def _check_guards(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) -> None:
+    if not findings:
         return
     if acknowledged != acknowledgement(plan):
-        raise GuardRefusal(plan.guards, hint=_way_out(plan, acknowledged))
-    final = [finding for finding in plan.guards if not finding.can_be_acknowledged]
+        raise GuardRefusal(findings, hint=_way_out(plan, findings, acknowledged))
+    final = [finding for finding in findings if not finding.can_be_acknowledged]
     if final:
         raise GuardRefusal(final, hint="an acknowledgement does not override these")
 
 
-def _way_out(plan: Plan, acknowledged: str | None) -> str:
-    if all(not finding.can_be_acknowledged for finding in plan.guards):
-        return "an acknowledgement does not override these"
+def _way_out(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) -> str:
+    if any(not finding.can_be_acknowledged for finding in findings):
+        return "an acknowledgement does not override all of these"
     stale = f"--ack {acknowledged} is of another plan; " if acknowledged else ""
     return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
 

@@ -3,11 +3,15 @@
 The document is deterministic: equal plans give equal bytes apart from ``created_at``. Its core is shaped like
 Terraform's plan representation, so that policy tools written for ``resource_changes[].change.actions`` read it.
 Values at secret paths are absent from it, not masked.
+
+A file is read only where it has the very bytes that `dumps` gives: a document that two readers could take for two plans
+(a key that is there twice) is no plan. With a key, the document is signed, and an unsigned one is refused.
 """
 
+import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,16 +39,32 @@ from reconciler.validator import validator
 FORMAT_VERSION: Final = "1.0"
 SCHEMA: Final = "plan.v1.schema.json"
 _NO_PLAN_HINT: Final = "name a file that plan --out wrote"
-_NOT_DIGESTED: Final = ("created_at", "digest")
+_NOT_DIGESTED: Final = frozenset({"created_at", "digest", "signature"})
+_SIGNED_AS: Final = b"\xffplan\n"
+"""Precedes what is signed. No UTF-8 begins so: no secret, which has a fingerprint under the same key, can be chosen so
+that its fingerprint is the signature of a plan."""
 
 
-def dumps(plan: Plan, created_at: datetime) -> str:
-    """The JSON text of a plan, one line for each resource, ending in a newline."""
+def dumps(plan: Plan, created_at: datetime, key: bytes | None = None) -> str:
+    """The JSON text of a plan, one line for each resource, ending in a newline; with a key it is signed."""
     document = to_document(plan)
-    document["digest"] = digest(document)
+    sealed = digest(document)
+    document["digest"] = sealed
     document["created_at"] = timestamp(created_at)
+    if key:
+        document["signature"] = _signature(sealed, key)
+    return text_of(document)
+
+
+def text_of(document: Mapping[str, Json]) -> str:
+    """The one text of a plan's document."""
     members = (f"{_text(name)}: {_lines(document[name])}" for name in sorted(document))
     return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _signature(sealed: str, key: bytes) -> str:
+    """HMAC-SHA-256 over the digest, in hexadecimal."""
+    return hmac.new(key, _SIGNED_AS + sealed.encode("ascii"), hashlib.sha256).hexdigest()
 
 
 def _lines(value: Json) -> str:
@@ -76,6 +96,9 @@ def to_document(plan: Plan) -> dict[str, Json]:
     return {
         "format_version": FORMAT_VERSION,
         "binding": asdict(plan.binding),
+        "applyable": plan.has_changes and not plan.guards,
+        "complete": plan.selection.is_everything,
+        "errored": False,  # where a read fails there is no plan
         "summary": asdict(plan.summary),
         "resource_changes": [_change(change) for change in plan.changes],
         "guards": [_finding(finding) for finding in plan.guards],
@@ -88,15 +111,30 @@ def _change(change: Change) -> Json:
     return {
         "address": str(change.address),
         "kind": change.address.kind,
+        "type": change.address.kind,
         "name": change.address.name,
+        "mode": "managed",
         "id": change.id,
-        "change": {"actions": [change.action.value], "before": change.before, "after": change.after},
+        "change": _sides(change),
         "fields": [_field(field) for field in change.fields],
         "secrets": [_secret(intent) for intent in change.secrets],
         "assignments": [asdict(step) for step in change.assignments],
         "direction": change.direction.value,
         "protected": change.protected,
         "place": asdict(change.place) if change.place else None,
+    }
+
+
+def _sides(change: Change) -> Json:
+    """Terraform's members. Nothing is unknown: `after` is complete. Of what is sensitive only the names are there."""
+    sensitive: Json = {field.pointer.removeprefix("/"): True for field in change.fields if field.sensitive}
+    return {
+        "actions": [change.action.value],
+        "before": change.before,
+        "after": change.after,
+        "after_unknown": {},
+        "before_sensitive": sensitive,
+        "after_sensitive": sensitive,
     }
 
 
@@ -130,29 +168,51 @@ def _finding(finding: Finding) -> Json:
 # ----------------------------------------------------------------------------------------------------- document to plan
 
 
-def read(path: Path) -> Plan:
-    """Read a saved plan.
+def read(path: Path, key: bytes | None = None) -> Plan:
+    """Read a saved plan, to carry it out.
+
+    Args:
+        path: the file.
+        key: what it must be signed with; None: it must not be signed, since nobody could check that.
 
     Raises:
-        PlanRefused: the file cannot be read, is no plan, is of a newer format, or was altered since it was written.
+        PlanRefused: as `content` and `loads` do, or it is signed and there is no key.
+    """
+    text = content(path)
+    plan = loads(text, str(path), key)
+    if key is None and "signature" in json.loads(text):
+        message = f"{path} is signed, and there is no key to check its signature with"
+        raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan had")
+    return plan
+
+
+def content(path: Path) -> str:
+    """The text of a file, as it is.
+
+    Raises:
+        PlanRefused: it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # not read_text: it would take other line ends for ours
     except (OSError, UnicodeDecodeError) as error:
         raise PlanRefused("unreadable", f"{path} cannot be read: {error}", hint=_NO_PLAN_HINT) from error
-    return loads(text, str(path))
 
 
-def loads(text: str, name: str) -> Plan:
-    """Read the text of a saved plan; `name` is what messages call it. Raises as `read` does."""
+def loads(text: str, name: str, key: bytes | None = None) -> Plan:
+    """Read the text of a saved plan; `name` is what messages call it.
+
+    Raises:
+        PlanRefused: it is no plan, is of a newer format, was altered since it was written, or there is a key and it is
+            not signed with it.
+    """
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise PlanRefused("no-plan", f"{name} is no plan: {error}", hint=_NO_PLAN_HINT) from error
     _check_format(document, name)
-    digested = {key: value for key, value in document.items() if key not in _NOT_DIGESTED}
-    if not hmac.compare_digest(str(document["digest"]), digest(digested)):
-        raise PlanRefused("altered", f"{name} was altered since it was written: its digest does not fit its content")
+    _check_seal(document, text, name)
+    if key:
+        _check_signature(document, name, key)
     return Plan(
         changes=tuple(_read_change(change) for change in document["resource_changes"]),
         binding=Binding(**{name: document["binding"][name] for name in Binding.__slots__}),
@@ -176,10 +236,36 @@ def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever
             f"{name} is of plan format {version}; this version reads {FORMAT_VERSION}",
             hint="plan and apply with the same version of reconciler",
         )
+    if "digest" not in document:
+        raise PlanRefused("no-digest", f"{name} has no digest, so nobody can say whether it was altered")
     faults = validator(SCHEMA).faults(document)
     if faults:
-        message = f"{name} was altered since it was written: {faults[0].message} (at {faults[0].pointer or '/'})"
-        raise PlanRefused("altered", message)
+        raise _altered(name, f"{faults[0].message} (at {faults[0].pointer or '/'})")
+
+
+def _check_seal(document: Mapping[str, Any], text: str, name: str) -> None:
+    """Compare the digest with the content, and the bytes with the one text that a document has."""
+    try:
+        sealed = digest({member: value for member, value in document.items() if member not in _NOT_DIGESTED})
+        written = text_of(document)
+    except ValueError as error:  # a number beyond all that JSON can tell apart
+        raise _altered(name, str(error)) from error
+    if not hmac.compare_digest(document["digest"], sealed):
+        raise _altered(name, "its digest does not fit its content")
+    if text != written:
+        raise _altered(name, "it says the same in other bytes, as an editor or a formatter writes them")
+
+
+def _altered(name: str, how: str) -> PlanRefused:
+    return PlanRefused("altered", f"{name} was altered since it was written: {how}")
+
+
+def _check_signature(document: Mapping[str, Any], name: str, key: bytes) -> None:
+    if "signature" not in document:
+        message = f"{name} is not signed, and RECONCILER_PLAN_KEY is set, which every plan must then be signed with"
+        raise PlanRefused("no-signature", message)
+    if not hmac.compare_digest(document["signature"], _signature(document["digest"], key)):
+        raise PlanRefused("signature", f"{name} is signed with another key than RECONCILER_PLAN_KEY")
 
 
 def _read_change(document: Mapping[str, Any]) -> Change:
@@ -238,7 +324,14 @@ def check_binding(plan: Plan, now: Binding, moment: datetime) -> None:
     Raises:
         PlanRefused: with a reason of its own for each mismatch, the gravest first.
     """
-    saved = plan.binding
+    for reason, message in (*_other_target(plan.binding, now), *_other_checkout(plan.binding, now)):
+        raise PlanRefused(reason, message)
+    if plan.binding.expires_at and timestamp(moment) >= plan.binding.expires_at:
+        raise PlanRefused("expired", f"the plan expired at {plan.binding.expires_at}")
+
+
+def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
+    """Reason and message of every mismatch in what the plan was made for, and with what."""
     for reason, noun, was, is_now in (
         ("environment", "environment", saved.environment, now.environment),
         ("base-url", "base URL", saved.base_url, now.base_url),
@@ -247,9 +340,20 @@ def check_binding(plan: Plan, now: Binding, moment: datetime) -> None:
         ("manifests", "set of manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
     ):
         if was != is_now:
-            raise PlanRefused(reason, f"the plan was made for another {noun}: {was}, and this is {is_now}")
-    if saved.git_commit and now.git_commit and saved.git_commit != now.git_commit:
-        message = f"the plan was made at commit {saved.git_commit[:12]}, and this is {now.git_commit[:12]}"
-        raise PlanRefused("commit", message)
-    if saved.expires_at and timestamp(moment) >= saved.expires_at:
-        raise PlanRefused("expired", f"the plan expired at {saved.expires_at}")
+            yield reason, f"the plan was made for another {noun}: {was}, and this is {is_now}"
+
+
+def _other_checkout(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
+    """The same of the commit. A plan of uncommitted files is good for the same manifests, uncommitted."""
+    if saved.git_commit != now.git_commit:
+        yield "commit", f"the plan was made at {_commit(saved)}, and this is {_commit(now)}"
+    if saved.git_dirty != now.git_dirty:
+        yield "dirty", f"the plan was made from {_cleanness(saved)}, and this is {_cleanness(now)}"
+
+
+def _commit(binding: Binding) -> str:
+    return f"commit {binding.git_commit[:12]}" if binding.git_commit else "no commit that git can tell"
+
+
+def _cleanness(binding: Binding) -> str:
+    return "a checkout with uncommitted changes" if binding.git_dirty else "a clean checkout"

@@ -138,16 +138,22 @@ def test_a_saved_plan_is_checked_against_what_is_here_now(one: Shop) -> None:
 def test_findings_that_were_taken_out_of_a_saved_plan_are_found_again(one: Shop) -> None:
     want = desired(manifest("a", policy=Policy(protected=True), Active=False))
     forged = replace(one.plan(want), guards=())
-    with one.reader() as reader, pytest.raises(PlanRefused, match="protected") as error:
-        pipeline.check_saved(forged, want, reader, NO_LIMITS, NOW)
-    assert error.value.reason == "guards"
+    with one.reader() as reader:
+        objections = pipeline.check_saved(forged, want, reader, NO_LIMITS, NOW)
+    with pytest.raises(GuardRefusal, match="protected"):
+        one.apply(forged, objections=objections, acknowledged=pipeline.acknowledgement(forged))
+    assert one.writes() == []
 
 
 def test_a_limit_that_was_lowered_since_the_plan_was_saved_holds(one: Shop) -> None:
     want = desired(manifest("a", Active=False))
     plan = one.plan(want)
-    with one.reader() as reader, pytest.raises(PlanRefused, match="limit-changes"):
-        pipeline.check_saved(plan, want, reader, STRICT, NOW)
+    with one.reader() as reader:
+        objections = pipeline.check_saved(plan, want, reader, STRICT, NOW)
+    with pytest.raises(GuardRefusal, match="limit-changes") as error:
+        one.apply(plan, objections=objections)
+    assert pipeline.acknowledgement(plan) in error.value.hint
+    assert one.writes() == []
 
 
 def test_a_plan_of_a_part_is_not_judged_by_rules_that_need_the_whole(one: Shop) -> None:
@@ -156,7 +162,7 @@ def test_a_plan_of_a_part_is_not_judged_by_rules_that_need_the_whole(one: Shop) 
     plan = one.plan(want, restricted)
     with one.reader() as reader:
         percent = replace(NO_LIMITS, limits=Limits(changes_percent=1, deletes=None))
-        pipeline.check_saved(plan, want, reader, percent, NOW)
+        assert pipeline.check_saved(plan, want, reader, percent, NOW) == ()
 
 
 class _Me:

@@ -1,4 +1,11 @@
+import hmac
 import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,6 +13,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from reconciler import planfile
 from reconciler.differ import diff
@@ -19,10 +28,14 @@ from tests.builders import body, desired, live, manifest, plan_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / planfile.SCHEMA).read_text())
+KEY = b"key"
 SOURCE = SecretReference(SecretSource.FILE, "secret.txt")
 
 
-def rich_plan(*, shuffled: bool = False) -> Plan:
+BODIES = [body("1", "gone"), body("2", "same"), body("3", "shop", ClientSecret="planted"), body("4", "by hand")]
+
+
+def rich_plan(bodies: Sequence[Any] = BODIES) -> Plan:
     """One change of every action, with every sort of field."""
     want = desired(
         manifest("new", AccessTokenDuration=60, MaximumGrantedRoles=["Shopper"]),
@@ -30,8 +43,7 @@ def rich_plan(*, shuffled: bool = False) -> Plan:
         manifest("same"),
         manifest("shop", Active=False, xp={"a": 1}, secrets={"ClientSecret": SOURCE}),
     )
-    bodies = [body("1", "gone"), body("2", "same"), body("3", "shop", ClientSecret="planted"), body("4", "by hand")]
-    have = live(*(reversed(bodies) if shuffled else bodies))
+    have = live(*bodies)
     secrets = {(Address("ApiClient", "shop"), "ClientSecret"): Secret("planted-new")}
     finding = Finding("limit-deletes", "1 > 0", "raise it", (Address("ApiClient", "gone"),))
     return replace(plan_of(*diff(want, have, KINDS, secrets, b"key")), guards=(finding,), warnings=("mind",))
@@ -43,7 +55,7 @@ def altered(change: Any, *, sealed: bool = False) -> str:
     change(document)
     if sealed:
         document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "created_at"}})
-    return json.dumps(document)
+    return planfile.text_of(document)
 
 
 def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -57,8 +69,48 @@ def test_what_we_write_is_valid_by_our_own_schema() -> None:
     jsonschema.validate(json.loads(planfile.dumps(rich_plan(), NOW)), SCHEMA, jsonschema.Draft202012Validator)
 
 
-def test_equal_plans_give_equal_bytes_whatever_order_the_service_answered_in() -> None:
-    assert planfile.dumps(rich_plan(), NOW) == planfile.dumps(rich_plan(shuffled=True), NOW)
+def test_a_policy_that_was_written_for_terraform_judges_our_plans() -> None:
+    document = json.loads(planfile.dumps(rich_plan(), NOW))
+    deletions = [
+        f"{one['type']}.{one['name']}"
+        for one in document["resource_changes"]
+        if one["mode"] == "managed" and "delete" in one["change"]["actions"]
+    ]
+    exposed = [
+        one["name"]
+        for one in document["resource_changes"]
+        if any(one["change"]["after_sensitive"].values()) or one["change"]["after_unknown"]
+    ]
+    assert (deletions, exposed) == (["ApiClient.gone"], ["shop"])
+    assert (document["errored"], document["complete"], document["applyable"]) == (False, True, False)
+
+
+def test_a_plan_can_be_applied_as_it_is_where_it_has_changes_and_no_guard_objects() -> None:
+    assert planfile.to_document(replace(rich_plan(), guards=()))["applyable"] is True
+    assert planfile.to_document(plan_of())["applyable"] is False
+
+
+@given(st.permutations(BODIES), st.randoms(use_true_random=False))
+@settings(max_examples=50)
+def test_equal_plans_give_equal_bytes_whatever_order_the_service_answered_in(bodies: Any, random: Any) -> None:
+    def mixed(one: dict[str, Any]) -> dict[str, Any]:
+        return dict(random.sample(list(one.items()), len(one)))
+
+    assert planfile.dumps(rich_plan(), NOW) == planfile.dumps(rich_plan(list(map(mixed, bodies))), NOW)
+
+
+@pytest.mark.parametrize(("seed", "locale"), [("1", "C"), ("2", "tr_TR.UTF-8")])
+def test_equal_plans_give_equal_bytes_whatever_the_hash_seed_and_the_locale(seed: str, locale: str) -> None:
+    script = "from tests.test_planfile import *; print(planfile.dumps(rich_plan(), NOW, KEY), end='')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale},
+    )
+    assert done.stdout == planfile.dumps(rich_plan(), NOW, KEY)
 
 
 def test_the_time_of_making_is_the_only_thing_that_the_digest_does_not_cover() -> None:
@@ -66,6 +118,99 @@ def test_the_time_of_making_is_the_only_thing_that_the_digest_does_not_cover() -
     assert early.pop("created_at") != late.pop("created_at")
     assert early == late
     assert early["digest"] == planfile.plan_digest(rich_plan())
+
+
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) -> None:
+    written = planfile.dumps(rich_plan(), NOW, KEY).encode()
+    place %= len(written)
+    altered = written[:place] + bytes([byte]) + written[place + 1 :]
+    assume(altered != written and b'"created_at": "2026-11-23T12:00:00Z"' in altered)
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(altered)
+        with pytest.raises(PlanRefused) as error:
+            planfile.read(Path(file.name), KEY)
+    assert error.value.reason in {
+        "altered",
+        "no-plan",
+        "no-digest",
+        "no-signature",
+        "signature",
+        "format",
+        "unreadable",
+    }
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        lambda text: json.dumps(json.loads(text)),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace('"guards": [', '"guards": [],\n"guards": [', 1),
+        lambda text: text.rstrip(),
+    ],
+)
+def test_a_plan_that_says_the_same_in_other_bytes_is_refused(rewritten: Any, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_bytes(rewritten(planfile.dumps(rich_plan(), NOW)).encode())
+    with pytest.raises(PlanRefused, match="in other bytes") as error:
+        planfile.read(file)
+    assert error.value.reason == "altered"
+
+
+def test_a_number_beyond_all_numbers_is_no_plan_of_ours() -> None:
+    text = planfile.dumps(rich_plan(), NOW).replace('"AccessTokenDuration": 60', '"AccessTokenDuration": 1e400', 1)
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(text, "plan.json")
+    assert error.value.reason == "altered"
+
+
+# ------------------------------------------------------------------------------------------------------------ signature
+
+
+def saved(folder: Path, key: bytes | None) -> Path:
+    file = folder / "plan.json"
+    file.write_text(planfile.dumps(rich_plan(), NOW, key), encoding="utf-8")
+    return file
+
+
+def test_a_signed_plan_is_read_with_its_key(tmp_path: Path) -> None:
+    assert planfile.read(saved(tmp_path, KEY), KEY) == rich_plan()
+
+
+def test_a_signature_is_no_part_of_what_the_digest_covers() -> None:
+    signed, plain = (json.loads(planfile.dumps(rich_plan(), NOW, key)) for key in (KEY, None))
+    assert re.fullmatch("[0-9a-f]{64}", signed.pop("signature"))
+    assert signed == plain
+
+
+@pytest.mark.parametrize(
+    ("written_with", "read_with", "reason"),
+    [(None, KEY, "no-signature"), (b"another", KEY, "signature"), (KEY, None, "no-key")],
+)
+def test_a_plan_whose_signature_is_not_proven_is_refused(
+    tmp_path: Path, written_with: bytes | None, read_with: bytes | None, reason: str
+) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.read(saved(tmp_path, written_with), read_with)
+    assert (error.value.reason, error.value.exit_code) == (reason, 4)
+
+
+def test_a_forged_plan_needs_the_key_besides_a_digest_that_fits(tmp_path: Path) -> None:
+    document = json.loads(planfile.dumps(rich_plan(), NOW, KEY))
+    document["guards"] = []
+    document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "created_at", "signature"}})
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(planfile.text_of(document), "plan.json", KEY)
+    assert error.value.reason == "signature"
+
+
+def test_no_secret_can_be_chosen_so_that_its_fingerprint_is_a_signature() -> None:
+    signature = json.loads(planfile.dumps(rich_plan(), NOW, KEY))["signature"]
+    message = planfile._SIGNED_AS + planfile.plan_digest(rich_plan()).encode()
+    assert hmac.new(KEY, message, "sha256").hexdigest() == signature
+    with pytest.raises(UnicodeDecodeError):
+        message.decode()
 
 
 def test_no_secret_value_is_in_the_file() -> None:
@@ -79,7 +224,8 @@ def test_no_secret_value_is_in_the_file() -> None:
         (lambda d: d["resource_changes"].pop(), "altered"),
         (lambda d: d["guards"].clear(), "altered"),
         (lambda d: d["binding"].update(environment="production"), "altered"),
-        (lambda d: d.pop("digest"), "altered"),
+        (lambda d: d.pop("digest"), "no-digest"),
+        (lambda d: d.update(summary={}, digest=None), "altered"),
         (lambda d: d.update(digest="0" * 64), "altered"),
         (lambda d: d.update(format_version="2.0"), "format"),
         (lambda d: d.pop("format_version"), "no-plan"),
@@ -140,6 +286,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
         ({"tool_version": "9.9.9"}, "tool-version"),
         ({"manifest_digest": "1" * 64}, "manifests"),
         ({"git_commit": "b" * 40}, "commit"),
+        ({"git_commit": None}, "commit"),
+        ({"git_dirty": True}, "dirty"),
     ],
 )
 def test_a_plan_for_another_target_is_refused_with_its_reason(now: dict[str, Any], reason: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import wants_colour
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
@@ -19,7 +20,7 @@ from reconciler.render.style import Style
 def _plan_file(plan: Plan, _digest: str, _style: Style) -> str:
     from reconciler.planfile import dumps  # noqa: PLC0415  # brings the schema checker along
 
-    return dumps(plan, datetime.now(UTC))
+    return dumps(plan, datetime.now(UTC), plan_key())
 
 
 _FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}

@@ -1,7 +1,8 @@
-"""A folder -> the commit that is checked out there, and whether its files differ from it."""
+"""A folder -> the commit that is checked out there, and whether what a run is made from differs from it."""
 
 import os
 import subprocess  # git has no other interface that is always there
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,12 +18,24 @@ class Checkout:
     dirty: bool = False
 
 
-def checkout(folder: Path) -> Checkout:
-    """Ask git. Never fails: a plan can be made without git."""
+def checkout(folder: Path, inputs: Sequence[Path] = ()) -> Checkout:
+    """Ask git. Never fails: a plan can be made without git.
+
+    Dirty is a checkout in which a file that git knows differs from the commit, or in which one of the YAML files at or
+    below `inputs` is unknown to git. Other new files are no part of what a run is made from: the saved plan is one.
+    """
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
     if not commit:
         return Checkout()
-    return Checkout(commit, dirty=bool(_git(folder, "status", "--porcelain", "--", ".")))
+    dirty = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") or _new_inputs(folder, inputs)
+    return Checkout(commit, dirty=bool(dirty))
+
+
+def _new_inputs(folder: Path, inputs: Sequence[Path]) -> list[str]:
+    if not inputs:
+        return []
+    new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", *map(str, inputs))
+    return [name for name in new.split("\0") if name.endswith((".yaml", ".yml"))]
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -1,12 +1,11 @@
 """Global options and paths -> one environment with its manifests, ready to be planned for or written to."""
 
-import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from reconciler import pipeline
 from reconciler.cli import connect
@@ -14,18 +13,18 @@ from reconciler.cli.environment import configuration, environment_name, load_con
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.git import checkout
 from reconciler.cli.options import Common
+from reconciler.cli.plan_key import plan_key
 from reconciler.cli.secrets import Resolver
 from reconciler.cli.streams import tell
 from reconciler.config import Config, Environment, select_environment
 from reconciler.errors import PlanRefused
 from reconciler.loader import Loaded, load
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Finding, Plan
 from reconciler.model.selection import Selection
+from reconciler.planfile import timestamp
 from reconciler.remote.protocol import ReadRemote, WriteRemote
 from reconciler.render.escape import escape, joined
 from reconciler.selection import check as check_selection
-
-_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,10 @@ class Session:
     loaded: Loaded
     selection: Selection = field(default_factory=Selection)
     """What plans are restricted to."""
+    inputs: tuple[Path, ...] = ()
+    """The files and folders that it was loaded from."""
+    expires_at: datetime | None = None
+    """Until when a plan that is saved is good; None: for ever."""
 
     @classmethod
     def open(
@@ -49,6 +52,7 @@ class Session:
         allow_unknown_roles: bool,
         saved: Plan | None = None,
         selection: Selection | None = None,
+        expires: timedelta | None = None,
     ) -> Self:
         """Load configuration and manifests; a saved plan names the environment where nobody else does.
 
@@ -61,7 +65,9 @@ class Session:
         environment = select_environment(config, environment_name(common) or _environment_of(saved, config))
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
         loaded = load(paths or config.manifests, context)
-        session = cls(common, config.path, environment, loaded, selection or Selection())
+        inputs = (config.path, *(paths or config.manifests), *environment.overlays)
+        until = datetime.now(UTC) + expires if expires else None
+        session = cls(common, config.path, environment, loaded, selection or Selection(), inputs, until)
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
         if loaded.warnings and not common.quiet:
             tell_warnings(loaded.warnings, (environment.name,) if common.is_of_several else ())
@@ -90,13 +96,14 @@ class Session:
 
     def target(self) -> pipeline.Target:
         """What a plan is made for."""
-        environment, git = self.environment, checkout(self.root)
+        environment, git = self.environment, checkout(self.root, self.inputs)
         return pipeline.Target(
             environment.name,
             environment.marketplace,
             environment.limits,
             git_commit=git.commit,
             git_dirty=git.dirty,
+            expires_at=timestamp(self.expires_at) if self.expires_at else None,
             plan_key=self.plan_key,
             selection=self.selection,
         )
@@ -110,19 +117,13 @@ class Session:
         """Plan over a connection that is open already."""
         return pipeline.plan(self.loaded.desired, remote, self.target(), self.resolve)
 
-    def check(self, saved: Plan, remote: ReadRemote) -> None:
-        """Refuse a saved plan that was made for something else."""
-        pipeline.check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
+    def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
+        """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
+        return pipeline.check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
     def writer(self) -> AbstractContextManager[WriteRemote]:
         """Open a connection that writes."""
         return connect.writer(self.environment, self.root)
-
-
-def plan_key() -> bytes | None:
-    """What the user keys fingerprints and signatures with."""
-    key = os.environ.get(_KEY_VARIABLE)
-    return key.encode() if key else None
 
 
 def _environment_of(saved: Plan | None, config: Config) -> str | None:

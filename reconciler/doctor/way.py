@@ -45,10 +45,12 @@ def _fault_of(reference: SecretReference, tools: Tools) -> str:
 
 
 def plan_key(known: Known) -> Result:
-    """Say whether plans can tell that a secret has changed."""
+    """Say whether plans are signed, and can tell that a secret has changed."""
     if known.subject.has_plan_key:
-        return Result(Verdict.INFO, "RECONCILER_PLAN_KEY is set: plans keep fingerprints of secrets")
-    return Result(Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans keep no fingerprints of secrets")
+        return Result(Verdict.INFO, "RECONCILER_PLAN_KEY is set: plans are signed and keep fingerprints of secrets")
+    return Result(
+        Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans are not signed and keep no fingerprints of secrets"
+    )
 
 
 def network(known: Known) -> Result:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
 from reconciler.render.blocks import finding_block
 from reconciler.render.escape import escape, joined
 from reconciler.render.report import Checked
@@ -24,6 +24,8 @@ def _lines(error: ReconcilerError, style: Style) -> Iterator[str]:
             yield _error("refused by a guard; nothing was written", style)
             for finding in error.findings:
                 yield from finding_block(finding, style)
+        case PlanRefused():
+            yield _error(f"{error.message} [{error.reason}]", style)
         case _:
             yield _error(error.message, style)
 

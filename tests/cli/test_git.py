@@ -19,10 +19,17 @@ def test_a_clean_checkout_gives_its_commit(repository: Path) -> None:
     assert checkout(repository) == Checkout(git(repository, "rev-parse", "HEAD"), dirty=False)
 
 
-@pytest.mark.parametrize("name", ["a.yaml", "new.yaml"])
-def test_a_changed_or_new_file_makes_it_dirty(repository: Path, name: str) -> None:
-    (repository / name).write_text("a: 2\n", encoding="utf-8")
+def test_a_changed_file_makes_it_dirty(repository: Path) -> None:
+    (repository / "a.yaml").write_text("a: 2\n", encoding="utf-8")
     assert checkout(repository).dirty
+
+
+@pytest.mark.parametrize(("name", "dirty"), [("m/new.yaml", True), ("m/deep/new.yml", True), ("m/plan.json", False)])
+def test_a_new_file_makes_it_dirty_where_manifests_are_read_from(repository: Path, name: str, dirty: bool) -> None:
+    (repository / "m" / "deep").mkdir(parents=True)
+    (repository / name).write_text("{}\n", encoding="utf-8")
+    assert checkout(repository, [repository / "m"]).dirty is dirty
+    assert not checkout(repository, [repository / "a.yaml"]).dirty
 
 
 def test_a_folder_outside_of_any_repository_gives_nothing(tmp_path: Path) -> None:

@@ -70,14 +70,13 @@ def test_a_saved_plan_is_shown_as_it_was_planned(project: Project, run: Runner) 
     assert run("show", "plan.json", "--format", "json").out == Path("plan.json").read_text(encoding="utf-8")
 
 
-def test_raw_characters_in_a_saved_plan_are_shown_escaped(project: Project, run: Runner) -> None:
+def test_a_saved_plan_with_raw_characters_is_not_one_that_was_written_here(project: Project, run: Runner) -> None:
     project.manifest("front", xp={"note": "a\u202eb"})
     run("plan", "--out", "plan.json")
     saved = json.loads(Path("plan.json").read_text(encoding="utf-8"))
     Path("plan.json").write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
-    shown = run("show", "plan.json", "--format", "json").out
-    assert shown.isascii()
-    assert json.loads(shown) == saved
+    done = run("show", "plan.json", "--format", "json")
+    assert (done.code, done.out) == (4, "")
 
 
 def test_an_altered_plan_is_not_shown(project: Project, run: Runner) -> None:

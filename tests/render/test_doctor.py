@@ -20,7 +20,11 @@ SOUND: Final = Diagnosis(
     "staging",
     (
         Check("configuration", Verdict.OK, "reconciler.yaml, environment staging: https://staging.example.com"),
-        Check("plan-key", Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans keep no fingerprints of secrets"),
+        Check(
+            "plan-key",
+            Verdict.INFO,
+            "RECONCILER_PLAN_KEY is not set: plans are not signed and keep no fingerprints of secrets",
+        ),
     ),
 )
 SICK: Final = Diagnosis(

@@ -8,7 +8,7 @@ from reconciler.render.style import PLAIN, Style
 
 def test_an_error_is_its_message_and_what_to_do_about_it() -> None:
     error = PlanRefused("expired", "the plan expired at noon", hint="plan again")
-    assert failure(error, PLAIN) == "error: the plan expired at noon\n  hint: plan again\n"
+    assert failure(error, PLAIN) == "error: the plan expired at noon [expired]\n  hint: plan again\n"
 
 
 def test_an_error_without_a_hint_has_one_line() -> None:

@@ -13,6 +13,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.files import is_plan, write_file
 from reconciler.cli.options import Common, common_options, file_name, format_option, text, unknown_roles_option
+from reconciler.cli.plan_key import plan_key
 from reconciler.cli.progress import progress
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.stopping import stoppable
@@ -21,9 +22,11 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.failure import failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.cli.session import Session
     from reconciler.model.outcome import ApplyResult
-    from reconciler.model.plan import Plan
+    from reconciler.model.plan import Finding, Plan
     from reconciler.remote.protocol import WriteRemote
 
 
@@ -82,8 +85,9 @@ def command(  # noqa: PLR0913  # one for each option
         raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")
     session = Session.open(common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection)
     with session.writer() as remote:
-        plan = _checked(session, saved, remote) if saved else _approved(session, remote, ack, ask=not auto_approve)
-        result = _carry_out(session, remote, plan, ack, keep_going=keep_going)
+        objections = session.check(saved, remote) if saved else ()
+        plan = saved or _approved(session, remote, ack, ask=not auto_approve)
+        result = _carry_out(session, remote, plan, objections, ack, keep_going=keep_going)
     if receipt:
         _keep_receipt(receipt, session, plan, result)
     _show(result, format_name)
@@ -120,12 +124,7 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
         raise UsageError("apply takes one PLANFILE, and takes it first", hint="see reconciler apply --help")
     from reconciler import planfile  # noqa: PLC0415  # see main
 
-    return planfile.read(paths[0]), paths[1:]
-
-
-def _checked(session: "Session", saved: "Plan", remote: "WriteRemote") -> "Plan":
-    session.check(saved, remote)
-    return saved
+    return planfile.read(paths[0], plan_key()), paths[1:]
 
 
 def _approved(session: "Session", remote: "WriteRemote", ack: str | None, *, ask: bool) -> "Plan":
@@ -145,8 +144,14 @@ def _is_acceptable(plan: "Plan", ack: str | None) -> bool:
     return not plan.guards or ack == acknowledgement(plan)
 
 
-def _carry_out(
-    session: "Session", remote: "WriteRemote", plan: "Plan", ack: str | None, *, keep_going: bool
+def _carry_out(  # what apply takes, and where it is carried out
+    session: "Session",
+    remote: "WriteRemote",
+    plan: "Plan",
+    objections: "Sequence[Finding]",
+    ack: str | None,
+    *,
+    keep_going: bool,
 ) -> "ApplyResult":
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.applier import Controls  # noqa: PLC0415
@@ -154,4 +159,12 @@ def _carry_out(
     common, concurrency = session.common, session.environment.concurrency
     with stoppable() as should_stop, progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
         controls = Controls(concurrency, keep_going, on_outcome, should_stop)
-        return pipeline.apply(plan, remote, session.resolve, controls, acknowledged=ack, plan_key=session.plan_key)
+        return pipeline.apply(
+            plan,
+            remote,
+            session.resolve,
+            controls,
+            objections=objections,
+            acknowledged=ack,
+            plan_key=session.plan_key,
+        )

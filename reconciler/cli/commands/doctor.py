@@ -1,14 +1,14 @@
 """Global options -> every check of one environment, what it found, and a way out. Writes nothing."""
 
-import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, format_option
+from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import emit
 from reconciler.model.secret import SecretReference
 from reconciler.render.doctor import DIAGNOSES
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from reconciler.config import Auth, Config, Environment
     from reconciler.doctor import Subject, Tools
-
-_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
 
 
 @click.command(
@@ -65,7 +63,7 @@ def _subject(config: "Config", environment: "Environment") -> "Subject":
         environment.marketplace,
         is_embedded=environment.emulator is not None,
         credentials=_references(environment.auth) if environment.auth else {},
-        has_plan_key=bool(os.environ.get(_KEY_VARIABLE)),
+        has_plan_key=plan_key() is not None,
     )
 
 

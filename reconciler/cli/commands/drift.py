@@ -17,6 +17,7 @@ from reconciler.cli.options import (
     paths_argument,
     unknown_roles_option,
 )
+from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.streams import emit
 
@@ -69,7 +70,7 @@ def command(  # noqa: PLR0913  # one for each option
     Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself changes.
     """
     from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
-    from reconciler.cli.session import Session, plan_key  # noqa: PLC0415
+    from reconciler.cli.session import Session  # noqa: PLC0415
 
     selection = selection_of(only, selector)
     lens = Lens.of_files(baseline, receipt, plan_key(), since_receipt=since_receipt)

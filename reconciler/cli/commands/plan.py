@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
+from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import write_file
 from reconciler.cli.options import (
@@ -25,6 +26,7 @@ from reconciler.render.style import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from reconciler.cli.session import Session
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 Examples:
   reconciler plan --env staging
   reconciler plan --env staging --out plan.json    # then: reconciler apply plan.json
+  reconciler plan --out plan.json --expires 2h     # after that, apply refuses it
   reconciler plan manifests/storefront.yaml --format json | jq '.summary'
   reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes
@@ -44,6 +47,7 @@ Examples:
 )
 @paths_argument
 @click.option("--out", type=file_name, metavar="FILE", help="Save the plan for apply.")
+@click.option("--expires", type=duration, metavar="DURATION", help="Let the saved plan be good for so long, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
 @format_option(list(PLANS))
 @click.option("--json-into", type=file_name, metavar="FILE", help="Besides, write the plan as JSON into a file.")
@@ -56,6 +60,7 @@ def command(  # noqa: PLR0913  # one for each option
     paths: tuple[Path, ...],
     *,
     out: Path | None,
+    expires: "timedelta | None",
     detailed_exitcode: bool,
     format_name: str,
     json_into: Path | None,
@@ -69,8 +74,15 @@ def command(  # noqa: PLR0913  # one for each option
     """
     from reconciler.cli.session import Session  # noqa: PLC0415  # see main
 
-    selection = selection_of(only, selector)
-    open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
+    if expires and not (out or json_into or format_name == "json"):
+        raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
+    open_session = partial(
+        Session.open,
+        paths=paths,
+        allow_unknown_roles=allow_unknown_roles,
+        selection=selection_of(only, selector),
+        expires=expires,
+    )
     if common.is_of_several:
         return _of_several(common, open_session, out, json_into, format_name, detailed=detailed_exitcode)
     plan = open_session(common).plan()

@@ -1,6 +1,5 @@
 """A saved plan, or manifests and an environment -> what is in them, offline."""
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import is_plan
 from reconciler.cli.options import Common, common_options, file_name, format_option, unknown_roles_option
+from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
 from reconciler.render.escape import escape, joined
@@ -61,17 +61,12 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
 
 
 def _plan(path: Path, format_name: str) -> str:
+    """As JSON it is the file itself, whose every byte has just been checked."""
     from reconciler import planfile  # noqa: PLC0415  # see main
 
-    plan = planfile.read(path)
-    return _text_of(path) if format_name == "json" else plan_text(PLANS[format_name], plan, style_of_stdout())
-
-
-def _text_of(path: Path) -> str:
-    """The very document. Where somebody has put raw characters in it, they are escaped as JSON allows."""
-    written = path.read_text(encoding="utf-8")
-    is_plain = written.isascii() and written.replace("\n", "").isprintable()
-    return written if is_plain else json.dumps(json.loads(written), indent=2) + "\n"
+    written = planfile.content(path)
+    plan = planfile.loads(written, str(path), plan_key())
+    return written if format_name == "json" else plan_text(PLANS[format_name], plan, style_of_stdout())
 
 
 def _manifests(common: Common, paths: tuple[Path, ...], format_name: str, *, allow_unknown_roles: bool) -> str:

@@ -1,0 +1,170 @@
+"""Every reason to refuse a saved plan: its exit code, its word, and nothing written."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import planfile
+from reconciler.cli import session
+from reconciler.emulator import Emulator, Settings
+from tests.cli.conftest import Project, Run, Runner, Switchboard, git
+
+PLAN = Path("plan.json")
+
+
+@pytest.fixture
+def saved(project: Project, run: Runner) -> Project:
+    """A plan of a committed checkout, good for an hour."""
+    (project.folder / ".gitignore").write_text("seed.json\n", encoding="utf-8")
+    git(project.folder, "init", "--quiet")
+    commit(project, "first")
+    project.manifest("front", Active=False)
+    commit(project, "second")
+    assert run("plan", "--out", "plan.json", "--expires", "1h").code == 0
+    project.writes()
+    return project
+
+
+def commit(project: Project, message: str) -> None:
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "--quiet", "--message", message)
+
+
+def configured(project: Project) -> dict[str, Any]:
+    return dict(json.loads((project.folder / "reconciler.yaml").read_text(encoding="utf-8"))["environments"]["test"])
+
+
+def refused(project: Project, done: Run, reason: str, code: int = 4) -> None:
+    assert (done.code, done.out, project.writes()) == (code, "", [])
+    assert f"[{reason}]\n  hint: " in done.err
+
+
+def test_a_plan_that_nothing_speaks_against_is_applied(saved: Project, run: Runner) -> None:
+    assert run("apply", "plan.json").code == 0
+    assert saved.writes() == ["PUT"]
+
+
+def rewrite(change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads(PLAN.read_text(encoding="utf-8"))
+    change(document)
+    PLAN.write_text(planfile.text_of(document), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda plan: plan["resource_changes"][0].update(id="another"), "altered"),
+        (lambda plan: plan.pop("digest"), "no-digest"),
+        (lambda plan: plan.update(format_version="2.0"), "format"),
+        (lambda plan: plan.update(signature="0" * 64), "no-key"),
+    ],
+)
+def test_a_file_that_was_touched_is_refused(saved: Project, run: Runner, change: Any, reason: str) -> None:
+    rewrite(change)
+    refused(saved, run("apply", "plan.json"), reason)
+
+
+def test_one_changed_byte_is_enough(saved: Project, run: Runner) -> None:
+    PLAN.write_bytes(PLAN.read_bytes().replace(b"false", b"falsE", 1))
+    refused(saved, run("apply", "plan.json"), "no-plan")
+    PLAN.write_bytes(PLAN.read_bytes().replace(b"falsE", b"true ", 1))
+    refused(saved, run("apply", "plan.json"), "altered")
+
+
+def test_another_commit_is_refused(saved: Project, run: Runner) -> None:
+    (saved.folder / "readme").write_text("new", encoding="utf-8")
+    commit(saved, "third")
+    refused(saved, run("apply", "plan.json"), "commit")
+
+
+def test_uncommitted_changes_are_refused(saved: Project, run: Runner) -> None:
+    (saved.folder / ".gitignore").write_text("*.tmp\n", encoding="utf-8")
+    refused(saved, run("apply", "plan.json"), "dirty")
+
+
+def test_other_manifests_are_refused(saved: Project, run: Runner) -> None:
+    saved.manifest("front", Active=False, AccessTokenDuration=60)
+    refused(saved, run("apply", "plan.json"), "manifests")
+
+
+def test_another_environment_is_refused(saved: Project, run: Runner) -> None:
+    saved.configure(test=configured(saved), other=configured(saved))
+    refused(saved, run("apply", "plan.json", "--env", "other"), "environment")
+    saved.configure(other=configured_as(saved, "other"))
+    refused(saved, run("apply", "plan.json"), "environment")
+
+
+def configured_as(project: Project, name: str) -> dict[str, Any]:
+    return dict(json.loads((project.folder / "reconciler.yaml").read_text(encoding="utf-8"))["environments"][name])
+
+
+def test_another_base_url_is_refused(saved: Project, run: Runner) -> None:
+    saved.configure(test=configured(saved) | {"url": configured(saved)["url"].replace("127.0.0.1", "localhost")})
+    refused(saved, run("apply", "plan.json"), "base-url")
+
+
+def test_another_marketplace_is_refused(saved: Project, run: Runner, served: tuple[Switchboard, str]) -> None:
+    with closing(Emulator(Settings(seed=saved.folder / "seed.json", marketplace="other"))) as served[0].emulator:
+        other = Project(saved.folder, served[0].emulator)
+        saved.configure(test=configured(saved) | {"marketplace": "other"})
+        refused(other, run("apply", "plan.json"), "marketplace")
+
+
+def test_another_version_of_the_tool_is_refused(saved: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.pipeline.__version__", "99.0")
+    refused(saved, run("apply", "plan.json"), "tool-version")
+
+
+class Tomorrow(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> "Tomorrow":
+        return cls.fromtimestamp((datetime.now(UTC) + timedelta(days=1)).timestamp(), tz)
+
+
+def test_an_expired_plan_is_refused(saved: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "datetime", Tomorrow)
+    refused(saved, run("apply", "plan.json"), "expired")
+
+
+def test_with_a_key_only_what_is_signed_with_it_is_applied(
+    saved: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "key")
+    refused(saved, run("apply", "plan.json"), "no-signature")
+    assert run("show", "plan.json").code == 4
+    run("plan", "--out", "plan.json")
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "another")
+    refused(saved, run("apply", "plan.json"), "signature")
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "key")
+    assert (run("show", "plan.json").code, run("apply", "plan.json").code) == (0, 0)
+
+
+def test_a_signed_plan_can_be_looked_at_without_its_key(
+    saved: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "key")
+    run("plan", "--out", "plan.json")
+    monkeypatch.delenv("RECONCILER_PLAN_KEY")
+    assert run("show", "plan.json").code == 0
+    refused(saved, run("apply", "plan.json"), "no-key")
+
+
+def test_an_end_is_only_for_a_plan_that_is_saved(project: Project, run: Runner) -> None:
+    done = run("plan", "--expires", "1h")
+    assert (done.code, done.out) == (64, "")
+    assert "--out FILE" in done.err
+    assert json.loads(run("plan", "--expires", "1h", "--format", "json").out)["binding"]["expires_at"]
+
+
+def test_plans_can_be_looked_at_where_nothing_else_is(
+    saved: Project, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert "1 to update" in run("show", str(saved.folder / "plan.json")).out
+    assert saved.ask("GET", "/_emulator/requests")["requests"][:-1] == []
