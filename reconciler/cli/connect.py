@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -14,12 +16,15 @@ from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.http import Connection, ReadClient, open_reader, open_writer
 from reconciler.remote.protocol import WriteRemote
 
+if TYPE_CHECKING:
+    from reconciler.emulator import Settings
+
 
 @contextmanager
 def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
     """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
     connection = _connection(environment, root)
-    with _transport(environment.emulator) as transport, open_reader(connection, transport=transport) as remote:
+    with _transport(environment) as transport, open_reader(connection, transport=transport) as remote:
         yield remote
 
 
@@ -27,7 +32,7 @@ def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
 def writer(environment: Environment, root: Path) -> Iterator[WriteRemote]:
     """Open a connection that also writes; for the rest see `reader`."""
     connection = _connection(environment, root)
-    with _transport(environment.emulator) as transport, open_writer(connection, transport=transport) as remote:
+    with _transport(environment) as transport, open_writer(connection, transport=transport) as remote:
         yield remote
 
 
@@ -58,16 +63,24 @@ def _text(value: str | SecretReference, root: Path) -> str:
 
 
 @contextmanager
-def _transport(settings: EmulatorSettings | None) -> Iterator[httpx.BaseTransport | None]:
+def _transport(environment: Environment) -> Iterator[httpx.BaseTransport | None]:
     """Start the embedded emulator, where there is one, and write its data back at the end."""
-    if settings is None:
+    if environment.emulator is None:
         yield None
         return
     from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
 
     with emulator_errors():
-        stand_in = emulator.Emulator(emulator.Settings(settings.seed, settings.state, settings.profile))
+        stand_in = emulator.Emulator(_settings(environment.emulator, environment.marketplace))
     try:
         yield httpx.WSGITransport(app=stand_in)
     finally:
         stand_in.close()
+
+
+def _settings(configured: EmulatorSettings, marketplace: str | None) -> "Settings":
+    """An embedded emulator is the marketplace that its environment names, so that several can be told apart."""
+    from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
+
+    settings = emulator.Settings(configured.seed, configured.state, configured.profile)
+    return replace(settings, marketplace=marketplace) if marketplace else settings

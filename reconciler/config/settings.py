@@ -64,7 +64,7 @@ class Environment:
     """Scheme and host, without a slash at the end."""
     emulator: EmulatorSettings | None = None
     marketplace: str | None = None
-    """The Seller.ID that the service must answer; None only for an emulator."""
+    """The Seller.ID that the service must answer, and that an embedded emulator does. None only for an emulator."""
     auth: Auth | None = None
     """None only for an emulator."""
     values: Mapping[str, Json] = field(default_factory=dict)

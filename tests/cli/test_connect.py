@@ -72,3 +72,11 @@ def test_a_secret_file_is_found_from_any_folder(project: Project, run: Runner, m
     done = run("plan")
     assert done.code == 0
     assert "(secret, will be set)" in done.out
+
+
+def test_an_embedded_emulator_is_the_marketplace_that_its_environment_names(project: Project, run: Runner) -> None:
+    project.configure(one={"emulator": {}, "marketplace": "shop-one"}, two={"emulator": {}, "marketplace": "shop-two"})
+    plans = [json.loads(run("plan", "--env", name, "--format", "json").out) for name in ("one", "two")]
+    assert [plan["binding"]["marketplace"] for plan in plans] == ["shop-one", "shop-two"]
+    ids = {change["id"] for plan in plans for change in plan["resource_changes"] if change["name"] == "front"}
+    assert len(ids) == len(plans)

@@ -1,11 +1,15 @@
-"""The example of the documentation: one set of manifests takes three environments from differing to in step."""
+"""The example of the documentation: one set of manifests takes three environments from empty to in step."""
 
 import json
 import shutil
+import socket
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
+from reconciler.emulator import Emulator, Settings
 from tests.cli.conftest import Run, Runner
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example"
@@ -31,18 +35,76 @@ def test_the_example_is_valid_in_all_environments(run: Runner) -> None:
     assert (done.code, done.out) == (0, "Valid: 3 documents in 6 files.\n")
 
 
-def test_one_set_of_manifests_takes_three_environments_from_differing_to_in_step(run: Runner) -> None:
+@pytest.fixture
+def no_network(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No socket can be opened, and production is a real one whose credentials are not at hand."""
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("the network was asked for")
+
+    for owner, name in ((socket.socket, "connect"), (socket.socket, "connect_ex"), (socket, "getaddrinfo")):
+        monkeypatch.setattr(owner, name, refuse)
+    file = example / "reconciler.yaml"
+    auth = "auth: {clientId: {fromEnv: OC_ID}, clientSecret: {fromEnv: OC_SECRET}}"
+    embedded = "emulator: {seed: seeds/production.yaml, state: .reconciler/production.db}"
+    real = f"region: us-west\n    stage: production\n    {auth}"
+    file.write_text(file.read_text(encoding="utf-8").replace(embedded, real), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("command", [["validate"], ["show", "--resolved"], ["environments"]])
+def test_what_is_said_to_be_offline_needs_neither_network_nor_credentials(run: Runner, command: list[str]) -> None:
+    assert run(*command, "--env", "production").code == 0
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_plan_of_that_environment_would_need_both(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "OC_ID" in run("plan", "--env", "production").err
+    monkeypatch.setenv("OC_ID", "id")
+    monkeypatch.setenv("OC_SECRET", "secret")
+    assert "AssertionError" in run("plan", "--env", "production").err
+
+
+def ids(run: Runner, environment: str) -> dict[str, str]:
+    """The live ids of all that is in step."""
+    plan = json.loads(run("plan", "--env", environment, "--format", "json").out)
+    return {one["name"]: one["id"] for one in plan["resource_changes"] if one["change"]["actions"] == ["no-op"]}
+
+
+def test_one_set_of_manifests_takes_three_environments_from_empty_to_in_step(run: Runner) -> None:
     before = run("plan", "--env-all", "--format", "json", "--detailed-exitcode")
     assert before.code == 2
     assert matrix(before) == {
-        "ApiClient/back-office": ["missing", "differs", "in-step"],
+        "ApiClient/back-office": ["missing", "missing", "missing"],
         "ApiClient/kiosk": ["missing", "missing", "not-here"],
-        "ApiClient/storefront": ["differs", "differs", "differs"],
+        "ApiClient/storefront": ["missing", "missing", "missing"],
     }
     assert [run("apply", "--env", name, "--auto-approve").code for name in NAMES] == [0, 0, 0]
     after = run("plan", "--env-all", "--format", "json", "--detailed-exitcode")
     assert after.code == 0
     assert {state for row in matrix(after).values() for state in row} == {"in-step", "not-here"}
+    sandbox, staging, production = (ids(run, name) for name in NAMES)
+    assert {name: staging[name] for name in ("back-office", "storefront")} == {
+        name: production[name] for name in ("back-office", "storefront")
+    }
+    assert set(sandbox.values()).isdisjoint(staging.values())
+
+
+def test_what_the_sunday_restore_takes_from_staging_is_put_back(run: Runner, example: Path) -> None:
+    assert run("apply", "--env", "staging", "--auto-approve").code == 0
+    with (
+        closing(Emulator(Settings(state=example / ".reconciler" / "staging.db"))) as emulator,
+        httpx.Client(transport=httpx.WSGITransport(app=emulator), base_url="http://127.0.0.1") as http,
+    ):
+        assert http.post("/_emulator/staging-restore").is_success
+    differing = run("plan", "--env-all", "--format", "json")
+    assert {address: row[1] for address, row in matrix(differing).items()} == {
+        "ApiClient/back-office": "in-step",
+        "ApiClient/kiosk": "in-step",
+        "ApiClient/storefront": "differs",
+    }
+    assert run("apply", "--env", "staging", "--auto-approve").code == 0
+    assert run("plan", "--env", "staging", "--detailed-exitcode").code == 0
 
 
 def test_the_page_shows_the_table_that_the_program_prints(run: Runner) -> None:
