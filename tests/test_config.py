@@ -60,6 +60,7 @@ def test_every_key_of_an_environment_is_read(tmp_path: Path) -> None:
         written(
             tmp_path,
             f"""{HEAD}
+journal: {{folder: records}}
 environments:
   local: {{emulator: {{seed: marketplace.yaml, state: .reconciler/emulator.db, profile: legacy}}}}
   sandbox:
@@ -77,6 +78,7 @@ environments:
     )
     assert config == Config(
         path=tmp_path / "reconciler.yaml",
+        journal=tmp_path / "records",
         manifests=(tmp_path / "manifests",),
         environments={
             "local": Environment(
@@ -277,7 +279,8 @@ def test_a_file_that_is_no_configuration_is_said_so(text: str | None, message: s
 
 
 def configured(*names: str) -> Config:
-    return Config(Path("reconciler.yaml"), (), {name: Environment(name, EMULATOR_URL) for name in names})
+    environments = {name: Environment(name, EMULATOR_URL) for name in names}
+    return Config(Path("reconciler.yaml"), (), environments, Path("runs"))
 
 
 def test_the_only_environment_is_the_default() -> None:

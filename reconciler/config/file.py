@@ -19,6 +19,7 @@ from reconciler.rules import Level
 from reconciler.validator import Fault, secret_reference, validator
 
 SCHEMA: Final = "config.v1.schema.json"
+JOURNAL_FOLDER: Final = ".reconciler/runs"
 _EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"
 SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})
 
@@ -55,7 +56,8 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
         return list(_faults_of(error))
     folder = path.parent
     environments = {name: each.settings(name, folder, file.rules) for name, each in file.environments.items()}
-    return Config(path, tuple(_below(folder, each) for each in file.manifests), environments)
+    manifests = tuple(_below(folder, each) for each in file.manifests)
+    return Config(path, manifests, environments, journal=_below(folder, file.journal.folder))
 
 
 # -- pydantic's errors carry faults -----------------------------------------------------------------------------------
@@ -246,12 +248,17 @@ class _EnvironmentPart(_Part):
         )
 
 
+class _Journal(_Part):
+    folder: str = JOURNAL_FOLDER
+
+
 class _ConfigFile(_Part):
     api_version: str
     kind: str
     manifests: list[str]
     environments: dict[str, _EnvironmentPart]
     rules: dict[str, Level] = {}
+    journal: _Journal = _Journal()
 
     @model_validator(mode="after")
     def _overlays_hold_no_manifests(self) -> Self:

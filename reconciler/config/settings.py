@@ -86,6 +86,8 @@ class Config:
     manifests: tuple[Path, ...]
     """Absolute."""
     environments: Mapping[str, Environment]
+    journal: Path
+    """The folder of the journals; absolute."""
 
     @property
     def overlays(self) -> tuple[Path, ...]:

@@ -1,0 +1,80 @@
+"""One event <-> one line of a journal, whose hash covers the line before it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reconciler.model.json import Json, canonical_text
+
+FORMAT_VERSION: Final = "1.0"
+NO_LINE: Final = "0" * 64
+"""What the first line has for the hash of the line before it."""
+_MEMBERS: Final = {"at": str, "event": str, "facts": dict, "hash": str, "line": int, "previous": str}
+
+
+class NotALine(ValueError):
+    """A text is no line of a journal; the message says why and quotes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of a run."""
+
+    line: int
+    """Counted from 1, as an editor does."""
+    at: str
+    """UTC, ISO 8601 with microseconds and a Z."""
+    event: str
+    facts: Mapping[str, Json]
+    previous: str
+    """The hash of the line before it; 64 zeros in the first line."""
+    hash: str
+    """SHA-256 in hexadecimal over all other members in canonical JSON."""
+
+    @classmethod
+    def after(cls, last: "Entry | None", at: str, event: str, facts: Mapping[str, Json]) -> "Entry":
+        """Make the next line. What is no JSON, a secret above all, is refused with a TypeError."""
+        line, previous = (last.line + 1, last.hash) if last else (1, NO_LINE)
+        return cls(line, at, event, facts, previous, _hash(line, at, event, facts, previous))
+
+    @classmethod
+    def of(cls, text: str) -> "Entry":
+        """Read a line; whether its hash is right is `is_genuine`.
+
+        Raises:
+            NotALine: it has another form.
+        """
+        try:
+            found: Any = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            raise NotALine("it is no JSON") from None
+        if not isinstance(found, dict) or found.keys() != _MEMBERS.keys():
+            raise NotALine("it has not the members of a journal's line")
+        wrong = [name for name, shape in _MEMBERS.items() if type(found[name]) is not shape]
+        if wrong:
+            raise NotALine(f"its {wrong[0]} is of another type")
+        return cls(**found)
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the line is as it was written."""
+        try:
+            return self.hash == _hash(self.line, self.at, self.event, self.facts, self.previous)
+        except ValueError:  # 1e999 is JSON, and no number that we would have written
+            return False
+
+    @property
+    def text(self) -> str:
+        """The line, with its end."""
+        return canonical_text({name: getattr(self, name) for name in sorted(_MEMBERS)}) + "\n"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _hash(line: int, at: str, event: str, facts: Mapping[str, Json], previous: str) -> str:
+    text = canonical_text({"line": line, "at": at, "event": event, "facts": facts, "previous": previous})
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,0 +1,154 @@
+"""Events as they come -> lines of one run's journal, each on the disk before the next step is taken."""
+
+import getpass
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from reconciler import __version__
+from reconciler.errors import ReconcilerError
+from reconciler.journal.lines import FORMAT_VERSION, Entry
+from reconciler.journal.read import SUFFIX, read, run_files
+from reconciler.model.json import Json
+
+_OWNER_ONLY_FOLDER: Final = 0o700
+_OWNER_ONLY_FILE: Final = 0o600
+_STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
+
+
+def utc_now() -> datetime:
+    """Tell the time; tests pass a clock of their own instead."""
+    return datetime.now(UTC)
+
+
+class Journal:
+    """The journal of one run, open for more. Thread-safe; a context manager that closes the file.
+
+    Every method that writes raises `ReconcilerError` where it cannot: what was to be announced must then not be done.
+    """
+
+    def __init__(self, path: Path, descriptor: int, clock: Callable[[], datetime]) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._clock = clock
+        self._last: Entry | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def start(cls, folder: Path, facts: Mapping[str, Json], clock: Callable[[], datetime] = utc_now) -> Self:
+        """Begin the journal of a run with a line that says what it is.
+
+        Args:
+            folder: where journals are kept; made, for its owner only, if it is not there.
+            facts: of the run: `kind` (`apply`, say), and what it is about. To these are added the run's id, the version
+                of the tool, host, process and user, and where the run before it ended.
+            clock: tells the time.
+
+        Raises:
+            ReconcilerError: it cannot be written.
+        """
+        now = clock()
+        run_id = f"{now.astimezone(UTC).strftime(_STAMP)}-{secrets.token_hex(2)}"
+        path = folder / f"{run_id}{SUFFIX}"
+        try:
+            folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+            before = _end_of_last_run(folder)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _OWNER_ONLY_FILE)
+            _sync_folder(folder)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        journal = cls(path, descriptor, clock)
+        journal.append("start", {**_surroundings(), **facts, "run": run_id, "after": before})
+        return journal
+
+    @property
+    def run_id(self) -> str:
+        """What the run is called in `history`."""
+        return self.path.name.removesuffix(SUFFIX)
+
+    def append(self, event: str, facts: Mapping[str, Json]) -> None:
+        """Write one line, and return when it is on the disk.
+
+        Raises:
+            ReconcilerError: it cannot be written.
+            TypeError: the facts hold something that is no JSON, a secret for example; nothing was written.
+        """
+        with self._lock:
+            entry = Entry.after(self._last, _moment(self._clock()), event, facts)
+            try:
+                _write_whole(self._descriptor, entry.text.encode("ascii"))
+                os.fsync(self._descriptor)
+            except OSError as error:
+                raise _unwritable(self.path, error) from error
+            self._last = entry
+
+    def close(self) -> None:
+        """Let go of the file; a second call does nothing."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _surroundings() -> dict[str, Json]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "tool_version": __version__,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "user": _user(),
+    }
+
+
+def _user() -> str:
+    """Who runs this, as far as the system knows: a container may have no name for its user."""
+    with suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return str(os.getuid())
+
+
+def _end_of_last_run(folder: Path) -> Json:
+    """Where the run before ends at this moment; another process may still be writing it."""
+    for path in reversed(run_files(folder)):
+        with suppress(ReconcilerError):  # a file that cannot be read is for `history verify` to report
+            run = read(path)
+            return {"run": run.id, "line": run.entries[-1].line, "hash": run.entries[-1].hash}
+    return None
+
+
+def _write_whole(descriptor: int, line: bytes) -> None:
+    """Write all of it: the system may take a part at a time, on a disk that is nearly full."""
+    while line:
+        line = line[os.write(descriptor, line) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new file's name durable, too. Not every file system lets a folder be synced."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def _moment(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _unwritable(path: Path, error: OSError) -> ReconcilerError:
+    hint = "nothing is written to the service without it; journal.folder in reconciler.yaml says where it goes"
+    return ReconcilerError(f"the journal {path} cannot be written: {error.strerror}", hint=hint)
