@@ -70,7 +70,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     return Plan(
         changes=selected.changes,
         binding=_binding(desired, remote, target, marketplace),
-        guards=(*guard.check(selected.whole, guard.Context(target.limits, remote.client_id)), *checked.findings),
+        guards=(*guard.check(selected.whole, _context(desired, remote, target)), *checked.findings),
         warnings=(*selected.warnings, *differ.hints(selected.whole, KINDS), *checked.warnings),
         selection=target.selection,
     )
@@ -130,7 +130,7 @@ def check_saved(
     planfile.check_binding(saved, _binding(desired, remote, target, marketplace), now)
     known = {(finding.rule, finding.message) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
-    found = guard.check(saved.changes, guard.Context(target.limits, remote.client_id))
+    found = guard.check(saved.changes, _context(desired, remote, target))
     return tuple(one for one in found if (one.rule, one.message) not in known and one.rule not in partial)
 
 
@@ -189,6 +189,12 @@ def _way_out(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) 
         return "an acknowledgement does not override all of these"
     stale = f"--ack {acknowledged} is of another plan; " if acknowledged else ""
     return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
+
+
+def _context(desired: DesiredState, remote: ReadRemote, target: Target) -> guard.Context:
+    """What the guards know besides the changes."""
+    known_ids = frozenset(resource.id.casefold() for resource in desired.resources if resource.id)
+    return guard.Context(target.limits, remote.access(), known_ids)
 
 
 def _desired_secrets(desired: DesiredState, resolve: Resolve) -> differ.Secrets:

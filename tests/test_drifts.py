@@ -51,9 +51,9 @@ def test_every_kind_of_drift_is_told_apart() -> None:
         body(client_id(3), "stranger"),
     )
     assert [(one.kind, one.address.name, one.pointer) for one in found.deviations] == [
+        (DriftKind.MISSING, "b", ""),
         (DriftKind.UNMANAGED, client_id(3), ""),
         (DriftKind.CHANGED, "a", "/Active"),
-        (DriftKind.MISSING, "b", ""),
         (DriftKind.SURPLUS, "gone", ""),
     ]
     assert {one.side for one in found.deviations} == {Side.UNKNOWN}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,8 +6,9 @@ import pytest
 from reconciler.differ import diff
 from reconciler.guard import Context, check
 from reconciler.kinds import KINDS
-from reconciler.model.plan import Change, Finding, Limits
-from reconciler.model.resource import DesiredResource, Policy
+from reconciler.model.access import Access
+from reconciler.model.plan import Change, Limits
+from reconciler.model.resource import DesiredResource, FieldsPolicy, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from tests.builders import body, desired, live, manifest
 
@@ -21,7 +23,7 @@ def plan(*manifests: DesiredResource, bodies: list[dict[str, Any]]) -> tuple[Cha
 
 
 def rules(changes: tuple[Change, ...], limits: Limits = NO_LIMITS, own: str = OWN) -> list[str]:
-    return [finding.rule for finding in check(changes, Context(limits, own))]
+    return [finding.rule for finding in check(changes, Context(limits, Access(own)))]
 
 
 def two_of_three() -> tuple[Change, ...]:
@@ -44,7 +46,7 @@ def test_a_plan_over_a_limit_is_objected_to(limits: Limits, found: list[str]) ->
 
 
 def test_an_objection_says_the_numbers_and_the_way_out() -> None:
-    (finding,) = check(two_of_three(), Context(Limits(changes=1, deletes=None), OWN))
+    (finding,) = check(two_of_three(), Context(Limits(changes=1, deletes=None), Access(OWN)))
     assert finding.message == "2 resources would change; limits.changes allows 1"
     assert "raise limits.changes" in finding.way_out
     assert [str(address) for address in finding.addresses] == ["ApiClient/a", "ApiClient/b"]
@@ -59,7 +61,7 @@ def test_no_delete_is_allowed_unless_a_limit_says_so() -> None:
 @pytest.mark.parametrize("policy", [Policy(protected=True, absent=True), Policy(protected=True)])
 def test_a_protected_resource_is_neither_deleted_nor_switched_off(policy: Policy) -> None:
     changes = plan(manifest("a", policy=policy, Active=False), bodies=[body("a", "a"), SELLER])
-    (finding,) = check(changes, Context(NO_LIMITS, OWN))
+    (finding,) = check(changes, Context(NO_LIMITS, Access(OWN)))
     assert (finding.rule, finding.can_be_acknowledged) == ("protected", False)
 
 
@@ -75,37 +77,116 @@ def test_the_last_active_client_for_sellers_is_kept(spec: dict[str, Any]) -> Non
     assert rules(plan(manifest("seller", **spec), bodies=[SELLER, other])) == []
 
 
+@pytest.mark.parametrize(("cap", "is_left"), [([], True), (["FullAccess", "Shopper"], True), (["Shopper"], False)])
+def test_a_client_that_could_have_full_access_is_left(cap: list[str], is_left: bool) -> None:
+    user = {"DefaultContextUserName": "bot", "AllowSeller": True}
+    changes = plan(
+        manifest("a", policy=Policy(absent=True)),
+        bodies=[body("a", "a", **user), body("b", "by hand", **user, MaximumGrantedRoles=cap), SELLER],
+    )
+    assert rules(changes) == ([] if is_left else ["last-full-access"])
+
+
+def test_the_last_client_that_could_have_full_access_may_still_be_changed() -> None:
+    own = body("a", "a", DefaultContextUserName="bot", AllowSeller=True)
+    assert rules(plan(manifest("a", DefaultContextUserName=None), bodies=[own, SELLER])) == []
+
+
+def test_what_lets_more_in_has_a_limit_of_its_own() -> None:
+    bodies = [body(name, name) for name in "abc"]
+    changes = plan(
+        manifest("a", AllowAnyBuyer=True, RefreshTokenDuration=60),
+        manifest("b", AllowAnyBuyer=True),
+        manifest("c", Active=False),
+        bodies=bodies,
+    )
+    assert rules(changes, Limits(deletes=None, widens=2)) == []
+    (finding,) = check(changes, Context(Limits(deletes=None, widens=1), Access(OWN)))
+    assert finding.message == "2 resources would let in more than before, by 3 fields; limits.widens allows 1"
+    assert [str(address) for address in finding.addresses] == ["ApiClient/a", "ApiClient/b"]
+
+
+# ----------------------------------------------------------------------------------------------------------- own client
+
+TOOL = body(OWN, "tool", AllowSeller=True, DefaultContextUserName="bot", ClientSecret="old", MaximumGrantedRoles=[])
+ADMIN = Access(OWN.lower(), frozenset({"ApiClientAdmin", "Shopper", "custom"}))
+CLEARED: dict[str, SecretReference | None] = {"ClientSecret": None}
+REPLACED: dict[str, SecretReference | None] = {"ClientSecret": SecretReference(SecretSource.ENVIRONMENT, "X")}
+
+
+def harms(resource: DesiredResource, access: Access = ADMIN, *known_ids: str, **live: Any) -> str:
+    changes = plan(resource, bodies=[TOOL | live, SELLER | {"DefaultContextUserName": "bot"}])
+    found = check(changes, Context(NO_LIMITS, access, frozenset(known_ids)))
+    assert {finding.rule for finding in found} <= {"own-client"}
+    return "".join(finding.message for finding in found)
+
+
 @pytest.mark.parametrize(
-    ("spec", "harm"),
+    ("resource", "harm"),
     [
-        ({"Active": False}, "deactivated"),
-        ({"AllowSeller": False}, "closed to sellers"),
-        ({"DefaultContextUserName": None}, "another context user"),
-        ({"DefaultContextUserName": "someone"}, "another context user"),
-        ({"MaximumGrantedRoles": ["Shopper"]}, "fewer roles"),
-        ({"MinimumRequiredRoles": ["FullAccess"]}, "more roles"),
-        ({"MinimumRequiredCustomRoles": ["x"]}, "more roles"),
-        ({"AccessTokenDuration": 10}, "shorter tokens"),
+        (manifest("tool", policy=Policy(absent=True)), "it would be deleted"),
+        (manifest("tool", Active=False), "deactivated"),
+        (manifest("tool", AllowSeller=False), "closed to sellers"),
+        (manifest("tool", DefaultContextUserName=None), "no context user"),
+        (manifest("tool", DefaultContextUserName="someone"), "another context user, someone"),
+        (manifest("tool", IsAnonBuyer=True), "anonymous shoppers"),
+        (manifest("tool", MaximumGrantedRoles=["Shopper"]), "(Shopper), none of which is the ApiClientAdmin"),
+        (manifest("tool", MaximumGrantedRoles=["FullAccess"]), "none of which is the ApiClientAdmin"),
+        (manifest("tool", MinimumRequiredRoles=["OrderAdmin", "Shopper"]), "does not hold OrderAdmin"),
+        (manifest("tool", MinimumRequiredCustomRoles=["x"]), "does not hold x"),
+        (manifest("tool", AccessTokenDuration=29), "of 29 minutes, and a run may need 30"),
+        (manifest("tool", secrets=CLEARED), "secret would be cleared"),
+        (manifest("tool", secrets=REPLACED), "another secret"),
+        (manifest("tool", policy=Policy(fields=FieldsPolicy.EXCLUSIVE), AccessTokenDuration=600), "deactivated"),
     ],
 )
-def test_what_ends_the_access_of_our_own_client_is_objected_to(spec: dict[str, Any], harm: str) -> None:
-    own = body(OWN, "tool", AllowSeller=True, DefaultContextUserName="bot", ClientSecret="old")
-    changes = plan(manifest("tool", **spec), bodies=[own, SELLER])
-    (finding,) = check(changes, Context(NO_LIMITS, OWN.lower()))
-    assert finding.rule == "own-client"
-    assert harm in finding.message
+def test_what_ends_the_access_of_our_own_client_is_objected_to(resource: DesiredResource, harm: str) -> None:
+    assert harm in harms(resource)
 
 
-def own_client_findings(resource: DesiredResource) -> list[Finding]:
-    own = body(OWN, "tool", AllowSeller=True, ClientSecret="old")
-    return list(check(plan(resource, bodies=[own, SELLER]), Context(NO_LIMITS, OWN)))
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"xp": {"team": "web"}, "RefreshTokenDuration": 60},
+        {"MaximumGrantedRoles": ["ApiClientAdmin", "OrderReader"]},
+        {"MaximumGrantedCustomRoles": ["other"]},
+        {"MinimumRequiredRoles": ["Shopper"], "MinimumRequiredCustomRoles": ["custom"]},
+        {"AccessTokenDuration": 30},
+        {"AllowAnyBuyer": True},
+    ],
+)
+def test_what_leaves_the_run_all_that_it_needs_is_allowed(spec: dict[str, Any]) -> None:
+    assert harms(manifest("tool", **spec)) == ""
 
 
-def test_deleting_our_own_client_or_replacing_its_secret_is_objected_to() -> None:
-    secret = {"ClientSecret": SecretReference(SecretSource.ENVIRONMENT, "X")}
-    assert "deleted" in own_client_findings(manifest("tool", policy=Policy(absent=True)))[0].message
-    assert "another secret" in own_client_findings(manifest("tool", secrets=secret))[0].message
+def test_a_run_that_only_reads_needs_no_more_than_that() -> None:
+    reader = replace(ADMIN, roles=frozenset({"ApiClientReader"}))
+    assert harms(manifest("tool", MaximumGrantedRoles=["ApiClientReader"]), reader) == ""
+    assert "the ApiClientReader that" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), reader)
 
 
-def test_what_does_not_touch_the_access_of_our_own_client_is_allowed() -> None:
-    assert own_client_findings(manifest("tool", xp={"team": "web"}, RefreshTokenDuration=60)) == []
+def test_a_user_with_a_password_does_not_act_as_the_context_user() -> None:
+    user = replace(ADMIN, as_context_user=False)
+    assert harms(manifest("tool", DefaultContextUserName="someone", IsAnonBuyer=True), user) == ""
+    assert "closed to sellers" in harms(manifest("tool", AllowSeller=False), user)
+
+
+def test_of_a_token_that_does_not_tell_its_roles_nothing_is_taken_for_granted() -> None:
+    silent = Access(OWN)
+    assert harms(manifest("tool", MaximumGrantedRoles=["ApiClientAdmin"]), silent) == ""
+    assert "FullAccess" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), silent)
+    assert "does not hold Shopper" in harms(manifest("tool", MinimumRequiredRoles=["Shopper"]), silent)
+
+
+def test_a_short_life_of_tokens_that_grows_is_no_harm() -> None:
+    assert harms(manifest("tool", AccessTokenDuration=20), ADMIN, AccessTokenDuration=10) == ""
+
+
+def test_a_rename_is_a_harm_only_where_nothing_but_the_name_binds_the_client() -> None:
+    renamed = manifest("tool", id=OWN, AppName="other")
+    assert "renamed" in harms(renamed)
+    assert harms(renamed, ADMIN, OWN.lower()) == ""
+
+
+def test_other_clients_may_be_changed_in_all_these_ways() -> None:
+    assert rules(plan(manifest("tool", Active=False), bodies=[TOOL, SELLER]), own="another") == []

@@ -11,6 +11,7 @@ from reconciler import guard, pipeline, selection
 from reconciler.differ import diff
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.kinds import KINDS
+from reconciler.model.access import Access
 from reconciler.model.plan import Action, Change, Limits, Plan
 from reconciler.model.resource import DesiredResource, DesiredState, Policy
 from reconciler.model.secret import SecretReference, SecretSource
@@ -126,7 +127,7 @@ def test_the_guards_see_what_was_left_out_as_it_is_today() -> None:
 
 
 def rules(found: selection.Selected, limits: Limits) -> list[str]:
-    return [finding.rule for finding in guard.check(found.whole, guard.Context(limits, "nobody"))]
+    return [finding.rule for finding in guard.check(found.whole, guard.Context(limits, Access("nobody")))]
 
 
 def test_limits_count_the_selected_changes_against_all_managed_resources() -> None:

@@ -171,9 +171,10 @@ class _Limits(_Part):
     changes: int | None = None
     changes_percent: float | None = None
     deletes: int | None = 0
+    widens: int | None = None
 
     def settings(self) -> Limits:
-        return Limits(self.changes, self.changes_percent, self.deletes)
+        return Limits(self.changes, self.changes_percent, self.deletes, self.widens)
 
 
 class _EnvironmentPart(_Part):

@@ -148,7 +148,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     replaced = _replaced(kind, resource, found.body)
     after = _overlay(kind, resource, found.body, replaced)
     body_fields = changed_fields(kind, found.body, after) if replaced else ()
-    fields = body_fields + secret_fields + assignment_fields
+    fields = _widening_first(body_fields + secret_fields + assignment_fields)
     return Change(
         resource.address,
         Action.UPDATE if fields else Action.NO_OP,
@@ -161,6 +161,11 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         place=resource.place,
         protected=resource.policy.protected,
     )
+
+
+def _widening_first(fields: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:
+    """What lets more in is what a reviewer must not miss; the rest stays in the kind's order."""
+    return tuple(sorted(fields, key=lambda field: field.direction is not Direction.WIDENS))
 
 
 def _delete(resource: DesiredResource, found: LiveResource | None) -> Change:

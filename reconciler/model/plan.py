@@ -102,6 +102,8 @@ class Change:
     @property
     def direction(self) -> Direction:
         """Widening outweighs narrowing: a change that does both needs the same look as one that only widens."""
+        if self.action is Action.DELETE:
+            return Direction.NARROWS
         found = {field.direction for field in self.fields}
         for direction in (Direction.WIDENS, Direction.NARROWS):
             if direction in found:
@@ -153,7 +155,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes of one run against one environment, sorted by address."""
+    """All changes of one run against one environment: those that let more in first, each part sorted by address."""
 
     changes: tuple[Change, ...]
     binding: Binding
@@ -161,6 +163,10 @@ class Plan:
     warnings: tuple[str, ...] = ()
     selection: Selection = field(default_factory=Selection)
     """What the changes were restricted to; the guards have judged the whole."""
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.changes, key=lambda one: (one.direction is not Direction.WIDENS, one.address))
+        object.__setattr__(self, "changes", tuple(ordered))
 
     @property
     def summary(self) -> Summary:
@@ -189,3 +195,5 @@ class Limits:
     changes: int | None = None
     changes_percent: float | None = None
     deletes: int | None = 0
+    widens: int | None = None
+    """Resources that may let in more than before."""

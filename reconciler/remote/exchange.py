@@ -6,7 +6,7 @@ from typing import Final
 
 from reconciler.model.secret import Secret
 from reconciler.remote.answers import object_in, unusable
-from reconciler.remote.auth import Credentials, Grant, TokenSource, login_call
+from reconciler.remote.auth import ClientCredentials, Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept
 from reconciler.remote.messages import Answer, Call, Misshapen, Result
 from reconciler.remote.retry import THROTTLED, Retries, may_retry
@@ -51,6 +51,11 @@ class Exchange:
     def client_id(self) -> str:
         """The API client that the credentials log in through."""
         return self._credentials.client_id
+
+    @property
+    def acts_as_context_user(self) -> bool:
+        """Whether the client logs in itself, and not a user through it."""
+        return isinstance(self._credentials, ClientCredentials)
 
     def send(self, call: Call) -> Answer:
         """Carry out a call. A token that the service refuses in mid-run is renewed once; a 401 has written nothing.

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 import httpx
 
 from reconciler.errors import BadAnswer, ReconcilerError, RequestFacts
+from reconciler.model.access import Access
 from reconciler.model.json import Body, Json
 from reconciler.remote.answers import kind_of, object_in, unusable
 from reconciler.remote.auth import Claims, Credentials
@@ -109,6 +110,14 @@ class ReadClient:
             return Claims.of(self._exchange.tokens.current())
         except Misshapen as fault:
             raise BadAnswer(str(fault), RequestFacts("POST", TOKEN_PATH)) from None
+
+    def access(self) -> Access:
+        """Give what the token and the credentials say; a token that says nothing of its roles is no fault here."""
+        try:
+            roles = Claims.of(self._exchange.tokens.current()).roles or None
+        except Misshapen:
+            roles = None
+        return Access(self.client_id, roles, as_context_user=self._exchange.acts_as_context_user)
 
     def me(self) -> Body:
         """``GET /v1/me``: the user that the credentials act as."""

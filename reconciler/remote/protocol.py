@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
+from reconciler.model.access import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret
 
@@ -28,6 +29,10 @@ class ReadRemote(Protocol):
     @property
     def client_id(self) -> str:
         """The API client that the credentials log in through."""
+        ...
+
+    def access(self) -> Access:
+        """How the run is logged in; logs in where there is no token yet."""
         ...
 
     def me(self) -> Body:

@@ -19,6 +19,7 @@ from reconciler.render.blocks import (
     change_block,
     few,
     finding_block,
+    in_order,
     is_marked,
     named,
 )
@@ -72,7 +73,7 @@ def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, not
         f"marketplace {escape(binding.marketplace)} at {escape(binding.base_url)}"
     )
     yield ""
-    for change in changes:
+    for change in in_order(changes, words):
         if change.action.writes:
             yield from change_block(change, words, style, notes)
             yield ""

@@ -1,0 +1,35 @@
+"""Changes x limits -> findings: the rules that refuse a dangerous plan before its first write. Pure.
+
+Each guard is one function in `GUARDS`; it says the numbers, the rule's name and the way out. A finding that
+`can_be_acknowledged` is overridden by ``--ack`` with this very plan's digest, and by nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from reconciler.guard.context import Context, Guard
+from reconciler.guard.keeping import last_full_access, last_seller_client, protected
+from reconciler.guard.limits import limit_changes, limit_changes_percent, limit_deletes, limit_widens
+from reconciler.guard.own_client import own_client
+from reconciler.model.plan import Change, Finding
+
+__all__ = ["GUARDS", "NEED_THE_WHOLE", "Context", "check"]
+
+GUARDS: Final[tuple[Guard, ...]] = (
+    limit_changes,
+    limit_changes_percent,
+    limit_deletes,
+    limit_widens,
+    protected,
+    last_seller_client,
+    last_full_access,
+    own_client,
+)
+
+NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent", "last-seller-client", "last-full-access"})
+"""Rules that can only judge a plan of the whole marketplace."""
+
+
+def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:
+    """All objections to these changes, in the order of the rules."""
+    return tuple(finding for guard in GUARDS for finding in guard(changes, context))

@@ -1,0 +1,45 @@
+"""What the guards know besides the changes, and what a guard is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconciler.model.access import Access
+from reconciler.model.json import Body
+from reconciler.model.plan import Action, Change, Finding, Limits
+from reconciler.model.resource import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that is not in the plan itself."""
+
+    limits: Limits
+    access: Access
+    """How this run is logged in."""
+    known_ids: frozenset[str] = frozenset()
+    """The ids, case folded, that the environment or a manifest names: what is not here is bound by its name."""
+
+
+Guard: TypeAlias = Callable[[Sequence[Change], Context], Iterator[Finding]]
+
+
+def writing(changes: Sequence[Change]) -> list[Change]:
+    """Those that applying the plan would write."""
+    return [change for change in changes if change.action.writes]
+
+
+def addresses(changes: Sequence[Change]) -> tuple[Address, ...]:
+    """Whom a finding is about."""
+    return tuple(change.address for change in changes)
+
+
+def body_after(change: Change) -> Body | None:
+    """The body that will be there: an unmanaged object stays as it is."""
+    return change.before if change.action is Action.UNMANAGED else change.after
+
+
+def names(body: Body | None, field: str) -> frozenset[str]:
+    """The members of a list of names."""
+    value = (body or {}).get(field)
+    return frozenset(map(str, value)) if isinstance(value, list | tuple) else frozenset()

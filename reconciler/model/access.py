@@ -1,0 +1,14 @@
+"""How a run is logged in: what the guards must know so that it does not take its own access away."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The API client that a run goes through, and what its token holds."""
+
+    client_id: str
+    roles: frozenset[str] | None = None
+    """The roles that the token says it has; None: it does not say."""
+    as_context_user: bool = True
+    """It acts as the client's default context user (client credentials), not as a user with a password."""
