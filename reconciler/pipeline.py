@@ -119,8 +119,8 @@ def check_saved(
 
     Returns:
         What the guards object to now and the plan does not say: limits were lowered since, another client is logged
-        in, or findings were taken out. A plan of a part lacks what some guards must see; those have judged it when it
-        was made.
+        in, findings were taken out, or something that it refers to went away. A plan of a part lacks what some guards
+        must see; those have judged it when it was made.
 
     Raises:
         WrongMarketplace: as `plan` does.
@@ -128,10 +128,17 @@ def check_saved(
     """
     marketplace = check_marketplace(remote, target)
     planfile.check_binding(saved, _binding(desired, remote, target, marketplace), now)
-    known = {(finding.rule, finding.message) for finding in saved.guards}
+    known = set(map(_objection, saved.guards))
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
-    found = guard.check(saved.changes, _context(desired, remote, target))
-    return tuple(one for one in found if (one.rule, one.message) not in known and one.rule not in partial)
+    found = [*guard.check(saved.changes, _context(desired, remote, target))]
+    found += references.check(saved.changes, desired, KINDS, remote).findings
+    return tuple(one for one in found if _objection(one) not in known and one.rule not in partial)
+
+
+def _objection(finding: Finding) -> tuple[str, str]:
+    """What a finding is known by again: the line that it names may have moved, as no digest of manifests tells."""
+    place, address, said = finding.message.partition(f"{next(iter(finding.addresses), '')}: ")
+    return finding.rule, address + said if place.endswith(": ") else finding.message
 
 
 def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user said

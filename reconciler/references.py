@@ -6,19 +6,26 @@ missing; a look that fails otherwise is an error, as everywhere.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import Kind, Reference, UserReference
-from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Change, Finding
-from reconciler.model.resource import Address, DesiredState
+from reconciler.model.resource import Address, DesiredResource, DesiredState
 from reconciler.remote.protocol import ReadRemote
 
 _USERS: Final = (("seller", "/adminusers", "AdminUserReader"), ("buyer", "/buyerusers", "BuyerUserReader"))
-_SUPPLIERS: Final = "/suppliers"
-_SUPPLIER_ROLE: Final = "SupplierUserReader"
+_SUPPLIERS: Final = ("/suppliers", "SupplierReader")
+_SUPPLIER_USERS: Final = "SupplierUserReader"
+_FORBIDDEN: Final = 403
+
+
+T = TypeVar("T")
+
+
+class _Unseen(Exception):  # never leaves this module
+    """Whether something is there cannot be seen; the argument says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +43,11 @@ def check(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, 
         RemoteError: a look failed otherwise than by a missing role.
     """
     lookup = _Lookup(remote)
-    places = {resource.address: resource.places for resource in desired.resources}
+    resources = {resource.address: resource for resource in desired.resources}
     findings = []
     for change in changes:
         if change.action.writes and change.after is not None:
-            task = _Task(change, kinds[change.address.kind], places.get(change.address, {}), lookup)
+            task = _Task(change, kinds[change.address.kind], resources.get(change.address), lookup)
             findings += list(task.findings())
     return Checked(tuple(findings), tuple(sorted(lookup.warnings)))
 
@@ -57,54 +64,67 @@ class _Lookup:
 
     remote: ReadRemote
     warnings: set[str] = field(default_factory=set)
-    _objects: dict[tuple[str, str], Body | None] = field(default_factory=dict)
-    _users: dict[str, _User | None] = field(default_factory=dict)
+    _objects: dict[tuple[str, str], Body | _Unseen | None] = field(default_factory=dict)
+    _users: dict[str, _User | _Unseen | None] = field(default_factory=dict)
 
-    def object(self, path: str, object_id: str) -> Body | None:
+    def object(self, reference: Reference, object_id: str) -> Body | None:
         """The object, or None where the service says that there is none.
 
         Raises:
-            AccessDenied: the login may not look.
+            _Unseen: the login may not look.
         """
-        key = (path, object_id.casefold())
+        key = (reference.path, object_id.casefold())
         if key not in self._objects:
-            try:
-                self._objects[key] = self.remote.get(path, object_id)
-            except NotFound:
-                self._objects[key] = None
-        return self._objects[key]
+            self._objects[key] = self._get(reference, object_id)
+        return _seen(self._objects[key])
+
+    def _get(self, reference: Reference, object_id: str) -> Body | _Unseen | None:
+        try:
+            return self.remote.get(reference.path, object_id)
+        except NotFound:
+            return None
+        except AccessDenied as error:
+            return _Unseen(_lacking([_missing_role(error, reference.role)]))
 
     def user(self, name: str) -> _User | None:
         """The user of this name, of any party.
 
         Raises:
-            AccessDenied: the login may not look everywhere, and has not found him where it may.
-            NotFound: this version of the API has no list of all buyers' users.
+            _Unseen: the login may not look everywhere, and has not found him where it may.
         """
         if name not in self._users:
             self._users[name] = self._find_user(name)
-        return self._users[name]
+        return _seen(self._users[name])
 
-    def _find_user(self, name: str) -> _User | None:
-        denied: AccessDenied | NotFound | None = None
-        for party, path, _role in _USERS:
+    def _find_user(self, name: str) -> _User | _Unseen | None:
+        roles: list[str] = []
+        reasons: list[str] = []
+        for party, path, role in _USERS:
             try:
                 found = self._named(path, name)
-            except (AccessDenied, NotFound) as error:
-                denied = denied or error
-                continue
-            if found:
-                return _User(party, bool(found.get("Active")))
-        if denied:
-            raise denied
+            except AccessDenied as error:
+                roles.append(_missing_role(error, role))
+            except NotFound:
+                reasons.append(f"this service has no list of all {party} users")
+            else:
+                if found:
+                    return _User(party, bool(found.get("Active")))
+        if roles or reasons:
+            return _Unseen(" and ".join([*([_lacking(roles)] if roles else []), *reasons]))
         return self._find_supplier_user(name)
 
-    def _find_supplier_user(self, name: str) -> _User | None:
+    def _find_supplier_user(self, name: str) -> _User | _Unseen | None:
         """The API has no list of all suppliers' users, so that each supplier is asked."""
-        for supplier in self.remote.list_all(_SUPPLIERS):
-            found = self._named(f"{_SUPPLIERS}/{supplier['ID']}/users", name)
-            if found:
-                return _User("supplier", bool(found.get("Active")))
+        path, role = _SUPPLIERS
+        try:
+            suppliers = self.remote.list_all(path)
+            role = _SUPPLIER_USERS
+            for supplier in suppliers:
+                found = self._named(f"{path}/{supplier['ID']}/users", name)
+                if found:
+                    return _User("supplier", bool(found.get("Active")))
+        except AccessDenied as error:
+            return _Unseen(_lacking([_missing_role(error, role)]))
         return None
 
     def _named(self, path: str, name: str) -> Body | None:
@@ -113,13 +133,31 @@ class _Lookup:
         return next((user for user in found if str(user.get("Username")).casefold() == name.casefold()), None)
 
 
+def _seen(found: T | _Unseen) -> T:
+    if isinstance(found, _Unseen):
+        raise found
+    return found
+
+
+def _missing_role(error: AccessDenied, role: str) -> str:
+    """The role that a look was refused for the lack of; a login that is refused as such is no such thing."""
+    if error.request.status != _FORBIDDEN:
+        raise error
+    return role
+
+
+def _lacking(roles: Sequence[str]) -> str:
+    return f"the login lacks {' and '.join(roles)}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """One change, and what it refers to."""
 
     change: Change
     kind: Kind
-    places: Mapping[str, Place]
+    resource: DesiredResource | None
+    """The manifest, where there is one: its lines are told."""
     lookup: _Lookup
 
     def findings(self) -> Iterator[Finding]:
@@ -141,52 +179,58 @@ class _Task:
 
     def _object(self, at: str, reference: Reference, value: str) -> Iterator[Finding]:
         try:
-            found = self.lookup.object(reference.path, value)
-        except AccessDenied:
-            self._cannot_look(f"{reference.noun} {value}", reference.role)
+            found = self.lookup.object(reference, value)
+        except _Unseen as unseen:
+            self._warn(at, f"{reference.noun} {value}", unseen)
             return
         if found is None:
-            yield self._finding(at, "reference-missing", f"there is no {reference.noun} {value}")
+            message = f"there is no {reference.noun} {value}"
+            yield self._finding(at, "reference-missing", message, "name one that exists, or create it first")
         elif reference.demands and found.get(reference.demands[0]) != reference.demands[1]:
             name, wanted = reference.demands
             message = f"the {reference.noun} {value} is of {name} {found.get(name)}, and {wanted} is needed"
-            yield self._finding(at, "reference-type", message)
+            yield self._finding(at, "reference-type", message, f"name one whose {name} is {wanted}")
 
     def _user(self, name: str, reference: UserReference, value: str) -> Iterator[Finding]:
-        at = pointer("spec", name)
+        at, flag = pointer("spec", name), reference.buyer_flag
         try:
             found = self.lookup.user(value)
-        except (AccessDenied, NotFound):
-            self._cannot_look(f"user {value}", " and ".join([*(role for _, _, role in _USERS), _SUPPLIER_ROLE]))
+        except _Unseen as unseen:
+            self._warn(at, f"user {value}", unseen)
             return
-        must_buy = bool((self.change.after or {}).get(reference.buyer_flag))
         if found is None:
-            yield self._finding(at, "reference-missing", f"there is no user {value}")
+            message = f"there is no user {value}"
+            yield self._finding(at, "reference-missing", message, "name one that exists, or create it first")
         elif not found.active:
-            yield self._finding(
-                at, "reference-inactive", f"the user {value} is not active, so that nobody can log in as he"
-            )
-        elif must_buy and found.party != "buyer":
-            message = f"{reference.buyer_flag} needs a buyer's user, and {value} is a {found.party}'s"
-            yield self._finding(at, "reference-not-buyer", message)
+            message = f"the user {value} is not active, so that nobody can log in as this user"
+            yield self._finding(at, "reference-inactive", message, "activate the user, or name another")
+        elif (self.change.after or {}).get(flag) and found.party != "buyer":
+            message = f"{flag} needs a buyer's user, and {value} is a {found.party}'s"
+            yield self._finding(at, "reference-not-buyer", message, f"name a buyer's user, or write {flag}: false")
 
     def _parties(self) -> Iterator[Finding]:
         for step in self.change.assignments:
             if step.assign and self.kind.assignments:
                 party = self.kind.assignments.party(step.party)
                 reference = Reference(party.name.removesuffix("s"), party.path, party.role)
-                yield from self._object(pointer("assignments", step.party), reference, step.id)
+                yield from self._object(self._member(step.party, step.id), reference, step.id)
 
-    def _cannot_look(self, what: str, role: str) -> None:
-        message = (
-            f"{self._at('')}{self.change.address}: whether there is a {what} cannot be seen; the login lacks {role}"
+    def _member(self, party: str, object_id: str) -> str:
+        """Where the manifest names one party."""
+        named = self.resource.assignments.get(party, ()) if self.resource else ()
+        at = pointer("assignments", party)
+        return f"{at}/{named.index(object_id)}" if object_id in named else at
+
+    def _warn(self, at: str, what: str, unseen: _Unseen) -> None:
+        self.lookup.warnings.add(
+            f"{self._at(at)}{self.change.address}: whether there is a {what} cannot be seen: {unseen}"
         )
-        self.lookup.warnings.add(message)
 
-    def _finding(self, at: str, rule: str, message: str) -> Finding:
+    def _finding(self, at: str, rule: str, message: str, way_out: str) -> Finding:
         addresses: tuple[Address, ...] = (self.change.address,)
-        return Finding(rule, f"{self._at(at)}{self.change.address}: {message}", "name one that exists", addresses)
+        return Finding(rule, f"{self._at(at)}{self.change.address}: {message}", way_out, addresses)
 
     def _at(self, at: str) -> str:
-        place = self.places.get(at) or self.change.place
+        places = self.resource.places if self.resource else {}
+        place = places.get(at) or self.change.place
         return f"{place}: " if place else ""

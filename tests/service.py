@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from reconciler.applier import Controls
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.errors import ReconcilerError
 from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Limits, Plan
+from reconciler.model.plan import Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.auth import ClientCredentials
@@ -53,6 +54,13 @@ class Shop:
         """Plan as the command does."""
         with self.reader() as reader:
             return pipeline.plan(desired, reader, target, self.resolve)
+
+    def objections(
+        self, saved: Plan, desired: DesiredState, target: pipeline.Target = NO_LIMITS
+    ) -> tuple[Finding, ...]:
+        """What is against a saved plan by now."""
+        with self.reader() as reader:
+            return pipeline.check_saved(saved, desired, reader, target, datetime.now(UTC))
 
     def apply(self, plan: Plan, controls: Controls | None = None, **options: Any) -> ApplyResult:
         """Apply as the command does."""

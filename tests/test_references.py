@@ -1,12 +1,13 @@
 """What a plan newly refers to is looked up before the first write."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.errors import GuardRefusal, Unreachable
+from reconciler.errors import AccessDenied, GuardRefusal, Unreachable
 from reconciler.model.diagnostic import Place
 from reconciler.model.plan import Plan
 from tests.builders import body, desired, manifest
@@ -86,6 +87,37 @@ def test_a_finding_names_file_and_line_and_nothing_is_written(one: Shop) -> None
     assert one.writes() == []
 
 
+def test_the_finding_about_a_party_stands_at_its_own_line(one: Shop) -> None:
+    resource = manifest("a", assignments={"buyers": ("b9", "b1")})
+    object.__setattr__(resource, "places", {"/assignments/buyers/0": Place("a.yaml", 12, 7)})
+    (finding,) = one.plan(desired(resource)).guards
+    assert finding.message == "a.yaml:12:7: ApiClient/a: there is no buyer b9"
+
+
+@pytest.mark.parametrize(
+    ("spec", "way_out"),
+    [
+        ({"OrderCheckoutIntegrationEventID": "nowhere"}, "name one that exists, or create it first"),
+        ({"OrderReturnIntegrationEventID": "checkout"}, "name one whose EventType is OrderReturn"),
+        ({"DefaultContextUserName": "retired"}, "activate the user, or name another"),
+        ({"DefaultContextUserName": "clerk", "IsAnonBuyer": True}, "name a buyer's user, or write IsAnonBuyer: false"),
+    ],
+)
+def test_each_finding_has_its_own_way_out(one: Shop, spec: dict[str, Any], way_out: str) -> None:
+    (finding,) = one.plan(desired(manifest("a", **spec))).guards
+    assert finding.way_out == way_out
+
+
+def test_what_went_away_since_a_plan_was_saved_stops_it(one: Shop) -> None:
+    want = desired(manifest("a", assignments={"buyers": ("b1", "b9")}, OrderCheckoutIntegrationEventID="checkout"))
+    moved = replace(want, resources=tuple(replace(each, place=Place("a.yaml", 9, 1)) for each in want.resources))
+    saved = one.plan(want)
+    assert one.objections(saved, moved) == ()
+    with one.writer() as writer:
+        writer.delete("/integrationEvents", "checkout")
+    assert [finding.rule for finding in one.objections(saved, moved)] == ["reference-missing"]
+
+
 def test_what_does_not_change_is_not_looked_up(one: Shop) -> None:
     one.converge(desired(manifest("a", OrderCheckoutIntegrationEventID="checkout")))
     one.forget()
@@ -99,23 +131,51 @@ def test_a_thing_that_many_refer_to_is_looked_up_once(one: Shop) -> None:
     assert len([entry for entry in one.requests() if "integrationEvents" in entry["path"]]) == 1
 
 
+VENDOR = {"DefaultContextUserName": "vendor"}
+
+
 @pytest.mark.parametrize(
-    ("route", "spec", "role"),
+    ("routes", "spec", "lacking"),
     [
-        ("/v1/integrationEvents/*", {"OrderCheckoutIntegrationEventID": "checkout"}, "IntegrationEventReader"),
-        ("/v1/adminusers", {"DefaultContextUserName": "vendor"}, "AdminUserReader"),
-        ("/v1/buyerusers", {"DefaultContextUserName": "vendor"}, "BuyerUserReader"),
-        ("/v1/suppliers", {"DefaultContextUserName": "vendor"}, "SupplierUserReader"),
+        (
+            ["/v1/integrationEvents/*"],
+            {"OrderCheckoutIntegrationEventID": "checkout"},
+            "integration event checkout cannot be seen: the login lacks IntegrationEventReader",
+        ),
+        (["/v1/adminusers"], VENDOR, "user vendor cannot be seen: the login lacks AdminUserReader"),
+        (["/v1/buyerusers"], VENDOR, "user vendor cannot be seen: the login lacks BuyerUserReader"),
+        (
+            ["/v1/adminusers", "/v1/buyerusers"],
+            VENDOR,
+            "user vendor cannot be seen: the login lacks AdminUserReader and BuyerUserReader",
+        ),
+        (["/v1/suppliers"], VENDOR, "user vendor cannot be seen: the login lacks SupplierReader"),
+        (["/v1/suppliers/*/users"], VENDOR, "user vendor cannot be seen: the login lacks SupplierUserReader"),
     ],
 )
-def test_a_login_that_may_not_look_gets_a_warning_that_names_the_role(
-    one: Shop, route: str, spec: dict[str, Any], role: str
+def test_a_login_that_may_not_look_gets_a_warning_that_names_the_roles_that_are_missing(
+    one: Shop, routes: list[str], spec: dict[str, Any], lacking: str
 ) -> None:
-    one.fault(f"GET {route} status=403 count=all")
+    for route in routes:
+        one.fault(f"GET {route} status=403 count=all")
     plan = one.plan(desired(manifest("a", **spec)))
     assert plan.guards == ()
-    (warning,) = plan.warnings
-    assert role in warning
+    assert plan.warnings == (f"a.yaml:1:1: ApiClient/a: whether there is a {lacking}",)
+
+
+def test_a_login_that_may_not_look_at_parties_gets_a_warning_for_each(one: Shop) -> None:
+    one.fault("GET /v1/buyers/* status=403 count=all")
+    plan = one.plan(desired(manifest("a", assignments={"buyers": ("b1", "b2")})))
+    assert [warning.rpartition("whether ")[2] for warning in plan.warnings] == [
+        "there is a buyer b1 cannot be seen: the login lacks BuyerReader",
+        "there is a buyer b2 cannot be seen: the login lacks BuyerReader",
+    ]
+
+
+def test_a_login_that_is_refused_as_such_is_an_error_and_no_missing_role(one: Shop) -> None:
+    one.fault("GET /v1/integrationEvents/* status=401 count=all")
+    with pytest.raises(AccessDenied):
+        one.plan(desired(manifest("a", OrderCheckoutIntegrationEventID="checkout")))
 
 
 def test_a_user_who_is_found_where_we_may_look_is_no_warning(one: Shop) -> None:
@@ -123,9 +183,10 @@ def test_a_user_who_is_found_where_we_may_look_is_no_warning(one: Shop) -> None:
     assert one.plan(desired(manifest("a", DefaultContextUserName="shopper"))).warnings == ()
 
 
-def test_an_api_without_a_list_of_all_buyer_users_gets_a_warning(one: Shop) -> None:
+def test_an_api_without_a_list_of_all_buyer_users_gets_a_warning_that_says_so(one: Shop) -> None:
     one.fault("GET /v1/buyerusers status=404 count=all")
-    assert len(one.plan(desired(manifest("a", DefaultContextUserName="vendor"))).warnings) == 1
+    (warning,) = one.plan(desired(manifest("a", DefaultContextUserName="vendor"))).warnings
+    assert warning.endswith("user vendor cannot be seen: this service has no list of all buyer users")
 
 
 def test_a_look_that_fails_is_an_error_and_not_an_absence(one: Shop) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reconciler.differ.identity import Finder, Look, Way, ambiguity, rivalry
 from reconciler.kinds import Kind
-from reconciler.model.adoption import Candidate, Proposal, State
+from reconciler.model.adoption import Proposal, State
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState
 
@@ -99,8 +99,8 @@ def _proposal(case: _Case) -> Proposal:
     address, known, look = case.resource.address, case.resource.id, case.look
     found = look.found
     if look.is_ambiguous:
-        fault = ambiguity(case.resource, look.candidates, case.kind)
-        candidates = tuple(Candidate(one.id, bool(one.body.get(case.kind.active_field))) for one in look.candidates)
+        candidates = look.listed(case.kind)
+        fault = ambiguity(case.resource, candidates, case.kind)
         note = f"{len(candidates)} live objects have this {case.kind.name_field}"
         return Proposal(address, State.AMBIGUOUS, note=note, candidates=candidates, fault=fault)
     if found and look.way is Way.ID:

@@ -28,8 +28,9 @@ def _likely_renames(change: Change, unmanaged: Sequence[Change], kind: Kind) -> 
         if other.address.kind == kind.name and _is_alike(change, other, kind):
             name = (other.before or {}).get(kind.name_field)
             yield (
-                f"{change.address} would be created; if it is {name} (ID {other.id}) under another name, "
-                f"set metadata.id: {other.id}, and it is renamed instead"
+                f"{change.address} would be created; if it is {name} (ID {other.id}) under another name, write "
+                f"{change.address.name}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the "
+                "manifest, and it is renamed instead"
             )
 
 

@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from reconciler.errors import InputError
 from reconciler.kinds import Kind
+from reconciler.model.adoption import Candidate
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import Json, pointer
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState
@@ -35,7 +36,7 @@ def match(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> 
     looks = {resource.address: finder.look(resource) for resource in desired.resources}
     matches = {address: look.found for address, look in looks.items()}
     faults = [
-        ambiguity(resource, looks[resource.address].candidates, kinds[resource.address.kind])
+        ambiguity(resource, looks[resource.address].listed(kinds[resource.address.kind]), kinds[resource.address.kind])
         for resource in desired.resources
         if looks[resource.address].is_ambiguous
     ]
@@ -60,16 +61,21 @@ def rivalry(first: DesiredResource, other: DesiredResource) -> Diagnostic:
     )
 
 
-def ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource], kind: Kind) -> Diagnostic:
+def ambiguity(resource: DesiredResource, candidates: Sequence[Candidate], kind: Kind) -> Diagnostic:
     """Several live objects have the name that a manifest looks for; the message lists them."""
-    ids = ", ".join(f"{one.id} ({'active' if one.body.get(kind.active_field) else 'inactive'})" for one in candidates)
+    listed = ", ".join(f"{one.id} ({_looks(one)})" for one in candidates)
     return Diagnostic(
         resource.places.get(pointer("spec", kind.name_field), resource.place),
-        f"{resource.address} could be any of {len(candidates)} live objects of that {kind.name_field}: {ids}",
+        f"{resource.address} could be any of {len(candidates)} live objects of that {kind.name_field}: {listed}",
         rule="ambiguous-name",
         pointer=pointer("spec", kind.name_field),
         hint="name the right one in metadata.id, or under ids: of the environment",
     )
+
+
+def _looks(candidate: Candidate) -> str:
+    labels = [f"{name}={value}" for name, value in candidate.labels.items()]
+    return ", ".join(["active" if candidate.active else "inactive", *labels])
 
 
 class Way(Enum):
@@ -91,6 +97,12 @@ class Look:
     def found(self) -> LiveResource | None:
         """The one object, where there is no doubt."""
         return self.candidates[0] if len(self.candidates) == 1 else None
+
+    def listed(self, kind: Kind) -> tuple[Candidate, ...]:
+        """All that it may be, as somebody who must choose sees them."""
+        return tuple(
+            Candidate(one.id, bool(one.body.get(kind.active_field)), kind.labels(one.body)) for one in self.candidates
+        )
 
     @property
     def is_ambiguous(self) -> bool:

@@ -61,6 +61,7 @@ API_CLIENT: Final = Kind(
     active_field="Active",
     # The legacy generation (up to 1.0.454) has the secret on the client; later ones keep it below /secrets.
     secret_fields=frozenset({"ClientSecret"}),
+    label_field="xp",
     role_fields=frozenset({"MinimumRequiredRoles", "MaximumGrantedRoles"}),
     roles=API_ROLES,
     assignments=Assignments(

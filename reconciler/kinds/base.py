@@ -4,10 +4,11 @@ A kind is a table of fields. What the table says about a field (its type, its de
 which way a change of it points) is all that the rest of the program knows about OrderCloud's resources.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -16,6 +17,9 @@ from reconciler.model.json import ABSENT, Body, Json, is_array, pointer, same
 from reconciler.model.plan import Direction
 from reconciler.model.resource import LiveResource
 from reconciler.model.secret import Secret
+
+_LABELS: Final = 5
+_LABEL_LENGTH: Final = 40
 
 Judge: TypeAlias = Callable[[Json, Json], Direction]
 """Says which way a change from one canonical value to another points."""
@@ -145,6 +149,8 @@ class Kind:
     roles: frozenset[str] = frozenset()
     """Role names that we know; OrderCloud adds some now and then."""
     assignments: Assignments | None = None
+    label_field: str = ""
+    """A field of free form whose plain entries tell objects of one name apart."""
     id_field: str = "ID"
 
     @cached_property
@@ -177,6 +183,19 @@ class Kind:
             body={name: value for name, value in body.items() if name not in self.secret_fields},
             secrets={name: _secret(body[name]) for name in self.secret_fields if name in body},
         )
+
+    def labels(self, body: Body) -> dict[str, str]:
+        """What somebody has written on an object: a few of its plain entries, long ones cut."""
+        entries = body.get(self.label_field)
+        plain = [
+            (name, value if isinstance(value, str) else json.dumps(value))
+            for name, value in (entries.items() if isinstance(entries, Mapping) else ())
+            if isinstance(value, str | bool | int | float)
+        ]
+        return {
+            name: text if len(text) <= _LABEL_LENGTH else f"{text[: _LABEL_LENGTH - 3]}..."
+            for name, text in plain[:_LABELS]
+        }
 
     def canonical(self, body: Body) -> dict[str, Json]:
         """All fields that we compare, in their comparable form."""

@@ -1,7 +1,7 @@
 """What an adoption came to: for every manifest the live object that it is, or may be, and the ids to be kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.diagnostic import Diagnostic
@@ -31,6 +31,8 @@ class Candidate:
 
     id: str
     active: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What somebody has written on it, to be told from others by."""
 
 
 @dataclass(frozen=True, slots=True)

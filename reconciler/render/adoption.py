@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.model.adoption import Adoption, Proposal, State
+from reconciler.model.adoption import Adoption, Candidate, Proposal, State
 from reconciler.model.json import Json
 from reconciler.render.escape import escape, joined
 from reconciler.render.style import Style, Tone
@@ -58,11 +58,12 @@ def _block(one: Proposal, adoption: Adoption, style: Style) -> Iterator[str]:
     known = f"{escape(one.id)}  " if one.id else ""
     yield f"{state}  {escape(str(one.address)):<{width}}  {known}{escape(one.note)}"
     for candidate in one.candidates:
-        yield f"{'':<{_WIDTH}}  {'':<{width}}  {escape(candidate.id)}  {_activity(active=candidate.active)}"
+        yield f"{'':<{_WIDTH}}  {'':<{width}}  {escape(candidate.id)}  {_looks(candidate)}".rstrip()
 
 
-def _activity(*, active: bool) -> str:
-    return "active" if active else "inactive"
+def _looks(candidate: Candidate) -> str:
+    labels = " ".join(f"{escape(name)}={escape(value)}" for name, value in candidate.labels.items())
+    return f"{'active' if candidate.active else 'inactive'}  {labels}"
 
 
 def _totals(adoption: Adoption, style: Style) -> str:
@@ -109,8 +110,12 @@ def _proposal(one: Proposal) -> Json:
         "state": one.state.value,
         "id": one.id,
         "note": one.note,
-        "candidates": [{"id": candidate.id, "active": candidate.active} for candidate in one.candidates],
+        "candidates": [_candidate(candidate) for candidate in one.candidates],
     }
+
+
+def _candidate(one: Candidate) -> Json:
+    return {"id": one.id, "active": one.active, "labels": dict(one.labels)}
 
 
 AdoptionWriter: TypeAlias = Callable[[Adopted, Style], str]

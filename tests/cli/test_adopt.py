@@ -11,7 +11,7 @@ CONFIG = Path("reconciler.yaml")
 def twin_of_back(project: Project) -> str:
     """A second live client of that name."""
     project.manifest("back")
-    body: dict[str, Any] = {"AppName": "back", "Active": False, "AccessTokenDuration": 600}
+    body: dict[str, Any] = {"AppName": "back", "Active": False, "AccessTokenDuration": 600, "xp": {"channel": "kiosk"}}
     return str(project.ask("POST", "/v1/apiclients", body)["ID"])
 
 
@@ -61,7 +61,7 @@ def test_an_ambiguous_name_ends_with_1_and_all_else_is_still_shown(project: Proj
     assert f"bind       ApiClient/front  {FRONT}  by AppName\n" in done.out
     assert "ambiguous  ApiClient/back   2 live objects have this AppName\n" in done.out
     assert f"{BACK}  active\n" in done.out
-    assert f"{twin}  inactive\n" in done.out
+    assert f"{twin}  inactive  channel=kiosk\n" in done.out
     assert "Nothing was written: " in done.out
     assert "manifests/back.yaml:" in done.err
     assert "[ambiguous-name]" in done.err

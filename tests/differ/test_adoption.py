@@ -79,6 +79,20 @@ def test_several_clients_of_one_name_are_all_named_and_none_is_chosen() -> None:
     assert found.fault.rule == "ambiguous-name"
 
 
+def test_candidates_are_told_apart_by_the_plain_entries_of_their_xp() -> None:
+    tagged = body("B", "shop", Active=False, xp={"owner": "web", "beta": True, "nested": {"a": 1}, "none": None})
+    (found,) = proposals(manifest("shop"), bodies=(tagged, body("A", "shop", xp=None)))
+    assert [one.labels for one in found.candidates] == [{}, {"owner": "web", "beta": "true"}]
+    assert found.fault is not None
+    assert found.fault.message.endswith(": A (active), B (inactive, owner=web, beta=true)")
+
+
+def test_long_labels_are_cut_and_many_are_not_all_told() -> None:
+    tagged = body("B", "shop", xp={"long": "x" * 100, **{f"k{number}": number for number in range(9)}})
+    (found,) = proposals(manifest("shop"), bodies=(tagged, body("A", "shop")))
+    assert found.candidates[1].labels == {"long": f"{'x' * 37}...", "k0": "0", "k1": "1", "k2": "2", "k3": "3"}
+
+
 def test_an_object_that_a_known_id_claims_is_not_given_to_another_manifest() -> None:
     found = proposals(manifest("a"), manifest("b", id="A1"), bodies=(body("A1", "a"),))
     assert [(one.address.name, one.state) for one in found] == [("a", State.TAKEN), ("b", State.BOUND)]

@@ -24,7 +24,7 @@ def warnings(new: dict[str, Any], old: dict[str, Any]) -> tuple[str, ...]:
 )
 def test_a_likely_rename_is_warned_of_with_the_way_to_bind_it(new: dict[str, Any], old: dict[str, Any]) -> None:
     (warning,) = warnings(new, old)
-    assert "metadata.id: OLD-ID" in warning
+    assert "write shop: OLD-ID under ids: of the environment, or metadata.id: OLD-ID in the manifest" in warning
     assert old["AppName"] in warning
 
 

@@ -35,7 +35,7 @@ def test_every_state_is_counted_in_both_formats() -> None:
 
 @given(TEXTS, TEXTS)
 def test_no_text_of_an_adoption_gets_through_unescaped(one: str, other: str) -> None:
-    candidates = (Candidate(one, active=True), Candidate(other, active=False))
+    candidates = (Candidate(one, active=True, labels={one: other}), Candidate(other, active=False))
     proposals = tuple(Proposal(Address(one, other), state, other, one, candidates) for state in State)
     for written in (False, True):
         shown = Adopted(Adoption(one, other, one, proposals), other, written)
