@@ -14,12 +14,13 @@ from reconciler.model.plan import Binding
 from reconciler.model.resource import Address
 
 FORMAT_VERSION: Final = "1.0"
+_NOUN: Final = "receipt"
 SCHEMA: Final = "receipt.v1.schema.json"
 
 
 def dumps(receipt: Receipt, key: bytes | None) -> str:
     """The JSON text of a receipt, signed where there is a key."""
-    return sealed.dumps(to_document(receipt), key)
+    return sealed.dumps(to_document(receipt), _NOUN, key)
 
 
 def to_document(receipt: Receipt) -> dict[str, Json]:
@@ -47,7 +48,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
     Raises:
         ReconcilerError: as `sealed.loads` does.
     """
-    return from_document(sealed.loads(text, name, "receipt", SCHEMA, key))
+    return from_document(sealed.loads(text, name, _NOUN, SCHEMA, key))
 
 
 def from_document(document: Mapping[str, Any]) -> Receipt:

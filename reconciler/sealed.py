@@ -1,7 +1,8 @@
 """A JSON document <-> its text under a digest, and under a signature where there is a key.
 
-The digest tells a damaged or hand-edited file; the signature tells who wrote it. It is HMAC-SHA-256 over the digest, so
-that only a holder of the key can make one. Documents that hold lists are written with a line for each item.
+The digest tells a damaged or hand-edited file; the signature tells who wrote it. It is HMAC-SHA-256 over the kind of
+document and the digest, so that only a holder of the key can make one, and none of another kind passes for it. A list
+has a line for each item.
 """
 
 import hmac
@@ -16,12 +17,12 @@ from reconciler.validator import validator
 _SEAL: Final = ("digest", "signature")
 
 
-def dumps(document: Mapping[str, Json], key: bytes | None) -> str:
-    """Write a document, with the seal as its last members."""
+def dumps(document: Mapping[str, Json], noun: str, key: bytes | None) -> str:
+    """Write a document, with the seal as its last members; `noun` is its kind, as in `loads`."""
     sealed = dict(document)
     sealed["digest"] = digest(document)
     if key:
-        sealed["signature"] = _signature(str(sealed["digest"]), key)
+        sealed["signature"] = _signature(noun, str(sealed["digest"]), key)
     return "{\n" + ",\n".join(f"{_text(name)}: {_lines(value)}" for name, value in sealed.items()) + "\n}\n"
 
 
@@ -35,8 +36,9 @@ def _text(value: Json) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
 
 
-def _signature(digest_: str, key: bytes) -> str:
-    return hmac.new(key, digest_.encode(), "sha256").hexdigest()
+def _signature(noun: str, digest_: str, key: bytes) -> str:
+    """What precedes the digest is no UTF-8, so that no secret's fingerprint can be such a signature; see `planfile`."""
+    return hmac.new(key, b"\xff" + f"{noun}\n{digest_}".encode(), "sha256").hexdigest()
 
 
 def loads(text: str, name: str, noun: str, schema: str, key: bytes | None) -> Mapping[str, Any]:
@@ -62,7 +64,7 @@ def loads(text: str, name: str, noun: str, schema: str, key: bytes | None) -> Ma
     content = {member: value for member, value in document.items() if member not in _SEAL}
     if not hmac.compare_digest(document["digest"], digest(content)):
         raise ReconcilerError(f"{name} was altered since it was written: its digest does not fit its content")
-    if key and not hmac.compare_digest(document.get("signature", ""), _signature(document["digest"], key)):
+    if key and not hmac.compare_digest(document.get("signature", ""), _signature(noun, document["digest"], key)):
         state = "is signed with another key" if "signature" in document else "is not signed"
         hint = "write it where the same RECONCILER_PLAN_KEY is set"
         raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY demands its own", hint=hint)

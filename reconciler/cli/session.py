@@ -1,8 +1,8 @@
 """Global options and paths -> one environment with its manifests, ready to be planned for or written to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -42,6 +42,8 @@ class Session:
     """The files and folders that it was loaded from."""
     expires_at: datetime | None = None
     """Until when a plan that is saved is good; None: for ever."""
+    load: Callable[[Mapping[str, bytes]], Loaded] | None = None
+    """Loads the same manifests anew, with other contents of some files."""
 
     @classmethod
     def open(
@@ -64,10 +66,14 @@ class Session:
         config = configuration(common)
         environment = select_environment(config, environment_name(common) or _environment_of(saved, config))
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
-        loaded = load(paths or config.manifests, context)
+
+        def load_with(contents: Mapping[str, bytes]) -> Loaded:
+            return load(paths or config.manifests, replace(context, contents=contents))
+
+        loaded = load_with({})
         inputs = (config.path, *(paths or config.manifests), *environment.overlays)
         until = datetime.now(UTC) + expires if expires else None
-        session = cls(common, config.path, environment, loaded, selection or Selection(), inputs, until)
+        session = cls(common, config.path, environment, loaded, selection or Selection(), inputs, until, load_with)
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
         if loaded.warnings and not common.quiet:
             tell_warnings(loaded.warnings, (environment.name,) if common.is_of_several else ())
@@ -107,6 +113,15 @@ class Session:
             plan_key=self.plan_key,
             selection=self.selection,
         )
+
+    def with_contents(self, contents: Mapping[str, bytes]) -> Self:
+        """Be the same with other contents of some files, named as messages do, of which nothing is written.
+
+        Raises:
+            InputError: these are no manifests.
+        """
+        assert self.load  # noqa: S101  # see open
+        return replace(self, loaded=self.load(contents))
 
     def plan(self) -> Plan:
         """Plan over a connection that cannot write."""

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from reconciler.document import Parsed, read
+from reconciler.document import Parsed
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.loader.context import Inspected, LoadContext, Loaded
@@ -82,7 +82,7 @@ def _check_all(
     candidates: list[Candidate] = []
     waived: list[Waived] = []
     for file in found.files:
-        parsed = read(file.path, file.shown)
+        parsed = context.parsed(file.path, file.shown)
         broken = {fault.place for fault in parsed.faults} | overlays.broken
         is_whole = is_whole and not parsed.faults
         diagnostics += hushed(parsed.faults, _SECRET_FIELDS) if parsed.faults else _emptiness(parsed, file.shown)

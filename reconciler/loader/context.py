@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from reconciler.document import Parsed, parse, read
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived
 from reconciler.model.json import Json
 from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest
@@ -39,8 +40,15 @@ class LoadContext:
     """Not all manifests are loaded, so that an overlay may be of one that is not."""
     rules: Mapping[str, Level] = field(default_factory=dict)
     """How strictly rules are taken; those that are not here, as their table says."""
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
     today: date = field(default_factory=_today)
     """The day in UTC that waivers are judged by."""
+
+    def parsed(self, path: str, shown: str) -> Parsed:
+        """Read and parse a file, or what stands in for it."""
+        content = self.contents.get(shown)
+        return read(path, shown) if content is None else parse(content, shown)
 
     def level(self, rule: str) -> Level:
         """How strictly a rule is taken."""

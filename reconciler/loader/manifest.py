@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from reconciler.document import Document
+from reconciler.document import Document, Layered
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader.checks import semantic_faults
 from reconciler.loader.context import LoadContext
@@ -172,7 +172,8 @@ def _text_of(value: Json) -> str:
 
 def _effective(document: Document, address: Address, known_id: str | None, examined: Examined) -> EffectiveManifest:
     resource = _resource(document, address, known_id, examined)
-    return EffectiveManifest(resource, examined.manifest, examined.values)
+    overlay = document.above.file if isinstance(document, Layered) else None
+    return EffectiveManifest(resource, examined.manifest, examined.values, overlay)
 
 
 def _resource(document: Document, address: Address, known_id: str | None, examined: Examined) -> DesiredResource:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from reconciler.document import Document, Layered, Parsed, lay, read, removals
+from reconciler.document import Document, Layered, Parsed, lay, removals
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader.context import LoadContext
 from reconciler.loader.files import File, find_files
@@ -102,7 +102,7 @@ def read_overlays(context: LoadContext) -> Overlays:
         where = f"environment {context.environment} has it among its overlays"
         overlays.faults += [replace(fault, hint=fault.hint or where) for fault in found.faults]
         for file in found.files:
-            overlays.add(file, read(file.path, file.shown))
+            overlays.add(file, context.parsed(file.path, file.shown))
     return overlays
 
 

@@ -74,6 +74,8 @@ class EffectiveManifest:
     """After overlays and substitution, less the secret fields."""
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """JSON pointer -> the values of the environment (``values.domain``) that what stands there was made of."""
+    overlay: str | None = None
+    """The file, as messages call it, of the overlay that was laid over it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """reconciler.yaml, an environment, new ids -> the same file with the ids in it, and nothing else changed.
 
+What drift brings back into manifests is worked out by `live`, over `values`; all files are written here.
+
 The ids are put into the text at places that a parser names; no line is written anew. What comes out is then read as
 every command reads it, and must say what the file said before plus exactly the ids. Where it does not, as in an
 environment that shares its ids with another one by an alias, the file is left as it is.
@@ -8,7 +10,7 @@ environment that shares its ids with another one by an alias, the file is left a
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,7 +24,7 @@ from reconciler.writeback.nodes import Node
 from reconciler.writeback.nodes import parse as parse_nodes
 from reconciler.writeback.text import Style
 
-__all__ = ["with_ids", "write_ids"]
+__all__ = ["with_ids", "write_contents", "write_ids"]
 
 _SCHEMA: Final = "config.v1.schema.json"
 _MARK: Final = "\ufeff"
@@ -35,13 +37,27 @@ def write_ids(path: Path, environment: str, ids: Mapping[str, str]) -> None:
     Raises:
         ReconcilerError: as `with_ids` does, or the file cannot be written; it is as it was.
     """
+    _rewrite(path, lambda content: with_ids(content, environment, ids, shown(path)))
+
+
+def write_contents(contents: Mapping[str, bytes]) -> None:
+    """Give files new contents, each as `write_ids` does.
+
+    Raises:
+        ReconcilerError: one of them cannot be written; those before it are.
+    """
+    for file, content in contents.items():
+        _rewrite(Path(file), lambda _, content=content: content)  # type: ignore[misc]  # bound at once
+
+
+def _rewrite(path: Path, new: Callable[[bytes], bytes]) -> None:
     try:
         target = path.resolve(strict=True)
         with target.open("r+b") as file:  # a file that may not be written is not replaced either
             content = file.read()
-        new = with_ids(content, environment, ids, shown(path))
-        if new != content:
-            _replace(target, new)
+        wanted = new(content)
+        if wanted != content:
+            _replace(target, wanted)
     except OSError as error:
         raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
 

@@ -6,6 +6,7 @@ every document of the file. Where it does not, as in a value that an anchor shar
 changed.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -31,6 +32,7 @@ Path: TypeAlias = tuple[str, ...]
 """Keys from the root of a document to a value."""
 
 _MARK: Final = "\ufeff"
+_ANCHOR: Final = re.compile(r"(?:![^\s]*\s+)?(&[^\s]+ +)")
 
 
 class _TooIntricate(Exception):  # never leaves this module
@@ -112,14 +114,15 @@ class _Editor:
     def _instead(self, node: Node, new: Json, key: Node | None) -> Edit:
         """Put a value in place of another. The end of a block scalar is the start of the next line, which stays one.
 
-        The anchor of a value goes with it; where somebody refers to it, what comes out cannot be read, and is not
-        taken.
+        The anchor of a value stays; where somebody refers to it, what comes out says too much, and is not taken.
         """
         text, start, end = self.text, node.outer, node.end
         if (node.is_mapping or node.is_list) and "#" in text[start:end]:
             raise _TooIntricate
         style = _style_of(key)
         written = flow(new, replace(style, value=node.quote) if isinstance(new, str) and node.quote else style)
+        if anchor := _ANCHOR.match(text, start, end):
+            written = f"{anchor[1]}{written}"
         if text[start - 1] == ":":  # nothing stood there
             written = f" {written}"
         if not node.in_braces and end > start and text[end - 1] in "\r\n":

@@ -120,3 +120,82 @@ def test_a_receipt_that_is_not_there_is_named(project: Project, run: Runner) -> 
     assert "cannot read nowhere.json: No such file" in run("drift", "--receipt", "nowhere.json").err
     Path("bytes").write_bytes(b"\xff")
     assert "bytes is not UTF-8 text" in run("drift", "--receipt", "bytes").err
+
+
+def test_write_back_shows_the_edits_makes_them_and_then_there_is_no_drift(project: Project, run: Runner) -> None:
+    edit(project, AccessTokenDuration=300)
+    manifest = Path("manifests/front.yaml")
+    manifest.write_text(
+        "# the shop\napiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {name: front}\n"
+        "spec:\n  AppName: front\n  AccessTokenDuration: 600   # minutes\n",
+        encoding="utf-8",
+    )
+    before = manifest.read_text(encoding="utf-8")
+    done = run("drift", "--write-back")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "No drift. 1 resource is in step, 2 unmanaged.")
+    assert "-  AccessTokenDuration: 600   # minutes\n+  AccessTokenDuration: 300   # minutes\n" in done.err
+    assert manifest.read_text(encoding="utf-8") == before.replace("600 ", "300 ")
+    assert run("plan", "--detailed-exitcode").code == 0
+    assert project.writes() == ["PATCH"]
+
+
+def test_write_back_without_drift_writes_nothing(project: Project, run: Runner) -> None:
+    before = Path("manifests/front.yaml").stat()
+    done = run("drift", "--write-back")
+    assert (done.code, done.err, Path("manifests/front.yaml").stat()) == (0, "", before)
+
+
+def test_write_back_refuses_what_it_does_not_own_all_in_one_run_and_writes_nothing(
+    project: Project, run: Runner
+) -> None:
+    target = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))["environments"]["test"]
+    project.configure(test=target | {"values": {"minutes": 600}})
+    project.manifest("front", AccessTokenDuration="${values.minutes}", Active=True, xp={"a": 1})
+    project.manifest("gone", AccessTokenDuration=60)
+    edit(project, AccessTokenDuration=300, xp={"a": 2})
+    before = Path("manifests/front.yaml").read_bytes()
+    done = run("drift", "--write-back")
+    assert (done.code, done.out) == (1, "")
+    assert "ApiClient/front AccessTokenDuration is not brought back: values.minutes gives its value" in done.err
+    assert "live is 300: change it under environments.test" in done.err
+    assert "ApiClient/gone is not brought back: it is not in the service" in done.err
+    assert Path("manifests/front.yaml").read_bytes() == before
+    part = run("drift", "--write-back", "--only", "ApiClient/gone")
+    assert part.code == 1
+
+
+def test_write_back_refuses_what_would_be_no_manifest(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=600, IsAnonBuyer=False, DefaultContextUserName=None)
+    edit(project, xp={"a": "<Redacted. Leave unchanged.>"})
+    project.manifest("front", AccessTokenDuration=600, xp={"a": 1})
+    done = run("drift", "--write-back")
+    assert (done.code, done.out) == (1, "")
+    assert "with what is live: this is the text by which an export hides a secret" in done.err
+
+
+def test_write_back_refuses_files_that_somebody_shares_by_an_anchor(project: Project, run: Runner) -> None:
+    text = (
+        "apiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {name: front}\n"
+        "spec: {AppName: front, AccessTokenDuration: &m 600, RefreshTokenDuration: *m}\n"
+    )
+    Path("manifests/front.yaml").write_text(text, encoding="utf-8")
+    edit(project, AccessTokenDuration=300, RefreshTokenDuration=600)
+    done = run("drift", "--write-back")
+    assert (done.code, Path("manifests/front.yaml").read_text(encoding="utf-8")) == (1, text)
+    assert "ApiClient/front AccessTokenDuration is not brought back: it is written in such a way" in done.err
+    assert "(at /spec/AccessTokenDuration); change it by hand: live is 300" in done.err
+
+
+def test_write_back_is_for_one_environment(project: Project, run: Runner) -> None:
+    assert run("drift", "--write-back", "--env-all").code == 64
+
+
+def test_write_back_gives_up_where_the_service_moves_meanwhile(project: Project, run: Runner) -> None:
+    edit(project, AccessTokenDuration=300)
+    before = Path("manifests/front.yaml").read_bytes()
+    spec = f"GET /v1/apiclients edit=AccessTokenDuration:301 client={FRONT} after=1"
+    project.ask("POST", "/_emulator/faults", {"spec": spec})
+    done = run("drift", "--write-back")
+    assert (done.code, done.out) == (1, "")
+    assert "would still differ in ApiClient/front/AccessTokenDuration; nothing was written" in done.err
+    assert Path("manifests/front.yaml").read_bytes() == before

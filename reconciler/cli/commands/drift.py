@@ -20,6 +20,7 @@ from reconciler.cli.options import (
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.streams import emit
+from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ Examples:
   reconciler drift --env staging --format json > drift.json
   reconciler drift --baseline drift.json           # only what is new since that document
   reconciler drift --receipt receipt.json          # who moved: git, the service, or both
+  reconciler drift --write-back                    # the service is right: into the manifests with it
   reconciler drift --selector team=web             # or by address: --only 'ApiClient/store*'
   reconciler drift --env-all                       # or several: --env staging --env production
 
@@ -48,6 +50,7 @@ what --since-receipt leaves out, does not count.
 @click.option("--baseline", type=file_name, metavar="FILE", help="Leave out what this earlier JSON document has.")
 @click.option("--receipt", type=file_name, metavar="FILE", help="What apply --receipt wrote: tells which side moved.")
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
+@click.option("--write-back", is_flag=True, help="Bring the live values into the manifests and their overlays.")
 @format_option(list(DRIFTS))
 @selection_options
 @unknown_roles_option
@@ -60,14 +63,16 @@ def command(  # noqa: PLR0913  # one for each option
     baseline: Path | None,
     receipt: Path | None,
     since_receipt: bool,
+    write_back: bool,
     format_name: str,
     only: tuple[str, ...],
     selector: dict[str, str],
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Say in what the service differs from the manifests: the plan, seen from the other side. Reads only.
+    """Say in what the service differs from the manifests: the plan, seen from the other side.
 
-    Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself changes.
+    The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
+    changes. With --write-back the manifests change: all that is shown is brought in, or nothing is.
     """
     from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
     from reconciler.cli.session import Session  # noqa: PLC0415
@@ -76,8 +81,15 @@ def command(  # noqa: PLR0913  # one for each option
     lens = Lens.of_files(baseline, receipt, plan_key(), since_receipt=since_receipt)
     open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
     if common.is_of_several:
+        if write_back:
+            raise UsageError("--write-back is for one environment", hint="give one --env")
         return _of_several(common, open_session, lens, format_name)
-    drift = lens.see(open_session(common).plan())
+    if write_back:
+        from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
+
+        drift = drift_left(open_session(common), lens)
+    else:
+        drift = lens.see(open_session(common).plan())
     emit(drift_text(DRIFTS[format_name], drift, style_of_stdout()))
     return codes.of_drift(drift)
 

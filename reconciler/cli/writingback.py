@@ -1,0 +1,60 @@
+"""A session -> its manifests with what is live, shown and written; and the drift that is left, which is none."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.cli import connect
+from reconciler.cli.drifting import Lens
+from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.session import Session
+from reconciler.cli.streams import tell
+from reconciler.errors import InputError, ReconcilerError
+from reconciler.model.drift import Drift
+from reconciler.remote.protocol import ReadRemote
+from reconciler.render.edits import edits
+from reconciler.writeback import write_contents
+from reconciler.writeback.live import bring_back
+
+
+def drift_left(session: Session, lens: Lens) -> Drift:
+    """Bring what drifted into the manifests. The service is only read.
+
+    The changed files are tried before they are written: they must be manifests, and leave no drift.
+
+    Raises:
+        InputError: with everything that cannot be brought in; nothing was written.
+        ReconcilerError: there would still be drift; nothing was written.
+    """
+    with connect.reader(session.environment, session.root) as remote:
+        drift = lens.see(session.plan_with(remote))
+        contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name)
+        if not contents:
+            return drift
+        left = _tried(session, lens, contents, remote)
+    _show(session, contents)
+    write_contents(contents)
+    return left
+
+
+def _tried(session: Session, lens: Lens, contents: Mapping[str, bytes], remote: ReadRemote) -> Drift:
+    try:
+        changed = session.with_contents(contents)
+    except InputError as error:
+        faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
+        raise InputError(faults) from error
+    left = lens.see(changed.plan_with(remote))
+    if left.has_drift:
+        still = ", ".join(f"{one.address}{one.pointer}" for one in left.deviations if one.is_drift)
+        hint = "somebody may have changed the service meanwhile: try again"
+        raise ReconcilerError(f"the manifests would still differ in {still}; nothing was written", hint=hint)
+    return left
+
+
+def _show(session: Session, contents: Mapping[str, bytes]) -> None:
+    """Show what is about to be written, however quiet the run is: it changes files of the user."""
+    style = style_of_stderr()
+    for file, content in contents.items():
+        tell(edits(file, Path(file).read_bytes().decode(), content.decode(), style))
+    if not session.common.quiet:
+        tell(f"Writing {len(contents)} file{'' if len(contents) == 1 else 's'}.\n")
