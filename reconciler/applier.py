@@ -5,7 +5,8 @@ not written. The only thing that the wire body has beyond `Change.after` are sec
 shows are carried over, so that a PUT cannot erase them, and those that the plan names are put in.
 
 A write whose answer is lost is settled by reading: it counts as applied when the object is there as sent, and is sent
-again only when the object is there as before.
+again only when the object is there as before. A write that was turned away (429, no connection) is sent again only
+after such a look, too: somebody may have changed the object while we waited.
 """
 
 import threading
@@ -18,7 +19,16 @@ from http import HTTPStatus
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
-from reconciler.errors import AnswerLost, BadAnswer, NotFound, ReconcilerError, Rejected, RemoteError, RequestFacts
+from reconciler.errors import (
+    AnswerLost,
+    BadAnswer,
+    NotFound,
+    ReconcilerError,
+    Rejected,
+    RemoteError,
+    RequestFacts,
+    TurnedAway,
+)
 from reconciler.kinds import Kind
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -93,8 +103,8 @@ class _Run:
         return None
 
 
-_Step: TypeAlias = Outcome | Callable[[], Outcome]
-"""How a change ended, or else the write that is due."""
+_Step: TypeAlias = Outcome | Callable[[int], Outcome]
+"""How a change ended, or else the write that is due, which is told how often it has been tried, itself included."""
 
 
 class _Conflict(Exception):
@@ -153,7 +163,7 @@ class _Task:
                 return self._found(live, lost, sent)
             self._demand_unmoved(live)
             sent.update(self._secrets(live))
-            return lambda: self._verified(self._put(sent), "PUT", sent)
+            return lambda attempt: self._verified(self._put(sent, attempt), "PUT", sent)
 
         return _settle(step)
 
@@ -164,7 +174,7 @@ class _Task:
         def step(lost: AnswerLost | None) -> _Step:
             live = self._read()
             if live is None:
-                return lambda: self._verified(self._put(sent), "PUT", sent)
+                return lambda attempt: self._verified(self._put(sent, attempt), "PUT", sent)
             if not lost and not self._is_done(live):
                 raise _Conflict("an object of its id has appeared since it was planned")
             return self._found(live, lost, sent)
@@ -181,8 +191,8 @@ class _Task:
         def step(lost: AnswerLost | None) -> _Step:
             found = self._newcomers()
             if not found:
-                return lambda: self._verified(
-                    self.writer.remote.post(self.kind.path, {**self._after, **sent}), "POST", sent
+                return lambda attempt: self._verified(
+                    self.writer.remote.post(self.kind.path, {**self._after, **sent}, attempt=attempt), "POST", sent
                 )
             if len(found) > 1 or not (lost or self._is_done(found[0])):
                 ids = ", ".join(sorted(one.id for one in found))
@@ -204,10 +214,10 @@ class _Task:
 
         return _settle(step)
 
-    def _send_delete(self) -> Outcome:
+    def _send_delete(self, attempt: int) -> Outcome:
         # NotFound: somebody else deleted it a moment ago
         with suppress(NotFound):
-            self.writer.remote.delete(self.kind.path, self._id)
+            self.writer.remote.delete(self.kind.path, self._id, attempt=attempt)
         return Outcome(self.change, Status.APPLIED, id=self.change.id)
 
     def assign(self, outcome: Outcome) -> Outcome:
@@ -287,8 +297,8 @@ class _Task:
         planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
         return {**carried, **planned}
 
-    def _put(self, secrets: Mapping[str, Secret | None]) -> Body:
-        return self.writer.remote.put(self.kind.path, self._id, {**self._after, **secrets})
+    def _put(self, secrets: Mapping[str, Secret | None], attempt: int) -> Body:
+        return self.writer.remote.put(self.kind.path, self._id, {**self._after, **secrets}, attempt=attempt)
 
     def _verified(self, answer: Body, method: str, sent: Mapping[str, Secret | None]) -> Outcome:
         """Compare the answer with what was sent.
@@ -352,13 +362,16 @@ def _repeated(send: Callable[[], None]) -> None:
     send()
 
 
-def _settle(step: Callable[[AnswerLost | None], _Step], tries: int = _TRIES, lost: AnswerLost | None = None) -> Outcome:
-    """Look, write, and where the answer is lost look again, until it is known how the change ended.
+def _settle(
+    step: Callable[[AnswerLost | None], _Step], tries: int = _TRIES, lost: AnswerLost | None = None, attempt: int = 1
+) -> Outcome:
+    """Look, write, and where the answer is lost or the write turned away look again, until it is known how it ended.
 
     Args:
         step: looks, and gives the outcome or else the write to be sent; told the error of the write before, if any.
         tries: how many writes may be sent.
         lost: the error of the write before.
+        attempt: counts how often a write is turned away; the remote's patience with that ends, not ours.
 
     Raises:
         AnswerLost: nobody knows whether it was written, or every answer was lost and the object is as it was.
@@ -375,6 +388,8 @@ def _settle(step: Callable[[AnswerLost | None], _Step], tries: int = _TRIES, los
     if lost and not tries:
         raise lost
     try:
-        return now()
+        return now(attempt)
+    except TurnedAway:
+        return _settle(step, tries, lost, attempt + 1)
     except AnswerLost as error:
         return _settle(step, tries - 1, error)

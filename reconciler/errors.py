@@ -5,7 +5,8 @@ ReconcilerError                 1   the base; nothing was written
 ├── InputError                  1   mend the files: carries every diagnostic of the run
 ├── RemoteError                 1   a request did not give what was asked for: method, path, status, code, log id
 │   ├── Unreachable                 try again later, or mend the network: no answer, or 5xx and 429 to the end
-│   │   └── AnswerLost              the request was sent and no answer came: the write may have happened
+│   │   ├── AnswerLost              the request was sent and no answer came: the write may have happened
+│   │   └── TurnedAway              the write was not carried out and may be tried again now: look first
 │   ├── AccessDenied                mend the credentials or the roles: 401, 403, and logins refused
 │   ├── NotFound                    the object is not there: 404, and nothing else, means absent
 │   ├── Rejected                    the service refuses the content: other 4xx
@@ -84,6 +85,10 @@ class Unreachable(RemoteError):
 
 class AnswerLost(Unreachable):
     """A write was sent, and its answer never came or cannot be used: look before trying again."""
+
+
+class TurnedAway(Unreachable):
+    """A write was certainly not carried out, and may be sent again now. Time has passed: look before that."""
 
 
 class AccessDenied(RemoteError):

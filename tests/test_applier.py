@@ -10,6 +10,7 @@ import pytest
 from reconciler import pipeline
 from reconciler.applier import Controls
 from reconciler.errors import AnswerLost, RequestFacts
+from reconciler.kinds import KINDS
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action
@@ -21,6 +22,16 @@ from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 
 A, B = client_id(0xA), client_id(0xB)
+
+
+NEIGHBOURS = {
+    "Buyers": [{"ID": "acme", "Name": "Acme"}],
+    "Users": [{"ID": "u", "BuyerID": "acme", "Username": "shopper", "Active": True}],
+    "IntegrationEvents": [
+        {"ID": name, "Name": name, "EventType": kind, "CustomImplementationUrl": "https://shop.example", "HashKey": "k"}
+        for name, kind in {"checkout": "OrderCheckout", "return": "OrderReturn", "cart": "AddToCart"}.items()
+    ],
+}
 
 
 @pytest.fixture
@@ -59,20 +70,25 @@ def test_all_writable_fields_survive_a_put_that_changes_one(tmp_path: Path) -> N
         "a",
         ClientSecret="kept",
         RefreshTokenDuration=5760,
-        DefaultContextUserName=None,
+        AnonymousTokenDuration=20_160,
+        DefaultContextUserName="shopper",
         xp={"keep": {"me": [1, None, "x"]}},
         AllowAnyBuyer=True,
         AllowAnySupplier=True,
         AllowSeller=True,
-        IsAnonBuyer=False,
+        IsAnonBuyer=True,
         OrderCheckoutIntegrationEventID="checkout",
+        OrderReturnIntegrationEventID="return",
+        AddToCartIntegrationEventID="cart",
         MinimumRequiredRoles=["Shopper"],
         MinimumRequiredCustomRoles=["mine"],
         MaximumGrantedRoles=["Shopper", "MeAdmin"],
         MaximumGrantedCustomRoles=["yours"],
         FutureFlag="nobody has heard of it",
     )
-    with shop(tmp_path, full, profile="legacy") as legacy:
+    kind = KINDS["ApiClient"]
+    assert set(full) >= {*kind.fields, *kind.secret_fields}
+    with shop(tmp_path, full, objects=NEIGHBOURS, profile="legacy") as legacy:
         before = legacy.bodies()["a"]
         assert statuses(legacy.converge(desired(manifest("a", AccessTokenDuration=60)))) == [Status.APPLIED]
         after = legacy.bodies()["a"]
@@ -140,6 +156,57 @@ def test_a_lost_answer_to_a_put_is_settled_by_reading(two: Shop, moment: str) ->
     two.fault(f"PUT /v1/apiclients/* drop={moment}")
     assert only(two.apply(plan)).status is Status.APPLIED
     assert (len(two.writes()), two.bodies()["a"]["Active"]) == (1 if moment == "after" else 2, False)
+
+
+TURNED_AWAY = ["status=429", "revoke"]
+
+
+@pytest.mark.parametrize("away", TURNED_AWAY)
+def test_a_put_that_was_turned_away_is_sent_again_only_after_a_look(two: Shop, away: str) -> None:
+    plan = two.plan(desired(manifest("a", Active=False)))
+    two.fault(f"PUT /v1/apiclients/* {away}")
+    two.forget()
+    assert only(two.apply(plan)).status is Status.APPLIED
+    seen = [entry["method"] for entry in two.requests() if entry["path"].startswith("/v1/")]
+    assert seen == ["GET", "PUT", "GET", "PUT"]
+
+
+@pytest.mark.parametrize("away", TURNED_AWAY)
+@pytest.mark.parametrize("want", [manifest("a", Active=False), manifest("a", policy=Policy(absent=True))])
+def test_what_somebody_changed_while_a_write_was_turned_away_is_not_overwritten(
+    two: Shop, want: Any, away: str
+) -> None:
+    plan = two.plan(desired(want))
+    two.fault(f'* /v1/apiclients/* {away} after=1 edit=AppName:"from the portal"')
+    assert only(two.apply(plan)).status is Status.CONFLICT
+    assert set(two.bodies()) == {"b", "from the portal"}
+
+
+def test_a_secret_that_was_rotated_while_a_put_was_turned_away_is_kept(tmp_path: Path) -> None:
+    with shop(tmp_path, body(A, "a", ClientSecret="planted-old"), profile="legacy") as legacy:
+        plan = legacy.plan(desired(manifest("a", Active=False)))
+        legacy.fault('PUT /v1/apiclients/* status=429 edit=ClientSecret:"planted-new"')
+        legacy.apply(plan)
+        assert legacy.bodies()["a"]["ClientSecret"] == "planted-new"
+
+
+def test_a_post_that_was_turned_away_is_sent_again_only_after_a_look(tmp_path: Path) -> None:
+    with shop(tmp_path, put_creates=False) as empty:
+        plan = empty.plan(desired(manifest("new", AccessTokenDuration=60)))
+        empty.fault("POST /v1/apiclients status=429")
+        empty.forget()
+        assert only(empty.apply(plan)).status is Status.APPLIED
+        seen = [entry["method"] for entry in empty.requests() if entry["path"] == "/v1/apiclients"]
+        assert seen == ["GET", "POST", "GET", "POST"]
+
+
+def test_a_write_that_is_turned_away_again_and_again_fails_after_six_attempts(two: Shop) -> None:
+    plan = two.plan(desired(manifest("a", Active=False)))
+    two.fault("PUT /v1/apiclients/* status=429 count=all")
+    outcome = only(two.apply(plan))
+    assert (outcome.status, len(two.writes())) == (Status.FAILED, 6)
+    assert "429" in outcome.message
+    assert "(6 attempts)" in outcome.message
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -220,9 +287,9 @@ class _Racing(WriteClient):
     def __init__(self, inner: WriteClient) -> None:
         self.__dict__ = inner.__dict__
 
-    def post(self, path: str, body: WireBody) -> dict[str, Json]:
-        super().post(path, body)
-        super().post(path, body)
+    def post(self, path: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        super().post(path, body, **options)
+        super().post(path, body, **options)
         raise AnswerLost("the connection broke", RequestFacts("POST", path))
 
 
@@ -232,15 +299,15 @@ class _Garbling(WriteClient):
     def __init__(self, inner: WriteClient) -> None:
         self.__dict__ = inner.__dict__
 
-    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
-        return super().put(path, object_id, body) | {"Active": "no"}
+    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        return super().put(path, object_id, body, **options) | {"Active": "no"}
 
 
 class _Vanishing(_Garbling):
     """The same, and what was written is gone when one looks."""
 
-    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
-        answer = super().put(path, object_id, body)
+    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        answer = super().put(path, object_id, body, **options)
         self.delete(path, object_id)
         return answer
 
@@ -251,8 +318,8 @@ class _Forgetting(WriteClient):
     def __init__(self, inner: WriteClient, *, answers: bool) -> None:
         self.__dict__ = inner.__dict__ | {"answers": answers}
 
-    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
-        answer = super().put(path, object_id, {**body, "ClientSecret": None})
+    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        answer = super().put(path, object_id, {**body, "ClientSecret": None}, **options)
         if not self.__dict__["answers"]:
             raise AnswerLost("the connection broke", RequestFacts("PUT", path))
         return answer

@@ -7,7 +7,7 @@ from typing import Final
 from reconciler.model.secret import Secret
 from reconciler.remote.answers import object_in, unusable
 from reconciler.remote.auth import ClientCredentials, Credentials, Grant, TokenSource, login_call
-from reconciler.remote.failures import accept
+from reconciler.remote.failures import accept, turned_away
 from reconciler.remote.messages import Answer, Call, Misshapen, Result
 from reconciler.remote.retry import THROTTLED, Retries, may_retry
 from reconciler.remote.throttle import AdaptiveLimit
@@ -57,19 +57,27 @@ class Exchange:
         """Whether the client logs in itself, and not a user through it."""
         return isinstance(self._credentials, ClientCredentials)
 
-    def send(self, call: Call) -> Answer:
+    def send(self, call: Call, *, attempt: int | None = None) -> Answer:
         """Carry out a call. A token that the service refuses in mid-run is renewed once; a 401 has written nothing.
 
+        Args:
+            call: what is asked.
+            attempt: which attempt of it this is, for a caller that looks before each; None: it is repeated from here.
+
         Raises:
+            TurnedAway: for a caller that looks: it was not carried out, it was waited, and it may be sent again.
             RemoteError: it was not carried out, or that is unknown: the class says which.
         """
         # The token comes before the slot: a thread that waits for a login must not hold what the login needs.
         token = self.tokens.current()
-        result, attempts = self._persist(call, token)
+        result, attempts = self._persist(call, token, attempt)
         if isinstance(result, Answer) and result.status == UNAUTHORIZED:
             self.tokens.invalidate(token)
             token = self.tokens.current()
-            result, attempts = self._persist(call, token)
+            if attempt == 1:
+                raise turned_away(call)
+            if attempt is None:
+                result, attempts = self._persist(call, token)
         return accept(call, result, attempts=attempts, hidden=(token, *self._credentials.secrets))
 
     def stop_retrying(self) -> None:
@@ -89,20 +97,27 @@ class Exchange:
         except Misshapen as fault:
             raise unusable(call, answer, str(fault)) from None
 
-    def _persist(self, call: Call, token: Secret | None) -> tuple[Result, int]:
-        """Send until there is an answer to keep, or no patience; gives the last result and how often it was sent."""
-        self._traffic.retries.count_request()
-        attempt = 1
+    def _persist(self, call: Call, token: Secret | None, attempt: int | None = None) -> tuple[Result, int]:
+        """Send until there is an answer to keep, or no patience; gives the last result and how often it was sent.
+
+        Raises:
+            TurnedAway: see `send`.
+        """
+        tried = attempt or 1
+        if tried == 1:
+            self._traffic.retries.count_request()
         while True:
             result = self._send_in_slot(call, token)
-            pause = self._traffic.retries.pause(attempt, result) if may_retry(call, result) else None
+            pause = self._traffic.retries.pause(tried, result) if may_retry(call, result) else None
             if pause is None:
-                return result, attempt
+                return result, tried
             self._sleep(pause)
             if self._traffic.retries.is_over:
-                return result, attempt
+                return result, tried
             self._traffic.meter.count(retries=1)
-            attempt += 1
+            if attempt:
+                raise turned_away(call)
+            tried += 1
 
     def _send_in_slot(self, call: Call, token: Secret | None) -> Result:
         limit = self._traffic.limit

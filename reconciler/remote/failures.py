@@ -16,6 +16,7 @@ from reconciler.errors import (
     Rejected,
     RemoteError,
     RequestFacts,
+    TurnedAway,
     Unreachable,
 )
 from reconciler.model.json import Json
@@ -80,6 +81,11 @@ def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secre
         return result
     trouble = Trouble(call, result, service_errors(result), attempts, hidden)
     raise _builder(trouble)(trouble)
+
+
+def turned_away(call: Call) -> TurnedAway:
+    """Make the error for a write that was not carried out and may be sent again now."""
+    return TurnedAway("it was not carried out, and may be tried again", RequestFacts(call.method, call.path))
 
 
 def clean(text: str, hidden: Sequence[Secret]) -> str:

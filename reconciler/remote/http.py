@@ -174,7 +174,10 @@ class ReadClient:
 class WriteClient(ReadClient):
     """A view that may also write. Each write is sent once, unless it certainly was not carried out.
 
+    Even then it is sent once where the caller counts the attempts, so as to look before each: see `WriteRemote`.
+
     Raises:
+        TurnedAway: of a write whose attempts the caller counts: it was not carried out, and may be sent again.
         AnswerLost: nobody knows whether a write was carried out: read before trying again.
         NotFound: the object that the path names is not there.
         Rejected: the service refuses the content.
@@ -182,20 +185,20 @@ class WriteClient(ReadClient):
 
     METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "DELETE"})
 
-    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
+    def put(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Replace one object; gives the service's answer, which may carry another ID than the one asked for."""
         call = _with_body("PUT", _path(path, object_id), body)
-        return object_in(call, self._exchange.send(call))
+        return object_in(call, self._exchange.send(call, attempt=attempt))
 
-    def post(self, path: str, body: WireBody) -> dict[str, Json]:
+    def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Create one object; gives the service's answer, an empty object where it has no body."""
         call = _with_body("POST", _path(path), body)
-        answer = self._exchange.send(call)
+        answer = self._exchange.send(call, attempt=attempt)
         return object_in(call, answer) if answer.body.strip() else {}
 
-    def delete(self, path: str, object_id: str) -> None:
+    def delete(self, path: str, object_id: str, *, attempt: int | None = None) -> None:
         """Delete one object."""
-        self._exchange.send(Call("DELETE", _path(path, object_id)))
+        self._exchange.send(Call("DELETE", _path(path, object_id)), attempt=attempt)
 
 
 Client = TypeVar("Client", bound=ReadClient)

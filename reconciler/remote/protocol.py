@@ -63,20 +63,24 @@ class ReadRemote(Protocol):
 
 
 class WriteRemote(ReadRemote, Protocol):
-    """A view that may also write. A write is sent once: whoever calls it settles a lost answer by reading.
+    """A view that may also write. Whoever calls it settles a lost answer by reading.
+
+    A write that was turned away (429, no connection, a token that had to be renewed) is sent again after a wait, unless
+    the caller counts its attempts: then each call sends it once, and the caller reads the object again in between.
 
     Raises:
+        TurnedAway: of a write whose attempts are counted: it was not carried out, and it is time to try again.
         AnswerLost: the request was sent and nobody knows whether it was carried out.
     """
 
-    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
+    def put(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Replace one object; gives the service's answer. Secret values in the body are `Secret`."""
         ...
 
-    def post(self, path: str, body: WireBody) -> dict[str, Json]:
+    def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Create one object; gives the service's answer, an empty object where the answer has no body."""
         ...
 
-    def delete(self, path: str, object_id: str) -> None:
+    def delete(self, path: str, object_id: str, *, attempt: int | None = None) -> None:
         """Delete one object."""
         ...
