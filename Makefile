@@ -37,7 +37,8 @@ contract: $(READY)  ## hold the emulator to an OpenAPI document of OrderCloud: m
 	@test -f "$(SPEC)" || { echo "usage: make contract SPEC=openapi.json (OrderCloud serves it at /v1/openapi/v3)" >&2; exit 1; }
 	@OPENAPI_SPEC="$(abspath $(SPEC))" $(BIN)/python -m pytest -q tests/emulator/test_contract.py
 
-bench: $(READY)  ## measure, as ratios to what bounds each command
+bench: $(READY)  ## measure, as ratios to what bounds each command and to other tools; writes benchmarks/results.md
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python benchmarks/bench.py
 
 fix: $(READY)  ## format, and mend what ruff can mend
@@ -45,4 +46,4 @@ fix: $(READY)  ## format, and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 clean:  ## remove everything that was built
-	@rm -rf $(VENV) .reconciler .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf $(VENV) .reconciler .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build .bench

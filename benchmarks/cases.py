@@ -1,0 +1,298 @@
+"""Sizes -> rows of the table: each command against what bounds it, and against the target that it must hold."""
+
+import json
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import data
+from measure import Figures, Work, exponent, interleaved, process, script, serving
+
+from reconciler.cli.documents import DRIFTS
+from reconciler.cli.main import COMMANDS
+
+_COMMAND: Final = (sys.executable, "-m", "reconciler")
+_MB: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured."""
+
+    clients: int
+    changes: int
+    runs: int
+    at_a_time: tuple[int, ...] = (1, 4, 8, 16, 32)
+    slow_ms: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement, its bound and its target."""
+
+    group: str
+    work: str
+    figures: Figures
+    bound: float
+    """Seconds."""
+    bound_is: str
+    target: str = ""
+    holds: bool | None = None
+    """None: there is no target."""
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """How many times the bound."""
+        return self.figures.seconds / self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder with manifests and a configuration, which commands are run in."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: Path, url: str, count: int, *, changed: int = 0, at_a_time: int = 8) -> "Place":
+        """Write everything."""
+        data.write_manifests(folder, count, changed)
+        data.write_config(folder, url, at_a_time)
+        return cls(folder)
+
+    def runs(self, *words: str, codes: Sequence[int] = (0,)) -> Work:
+        """Our command as work."""
+        return lambda: process([*_COMMAND, *words], self.folder, {data.SECRET_VARIABLE: "bench"}, codes=codes)
+
+
+@dataclass
+class Findings:
+    """What is not a row: facts about the server, and series to be drawn."""
+
+    server: list[str] = field(default_factory=list)
+    growth: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Command -> clients -> seconds."""
+    throughput: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Who -> requests at a time -> changes per second."""
+
+
+def counts(url: str) -> dict[str, int]:
+    """What the server has seen so far."""
+    with urllib.request.urlopen(f"{url}/_bench") as answer:  # noqa: S310  # our own server
+        seen: dict[str, int] = json.load(answer)
+    return seen
+
+
+# ------------------------------------------------------------------------------------------------------------- start
+
+
+def start(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
+    """Starting each command against starting Python."""
+    data.write_manifests(root, 1)
+    data.write_config(root, "http://127.0.0.1:9")
+    place = Place(root)
+    works = {"python -c ''": lambda: process([sys.executable, "-c", ""], root), "--help": place.runs("--help")}
+    works |= {f"{name} --help": place.runs(name, "--help") for name in COMMANDS}
+    works["validate, one file"] = place.runs("validate", "manifests")
+    figures = interleaved(works, sizes.runs)
+    bare = figures.pop("python -c ''").seconds
+    limits = {"--help": 0.120, "validate, one file": 0.200}
+    for name, found in figures.items():
+        limit = limits.get(name)
+        target = f"under {1000 * limit:.0f} ms" if limit else ""
+        yield Row("start", name, found, bare, "starting Python", target, found.seconds < limit if limit else None)
+
+
+# ---------------------------------------------------------------------------------------------------------- validate
+
+
+def validate(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
+    """All of validating against parsing the same files into data with positions."""
+    place = Place.of(root, "http://127.0.0.1:9", sizes.clients)
+    figures = interleaved(
+        {"validate": place.runs("validate"), "parse": script("bounds.py", "parse", root / "manifests")}, sizes.runs
+    )
+    found, parsing = figures["validate"], figures["parse"].seconds
+    holds = found.seconds <= 2 * parsing and found.seconds < 3 and found.peak < 150 * _MB  # noqa: PLR2004  # the target
+    target = "at most 2x, under 3 s and 150 MB"
+    yield Row("validate", f"validate {sizes.clients} manifests", found, parsing, "parsing them", target, holds)
+
+
+# -------------------------------------------------------------------------------------------------------------- plan
+
+
+def plan(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
+    """Planning what is in step and what is not quite, against reading all pages and parsing all manifests."""
+    with serving("--clients", sizes.clients) as url:
+        places = {
+            part: Place.of(root / f"{part}", url, sizes.clients, changed=sizes.clients * part // 100)
+            for part in (0, 1, 10)
+        }
+        works = {f"plan, {part} % changed": place.runs("plan") for part, place in places.items()}
+        works["fetch"] = script("bounds.py", "fetch", url)
+        works["parse"] = script("bounds.py", "parse", root / "0" / "manifests")
+        figures = interleaved(works, sizes.runs)
+        requests = _requests(url, places[0].runs("plan"))
+        load = script("bounds.py", "load", url, "16", "20000")().seconds
+    findings.server.append(f"The server takes {20000 / load:,.0f} replacements a second over 16 connections.")
+    floor = figures.pop("fetch").seconds + figures.pop("parse").seconds
+    least = 2 + -(-sizes.clients // 100)
+    for name, found in figures.items():
+        holds = found.seconds < 6 and found.peak < 250 * _MB and requests == least  # noqa: PLR2004  # the target
+        target = f"under 6 s, 250 MB, {least} requests"
+        note = f"{requests} requests" if name.startswith("plan, 0") else ""
+        yield Row("plan", f"{name}, {sizes.clients} clients", found, floor, "fetching and parsing", target, holds, note)
+
+
+def _requests(url: str, work: Work) -> int:
+    before = counts(url)["requests"]
+    work()
+    return counts(url)["requests"] - before
+
+
+def growth(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
+    """The same plan at three sizes: the time may grow no faster than the number of clients."""
+    works, clients = {}, (sizes.clients // 100, sizes.clients // 10, sizes.clients)
+    with ExitStack() as servers:
+        for count in clients:
+            url = servers.enter_context(serving("--clients", count))
+            works[f"plan {count}"] = Place.of(root / f"{count}", url, count).runs("plan")
+        figures = interleaved(works, sizes.runs)
+    times = {count: figures[f"plan {count}"].seconds for count in clients}
+    findings.growth["plan, unchanged"] = times
+    slope = exponent({count: times[count] for count in clients[1:]})
+    last, before = figures[f"plan {clients[2]}"], times[clients[1]]
+    note = f"exponent {slope:.2f}; {exponent(times):.2f} with {clients[0]} clients, where starting counts most"
+    yield Row(
+        "growth",
+        f"plan {clients[2]} clients",
+        last,
+        before,
+        f"plan {clients[1]}",
+        "at most 11x",
+        last.seconds <= 11 * before,
+        note,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- apply
+
+
+def apply(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
+    """Applying many changes, so many at a time, against the latency alone or, without any, against the server."""
+    for latency in (0, sizes.slow_ms):
+        series = findings.throughput.setdefault(f"apply, {latency} ms", {})
+        for at_a_time in sizes.at_a_time:
+            with serving("--clients", sizes.changes, "--latency-ms", latency) as url:
+                row = _apply(root / f"{latency}-{at_a_time}", url, sizes, latency, at_a_time)
+            series[at_a_time] = sizes.changes / row.figures.seconds
+            yield row
+
+
+def _apply(root: Path, url: str, sizes: Sizes, latency: int, at_a_time: int) -> Row:
+    work = _there_and_back(root, url, sizes.changes, at_a_time)
+    before = counts(url)
+    figures = interleaved({"apply": work}, sizes.runs)["apply"]
+    after = counts(url)
+    times = sizes.runs + 1
+    writes, requests = ((after[name] - before[name]) // times for name in ("writes", "requests"))
+    bound, bound_is = _bound_of_apply(url, requests, latency, at_a_time)
+    has_target = latency and at_a_time == 16  # noqa: PLR2004  # the contract names this case
+    return Row(
+        "apply",
+        f"apply {sizes.changes} changes, {at_a_time} at a time, {latency} ms",
+        figures,
+        bound,
+        bound_is,
+        "at least 85 % of the bound" if has_target else "",
+        figures.seconds * 0.85 <= bound if has_target else None,
+        f"{sizes.changes / figures.seconds:.0f} changes/s, {requests} requests, {writes} writes",
+    )
+
+
+def _bound_of_apply(url: str, requests: int, latency: int, at_a_time: int) -> tuple[float, str]:
+    if latency:
+        return requests / at_a_time * latency / 1000, "latency alone"
+    return script("bounds.py", "load", url, f"{at_a_time}", f"{requests}")().seconds, "the server's own limit"
+
+
+def _there_and_back(root: Path, url: str, count: int, at_a_time: int) -> Work:
+    """Each run changes every client: what one run sets, the next one takes back."""
+    ways = [Place.of(root / f"{way}", url, count, changed=way * count, at_a_time=at_a_time) for way in (0, 1)]
+    works = [way.runs("apply", "--auto-approve", "--quiet") for way in ways]
+    state = [True]
+
+    def work() -> object:
+        state[0] = not state[0]
+        return works[not state[0]]()
+
+    return work  # type: ignore[return-value]  # works give samples
+
+
+def nothing_to_do(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
+    """Applying what is in step already must cost what the plan costs, and write nothing."""
+    with serving("--clients", sizes.clients) as url:
+        place = Place.of(root, url, sizes.clients)
+        figures = interleaved({"apply": place.runs("apply", "--auto-approve"), "plan": place.runs("plan")}, sizes.runs)
+        writes = counts(url)["writes"]
+    yield Row(
+        "apply",
+        f"apply with nothing to do, {sizes.clients} clients",
+        figures["apply"],
+        figures["plan"].seconds,
+        "plan",
+        "zero writes",
+        writes == 0,
+        f"{writes} writes",
+    )
+
+
+def throttled(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
+    """Against a server that allows so many requests a second: use them, and ask for hardly any more."""
+    for rate, latency, at_a_time in ((200, 10, 8), (400, 5, 16)):
+        changes = 2 * sizes.changes
+        with serving("--clients", changes, "--latency-ms", latency, "--rate", rate) as url:
+            work = _there_and_back(root / f"{rate}", url, changes, at_a_time)
+            idle = Place.of(root / f"idle{rate}", "http://127.0.0.1:9", changes).runs("validate")
+            figures = interleaved({"apply": work, "idle": idle}, 1)
+            seen = counts(url)
+        apart = figures["idle"].seconds  # starting and loading send nothing
+        found = figures["apply"]
+        bound = seen["allowed"] / 2 / rate + apart
+        refused = seen["refused"] / seen["allowed"]
+        yield Row(
+            "throttled",
+            f"apply {changes} changes at {rate} requests/s, {at_a_time} at a time",
+            found,
+            bound,
+            "the rate allowed, and starting",
+            "at least 90 %, at most 1 % refused",
+            found.seconds * 0.9 <= bound and refused <= 0.01,  # noqa: PLR2004  # the contract names them
+            f"{100 * refused:.1f} % refused",
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------ outputs
+
+
+def outputs(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
+    """Drift in every format, and export, against the same drift as text."""
+    with serving("--clients", sizes.clients) as url:
+        place = Place.of(root, url, sizes.clients, changed=sizes.clients // 10)
+        works = {f"drift --format {name}": place.runs("drift", "--format", name, codes=(2,)) for name in DRIFTS}
+        works["export"] = place.runs("export", "--out", "exported")
+        figures = interleaved(works, sizes.runs)
+    text = figures["drift --format text"].seconds
+    for name, found in figures.items():
+        bound_is = "drift as text" if name != "export" else "drift as text (export also writes a file each)"
+        holds = found.peak < 250 * _MB if name.startswith("drift") else None
+        target = "under 250 MB" if holds is not None else ""
+        yield Row("outputs", f"{name}, {sizes.clients} clients, 10 % differ", found, text, bound_is, target, holds)
+
+
+Case = Callable[[Path, Sizes, Findings], Iterator[Row]]
+CASES: Final[tuple[Case, ...]] = (start, validate, plan, growth, nothing_to_do, apply, throttled, outputs)

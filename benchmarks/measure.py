@@ -1,0 +1,130 @@
+"""Commands -> seconds and peak memory of whole processes, several runs of each, in turn.
+
+A command and what bounds it are run alternately, so that a machine that is slow for a minute is slow for both. The
+figure to quote is the median, the figure to compare is the ratio of two medians of one call.
+"""
+
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+HERE: Final = Path(__file__).parent
+_KIB: Final = 1024
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run."""
+
+    seconds: float
+    peak: int = 0
+    """Bytes of memory, of the process at its largest."""
+
+
+Work: TypeAlias = Callable[[], Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What several runs came to."""
+
+    samples: tuple[Sample, ...]
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return statistics.median(sample.seconds for sample in self.samples)
+
+    @property
+    def low(self) -> float:
+        """The quickest run, in seconds."""
+        return min(sample.seconds for sample in self.samples)
+
+    @property
+    def high(self) -> float:
+        """The slowest run, in seconds."""
+        return max(sample.seconds for sample in self.samples)
+
+    @property
+    def peak(self) -> int:
+        """The median, in bytes."""
+        return int(statistics.median(sample.peak for sample in self.samples))
+
+
+def interleaved(works: Mapping[str, Work], runs: int) -> dict[str, Figures]:
+    """Run each once as a warm-up, then all in turn, so many times."""
+    for work in works.values():
+        work()
+    rounds = [{name: work() for name, work in works.items()} for _ in range(runs)]
+    return {name: Figures(tuple(one[name] for one in rounds)) for name in works}
+
+
+class CommandFailed(Exception):
+    """A measured command ended in another way than it should; the message has its last words."""
+
+
+def process(
+    words: Sequence[str | Path], folder: Path, variables: Mapping[str, str] = NOTHING, *, codes: Sequence[int] = (0,)
+) -> Sample:
+    """Run one command to its end in a process of its own; its output is read and thrown away.
+
+    Raises:
+        CommandFailed: it ended with another exit code than those in `codes`.
+    """
+    began = time.perf_counter()
+    child = subprocess.Popen(
+        list(map(str, words)),
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    tail = b""
+    assert child.stdout  # noqa: S101  # it is piped
+    while chunk := os.read(child.stdout.fileno(), 1 << 16):
+        tail = (tail + chunk)[-2000:]
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - began
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode not in codes:
+        raise CommandFailed(f"{' '.join(map(str, words))} ended with {child.returncode}: {tail.decode()}")
+    return Sample(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else _KIB))
+
+
+def script(name: str, *words: str | Path) -> Work:
+    """A script of this folder as work that can be measured."""
+    return lambda: process([sys.executable, HERE / name, *words], HERE)
+
+
+@contextmanager
+def serving(*options: str | float) -> Iterator[str]:
+    """Run the benchmarks' server in a process of its own; gives its URL."""
+    words = [sys.executable, str(HERE / "server.py"), *map(str, options)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout  # noqa: S101  # it is piped
+        try:
+            yield server.stdout.readline().removeprefix("listening on ").strip()
+        finally:
+            server.terminate()
+
+
+def exponent(times: Mapping[int, float]) -> float:
+    """The slope of the line through (log size, log seconds): 1 is linear growth."""
+    xs, ys = [math.log(size) for size in times], [math.log(seconds) for seconds in times.values()]
+    return statistics.linear_regression(xs, ys).slope
+
+
+def machine() -> dict[str, Any]:
+    """What a reader must know to place the figures."""
+    return {"processors": os.cpu_count(), "python": sys.version.split()[0], "system": sys.platform}

@@ -1,0 +1,60 @@
+"""Rows and findings -> a Markdown table, and a plot as SVG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from cases import Findings, Row
+from matplotlib import pyplot as plt
+
+_HEAD = """\
+| Work | seconds | lowest to highest | peak MB | bound | seconds | ratio | target | |
+|---|---:|---|---:|---|---:|---:|---|---|
+"""
+_VERDICTS = {True: "holds", False: "**missed**", None: ""}
+
+
+def line(row: Row) -> str:
+    """One row of the table."""
+    figures = row.figures
+    spread = f"{figures.low:.2f} to {figures.high:.2f}"
+    bound = f"{row.bound_is} | {row.bound:.2f} | {row.ratio:.2f}"
+    peak = f"{figures.peak / 1_000_000:.0f}"
+    return (
+        f"| {row.work} | {figures.seconds:.2f} | {spread} | {peak} | {bound} | {row.target} | {_VERDICTS[row.holds]} |"
+    )
+
+
+def markdown(rows: Sequence[Row], findings: Findings, facts: str) -> str:
+    """The whole page."""
+    parts = ["# Results", facts]
+    for group in dict.fromkeys(row.group for row in rows):
+        members = [row for row in rows if row.group == group]
+        parts.append(f"## {group.capitalize()}\n\n{_HEAD}" + "\n".join(map(line, members)))
+        notes = [f"- {row.work}: {row.note}" for row in members if row.note]
+        if notes:
+            parts.append("\n".join(notes))
+    parts.append("\n".join(findings.server))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plot(findings: Findings, path: Path) -> None:
+    """Growth with the number of clients, and changes per second with the requests at a time."""
+    mpl.rcParams["svg.hashsalt"] = "reconciler"
+    mpl.rcParams["svg.fonttype"] = "none"
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    for name, times in findings.growth.items():
+        left.plot(list(times), list(times.values()), marker="o", label=name)
+    sizes = [size for times in findings.growth.values() for size in times]
+    if sizes:
+        last = max(next(iter(findings.growth.values())).values())
+        left.plot(sizes, [last * size / max(sizes) for size in sizes], linestyle=":", color="grey", label="linear")
+    left.set(xscale="log", yscale="log", xlabel="clients", ylabel="seconds", title="growth")
+    for name, rates in findings.throughput.items():
+        right.plot(list(rates), list(rates.values()), marker="o", label=name)
+    right.set(xscale="log", yscale="log", xlabel="requests at a time", ylabel="changes per second", title="apply")
+    for axes in (left, right):
+        axes.grid(visible=True, which="both", alpha=0.2)
+        axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
