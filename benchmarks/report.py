@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 from cases import Findings, Row
-from matplotlib import pyplot as plt
 
 _HEAD = """\
 | Work | seconds | lowest to highest | peak MB | bound | seconds | ratio | target | |
@@ -40,6 +38,10 @@ def markdown(rows: Sequence[Row], findings: Findings, facts: str) -> str:
 
 def plot(findings: Findings, path: Path) -> None:
     """Growth with the number of clients, and changes per second with the requests at a time."""
+    # Only at the end: what the measuring process holds is counted as memory of every process that it starts.
+    import matplotlib as mpl  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
     mpl.rcParams["svg.hashsalt"] = "reconciler"
     mpl.rcParams["svg.fonttype"] = "none"
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
