@@ -40,6 +40,7 @@ class Journal:
         self._clock = clock
         self._last: Entry | None = None
         self._lock = threading.Lock()
+        self._disk = Disk(lambda: os.fsync(self._descriptor))
 
     @classmethod
     def start(cls, folder: Path, facts: Mapping[str, Json], clock: Callable[[], datetime] = utc_now) -> Self:
@@ -73,8 +74,11 @@ class Journal:
         """What the run is called in `history`."""
         return self.path.name.removesuffix(SUFFIX)
 
-    def append(self, event: str, facts: Mapping[str, Json]) -> None:
+    def append(self, event: str, facts: Mapping[str, Json], *, wait: bool = True) -> None:
         """Write one line, and return when it is on the disk.
+
+        Without `wait` it is handed to the system only, where it survives a kill of the process; it reaches the disk
+        with the next line that is waited for, or when the journal is closed.
 
         Raises:
             ReconcilerError: it cannot be written.
@@ -84,16 +88,32 @@ class Journal:
             entry = Entry.after(self._last, _moment(self._clock()), event, facts)
             try:
                 _write_whole(self._descriptor, entry.text.encode("ascii"))
-                os.fsync(self._descriptor)
             except OSError as error:
                 raise _unwritable(self.path, error) from error
             self._last = entry
+            self._disk.count_line()
+        if wait:
+            self._sync()
+
+    def _sync(self) -> None:
+        try:
+            self._disk.sync()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     def close(self) -> None:
-        """Let go of the file; a second call does nothing."""
-        with self._lock:
-            descriptor, self._descriptor = self._descriptor, -1
-            if descriptor >= 0:
+        """Bring all lines to the disk and let go of the file; a second call does nothing.
+
+        Raises:
+            ReconcilerError: what was not waited for cannot be written.
+        """
+        if self._descriptor < 0:
+            return
+        try:
+            self._sync()
+        finally:
+            with self._lock:
+                descriptor, self._descriptor = self._descriptor, -1
                 os.close(descriptor)
 
     def __enter__(self) -> Self:
@@ -103,6 +123,45 @@ class Journal:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _t: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Disk:
+    """Brings lines to the disk, many at a time: one sync serves all threads whose lines were there when it began."""
+
+    def __init__(self, sync: Callable[[], None]) -> None:
+        self._sync = sync
+        self._turn = threading.Condition()
+        self._written = 0
+        self._safe = 0
+        """Lines that are on the disk."""
+        self._is_busy = False
+
+    def count_line(self) -> None:
+        """Note that one more line was written."""
+        with self._turn:
+            self._written += 1
+
+    def sync(self) -> None:
+        """Return when all lines that were written before the call are on the disk.
+
+        Raises:
+            OSError: they are not; each thread that waits is told so by a try of its own.
+        """
+        with self._turn:
+            wanted = self._written
+            self._turn.wait_for(lambda: self._safe >= wanted or not self._is_busy)
+            if self._safe >= wanted:
+                return
+            self._is_busy, reached = True, self._written
+        try:
+            self._sync()
+        except OSError:
+            reached = 0
+            raise
+        finally:
+            with self._turn:
+                self._is_busy, self._safe = False, max(self._safe, reached)
+                self._turn.notify_all()
 
 
 def _surroundings() -> dict[str, Json]:

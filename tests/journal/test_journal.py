@@ -5,7 +5,7 @@ import stat
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reconciler import __version__
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.journal import Journal, check, check_all, find, read, runs
+from reconciler.journal.write import Disk
 from reconciler.model.secret import Secret
 
 BEGAN = datetime(2026, 11, 24, 17, 3, 6, tzinfo=UTC)
@@ -298,3 +299,62 @@ def test_where_nothing_was_ever_written_there_are_no_runs(folder: Path) -> None:
     assert (runs(folder), check_all(folder)) == ([], ())
     with pytest.raises(UsageError, match="there is no run last"):
         find(folder, "last")
+
+
+# --------------------------------------------------------------------------------------------- many threads, one disk
+
+
+def test_a_line_that_is_not_waited_for_is_there_all_the_same_and_keeps_its_place(folder: Path) -> None:
+    with Journal.start(folder, {"kind": "apply"}) as journal:
+        journal.append("outcome", {"number": 1}, wait=False)
+        assert [entry.event for entry in read(journal.path).entries] == ["start", "outcome"]
+        journal.append("end", {})
+    assert faults(journal.path) == []
+
+
+def test_what_was_written_while_the_disk_was_busy_takes_one_more_sync_for_all() -> None:
+    syncs, is_busy, may_go_on = [], Event(), Event()
+
+    def slow() -> None:
+        syncs.append(1)
+        is_busy.set()
+        may_go_on.wait()
+
+    disk = Disk(slow)
+    disk.count_line()
+    first = Thread(target=disk.sync)
+    first.start()
+    is_busy.wait()
+    others = []
+    for _ in range(10):
+        disk.count_line()
+        others.append(Thread(target=disk.sync))
+        others[-1].start()
+    may_go_on.set()
+    for thread in (first, *others):
+        thread.join()
+    assert len(syncs) == 2
+
+
+def test_nothing_new_needs_no_sync() -> None:
+    syncs: list[int] = []
+    disk = Disk(lambda: syncs.append(1))
+    disk.count_line()
+    disk.sync()
+    disk.sync()
+    assert len(syncs) == 1
+
+
+def test_a_failed_sync_is_tried_again_by_the_next_and_not_taken_for_done() -> None:
+    failures = [OSError(28, "No space left on device")]
+
+    def sync() -> None:
+        if failures:
+            raise failures.pop()
+
+    disk = Disk(sync)
+    disk.count_line()
+    with pytest.raises(OSError, match="No space"):
+        disk.sync()
+    disk.sync()
+    assert disk._safe == 1
