@@ -5,9 +5,17 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.render.format import Format
+from reconciler.render.github import GITHUB
 from reconciler.render.json import JSON
+from reconciler.render.jsonl import JSONL
+from reconciler.render.junit import JUNIT
+from reconciler.render.markdown import MARKDOWN
+from reconciler.render.sarif import SARIF
 from reconciler.render.text import TEXT
 
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType({format_.name: format_ for format_ in (TEXT, JSON)})
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {format_.name: format_ for format_ in (TEXT, JSON, JSONL, MARKDOWN, JUNIT, SARIF, GITHUB)}
+)
+"""All formats, in the order in which help and documentation list them."""
 
 __all__ = ["FORMATS", "Format"]

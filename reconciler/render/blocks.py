@@ -120,7 +120,7 @@ def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> It
         mark = f"  {style.paint(Tone.ALARM, words.mark)}" if is_marked(change, field, words) else ""
         mark += _note(notes, change, field.pointer)
         name = f"{_field_name(field):<{width}}"
-        shown = _secret(change, field, words) if field.sensitive else _difference(change, field, words)
+        shown = secret_words(change, field, words) if field.sensitive else _difference(change, field, words)
         yield f"    {name}  {shown}{mark}".rstrip() if shown else f"    {name}{mark}".rstrip()
         for prefix, members, tone in ((words.come, field.added, Tone.CREATE), (words.go, field.removed, Tone.DELETE)):
             for member in members:
@@ -167,7 +167,7 @@ def _emptiness(field: FieldChange, words: Words) -> str:
     return "" if field.after else words.empty_after
 
 
-def _secret(change: Change, field: FieldChange, words: Words) -> str:
+def secret_words(change: Change, field: FieldChange, words: Words) -> str:
     """What becomes of a secret. Setting one where there was none narrows: until then anyone was let in."""
     if any(f"/{intent.field}" == field.pointer and intent.reference is None for intent in change.secrets):
         return words.cleared
@@ -182,6 +182,25 @@ def named(change: Change) -> str:
     name = next((body[field] for field in _NAMES if isinstance(body.get(field), str)), None)
     address = escape(str(change.address))
     return f"{address} {show(name)}" if name and name != change.address.name else address
+
+
+def in_order(changes: Iterable[Change], words: Words) -> list[Change]:
+    """What opens a door first, then what is destroyed, then the rest; within each as they came, by address."""
+    return sorted(changes, key=lambda change: _rank(change, words))
+
+
+def is_alarming(change: Change, words: Words) -> bool:
+    """Whether nobody may overlook this change: it widens, or something is destroyed."""
+    return _rank(change, words) < _ORDINARY
+
+
+_ORDINARY: Final = 2
+
+
+def _rank(change: Change, words: Words) -> int:
+    if any(is_marked(change, field, words) for field in change.fields):
+        return 0
+    return 1 if change.action is Action.DELETE else _ORDINARY
 
 
 def few(names: Sequence[str]) -> Iterator[str]:

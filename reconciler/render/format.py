@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
@@ -19,6 +20,8 @@ DriftWriter: TypeAlias = Callable[[Drift, str, Style], str]
 """Is given the drift and the digest of its plan, as above."""
 ResultWriter: TypeAlias = Callable[[ApplyResult, Style], str]
 ValidationWriter: TypeAlias = Callable[[Report, Style], str]
+FailureWriter: TypeAlias = Callable[[str, ReconcilerError, Style], str]
+"""Is given the name of the document that there is none of (``plan``), and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +33,5 @@ class Format:
     drift: DriftWriter | None = None
     result: ResultWriter | None = None
     validation: ValidationWriter | None = None
+    failure: FailureWriter | None = None
+    """What a file holds in place of a document that there is none of, so that no older one is taken for it."""

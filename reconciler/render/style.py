@@ -21,6 +21,12 @@ class Style:
     """How a text is to look. Without colour no escape sequence is written."""
 
     colour: bool = False
+    room: int = 60_000
+    """How many characters a comment may have: GitHub takes 65,536, GitLab and Azure DevOps more."""
+    environment: str = ""
+    """What the document is about, where its content does not say so."""
+    plan_file: str = ""
+    """Where the plan is saved that the document shows, as the user wrote it."""
 
     def paint(self, tone: Tone, text: str) -> str:
         """Colour a text that is already escaped."""

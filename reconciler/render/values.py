@@ -12,12 +12,20 @@ LONGEST: Final = 80
 _CONTEXT: Final = 20
 """How many characters before the first difference of two long values are shown."""
 NOT_SET: Final = "(not set)"
+LONGEST_NAME: Final = 120
+"""How many characters of one name are shown: ids, pointers and files are as long as somebody made them."""
+LONGEST_MESSAGE: Final = 1000
 _BARE_MEMBER: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 
 
 def show(value: Json | Absent) -> str:
     """One value as compact JSON, shortened with a note on its length."""
     return _shortened(_text(value))
+
+
+def brief(text: str, longest: int = LONGEST_NAME) -> str:
+    """A name or a message, escaped, shortened with a note on its length."""
+    return _shortened(text, longest=longest)
 
 
 def show_pair(before: Json | Absent, after: Json | Absent) -> tuple[str, str]:
@@ -47,10 +55,10 @@ def _first_difference(left: str, right: str) -> int:
     return min(len(left), len(right))
 
 
-def _shortened(text: str, start: int = 0) -> str:
-    if len(text) <= LONGEST:
+def _shortened(text: str, start: int = 0, longest: int = LONGEST) -> str:
+    if len(text) <= longest:
         return escape(text)
-    begin = max(0, min(start - _CONTEXT, len(text) - LONGEST))
-    end = begin + LONGEST
+    begin = max(0, min(start - _CONTEXT, len(text) - longest))
+    end = begin + longest
     piece = f"{'...' if begin else ''}{text[begin:end]}{'...' if end < len(text) else ''}"
     return f"{escape(piece)} ({len(text)} characters)"

@@ -1,0 +1,136 @@
+"""Plan, drift, result, report or error -> workflow commands of GitHub Actions: annotations at the line of the manifest.
+
+GitHub shows the first ten errors, ten warnings and ten notices of a step; the others are in its log. See
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Final
+
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.model.diagnostic import Place, Severity
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Change, Finding, Plan
+from reconciler.render import titles
+from reconciler.render.blocks import PLAN_WORDS, Words, in_order, is_alarming
+from reconciler.render.escape import escape
+from reconciler.render.format import Format
+from reconciler.render.report import Checked, Report
+from reconciler.render.rows import Row, rows
+from reconciler.render.style import Style
+from reconciler.render.values import LONGEST_MESSAGE, brief
+
+
+class Level(StrEnum):
+    """How GitHub shows an annotation."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+def annotation(level: Level, title: str, lines: Iterable[str], place: Place | None = None) -> str:
+    """One workflow command. The lines are escaped already, the title and the place are not."""
+    at = {"file": place.file} if place else {}
+    if place and place.line:
+        at |= {"line": str(place.line), "col": str(place.column)}
+    properties = ",".join(f"{name}={_property(brief(text))}" for name, text in {**at, "title": title}.items())
+    return f"::{level} {properties}::{'%0A'.join(map(_data, lines))}\n"
+
+
+def _data(text: str) -> str:
+    """GitHub's own encoding; line ends are there no more."""
+    return text.replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def plan(plan: Plan, _digest: str, _style: Style) -> str:
+    """A notice for each change; a warning where it widens or destroys, an error where a guard refuses it all."""
+    changes = [change for change in in_order(plan.changes, PLAN_WORDS) if change.action.writes]
+    return "".join(
+        [
+            *map(_finding, plan.guards),
+            *(change_annotation(change, PLAN_WORDS) for change in changes),
+            *warnings(plan.warnings),
+            _last(plan.binding.environment, titles.plan_verdict(plan)),
+        ]
+    )
+
+
+def _last(subject: str, verdict: str) -> str:
+    """The verdict, which is no command: a line for the log."""
+    return f"{escape(subject) or 'reconciler'}: {escape(verdict)}\n"
+
+
+def _finding(finding: Finding) -> str:
+    lines = [brief(finding.message, LONGEST_MESSAGE), f"way out: {brief(finding.way_out, LONGEST_MESSAGE)}"]
+    return annotation(Level.ERROR, f"refused by a guard: {finding.rule}", lines)
+
+
+def change_annotation(change: Change, words: Words) -> str:
+    """One change at its manifest."""
+    level = Level.WARNING if is_alarming(change, words) else Level.NOTICE
+    lines = [_line(row, words) for row in rows(change, words)] or ["no field is set"]
+    return annotation(level, f"{words.verbs[change.action]} {change.address}", lines, change.place)
+
+
+def _line(row: Row, words: Words) -> str:
+    members = [f"{words.come}{member}" for member in row.added] + [f"{words.go}{member}" for member in row.removed]
+    sides = words.pair.format(before=row.before or "(not set)", after=row.after or "(not set)")
+    shown = ", ".join(members) or (row.note or sides)
+    return f"{row.name}: {shown}{f' {words.mark}' if row.is_alarming else ''}"
+
+
+def warnings(texts: Iterable[str]) -> Iterator[str]:
+    """Warnings that have no place."""
+    return (annotation(Level.WARNING, "warning", [brief(text, LONGEST_MESSAGE)]) for text in texts)
+
+
+def result(result: ApplyResult, style: Style) -> str:
+    """An error for each change that was not applied; those that were are lines of the log."""
+    shown = [_outcome(outcome) for outcome in result.outcomes if outcome.status is not Status.APPLIED]
+    return "".join([*shown, _last(style.environment, titles.result_verdict(result))])
+
+
+def _outcome(outcome: Outcome) -> str:
+    level = Level.WARNING if outcome.status is Status.SKIPPED else Level.ERROR
+    doubt = ["it may have been written all the same"] if outcome.uncertain else []
+    lost = [f"not kept: {brief(field.pointer)}" for field in outcome.fields]
+    lines = [*([brief(outcome.message, LONGEST_MESSAGE)] if outcome.message else []), *doubt, *lost]
+    title = f"{outcome.status}: {outcome.change.action} {outcome.change.address}"
+    return annotation(level, title, lines or [outcome.status.value], outcome.change.place)
+
+
+_LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.WARNING: Level.WARNING}
+
+
+def validation(report: Report, style: Style) -> str:
+    """An annotation for each fault, at its line."""
+    return "".join([*map(_fault, report.found), _last(style.environment, titles.report_verdict(report))])
+
+
+def _fault(one: Checked) -> str:
+    fault = one.diagnostic
+    texts = [fault.message, fault.hint, f"in {', '.join(one.environments)}" if one.environments else ""]
+    lines = [brief(text, LONGEST_MESSAGE) for text in texts if text]
+    return annotation(_LEVELS[fault.severity], fault.rule, lines, fault.place)
+
+
+def failure(name: str, error: ReconcilerError, style: Style) -> str:
+    """An error for each fault."""
+    match error:
+        case InputError():
+            shown = [_fault(Checked(one)) for one in error.diagnostics]
+        case GuardRefusal():
+            shown = list(map(_finding, error.findings))
+        case _:
+            lines = [brief(text, LONGEST_MESSAGE) for text in (error.message, error.hint) if text]
+            shown = [annotation(Level.ERROR, f"{name} failed", lines)]
+    return "".join([*shown, _last(style.environment, f"{name} failed")])
+
+
+GITHUB: Final = Format("github", plan=plan, result=result, validation=validation, failure=failure)

@@ -1,0 +1,217 @@
+"""Plan, drift, result, report or error -> events, one JSON object on each line, for programs that read as it goes on.
+
+The `type` of an event, and its members as far as Terraform has them, are those of Terraform's machine-readable UI
+(https://developer.hashicorp.com/terraform/internals/machine-readable-ui), so that what reads those reads these. A
+document has no timestamps: equal input gives equal bytes. On stderr, `--log-format json` writes the same events, as
+they happen, with timestamps.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
+
+from reconciler import __version__
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.json import Absent, Json
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Change, FieldChange, Finding, Plan
+from reconciler.render import titles
+from reconciler.render.blocks import PLAN_WORDS, in_order
+from reconciler.render.escape import in_json
+from reconciler.render.format import Format
+from reconciler.render.report import Report
+from reconciler.render.style import Style
+
+FORMAT_VERSION: Final = "1.0"
+Event: TypeAlias = Mapping[str, Json]
+
+
+def lines(events: Iterable[Event]) -> str:
+    """The text of events: ASCII only, and no command for a CI runner in it."""
+    return "".join(in_json(json.dumps(event, ensure_ascii=True, allow_nan=False)) + "\n" for event in events)
+
+
+def event(type_: str, message: str, level: str = "info", **members: Json) -> Event:
+    """One event."""
+    return {"@level": level, "@message": message, "@module": "reconciler", "type": type_, **members}
+
+
+def version() -> Event:
+    """The first event of a document."""
+    return event("version", f"reconciler {__version__}", reconciler=__version__, format_version=FORMAT_VERSION)
+
+
+# ------------------------------------------------------------------------------------------------------- plan and drift
+
+
+def plan(plan: Plan, digest: str, style: Style) -> str:
+    """A ``planned_change`` for each change, what guards and warnings say as ``diagnostic``, a ``change_summary``."""
+    del digest, style
+    changes = [change for change in in_order(plan.changes, PLAN_WORDS) if change.action.writes]
+    environment = plan.binding.environment
+    return lines(
+        [
+            version(),
+            *(planned_change(change) for change in changes),
+            *(_finding(finding) for finding in plan.guards),
+            *(diagnostic("warning", text) for text in plan.warnings),
+            _plan_summary(plan, f"{environment}: {titles.plan_verdict(plan)}", "plan"),
+        ]
+    )
+
+
+def planned_change(change: Change, type_: str = "planned_change") -> Event:
+    """One change, with what differs."""
+    verb = PLAN_WORDS.verbs[change.action]
+    members: dict[str, Json] = {
+        "resource": resource(change),
+        "action": change.action.value,
+        "direction": change.direction.value,
+        "fields": [field(one) for one in change.fields],
+    }
+    return event(type_, f"{change.address}: {verb}", change=members)
+
+
+def resource(change: Change) -> dict[str, Json]:
+    """What a change is about."""
+    address = change.address
+    return {
+        "addr": str(address),
+        "resource_type": address.kind,
+        "resource_name": address.name,
+        "id": change.id,
+        "range": _range(change.place),
+    }
+
+
+def field(one: FieldChange) -> dict[str, Json]:
+    """A side that is not there is left out, which is not the same as null."""
+    sides = {"before": one.before, "after": one.after}
+    values = {name: value for name, value in sides.items() if not isinstance(value, Absent) and not one.sensitive}
+    return {"pointer": one.pointer, "direction": one.direction.value, "sensitive": one.sensitive, **values}
+
+
+def _range(place: Place | None) -> Json:
+    if place is None:
+        return None
+    return {"filename": place.file, "start": {"line": place.line, "column": place.column}}
+
+
+def _plan_summary(plan: Plan, message: str, operation: str) -> Event:
+    count = plan.summary
+    numbers: dict[str, Json] = {
+        "add": count.create,
+        "change": count.update,
+        "remove": count.delete,
+        "import": 0,
+        "no_op": count.no_op,
+        "unmanaged": count.unmanaged,
+        "operation": operation,
+    }
+    return event("change_summary", message, changes=numbers)
+
+
+# ---------------------------------------------------------------------------------------------------------- diagnostics
+
+
+def diagnostic(severity: str, summary: str, detail: str = "", **members: Json) -> Event:
+    """What is wrong, or worth a look."""
+    level = "error" if severity == "error" else "warn"
+    return event(
+        "diagnostic", summary, level, diagnostic={"severity": severity, "summary": summary, "detail": detail, **members}
+    )
+
+
+def _finding(finding: Finding) -> Event:
+    return diagnostic(
+        "error",
+        finding.message,
+        finding.way_out,
+        rule=finding.rule,
+        addresses=[str(address) for address in finding.addresses],
+        can_be_acknowledged=finding.can_be_acknowledged,
+    )
+
+
+def fault(one: Diagnostic, environments: Iterable[str] = ()) -> Event:
+    """A fault of a file."""
+    return diagnostic(
+        one.severity.value,
+        one.message,
+        one.hint,
+        rule=one.rule,
+        pointer=one.pointer,
+        range=_range(one.place),
+        environments=list(environments),
+    )
+
+
+def error_events(error: ReconcilerError) -> list[Event]:
+    """An error that was raised on purpose."""
+    match error:
+        case InputError():
+            return [fault(one) for one in error.diagnostics]
+        case GuardRefusal():
+            return [_finding(one) for one in error.findings]
+        case _:
+            return [diagnostic("error", error.message, error.hint, exit_code=error.exit_code)]
+
+
+def failure(_name: str, error: ReconcilerError, _style: Style) -> str:
+    """What there is in place of a document."""
+    return lines([version(), *error_events(error)])
+
+
+# ------------------------------------------------------------------------------------------------ result and validation
+
+
+def result(result: ApplyResult, style: Style) -> str:
+    """An ``apply_complete`` or ``apply_errored`` for each outcome, and a ``change_summary``."""
+    done = [outcome.change.action.value for outcome in result.outcomes if outcome.status is Status.APPLIED]
+    numbers: dict[str, Json] = {
+        "add": done.count("create"),
+        "change": done.count("update"),
+        "remove": done.count("delete"),
+        "import": 0,
+        **{status.value.replace("-", "_"): result.count(status) for status in Status},
+        "no_op": result.unchanged,
+        "operation": "apply",
+    }
+    message = f"{style.environment}: {titles.result_verdict(result)}"
+    summary = event("change_summary", message, changes=numbers, interrupted=result.interrupted)
+    return lines([version(), *map(outcome_event, result.outcomes), summary])
+
+
+def outcome_event(outcome: Outcome) -> Event:
+    """One change's end."""
+    change, done = outcome.change, outcome.status is Status.APPLIED
+    hook: dict[str, Json] = {
+        "resource": resource(change),
+        "action": change.action.value,
+        "status": outcome.status.value,
+        "uncertain": outcome.uncertain,
+        "message": outcome.message,
+        "id_key": "ID",
+        "id_value": outcome.id or change.id,
+        "not_kept": [one.pointer for one in outcome.fields],
+    }
+    type_, level = ("apply_complete", "info") if done else ("apply_errored", "error")
+    return event(type_, f"{change.address}: {outcome.status.value}", level, hook=hook)
+
+
+def validation(report: Report, _style: Style) -> str:
+    """A ``diagnostic`` for each fault, and a ``validate_summary``, which Terraform has not."""
+    numbers: dict[str, Json] = {
+        "valid": report.valid,
+        "error_count": report.error_count,
+        "warning_count": report.warning_count,
+        "waived": len(report.waived),
+        "files": report.files,
+        "documents": report.documents,
+    }
+    faults = (fault(one.diagnostic, one.environments) for one in report.found)
+    return lines([version(), *faults, event("validate_summary", titles.report_verdict(report), validation=numbers)])
+
+
+JSONL: Final = Format("jsonl", plan=plan, result=result, validation=validation, failure=failure)

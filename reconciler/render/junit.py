@@ -1,0 +1,117 @@
+"""Drift, result, report or error -> JUnit XML: each resource or fault is a test case, for the test reports of CI systems.
+
+There is no standard; this is the common ground of Jenkins, GitLab and Azure Pipelines: ``testsuites`` with counts, one
+``testsuite``, and in it ``testcase`` with ``failure``, ``error`` or ``skipped``.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, indent, tostring  # nothing is parsed
+
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.model.diagnostic import Place, Severity
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.render.format import Format
+from reconciler.render.report import Checked, Report
+from reconciler.render.style import Style
+from reconciler.render.values import LONGEST_MESSAGE, brief
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case."""
+
+    group: str
+    name: str
+    end: str = ""
+    """``failure``, ``error``, ``skipped``, or empty: it passed."""
+    message: str = ""
+    detail: Sequence[str] = ()
+    """Lines that are escaped already."""
+    place: Place | None = None
+
+
+def suites(name: str, cases: Sequence[Case]) -> str:
+    """The document of one suite."""
+    counts = {
+        "tests": len(cases),
+        **{f"{end}s" if end != "skipped" else end: _ended(cases, end) for end in ("failure", "error", "skipped")},
+    }
+    numbers = {key: str(count) for key, count in counts.items()}
+    root = Element("testsuites", {"name": "reconciler", **numbers})
+    suite = SubElement(root, "testsuite", {"name": brief(name), **numbers})
+    for case in cases:
+        _add(suite, case)
+    indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _ended(cases: Iterable[Case], end: str) -> int:
+    return sum(case.end == end for case in cases)
+
+
+def _add(suite: Element, case: Case) -> None:
+    at = {"file": brief(case.place.file), "line": str(case.place.line)} if case.place else {}
+    element = SubElement(suite, "testcase", {"classname": brief(case.group), "name": brief(case.name), **at})
+    if case.end:
+        end = SubElement(element, case.end, {"message": brief(case.message, LONGEST_MESSAGE), "type": case.end})
+        end.text = "\n".join(case.detail) or None
+
+
+# ------------------------------------------------------------------------------------------------------------ documents
+
+_ENDS: Final = {
+    Status.APPLIED: "",
+    Status.SKIPPED: "skipped",
+    Status.FAILED: "error",
+    Status.CONFLICT: "failure",
+    Status.NOT_CONVERGED: "failure",
+}
+
+
+def result(result: ApplyResult, style: Style) -> str:
+    """A case for each planned change."""
+    return suites(f"apply {style.environment}".strip(), [_outcome(outcome) for outcome in result.outcomes])
+
+
+def _outcome(outcome: Outcome) -> Case:
+    change, status = outcome.change, outcome.status
+    doubt = "; it may have been written all the same" if outcome.uncertain else ""
+    message = f"{outcome.message or status.value}{doubt}"
+    lost = [f"not kept: {brief(field.pointer)}" for field in outcome.fields]
+    return Case(change.address.kind, f"{change.action} {change.address}", _ENDS[status], message, lost, change.place)
+
+
+def validation(report: Report, style: Style) -> str:
+    """A case for each fault, of which warnings pass; one case that passes where there is no fault."""
+    cases = [_fault(one) for one in report.found] or [Case("manifests", f"{report.files} files are valid")]
+    return suites(f"validate {style.environment}".strip(), cases)
+
+
+def _fault(one: Checked) -> Case:
+    fault = one.diagnostic
+    end = "failure" if fault.severity is Severity.ERROR else ""
+    name = (
+        f"{fault.place}: {fault.message}"
+        if fault.severity is Severity.ERROR
+        else f"warning: {fault.place}: {fault.message}"
+    )
+    detail = [brief(text, LONGEST_MESSAGE) for text in (fault.pointer, fault.hint, *one.environments) if text]
+    return Case(fault.rule, name, end, fault.message, detail, fault.place)
+
+
+def failure(name: str, error: ReconcilerError, style: Style) -> str:
+    """Faults as cases that fail; what kept the run from its document as one that ended in an error."""
+    match error:
+        case InputError():
+            cases = [_fault(Checked(one)) for one in error.diagnostics]
+        case GuardRefusal():
+            cases = [Case("guard", one.rule, "failure", one.message, [brief(one.way_out)]) for one in error.findings]
+        case _:
+            hint = [brief(error.hint, LONGEST_MESSAGE)] if error.hint else []
+            cases = [Case("reconciler", name, "error", error.message, hint)]
+    return suites(f"{name} {style.environment}".strip(), cases)
+
+
+JUNIT: Final = Format("junit", result=result, validation=validation, failure=failure)

@@ -1,0 +1,209 @@
+"""Plan, result, report or error -> Markdown for a comment on a pull request, which a bot writes and writes anew.
+
+A comment has no more than `Style.room` characters. What opens a door or destroys something comes first, and is the last
+to be left out; how much is left out is said exactly. How hostile text is kept from meaning anything: see `comment`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.model.diagnostic import Severity
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Action, Change, FieldChange, Finding, Plan
+from reconciler.render import titles
+from reconciler.render.blocks import FEW, PLAN_WORDS, Words, in_order, is_alarming, named
+from reconciler.render.command import apply_command, may_be_applied
+from reconciler.render.comment import Entry, code, counts, details, document, fenced, in_code_tag, marker, more
+from reconciler.render.format import Format
+from reconciler.render.report import Checked, Report
+from reconciler.render.rows import Row, rows
+from reconciler.render.style import Style
+from reconciler.render.titles import Noun, number
+from reconciler.render.values import LONGEST_MESSAGE, brief, show_pair
+
+_LONGEST_BLOCK: Final = 60
+"""Lines of one resource that are shown."""
+_CHANGES: Final = (Noun("change that widens or destroys", "changes that widen or destroy"), Noun("other change"))
+_OUTCOMES: Final = (Noun("change that was not applied", "changes that were not applied"), Noun("applied change"))
+_FAULTS: Final = (Noun("error"), Noun("warning"))
+
+# ----------------------------------------------------------------------------------------------------------------- plan
+
+
+def plan(plan: Plan, digest: str, style: Style) -> str:
+    """A plan for those who are to approve it."""
+    environment = plan.binding.environment
+    head = [
+        marker("plan", environment),
+        f"## Plan for {code(environment)}: {titles.plan_verdict(plan)}",
+        "",
+        *counts(titles.plan_counts(plan)),
+        *guards(plan.guards),
+        *notes("Warnings", plan.warnings),
+    ]
+    return document(
+        head, change_entries(plan.changes, PLAN_WORDS), _plan_tail(plan, digest, style), _CHANGES, style.room
+    )
+
+
+def guards(findings: Sequence[Finding]) -> Iterator[str]:
+    """What guards object to, each with its way out."""
+    if findings:
+        yield "### Guards refuse to apply these changes"
+        yield ""
+    for finding in findings[:FEW]:
+        final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
+        yield f"- **{code(finding.rule)}**{final}: {code(finding.message)}"
+        yield f"  - way out: {code(finding.way_out)}"
+    yield from more(len(findings) - FEW, Noun("finding"))
+    if findings:
+        yield ""
+
+
+def notes(title: str, texts: Sequence[str]) -> list[str]:
+    """A list of a few texts that is shown at a click."""
+    if not texts:
+        return []
+    more = [f"- and {number(len(texts) - FEW, 'more', 'more')}"] if len(texts) > FEW else []
+    return details(f"{title} ({len(texts):,})", [*(f"- {code(text)}" for text in texts[:FEW]), *more])
+
+
+def change_entries(changes: Iterable[Change], words: Words) -> list[Entry]:
+    """Every change that is made, in the order in which they must not be overlooked."""
+    return [_entry(change, words) for change in in_order(changes, words) if change.action.writes]
+
+
+def _entry(change: Change, words: Words) -> Entry:
+    shown = list(rows(change, words))
+    verb, address = words.verbs[change.action], str(change.address)
+    alarming = [row.name for row in shown if row.is_alarming]
+    mark = f" {words.mark[1:-1]}" if alarming else ""
+    place = f" ({in_code_tag(str(change.place))})" if change.place else ""
+    summary = f"<b>{verb}</b> {in_code_tag(address)}{f' <b>{mark.strip()}</b>' if mark else ''}{place}"
+    lines = [line for row in shown for line in _diff(row, words)]
+    if len(lines) > _LONGEST_BLOCK:
+        lines = [*lines[:_LONGEST_BLOCK], f"  ... and {len(lines) - _LONGEST_BLOCK:,} more lines"]
+    of = f":{mark} {code(', '.join(alarming))}" if alarming else ""
+    return Entry(
+        tuple(details(summary, fenced(lines, "diff") if lines else ["No field is set."])),
+        f"- **{verb}** {code(address)}{of}",
+        is_alarming(change, words),
+    )
+
+
+def _diff(row: Row, words: Words) -> Iterator[str]:
+    """The field on a line of its own, which an alarming one has in another colour; then what goes and what comes."""
+    note = f"  ({row.note.strip('()')})" if row.note else ""
+    yield f"! {row.name}  {words.mark}{note}" if row.is_alarming else f"  {row.name}{note}"
+    yield from (f"-     {text}" for text in (row.before, *row.removed) if text)
+    yield from (f"+     {text}" for text in (row.after, *row.added) if text)
+
+
+def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
+    unmanaged = [named(change) for change in plan.changes if change.action is Action.UNMANAGED]
+    lines = [*notes("Unmanaged: live, in no manifest, left alone", unmanaged), _made_from(plan)]
+    if digest:
+        lines += ["", f"Digest: {code(digest)}"]
+    if may_be_applied(plan):
+        lines += ["", "To apply it:", "", *fenced([brief(apply_command(plan, digest, style), LONGEST_MESSAGE)], "sh")]
+    return lines
+
+
+def _made_from(plan: Plan) -> str:
+    binding = plan.binding
+    commit = f", commit {code(binding.git_commit[:12])}" if binding.git_commit else ""
+    dirty = " with uncommitted changes" if binding.git_dirty else ""
+    until = f", good until {code(binding.expires_at)}" if binding.expires_at else ""
+    return f"Marketplace {code(binding.marketplace)} at {code(binding.base_url)}{commit}{dirty}{until}."
+
+
+# --------------------------------------------------------------------------------------------------------------- result
+
+
+def result(result: ApplyResult, style: Style) -> str:
+    """What became of a plan, failures first."""
+    head = [
+        marker("apply", style.environment),
+        f"## Apply to {code(style.environment)}: {titles.result_verdict(result)}",
+        "",
+        *counts(titles.result_counts(result)),
+    ]
+    ordered = sorted(result.outcomes, key=lambda outcome: outcome.status is Status.APPLIED)
+    return document(head, [_outcome(outcome) for outcome in ordered], [], _OUTCOMES, style.room)
+
+
+def _outcome(outcome: Outcome) -> Entry:
+    change, done = outcome.change, outcome.status is Status.APPLIED
+    status = outcome.status.value if done else f"**{outcome.status.value}**"
+    doubt = "; it may have been written all the same" if outcome.uncertain else ""
+    message = f": {code(outcome.message)}" if outcome.message else ""
+    line = f"- {status} {change.action.value} {code(str(change.address))}{message}{doubt}"
+    lost = [line for field in outcome.fields for line in _not_kept(field)]
+    return Entry((line, *(f"  {text}" for text in fenced(lost, "diff") if lost)), line, not done)
+
+
+def _not_kept(field: FieldChange) -> Iterator[str]:
+    yield f"  {brief(field.pointer.removeprefix('/'))}"
+    if field.sensitive:
+        yield "!     (secret, the service holds another one)"
+    else:
+        sent, held = show_pair(field.before, field.after)
+        yield f"-     sent {sent}"
+        yield f"+     held {held}"
+
+
+# ----------------------------------------------------------------------------------------------- validation and failure
+
+
+def validation(report: Report, style: Style) -> str:
+    """Every fault, errors first."""
+    head = [
+        marker("validate", style.environment),
+        f"## Manifests: {titles.report_verdict(report)}",
+        "",
+        *counts(titles.report_counts(report)),
+    ]
+    waived = [
+        f"{one.diagnostic}: {waiver.reason} ({waiver.owner}, until {waiver.expires})" for one, waiver in report.waived
+    ]
+    return document(head, _faults(report.found), notes("Waived", waived), _FAULTS, style.room)
+
+
+def _faults(found: Iterable[Checked]) -> list[Entry]:
+    ordered = sorted(found, key=lambda one: one.diagnostic.severity is not Severity.ERROR)
+    return [_fault(one) for one in ordered]
+
+
+def _fault(one: Checked) -> Entry:
+    fault = one.diagnostic
+    severity = "**error**" if fault.severity is Severity.ERROR else "warning"
+    where = f" in {', '.join(map(code, one.environments))}" if one.environments else ""
+    hint = f"; {code(fault.hint)}" if fault.hint else ""
+    line = f"- {severity} {code(str(fault.place))}: {code(fault.message)}{hint} ({code(fault.rule)}){where}"
+    return Entry((line,), line, fault.severity is Severity.ERROR)
+
+
+def failure(name: str, error: ReconcilerError, style: Style) -> str:
+    """Why there is no document of this name."""
+    environment = f" for {code(style.environment)}" if style.environment else ""
+    refused = isinstance(error, GuardRefusal)
+    head = [
+        marker(name, style.environment),
+        f"## {name.capitalize()}{environment}: {'refused by a guard' if refused else 'failed'}",
+        "",
+    ]
+    entries: list[Entry] = []
+    match error:
+        case InputError():
+            head += [f"{code(error.message)}", ""]
+            entries = _faults(map(Checked, error.diagnostics))
+        case GuardRefusal():
+            head += guards(error.findings)
+        case _:
+            head += [code(error.message), ""]
+    tail = [f"Hint: {code(error.hint)}"] if error.hint else []
+    return document(head, entries, tail, _FAULTS, style.room)
+
+
+MARKDOWN: Final = Format("markdown", plan=plan, result=result, validation=validation, failure=failure)

@@ -1,0 +1,160 @@
+"""Drift, report or error -> SARIF 2.1.0: findings with places and fingerprints, for code scanning and editors.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; section numbers below are of that page.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import quote
+
+from reconciler import __version__
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
+from reconciler.model.json import Json, digest
+from reconciler.render.escape import in_json
+from reconciler.render.format import Format
+from reconciler.render.report import Checked, Report
+from reconciler.render.style import Style
+from reconciler.render.values import LONGEST_MESSAGE, brief
+
+SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finding."""
+
+    rule: str
+    level: str
+    """``error``, ``warning`` or ``note``."""
+    message: str
+    fingerprint: str
+    """The same in every run that finds the same."""
+    place: Place | None = None
+    address: str = ""
+    """What it is about, where no file says so."""
+    waiver: Waiver | None = None
+    properties: dict[str, Json] = field(default_factory=dict)
+
+
+def document(results: Sequence[Result], *, successful: bool) -> str:
+    """The log of one run."""
+    rules = sorted({result.rule for result in results})
+    driver: Json = {
+        "name": "reconciler",
+        "fullName": "ordercloud-reconciler",
+        "semanticVersion": __version__,
+        "rules": [{"id": rule, "name": _pascal(rule)} for rule in rules],
+    }
+    run: Json = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": successful}],
+        "results": [_result(result, rules.index(result.rule)) for result in results],
+    }
+    log: Json = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return in_json(json.dumps(log, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
+
+
+def _pascal(rule: str) -> str:
+    """How viewers like the names of rules (3.49.7)."""
+    return "".join(part.capitalize() for part in rule.replace(".", "-").split("-")) or "Rule"
+
+
+def _result(result: Result, index: int) -> Json:
+    suppressions: list[Json] = [_suppression(result.waiver)] if result.waiver else []
+    return {
+        "ruleId": result.rule,
+        "ruleIndex": index,
+        "level": result.level,
+        "message": {"text": text(result.message)},
+        "locations": [_location(result)] if result.place or result.address else [],
+        "partialFingerprints": {"reconciler/v1": result.fingerprint},
+        **({"suppressions": suppressions} if suppressions else {}),
+        **({"properties": result.properties} if result.properties else {}),
+    }
+
+
+def text(message: str) -> str:
+    """Plain text: what viewers would take for a link (3.11.6) is none, and nothing is hidden in it."""
+    return brief(message, LONGEST_MESSAGE).replace("](", "\\u005d(")
+
+
+def _location(result: Result) -> Json:
+    location: dict[str, Json] = {}
+    if result.place:
+        location["physicalLocation"] = _physical(result.place)
+    if result.address:
+        location["logicalLocations"] = [{"fullyQualifiedName": brief(result.address), "kind": "resource"}]
+    return location
+
+
+def _physical(place: Place) -> Json:
+    region: Json = {"startLine": place.line, "startColumn": max(place.column, 1)}
+    return {"artifactLocation": {"uri": uri(place.file)}, **({"region": region} if place.line else {})}
+
+
+def uri(file: str) -> str:
+    """A relative path stays relative to the checkout; an absolute one becomes a file URI."""
+    path = PurePath(file).as_posix()
+    return f"file://{quote(path)}" if path.startswith("/") else quote(path)
+
+
+def _suppression(waiver: Waiver) -> Json:
+    why = f"{waiver.reason} ({waiver.owner}, until {waiver.expires.isoformat()})"
+    return {"kind": "external", "status": "accepted", "justification": brief(why, LONGEST_MESSAGE)}
+
+
+# ------------------------------------------------------------------------------------------------------------ documents
+
+_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning"}
+
+
+def validation(report: Report, _style: Style) -> str:
+    """Every fault; those that a waiver lets pass are suppressed."""
+    waived = [_fault(one, waiver) for one, waiver in report.waived]
+    return document([*map(_fault, report.found), *waived], successful=True)
+
+
+def _fault(one: Checked, waiver: Waiver | None = None) -> Result:
+    fault = one.diagnostic
+    where = f" {{{', '.join(one.environments)}}}" if one.environments else ""
+    hint = f"; {fault.hint}" if fault.hint else ""
+    message = f"{fault.message}{hint}{where}"
+    environments: dict[str, Json] = {"environments": list(one.environments)} if one.environments else {}
+    return Result(
+        fault.rule,
+        _LEVELS[fault.severity],
+        message,
+        _fingerprint(fault),
+        fault.place,
+        waiver=waiver,
+        properties=environments,
+    )
+
+
+def _fingerprint(fault: Diagnostic) -> str:
+    """Without the line: a fault that moves is the same fault."""
+    return digest([fault.place.file, fault.rule, fault.pointer, fault.message])
+
+
+def failure(name: str, error: ReconcilerError, _style: Style) -> str:
+    """Faults as results; what has no place as a result without one."""
+    return document(list(_of_error(name, error)), successful=False)
+
+
+def _of_error(name: str, error: ReconcilerError) -> Iterable[Result]:
+    match error:
+        case InputError():
+            return [_fault(Checked(one)) for one in error.diagnostics]
+        case GuardRefusal():
+            return [Result(one.rule, "error", one.message, digest([one.rule, one.message])) for one in error.findings]
+        case _:
+            hint = f"; {error.hint}" if error.hint else ""
+            return [Result(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))]
+
+
+SARIF: Final = Format("sarif", validation=validation, failure=failure)

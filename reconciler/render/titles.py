@@ -1,0 +1,103 @@
+"""Plan, result or report -> its verdict in a few words, and its numbers: what every format for people puts first."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.plan import Change, Plan
+from reconciler.render.blocks import PLAN_WORDS, is_marked
+from reconciler.render.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One number of a document."""
+
+    name: str
+    number: int
+    is_alarming: bool = False
+    """Whether somebody should look, where it is not 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What something is called, one and many of it."""
+
+    one: str
+    many: str = ""
+
+    def of(self, count: int) -> str:
+        """The word that fits the number."""
+        return self.one if count == 1 else self.many or f"{self.one}s"
+
+
+def number(count: int, one: str, many: str = "") -> str:
+    """``1 change``, ``2 changes``, ``5,000 changes``."""
+    return f"{count:,} {Noun(one, many).of(count)}"
+
+
+def plan_verdict(plan: Plan) -> str:
+    """What whoever approves it has to know."""
+    if not plan.has_changes:
+        return "no changes"
+    changes = number(plan.summary.writes, "change")
+    if not plan.guards:
+        return changes
+    final = not all(finding.can_be_acknowledged for finding in plan.guards)
+    return f"{changes}, refused by a guard" if final else f"{changes}, to be acknowledged"
+
+
+def plan_counts(plan: Plan) -> list[Count]:
+    """Resources by action; those that widen are counted among the others, too."""
+    count = plan.summary
+    return [
+        Count("create", count.create),
+        Count("update", count.update),
+        Count("delete", count.delete, is_alarming=True),
+        Count("widens", sum(map(widens, plan.changes)), is_alarming=True),
+        Count("in step", count.no_op),
+        Count("unmanaged", count.unmanaged),
+    ]
+
+
+def widens(change: Change) -> bool:
+    """Whether a change that will be made lets in more than before."""
+    return any(is_marked(change, field, PLAN_WORDS) for field in change.fields)
+
+
+_ALARMING: Final = frozenset({Status.FAILED, Status.CONFLICT, Status.NOT_CONVERGED, Status.SKIPPED})
+
+
+def result_verdict(result: ApplyResult) -> str:
+    """How it ended."""
+    if result.interrupted:
+        return "interrupted"
+    if not result.outcomes:
+        return "nothing to do"
+    if result.is_complete:
+        return f"{number(len(result.outcomes), 'change')} applied"
+    return f"{result.count(Status.APPLIED):,} of {number(len(result.outcomes), 'change')} applied"
+
+
+def result_counts(result: ApplyResult) -> list[Count]:
+    """Outcomes by status."""
+    counts = [Count(status.value, result.count(status), status in _ALARMING) for status in Status]
+    return [*counts, Count("in step before", result.unchanged)]
+
+
+def report_verdict(report: Report) -> str:
+    """Whether a plan can be made."""
+    if report.valid:
+        return "valid" if not report.warning_count else f"valid, {number(report.warning_count, 'warning')}"
+    return f"not valid, {number(report.error_count, 'error')}"
+
+
+def report_counts(report: Report) -> list[Count]:
+    """Faults by severity, and how much was looked at."""
+    counts = [
+        Count("errors", report.error_count, is_alarming=True),
+        Count("warnings", report.warning_count),
+        Count("waived", len(report.waived)),
+        Count("files", report.files),
+    ]
+    return counts if report.documents is None else [*counts, Count("documents", report.documents)]
