@@ -38,7 +38,7 @@ def style_of_stdout() -> Style:
 
 
 def plan_text(write: PlanWriter, plan: Plan, style: Style) -> str:
-    """A plan; the digest is worked out only where guards ask for an acknowledgement."""
+    """A plan; the digest is worked out only where there is something to apply."""
     return write(plan, _digest(plan), style)
 
 
@@ -50,4 +50,4 @@ def drift_text(write: DriftWriter, drift: Drift, style: Style) -> str:
 def _digest(plan: Plan) -> str:
     from reconciler.planfile import plan_digest  # noqa: PLC0415  # brings the schema checker along
 
-    return plan_digest(plan) if plan.guards else ""
+    return plan_digest(plan) if plan.guards or plan.has_changes else ""

@@ -24,6 +24,8 @@ class Common:
     """The environments that were named; more than one only where a command takes several."""
     env_all: bool = False
     """All environments of the configuration are meant."""
+    chosen: str = ""
+    """The environment that it came down to, once that is known; empty while it is not, and where all are meant."""
     quiet: bool = False
     verbose: bool = False
 

@@ -65,6 +65,7 @@ class Session:
         """
         config = configuration(common)
         environment = select_environment(config, environment_name(common) or _environment_of(saved, config))
+        common.chosen = environment.name
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
 
         def load_with(contents: Mapping[str, bytes]) -> Loaded:

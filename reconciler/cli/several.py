@@ -10,23 +10,14 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common
 from reconciler.cli.session import Session
 from reconciler.config import select_environment
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
+from reconciler.render import FORMATS
 from reconciler.render.format import PlanWriter
-from reconciler.render.several import SEVERAL, Planned
+from reconciler.render.joining import SEVERAL
+from reconciler.render.several import Planned
 from reconciler.render.style import Style
-
-
-def check_format(name: str) -> None:
-    """Refuse a format that shows one environment only.
-
-    Raises:
-        UsageError: it does.
-    """
-    if name not in SEVERAL:
-        hint = f"for several there are: {', '.join(SEVERAL)}"
-        raise UsageError(f"--format {name} shows one environment", hint=hint)
 
 
 def plan_each(common: Common, open_session: Callable[[Common], Session]) -> tuple[Planned, ...]:
@@ -50,24 +41,43 @@ def _planned(name: str, common: Common, open_session: Callable[[Common], Session
 
 def several_text(planned: Sequence[Planned], format_name: str, writers: Mapping[str, PlanWriter], style: Style) -> str:
     """All of them in one format, each as `writers` write it alone."""
-    write = writers[format_name]
-    shown = [replace(one, text=plan_text(write, one.plan, style)) if one.plan else one for one in planned]
+    write, share = writers[format_name], _share(style, planned)
+    shown = [
+        replace(one, text=plan_text(write, one.plan, share) if one.plan else _failure(one, format_name, share))
+        for one in planned
+    ]
     return SEVERAL[format_name](shown, style)
 
 
-def several_drift(
-    planned: Sequence[Planned], see: Callable[[Plan], Drift], format_name: str, style: Style
-) -> tuple[str, ExitCode]:
-    """The drift of all of them in one format, and the worst of the codes."""
-    drifts = {one.environment: see(one.plan) for one in planned if one.plan}
+def _share(style: Style, planned: Sequence[Planned]) -> Style:
+    """What room each of them has, where there is room for so much only; half of it is for what they have in common."""
+    return replace(style, room=style.room // (2 * max(len(planned), 1)))
+
+
+def _failure(one: Planned, format_name: str, style: Style) -> str:
+    write = FORMATS[format_name].failure
+    return write(one.noun, one.error, replace(style, environment=one.environment)) if write and one.error else ""
+
+
+def seen(planned: Sequence[Planned], see: Callable[[Plan], Drift]) -> list[Planned]:
+    """The drift that each plan comes to."""
+    return [replace(one, drift=see(one.plan) if one.plan else None, noun="drift") for one in planned]
+
+
+def several_drift(planned: Sequence[Planned], format_name: str, style: Style) -> str:
+    """The drift of all of them in one format."""
+    write, share = DRIFTS[format_name], _share(style, planned)
     shown = [
-        replace(one, text=drift_text(DRIFTS[format_name], drifts[one.environment], style), noun="drift")
-        if one.plan
-        else one
+        replace(one, text=drift_text(write, one.drift, share) if one.drift else _failure(one, format_name, share))
         for one in planned
     ]
-    found = [*map(codes.of_drift, drifts.values()), *(ExitCode(one.error.exit_code) for one in planned if one.error)]
-    return SEVERAL[format_name](shown, style), codes.worst(found)
+    return SEVERAL[format_name](shown, style)
+
+
+def several_drift_code(planned: Sequence[Planned]) -> ExitCode:
+    """The worst of all; see `exit.worst`."""
+    found = [codes.of_drift(one.drift) for one in planned if one.drift]
+    return codes.worst([*found, *(ExitCode(one.error.exit_code) for one in planned if one.error)])
 
 
 def several_code(planned: Sequence[Planned], *, detailed: bool) -> ExitCode:

@@ -116,7 +116,7 @@ def _going(change: Change, style: Style) -> Iterator[str]:
 
 def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> Iterator[str]:
     width = _width(_field_name(field) for field in change.fields)
-    for field in _in_order(change, words):
+    for field in fields_in_order(change, words):
         mark = f"  {style.paint(Tone.ALARM, words.mark)}" if is_marked(change, field, words) else ""
         mark += _note(notes, change, field.pointer)
         name = f"{_field_name(field):<{width}}"
@@ -127,12 +127,7 @@ def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> It
                 yield "      " + style.paint(tone, f"{prefix}{show_member(member)}")
 
 
-def in_order(changes: Iterable[Change], words: Words) -> list[Change]:
-    """Changes as they are shown: those with a mark first."""
-    return sorted(changes, key=lambda change: not any(is_marked(change, field, words) for field in change.fields))
-
-
-def _in_order(change: Change, words: Words) -> list[FieldChange]:
+def fields_in_order(change: Change, words: Words) -> list[FieldChange]:
     """The fields of an update as they are shown, those with a mark first; a new object keeps the kind's order."""
     is_new = change.action is Action.CREATE
     return sorted(change.fields, key=lambda field: not (is_new or is_marked(change, field, words)))

@@ -45,7 +45,7 @@ def _longest_run(text: str) -> int:
 
 def marker(document: str, environment: str) -> str:
     """What a bot finds its own comment by; nobody sees it."""
-    return f"<!-- reconciler:{document}:{quote(environment, safe='')} -->"
+    return f"<!-- reconciler:{document}:{quote(environment, safe='', errors='replace')} -->"
 
 
 def details(summary: str, content: Iterable[str]) -> list[str]:

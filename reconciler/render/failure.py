@@ -15,6 +15,11 @@ def failure(error: ReconcilerError, style: Style) -> str:
     return joined([*_lines(error, style), *_hint(error)])
 
 
+def in_place_of(name: str, error: ReconcilerError, style: Style) -> str:
+    """The text document that there is in place of the one of this name."""
+    return f"There is no {name}:\n{failure(error, style)}"
+
+
 def _lines(error: ReconcilerError, style: Style) -> Iterator[str]:
     match error:
         case InputError():

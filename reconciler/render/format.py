@@ -15,7 +15,7 @@ from reconciler.render.report import Report
 from reconciler.render.style import Style
 
 PlanWriter: TypeAlias = Callable[[Plan, str, Style], str]
-"""Is given the plan and its digest in hexadecimal, which may be empty where the plan has no findings of guards."""
+"""Is given the plan and its digest in hexadecimal, which may be empty where there is nothing to apply."""
 DriftWriter: TypeAlias = Callable[[Drift, str, Style], str]
 """Is given the drift and the digest of its plan, as above."""
 ResultWriter: TypeAlias = Callable[[ApplyResult, Style], str]

@@ -10,14 +10,15 @@ from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Place, Severity
+from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
-from reconciler.render.blocks import PLAN_WORDS, Words, in_order, is_alarming
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, in_order, is_alarming
 from reconciler.render.escape import escape
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
-from reconciler.render.rows import Row, rows
+from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
 from reconciler.render.values import LONGEST_MESSAGE, brief
 
@@ -54,9 +55,21 @@ def plan(plan: Plan, _digest: str, _style: Style) -> str:
     return "".join(
         [
             *map(_finding, plan.guards),
-            *(change_annotation(change, PLAN_WORDS) for change in changes),
+            *(_change(change, PLAN_WORDS, _level(change)) for change in changes),
             *warnings(plan.warnings),
             _last(plan.binding.environment, titles.plan_verdict(plan)),
+        ]
+    )
+
+
+def drift(drift: Drift, _digest: str, _style: Style) -> str:
+    """A warning for each resource that drifted, at its manifest."""
+    changes = [change for change in in_order(drift.changes, DRIFT_WORDS) if change.action.writes]
+    return "".join(
+        [
+            *(_change(change, DRIFT_WORDS, Level.WARNING) for change in changes),
+            *warnings(drift.plan.warnings),
+            _last(drift.plan.binding.environment, titles.drift_verdict(drift)),
         ]
     )
 
@@ -71,18 +84,13 @@ def _finding(finding: Finding) -> str:
     return annotation(Level.ERROR, f"refused by a guard: {finding.rule}", lines)
 
 
-def change_annotation(change: Change, words: Words) -> str:
-    """One change at its manifest."""
-    level = Level.WARNING if is_alarming(change, words) else Level.NOTICE
-    lines = [_line(row, words) for row in rows(change, words)] or ["no field is set"]
+def _level(change: Change) -> Level:
+    return Level.WARNING if is_alarming(change, PLAN_WORDS) else Level.NOTICE
+
+
+def _change(change: Change, words: Words, level: Level) -> str:
+    lines = [line(row, words) for row in rows(change, words)] or ["no field is set"]
     return annotation(level, f"{words.verbs[change.action]} {change.address}", lines, change.place)
-
-
-def _line(row: Row, words: Words) -> str:
-    members = [f"{words.come}{member}" for member in row.added] + [f"{words.go}{member}" for member in row.removed]
-    sides = words.pair.format(before=row.before or "(not set)", after=row.after or "(not set)")
-    shown = ", ".join(members) or (row.note or sides)
-    return f"{row.name}: {shown}{f' {words.mark}' if row.is_alarming else ''}"
 
 
 def warnings(texts: Iterable[str]) -> Iterator[str]:
@@ -133,4 +141,4 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
     return "".join([*shown, _last(style.environment, f"{name} failed")])
 
 
-GITHUB: Final = Format("github", plan=plan, result=result, validation=validation, failure=failure)
+GITHUB: Final = Format("github", plan=plan, drift=drift, result=result, validation=validation, failure=failure)

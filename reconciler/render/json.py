@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
+from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
 from reconciler.model.diagnostic import Waiver
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import FieldChange
 from reconciler.render.drift import document as drift_document
+from reconciler.render.escape import in_json
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style
@@ -88,6 +90,27 @@ def diagnostic(one: Checked) -> dict[str, Json]:
     }
 
 
+def failure(name: str, error: ReconcilerError, style: Style) -> str:
+    """Why there is no document; `exit_code` is that of the command."""
+    return _text(
+        {"format_version": FORMAT_VERSION, "document": name, "environment": style.environment, "error": error_of(error)}
+    )
+
+
+def error_of(error: ReconcilerError) -> dict[str, Json]:
+    """An error with all its faults and findings."""
+    faults = error.diagnostics if isinstance(error, InputError) else ()
+    findings = error.findings if isinstance(error, GuardRefusal) else ()
+    return {
+        "exit_code": error.exit_code,
+        "message": error.message,
+        "hint": error.hint,
+        "reason": error.reason if isinstance(error, PlanRefused) else "",
+        "diagnostics": [diagnostic(Checked(fault)) for fault in faults],
+        "guards": [asdict(finding) | {"addresses": [*map(str, finding.addresses)]} for finding in findings],
+    }
+
+
 def _waived(one: Checked, waiver: Waiver) -> Json:
     """A diagnostic like the others, with what lets it pass."""
     why: Json = {"reason": waiver.reason, "owner": waiver.owner, "expires": waiver.expires.isoformat()}
@@ -95,7 +118,7 @@ def _waived(one: Checked, waiver: Waiver) -> Json:
 
 
 def _text(document: Mapping[str, Json]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return in_json(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
 
 
-JSON: Final = Format("json", drift=drift_document, result=result, validation=validation)
+JSON: Final = Format("json", drift=drift_document, result=result, validation=validation, failure=failure)

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from reconciler import __version__
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, FieldChange, Finding, Plan
@@ -61,7 +62,34 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
     )
 
 
-def planned_change(change: Change, type_: str = "planned_change") -> Event:
+def drift(drift: Drift, digest: str, style: Style) -> str:
+    """A ``resource_drift`` for each deviation, with its fingerprint, and a ``change_summary``."""
+    del digest, style
+    message = f"{drift.plan.binding.environment}: {titles.drift_verdict(drift)}"
+    return lines(
+        [
+            version(),
+            *map(_deviation, drift.deviations),
+            *(diagnostic("warning", text) for text in drift.plan.warnings),
+            _plan_summary(drift.plan, message, "drift"),
+        ]
+    )
+
+
+def _deviation(one: Deviation) -> Event:
+    change = one.change
+    members: dict[str, Json] = {
+        "resource": resource(change),
+        "action": change.action.value,
+        "kind": one.kind.value,
+        "side": one.side.value,
+        "fingerprint": one.fingerprint,
+        "field": field(one.field) if one.field else None,
+    }
+    return event("resource_drift", f"{one.address}: {one.kind.value}", change=members)
+
+
+def planned_change(change: Change) -> Event:
     """One change, with what differs."""
     verb = PLAN_WORDS.verbs[change.action]
     members: dict[str, Json] = {
@@ -70,7 +98,7 @@ def planned_change(change: Change, type_: str = "planned_change") -> Event:
         "direction": change.direction.value,
         "fields": [field(one) for one in change.fields],
     }
-    return event(type_, f"{change.address}: {verb}", change=members)
+    return event("planned_change", f"{change.address}: {verb}", change=members)
 
 
 def resource(change: Change) -> dict[str, Json]:
@@ -214,4 +242,4 @@ def validation(report: Report, _style: Style) -> str:
     return lines([version(), *faults, event("validate_summary", titles.report_verdict(report), validation=numbers)])
 
 
-JSONL: Final = Format("jsonl", plan=plan, result=result, validation=validation, failure=failure)
+JSONL: Final = Format("jsonl", plan=plan, drift=drift, result=result, validation=validation, failure=failure)

@@ -1,4 +1,4 @@
-"""Drift, result, report or error -> JUnit XML: each resource or fault is a test case, for the test reports of CI systems.
+"""Drift, result, report or error -> JUnit XML: each resource or fault is a test case, for the reports of CI systems.
 
 There is no standard; this is the common ground of Jenkins, GitLab and Azure Pipelines: ``testsuites`` with counts, one
 ``testsuite``, and in it ``testcase`` with ``failure``, ``error`` or ``skipped``.
@@ -6,16 +6,23 @@ There is no standard; this is the common ground of Jenkins, GitLab and Azure Pip
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # nothing is parsed
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Place, Severity
+from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Action, Change
+from reconciler.render.blocks import DRIFT_WORDS, named
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
+from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
 from reconciler.render.values import LONGEST_MESSAGE, brief
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element  # nothing is parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Case:
 
 def suites(name: str, cases: Sequence[Case]) -> str:
     """The document of one suite."""
+    from xml.etree.ElementTree import Element  # noqa: PLC0415  # seldom needed
+
     counts = {
         "tests": len(cases),
         **{f"{end}s" if end != "skipped" else end: _ended(cases, end) for end in ("failure", "error", "skipped")},
@@ -51,7 +60,8 @@ def _ended(cases: Iterable[Case], end: str) -> int:
     return sum(case.end == end for case in cases)
 
 
-def _add(suite: Element, case: Case) -> None:
+def _add(suite: "Element", case: Case) -> None:
+
     at = {"file": brief(case.place.file), "line": str(case.place.line)} if case.place else {}
     element = SubElement(suite, "testcase", {"classname": brief(case.group), "name": brief(case.name), **at})
     if case.end:
@@ -60,6 +70,26 @@ def _add(suite: Element, case: Case) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ documents
+
+
+def drift(drift: Drift, _digest: str, _style: Style) -> str:
+    """A case for each resource: it fails where it drifted, and is skipped where no manifest knows it."""
+    shown = {change.address: change for change in drift.changes}
+    cases = [_resource(shown.get(change.address), change) for change in drift.plan.changes]
+    return suites(f"drift {drift.plan.binding.environment}", cases)
+
+
+def _resource(shown: Change | None, change: Change) -> Case:
+    """What the baseline knows passes."""
+    address = change.address
+    if shown is None:
+        return Case(address.kind, str(address), place=change.place)
+    if change.action is Action.UNMANAGED:
+        return Case(address.kind, named(change), "skipped", "live, in no manifest")
+    lines = [line(row, DRIFT_WORDS) for row in rows(shown, DRIFT_WORDS)]
+    message = f"{address} {DRIFT_WORDS.verbs[change.action]}"
+    return Case(address.kind, str(address), "failure", message, lines, change.place)
+
 
 _ENDS: Final = {
     Status.APPLIED: "",
@@ -114,4 +144,4 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
     return suites(f"{name} {style.environment}".strip(), cases)
 
 
-JUNIT: Final = Format("junit", result=result, validation=validation, failure=failure)
+JUNIT: Final = Format("junit", drift=drift, result=result, validation=validation, failure=failure)

@@ -4,27 +4,42 @@ A comment has no more than `Style.room` characters. What opens a door or destroy
 to be left out; how much is left out is said exactly. How hostile text is kept from meaning anything: see `comment`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Severity
+from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Finding, Plan
+from reconciler.model.resource import Address
 from reconciler.render import titles
-from reconciler.render.blocks import FEW, PLAN_WORDS, Words, in_order, is_alarming, named
+from reconciler.render.blocks import (
+    DRIFT_WORDS,
+    FEW,
+    NO_NOTES,
+    PLAN_WORDS,
+    Words,
+    in_order,
+    is_alarming,
+    named,
+)
 from reconciler.render.command import apply_command, may_be_applied
 from reconciler.render.comment import Entry, code, counts, details, document, fenced, in_code_tag, marker, more
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import Row, rows
 from reconciler.render.style import Style
-from reconciler.render.titles import Noun, number
+from reconciler.render.titles import SIDE_WORDS, Noun, number
 from reconciler.render.values import LONGEST_MESSAGE, brief, show_pair
 
 _LONGEST_BLOCK: Final = 60
 """Lines of one resource that are shown."""
 _CHANGES: Final = (Noun("change that widens or destroys", "changes that widen or destroy"), Noun("other change"))
+_DRIFTS: Final = (
+    Noun("resource that is wider than wanted", "resources that are wider than wanted"),
+    Noun("other resource"),
+)
 _OUTCOMES: Final = (Noun("change that was not applied", "changes that were not applied"), Noun("applied change"))
 _FAULTS: Final = (Noun("error"), Noun("warning"))
 
@@ -69,18 +84,41 @@ def notes(title: str, texts: Sequence[str]) -> list[str]:
     return details(f"{title} ({len(texts):,})", [*(f"- {code(text)}" for text in texts[:FEW]), *more])
 
 
-def change_entries(changes: Iterable[Change], words: Words) -> list[Entry]:
+def drift(drift: Drift, digest: str, style: Style) -> str:
+    """What differs from the manifests, for those who are to mend or to take it over."""
+    environment = drift.plan.binding.environment
+    head = [
+        marker("drift", environment),
+        f"## Drift in {code(environment)}: {titles.drift_verdict(drift)}",
+        "",
+        *counts(titles.drift_counts(drift)),
+        *guards(drift.plan.guards),
+        *notes("Warnings", drift.plan.warnings),
+    ]
+    sides = {(one.address, one.pointer): words for one in drift.deviations if (words := SIDE_WORDS.get(one.side))}
+    entries = change_entries(drift.changes, DRIFT_WORDS, sides)
+    return document(head, entries, _drift_tail(drift, digest, style), _DRIFTS, style.room)
+
+
+def change_entries(
+    changes: Iterable[Change], words: Words, sides: Mapping[tuple[Address, str], str] = NO_NOTES
+) -> list[Entry]:
     """Every change that is made, in the order in which they must not be overlooked."""
-    return [_entry(change, words) for change in in_order(changes, words) if change.action.writes]
+    of: dict[Address, dict[str, str]] = {}
+    for (address, pointer), side in sides.items():
+        of.setdefault(address, {})[pointer] = side
+    written = (change for change in in_order(changes, words) if change.action.writes)
+    return [_entry(change, words, of.get(change.address, {})) for change in written]
 
 
-def _entry(change: Change, words: Words) -> Entry:
-    shown = list(rows(change, words))
+def _entry(change: Change, words: Words, sides: Mapping[str, str]) -> Entry:
+    shown = list(rows(change, words, sides))
     verb, address = words.verbs[change.action], str(change.address)
     alarming = [row.name for row in shown if row.is_alarming]
     mark = f" {words.mark[1:-1]}" if alarming else ""
     place = f" ({in_code_tag(str(change.place))})" if change.place else ""
-    summary = f"<b>{verb}</b> {in_code_tag(address)}{f' <b>{mark.strip()}</b>' if mark else ''}{place}"
+    side = f" ({sides['']})" if "" in sides else ""
+    summary = f"<b>{verb}</b> {in_code_tag(address)}{f' <b>{mark.strip()}</b>' if mark else ''}{side}{place}"
     lines = [line for row in shown for line in _diff(row, words)]
     if len(lines) > _LONGEST_BLOCK:
         lines = [*lines[:_LONGEST_BLOCK], f"  ... and {len(lines) - _LONGEST_BLOCK:,} more lines"]
@@ -94,20 +132,35 @@ def _entry(change: Change, words: Words) -> Entry:
 
 def _diff(row: Row, words: Words) -> Iterator[str]:
     """The field on a line of its own, which an alarming one has in another colour; then what goes and what comes."""
-    note = f"  ({row.note.strip('()')})" if row.note else ""
+    note = "".join(f"  ({text.strip('()')})" for text in (row.note, row.side) if text)
     yield f"! {row.name}  {words.mark}{note}" if row.is_alarming else f"  {row.name}{note}"
     yield from (f"-     {text}" for text in (row.before, *row.removed) if text)
     yield from (f"+     {text}" for text in (row.after, *row.added) if text)
 
 
 def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
-    unmanaged = [named(change) for change in plan.changes if change.action is Action.UNMANAGED]
-    lines = [*notes("Unmanaged: live, in no manifest, left alone", unmanaged), _made_from(plan)]
+    lines = [*_unmanaged(plan.changes), _made_from(plan)]
     if digest:
         lines += ["", f"Digest: {code(digest)}"]
     if may_be_applied(plan):
         lines += ["", "To apply it:", "", *fenced([brief(apply_command(plan, digest, style), LONGEST_MESSAGE)], "sh")]
     return lines
+
+
+def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
+    lines = [*_unmanaged(drift.changes), _made_from(drift.plan)]
+    if drift.receipt:
+        commit = f" of commit {code(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
+        lines += ["", f"The last apply was at {code(drift.receipt.created_at)}{commit}."]
+    if drift.has_drift and may_be_applied(drift.plan):
+        command = brief(apply_command(drift.plan, digest, style), LONGEST_MESSAGE)
+        lines += ["", "To bring the service back to what git says:", "", *fenced([command], "sh")]
+    return lines
+
+
+def _unmanaged(changes: Iterable[Change]) -> list[str]:
+    names = [named(change) for change in changes if change.action is Action.UNMANAGED]
+    return notes("Unmanaged: live, in no manifest, left alone", names)
 
 
 def _made_from(plan: Plan) -> str:
@@ -206,4 +259,4 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
     return document(head, entries, tail, _FAULTS, style.room)
 
 
-MARKDOWN: Final = Format("markdown", plan=plan, result=result, validation=validation, failure=failure)
+MARKDOWN: Final = Format("markdown", plan=plan, drift=drift, result=result, validation=validation, failure=failure)

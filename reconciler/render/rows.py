@@ -4,13 +4,15 @@ Every text here has been through `escape`: it is one line of visible characters,
 log. What it may mean to the format that shows it is that format's own business.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from reconciler.model.json import Absent
 from reconciler.model.plan import Action, Change, Direction, FieldChange
-from reconciler.render.blocks import Words, is_marked, secret_words
-from reconciler.render.values import brief, show, show_member, show_pair
+from reconciler.render.blocks import Words, fields_in_order, is_marked, secret_words
+from reconciler.render.values import NOT_SET, brief, show, show_member, show_pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,22 @@ class Row:
     """Members of a set; then both sides are empty."""
     note: str = ""
     """What is said in place of values, or besides them."""
+    side: str = ""
+    """Who moved, where that is known."""
     is_alarming: bool = False
     direction: Direction = Direction.NEUTRAL
 
 
-def rows(change: Change, words: Words) -> Iterator[Row]:
-    """The fields of a change; of a deleted object, all that it has."""
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def rows(change: Change, words: Words, sides: Mapping[str, str] = _NOBODY) -> Iterator[Row]:
+    """The fields of a change; of a deleted object, all that it has. `sides` has who moved, by JSON pointer."""
     if change.action in {Action.DELETE, Action.UNMANAGED}:
         yield from _whole(change)
     else:
-        for field in change.fields:
-            yield _row(change, field, words)
+        for field in fields_in_order(change, words):
+            yield replace(_row(change, field, words), side=sides.get(field.pointer, ""))
 
 
 def _whole(change: Change) -> Iterator[Row]:
@@ -52,7 +59,8 @@ def _row(change: Change, field: FieldChange, words: Words) -> Row:
         return Row(name, note=note, is_alarming=alarming, direction=field.direction)
     if field.added or field.removed:
         added, removed = (tuple(map(show_member, members)) for members in (field.added, field.removed))
-        return Row(name, "", "", added, removed, _emptiness(change, field), alarming, field.direction)
+        note = _emptiness(change, field)
+        return Row(name, added=added, removed=removed, note=note, is_alarming=alarming, direction=field.direction)
     before, after = _sides(field)
     return Row(name, before, after, is_alarming=alarming, direction=field.direction)
 
@@ -70,3 +78,11 @@ def _emptiness(change: Change, field: FieldChange) -> str:
     if change.action is not Action.UPDATE:
         return ""
     return "was empty" if not field.before else "" if field.after else "becomes empty"
+
+
+def line(row: Row, words: Words) -> str:
+    """One field in one line."""
+    members = [f"{words.come}{member}" for member in row.added] + [f"{words.go}{member}" for member in row.removed]
+    sides = words.pair.format(before=row.before or NOT_SET, after=row.after or NOT_SET)
+    shown = ", ".join(members) or (row.note or sides)
+    return f"{row.name}: {shown}{f'  {words.mark}' if row.is_alarming else ''}{f'  [{row.side}]' if row.side else ''}"

@@ -5,7 +5,7 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; section number
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import quote
@@ -13,11 +13,15 @@ from urllib.parse import quote
 from reconciler import __version__
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
+from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest
+from reconciler.render.blocks import DRIFT_WORDS
 from reconciler.render.escape import in_json
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
+from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
+from reconciler.render.titles import is_wider
 from reconciler.render.values import LONGEST_MESSAGE, brief
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -100,7 +104,8 @@ def _physical(place: Place) -> Json:
 def uri(file: str) -> str:
     """A relative path stays relative to the checkout; an absolute one becomes a file URI."""
     path = PurePath(file).as_posix()
-    return f"file://{quote(path)}" if path.startswith("/") else quote(path)
+    quoted = quote(path, errors="replace")
+    return f"file://{quoted}" if path.startswith("/") else quoted
 
 
 def _suppression(waiver: Waiver) -> Json:
@@ -109,6 +114,23 @@ def _suppression(waiver: Waiver) -> Json:
 
 
 # ------------------------------------------------------------------------------------------------------------ documents
+
+
+def drift(drift: Drift, _digest: str, _style: Style) -> str:
+    """Every deviation at its manifest; what is wider than wanted is an error, what is unmanaged a note."""
+    return document([_deviation(one) for one in drift.deviations], successful=True)
+
+
+def _deviation(one: Deviation) -> Result:
+    change = replace(one.change, fields=(one.field,)) if one.field else one.change
+    shown = [line(row, DRIFT_WORDS) for row in rows(change, DRIFT_WORDS)] if one.field else []
+    level = "error" if is_wider(one) else "warning" if one.is_drift else "note"
+    message = f"{one.address} {'; '.join([one.kind.value, *shown])}"
+    sides: dict[str, Json] = {"side": one.side.value}
+    return Result(
+        f"drift-{one.kind.value}", level, message, one.fingerprint, change.place, str(one.address), properties=sides
+    )
+
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 
@@ -157,4 +179,4 @@ def _of_error(name: str, error: ReconcilerError) -> Iterable[Result]:
             return [Result(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))]
 
 
-SARIF: Final = Format("sarif", validation=validation, failure=failure)
+SARIF: Final = Format("sarif", drift=drift, validation=validation, failure=failure)

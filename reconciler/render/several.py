@@ -4,19 +4,18 @@ Each plan comes as the text that it has in the format of the whole, so that it r
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.errors import InputError, ReconcilerError
+from reconciler.errors import ReconcilerError
+from reconciler.model.drift import Drift
 from reconciler.model.json import Json
 from reconciler.model.plan import Action, Change, Plan
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape, in_json, joined
 from reconciler.render.failure import failure
-from reconciler.render.json import diagnostic
-from reconciler.render.report import Checked
+from reconciler.render.json import error_of
 from reconciler.render.style import Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -50,6 +49,8 @@ class Planned:
     """The plan, or the drift that it comes to, in the format of the whole document."""
     noun: str = "plan"
     """What the text is called in a JSON document."""
+    drift: Drift | None = None
+    """What the plan was seen as, where that was asked for."""
 
 
 _STATES: Final = {
@@ -149,23 +150,10 @@ def document(planned: Sequence[Planned], _style: Style) -> str:
         "environments": [_environment(one) for one in planned],
         "matrix": {address: dict(row) for address, row in matrix(planned).items()},
     }
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return in_json(json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
 
 
 def _environment(one: Planned) -> Json:
     if one.error is None:
         return {"environment": one.environment, one.noun: json.loads(one.text)}
-    faults = one.error.diagnostics if isinstance(one.error, InputError) else ()
-    error: Json = {
-        "exit_code": one.error.exit_code,
-        "message": one.error.message,
-        "hint": one.error.hint,
-        "diagnostics": [diagnostic(Checked(fault)) for fault in faults],
-    }
-    return {"environment": one.environment, "error": error}
-
-
-SeveralWriter: TypeAlias = Callable[[Sequence[Planned], Style], str]
-
-SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType({"text": text, "json": document})
-"""Name of a format -> what writes several plans in it."""
+    return {"environment": one.environment, "error": error_of(one.error)}

@@ -27,6 +27,7 @@ from reconciler.render.escape import escape, joined
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style, Tone
+from reconciler.render.titles import SIDE_WORDS
 from reconciler.render.values import show_pair
 
 # ------------------------------------------------------------------------------------------------------ plan and drift
@@ -52,18 +53,16 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
     )
 
 
-_SIDES: Final = {
-    Side.GIT_AHEAD: ("git is ahead", Tone.QUIET),
-    Side.LIVE_DRIFTED: ("live drifted", Tone.ALARM),
-    Side.BOTH: ("both moved", Tone.ALARM),
+_SIDE_TONES: Final = {
+    Side.GIT_AHEAD: Tone.QUIET,
+    Side.LIVE_DRIFTED: Tone.ALARM,
+    Side.BOTH: Tone.ALARM,
 }
 
 
 def _side(deviation: Deviation, style: Style) -> str:
-    if deviation.side not in _SIDES:
-        return ""
-    words, tone = _SIDES[deviation.side]
-    return style.paint(tone, f"[{words}]")
+    words = SIDE_WORDS.get(deviation.side)
+    return style.paint(_SIDE_TONES[deviation.side], f"[{words}]") if words else ""
 
 
 def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, notes: Notes = NO_NOTES) -> Iterator[str]:

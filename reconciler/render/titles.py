@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.model.drift import Deviation, Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Change, Plan
-from reconciler.render.blocks import PLAN_WORDS, is_marked
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, is_marked
 from reconciler.render.report import Report
 
 
@@ -63,6 +64,40 @@ def plan_counts(plan: Plan) -> list[Count]:
 def widens(change: Change) -> bool:
     """Whether a change that will be made lets in more than before."""
     return any(is_marked(change, field, PLAN_WORDS) for field in change.fields)
+
+
+SIDE_WORDS: Final = {
+    Side.GIT_AHEAD: "git is ahead",
+    Side.LIVE_DRIFTED: "live drifted",
+    Side.BOTH: "both moved",
+}
+"""Which side moved, where that is known and says something."""
+
+
+def drift_verdict(drift: Drift) -> str:
+    """What whoever is called at night has to know."""
+    if not drift.has_drift:
+        return "no new drift" if drift.left_out else "no drift"
+    return f"{number(len({one.address for one in drift.deviations if one.is_drift}), 'resource')} drifted"
+
+
+def drift_counts(drift: Drift) -> list[Count]:
+    """Resources by kind of drift; those that are wider than wanted are counted among the others, too."""
+    return [
+        Count("differ", drift.count(DriftKind.CHANGED), is_alarming=True),
+        Count("missing", drift.count(DriftKind.MISSING), is_alarming=True),
+        Count("still there", drift.count(DriftKind.SURPLUS), is_alarming=True),
+        Count("wider than wanted", len({one.address for one in drift.deviations if is_wider(one)}), is_alarming=True),
+        Count("in step", drift.in_step),
+        Count("unmanaged", drift.count(DriftKind.UNMANAGED)),
+        *([Count("in the baseline", drift.accepted)] if drift.accepted else []),
+        *([Count("not moved since the apply", drift.unmoved)] if drift.unmoved else []),
+    ]
+
+
+def is_wider(deviation: Deviation) -> bool:
+    """Whether it lets in more than the manifests want."""
+    return deviation.field is not None and is_marked(deviation.change, deviation.field, DRIFT_WORDS)
 
 
 _ALARMING: Final = frozenset({Status.FAILED, Status.CONFLICT, Status.NOT_CONVERGED, Status.SKIPPED})

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli.several import check_format
-from reconciler.errors import UsageError
+from reconciler.cli.documents import DRIFTS, PLANS
+from reconciler.render.joining import SEVERAL
 from tests.cli.conftest import Project, Runner
 
 if TYPE_CHECKING:
@@ -93,10 +93,8 @@ def test_the_wish_for_all_outweighs_the_variable(three: Project, run: Runner, mo
     assert "3 environments: " in run("plan", "--env-all").out
 
 
-def test_a_format_for_one_environment_is_refused_with_those_for_several() -> None:
-    with pytest.raises(UsageError, match="--format html shows one environment") as caught:
-        check_format("html")
-    assert caught.value.hint == "for several there are: text, json"
+def test_whatever_shows_one_environment_shows_several() -> None:
+    assert set(SEVERAL) == set(PLANS) | set(DRIFTS)
 
 
 # -- the list of environments --

@@ -3,8 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.commands import show
-from reconciler.errors import UsageError
 from tests.cli.conftest import Project, Runner
 
 
@@ -60,6 +58,8 @@ def test_the_two_forms_are_named_where_neither_is_used(
     assert "write show PLANFILE, or show --resolved [PATH]..." in done.err
 
 
-def test_a_format_of_plans_is_refused_for_manifests() -> None:
-    with pytest.raises(UsageError, match="--format html shows plans"):
-        show._check((), "html")
+def test_a_format_of_plans_is_refused_for_manifests(project: Project, run: Runner) -> None:
+    done = run("show", "--resolved", "--json-into", "a.json", "--markdown-into", "b.md")
+    assert done.code == 64
+    assert "--format markdown shows plans" in done.err
+    assert "with --resolved there are: text, json" in done.err

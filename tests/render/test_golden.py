@@ -5,6 +5,7 @@
 
 import os
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import pytest
 
 from reconciler import drifts
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
 from reconciler.model.drift import Applied, Receipt, hashes_of
@@ -20,7 +22,7 @@ from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Plan, SecretIntent
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.render import FORMATS
+from reconciler.render import FORMATS, Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import PLAIN, Style
 
@@ -182,18 +184,45 @@ REPORTS: Final = {
 }
 
 
+ERRORS: Final[dict[str, ReconcilerError]] = {
+    "invalid": InputError([FAULT, ODD]),
+    "mixed": GuardRefusal([LIMIT, FINAL], hint="split the change"),
+    "hostile": ReconcilerError("::error::\x1b[1m @everyone", hint="](http://evil.example)"),
+}
+
+
+EVERY_CASE: Final = frozenset({"text", "json"})
+"""The other formats lay out what these say: they get the cases below, which have all of it."""
+TELLING: Final = frozenset(
+    {"everything", "hostile", "in-step", "with-receipt", "mixed", "nothing", "invalid", "waived"}
+)
+APART: Final = frozenset({"html"})
+"""Judged by a browser."""
+
+
 def documents(style: Style) -> dict[str, str]:
     """Every document of every format: the name of the golden file -> the text."""
     texts: dict[str, str] = {}
     for name, known in FORMATS.items():
-        texts |= {f"{case}.plan.{name}": known.plan(plan, DIGEST, style) for case, plan in PLANS.items() if known.plan}
-        texts |= {f"{case}.drift.{name}": known.drift(d, DIGEST, style) for case, d in DRIFTS.items() if known.drift}
-        texts |= {f"{case}.result.{name}": known.result(r, style) for case, r in RESULTS.items() if known.result}
-        texts |= {f"{case}.check.{name}": known.validation(r, style) for case, r in REPORTS.items() if known.validation}
+        if name not in APART:
+            made = _of_format(known, name, style)
+            cut = {key: text for key, text in made.items() if name in EVERY_CASE or key.split(".")[0] in TELLING}
+            texts |= cut
     return texts
 
 
-PLAIN_DOCUMENTS: Final = documents(PLAIN)
+def _of_format(known: Format, name: str, style: Style) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    texts |= {f"{case}.plan.{name}": known.plan(plan, DIGEST, style) for case, plan in PLANS.items() if known.plan}
+    texts |= {f"{case}.drift.{name}": known.drift(d, DIGEST, style) for case, d in DRIFTS.items() if known.drift}
+    texts |= {f"{case}.result.{name}": known.result(r, style) for case, r in RESULTS.items() if known.result}
+    texts |= {f"{case}.check.{name}": known.validation(r, style) for case, r in REPORTS.items() if known.validation}
+    texts |= {f"{case}.failure.{name}": known.failure("plan", e, style) for case, e in ERRORS.items() if known.failure}
+    return texts
+
+
+LOOK: Final = replace(PLAIN, environment="staging")
+PLAIN_DOCUMENTS: Final = documents(LOOK)
 
 
 @pytest.mark.parametrize("name", PLAIN_DOCUMENTS)
@@ -209,7 +238,7 @@ def test_no_golden_file_is_left_over() -> None:
 
 
 def test_colour_changes_nothing_but_colour() -> None:
-    coloured = documents(Style(colour=True))
+    coloured = documents(replace(LOOK, colour=True))
     assert any("\x1b[" in text for text in coloured.values())
     assert {name: re.sub(r"\x1b\[[0-9;]*m", "", text) for name, text in coloured.items()} == PLAIN_DOCUMENTS
 
@@ -218,7 +247,9 @@ def test_colour_changes_nothing_but_colour() -> None:
 def test_no_document_holds_anything_but_visible_ascii_of_our_own(name: str) -> None:
     lines = PLAIN_DOCUMENTS[name].split("\n")
     assert all(line.isprintable() for line in lines)
-    assert not [line for line in lines if line.lstrip().startswith("::") or "##vso[" in line]
+    assert not [line for line in lines if "##vso[" in line]
+    if not name.endswith(".github"):  # there they are ours
+        assert not [line for line in lines if line.lstrip().startswith("::")]
 
 
 def test_the_statuses_in_a_result_add_up_to_the_planned_changes() -> None:

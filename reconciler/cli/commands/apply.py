@@ -8,16 +8,17 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.ask import is_confirmed, somebody_is_there
-from reconciler.cli.documents import PLANS, RESULTS, plan_text, style_of_stdout
+from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.files import is_plan, write_file
-from reconciler.cli.options import Common, common_options, file_name, format_option, text, unknown_roles_option
+from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.progress import progress
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.stopping import stoppable
-from reconciler.cli.streams import emit, tell
+from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.failure import failure
 
@@ -40,6 +41,7 @@ Examples:
   reconciler apply --env staging --auto-approve    # plans and does not ask
   reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
   reconciler apply plan.json --receipt receipt.json    # for drift --receipt: tells later who moved
+  reconciler apply plan.json --format text --json-into result.json --junit-into result.xml
   reconciler apply plan.json --ack 0123456789ab    # accepts what the guards object to in this very plan
 
 Ctrl-C starts no more changes, finishes those on their way, shows what is left and exits with 130.
@@ -50,7 +52,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @click.option("--ack", type=text, metavar="DIGITS", help="Accept the guards' findings: the plan's first 12 digits.")
 @click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
 @click.option("--receipt", type=file_name, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt.")
-@format_option(list(RESULTS))
+@outputs_option("apply", list(RESULTS))
 @selection_options
 @unknown_roles_option
 @common_options
@@ -63,7 +65,7 @@ def command(  # noqa: PLR0913  # one for each option
     ack: str | None,
     keep_going: bool,
     receipt: Path | None,
-    format_name: str,
+    outputs: Outputs,
     only: tuple[str, ...],
     selector: dict[str, str],
     allow_unknown_roles: bool,
@@ -90,7 +92,7 @@ def command(  # noqa: PLR0913  # one for each option
         result = _carry_out(session, remote, plan, objections, ack, keep_going=keep_going)
     if receipt:
         _keep_receipt(receipt, session, plan, result)
-    _show(result, format_name)
+    _show(result, outputs, session.environment.name)
     return codes.of_result(result)
 
 
@@ -107,10 +109,10 @@ def _keep_receipt(path: Path, session: "Session", plan: "Plan", result: "ApplyRe
         tell(failure(error, style_of_stderr()))
 
 
-def _show(result: "ApplyResult", format_name: str) -> None:
+def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:
     """Write the result. Where that fails, the exit code is still that of what was done to the service."""
     try:
-        emit(RESULTS[format_name](result, style_of_stdout()))
+        outputs.write(lambda name, style: RESULTS[name](result, style), environment=environment)
     except ReconcilerError as error:
         tell(failure(error, style_of_stderr()))
 

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.documents import DRIFTS, drift_text, style_of_stdout
+from reconciler.cli.documents import DRIFTS, drift_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import (
     Common,
     environments_options,
     file_name,
-    format_option,
     paths_argument,
     unknown_roles_option,
 )
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import selection_of, selection_options
-from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 Examples:
   reconciler drift --env production
   reconciler drift --env staging --format json > drift.json
+  reconciler drift --html-into drift.html --junit-into drift.xml --sarif-into drift.sarif
   reconciler drift --baseline drift.json           # only what is new since that document
   reconciler drift --receipt receipt.json          # who moved: git, the service, or both
   reconciler drift --write-back                    # the service is right: into the manifests with it
@@ -51,7 +51,7 @@ what --since-receipt leaves out, does not count.
 @click.option("--receipt", type=file_name, metavar="FILE", help="What apply --receipt wrote: tells which side moved.")
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @click.option("--write-back", is_flag=True, help="Bring the live values into the manifests and their overlays.")
-@format_option(list(DRIFTS))
+@outputs_option("drift", list(DRIFTS))
 @selection_options
 @unknown_roles_option
 @environments_options
@@ -64,7 +64,7 @@ def command(  # noqa: PLR0913  # one for each option
     receipt: Path | None,
     since_receipt: bool,
     write_back: bool,
-    format_name: str,
+    outputs: Outputs,
     only: tuple[str, ...],
     selector: dict[str, str],
     allow_unknown_roles: bool,
@@ -83,23 +83,22 @@ def command(  # noqa: PLR0913  # one for each option
     if common.is_of_several:
         if write_back:
             raise UsageError("--write-back is for one environment", hint="give one --env")
-        return _of_several(common, open_session, lens, format_name)
+        return _of_several(common, open_session, lens, outputs)
     if write_back:
         from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
 
         drift = drift_left(open_session(common), lens)
     else:
         drift = lens.see(open_session(common).plan())
-    emit(drift_text(DRIFTS[format_name], drift, style_of_stdout()))
+    outputs.write(lambda name, style: drift_text(DRIFTS[name], drift, style))
     return codes.of_drift(drift)
 
 
 def _of_several(
-    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", format_name: str
+    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", outputs: Outputs
 ) -> ExitCode:
-    from reconciler.cli.several import check_format, plan_each, several_drift  # noqa: PLC0415  # see main
+    from reconciler.cli.several import plan_each, seen, several_drift, several_drift_code  # noqa: PLC0415  # see main
 
-    check_format(format_name)
-    text, code = several_drift(plan_each(common, open_session), lens.see, format_name, style_of_stdout())
-    emit(text)
-    return code
+    drifts = seen(plan_each(common, open_session), lens.see)
+    outputs.write(lambda name, style: several_drift(drifts, name, style))
+    return several_drift_code(drifts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
+from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import write_file
@@ -15,12 +15,11 @@ from reconciler.cli.options import (
     Common,
     environments_options,
     file_name,
-    format_option,
     paths_argument,
     unknown_roles_option,
 )
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
-from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
 from reconciler.render.style import PLAIN
 
@@ -41,6 +40,7 @@ Examples:
   reconciler plan --out plan.json --expires 2h     # after that, apply refuses it
   reconciler plan manifests/storefront.yaml --format json | jq '.summary'
   reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
+  reconciler plan --out plan.json --markdown-into comment.md --github-into annotations.txt
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes
   reconciler plan --env staging --env production   # one after the other, and side by side; all: --env-all
 """,
@@ -49,8 +49,7 @@ Examples:
 @click.option("--out", type=file_name, metavar="FILE", help="Save the plan for apply.")
 @click.option("--expires", type=duration, metavar="DURATION", help="Let the saved plan be good for so long, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
-@format_option(list(PLANS))
-@click.option("--json-into", type=file_name, metavar="FILE", help="Besides, write the plan as JSON into a file.")
+@outputs_option("plan", list(PLANS))
 @selection_options
 @unknown_roles_option
 @environments_options
@@ -62,8 +61,7 @@ def command(  # noqa: PLR0913  # one for each option
     out: Path | None,
     expires: "timedelta | None",
     detailed_exitcode: bool,
-    format_name: str,
-    json_into: Path | None,
+    outputs: Outputs,
     only: tuple[str, ...],
     selector: dict[str, str],
     allow_unknown_roles: bool,
@@ -74,7 +72,7 @@ def command(  # noqa: PLR0913  # one for each option
     """
     from reconciler.cli.session import Session  # noqa: PLC0415  # see main
 
-    if expires and not (out or json_into or format_name == "json"):
+    if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
     open_session = partial(
         Session.open,
@@ -84,14 +82,11 @@ def command(  # noqa: PLR0913  # one for each option
         expires=expires,
     )
     if common.is_of_several:
-        return _of_several(common, open_session, out, json_into, format_name, detailed=detailed_exitcode)
+        return _of_several(common, open_session, out, outputs, detailed=detailed_exitcode)
     plan = open_session(common).plan()
-    document = plan_text(PLANS[format_name], plan, style_of_stdout())
-    files = {path for path in (out, json_into) if path}
-    saved = plan_text(PLANS["json"], plan, PLAIN) if files else ""
-    for path in files:
-        write_file(path, saved)
-    emit(document)
+    if out:
+        write_file(out, plan_text(PLANS["json"], plan, PLAIN))
+    outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
     return codes.of_plan(plan, detailed=detailed_exitcode)
 
 
@@ -99,20 +94,15 @@ def _of_several(
     common: Common,
     open_session: "Callable[[Common], Session]",
     out: Path | None,
-    json_into: Path | None,
-    format_name: str,
+    outputs: Outputs,
     *,
     detailed: bool,
 ) -> ExitCode:
     """Plan for each environment and show all of it. Nothing can apply such a document, so it is not saved as a plan."""
-    from reconciler.cli.several import check_format, plan_each, several_code, several_text  # noqa: PLC0415  # see main
+    from reconciler.cli.several import plan_each, several_code, several_text  # noqa: PLC0415  # see main
 
     if out:
         raise UsageError("--out saves the plan of one environment", hint="plan for each environment by itself")
-    check_format(format_name)
     planned = plan_each(common, open_session)
-    document = several_text(planned, format_name, PLANS, style_of_stdout())
-    if json_into:
-        write_file(json_into, several_text(planned, "json", PLANS, PLAIN))
-    emit(document)
+    outputs.write(lambda name, style: several_text(planned, name, PLANS, style))
     return several_code(planned, detailed=detailed)

@@ -1,18 +1,21 @@
 """A saved plan, or manifests and an environment -> what is in them, offline."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
+from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import is_plan
-from reconciler.cli.options import Common, common_options, file_name, format_option, unknown_roles_option
+from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
-from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
 from reconciler.render.escape import escape, joined
+
+if TYPE_CHECKING:
+    from reconciler.model.plan import Plan
 
 _RESOLVED_FORMATS: Final = ("text", "json")
 _TWO_FORMS: Final = "write show PLANFILE, or show --resolved [PATH]..."
@@ -25,6 +28,7 @@ _TWO_FORMS: Final = "write show PLANFILE, or show --resolved [PATH]..."
 Examples:
   reconciler show plan.json
   reconciler show plan.json --format json | jq '.summary'
+  reconciler show plan.json --markdown-into comment.md
   reconciler show --resolved --env production
   reconciler show --resolved manifests/storefront.yaml --env staging --format json
 
@@ -33,21 +37,27 @@ The YAML of --resolved is valid itself; comments say which file and line, or whi
 )
 @click.argument("paths", nargs=-1, type=file_name, metavar="PLANFILE | --resolved [PATH]...")
 @click.option("--resolved", is_flag=True, help="Show manifests as they are in the environment, with all their places.")
-@format_option(list(PLANS))
+@outputs_option("plan", list(PLANS))
 @unknown_roles_option
 @common_options
 @click.pass_obj
 def command(
-    common: Common, paths: tuple[Path, ...], *, resolved: bool, format_name: str, allow_unknown_roles: bool
+    common: Common, paths: tuple[Path, ...], *, resolved: bool, outputs: Outputs, allow_unknown_roles: bool
 ) -> ExitCode:
     """Show a saved plan, or manifests after overlays and substitution. Nothing is contacted, no secret is read.
 
     A plan that was altered is refused (exit 4).
     """
     if resolved:
-        emit(_manifests(common, paths, format_name, allow_unknown_roles=allow_unknown_roles))
+        _check(paths, outputs)
+        manifests = _manifests(common, paths, allow_unknown_roles=allow_unknown_roles)
+        outputs.write(lambda name, _style: manifests[name])
     else:
-        emit(_plan(_planfile(paths), format_name))
+        path = _planfile(paths)
+        plan, written = _plan(path)
+        outputs.write(
+            lambda name, style: written if name == "json" else plan_text(PLANS[name], plan, style), plan_file=str(path)
+        )
     return ExitCode.DONE
 
 
@@ -60,16 +70,16 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
     return first
 
 
-def _plan(path: Path, format_name: str) -> str:
-    """As JSON it is the file itself, whose every byte has just been checked."""
+def _plan(path: Path) -> tuple["Plan", str]:
+    """The plan, and the text that it was read from, whose every byte has just been checked: its JSON."""
     from reconciler import planfile  # noqa: PLC0415  # see main
 
     written = planfile.content(path)
-    plan = planfile.loads(written, str(path), plan_key())
-    return written if format_name == "json" else plan_text(PLANS[format_name], plan, style_of_stdout())
+    return planfile.loads(written, str(path), plan_key()), written
 
 
-def _manifests(common: Common, paths: tuple[Path, ...], format_name: str, *, allow_unknown_roles: bool) -> str:
+def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool) -> dict[str, str]:
+    """The manifests in each format that shows them."""
     from reconciler.cli.environment import configuration, environment_name, load_context  # noqa: PLC0415  # see main
     from reconciler.cli.failures import tell_warnings  # noqa: PLC0415
     from reconciler.config import select_environment  # noqa: PLC0415
@@ -77,7 +87,6 @@ def _manifests(common: Common, paths: tuple[Path, ...], format_name: str, *, all
     from reconciler.loader import load  # noqa: PLC0415
     from reconciler.resolved import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
 
-    _check(paths, format_name)
     config = configuration(common)
     environment = select_environment(config, environment_name(common))
     context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
@@ -87,16 +96,16 @@ def _manifests(common: Common, paths: tuple[Path, ...], format_name: str, *, all
     bound = Bound(environment.name, shown(config.path), environment.ids)
     ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
     manifests = [resolve(manifest, bound) for manifest in ordered]
-    if format_name == "json":
-        return as_json(manifests, environment.name)
-    return joined(map(escape, as_yaml(manifests, environment.name)))
+    yaml = joined(map(escape, as_yaml(manifests, environment.name)))
+    return {"text": yaml, "json": as_json(manifests, environment.name)}
 
 
-def _check(paths: tuple[Path, ...], format_name: str) -> None:
+def _check(paths: tuple[Path, ...], outputs: Outputs) -> None:
     """Refuse what only the other form takes."""
     plans = [path for path in paths if is_plan(path)]
     if plans:
         raise UsageError(f"{plans[0]} is a saved plan, and --resolved shows manifests", hint=_TWO_FORMS)
-    if format_name not in _RESOLVED_FORMATS:
-        hint = f"with --resolved there are: {', '.join(_RESOLVED_FORMATS)}"
-        raise UsageError(f"--format {format_name} shows plans", hint=hint)
+    for name in outputs.names:
+        if name not in _RESOLVED_FORMATS:
+            hint = f"with --resolved there are: {', '.join(_RESOLVED_FORMATS)}"
+            raise UsageError(f"--format {name} shows plans", hint=hint)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.documents import VALIDATIONS, style_of_stdout
+from reconciler.cli.documents import VALIDATIONS
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, format_option, paths_argument, unknown_roles_option
-from reconciler.cli.streams import emit
+from reconciler.cli.options import Common, common_options, paths_argument, unknown_roles_option
+from reconciler.cli.outputs import Outputs, outputs_option
 
 
 @click.command(
@@ -18,16 +18,17 @@ Examples:
   reconciler validate                          # all environments of the configuration
   reconciler validate --env staging
   reconciler validate manifests/ --format json
+  reconciler validate --format github --sarif-into faults.sarif
 
 Without a configuration, PATHs are checked alone: the values of an environment are then unknown.
 """,
 )
 @paths_argument
-@format_option(list(VALIDATIONS))
+@outputs_option("validate", list(VALIDATIONS))
 @unknown_roles_option
 @common_options
 @click.pass_obj
-def command(common: Common, paths: tuple[Path, ...], *, format_name: str, allow_unknown_roles: bool) -> ExitCode:
+def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_unknown_roles: bool) -> ExitCode:
     """Check manifests and configuration, offline, for one environment or, without --env, for all.
 
     Every fault of every file is shown, with its line and column.
@@ -35,5 +36,5 @@ def command(common: Common, paths: tuple[Path, ...], *, format_name: str, allow_
     from reconciler.cli.checking import check  # noqa: PLC0415  # see main
 
     report = check(common, paths, allow_unknown_roles=allow_unknown_roles)
-    emit(VALIDATIONS[format_name](report, style_of_stdout()))
+    outputs.write(lambda name, style: VALIDATIONS[name](report, style))
     return ExitCode.DONE if report.valid else ExitCode.ERROR

@@ -1,0 +1,102 @@
+"""The documents of several environments in one format -> one document in it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from reconciler.render import several
+from reconciler.render.comment import cell, code, document, marker
+from reconciler.render.escape import in_json
+from reconciler.render.several import Planned, State, matrix
+from reconciler.render.style import Style
+from reconciler.render.titles import Noun
+
+
+def one_after_the_other(planned: Sequence[Planned], _style: Style) -> str:
+    """Formats made of lines that stand for themselves."""
+    return "".join(one.text for one in planned)
+
+
+def sarif(planned: Sequence[Planned], _style: Style) -> str:
+    """One log with a run for each environment, which is told apart by its ``automationDetails`` (3.17)."""
+    logs = [json.loads(one.text) for one in planned]
+    runs = [
+        run | {"automationDetails": {"id": f"{one.environment}/"}}
+        for one, log in zip(planned, logs, strict=True)
+        for run in log["runs"]
+    ]
+    first = logs[0] if logs else {"version": "2.1.0"}
+    return in_json(json.dumps(first | {"runs": runs}, indent=2, ensure_ascii=True)) + "\n"
+
+
+def junit(planned: Sequence[Planned], _style: Style) -> str:
+    """One document with a suite for each environment."""
+    from xml.etree.ElementTree import Element, fromstring, indent, tostring  # noqa: PLC0415  # seldom needed
+
+    parts = [fromstring(one.text) for one in planned]  # noqa: S314  # we have just written it
+    counts = {
+        name: str(sum(int(part.get(name, "0")) for part in parts))
+        for name in ("tests", "failures", "errors", "skipped")
+    }
+    root = Element("testsuites", {"name": "reconciler", **counts})
+    root.extend(suite for part in parts for suite in part)
+    indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def markdown(planned: Sequence[Planned], style: Style) -> str:
+    """A matrix, as far as there is room for it, and each document."""
+    noun = planned[0].noun if planned else "plan"
+    names = [one.environment for one in planned]
+    head = [
+        marker(noun, ",".join(names)),
+        f"## {noun.capitalize()} of {len(planned)} environments",
+        "",
+        f"| | {' | '.join(map(cell, names))} |",
+        f"|---|{'---|' * len(names)}",
+    ]
+    rows = [
+        f"| {cell(address)} | {' | '.join(map(_word, states.values()))} |"
+        for address, states in matrix(planned).items()
+    ]
+    sections = [line for one in planned for line in ("", f"### {code(one.environment)}", "", *_demoted(one.text))]
+    room = max(style.room - sum(len(line) + 1 for line in [*head, *sections]) - 200, 0)
+    return document(head + list(_fitting(rows, room)), (), sections, (Noun(""), Noun("")), style.room)
+
+
+def _fitting(rows: Sequence[str], room: int) -> Iterator[str]:
+    """As many rows as there is room for, and how many there are besides."""
+    for count, row in enumerate(rows):
+        room -= len(row) + 1
+        if room < 0:
+            yield f"| **and {len(rows) - count:,} more** |"
+            return
+        yield row
+
+
+def _word(state: State) -> str:
+    words = state.value.replace("-", " ")
+    return words if state in {State.IN_STEP, State.NOT_HERE} else f"**{words}**"
+
+
+def _demoted(text: str) -> Iterator[str]:
+    """The lines of a document as a section of another: its headings are two levels lower."""
+    for line in text.splitlines():
+        yield f"##{line}" if line.startswith("##") else line
+
+
+SeveralWriter: TypeAlias = Callable[[Sequence[Planned], Style], str]
+
+SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
+    {
+        "text": several.text,
+        "json": several.document,
+        "jsonl": one_after_the_other,
+        "markdown": markdown,
+        "junit": junit,
+        "sarif": sarif,
+        "github": one_after_the_other,
+    }
+)
+"""Name of a format -> what writes the documents of several environments in it."""

@@ -1,0 +1,125 @@
+"""Several documents in one run, and what is in their place where there is none."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Project, Runner
+
+
+def into(*formats: str) -> list[str]:
+    return [word for name in formats for word in (f"--{name}-into", f"out.{name}")]
+
+
+def read(project: Project, name: str) -> str:
+    return (project.folder / f"out.{name}").read_text(encoding="utf-8")
+
+
+def test_one_run_gives_every_format_and_stdout_is_as_without_them(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=500)
+    names = ["text", "json", "jsonl", "markdown", "github"]
+    done = run("plan", *into(*names))
+    assert done.out == run("plan").out == read(project, "text")
+    assert json.loads(read(project, "json"))["summary"]["update"] == 1
+    assert [json.loads(line)["type"] for line in read(project, "jsonl").splitlines()] == [
+        "version",
+        "planned_change",
+        "change_summary",
+    ]
+    assert read(project, "markdown").startswith("<!-- reconciler:plan:test -->\n")
+    assert "title=update ApiClient/front" in read(project, "github")
+    assert {path.stat().st_mode & 0o777 for path in project.folder.glob("out.*")} == {0o600}
+
+
+def test_the_apply_command_of_a_comment_names_the_plan_that_was_saved(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=500)
+    run("plan", "--out", "my plan.json", *into("markdown"))
+    assert "\nreconciler apply 'my plan.json'\n" in read(project, "markdown")
+    assert run("show", "my plan.json", "--format", "markdown").out == read(project, "markdown")
+    assert "\nreconciler apply --env test\n" in run("plan", "--format", "markdown").out
+
+
+def test_the_command_of_a_plan_that_guards_refuse_acknowledges_that_very_plan(project: Project, run: Runner) -> None:
+    for name in "abc":
+        project.manifest(name, AccessTokenDuration=600)
+    run("plan", "--out", "plan.json", *into("markdown"))
+    digest = json.loads((project.folder / "plan.json").read_text())["digest"]
+    assert f"\nreconciler apply plan.json --ack {digest[:12]}\n" in read(project, "markdown")
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "validate"])
+def test_faults_are_in_every_file_though_there_is_no_document(project: Project, run: Runner, command: str) -> None:
+    project.manifest("front", AccessTokenDuratio=700)
+    names = ["text", "json", "jsonl", "markdown", "github"] + ["junit", "sarif"] * (command != "plan")
+    (project.folder / "out.markdown").write_text("an older one")
+    assert run(command, *into(*names)).code == 1
+    assert {name: "AccessTokenDuratio" in read(project, name) for name in names} == dict.fromkeys(names, True)
+
+
+def test_a_refusal_to_apply_is_a_document(project: Project, run: Runner) -> None:
+    for name in "abc":
+        project.manifest(name, AccessTokenDuration=600)
+    assert run("apply", "--auto-approve", *into("json", "markdown", "junit")).code == 3
+    error = json.loads(read(project, "json"))["error"]
+    assert (error["exit_code"], [one["rule"] for one in error["guards"]]) == (
+        3,
+        ["limit-changes"],
+    )
+    assert "## Apply for `test`: refused by a guard" in read(project, "markdown")
+    assert 'failures="1"' in read(project, "junit")
+
+
+def test_a_stream_ends_with_the_error_on_stdout_too(project: Project, run: Runner) -> None:
+    done = run("plan", "--env", "nowhere", "--format", "jsonl")
+    assert [json.loads(line)["type"] for line in done.out.splitlines()] == ["version", "diagnostic"]
+    done = run("plan", "--env", "nowhere", "--format", "github")
+    assert done.out.startswith("::error title=plan failed::")
+    assert run("plan", "--env", "nowhere", "--format", "json").out == ""
+
+
+def test_a_result_is_given_in_every_format(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=500)
+    names = ["json", "jsonl", "markdown", "junit", "github"]
+    assert run("apply", "--auto-approve", *into(*names)).code == 0
+    assert "## Apply to `test`: 1 change applied" in read(project, "markdown")
+    assert 'tests="1" failures="0"' in read(project, "junit")
+    assert read(project, "github") == "test: 1 change applied\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--json-into", "no/such/folder.json"], "there is no folder"),
+        (["--json-into", "a", "--markdown-into", "./a"], "is given twice"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused_before_anything_is_contacted(
+    project: Project, run: Runner, arguments: list[str], said: str
+) -> None:
+    done = run("plan", *arguments)
+    assert (done.code, done.out) == (64, "")
+    assert said in done.err
+    assert project.ask("GET", "/_emulator/requests")["requests"] == [] or project.writes() == []
+
+
+def test_a_failure_to_write_one_file_is_told_and_the_others_are_written(project: Project, run: Runner) -> None:
+    (project.folder / "folder").mkdir()
+    arguments = ["--json-into", "folder", *into("markdown")]
+    done = run("plan", "--env", "nowhere", *arguments)
+    assert done.code == 64
+    assert "cannot write folder" in done.err
+    assert "nowhere" in read(project, "markdown")
+
+
+def test_several_environments_are_one_document_in_every_format(project: Project, run: Runner) -> None:
+    target = json.loads((project.folder / "reconciler.yaml").read_text())["environments"]["test"]
+    project.configure(good=target, wrong=target | {"marketplace": "another"})
+    project.manifest("front", AccessTokenDuration=500)
+    names = ["jsonl", "markdown", "junit", "sarif", "github"]
+    assert run("drift", "--env-all", *into(*names)).code == 3
+    assert "| `ApiClient/front` | **differs** | **unknown** |" in read(project, "markdown")
+    assert [run["automationDetails"]["id"] for run in json.loads(read(project, "sarif"))["runs"]] == ["good/", "wrong/"]
+    assert 'failures="2"' in read(project, "junit").splitlines()[1]
+    assert "good: 1 resource drifted" in read(project, "github")
+    assert Path("out.jsonl").read_text().count('"type": "version"') == 2

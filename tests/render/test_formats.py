@@ -1,0 +1,21 @@
+"""The table of formats in the documentation is the one in the program."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from reconciler.cli.documents import DRIFTS, PLANS, RESULTS, VALIDATIONS
+from reconciler.render import FORMATS
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "formats.md"
+COLUMNS: Final = (PLANS, DRIFTS, RESULTS, VALIDATIONS)
+
+
+def test_the_table_says_which_format_shows_what() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|((?: (?:yes|no) \|){4})", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    documented = {name: re.findall(r"yes|no", cells) for name, cells in rows}
+    assert documented == {name: ["yes" if name in column else "no" for column in COLUMNS] for name in FORMATS}
+
+
+def test_every_format_can_say_that_there_is_no_document() -> None:
+    assert [name for name, known in FORMATS.items() if known.failure is None] == []
