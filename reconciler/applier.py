@@ -42,6 +42,8 @@ _TRIES: Final = 3
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value to be sent."""
+Provide: TypeAlias = Callable[[Change, str], None]
+"""Makes and delivers the new secrets of one change, whose object has this id; raises a `ReconcilerError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,16 @@ class Controls:
 
 
 def apply(
-    plan: Plan, remote: WriteRemote, kinds: Mapping[str, Kind], secrets: Secrets, controls: Controls
+    plan: Plan,
+    remote: WriteRemote,
+    kinds: Mapping[str, Kind],
+    secrets: Secrets,
+    controls: Controls,
+    provide: Provide,
 ) -> ApplyResult:
     """Carry out every change of the plan that writes; deletions come last. Errors become outcomes, none is raised."""
     known_ids = frozenset(change.id.casefold() for change in plan.changes if change.id and change.before is not None)
-    run = _Run(_Writer(remote, kinds, secrets, known_ids), controls)
+    run = _Run(_Writer(remote, kinds, secrets, known_ids, provide), controls)
     todo = [change for change in plan.changes if change.action.writes]
     run.carry_out([change for change in todo if change.action is not Action.DELETE])
     run.carry_out([change for change in todo if change.action is Action.DELETE])
@@ -123,13 +130,14 @@ class _Writer:
     secrets: Secrets
     known_ids: frozenset[str]
     """Ids that were live when the plan was made: none of these is what a creation made."""
+    provide: Provide
 
     def write(self, change: Change) -> Outcome:
         """Never raises: what went wrong is in the outcome."""
         task = _Task(change, self.kinds[change.address.kind], self)
         verb = {Action.CREATE: task.create, Action.UPDATE: task.update, Action.DELETE: task.delete}[change.action]
         try:
-            return task.assign(verb())
+            return task.provide(task.assign(verb()))
         except _Conflict as conflict:
             return Outcome(change, Status.CONFLICT, str(conflict), change.id, uncertain=conflict.after_a_write)
         except ReconcilerError as error:
@@ -235,6 +243,18 @@ class _Task:
                 return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
         return outcome
 
+    def provide(self, outcome: Outcome) -> Outcome:
+        """Make and deliver the secrets that the object lacks, once all else is there."""
+        if outcome.status is not Status.APPLIED or not outcome.id or not self.change.new_secrets:
+            return outcome
+        try:
+            self.writer.provide(self.change, outcome.id)
+        except ReconcilerError as error:
+            hint = f"; {error.hint}" if error.hint else ""
+            message = f"the body was written, but not all secrets were made: {error.message}{hint}"
+            return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
+        return replace(outcome, message="")
+
     def _assign_one(self, step: AssignmentChange, object_id: str) -> None:
         if self.kind.assignments is None:
             raise ValueError(f"{self.kind.name} has no assignments")
@@ -281,8 +301,13 @@ class _Task:
 
     def _demand_unmoved(self, live: LiveResource) -> None:
         moved = self.kind.moved(self.change.before or {}, live.body)
-        if moved:
-            raise _Conflict(f"somebody changed it since it was planned: {', '.join(moved)}")
+        appeared = [
+            intent.field
+            for intent in self.change.secrets
+            if intent.reference and intent.reference.is_generated and live.secrets.get(intent.field)
+        ]
+        if moved or appeared:
+            raise _Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
 
     def _is_done(self, live: LiveResource) -> bool:
         """Whether the object is already what we are about to make of it: another run, or a lost answer, did it."""

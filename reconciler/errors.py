@@ -3,6 +3,7 @@
 ReconcilerError                 1   the base; nothing was written
 ├── UsageError                 64   mend the command line
 ├── InputError                  1   mend the files: carries every diagnostic of the run
+├── SecretMissing               1   a reference gives no secret here: set it, or go on without comparing it
 ├── RemoteError                 1   a request did not give what was asked for: method, path, status, code, log id
 │   ├── Unreachable                 try again later, or mend the network: no answer, or 5xx and 429 to the end
 │   │   ├── AnswerLost              the request was sent and no answer came: the write may have happened
@@ -47,6 +48,10 @@ class InputError(ReconcilerError):
         self.diagnostics = tuple(sorted(diagnostics))
         count = len(self.diagnostics)
         super().__init__(f"{count} fault{'' if count == 1 else 's'} found")
+
+
+class SecretMissing(ReconcilerError):
+    """A reference to a secret gives nothing on this machine. A plan goes on without it, and says so."""
 
 
 @dataclass(frozen=True, slots=True)

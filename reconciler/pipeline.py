@@ -2,7 +2,7 @@
 
 load     paths, context            -> Loaded(DesiredState)  | InputError with every fault, file:line:column
 read     remote, kinds             -> LiveState             | RemoteError (a failed read never looks like "absent")
-diff     desired, live             -> Plan                  pure
+diff     desired, live             -> changes               pure; then the named secrets that objects lack
 select   plan, selection           -> part of the plan      pure; without a selection, all of it
 refer    changes, remote           -> findings              what they refer to is there
 check    plan, limits              -> findings of guards    pure
@@ -11,26 +11,24 @@ apply    plan, remote              -> outcome, outcome ...  (computes nothing: w
 Loading is done by `loader.load`, rendering by `render`; this module joins what lies between.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, TypeAlias
+from datetime import UTC, datetime
+from typing import Final
 
-from reconciler import __version__, applier, differ, guard, planfile, reader, references, selection
-from reconciler.errors import GuardRefusal, PlanRefused, WrongMarketplace
+from reconciler import __version__, applier, differ, guard, planfile, provisioning, reader, references, selection
+from reconciler.delivery import Courier
+from reconciler.errors import GuardRefusal, WrongMarketplace
 from reconciler.kinds import KINDS
 from reconciler.model.adoption import Adoption
 from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Binding, Finding, Limits, Plan, SecretIntent
-from reconciler.model.resource import Address, DesiredState
-from reconciler.model.secret import Secret, SecretReference
+from reconciler.model.plan import Binding, Finding, Limits, Plan
+from reconciler.model.resource import DesiredState
 from reconciler.model.selection import Selection
-from reconciler.remote.protocol import ReadRemote, WriteRemote
+from reconciler.provisioning import Resolve
+from reconciler.remote.protocol import ReadRemote, SecretRemote
 
 ACKNOWLEDGEMENT_DIGITS: Final = 12
-
-Resolve: TypeAlias = Callable[[SecretReference], Secret]
-"""Gives the value that a reference stands for, or raises a `ReconcilerError` that names the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,12 @@ class Target:
     """See `Binding.expires_at`."""
     plan_key: bytes | None = None
     """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
+    demands_secrets: bool = False
+    """Whether a secret that cannot be read here is an error; else it is not compared, and the plan says so."""
     selection: Selection = field(default_factory=Selection)
     """What a plan is restricted to; all manifests are loaded and matched all the same."""
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """The moment by which expiries are judged."""
 
 
 def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Plan:
@@ -58,20 +60,31 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
         InputError: a manifest cannot be matched with one live object.
+        SecretMissing: a secret cannot be read here, and the target demands it.
     """
     marketplace = check_marketplace(remote, target)
     considered = selection.without_other_secrets(desired, target.selection)
-    secrets = _desired_secrets(considered, resolve)
+    secrets = provisioning.look_up(considered, resolve)
+    if target.demands_secrets:
+        secrets.demand()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = reader.read(remote, KINDS.values(), marketplace, assigned)
-    changes = differ.diff(considered, live, KINDS, secrets, target.plan_key)
-    selected = selection.restrict(changes, desired, target.selection)
+    changes = differ.diff(considered, live, KINDS, secrets.values, target.plan_key)
+    there = provisioning.live_secrets(considered, changes, KINDS, remote)
+    named = differ.with_named_secrets(changes, considered, there, KINDS, target.now)
+    selected = selection.restrict(named.changes, desired, target.selection)
     checked = references.check(selected.changes, desired, KINDS, remote)
     return Plan(
         changes=selected.changes,
         binding=_binding(desired, remote, target, marketplace),
         guards=(*guard.check(selected.whole, _context(desired, remote, target)), *checked.findings),
-        warnings=(*selected.warnings, *differ.hints(selected.whole, KINDS), *checked.warnings),
+        warnings=(
+            *selected.warnings,
+            *secrets.warnings,
+            *named.warnings,
+            *differ.hints(selected.whole, KINDS),
+            *checked.warnings,
+        ),
         selection=target.selection,
     )
 
@@ -143,13 +156,14 @@ def _objection(finding: Finding) -> tuple[str, str]:
 
 def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user said
     plan: Plan,
-    remote: WriteRemote,
+    remote: SecretRemote,
     resolve: Resolve,
     controls: applier.Controls,
     *,
     objections: Sequence[Finding] = (),
     acknowledged: str | None = None,
     plan_key: bytes | None = None,
+    courier: Courier | None = None,
 ) -> ApplyResult:
     """Carry out exactly this plan.
 
@@ -161,19 +175,16 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
         objections: what guards object to besides the findings of the plan; see `check_saved`.
         acknowledged: the first digits of the digest of the plan whose findings the user accepts.
         plan_key: what the plan's fingerprints were keyed with.
+        courier: puts new secrets where their manifests want them; None: a plan that makes any is refused.
 
     Raises:
         GuardRefusal: a guard objects, and the plan is not acknowledged; nothing was written.
+        SecretMissing: a secret cannot be read here; nothing was written.
         PlanRefused: a secret has another value than when the plan was made; nothing was written.
     """
     _check_guards(plan, (*plan.guards, *objections), acknowledged)
-    secrets = {
-        (change.address, intent.field): secret
-        for change in plan.changes
-        for intent in change.secrets
-        if (secret := _planned_secret(change.address, intent, resolve, plan_key))
-    }
-    return applier.apply(plan, remote, KINDS, secrets, controls)
+    secrets = provisioning.prepare(plan, resolve, plan_key, courier)
+    return applier.apply(plan, remote, KINDS, secrets, controls, provisioning.Provider(KINDS, remote, courier))
 
 
 def acknowledgement(plan: Plan) -> str:
@@ -202,25 +213,6 @@ def _context(desired: DesiredState, remote: ReadRemote, target: Target) -> guard
     """What the guards know besides the changes."""
     known_ids = frozenset(resource.id.casefold() for resource in desired.resources if resource.id)
     return guard.Context(target.limits, remote.access(), known_ids)
-
-
-def _desired_secrets(desired: DesiredState, resolve: Resolve) -> differ.Secrets:
-    return {
-        (resource.address, field): resolve(reference)
-        for resource in desired.resources
-        for field, reference in resource.secrets.items()
-        if reference
-    }
-
-
-def _planned_secret(address: Address, intent: SecretIntent, resolve: Resolve, plan_key: bytes | None) -> Secret | None:
-    if intent.reference is None:
-        return None
-    secret = resolve(intent.reference)
-    if intent.fingerprint and plan_key and secret.fingerprint(plan_key) != intent.fingerprint:
-        message = f"{intent.reference} of {address} has another value than when the plan was made"
-        raise PlanRefused("secret", message)
-    return secret
 
 
 def _binding(desired: DesiredState, remote: ReadRemote, target: Target, marketplace: str) -> Binding:

@@ -11,15 +11,17 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import PlanRefused
+from reconciler.model.delivery import delivery_entry, delivery_of
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import ABSENT, Absent, Json, digest, is_array
+from reconciler.model.named_secret import secret_entry, secret_of
 from reconciler.model.plan import (
     Action,
     AssignmentChange,
@@ -121,6 +123,7 @@ def _change(change: Change) -> Json:
         "assignments": [asdict(step) for step in change.assignments],
         "direction": change.direction.value,
         "protected": change.protected,
+        "new_secrets": [secret_entry(secret) for secret in change.new_secrets],
         "place": asdict(change.place) if change.place else None,
     }
 
@@ -151,8 +154,13 @@ def _field(field: FieldChange) -> Json:
 
 
 def _secret(intent: SecretIntent) -> Json:
-    reference = {intent.reference.source.value: intent.reference.name} if intent.reference else None
-    return {"field": intent.field, "reference": reference, "fingerprint": intent.fingerprint}
+    return {"field": intent.field, "reference": _reference(intent.reference), "fingerprint": intent.fingerprint}
+
+
+def _reference(reference: SecretReference | None) -> Json:
+    if reference is None or not reference.is_generated:
+        return {reference.source.value: reference.name} if reference else None
+    return {reference.source.value: True, "deliver": [delivery_entry(delivery) for delivery in reference.deliver]}
 
 
 def _finding(finding: Finding) -> Json:
@@ -281,6 +289,7 @@ def _read_change(document: Mapping[str, Any]) -> Change:
         assignments=tuple(AssignmentChange(**step) for step in document["assignments"]),
         place=Place(**place) if place else None,
         protected=document["protected"],
+        new_secrets=tuple(secret_of(entry) for entry in document.get("new_secrets", ())),
     )
 
 
@@ -297,10 +306,20 @@ def _read_field(document: Mapping[str, Any]) -> FieldChange:
 
 
 def _read_secret(document: Mapping[str, Any]) -> SecretIntent:
-    reference = None
-    for source, name in (document["reference"] or {}).items():
-        reference = SecretReference(SecretSource(source), name)
-    return SecretIntent(document["field"], reference, document["fingerprint"])
+    return SecretIntent(document["field"], _read_reference(document["reference"]), document["fingerprint"])
+
+
+def _read_reference(document: Mapping[str, Any] | None) -> SecretReference | None:
+    entries: Sequence[Mapping[str, Any]] = document.get("deliver", ()) if document else ()
+    match document:
+        case {"generate": True}:
+            return SecretReference(SecretSource.GENERATED, deliver=tuple(map(delivery_of, entries)))
+        case {"fromEnv": name}:
+            return SecretReference(SecretSource.ENVIRONMENT, name)
+        case {"fromFile": name}:
+            return SecretReference(SecretSource.FILE, name)
+        case _:
+            return None
 
 
 def _read_finding(document: Mapping[str, Any]) -> Finding:

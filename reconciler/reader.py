@@ -1,12 +1,16 @@
 """A remote -> LiveState: who we are, then every object of every kind, complete or not at all."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
-from reconciler.errors import AccessDenied, BadAnswer, RequestFacts
-from reconciler.kinds import Assignments, Kind
-from reconciler.model.json import Body
+from reconciler.errors import AccessDenied, BadAnswer, NotFound, ReconcilerError, RequestFacts
+from reconciler.kinds import Assignments, Kind, NamedSecrets
+from reconciler.model.json import Body, Json
+from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.resource import LiveResource, LiveState
 from reconciler.remote.protocol import ReadRemote
 
@@ -76,3 +80,51 @@ def _assigned(rows: Iterable[Body], assignments: Assignments) -> Mapping[str, Ma
             if isinstance(party_id, str):
                 of_object[party.name] = (*of_object.get(party.name, ()), party_id)
     return found
+
+
+_AT_A_TIME = 8
+"""Lists of secrets that are asked for side by side; the remote lets fewer through where it has to."""
+
+
+def read_secrets(remote: ReadRemote, kind: Kind, object_ids: Sequence[str]) -> list[tuple[LiveSecret, ...]]:
+    """Read the named secrets of several objects, in their order; of none there are values.
+
+    Raises:
+        ReconcilerError: this version of the service has no named secrets.
+        RemoteError: a read failed, or gave something that the API does not promise.
+    """
+    if kind.named_secrets is None:
+        return [() for _ in object_ids]
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return list(pool.map(partial(_secrets_of, remote, kind, kind.named_secrets), object_ids))
+
+
+def _secrets_of(remote: ReadRemote, kind: Kind, named: NamedSecrets, object_id: str) -> tuple[LiveSecret, ...]:
+    path = named.of(kind.path, object_id)
+    facts = RequestFacts("GET", f"/v1{path}")
+    try:
+        bodies = remote.list_all(path)
+    except NotFound as error:
+        message = f"{error.message}; the service has named secrets since API 1.0.368"
+        raise ReconcilerError(message, hint="leave secrets out of the manifests of this environment") from error
+    return tuple(live_secret(body, named, facts) for body in bodies)
+
+
+def live_secret(body: Mapping[str, Json], named: NamedSecrets, facts: RequestFacts) -> LiveSecret:
+    """Read one secret as the service shows it.
+
+    Raises:
+        BadAnswer: a field has another type than the API promises.
+    """
+    found, name, expires = body.get("ID"), body.get(named.name_field), body.get(named.expiry_field)
+    if not isinstance(found, str) or not isinstance(name, str) or not isinstance(expires, str | None):
+        message = f"expected a secret with texts as ID and {named.name_field}, and {named.expiry_field} or null"
+        raise BadAnswer(message, facts)
+    return LiveSecret(found, name, _moment(expires, named, facts) if expires else None)
+
+
+def _moment(text: str, named: NamedSecrets, facts: RequestFacts) -> datetime:
+    try:
+        return moment_of(text)
+    except (ValueError, OverflowError):
+        raise BadAnswer(f"expected {named.expiry_field} to be a date and time", facts) from None

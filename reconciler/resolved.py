@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from reconciler.model.delivery import delivery_entry
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
+from reconciler.model.named_secret import secret_entry
 from reconciler.model.resource import EffectiveManifest
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.secret import SecretReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
     if resource.secrets:
         references = {name: _reference(secret) for name, secret in resource.secrets.items()}
         body["spec"] = {**resource.spec, **references}
+    if resource.named_secrets is not None:
+        body["secrets"] = [secret_entry(secret) for secret in resource.named_secrets]
     places = dict(resource.places)
     origins = {at: _origin(at, manifest, places) for at in _pointers(body, ())}
     name = resource.address.name
@@ -75,12 +79,13 @@ def _without_id(metadata: Body) -> Body:
     return {key: value for key, value in metadata.items() if key not in {"name", "id"}}
 
 
-_KEYS: Final = {SecretSource.ENVIRONMENT: "fromEnv", SecretSource.FILE: "fromFile"}
-
-
 def _reference(secret: SecretReference | None) -> Json:
     """A file's path is relative to the configuration's folder, which is where the document would have to stand."""
-    return {_KEYS[secret.source]: secret.name} if secret else None
+    if secret is None:
+        return None
+    if secret.is_generated:
+        return {"generate": True, "deliver": [delivery_entry(delivery) for delivery in secret.deliver]}
+    return {secret.source.value: secret.name}
 
 
 def _pointers(value: Json, parts: tuple[str | int, ...]) -> Iterator[str]:

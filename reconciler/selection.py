@@ -125,9 +125,10 @@ def _check_label(label: str, value: str, desired: DesiredState) -> None:
 
 
 def _disarmed(resource: DesiredResource, selection: Selection) -> DesiredResource:
-    if not resource.secrets or is_selected(selection, resource.address, resource.labels):
+    has_any = resource.secrets or resource.named_secrets is not None
+    if not has_any or is_selected(selection, resource.address, resource.labels):
         return resource
-    return replace(resource, secrets={})
+    return replace(resource, secrets={}, named_secrets=None)
 
 
 def _as_it_is(change: Change) -> Change:

@@ -13,7 +13,7 @@ import httpx
 from reconciler import pipeline
 from reconciler.applier import Controls
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
-from reconciler.errors import ReconcilerError
+from reconciler.errors import SecretMissing
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
@@ -36,7 +36,7 @@ class Shop:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self.transport = httpx.WSGITransport(app=emulator)
-        self._http = httpx.Client(transport=self.transport, base_url=BASE_URL)
+        self.http = httpx.Client(transport=self.transport, base_url=BASE_URL)
         self.secrets: dict[str, str] = {}
 
     def _connection(self) -> Connection:
@@ -76,7 +76,7 @@ class Shop:
         try:
             return Secret(self.secrets[reference.name])
         except KeyError:
-            raise ReconcilerError(f"{reference} is not set") from None
+            raise SecretMissing(f"{reference} is not set") from None
 
     def bodies(self) -> dict[str, dict[str, Any]]:
         """All API clients by AppName, less the emulator's own."""
@@ -99,19 +99,19 @@ class Shop:
 
     def fault(self, spec: str) -> None:
         """Let requests go wrong from now on."""
-        self._http.post("/_emulator/faults", json={"spec": spec}).raise_for_status()
+        self.http.post("/_emulator/faults", json={"spec": spec}).raise_for_status()
 
     def clear_faults(self) -> None:
         """Let all be well again."""
-        self._http.delete("/_emulator/faults").raise_for_status()
+        self.http.delete("/_emulator/faults").raise_for_status()
 
     def forget(self) -> None:
         """Empty the journal."""
-        self._http.delete("/_emulator/requests").raise_for_status()
+        self.http.delete("/_emulator/requests").raise_for_status()
 
     def requests(self) -> list[dict[str, Any]]:
         """The journal since it was last emptied."""
-        return list(self._http.get("/_emulator/requests").json()["requests"])
+        return list(self.http.get("/_emulator/requests").json()["requests"])
 
     def writes(self) -> list[str]:
         """Methods and paths of all requests that may have written."""

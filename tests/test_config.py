@@ -69,13 +69,15 @@ environments:
     marketplace: my-marketplace
     auth: {{clientId: {{fromEnv: OC_ID}}, clientSecret: {{fromFile: keys/oc}}}}
     values: {{domain: shop.example, token: {{minutes: 60}}}}
-    secrets: {{allow: [STOREFRONT_SECRET]}}
+    secrets: {{allow: [STOREFRONT_SECRET], folders: [/run/secrets, ../keys]}}
     ids: {{storefront: E5A05785-CAFF}}
     limits: {{changes: 20, changesPercent: 12.5, deletes: null}}
     concurrency: 16
 """,
         )
     )
+    keys = SecretReference(SecretSource.FILE, "keys/oc")
+    own = frozenset({from_env("OC_ID"), keys, from_env("RECONCILER_PLAN_KEY")})
     assert config == Config(
         path=tmp_path / "reconciler.yaml",
         journal=tmp_path / "records",
@@ -87,14 +89,17 @@ environments:
                 emulator=EmulatorSettings(
                     tmp_path / "marketplace.yaml", tmp_path / ".reconciler" / "emulator.db", "legacy"
                 ),
+                own_credentials=own,
             ),
             "sandbox": Environment(
                 name="sandbox",
                 base_url="https://sandboxapi.ordercloud.io",
                 marketplace="my-marketplace",
-                auth=Auth(from_env("OC_ID"), SecretReference(SecretSource.FILE, "keys/oc")),
+                auth=Auth(from_env("OC_ID"), keys),
                 values={"domain": "shop.example", "token": {"minutes": 60}},
                 allowed_secrets=frozenset({"STOREFRONT_SECRET"}),
+                secret_folders=(Path("/run/secrets"), tmp_path.parent / "keys"),
+                own_credentials=own,
                 ids={"storefront": "E5A05785-CAFF"},
                 limits=Limits(changes=20, changes_percent=12.5, deletes=None),
                 concurrency=16,
@@ -300,3 +305,17 @@ def test_an_environment_must_be_named_and_exist(name: str | None, message: str, 
     with pytest.raises(UsageError) as caught:
         select_environment(configured("sandbox", "staging"), name)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("name", ["OC_SECRET", "OTHER_SECRET", "OTHER_ID", "RECONCILER_PLAN_KEY"])
+def test_no_environment_may_give_the_credentials_of_any_to_manifests(tmp_path: Path, name: str) -> None:
+    other = "{clientId: {fromEnv: OTHER_ID}, clientSecret: {fromEnv: OTHER_SECRET}}"
+    text = f"""{HEAD}
+environments:
+  here: {{url: 'https://api.example', marketplace: m, {AUTH}, secrets: {{allow: [SHOP, {name}]}}}}
+  there: {{url: 'https://api.example', marketplace: n, auth: {other}}}
+"""
+    with pytest.raises(InputError) as caught:
+        load_config(written(tmp_path, text))
+    (fault,) = caught.value.diagnostics
+    assert (fault.pointer, fault.rule) == ("/environments/here/secrets/allow/1", "secret")

@@ -102,11 +102,11 @@ def test_a_client_of_a_shape_that_we_do_not_understand_gives_no_live_state() -> 
         read(_Odd(), KINDS.values(), "shop")  # type: ignore[arg-type]  # only list_all() is asked
 
 
-def test_a_secret_that_is_not_there_stops_plan_and_apply_before_any_write(one: Shop) -> None:
+def test_a_secret_that_is_not_there_stops_an_apply_before_any_write(one: Shop) -> None:
     source = SecretReference(SecretSource.ENVIRONMENT, "NEW")
     want = desired(manifest("a", secrets={"ClientSecret": source}))
     with pytest.raises(ReconcilerError, match="NEW"):
-        one.plan(want)
+        one.plan(want, replace(NO_LIMITS, demands_secrets=True))
     one.secrets["NEW"] = "planted"
     plan = one.plan(want)
     one.secrets.clear()

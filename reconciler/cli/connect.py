@@ -11,10 +11,11 @@ import httpx
 from reconciler.cli.extras import emulator_errors
 from reconciler.cli.secrets import value_of
 from reconciler.config import EmulatorSettings, Environment
+from reconciler.confines import Confines
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.http import Connection, ReadClient, open_reader, open_writer
-from reconciler.remote.protocol import WriteRemote
+from reconciler.remote.protocol import SecretRemote
 
 if TYPE_CHECKING:
     from reconciler.emulator import Settings
@@ -29,7 +30,7 @@ def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
 
 
 @contextmanager
-def writer(environment: Environment, root: Path) -> Iterator[WriteRemote]:
+def writer(environment: Environment, root: Path) -> Iterator[SecretRemote]:
     """Open a connection that also writes; for the rest see `reader`."""
     connection = _connection(environment, root)
     with _transport(environment) as transport, open_writer(connection, transport=transport) as remote:
@@ -51,15 +52,15 @@ def _credentials(environment: Environment, root: Path) -> Credentials:
 
         return ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
     client_id = _text(auth.client_id, root)
-    secret = value_of(auth.client_secret, root) if auth.client_secret else None
+    secret = value_of(auth.client_secret, Confines(root)) if auth.client_secret else None
     if auth.username is None or auth.password is None:
         return ClientCredentials(client_id, secret)
-    return PasswordGrant(client_id, _text(auth.username, root), value_of(auth.password, root), secret)
+    return PasswordGrant(client_id, _text(auth.username, root), value_of(auth.password, Confines(root)), secret)
 
 
 def _text(value: str | SecretReference, root: Path) -> str:
     """A name that may be kept outside of the configuration, though it is no secret."""
-    return value if isinstance(value, str) else value_of(value, root).reveal()
+    return value if isinstance(value, str) else value_of(value, Confines(root)).reveal()
 
 
 @contextmanager

@@ -50,6 +50,8 @@ def load_context(
         values=environment.values,
         ids=environment.ids,
         allowed_secrets=environment.allowed_secrets,
+        secret_folders=environment.secret_folders,
+        own_credentials=environment.own_credentials,
         allow_unknown_roles=allow_unknown_roles,
         root=config.path.parent,
         overlays=environment.overlays,

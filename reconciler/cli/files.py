@@ -1,10 +1,9 @@
 """A finished text -> a file: complete or not at all, and readable by its owner only. A file -> whether it is a plan."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
+from reconciler.atomic import replace_file
 from reconciler.errors import ReconcilerError
 
 _SIGNS_OF_A_PLAN: Final = (b'"format_version"', b'"resource_changes"')
@@ -36,23 +35,9 @@ def write_file(path: Path, text: str) -> None:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")
         else:
-            _replace(path, text)
+            replace_file(path, text)
     except OSError as error:
         raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def is_plan(path: Path) -> bool:

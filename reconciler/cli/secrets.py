@@ -3,9 +3,9 @@
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
-from reconciler.errors import ReconcilerError
+from reconciler.confines import Confines
+from reconciler.errors import ReconcilerError, SecretMissing
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 
 
@@ -13,48 +13,63 @@ from reconciler.model.secret import Secret, SecretReference, SecretSource
 class Resolver:
     """Looks up references. Called with one, it gives the value or raises a `ReconcilerError` that names no value."""
 
-    root: Path
-    """The folder that files are relative to, and that they may not be outside of."""
+    confines: Confines
+    """Where files may be read."""
     allowed: Collection[str]
     """The environment variables that may be read."""
+    own: Collection[SecretReference] = ()
+    """What the reconciler itself logs in with: never given out, whoever allows it."""
 
     def __call__(self, reference: SecretReference) -> Secret:
         """Give the value. A saved plan may name anything, so what the loader has checked is checked again."""
+        if self._is_own(reference):
+            raise ReconcilerError(f"{reference} holds the reconciler's own credentials, which no manifest may use")
         if reference.source is SecretSource.ENVIRONMENT and reference.name not in self.allowed:
             hint = f"add {reference.name} to secrets.allow of the environment"
             raise ReconcilerError(f"the environment does not allow the secret {reference.name}", hint=hint)
-        return value_of(reference, self.root)
+        return value_of(reference, self.confines)
+
+    def _is_own(self, reference: SecretReference) -> bool:
+        if reference.source is not SecretSource.FILE:
+            return reference in self.own
+        target = (self.confines.root / reference.name).resolve()
+        files = [one.name for one in self.own if one.source is SecretSource.FILE]
+        return any((self.confines.root / name).resolve() == target for name in files)
 
 
-def value_of(reference: SecretReference, root: Path) -> Secret:
+def value_of(reference: SecretReference, confines: Confines) -> Secret:
     """Read what a reference stands for, whoever wrote it, without the line end that an editor or a shell left on it.
 
     Raises:
-        ReconcilerError: there is nothing, or nothing that may be read.
+        SecretMissing: there is nothing.
+        ReconcilerError: there is something that may not be read, or that is no secret.
     """
     if reference.source is SecretSource.ENVIRONMENT:
-        return _of_variable(reference.name)
-    return _of_file(root, reference.name)
+        secret = _of_variable(reference.name)
+    else:
+        secret = _of_file(confines, reference.name)
+    if secret.is_redaction:
+        message = f"{reference} gives the text by which an export hides a secret; sent, it would become the secret"
+        raise ReconcilerError(message, hint="give the secret's true value")
+    return secret
 
 
 def _of_variable(name: str) -> Secret:
     value = os.environ.get(name, "").rstrip("\r\n")
     if not value:
         state = "is empty" if name in os.environ else "is not set"
-        raise ReconcilerError(f"the environment variable {name} {state}; it should hold a secret")
+        raise SecretMissing(f"the environment variable {name} {state}; it should hold a secret")
     return Secret(value)
 
 
-def _of_file(root: Path, name: str) -> Secret:
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ReconcilerError(f"the secret file {name} lies outside of {root}")
+def _of_file(confines: Confines, name: str) -> Secret:
+    path = confines.at(name)
     try:
         value = path.read_text(encoding="utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         raise ReconcilerError(f"the secret file {name} is not UTF-8 text") from None  # its error quotes the bytes
     except OSError as error:
-        raise ReconcilerError(f"the secret file {name} cannot be read: {error.strerror}") from error
+        raise SecretMissing(f"the secret file {name} cannot be read: {error.strerror}") from error
     if not value:
-        raise ReconcilerError(f"the secret file {name} is empty")
+        raise SecretMissing(f"the secret file {name} is empty")
     return Secret(value)

@@ -17,12 +17,15 @@ from reconciler.cli.plan_key import plan_key
 from reconciler.cli.secrets import Resolver
 from reconciler.cli.streams import tell
 from reconciler.config import Config, Environment, select_environment
+from reconciler.confines import Confines
+from reconciler.delivery import Courier
 from reconciler.errors import PlanRefused
 from reconciler.loader import Loaded, load
 from reconciler.model.plan import Finding, Plan
+from reconciler.model.secret import SecretSource
 from reconciler.model.selection import Selection
 from reconciler.planfile import timestamp
-from reconciler.remote.protocol import ReadRemote, WriteRemote
+from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.render.escape import escape, joined
 from reconciler.selection import check as check_selection
 
@@ -99,9 +102,21 @@ class Session:
     @property
     def resolve(self) -> Resolver:
         """Look up the values of secrets."""
-        return Resolver(self.root, self.environment.allowed_secrets)
+        environment = self.environment
+        return Resolver(self.confines, environment.allowed_secrets, environment.own_credentials)
 
-    def target(self) -> pipeline.Target:
+    @property
+    def confines(self) -> Confines:
+        """Where files with secrets may be."""
+        return Confines(self.root, self.environment.secret_folders)
+
+    @property
+    def courier(self) -> Courier:
+        """Deliver new secrets; masks for CI logs go to stderr, since stdout holds the document that was asked for."""
+        own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
+        return Courier(self.confines, tell, withheld=own)
+
+    def target(self, *, demands_secrets: bool = False) -> pipeline.Target:
         """What a plan is made for."""
         environment, git = self.environment, checkout(self.root, self.inputs)
         return pipeline.Target(
@@ -112,6 +127,7 @@ class Session:
             git_dirty=git.dirty,
             expires_at=timestamp(self.expires_at) if self.expires_at else None,
             plan_key=self.plan_key,
+            demands_secrets=demands_secrets,
             selection=self.selection,
         )
 
@@ -129,15 +145,16 @@ class Session:
         with connect.reader(self.environment, self.root) as remote:
             return self.plan_with(remote)
 
-    def plan_with(self, remote: ReadRemote) -> Plan:
-        """Plan over a connection that is open already."""
-        return pipeline.plan(self.loaded.desired, remote, self.target(), self.resolve)
+    def plan_with(self, remote: ReadRemote, *, demands_secrets: bool = False) -> Plan:
+        """Plan over a connection that is open already; what is to be applied at once demands all secrets."""
+        target = self.target(demands_secrets=demands_secrets)
+        return pipeline.plan(self.loaded.desired, remote, target, self.resolve)
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
         return pipeline.check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
-    def writer(self) -> AbstractContextManager[WriteRemote]:
+    def writer(self) -> AbstractContextManager[SecretRemote]:
         """Open a connection that writes."""
         return connect.writer(self.environment, self.root)
 

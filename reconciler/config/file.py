@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment, Profile
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.secret import PLAN_KEY_VARIABLE, SecretReference, SecretSource
 from reconciler.rules import Level
 from reconciler.validator import Fault, secret_reference, validator
 
@@ -55,7 +55,8 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
     except ValidationError as error:
         return list(_faults_of(error))
     folder = path.parent
-    environments = {name: each.settings(name, folder, file.rules) for name, each in file.environments.items()}
+    own = file.own_credentials
+    environments = {name: each.settings(name, folder, file.rules, own) for name, each in file.environments.items()}
     manifests = tuple(_below(folder, each) for each in file.manifests)
     return Config(path, manifests, environments, journal=_below(folder, file.journal.folder))
 
@@ -154,10 +155,10 @@ class _Auth(_Part):
         return self
 
     @property
-    def own_secrets(self) -> frozenset[str]:
-        """The environment variables that hold our own credentials."""
-        references = (self.client_secret, self.password)
-        return frozenset(one.name for one in references if one and one.source is SecretSource.ENVIRONMENT)
+    def own_credentials(self) -> frozenset[SecretReference]:
+        """Where our own credentials are."""
+        named = (self.client_id, self.client_secret, self.username, self.password)
+        return frozenset(one for one in named if isinstance(one, SecretReference))
 
     def settings(self) -> Auth:
         return Auth(self.client_id, self.client_secret, self.username, self.password, self.scope)
@@ -165,6 +166,7 @@ class _Auth(_Part):
 
 class _Secrets(_Part):
     allow: list[str] = []
+    folders: list[str] = []
 
 
 class _Limits(_Part):
@@ -220,10 +222,16 @@ class _EnvironmentPart(_Part):
         for key in ("marketplace", "auth"):
             if getattr(self, key) is None:
                 yield Fault("", f"{key} is missing", "required", at_key=True)
+
+        own = {one.name for one in self.auth.own_credentials} if self.auth else set()
+        yield from self.listed_credentials(own | {PLAN_KEY_VARIABLE})
+
+    def listed_credentials(self, own: Collection[str], at: str = "") -> Iterator[Fault]:
+        """Find our own credentials among what manifests may name; `at` is the environment's JSON pointer."""
         for index, name in enumerate(self.secrets.allow):
-            if self.auth and name in self.auth.own_secrets:
+            if name in own:
                 message = f"{name} holds the reconciler's own credentials, which no manifest may use"
-                yield Fault(pointer("secrets", "allow", index), message, "secret", "remove it from the list")
+                yield Fault(at + pointer("secrets", "allow", index), message, "secret", "remove it from the list")
 
     def _id_faults(self) -> Iterator[Fault]:
         first: dict[str, str] = {}
@@ -232,7 +240,9 @@ class _EnvironmentPart(_Part):
             if other != name:
                 yield Fault(pointer("ids", name), f"{name} has the same id as {other}", "duplicate-id")
 
-    def settings(self, name: str, folder: Path, rules: Mapping[str, Level]) -> Environment:
+    def settings(
+        self, name: str, folder: Path, rules: Mapping[str, Level], own: frozenset[SecretReference]
+    ) -> Environment:
         return Environment(
             name,
             self.url or BASE_URLS.get((self.region or "", self.stage or ""), EMULATOR_URL),
@@ -241,6 +251,8 @@ class _EnvironmentPart(_Part):
             self.auth.settings() if self.auth else None,
             self.values,
             frozenset(self.secrets.allow),
+            tuple(_below(folder, each) for each in self.secrets.folders),
+            own,
             self.ids,
             self.limits.settings(),
             self.concurrency,
@@ -260,6 +272,25 @@ class _ConfigFile(_Part):
     environments: dict[str, _EnvironmentPart]
     rules: dict[str, Level] = {}
     journal: _Journal = _Journal()
+
+    @property
+    def own_credentials(self) -> frozenset[SecretReference]:
+        """What we log in with, anywhere: a job that plans for one environment may hold the credentials of all."""
+        found = [each.auth.own_credentials for each in self.environments.values() if each.auth]
+        key = SecretReference(SecretSource.ENVIRONMENT, PLAN_KEY_VARIABLE)
+        return frozenset({key}).union(*found)
+
+    @model_validator(mode="after")
+    def _own_credentials_are_not_allowed(self) -> Self:
+        own = {one.name for one in self.own_credentials}
+        faults = [
+            fault
+            for environment, each in self.environments.items()
+            for fault in each.listed_credentials(own, pointer("environments", environment))
+        ]
+        if faults:
+            _refuse(*faults)
+        return self
 
     @model_validator(mode="after")
     def _overlays_hold_no_manifests(self) -> Self:

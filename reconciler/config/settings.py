@@ -69,6 +69,11 @@ class Environment:
     """None only for an emulator."""
     values: Mapping[str, Json] = field(default_factory=dict)
     allowed_secrets: frozenset[str] = frozenset()
+    """The environment variables that manifests may name as secrets."""
+    secret_folders: tuple[Path, ...] = ()
+    """Folders beside the configuration's own in which manifests may keep secrets; absolute."""
+    own_credentials: frozenset[SecretReference] = frozenset()
+    """What the reconciler itself logs in with, in any environment: no manifest may name it."""
     ids: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     concurrency: int = 8

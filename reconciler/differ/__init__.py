@@ -15,15 +15,16 @@ from reconciler.differ.assignments import assignment_changes
 from reconciler.differ.fields import changed_fields, created_fields
 from reconciler.differ.hints import hints
 from reconciler.differ.identity import derived_id, match
+from reconciler.differ.named_secrets import LiveSecrets, with_named_secrets
 from reconciler.errors import InputError
 from reconciler.kinds import Kind
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, same, with_value_at
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Secret, SecretReference
 
-__all__ = ["Secrets", "diff", "hints", "propose"]
+__all__ = ["LiveSecrets", "Secrets", "diff", "hints", "match", "propose", "with_named_secrets"]
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value that its reference stands for."""
@@ -42,7 +43,7 @@ def diff(
         desired: the manifests of one environment.
         live: all that the service has.
         kinds: by name.
-        secrets: the resolved value of every secret reference in `desired`.
+        secrets: the value of every secret reference in `desired` that can be read here.
         fingerprint_key: keys the fingerprints of secrets; None: none are kept.
 
     Raises:
@@ -94,7 +95,7 @@ def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
 
 
 def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
-    """Secret fields that a manifest names and this service does not have."""
+    """Secret fields that a manifest names and this service does not have: what has to be written instead."""
     if resource.address.kind not in shown:
         return []
     return [
@@ -103,7 +104,9 @@ def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozen
             f"this service has no {name}: it is of the current generation, which keeps named secrets beside the client",
             rule="no-such-secret-field",
             pointer=pointer("spec", name),
-            hint=f"remove {name} from the spec; the secrets that the client has stay as they are",
+            hint=f"remove {name} from the spec and declare a named secret: secrets: [{{name: primary, deliver: "
+            "[{file: PATH}]}]; apply makes and delivers it, the secrets that the client has stay as they are "
+            "(docs/secrets.md has the whole migration)",
         )
         for name in resource.secrets
         if name not in shown[resource.address.kind]
@@ -221,24 +224,28 @@ def _secret_changes(
     intents, changes = [], []
     for name, reference in resource.secrets.items():
         old = found.secrets.get(name) if found else None
-        new = run.secrets[resource.address, name] if reference else None
-        if _same_secret(old, new):
+        new = run.secrets.get((resource.address, name)) if reference else None
+        if not _differs(old, new, reference):
             continue
-        intents.append(
-            SecretIntent(name, reference, new.fingerprint(run.fingerprint_key) if new and run.fingerprint_key else "")
-        )
-        changes.append(FieldChange(pointer(name), ABSENT, ABSENT, _secret_direction(old, new), sensitive=True))
+        fingerprint = ""
+        if new and run.fingerprint_key:
+            fingerprint = new.fingerprint(run.fingerprint_key, f"{resource.address} {name}")
+        intents.append(SecretIntent(name, reference, fingerprint))
+        changes.append(FieldChange(pointer(name), ABSENT, ABSENT, _secret_direction(old, reference), sensitive=True))
     return tuple(intents), tuple(changes)
 
 
-def _same_secret(old: Secret | None, new: Secret | None) -> bool:
-    if old is None or new is None:
-        return old is new
-    return old.equals(new)
+def _differs(old: Secret | None, new: Secret | None, reference: SecretReference | None) -> bool:
+    """Whether the live secret is known to be another one. What is generated, or cannot be read here, is only missed."""
+    if old is None:
+        return reference is not None
+    if reference is None:
+        return True
+    return new is not None and not old.equals(new)
 
 
-def _secret_direction(old: Secret | None, new: Secret | None) -> Direction:
+def _secret_direction(old: Secret | None, reference: SecretReference | None) -> Direction:
     """A client without a secret lets anyone in who knows its id."""
-    if new is None:
+    if reference is None:
         return Direction.WIDENS
     return Direction.NARROWS if old is None else Direction.NEUTRAL

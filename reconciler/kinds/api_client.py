@@ -5,7 +5,7 @@ Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``Anonymo
 
 from typing import Any, Final
 
-from reconciler.kinds.base import Assignments, Field, Kind, Party, Reference, UserReference, as_id, as_set
+from reconciler.kinds.base import Assignments, Field, Kind, NamedSecrets, Party, Reference, UserReference, as_id, as_set
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
 from reconciler.kinds.roles import API_ROLES
 
@@ -62,6 +62,8 @@ API_CLIENT: Final = Kind(
     # The legacy generation (up to 1.0.454) has the secret on the client; later ones keep it below /secrets.
     secret_fields=frozenset({"ClientSecret"}),
     label_field="xp",
+    # Since 1.0.368, from API 1.0.470 on the only secrets. Source: "API Client Secrets" of the knowledge base.
+    named_secrets=NamedSecrets("secrets", value_field="ClientSecret", limit=10),
     role_fields=frozenset({"MinimumRequiredRoles", "MaximumGrantedRoles"}),
     roles=API_ROLES,
     assignments=Assignments(

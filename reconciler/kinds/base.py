@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -119,6 +120,24 @@ class Assignments:
         return next(party for party in self.parties if party.name == name)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSecrets:
+    """Where the service keeps the named secrets of an object, whose values it shows once, when it makes them."""
+
+    path: str
+    """Below an object's own path."""
+    value_field: str
+    """The field of the value, in the answer to the POST."""
+    limit: int
+    """How many an object can have."""
+    name_field: str = "Name"
+    expiry_field: str = "Expiration"
+
+    def of(self, kind_path: str, object_id: str) -> str:
+        """The collection of one object's secrets; its id percent-encoded."""
+        return f"{kind_path}/{quote(object_id, safe='')}/{self.path}"
+
+
 class _ServiceBody(BaseModel):
     """Strict about the types of fields we know, silent about fields we do not."""
 
@@ -151,6 +170,7 @@ class Kind:
     assignments: Assignments | None = None
     label_field: str = ""
     """A field of free form whose plain entries tell objects of one name apart."""
+    named_secrets: NamedSecrets | None = None
     id_field: str = "ID"
 
     @cached_property

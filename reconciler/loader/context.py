@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from reconciler.confines import Confines
 from reconciler.document import Parsed, parse, read
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived
 from reconciler.model.json import Json
 from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest
+from reconciler.model.secret import SecretReference
 from reconciler.rules import RULES, Level
 
 
@@ -30,6 +32,10 @@ class LoadContext:
     """The environment variables that manifests may name as secrets."""
     allow_unknown_roles: bool = False
     """A role that we do not know is a warning instead of an error."""
+    secret_folders: tuple[Path, ...] = ()
+    """Folders besides `root` that ``fromFile`` references and deliveries may be in."""
+    own_credentials: frozenset[SecretReference] = frozenset()
+    """What the reconciler itself logs in with: no manifest may name it."""
     root: Path | None = None
     """The folder that ``fromFile`` references stay in and are kept relative to; None: the working directory."""
     overlays: tuple[Path, ...] = ()
@@ -49,6 +55,11 @@ class LoadContext:
         """Read and parse a file, or what stands in for it."""
         content = self.contents.get(shown)
         return read(path, shown) if content is None else parse(content, shown)
+
+    @property
+    def confines(self) -> Confines:
+        """Where files with secrets may be."""
+        return Confines(self.root or Path(), self.secret_folders)
 
     def level(self, rule: str) -> Level:
         """How strictly a rule is taken."""

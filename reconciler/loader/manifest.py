@@ -9,17 +9,16 @@ from reconciler.kinds import KINDS, Kind
 from reconciler.loader.checks import semantic_faults
 from reconciler.loader.context import LoadContext
 from reconciler.loader.judging import judge
-from reconciler.loader.secrets import REDACTION, redactions, take_secrets
+from reconciler.loader.named_secrets import Named, take_named_secrets
+from reconciler.loader.secrets import redactions, take_secrets
 from reconciler.loader.strangers import API_VERSION, recognise
 from reconciler.loader.substitution import Substitution
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json
 from reconciler.model.resource import Address, DesiredResource, EffectiveManifest, FieldsPolicy, Policy
-from reconciler.model.secret import SecretReference
+from reconciler.model.secret import REDACTION, SecretReference
 from reconciler.validator import Fault, validator
 
-_PLANNED: Final = ("secrets",)
-"""Blocks that the format has a place for, and that this version cannot carry out: they are never silently accepted."""
 _NO_VALUES: Final[Mapping[str, tuple[str, ...]]] = {}
 
 
@@ -67,26 +66,35 @@ class Examined:
     waived: tuple[tuple[Fault, Waiver], ...] = ()
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """See `EffectiveManifest.values`."""
+    named: Named = field(default_factory=Named)
 
 
 def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Examined:
     """Take a manifest through all checks that need nothing but itself."""
-    manifest, planned = _without_planned(manifest)
     spec = manifest.get("spec")
     secrets: Mapping[str, SecretReference | None] = {}
-    faults = planned
+    faults: list[Fault] = []
     if isinstance(spec, Mapping):
         taken = take_secrets(spec, kind, file, context)
         manifest, secrets = {**manifest, "spec": taken.spec}, taken.secrets
-        faults = [*faults, *taken.faults]
+        faults = list(taken.faults)
     substituted, more, values = _substituted(manifest, context)
     faults = [*faults, *more]
     faults += _unless_known(validator(kind.schema).faults(substituted), faults)
     faults += _unless_known(semantic_faults(substituted, kind, context), faults)
+    named = _named(substituted, kind, file, context, faults)
+    faults += named.faults
     weighed = judge(substituted, secrets, kind, context, faults)
     if weighed.faults:
         faults += _unless_known(weighed.faults, faults)
-    return Examined(substituted, secrets, tuple(faults), weighed.waived, values)
+    return Examined(substituted, secrets, tuple(faults), weighed.waived, values, named)
+
+
+def _named(manifest: Body, kind: Kind, file: str, context: LoadContext, known: Iterable[Fault]) -> Named:
+    """The named secrets, where their block fits the schema."""
+    if "secrets" not in manifest or any(fault.pointer.startswith("/secrets") for fault in known):
+        return Named()
+    return take_named_secrets(manifest["secrets"], kind, file, context)
 
 
 def _substituted(manifest: Body, context: LoadContext) -> tuple[Body, list[Fault], Mapping[str, tuple[str, ...]]]:
@@ -103,23 +111,6 @@ def _substituted(manifest: Body, context: LoadContext) -> tuple[Body, list[Fault
     if REDACTION in printed:
         faults += redactions(manifest)
     return manifest, faults, values
-
-
-def _without_planned(manifest: Body) -> tuple[Body, list[Fault]]:
-    present = [block for block in _PLANNED if block in manifest]
-    if not present:
-        return manifest, []
-    faults = [
-        Fault(
-            f"/{block}",
-            f"this version does not manage {block}",
-            "not-supported",
-            "leave the block out: what the service has stays as it is",
-            at_key=True,
-        )
-        for block in present
-    ]
-    return {key: value for key, value in manifest.items() if key not in present}, faults
 
 
 def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
@@ -185,6 +176,7 @@ def _resource(document: Document, address: Address, known_id: str | None, examin
         id=known_id,
         labels=manifest["metadata"].get("labels", {}),
         secrets=examined.secrets,
+        named_secrets=examined.named.secrets,
         assignments={party: tuple(ids) for party, ids in manifest.get("assignments", {}).items()},
         policy=_policy(manifest.get("policy", {})),
         places=document.places,

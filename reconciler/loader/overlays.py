@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from reconciler.document import Document, Layered, Parsed, lay, removals
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader.context import LoadContext
+from reconciler.loader.deliveries import moved_deliveries
 from reconciler.loader.files import File, find_files
 from reconciler.loader.strangers import API_VERSION, recognise
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
@@ -160,6 +161,8 @@ def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
     """Lay an overlay over a manifest. A reference to a secret is one value, though it is written as a mapping."""
     target: Any = document.data
     patch: Any = overlay.patch
+    if "secrets" in patch:
+        patch = {**patch, "secrets": moved_deliveries(patch["secrets"], overlay.path, path)}
     spec = patch.get("spec")
     references = {
         name: _moved(value, overlay.path, path)
@@ -174,6 +177,8 @@ def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
 
 def _moved(reference: Body, of: str, to: str) -> Body:
     """Give a reference to a file, whose path is relative to one file, for another file."""
+    if "deliver" in reference:
+        return {**reference, "deliver": moved_deliveries(reference["deliver"], of, to)}
     name = reference.get("fromFile")
     if not isinstance(name, str) or not name or Path(name).is_absolute():
         return reference

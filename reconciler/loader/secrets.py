@@ -1,19 +1,19 @@
 """The secret fields of a spec -> references. Nothing here, and nothing after, can quote what stood there."""
 
-import os
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from reconciler.kinds import Kind
 from reconciler.loader.context import LoadContext
-from reconciler.model.json import Body, Json, is_array, pointer
-from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.validator import Fault, secret_reference
-
-REDACTION: Final = "<Redacted. Leave unchanged.>"
-"""What exports of OrderCloud's own tools carry in place of a secret."""
+from reconciler.loader.deliveries import take_deliveries
+from reconciler.model.diagnostic import Severity
+from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
+from reconciler.model.secret import REDACTION, SecretReference, SecretSource
+from reconciler.validator import Fault, part_validator, secret_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +31,35 @@ def take_secrets(spec: Body, kind: Kind, file: str, context: LoadContext) -> Tak
     if not names:
         return Taken(spec, {})
     secrets: dict[str, SecretReference | None] = {}
-    faults = []
+    faults: list[Fault] = []
     for name in names:
-        outcome = _reference(spec[name], name, file, context)
-        if isinstance(outcome, Fault):
-            faults.append(outcome)
-        else:
+        outcome, found = _reference(spec[name], kind, pointer("spec", name), (file, context))
+        faults += found
+        if not any(fault.severity is Severity.ERROR for fault in found):
             secrets[name] = outcome
     return Taken({name: value for name, value in spec.items() if name not in names}, secrets, tuple(faults))
 
 
-def _reference(value: Json, name: str, file: str, context: LoadContext) -> SecretReference | Fault | None:
-    at = pointer("spec", name)
+def _reference(
+    value: Json, kind: Kind, at: str, where: tuple[str, LoadContext]
+) -> tuple[SecretReference | None, list[Fault]]:
+    """The reference and what is to be said of it; where that is an error, the reference means nothing."""
+    file, context = where
+    (name,) = pointer_parts(at)[1:]
     if value is None:
-        return None
+        return None, []
     if value == REDACTION:
-        return redaction_fault(at)
+        return None, [redaction_fault(at)]
     reference = secret_reference(value, name, at)
     if isinstance(reference, Fault):
-        return reference
-    if reference.source is SecretSource.FILE:
-        return _from_file(reference.name, at, file, context)
-    return _from_environment(reference, at, context)
+        return None, [reference]
+    match reference.source:
+        case SecretSource.ENVIRONMENT:
+            return reference, list(_environment_faults(reference, at, context))
+        case SecretSource.FILE:
+            return _from_file(reference.name, at, file, context)
+        case SecretSource.GENERATED:
+            return _generated(value, kind, at, file, context)
 
 
 def redaction_fault(at: str) -> Fault:
@@ -74,22 +81,59 @@ def redactions(value: Json, at: tuple[str | int, ...] = ()) -> Iterator[Fault]:
             yield from redactions(child, (*at, index))
 
 
-def _from_environment(reference: SecretReference, at: str, context: LoadContext) -> SecretReference | Fault:
+def _environment_faults(reference: SecretReference, at: str, context: LoadContext) -> Iterator[Fault]:
     name, environment = reference.name, context.environment
-    if name in context.allowed_secrets:
-        return reference
-    if environment is None:
-        return Fault(f"{at}/fromEnv", f"no environment allows the secret {name}", "secret", "select one with --env")
-    hint = f"add {name} to environments.{environment}.secrets.allow in reconciler.yaml"
-    return Fault(f"{at}/fromEnv", f"environment {environment} does not allow the secret {name}", "secret", hint)
+    if reference in context.own_credentials:
+        yield _own_credentials_fault(f"{at}/fromEnv", name)
+    elif name not in context.allowed_secrets:
+        if environment is None:
+            message, hint = f"no environment allows the secret {name}", "select one with --env"
+        else:
+            message = f"environment {environment} does not allow the secret {name}"
+            hint = f"add {name} to environments.{environment}.secrets.allow in reconciler.yaml"
+        yield Fault(f"{at}/fromEnv", message, "secret", hint)
 
 
-def _from_file(path: str, at: str, file: str, context: LoadContext) -> SecretReference | Fault:
+def _own_credentials_fault(at: str, name: str) -> Fault:
+    message = f"{name} holds the reconciler's own credentials, which no manifest may use"
+    return Fault(at, message, "secret", "give the client a secret of its own")
+
+
+def _from_file(path: str, at: str, file: str, context: LoadContext) -> tuple[SecretReference | None, list[Fault]]:
     """Keep the path relative to the root, so that the same manifests mean the same in every checkout."""
-    root = Path(os.path.abspath(context.root or "."))  # noqa: PTH100  # resolves ".." in words, not through links
-    target = Path(os.path.abspath(Path(file).parent / path))  # noqa: PTH100
-    is_inside = path and target.is_relative_to(root) and target.resolve().is_relative_to(root.resolve())
-    if not is_inside or target == root:
+    confines, at = context.confines, f"{at}/fromFile"
+    kept = confines.kept(path, file)
+    if kept is None:
         message = "fromFile takes the path of a file inside the repository, relative to the manifest"
-        return Fault(f"{at}/fromFile", message, "secret")
-    return SecretReference(SecretSource.FILE, target.relative_to(root).as_posix())
+        hint = "to allow another folder, name it in secrets.folders of the environment"
+        return None, [Fault(at, message, "secret", hint)]
+    reference = SecretReference(SecretSource.FILE, kept)
+    target = confines.at(kept)
+    own = [one.name for one in context.own_credentials if one.source is SecretSource.FILE]
+    if any((confines.root / name).resolve() == target for name in own):
+        return None, [_own_credentials_fault(at, kept)]
+    return reference, list(_permission_faults(target, kept, at))
+
+
+def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
+    """Warn of a file that others than its owner may read. Whether it is there, is looked at when it is needed."""
+    with suppress(OSError):
+        mode = target.stat().st_mode
+        if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+            message = f"the secret file {kept} may be read by others than its owner"
+            yield Fault(at, message, "readable-secret", f"run chmod 600 {kept}", severity=Severity.WARNING)
+
+
+def _generated(
+    value: Json, kind: Kind, at: str, file: str, context: LoadContext
+) -> tuple[SecretReference | None, list[Fault]]:
+    """A generated secret is shown nowhere, so it has to be delivered."""
+    entries: Any = value.get("deliver") if isinstance(value, Mapping) else None
+    if not entries:
+        message = "a generated secret that is delivered nowhere would be lost"
+        return None, [Fault(at, message, "secret", "write {generate: true, deliver: [{file: PATH}]}")]
+    faults = [fault.moved("", at) for fault in part_validator(kind.schema, "deliver").faults({"deliver": entries})]
+    if faults:
+        return None, faults
+    taken = take_deliveries(entries, f"{at}/deliver", file, context)
+    return SecretReference(SecretSource.GENERATED, deliver=taken.deliveries), list(taken.faults)

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Absent, Body, Json
+from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretReference
 from reconciler.model.selection import Selection
@@ -66,7 +67,7 @@ class SecretIntent:
     reference: SecretReference | None
     """None: it is cleared."""
     fingerprint: str
-    """Keyed fingerprint of the value when it was planned; the key is made from the plan's own resource id."""
+    """Of the value when it was planned, see `Secret.fingerprint`; empty without a key or without the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ class Change:
     place: Place | None = None
     """Where the manifest stands."""
     protected: bool = False
+    new_secrets: tuple[NamedSecret, ...] = ()
+    """Made and delivered after all of that."""
 
     @property
     def direction(self) -> Direction:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.model.delivery import delivery_entry
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json
+from reconciler.model.named_secret import NamedSecret, secret_entry
 from reconciler.model.secret import Secret, SecretReference
 
 
@@ -58,6 +60,8 @@ class DesiredResource:
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, SecretReference | None] = field(default_factory=dict)
     """Secret field -> where its value comes from; None clears it; a field that is not here stays as it is."""
+    named_secrets: tuple[NamedSecret, ...] | None = None
+    """The secrets that the service is to keep beside the object; None: they are not managed."""
     assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Party (``buyers``) -> the ids of exactly those assigned to it; a party that is not here is not managed."""
     policy: Policy = Policy()
@@ -118,7 +122,8 @@ def spec_digest(resources: tuple[DesiredResource, ...]) -> Json:
             "id": resource.id,
             "labels": dict(resource.labels),
             "spec": resource.spec,
-            "secrets": {name: str(ref) if ref else None for name, ref in resource.secrets.items()},
+            "secrets": {name: _reference(reference) for name, reference in resource.secrets.items()},
+            **_named_secrets(resource),
             "assignments": {party: sorted(ids) for party, ids in resource.assignments.items()},
             "policy": {
                 "fields": resource.policy.fields,
@@ -129,3 +134,15 @@ def spec_digest(resources: tuple[DesiredResource, ...]) -> Json:
         }
         for resource in sorted(resources, key=lambda resource: resource.address)
     ]
+
+
+def _reference(reference: SecretReference | None) -> Json:
+    if reference is None or not reference.deliver:
+        return str(reference) if reference else None
+    return {"reference": str(reference), "deliver": [delivery_entry(delivery) for delivery in reference.deliver]}
+
+
+def _named_secrets(resource: DesiredResource) -> dict[str, Json]:
+    if resource.named_secrets is None:
+        return {}
+    return {"named_secrets": [secret_entry(secret) for secret in resource.named_secrets]}

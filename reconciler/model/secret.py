@@ -1,6 +1,6 @@
-"""A secret value -> something that can be sent, and nothing else.
+"""A secret value -> something that can be sent, and nothing else. And the references that stand for one in manifests.
 
-The value leaves this type by `reveal` only, which the transport calls while it writes the request.
+The value leaves this type by `reveal` only, which is called while a request is written or a delivery is made.
 """
 
 import hashlib
@@ -9,31 +9,60 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NoReturn
 
+from reconciler.model.delivery import Delivery
+
 REDACTED: Final = "(secret)"
+
+PLAN_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
+"""The environment variable with the key that signs plans and keys the fingerprints of secrets in them."""
+
+REDACTION: Final = "<Redacted. Leave unchanged.>"
+"""What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
 
 
 class Secret:
-    """A value that cannot be printed, formatted, compared by ``==``, pickled, copied into JSON or logged."""
+    """A value that cannot be printed, formatted, compared by ``==``, pickled, copied into JSON or logged.
 
-    __slots__ = ("__value",)
+    It is kept in a closure, so that whatever walks over attributes (a debugger, a traceback with locals, an error
+    reporter) finds a function.
+    """
+
+    __slots__ = ("__open",)
 
     def __init__(self, value: str) -> None:
-        self.__value = value
+        def opened() -> str:
+            return value
+
+        self.__open = opened
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise TypeError("a secret has no other kinds: one of them could be printed")
 
     def reveal(self) -> str:
         """Give the value in clear. Only code that writes a request body or a delivery may call this."""
-        return self.__value
+        return self.__open()
 
-    def fingerprint(self, key: bytes) -> str:
-        """HMAC-SHA-256 in hexadecimal: tells the holder of the key 'the same value as then', and others nothing."""
-        return hmac.new(key, self.__value.encode(), hashlib.sha256).hexdigest()
+    def fingerprint(self, key: bytes, about: str) -> str:
+        """HMAC-SHA-256 in hexadecimal: tells the holder of the key 'the same value as then', and others nothing.
+
+        `about` says whose it is, so that two resources with one secret do not show that they have.
+        """
+        return hmac.new(key, f"{about}\n{self.__open()}".encode(), hashlib.sha256).hexdigest()
 
     def equals(self, other: "Secret") -> bool:
         """Compare in constant time."""
-        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+        return hmac.compare_digest(self.__open().encode(), other.reveal().encode())
+
+    @property
+    def is_redaction(self) -> bool:
+        """Whether it is no secret, but the text that an export has in place of one."""
+        return self.__open().strip() == REDACTION
 
     def __repr__(self) -> str:
         return REDACTED
+
+    def __format__(self, spec: str) -> str:
+        return format(REDACTED, spec)
 
     def __eq__(self, other: object) -> NoReturn:
         raise TypeError("secrets are compared by equals(), in constant time")
@@ -43,20 +72,32 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret cannot be pickled or copied")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a secret cannot be pickled or copied")
+
 
 class SecretSource(StrEnum):
     """Where a manifest says that a secret is to be taken from."""
 
     ENVIRONMENT = "fromEnv"
     FILE = "fromFile"
+    GENERATED = "generate"
 
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """``{fromEnv: NAME}`` or ``{fromFile: PATH}``: the intent to set a secret, free of its value."""
+    """``{fromEnv: NAME}``, ``{fromFile: PATH}`` or ``{generate: true}``: the intent to set a secret, not its value."""
 
     source: SecretSource
-    name: str
+    name: str = ""
+    """Of the variable, or of the file: relative to the folder of the configuration, or absolute. Generated: empty."""
+    deliver: tuple[Delivery, ...] = ()
+    """Of a generated one: where it is put, since nobody can read it afterwards."""
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether there is no value to be looked up: one is made where the live object has none."""
+        return self.source is SecretSource.GENERATED
 
     def __str__(self) -> str:
-        return f"{{{self.source}: {self.name}}}"
+        return f"{{{self.source}: {'true' if self.is_generated else self.name}}}"

@@ -2,14 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import WireBody
-
-REDACTION: Final = "<Redacted. Leave unchanged.>"
-"""What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
 
 
 def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
@@ -35,8 +31,7 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
 
 
 def _reveal(secret: Secret) -> str:
-    value = secret.reveal()
-    if value.strip() == REDACTION:
+    if secret.is_redaction:
         message = "a secret is the text that exports have in place of secrets; sent, it would become the secret"
         raise ReconcilerError(message, hint="give the secret's true value, or leave the field out to keep it")
-    return value
+    return secret.reveal()

@@ -80,6 +80,14 @@ class Exchange:
                 result, attempts = self._persist(call, token)
         return accept(call, result, attempts=attempts, hidden=(token, *self._credentials.secrets))
 
+    def try_login(self, credentials: Credentials) -> Grant:
+        """Log in with other credentials than our own. Its token is used for nothing.
+
+        Raises:
+            RemoteError: the login was refused, or there was no answer of use.
+        """
+        return self._logged_in(login_call(credentials, ""))
+
     def stop_retrying(self) -> None:
         """Let every call end with its present attempt, or at once where it waits for the next one."""
         self._traffic.retries.stop()
@@ -89,7 +97,9 @@ class Exchange:
         self._wire.close()
 
     def _log_in(self) -> Grant:
-        call = login_call(self._credentials, self._scope)
+        return self._logged_in(login_call(self._credentials, self._scope))
+
+    def _logged_in(self, call: Call) -> Grant:
         result, attempts = self._persist(call, None)
         answer = accept(call, result, attempts=attempts)
         try:

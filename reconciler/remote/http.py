@@ -19,13 +19,15 @@ import httpx
 from reconciler.errors import BadAnswer, ReconcilerError, RequestFacts
 from reconciler.model.access import Access
 from reconciler.model.json import Body, Json
+from reconciler.model.secret import Secret
 from reconciler.remote.answers import kind_of, object_in, unusable
 from reconciler.remote.auth import Claims, Credentials
 from reconciler.remote.encoding import encode
 from reconciler.remote.exchange import Exchange, Seams, Traffic
 from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen
 from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
-from reconciler.remote.protocol import NO_FILTERS, WireBody
+from reconciler.remote.proof import prove
+from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
 from reconciler.remote.retry import Retries, RetryPolicy
 from reconciler.remote.throttle import AdaptiveLimit
 from reconciler.remote.wire import Border, Limits, Meter, Sample, Stats, Wire, http_client
@@ -183,7 +185,7 @@ class WriteClient(ReadClient):
         Rejected: the service refuses the content.
     """
 
-    METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "DELETE"})
+    METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
 
     def put(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Replace one object; gives the service's answer, which may carry another ID than the one asked for."""
@@ -199,6 +201,25 @@ class WriteClient(ReadClient):
     def delete(self, path: str, object_id: str, *, attempt: int | None = None) -> None:
         """Delete one object."""
         self._exchange.send(Call("DELETE", _path(path, object_id)), attempt=attempt)
+
+    def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
+        """Create one object whose answer shows a secret, this once; the secret is taken out of the answer here."""
+        call = _with_body("POST", _path(path), body)
+        answer = self._exchange.send(call)
+        shown = object_in(call, answer)
+        value = shown.pop(value_field, None)
+        if not isinstance(value, str) or not value:
+            raise unusable(call, answer, f"expected {value_field} to be a text and found {kind_of(value)}")
+        return shown, Secret(value)
+
+    def patch(self, path: str, object_id: str, body: Body) -> dict[str, Json]:
+        """Change some fields of one object; gives the service's answer."""
+        call = _with_body("PATCH", _path(path, object_id), body)
+        return object_in(call, self._exchange.send(call))
+
+    def proves(self, client_id: str, secret: Secret) -> Proof:
+        """Try to log in through a client with one of its secrets; the token is forgotten."""
+        return prove(self._exchange.try_login, client_id, secret)
 
 
 Client = TypeVar("Client", bound=ReadClient)

@@ -4,6 +4,7 @@ Commands that must not write are handed a `ReadRemote`; it has no verb that writ
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
@@ -83,4 +84,37 @@ class WriteRemote(ReadRemote, Protocol):
 
     def delete(self, path: str, object_id: str, *, attempt: int | None = None) -> None:
         """Delete one object."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether a secret opens a login."""
+
+    accepted: bool
+    reason: str = ""
+    """Why it does not, or why nobody can say."""
+
+
+class SecretRemote(WriteRemote, Protocol):
+    """A view that may also make, change and try the secrets that the service keeps beside its objects."""
+
+    def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
+        """Create one object whose answer shows a secret, this once; gives the answer less the secret, and the secret.
+
+        Raises:
+            AnswerLost: it may have been created, and its secret is known to nobody.
+        """
+        ...
+
+    def patch(self, path: str, object_id: str, body: Body) -> dict[str, Json]:
+        """Change some fields of one object; gives the service's answer. Done twice it is done once."""
+        ...
+
+    def proves(self, client_id: str, secret: Secret) -> Proof:
+        """Try to log in through a client with one of its secrets. Nothing is changed, and the token is forgotten.
+
+        Raises:
+            RemoteError: there was no answer of use.
+        """
         ...

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from reconciler.model.json import pointer
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
 from reconciler.model.resource import Address
 from reconciler.render.escape import escape
@@ -36,6 +37,8 @@ class Words:
     """For a secret that is to have no value."""
     set: str
     """For a secret that has no value yet."""
+    made: str
+    """For a named secret that is not there; with `{places}`, where it is delivered to."""
     alarm: Direction
     """The direction that gets the mark."""
     mark: str
@@ -52,6 +55,7 @@ PLAN_WORDS: Final = Words(
     empty_after="(becomes empty)",
     cleared="(secret, will be cleared)",
     set="(secret, will be set)",
+    made="(secret, will be made and delivered to {places})",
     alarm=Direction.WIDENS,
     mark="[widens]",
     marked=frozenset({Action.CREATE, Action.UPDATE}),
@@ -65,6 +69,7 @@ DRIFT_WORDS: Final = Words(
     empty_after="(wanted: empty)",
     cleared="(secret, has a value where none is wanted)",
     set="(secret, has no value)",
+    made="(secret, is missing)",
     alarm=Direction.NARROWS,  # what the repair narrows is wider than it should be
     mark="[wider than wanted]",
     marked=frozenset({Action.UPDATE}),
@@ -166,6 +171,9 @@ def secret_words(change: Change, field: FieldChange, words: Words) -> str:
     """What becomes of a secret. Setting one where there was none narrows: until then anyone was let in."""
     if any(f"/{intent.field}" == field.pointer and intent.reference is None for intent in change.secrets):
         return words.cleared
+    for secret in change.new_secrets:
+        if pointer("secrets", secret.name) == field.pointer:
+            return words.made.format(places=escape(", ".join(map(str, secret.deliver))))
     if change.action is Action.CREATE or field.direction is Direction.NARROWS:
         return words.set
     return "(secret, differs)"

@@ -12,7 +12,7 @@ The schemas are written for editors, too. These things in them mean nothing to a
 
 from reconciler.validator.fault import Fault
 from reconciler.validator.references import hushed, secret_reference
-from reconciler.validator.schemas import Validator, read_schema, schema_path, validator
+from reconciler.validator.schemas import Validator, part_validator, read_schema, schema_path, validator
 from reconciler.validator.suggest import closest, did_you_mean
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "closest",
     "did_you_mean",
     "hushed",
+    "part_validator",
     "read_schema",
     "schema_path",
     "secret_reference",

@@ -14,9 +14,9 @@ _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault:
-    """Read ``{fromEnv: NAME}`` or ``{fromFile: PATH}``; `name` is the field's, `at` its JSON pointer.
+    """Read ``{fromEnv: NAME}``, ``{fromFile: PATH}`` or ``{generate: true}``; `name` is the field's, `at` its pointer.
 
-    The path of a file is given as it stands.
+    The path of a file is given as it stands. Deliveries of a generated one are not looked at.
     """
     match value:
         case {"fromEnv": str(variable), **others} if not others:
@@ -26,6 +26,8 @@ def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault
             return Fault(f"{at}/fromEnv", message, "secret")
         case {"fromFile": str(path), **others} if not others:
             return SecretReference(SecretSource.FILE, path)
+        case {"generate": True, **others} if others.keys() <= {"deliver"}:
+            return SecretReference(SecretSource.GENERATED)
     message = f"{name} is a secret, which cannot stand here itself"
     return Fault(at, message, "secret", f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}")
 

@@ -41,6 +41,13 @@ def validator(name: str) -> "Validator":
     return Validator(read_schema(name))
 
 
+@lru_cache(maxsize=32)
+def part_validator(name: str, part: str) -> "Validator":
+    """Give the validator of a mapping with nothing but one member, which has the name of its definition."""
+    schema = read_schema(name)
+    return Validator({"$defs": schema["$defs"], "type": "object", "properties": {part: {"$ref": f"#/$defs/{part}"}}})
+
+
 class Validator:
     """One schema, compiled."""
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.secrets import Resolver
+from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError
 from reconciler.model.secret import SecretReference, SecretSource
 
@@ -17,13 +18,13 @@ def from_file(name: str) -> SecretReference:
 
 def test_an_allowed_variable_is_read_without_its_line_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_SECRET", "s3cret\n")
-    assert Resolver(tmp_path, {"SHOP_SECRET"})(from_env("SHOP_SECRET")).reveal() == "s3cret"
+    assert Resolver(Confines(tmp_path), {"SHOP_SECRET"})(from_env("SHOP_SECRET")).reveal() == "s3cret"
 
 
 def test_a_variable_that_is_not_allowed_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "s3cret")
     with pytest.raises(ReconcilerError, match="does not allow the secret GITHUB_TOKEN") as caught:
-        Resolver(tmp_path, {"SHOP_SECRET"})(from_env("GITHUB_TOKEN"))
+        Resolver(Confines(tmp_path), {"SHOP_SECRET"})(from_env("GITHUB_TOKEN"))
     assert "secrets.allow" in caught.value.hint
 
 
@@ -35,12 +36,12 @@ def test_a_variable_without_a_value_is_named(
     if value is not None:
         monkeypatch.setenv("SHOP_SECRET", value)
     with pytest.raises(ReconcilerError, match=f"SHOP_SECRET {state}"):
-        Resolver(tmp_path, {"SHOP_SECRET"})(from_env("SHOP_SECRET"))
+        Resolver(Confines(tmp_path), {"SHOP_SECRET"})(from_env("SHOP_SECRET"))
 
 
 def test_a_file_is_read_relative_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "shop.secret").write_bytes(b"s3cret\r\n")
-    assert Resolver(tmp_path, ())(from_file("shop.secret")).reveal() == "s3cret"
+    assert Resolver(Confines(tmp_path), ())(from_file("shop.secret")).reveal() == "s3cret"
 
 
 @pytest.mark.parametrize(
@@ -63,5 +64,5 @@ def test_a_file_that_gives_no_secret_is_named(tmp_path: Path, name: str, problem
     (root / "empty").write_text("\n", encoding="utf-8")
     (root / "binary").write_bytes(b"\xff\xfes3cret")
     with pytest.raises(ReconcilerError, match=problem) as caught:
-        Resolver(root, ())(from_file(name))
+        Resolver(Confines(root), ())(from_file(name))
     assert "s3cret" not in str(caught.value)

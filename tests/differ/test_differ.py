@@ -238,7 +238,7 @@ def test_a_fingerprint_is_kept_only_under_a_key() -> None:
     (bare,) = diff(desired(want), have, KINDS, secrets)
     (keyed,) = diff(desired(want), have, KINDS, secrets, b"key")
     assert bare.secrets[0].fingerprint == ""
-    assert keyed.secrets[0].fingerprint == Secret("new").fingerprint(b"key")
+    assert keyed.secrets[0].fingerprint == Secret("new").fingerprint(b"key", f"{want.address} ClientSecret")
 
 
 def test_naming_a_secret_field_that_this_service_does_not_have_is_an_error() -> None:

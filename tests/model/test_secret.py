@@ -29,6 +29,6 @@ def test_equality_is_asked_for_by_name() -> None:
 
 
 def test_a_fingerprint_depends_on_value_and_key() -> None:
-    prints = {Secret(value).fingerprint(key) for value in ("a", "b") for key in (b"1", b"2")}
+    prints = {Secret(value).fingerprint(key, "a/b c") for value in ("a", "b") for key in (b"1", b"2")}
     assert len(prints) == 4
-    assert Secret("a").fingerprint(b"1") in prints
+    assert Secret("a").fingerprint(b"1", "a/b c") in prints

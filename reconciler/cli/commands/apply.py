@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.cli.session import Session
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Finding, Plan
-    from reconciler.remote.protocol import WriteRemote
+    from reconciler.remote.protocol import SecretRemote
 
 
 @click.command(
@@ -129,9 +129,9 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
     return planfile.read(paths[0], plan_key()), paths[1:]
 
 
-def _approved(session: "Session", remote: "WriteRemote", ack: str | None, *, ask: bool) -> "Plan":
+def _approved(session: "Session", remote: "SecretRemote", ack: str | None, *, ask: bool) -> "Plan":
     """Plan and show it; ask unless it is approved already. What a guard refuses anyway is not asked about."""
-    plan = session.plan_with(remote)
+    plan = session.plan_with(remote, demands_secrets=True)
     ask = ask and plan.has_changes and _is_acceptable(plan, ack)
     if ask or not session.common.quiet:
         tell(plan_text(PLANS["text"], plan, style_of_stderr()))
@@ -148,7 +148,7 @@ def _is_acceptable(plan: "Plan", ack: str | None) -> bool:
 
 def _carry_out(  # what apply takes, and where it is carried out
     session: "Session",
-    remote: "WriteRemote",
+    remote: "SecretRemote",
     plan: "Plan",
     objections: "Sequence[Finding]",
     ack: str | None,
@@ -169,4 +169,5 @@ def _carry_out(  # what apply takes, and where it is carried out
             objections=objections,
             acknowledged=ack,
             plan_key=session.plan_key,
+            courier=session.courier,
         )

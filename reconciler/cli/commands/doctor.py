@@ -81,13 +81,14 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
 def _tools(environment: "Environment", root: "Path") -> "Tools":
     from reconciler.cli import connect  # noqa: PLC0415  # see main
     from reconciler.cli.secrets import value_of  # noqa: PLC0415
+    from reconciler.confines import Confines  # noqa: PLC0415
     from reconciler.doctor import Tools  # noqa: PLC0415
     from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
     from reconciler.remote.reach import Network, reach  # noqa: PLC0415
 
     target = Target(environment.name, environment.marketplace, environment.limits)
     return Tools(
-        resolve=partial(value_of, root=root),
+        resolve=partial(value_of, confines=Confines(root)),
         reach=partial(reach, network=Network()),
         open=partial(connect.reader, environment, root),
         identify=partial(check_marketplace, target=target),

@@ -1,0 +1,106 @@
+"""Changes x named secrets -> the changes with the secrets that apply makes, and warnings of all else. Pure.
+
+A missing secret is made where a delivery is declared. All else (an expiry that comes near, a secret that no manifest
+lists) is reported: rotating is a command of its own, and what nobody has listed is never deleted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from reconciler.kinds import Kind
+from reconciler.model.json import ABSENT, pointer
+from reconciler.model.named_secret import (
+    LiveSecret,
+    NamedSecret,
+    SecretState,
+    Standing,
+    duration_text,
+    moment_text,
+    states,
+)
+from reconciler.model.plan import Action, Change, Direction, FieldChange
+from reconciler.model.resource import Address, DesiredState
+
+LiveSecrets: TypeAlias = Mapping[Address, Sequence[LiveSecret]]
+"""Address of a manifest -> the secrets of its live object."""
+
+_ROTATE: Final = "run reconciler secrets rotate"
+
+
+@dataclass(frozen=True, slots=True)
+class WithSecrets:
+    """The changes, and what else there is to say of secrets."""
+
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+
+
+def with_named_secrets(
+    changes: Sequence[Change], desired: DesiredState, live: LiveSecrets, kinds: Mapping[str, Kind], now: datetime
+) -> WithSecrets:
+    """Add to each change the secrets that its object lacks.
+
+    Args:
+        changes: of these manifests and this service.
+        desired: the manifests.
+        live: the secrets of every object that is there and whose manifest lists secrets.
+        kinds: by name.
+        now: the present time.
+    """
+    wanted = {one.address: one.named_secrets for one in desired.resources if one.named_secrets is not None}
+    found, warnings = [], []
+    for change in changes:
+        secrets = wanted.get(change.address)
+        if secrets is None or change.after is None:
+            found.append(change)
+            continue
+        there = live.get(change.address, ())
+        judged = states(secrets, there, now)
+        missing = [one.wanted for one in judged if one.standing is Standing.MISSING and one.wanted]
+        new = [secret for secret in missing if secret.deliver]
+        found.append(_with(change, new, is_first=not there) if new else change)
+        warnings += [f"{change.address}: {text}" for one in judged for text in _told(one)]
+        warnings += list(_crowd(change, len(there) + len(new), kinds))
+    return WithSecrets(tuple(found), tuple(warnings))
+
+
+def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Change:
+    """Where there was no secret at all, nobody needed one: from now on every login does."""
+    direction = Direction.NARROWS if is_first else Direction.NEUTRAL
+    fields = tuple(FieldChange(pointer("secrets", one.name), ABSENT, ABSENT, direction, sensitive=True) for one in new)
+    action = Action.UPDATE if change.action is Action.NO_OP else change.action
+    return replace(change, action=action, fields=change.fields + fields, new_secrets=tuple(new))
+
+
+def _told(state: SecretState) -> Iterator[str]:
+    """What is worth a warning. A moment is told as it is, not as days that are left: equal states, equal plans."""
+    secret, live, wanted = f"secret {state.name}", state.live, state.wanted
+    expiry = moment_text(live.expires) if live and live.expires else "never"
+    match state.standing:
+        case Standing.MISSING if wanted and not wanted.deliver:
+            yield f"{secret} is missing, and is not made: its manifest declares no delivery, so its value would be lost"
+        case Standing.EXPIRING if wanted:
+            overlap = duration_text(wanted.overlap)
+            yield f"{secret} expires at {expiry}, which is within its overlap of {overlap}: {_ROTATE}"
+        case Standing.EXPIRED:
+            yield f"{secret} has expired at {expiry}: {_ROTATE}"
+        case Standing.OFF_POLICY if wanted:
+            yield f"{secret} expires {expiry}, and its manifest wants: {wanted.policy}: {_ROTATE}"
+        case Standing.UNPROVEN:
+            yield f"{secret} was made and never proven to be delivered, by a rotation that did not end: {_ROTATE}"
+        case Standing.SUPERSEDED:
+            yield f"{secret} is there twice, by a rotation that did not end: {_ROTATE}"
+        case Standing.OVER:
+            yield f"{secret}: a retired one has expired at {expiry} and can be deleted: {_ROTATE}"
+        case Standing.UNKNOWN if live:
+            yield f"secret {live.name} (id {live.id}) is in no manifest"
+        case _:
+            return
+
+
+def _crowd(change: Change, count: int, kinds: Mapping[str, Kind]) -> Iterator[str]:
+    named = kinds[change.address.kind].named_secrets
+    if named and count > named.limit:
+        yield f"{change.address}: there would be {count} secrets, and the service keeps {named.limit} at most"

@@ -1,0 +1,265 @@
+"""Named secrets of an object: what a manifest asks for, what the service has, and how the one stands to the other.
+
+The service keeps several secrets beside an object, each with a name and perhaps an expiry, and shows a value once, when
+it makes it. So whether a value was ever delivered cannot be read from it. Two endings of the name say it instead: a
+secret has the ending `UNPROVEN` until its value was delivered and has opened a login, and `RETIRED` once another one
+has taken its place. Whoever is interrupted anywhere finds in the service how far it had come.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from reconciler.model.delivery import Delivery, delivery_entry, delivery_of
+from reconciler.model.json import Json
+
+UNPROVEN: Final = ".unproven"
+RETIRED: Final = ".retired"
+DEFAULT_OVERLAP: Final = timedelta(days=7)
+
+_UNITS: Final = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_STAMP: Final = re.compile(r"-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]+")
+_STAMP_FORMAT: Final = "%Y%m%dT%H%M%SZ"
+
+
+def duration_of(value: str | int) -> timedelta:
+    """Read ``90d``, ``12h``, ``30m``, ``2w`` or ``0``, which may be a number."""
+    text = str(value)
+    return timedelta() if text == "0" else int(text[:-1]) * _UNITS[text[-1]]
+
+
+def duration_text(duration: timedelta) -> str:
+    """Write a duration in the largest unit of days or less that it is a whole number of."""
+    if not duration:
+        return "0"
+    unit = next(unit for unit in "dhm" if not duration % _UNITS[unit])
+    return f"{duration // _UNITS[unit]}{unit}"
+
+
+def moment_text(moment: datetime) -> str:
+    """UTC, ISO 8601, whole seconds, with a Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment_of(text: str) -> datetime:
+    """Read a date or an ISO 8601 date-time; without an offset it is UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSecret:
+    """One entry of a manifest's ``secrets``."""
+
+    name: str
+    expires: datetime | None = None
+    max_age: timedelta | None = None
+    """A new one expires so long after it was made. Neither this nor `expires`: it does not expire."""
+    overlap: timedelta = DEFAULT_OVERLAP
+    """How long the old one stays valid beside a new one; also how long before its expiry one counts as expiring."""
+    deliver: tuple[Delivery, ...] = ()
+
+    def expiry(self, now: datetime) -> datetime | None:
+        """When one that is made now is to expire."""
+        return self.expires or (now + self.max_age if self.max_age is not None else None)
+
+    @property
+    def policy(self) -> str:
+        """What the manifest demands, in words."""
+        age = f"max age {duration_text(self.max_age)}" if self.max_age is not None else ""
+        expiry = f"expires {moment_text(self.expires)}" if self.expires else ""
+        return f"{age or expiry or 'no expiry'}, overlap {duration_text(self.overlap)}"
+
+
+def secret_of(entry: Mapping[str, Any]) -> NamedSecret:
+    """Read one entry of ``secrets`` that fits the schema, its paths as they stand.
+
+    Raises:
+        ValueError: `expires` is no date.
+    """
+    return NamedSecret(
+        entry["name"],
+        moment_of(entry["expires"]) if "expires" in entry else None,
+        duration_of(entry["maxAge"]) if "maxAge" in entry else None,
+        duration_of(entry["overlap"]) if "overlap" in entry else DEFAULT_OVERLAP,
+        tuple(delivery_of(each) for each in entry.get("deliver", ())),
+    )
+
+
+def secret_entry(secret: NamedSecret) -> dict[str, Json]:
+    """Write one entry of ``secrets``: `secret_of` reads it."""
+    expiry: dict[str, Json] = {"expires": moment_text(secret.expires)} if secret.expires else {}
+    age: dict[str, Json] = {"maxAge": duration_text(secret.max_age)} if secret.max_age is not None else {}
+    deliver = [delivery_entry(delivery) for delivery in secret.deliver]
+    overlap = {"overlap": duration_text(secret.overlap)}
+    return {"name": secret.name, **expiry, **age, **overlap, **({"deliver": deliver} if deliver else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSecret:
+    """One secret as the service lists it: without its value."""
+
+    id: str
+    name: str
+    expires: datetime | None = None
+
+    @property
+    def made_at(self) -> datetime | None:
+        """When it was made, which only an id of ours tells."""
+        stamp = _STAMP.search(self.id)
+        try:
+            return datetime.strptime(stamp[1], _STAMP_FORMAT).replace(tzinfo=UTC) if stamp else None
+        except ValueError:
+            return None
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it opens nothing any more."""
+        return self.expires is not None and self.expires <= now
+
+
+def new_id(name: str, live: Iterable[LiveSecret], now: datetime, salt: str) -> str:
+    """An id that tells when the secret was made; later than any there is, even where clocks differ or stand still.
+
+    Args:
+        name: the secret's.
+        live: all secrets of the object.
+        now: the present time.
+        salt: a few hexadecimal digits that nobody else draws.
+    """
+    known = [one.made_at for one in live if one.made_at]
+    moment = max([now.replace(microsecond=0), *(made_at + timedelta(seconds=1) for made_at in known)])
+    word = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+    return f"{word}-{moment.strftime(_STAMP_FORMAT)}-{salt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The live secrets that belong to one name, told apart by how far they have come."""
+
+    current: LiveSecret | None = None
+    """The one in use: delivered and proven, or made by somebody else under this very name."""
+    superseded: tuple[LiveSecret, ...] = ()
+    """Older ones that were not retired yet."""
+    pending: tuple[LiveSecret, ...] = ()
+    """Made, and not known to be delivered; newer than the current one."""
+    stale: tuple[LiveSecret, ...] = ()
+    """The same, but older than the current one, so that nobody has use for them."""
+    retired: tuple[LiveSecret, ...] = ()
+
+    @property
+    def members(self) -> tuple[LiveSecret, ...]:
+        """All of them."""
+        return (*([self.current] if self.current else []), *self.superseded, *self.pending, *self.stale, *self.retired)
+
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def family(name: str, live: Sequence[LiveSecret]) -> Family:
+    """Part the live secrets of one name. One whose age is not known counts as older than any that was made by us."""
+    by_age = sorted(live, key=lambda one: (one.made_at or _NEVER, one.id), reverse=True)
+    plain = [one for one in by_age if one.name == name]
+    current = plain[0] if plain else None
+    unproven = [one for one in by_age if one.name == name + UNPROVEN]
+    since = current.made_at if current else None
+    stale = [one for one in unproven if since and one.made_at and one.made_at < since]
+    return Family(
+        current,
+        tuple(plain[1:]),
+        tuple(one for one in unproven if one not in stale),
+        tuple(stale),
+        tuple(one for one in by_age if one.name == name + RETIRED),
+    )
+
+
+class Standing(StrEnum):
+    """How one secret stands to what the manifest asks for."""
+
+    IN_STEP = "in-step"
+    UNMANAGED = "unmanaged"
+    """The manifest says nothing of secrets."""
+    OVERLAP = "overlap"
+    """Retired, and valid for a while yet, so that nobody is locked out."""
+    MISSING = "missing"
+    EXPIRING = "expiring"
+    """It expires within the overlap."""
+    EXPIRED = "expired"
+    OFF_POLICY = "off-policy"
+    """It expires later than the manifest allows, or never."""
+    UNPROVEN = "unproven"
+    """Made, but never proven to be delivered: a rotation was interrupted."""
+    SUPERSEDED = "superseded"
+    """There is a newer one of this name, and it was not retired: a rotation was interrupted."""
+    OVER = "over"
+    """Retired and expired: to be deleted."""
+    UNKNOWN = "unknown"
+    """Its name is in no manifest that lists secrets."""
+    DIFFERS = "differs"
+    """The legacy field has another value than its reference."""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether somebody, or a run of ours, has something to do."""
+        return self not in {Standing.IN_STEP, Standing.UNMANAGED, Standing.OVERLAP}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """How one secret of one resource stands."""
+
+    name: str
+    standing: Standing
+    live: LiveSecret | None = None
+    wanted: NamedSecret | None = None
+    note: str = ""
+    """What to say of it beyond its standing."""
+
+
+def states(wanted: Sequence[NamedSecret] | None, live: Sequence[LiveSecret], now: datetime) -> tuple[SecretState, ...]:
+    """Judge every secret that is wanted or there. None: the manifest says nothing of secrets."""
+    if wanted is None:
+        return tuple(SecretState(one.name, Standing.UNMANAGED, one) for one in sorted(live, key=_by_name))
+    found: list[SecretState] = []
+    claimed: set[str] = set()
+    for secret in wanted:
+        relatives = family(secret.name, live)
+        claimed |= {one.id for one in relatives.members}
+        found += _of_family(secret, relatives, now)
+    strangers = [one for one in sorted(live, key=_by_name) if one.id not in claimed]
+    return (*found, *(SecretState(one.name, Standing.UNKNOWN, one) for one in strangers))
+
+
+def _by_name(one: LiveSecret) -> tuple[str, str]:
+    return one.name, one.id
+
+
+def _of_family(secret: NamedSecret, relatives: Family, now: datetime) -> list[SecretState]:
+    current = relatives.current
+    standing = _of_current(secret, current, now) if current else Standing.MISSING
+    return [
+        SecretState(secret.name, standing, current, secret),
+        *(SecretState(secret.name, Standing.SUPERSEDED, one, secret) for one in relatives.superseded),
+        *(SecretState(secret.name, Standing.UNPROVEN, one, secret) for one in (*relatives.pending, *relatives.stale)),
+        *(
+            SecretState(secret.name, Standing.OVER if one.is_over(now) else Standing.OVERLAP, one, secret)
+            for one in relatives.retired
+        ),
+    ]
+
+
+def _of_current(secret: NamedSecret, current: LiveSecret, now: datetime) -> Standing:
+    if current.is_over(now):
+        return Standing.EXPIRED
+    if current.expires is not None and current.expires <= now + secret.overlap:
+        return Standing.EXPIRING
+    latest = secret.expiry(now)
+    if latest is not None and (current.expires is None or current.expires > latest):
+        return Standing.OFF_POLICY
+    return Standing.IN_STEP

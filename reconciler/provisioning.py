@@ -1,0 +1,168 @@
+"""References and named secrets -> values, for the length of one run: what plan and apply do with secret values.
+
+A plan looks up what its references stand for only to compare it with what the service shows, and goes on where that is
+not possible on this machine. An apply looks up everything it sets before its first write. What is generated is
+delivered before it is set: a crash between the two leaves a value that opens nothing, never a lock whose key is lost.
+"""
+
+import secrets as lottery
+import string
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from reconciler import reader, rotation
+from reconciler.delivery import Courier, Parcel
+from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
+from reconciler.kinds import Kind
+from reconciler.model.named_secret import LiveSecret
+from reconciler.model.plan import Change, Plan, SecretIntent
+from reconciler.model.resource import Address, DesiredState
+from reconciler.model.secret import Secret, SecretReference
+from reconciler.remote.protocol import ReadRemote, SecretRemote
+
+GENERATED_LENGTH: Final = 60
+"""Letters and digits of a generated secret: what Sitecore's own tools make; the service documents no least length."""
+_ALPHABET: Final = string.ascii_letters + string.digits
+
+Resolve: TypeAlias = Callable[[SecretReference], Secret]
+"""Gives the value that a reference stands for, or raises a `ReconcilerError` that names the reference."""
+Values: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the references of some manifests stand for."""
+
+    values: Values
+    unread: tuple[str, ...] = ()
+    """One text for each that gives nothing on this machine."""
+
+    def demand(self) -> None:
+        """Refuse to go on without any of them.
+
+        Raises:
+            SecretMissing: with all that are missing.
+        """
+        if self.unread:
+            raise SecretMissing("; ".join(self.unread))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a plan says of those that it could not compare."""
+        return tuple(f"{text}; the live secret was not compared with it" for text in self.unread)
+
+
+def look_up(desired: DesiredState, resolve: Resolve) -> Known:
+    """Look up every reference that stands for a value now; a generated one does not."""
+    values, unread = {}, []
+    for resource in desired.resources:
+        for name, reference in resource.secrets.items():
+            if reference and not reference.is_generated:
+                try:
+                    values[resource.address, name] = resolve(reference)
+                except SecretMissing as missing:
+                    unread.append(f"{resource.address}: {missing}")
+    return Known(values, tuple(unread))
+
+
+def live_secrets(
+    desired: DesiredState, changes: Iterable[Change], kinds: Mapping[str, Kind], remote: ReadRemote
+) -> dict[Address, tuple[LiveSecret, ...]]:
+    """Read the named secrets of every object that is there and whose manifest lists secrets.
+
+    Raises:
+        RemoteError: a read failed.
+    """
+    listed = {one.address for one in desired.resources if one.named_secrets is not None}
+    found: dict[Address, tuple[LiveSecret, ...]] = {}
+    for kind in kinds.values():
+        there = {
+            change.address: change.id
+            for change in changes
+            if change.address in listed and change.address.kind == kind.name and change.before is not None and change.id
+        }
+        found |= zip(there, reader.read_secrets(remote, kind, list(there.values())), strict=True)
+    return found
+
+
+def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Courier | None) -> Values:
+    """Look up what a plan sets, make and deliver what it generates. Called before the first write.
+
+    Raises:
+        SecretMissing: with all that cannot be read on this machine.
+        PlanRefused: a secret has another value than when the plan was made.
+        ReconcilerError: a delivery cannot be made.
+    """
+    intents = [(change, intent) for change in plan.changes for intent in change.secrets if intent.reference]
+    values, unread = {}, []
+    for change, intent in intents:
+        if intent.reference and not intent.reference.is_generated:
+            try:
+                values[change.address, intent.field] = _planned(
+                    change.address, intent, resolve(intent.reference), plan_key
+                )
+            except SecretMissing as missing:
+                unread.append(f"{change.address}: {missing}")
+    Known(values, tuple(unread)).demand()
+    for change in plan.changes:
+        for secret in change.new_secrets:
+            _needed(courier).check(secret.deliver)
+    for change, intent in intents:
+        if intent.reference and intent.reference.is_generated:
+            values[change.address, intent.field] = _generated(change, intent, _needed(courier))
+    return values
+
+
+def _planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> Secret:
+    about = f"{address} {intent.field}"
+    if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
+        message = f"{intent.reference} of {address} has another value than when the plan was made"
+        raise PlanRefused("secret", message)
+    return secret
+
+
+def _generated(change: Change, intent: SecretIntent, courier: Courier) -> Secret:
+    deliveries = intent.reference.deliver if intent.reference else ()
+    secret = Secret("".join(lottery.choice(_ALPHABET) for _ in range(GENERATED_LENGTH)))
+    courier.check(deliveries)
+    for delivery in deliveries:
+        courier.deliver(Parcel(change.address, change.id or "", intent.field, secret), delivery)
+    return secret
+
+
+def _needed(courier: Courier | None) -> Courier:
+    if courier is None:
+        raise ReconcilerError("the plan makes new secrets, and this run can deliver none")
+    return courier
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Makes the secrets that an object lacks, once the object is there."""
+
+    kinds: Mapping[str, Kind]
+    remote: SecretRemote
+    courier: Courier | None
+    record: rotation.Record = field(default=lambda _event, _facts: None)
+
+    def __call__(self, change: Change, object_id: str) -> None:
+        """Make and deliver all that the change names; one that has appeared since it was planned stays.
+
+        Raises:
+            ReconcilerError: one was not made, not delivered, or opens no login.
+        """
+        kind = self.kinds[change.address.kind]
+        tools = rotation.Tools(self.remote, _needed(self.courier), _utc_now, self.record)
+        for wanted in change.new_secrets:
+            (live,) = reader.read_secrets(self.remote, kind, [object_id])
+            subject = rotation.Subject(change.address, object_id, wanted, live, kind)
+            done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), only_if_missing=True), tools)
+            if done.error:
+                raise done.error
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
