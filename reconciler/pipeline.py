@@ -21,6 +21,7 @@ from reconciler.delivery import Courier
 from reconciler.errors import GuardRefusal, WrongMarketplace
 from reconciler.kinds import KINDS
 from reconciler.model.adoption import Adoption
+from reconciler.model.freeze import Window
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
@@ -49,8 +50,10 @@ class Target:
     """Whether a secret that cannot be read here is an error; else it is not compared, and the plan says so."""
     selection: Selection = field(default_factory=Selection)
     """What a plan is restricted to; all manifests are loaded and matched all the same."""
+    freeze: tuple[Window, ...] = ()
+    """When nothing is applied."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """The moment by which expiries are judged."""
+    """The moment by which expiries and freeze windows are judged."""
 
 
 def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Plan:
@@ -77,7 +80,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     return Plan(
         changes=selected.changes,
         binding=_binding(desired, remote, target, marketplace),
-        guards=(*guard.check(selected.whole, _context(desired, remote, target)), *checked.findings),
+        guards=(*guard.check(selected.whole, _context(desired, remote, target, target.now)), *checked.findings),
         warnings=(
             *selected.warnings,
             *secrets.warnings,
@@ -131,9 +134,9 @@ def check_saved(
     """Refuse a saved plan that was made for something else than what is here now.
 
     Returns:
-        What the guards object to now and the plan does not say: limits were lowered since, another client is logged
-        in, findings were taken out, or something that it refers to went away. A plan of a part lacks what some guards
-        must see; those have judged it when it was made.
+        What the guards object to now and the plan does not say, for `apply`: limits were lowered since, another client
+        is logged in, a freeze window holds, findings were taken out, or something that it refers to went away. A plan
+        of a part lacks what some guards must see; those have judged it when it was made.
 
     Raises:
         WrongMarketplace: as `plan` does.
@@ -141,9 +144,9 @@ def check_saved(
     """
     marketplace = check_marketplace(remote, target)
     planfile.check_binding(saved, _binding(desired, remote, target, marketplace), now)
-    known = set(map(_objection, saved.guards))
+    known = {_objection(finding) for finding in saved.guards if finding.rule not in guard.TIMED}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
-    found = [*guard.check(saved.changes, _context(desired, remote, target))]
+    found = [*guard.check(saved.changes, _context(desired, remote, target, now))]
     found += references.check(saved.changes, desired, KINDS, remote).findings
     return tuple(one for one in found if _objection(one) not in known and one.rule not in partial)
 
@@ -160,7 +163,7 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     resolve: Resolve,
     controls: applier.Controls,
     *,
-    objections: Sequence[Finding] = (),
+    objections: Sequence[Finding] | None = None,
     acknowledged: str | None = None,
     plan_key: bytes | None = None,
     courier: Courier | None = None,
@@ -172,7 +175,8 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
         remote: what it was made for.
         resolve: asked for every secret that the plan sets, before the first write.
         controls: how the run is watched and stopped.
-        objections: what guards object to besides the findings of the plan; see `check_saved`.
+        objections: what `check_saved` or `frozen` gave. The findings of the plan hold besides, but for those that judge
+            the hour at which it was made; None: those hold, too.
         acknowledged: the first digits of the digest of the plan whose findings the user accepts.
         plan_key: what the plan's fingerprints were keyed with.
         courier: puts new secrets where their manifests want them; None: a plan that makes any is refused.
@@ -182,7 +186,7 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
         SecretMissing: a secret cannot be read here; nothing was written.
         PlanRefused: a secret has another value than when the plan was made; nothing was written.
     """
-    _check_guards(plan, (*plan.guards, *objections), acknowledged)
+    _check_guards(plan, _standing(plan, objections), acknowledged)
     secrets = provisioning.prepare(plan, resolve, plan_key, courier)
     return applier.apply(plan, remote, KINDS, secrets, controls, provisioning.Provider(KINDS, remote, courier))
 
@@ -190,6 +194,17 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
 def acknowledgement(plan: Plan) -> str:
     """What ``--ack`` must be given to accept the findings of this plan: it fits no other."""
     return planfile.plan_digest(plan)[:ACKNOWLEDGEMENT_DIGITS]
+
+
+def frozen(plan: Plan, target: Target) -> tuple[Finding, ...]:
+    """What the freeze windows say at the target's moment: somebody may have thought about the plan for long."""
+    return tuple(guard.freeze(plan.changes, target.freeze, target.now))
+
+
+def _standing(plan: Plan, objections: Sequence[Finding] | None) -> tuple[Finding, ...]:
+    if objections is None:
+        return plan.guards
+    return (*(finding for finding in plan.guards if finding.rule not in guard.TIMED), *objections)
 
 
 def _check_guards(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) -> None:
@@ -209,10 +224,10 @@ def _way_out(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) 
     return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
 
 
-def _context(desired: DesiredState, remote: ReadRemote, target: Target) -> guard.Context:
+def _context(desired: DesiredState, remote: ReadRemote, target: Target, now: datetime) -> guard.Context:
     """What the guards know besides the changes."""
     known_ids = frozenset(resource.id.casefold() for resource in desired.resources if resource.id)
-    return guard.Context(target.limits, remote.access(), known_ids)
+    return guard.Context(target.limits, remote.access(), known_ids, target.freeze, now)
 
 
 def _binding(desired: DesiredState, remote: ReadRemote, target: Target, marketplace: str) -> Binding:

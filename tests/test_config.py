@@ -1,6 +1,7 @@
 """reconciler.yaml: what is read of it, and what is refused, in which words and where."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +17,7 @@ from reconciler.config import (
     select_environment,
 )
 from reconciler.errors import InputError, UsageError
+from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Limits
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.validator import read_schema
@@ -71,7 +73,8 @@ environments:
     values: {{domain: shop.example, token: {{minutes: 60}}}}
     secrets: {{allow: [STOREFRONT_SECRET], folders: [/run/secrets, ../keys]}}
     ids: {{storefront: E5A05785-CAFF}}
-    limits: {{changes: 20, changesPercent: 12.5, deletes: null}}
+    limits: {{changes: 20, changesPercent: 12.5, deletes: null, widens: 0}}
+    freeze: [{{days: [sat, fri], from: "22:00", to: "06:30", timezone: Europe/Berlin, reason: quiet}}]
     concurrency: 16
 """,
         )
@@ -101,7 +104,8 @@ environments:
                 secret_folders=(Path("/run/secrets"), tmp_path.parent / "keys"),
                 own_credentials=own,
                 ids={"storefront": "E5A05785-CAFF"},
-                limits=Limits(changes=20, changes_percent=12.5, deletes=None),
+                limits=Limits(changes=20, changes_percent=12.5, deletes=None, widens=0),
+                freeze=(Window(Weekly(frozenset({4, 5}), 22 * 60, 6 * 60 + 30), ZoneInfo("Europe/Berlin"), "quiet"),),
                 concurrency=16,
             ),
         },

@@ -1,5 +1,7 @@
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -7,6 +9,7 @@ from reconciler.differ import diff
 from reconciler.guard import Context, check
 from reconciler.kinds import KINDS
 from reconciler.model.access import Access
+from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Change, Limits
 from reconciler.model.resource import DesiredResource, FieldsPolicy, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
@@ -190,3 +193,23 @@ def test_a_rename_is_a_harm_only_where_nothing_but_the_name_binds_the_client() -
 
 def test_other_clients_may_be_changed_in_all_these_ways() -> None:
     assert rules(plan(manifest("tool", Active=False), bodies=[TOOL, SELLER]), own="another") == []
+
+
+# --------------------------------------------------------------------------------------------------------------- freeze
+
+
+def test_a_window_that_holds_is_named_with_the_next_opening() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    windows = (
+        Window(Weekly(frozenset({4}), 960, 1440), zone, "nobody is there"),
+        Window(Weekly(frozenset({5, 6}), 0, 1440), zone),
+    )
+    changes = plan(manifest("a", Active=False), bodies=[body("a", "a"), SELLER])
+    friday = datetime(2026, 10, 23, 20, tzinfo=UTC)
+    (finding,) = check(changes, Context(NO_LIMITS, Access(OWN), freeze=windows, now=friday))
+    assert finding.message == (
+        "nothing is applied to this environment now: nobody is there (fri 16:00-24:00 Europe/Berlin); "
+        "the next opening is 2026-10-26 00:00 Europe/Berlin (2026-10-25T23:00Z)"
+    )
+    thursday = friday - timedelta(days=1)
+    assert check(changes, Context(NO_LIMITS, Access(OWN), freeze=windows, now=thursday)) == ()

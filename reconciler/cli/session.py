@@ -129,6 +129,7 @@ class Session:
             plan_key=self.plan_key,
             demands_secrets=demands_secrets,
             selection=self.selection,
+            freeze=self.environment.freeze,
         )
 
     def with_contents(self, contents: Mapping[str, bytes]) -> Self:
@@ -153,6 +154,10 @@ class Session:
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
         return pipeline.check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
+
+    def frozen(self, plan: Plan) -> tuple[Finding, ...]:
+        """What the freeze windows say at this moment."""
+        return pipeline.frozen(plan, self.target())
 
     def writer(self) -> AbstractContextManager[SecretRemote]:
         """Open a connection that writes."""

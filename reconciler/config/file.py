@@ -7,11 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from reconciler.config.freeze import window
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment, Profile
+from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.secret import PLAN_KEY_VARIABLE, SecretReference, SecretSource
@@ -120,6 +131,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _window(value: Json) -> Window:
+    assert isinstance(value, Mapping)  # noqa: S101  # it has passed the schema
+    found = window(value)
+    if isinstance(found, Window):
+        return found
+    _refuse(*found)
+
+
+_Window: TypeAlias = Annotated[InstanceOf[Window], BeforeValidator(_window)]
 _Reference: TypeAlias = Annotated[SecretReference, BeforeValidator(_reference)]
 _Text: TypeAlias = Annotated[str | SecretReference, BeforeValidator(_reference)]
 
@@ -194,6 +214,7 @@ class _EnvironmentPart(_Part):
     concurrency: int = Field(default=8, ge=1, le=64)
     rules: dict[str, Level] = {}
     overlays: list[str] = []
+    freeze: list[_Window] = []
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -258,6 +279,7 @@ class _EnvironmentPart(_Part):
             self.concurrency,
             {**rules, **self.rules},
             tuple(_below(folder, each) for each in self.overlays),
+            tuple(self.freeze),
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Limits
 from reconciler.model.secret import SecretReference
@@ -81,6 +82,8 @@ class Environment:
     """How strictly rules are taken, as far as the configuration says."""
     overlays: tuple[Path, ...] = ()
     """Files and directories with parts of manifests that hold here only; absolute."""
+    freeze: tuple[Window, ...] = ()
+    """When nothing is applied here."""
 
 
 @dataclass(frozen=True, slots=True)

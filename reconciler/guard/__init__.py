@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.guard.context import Context, Guard
+from reconciler.guard.freeze import freeze, frozen
 from reconciler.guard.keeping import last_full_access, last_seller_client, protected
 from reconciler.guard.limits import limit_changes, limit_changes_percent, limit_deletes, limit_widens
 from reconciler.guard.own_client import own_client
 from reconciler.model.plan import Change, Finding
 
-__all__ = ["GUARDS", "NEED_THE_WHOLE", "Context", "check"]
+__all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]
 
 GUARDS: Final[tuple[Guard, ...]] = (
     limit_changes,
@@ -24,10 +25,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     last_seller_client,
     last_full_access,
     own_client,
+    frozen,
 )
 
 NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent", "last-seller-client", "last-full-access"})
 """Rules that can only judge a plan of the whole marketplace."""
+
+TIMED: Final = frozenset({"freeze"})
+"""Rules that judge the hour: what they said when a plan was made means nothing when it is applied."""
 
 
 def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:

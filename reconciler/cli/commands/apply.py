@@ -89,6 +89,7 @@ def command(  # noqa: PLR0913  # one for each option
     with session.writer() as remote:
         objections = session.check(saved, remote) if saved else ()
         plan = saved or _approved(session, remote, ack, ask=not auto_approve)
+        objections = objections if saved else session.frozen(plan)
         result = _carry_out(session, remote, plan, objections, ack, keep_going=keep_going)
     if receipt:
         _keep_receipt(receipt, session, plan, result)
