@@ -50,12 +50,12 @@ def only(result: ApplyResult) -> Outcome:
     return outcome
 
 
-def test_a_change_costs_one_read_and_one_put_and_nothing_else_is_written(two: Shop) -> None:
+def test_a_change_costs_one_read_one_put_and_a_last_look_and_nothing_else_is_written(two: Shop) -> None:
     plan = two.plan(desired(manifest("a", Active=False), manifest("b")))
     two.forget()
     result = two.apply(plan)
     made = [f"{entry['method']} {entry['path']}" for entry in two.requests() if "oauth" not in entry["path"]]
-    assert made == [f"GET /v1/apiclients/{A}", f"PUT /v1/apiclients/{A}"]
+    assert made == [f"GET /v1/apiclients/{A}", f"PUT /v1/apiclients/{A}", f"GET /v1/apiclients/{A}"]
     assert (statuses(result), result.unchanged) == ([Status.APPLIED], 1)
 
 

@@ -34,10 +34,13 @@ class Outcome:
     uncertain: bool = False
     """Not applied as far as we know, and may have been written all the same: the answer to a write was lost."""
 
+    restored: bool = False
+    """It was written, and the body of before was put back."""
+
     @property
     def may_be_written(self) -> bool:
-        """Whether the service may hold something new."""
-        return self.uncertain or self.status in {Status.APPLIED, Status.NOT_CONVERGED}
+        """Whether something may have been written to the service."""
+        return self.uncertain or self.restored or self.status in {Status.APPLIED, Status.NOT_CONVERGED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class ApplyResult:
     def count(self, status: Status) -> int:
         """How many changes ended so."""
         return sum(outcome.status is status for outcome in self.outcomes)
+
+    @property
+    def planned(self) -> int:
+        """How many resources the plan was about; the sum of all statuses and of `unchanged`."""
+        return len(self.outcomes) + self.unchanged
 
     @property
     def is_complete(self) -> bool:

@@ -202,12 +202,24 @@ class TokenSource:
             if self._token is token:
                 self._token = None
 
+    def renew(self) -> None:
+        """Log in anew, and use that token from now on.
+
+        Raises:
+            RemoteError: the login failed; the token that there was is used on, as long as it is good.
+        """
+        with self._lock:
+            self._token = self._granted()
+
     def _renewed(self) -> Secret:
-        asked_at = self._clock()
         try:
-            grant = self._login()
+            return self._granted()
         except AccessDenied as refusal:
             self._refusal = refusal
             raise
+
+    def _granted(self) -> Secret:
+        asked_at = self._clock()
+        grant = self._login()
         self._renew_at = asked_at + grant.life - min(EARLY_SECONDS, EARLY_SHARE * grant.life)
         return grant.token

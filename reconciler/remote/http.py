@@ -221,6 +221,10 @@ class WriteClient(ReadClient):
         """Try to log in through a client with one of its secrets; the token is forgotten."""
         return prove(self._exchange.try_login, client_id, secret)
 
+    def prove_login(self) -> None:
+        """Log in anew, and use the new token from now on; where that fails, the old one stays."""
+        self._exchange.tokens.renew()
+
 
 Client = TypeVar("Client", bound=ReadClient)
 

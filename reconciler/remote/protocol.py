@@ -86,6 +86,14 @@ class WriteRemote(ReadRemote, Protocol):
         """Delete one object."""
         ...
 
+    def prove_login(self) -> None:
+        """Log in anew, and use the new token from now on.
+
+        Raises:
+            RemoteError: the login failed; the token that there was is used on, as long as it is good.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:

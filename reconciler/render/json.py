@@ -24,14 +24,14 @@ FORMAT_VERSION: Final = "1.0"
 
 
 def result(result: ApplyResult, _style: Style) -> str:
-    """What became of a plan; the numbers of `summary` other than `planned` and `unchanged` add up to `planned`."""
+    """What became of a plan; the numbers of `summary` other than `planned` add up to `planned`."""
     counts: dict[str, Json] = {status.value.replace("-", "_"): result.count(status) for status in Status}
     return _text(
         {
             "format_version": FORMAT_VERSION,
             "complete": result.is_complete,
             "interrupted": result.interrupted,
-            "summary": {"planned": len(result.outcomes), **counts, "unchanged": result.unchanged},
+            "summary": {"planned": result.planned, **counts, "unchanged": result.unchanged},
             "outcomes": [_outcome(outcome) for outcome in result.outcomes],
         }
     )

@@ -206,10 +206,9 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
         return
     count = result.count
     yield (
-        f"{style.paint(Tone.STRONG, 'Apply:')} {_number(len(result.outcomes), 'change', 'changes')} planned: "
-        f"{count(Status.APPLIED)} applied, {count(Status.NOT_CONVERGED)} not converged, "
-        f"{count(Status.FAILED)} failed, {count(Status.SKIPPED)} skipped, {count(Status.CONFLICT)} in conflict; "
-        f"{result.unchanged} in step before."
+        f"{style.paint(Tone.STRONG, 'Apply:')} {_number(result.planned, 'resource', 'resources')} planned: "
+        f"{count(Status.APPLIED)} applied, {result.unchanged} unchanged, {count(Status.NOT_CONVERGED)} not converged, "
+        f"{count(Status.FAILED)} failed, {count(Status.SKIPPED)} skipped, {count(Status.CONFLICT)} in conflict."
     )
     if result.interrupted:
         yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")

@@ -38,7 +38,7 @@ def test_an_approved_apply_shows_its_plan_on_stderr_and_its_result_on_stdout(pro
     assert done.code == 0
     assert "Plan: 0 to create, 1 to update" in done.err
     assert done.err.endswith(f"applied        update ApiClient/front (id {FRONT})\n")
-    assert "Apply: 1 change planned: 1 applied" in done.out
+    assert "Apply: 1 resource planned: 1 applied" in done.out
     assert (project.writes(), live(project)["Active"]) == (["PUT"], False)
 
 
@@ -285,7 +285,7 @@ def test_a_signal_finishes_what_has_begun_and_exits_with_130(
     listen(monkeypatch, number)
     done = run("apply", "--auto-approve")
     assert done.code == 130
-    assert "1 applied, 0 not converged, 0 failed, 1 skipped" in done.out
+    assert "1 applied, 0 unchanged, 0 not converged, 0 failed, 1 skipped" in done.out
     assert "Interrupted: 1 change was not started" in done.out
     assert project.writes() == ["PUT"]
 

@@ -102,7 +102,7 @@ def test_the_embedded_emulator_keeps_its_data_between_commands(
 def test_a_whole_run_against_the_embedded_emulator(local: Path) -> None:
     done = reconciler("apply", "--auto-approve", folder=local)
     assert done.returncode == 0
-    assert "Apply: 1 change planned: 1 applied" in done.stdout
+    assert "Apply: 1 resource planned: 1 applied" in done.stdout
     assert "Plan: 0 to create, 1 to update" in done.stderr
 
 

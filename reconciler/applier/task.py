@@ -1,22 +1,19 @@
-"""Plan x remote -> outcomes. Computes nothing: what the plan shows is what is sent.
+"""One change -> its outcome: read the object, write it, and know whether it was written.
 
-Each object is read again just before its write. If it is no longer what the plan saw, that change is a conflict and is
-not written. The only thing that the wire body has beyond `Change.after` are secret values: those that the live object
-shows are carried over, so that a PUT cannot erase them, and those that the plan names are put in.
+The only thing that the wire body has beyond `Change.after` are secret values: those that the live object shows are
+carried over, so that a PUT cannot erase them, and those that the plan names are put in.
 
 A write whose answer is lost is settled by reading: it counts as applied when the object is there as sent, and is sent
 again only when the object is there as before. A write that was turned away (429, no connection) is sent again only
 after such a look, too: somebody may have changed the object while we waited.
 """
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from reconciler.errors import (
@@ -31,11 +28,12 @@ from reconciler.errors import (
 )
 from reconciler.kinds import Kind
 from reconciler.model.json import ABSENT, Body, pointer, same
-from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, AssignmentChange, Change, FieldChange, Plan
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Action, AssignmentChange, Change, FieldChange
+from reconciler.model.record import Ending, Recorder, Step, Write
 from reconciler.model.resource import Address, LiveResource
 from reconciler.model.secret import Secret
-from reconciler.remote.protocol import WriteRemote
+from reconciler.remote.protocol import WireBody, WriteRemote
 
 _TRIES: Final = 3
 """How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""
@@ -46,75 +44,13 @@ Provide: TypeAlias = Callable[[Change, str], None]
 """Makes and delivers the new secrets of one change, whose object has this id; raises a `ReconcilerError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """How a run is watched and stopped."""
-
-    concurrency: int = 8
-    keep_going: bool = False
-    """Go on with other changes after one has failed."""
-    on_outcome: Callable[[Outcome], None] = lambda _outcome: None
-    """Called once per change as it ends, from one thread at a time."""
-    should_stop: Callable[[], bool] = lambda: False
-    """Asked before each change: True starts no more of them."""
-
-
-def apply(
-    plan: Plan,
-    remote: WriteRemote,
-    kinds: Mapping[str, Kind],
-    secrets: Secrets,
-    controls: Controls,
-    provide: Provide,
-) -> ApplyResult:
-    """Carry out every change of the plan that writes; deletions come last. Errors become outcomes, none is raised."""
-    known_ids = frozenset(change.id.casefold() for change in plan.changes if change.id and change.before is not None)
-    run = _Run(_Writer(remote, kinds, secrets, known_ids, provide), controls)
-    todo = [change for change in plan.changes if change.action.writes]
-    run.carry_out([change for change in todo if change.action is not Action.DELETE])
-    run.carry_out([change for change in todo if change.action is Action.DELETE])
-    outcomes = tuple(run.outcomes[change.address] for change in todo)
-    left_out = any(outcome.status is Status.SKIPPED for outcome in outcomes)
-    return ApplyResult(outcomes, plan.summary.no_op, interrupted=left_out and controls.should_stop())
-
-
-class _Run:
-    """The pool: a fixed number of workers take one change after another until none is left or the run stops."""
-
-    def __init__(self, writer: "_Writer", controls: Controls) -> None:
-        self.outcomes: dict[Address, Outcome] = {}
-        self._writer = writer
-        self._controls = controls
-        self._lock = threading.Lock()
-        self._failed = False
-
-    def carry_out(self, changes: Sequence[Change]) -> None:
-        """Return when every change has an outcome."""
-        if changes:
-            with ThreadPoolExecutor(min(self._controls.concurrency, len(changes))) as pool:
-                for future in [pool.submit(self._one, change) for change in changes]:
-                    future.result()
-
-    def _one(self, change: Change) -> None:
-        outcome = self._skipped(change) or self._writer.write(change)
-        with self._lock:
-            self._failed |= outcome.status is not Status.APPLIED
-            self.outcomes[change.address] = outcome
-            self._controls.on_outcome(outcome)
-
-    def _skipped(self, change: Change) -> Outcome | None:
-        if self._controls.should_stop():
-            return Outcome(change, Status.SKIPPED, "the run was interrupted before it")
-        if self._failed and not self._controls.keep_going:
-            return Outcome(change, Status.SKIPPED, "an earlier change did not succeed")
-        return None
-
+_T = TypeVar("_T")
 
 _Step: TypeAlias = Outcome | Callable[[int], Outcome]
 """How a change ended, or else the write that is due, which is told how often it has been tried, itself included."""
 
 
-class _Conflict(Exception):
+class Conflict(Exception):
     """The object is not what the plan saw; the message says how."""
 
     after_a_write = False
@@ -122,70 +58,82 @@ class _Conflict(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
-    """Writes one change and says how it ended."""
+class Writer:
+    """What all changes of a run are written with."""
 
     remote: WriteRemote
     kinds: Mapping[str, Kind]
     secrets: Secrets
     known_ids: frozenset[str]
     """Ids that were live when the plan was made: none of these is what a creation made."""
+    recorder: Recorder
     provide: Provide
 
-    def write(self, change: Change) -> Outcome:
-        """Never raises: what went wrong is in the outcome."""
-        task = _Task(change, self.kinds[change.address.kind], self)
+
+def write(task: "Task") -> Outcome:
+    """Write one change and say how it ended. Never raises: what went wrong is in the outcome."""
+    change = task.change
+    try:
         verb = {Action.CREATE: task.create, Action.UPDATE: task.update, Action.DELETE: task.delete}[change.action]
-        try:
-            return task.provide(task.assign(verb()))
-        except _Conflict as conflict:
-            return Outcome(change, Status.CONFLICT, str(conflict), change.id, uncertain=conflict.after_a_write)
-        except ReconcilerError as error:
-            hint = f"; {error.hint}" if error.hint else ""
-            uncertain = isinstance(error, AnswerLost)
-            return Outcome(change, Status.FAILED, f"{error.message}{hint}", change.id, uncertain=uncertain)
-        except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
-            message = f"internal error ({type(error).__name__}); please report it"
-            return Outcome(change, Status.FAILED, message, change.id, uncertain=True)
+        return task.provide(task.assign(verb()))
+    except Conflict as conflict:
+        return Outcome(change, Status.CONFLICT, str(conflict), change.id, uncertain=conflict.after_a_write)
+    except ReconcilerError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        uncertain = isinstance(error, AnswerLost)
+        return Outcome(change, Status.FAILED, f"{error.message}{hint}", change.id, uncertain=uncertain)
+    except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
+        message = f"internal error ({type(error).__name__}); please report it"
+        return Outcome(change, Status.FAILED, message, change.id, uncertain=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One change and all it takes to carry it out."""
+@dataclass(slots=True)
+class Task:
+    """One change, all it takes to carry it out, and what was seen on the way. Used by one thread at a time."""
 
     change: Change
-    kind: Kind
-    writer: _Writer
+    writer: Writer
+    sent: dict[str, Secret | None] = field(default_factory=dict)
+    """The secret values that were sent beside the planned body."""
+    before: LiveResource | None = None
+    """The object as it was just before it was written."""
+    after: LiveResource | None = None
+    """The object as the service has answered, or as it was found."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is about."""
+        return self.writer.kinds[self.change.address.kind]
 
     # ------------------------------------------------------------------------------------------------------- verbs
 
     def update(self) -> Outcome:
         """Replace the object, if it is what the plan saw."""
-        sent: dict[str, Secret | None] = {}
 
         def step(lost: AnswerLost | None) -> _Step:
-            live = self._read()
+            live = self.read()
             if live is None:
-                raise _Conflict("it was deleted since it was planned")
+                raise Conflict("it was deleted since it was planned")
             if self._is_done(live):
-                return self._found(live, lost, sent)
+                return self._found(live, lost)
             self._demand_unmoved(live)
-            sent.update(self._secrets(live))
-            return lambda attempt: self._verified(self._put(sent, attempt), "PUT", sent)
+            self.before = live
+            self.sent.update(self._secrets(live))
+            return self._send_put
 
         return _settle(step)
 
     def create(self) -> Outcome:
         """Make the object under its planned id, or, where the service makes ids itself, under one of the service's."""
-        sent = self._secrets(None)
+        self.sent.update(self._secrets(None))
 
         def step(lost: AnswerLost | None) -> _Step:
-            live = self._read()
+            live = self.read()
             if live is None:
-                return lambda attempt: self._verified(self._put(sent, attempt), "PUT", sent)
+                return self._send_put
             if not lost and not self._is_done(live):
-                raise _Conflict("an object of its id has appeared since it was planned")
-            return self._found(live, lost, sent)
+                raise Conflict("an object of its id has appeared since it was planned")
+            return self._found(live, lost)
 
         try:
             return _settle(step)
@@ -194,18 +142,15 @@ class _Task:
 
     def _create_by_post(self) -> Outcome:
         """Create exactly once: look for an object of the name before each try, whoever may have made it."""
-        sent = self._secrets(None)
 
         def step(lost: AnswerLost | None) -> _Step:
             found = self._newcomers()
             if not found:
-                return lambda attempt: self._verified(
-                    self.writer.remote.post(self.kind.path, {**self._after, **sent}, attempt=attempt), "POST", sent
-                )
+                return self._send_post
             if len(found) > 1 or not (lost or self._is_done(found[0])):
                 ids = ", ".join(sorted(one.id for one in found))
-                raise _Conflict(f"of its name there have appeared since it was planned: {ids}")
-            return self._found(found[0], lost, sent)
+                raise Conflict(f"of its name there have appeared since it was planned: {ids}")
+            return self._found(found[0], lost)
 
         return _settle(step)
 
@@ -213,20 +158,46 @@ class _Task:
         """Delete the object, if it is what the plan saw."""
 
         def step(lost: AnswerLost | None) -> _Step:
-            live = self._read()
+            live = self.read()
             if live is None:
                 message = "" if lost else "it was gone already"
                 return Outcome(self.change, Status.APPLIED, message, self.change.id)
             self._demand_unmoved(live)
+            self.before = live
             return self._send_delete
 
         return _settle(step)
 
-    def _send_delete(self, attempt: int) -> Outcome:
-        # NotFound: somebody else deleted it a moment ago
-        with suppress(NotFound):
-            self.writer.remote.delete(self.kind.path, self._id, attempt=attempt)
-        return Outcome(self.change, Status.APPLIED, id=self.change.id)
+    def restore(self) -> None:
+        """Put the body of before back, unless somebody else has changed the object since we wrote it.
+
+        Raises:
+            Conflict: it is not as our write left it.
+            RemoteError: it could not be read or written.
+        """
+        before = self.before
+        if before is None:
+            raise Conflict("it was not written by this run")
+
+        def step(lost: AnswerLost | None) -> _Step:
+            live = self.read()
+            if live is None:
+                raise Conflict("it is gone")
+            if lost and same(self.kind.canonical(before.body), self.kind.canonical(live.body)):
+                return self._outcome(live)
+            if self.after and self.kind.moved(self.after.body, live.body):
+                raise Conflict("somebody else has changed it meanwhile")
+            return lambda attempt: self._put_back(before, attempt)
+
+        _settle(step)
+
+    def _put_back(self, before: LiveResource, attempt: int) -> Outcome:
+        body = {**self.kind.writable(before.body), **before.secrets}
+        self._put(body, Step.RESTORE, attempt)
+        return self._outcome(before)
+
+    def _outcome(self, live: LiveResource) -> Outcome:
+        return Outcome(self.change, Status.FAILED, id=live.id, restored=True)
 
     def assign(self, outcome: Outcome) -> Outcome:
         """Assign and unassign parties, once the body is there. Each step may be repeated: done twice it is done once.
@@ -260,15 +231,21 @@ class _Task:
             raise ValueError(f"{self.kind.name} has no assignments")
         party = self.kind.assignments.party(step.party)
         if step.assign:
+            path = self.kind.assignments.path
             body = {self.kind.assignments.object_field: object_id, party.field: step.id}
             try:
-                self.writer.remote.post(self.kind.assignments.path, body)
+                self._announced(self._assigning("POST", path, step), lambda: self.writer.remote.post(path, body))
             except Rejected as error:
                 if error.request.status != HTTPStatus.CONFLICT:
                     raise
         else:
+            path = f"{party.path}/{quote(step.id, safe='')}/{party.unassign}"
+            intent = self._assigning("DELETE", f"{path}/{object_id}", step)
             with suppress(NotFound):
-                self.writer.remote.delete(f"{party.path}/{quote(step.id, safe='')}/{party.unassign}", object_id)
+                self._announced(intent, lambda: self.writer.remote.delete(path, object_id))
+
+    def _assigning(self, method: str, path: str, step: AssignmentChange) -> Write:
+        return Write(self.change, Step.ASSIGNMENT, method, path, step)
 
     # ----------------------------------------------------------------------------------------------------- looking
 
@@ -284,10 +261,10 @@ class _Task:
             raise ValueError(f"{self.change.address} was planned without a body")
         return self.change.after
 
-    def _read(self) -> LiveResource | None:
-        """The object as it is now; None only where the service says that it is not there."""
+    def read(self, object_id: str | None = None) -> LiveResource | None:
+        """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
         try:
-            body = self.writer.remote.get(self.kind.path, self._id)
+            body = self.writer.remote.get(self.kind.path, object_id or self._id)
         except NotFound:
             return None
         return self.kind.live(body, self._facts("GET"))
@@ -307,11 +284,15 @@ class _Task:
             if intent.reference and intent.reference.is_generated and live.secrets.get(intent.field)
         ]
         if moved or appeared:
-            raise _Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
+            raise Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
 
     def _is_done(self, live: LiveResource) -> bool:
         """Whether the object is already what we are about to make of it: another run, or a lost answer, did it."""
         return not self._misses(live, self._secrets(None))
+
+    def misses(self, live: LiveResource) -> tuple[FieldChange, ...]:
+        """What was sent and is not held."""
+        return self._misses(live, self.sent)
 
     # ----------------------------------------------------------------------------------------------------- writing
 
@@ -322,10 +303,40 @@ class _Task:
         planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
         return {**carried, **planned}
 
-    def _put(self, secrets: Mapping[str, Secret | None], attempt: int) -> Body:
-        return self.writer.remote.put(self.kind.path, self._id, {**self._after, **secrets}, attempt=attempt)
+    def _send_put(self, attempt: int) -> Outcome:
+        return self._verified(self._put({**self._after, **self.sent}, Step.BODY, attempt), "PUT")
 
-    def _verified(self, answer: Body, method: str, sent: Mapping[str, Secret | None]) -> Outcome:
+    def _put(self, body: WireBody, step: Step, attempt: int) -> Body:
+        path, remote = self.kind.path, self.writer.remote
+        intent = Write(self.change, step, "PUT", f"{path}/{self._id}")
+        return self._announced(intent, lambda: remote.put(path, self._id, body, attempt=attempt))
+
+    def _send_post(self, attempt: int) -> Outcome:
+        path, body = self.kind.path, {**self._after, **self.sent}
+        intent = Write(self.change, Step.BODY, "POST", path)
+        answer = self._announced(intent, lambda: self.writer.remote.post(path, body, attempt=attempt))
+        return self._verified(answer, "POST")
+
+    def _send_delete(self, attempt: int) -> Outcome:
+        path, remote = self.kind.path, self.writer.remote
+        intent = Write(self.change, Step.BODY, "DELETE", f"{path}/{self._id}")
+        with suppress(NotFound):  # somebody else deleted it a moment ago
+            self._announced(intent, lambda: remote.delete(path, self._id, attempt=attempt))
+        return Outcome(self.change, Status.APPLIED, id=self.change.id)
+
+    def _announced(self, intent: Write, send: Callable[[], _T]) -> _T:
+        """Send a write between its announcement and the record of what came of it."""
+        number = self.writer.recorder.intend(intent)
+        try:
+            answer = send()
+        except RemoteError as error:
+            ending = Ending.LOST if isinstance(error, AnswerLost) else Ending.REFUSED
+            self.writer.recorder.settle(number, ending, error.message)
+            raise
+        self.writer.recorder.settle(number, Ending.ANSWERED, "")
+        return answer
+
+    def _verified(self, answer: Body, method: str) -> Outcome:
         """Compare the answer with what was sent.
 
         Raises:
@@ -335,15 +346,16 @@ class _Task:
             live = self.kind.live(answer, self._facts(method))
         except BadAnswer as error:
             raise AnswerLost("it was carried out, but its answer cannot be used", error.request) from error
-        return self._compared(live, sent)
+        return self._compared(live)
 
-    def _found(self, live: LiveResource, lost: AnswerLost | None, sent: Mapping[str, Secret | None]) -> Outcome:
+    def _found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
         """The object is there without an answer that says so: our write whose answer was lost, or another's."""
-        return self._compared(live, sent, "" if lost else "it was so already")
+        return self._compared(live, "" if lost else "it was so already")
 
-    def _compared(self, live: LiveResource, sent: Mapping[str, Secret | None], message: str = "") -> Outcome:
+    def _compared(self, live: LiveResource, message: str = "") -> Outcome:
         """Whether the service holds what was sent."""
-        misses = self._misses(live, sent)
+        self.after = live
+        misses = self.misses(live)
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
         return Outcome(self.change, status, message, live.id, misses)
 
@@ -403,7 +415,7 @@ def _settle(
     """
     try:
         now = step(lost)
-    except _Conflict as conflict:
+    except Conflict as conflict:
         conflict.after_a_write = lost is not None
         raise
     except RemoteError as error:
