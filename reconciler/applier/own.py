@@ -8,7 +8,8 @@
 from dataclasses import replace
 
 from reconciler.applier import task as tasks
-from reconciler.applier.task import Conflict, Task
+from reconciler.applier.settling import Conflict
+from reconciler.applier.task import Task
 from reconciler.errors import ReconcilerError, RemoteError
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change

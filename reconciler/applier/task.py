@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 from urllib.parse import quote
 
+from reconciler.applier.settling import Conflict, Next, repeated, settle
 from reconciler.errors import (
     AnswerLost,
     BadAnswer,
@@ -24,7 +25,6 @@ from reconciler.errors import (
     Rejected,
     RemoteError,
     RequestFacts,
-    TurnedAway,
 )
 from reconciler.kinds import Kind
 from reconciler.model.json import ABSENT, Body, pointer, same
@@ -35,9 +35,6 @@ from reconciler.model.resource import Address, LiveResource
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import WireBody, WriteRemote
 
-_TRIES: Final = 3
-"""How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""
-
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value to be sent."""
 Provide: TypeAlias = Callable[[Change, str], None]
@@ -45,16 +42,6 @@ Provide: TypeAlias = Callable[[Change, str], None]
 
 
 _T = TypeVar("_T")
-
-_Step: TypeAlias = Outcome | Callable[[int], Outcome]
-"""How a change ended, or else the write that is due, which is told how often it has been tried, itself included."""
-
-
-class Conflict(Exception):
-    """The object is not what the plan saw; the message says how."""
-
-    after_a_write = False
-    """A write of ours, whose answer is lost, may be a part of what it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +97,7 @@ class Task:
     def update(self) -> Outcome:
         """Replace the object, if it is what the plan saw."""
 
-        def step(lost: AnswerLost | None) -> _Step:
+        def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
                 raise Conflict("it was deleted since it was planned")
@@ -121,13 +108,13 @@ class Task:
             self.sent.update(self._secrets(live))
             return self._send_put
 
-        return _settle(step)
+        return settle(step)
 
     def create(self) -> Outcome:
         """Make the object under its planned id, or, where the service makes ids itself, under one of the service's."""
         self.sent.update(self._secrets(None))
 
-        def step(lost: AnswerLost | None) -> _Step:
+        def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
                 return self._send_put
@@ -136,14 +123,14 @@ class Task:
             return self._found(live, lost)
 
         try:
-            return _settle(step)
+            return settle(step)
         except NotFound:
             return self._create_by_post()  # before 1.0.406 the API documents this PUT as "Update" only
 
     def _create_by_post(self) -> Outcome:
         """Create exactly once: look for an object of the name before each try, whoever may have made it."""
 
-        def step(lost: AnswerLost | None) -> _Step:
+        def step(lost: AnswerLost | None) -> Next:
             found = self._newcomers()
             if not found:
                 return self._send_post
@@ -152,12 +139,12 @@ class Task:
                 raise Conflict(f"of its name there have appeared since it was planned: {ids}")
             return self._found(found[0], lost)
 
-        return _settle(step)
+        return settle(step)
 
     def delete(self) -> Outcome:
         """Delete the object, if it is what the plan saw."""
 
-        def step(lost: AnswerLost | None) -> _Step:
+        def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
                 message = "" if lost else "it was gone already"
@@ -166,7 +153,7 @@ class Task:
             self.before = live
             return self._send_delete
 
-        return _settle(step)
+        return settle(step)
 
     def restore(self) -> None:
         """Put the body of before back, unless somebody else has changed the object since we wrote it.
@@ -179,7 +166,7 @@ class Task:
         if before is None:
             raise Conflict("it was not written by this run")
 
-        def step(lost: AnswerLost | None) -> _Step:
+        def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
                 raise Conflict("it is gone")
@@ -189,7 +176,7 @@ class Task:
                 raise Conflict("somebody else has changed it meanwhile")
             return lambda attempt: self._put_back(before, attempt)
 
-        _settle(step)
+        settle(step)
 
     def _put_back(self, before: LiveResource, attempt: int) -> Outcome:
         body = {**self.kind.writable(before.body), **before.secrets}
@@ -208,7 +195,7 @@ class Task:
             return outcome
         for step in self.change.assignments:
             try:
-                _repeated(partial(self._assign_one, step, outcome.id))
+                repeated(partial(self._assign_one, step, outcome.id))
             except RemoteError as error:
                 message = f"the body was written, but not all assignments: {error.message}"
                 return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
@@ -388,45 +375,3 @@ def _same_secret(left: Secret | None, right: Secret | None) -> bool:
     if left is None or right is None:
         return left is right
     return left.equals(right)
-
-
-def _repeated(send: Callable[[], None]) -> None:
-    """Send a write that may be repeated until there is an answer to it, or no more tries."""
-    for _ in range(_TRIES - 1):
-        with suppress(AnswerLost):
-            send()
-            return
-    send()
-
-
-def _settle(
-    step: Callable[[AnswerLost | None], _Step], tries: int = _TRIES, lost: AnswerLost | None = None, attempt: int = 1
-) -> Outcome:
-    """Look, write, and where the answer is lost or the write turned away look again, until it is known how it ended.
-
-    Args:
-        step: looks, and gives the outcome or else the write to be sent; told the error of the write before, if any.
-        tries: how many writes may be sent.
-        lost: the error of the write before.
-        attempt: counts how often a write is turned away; the remote's patience with that ends, not ours.
-
-    Raises:
-        AnswerLost: nobody knows whether it was written, or every answer was lost and the object is as it was.
-    """
-    try:
-        now = step(lost)
-    except Conflict as conflict:
-        conflict.after_a_write = lost is not None
-        raise
-    except RemoteError as error:
-        raise lost or error from error
-    if isinstance(now, Outcome):
-        return now
-    if lost and not tries:
-        raise lost
-    try:
-        return now(attempt)
-    except TurnedAway:
-        return _settle(step, tries, lost, attempt + 1)
-    except AnswerLost as error:
-        return _settle(step, tries - 1, error)

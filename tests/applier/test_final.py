@@ -26,9 +26,9 @@ class Lying(WriteClient):
     def __init__(self, inner: WriteClient, after_put: Callable[[WriteClient, dict[str, Any]], None]) -> None:
         self.__dict__ = inner.__dict__ | {"inner": inner, "after_put": after_put}
 
-    def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
+    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
         """Answer as if all were well."""
-        answer = super().put(path, object_id, body)
+        answer = super().put(path, object_id, body, **options)
         self.__dict__["after_put"](self.__dict__["inner"], answer)
         return answer
 
@@ -104,8 +104,8 @@ def test_an_object_that_is_there_after_its_deletion_is_named(two: Shop) -> None:
 
 def test_an_answer_that_was_wrong_about_a_write_that_was_right_does_not_stand(two: Shop) -> None:
     class Garbled(Lying):
-        def put(self, path: str, object_id: str, body: WireBody) -> dict[str, Json]:
-            return super().put(path, object_id, body) | {"AccessTokenDuration": 99}
+        def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+            return super().put(path, object_id, body, **options) | {"AccessTokenDuration": 99}
 
     plan = two.plan(desired(manifest("a", Active=False)))
     with two.writer() as writer:
