@@ -18,18 +18,24 @@ from typing import Final
 
 from reconciler import __version__, applier, differ, guard, planfile, provisioning, reader, references, selection
 from reconciler.delivery import Courier
-from reconciler.errors import GuardRefusal, WrongMarketplace
+from reconciler.errors import GuardRefusal, ReconcilerError, WrongMarketplace
 from reconciler.kinds import KINDS
+from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.freeze import Window
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.model.selection import Selection
+from reconciler.model.snapshot import Snapshot
 from reconciler.provisioning import Resolve
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 
 ACKNOWLEDGEMENT_DIGITS: Final = 12
+_OF_A_SNAPSHOT: Final = (
+    "made from a snapshot taken at {}, not from the service: it cannot be applied, secrets were not compared, and "
+    "references were not looked up"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,11 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     checked = references.check(selected.changes, desired, KINDS, remote)
     return Plan(
         changes=selected.changes,
-        binding=_binding(desired, remote, target, marketplace),
-        guards=(*guard.check(selected.whole, _context(desired, remote, target, target.now)), *checked.findings),
+        binding=_binding(desired, remote.base_url, target, marketplace),
+        guards=(
+            *guard.check(selected.whole, _context(desired, remote.access(), target, target.now)),
+            *checked.findings,
+        ),
         warnings=(
             *selected.warnings,
             *secrets.warnings,
@@ -89,6 +98,49 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *checked.warnings,
         ),
         selection=target.selection,
+    )
+
+
+def snapshot(remote: ReadRemote, target: Target, taken_at: str) -> Snapshot:
+    """Keep what the service has, with all assignments. Reads only.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        RemoteError: a read failed.
+    """
+    marketplace = check_marketplace(remote, target)
+    live = reader.read(remote, KINDS.values(), marketplace, assigned=KINDS)
+    return Snapshot(taken_at, target.environment, remote.base_url, live)
+
+
+def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> Plan:
+    """Work out what `plan` would have when the snapshot was taken, as far as that can be known. Contacts nobody.
+
+    Secrets are not compared and references are not looked up; a warning says so. Nobody is logged in, so that no guard
+    can speak of the client of this run.
+
+    Raises:
+        ReconcilerError: the snapshot is of another environment or base URL.
+        WrongMarketplace: it is of another marketplace than the configuration names.
+        InputError: as `plan` does.
+    """
+    for noun, was, is_now in (
+        ("environment", snapshot.environment, target.environment),
+        ("base URL", snapshot.base_url, base_url),
+    ):
+        if was != is_now:
+            raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
+    marketplace = _same_marketplace(snapshot.live.marketplace, target, "the snapshot is of", base_url)
+    changes = differ.diff(selection.without_secrets(desired), snapshot.live, KINDS, {}, None)
+    selected = selection.restrict(changes, desired, target.selection)
+    nobody = Access("", None, as_context_user=False)
+    return Plan(
+        changes=selected.changes,
+        binding=_binding(desired, base_url, target, marketplace),
+        guards=guard.check(selected.whole, _context(desired, nobody, target, target.now)),
+        warnings=(_OF_A_SNAPSHOT.format(snapshot.taken_at), *selected.warnings, *differ.hints(selected.whole, KINDS)),
+        selection=target.selection,
+        snapshot=snapshot.taken_at,
     )
 
 
@@ -117,11 +169,14 @@ def check_marketplace(remote: ReadRemote, target: Target) -> str:
     Raises:
         WrongMarketplace: it is another marketplace than the configuration names.
     """
-    marketplace = reader.identify(remote)
+    return _same_marketplace(reader.identify(remote), target, "the credentials open", remote.base_url)
+
+
+def _same_marketplace(marketplace: str, target: Target, whose: str, base_url: str) -> str:
     if target.marketplace is not None and marketplace.casefold() != target.marketplace.casefold():
         message = (
             f"environment {target.environment} is configured for marketplace {target.marketplace}, "
-            f"but the credentials open {marketplace} at {remote.base_url}"
+            f"but {whose} {marketplace} at {base_url}"
         )
         way_out = "mend marketplace: or auth: of this environment"
         raise WrongMarketplace([Finding("marketplace", message, way_out, can_be_acknowledged=False)])
@@ -143,10 +198,10 @@ def check_saved(
         PlanRefused: with a reason of its own for each mismatch.
     """
     marketplace = check_marketplace(remote, target)
-    planfile.check_binding(saved, _binding(desired, remote, target, marketplace), now)
+    planfile.check_binding(saved, _binding(desired, remote.base_url, target, marketplace), now)
     known = {_objection(finding) for finding in saved.guards if finding.rule not in guard.TIMED}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
-    found = [*guard.check(saved.changes, _context(desired, remote, target, now))]
+    found = [*guard.check(saved.changes, _context(desired, remote.access(), target, now))]
     found += references.check(saved.changes, desired, KINDS, remote).findings
     return tuple(one for one in found if _objection(one) not in known and one.rule not in partial)
 
@@ -224,16 +279,16 @@ def _way_out(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) 
     return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
 
 
-def _context(desired: DesiredState, remote: ReadRemote, target: Target, now: datetime) -> guard.Context:
+def _context(desired: DesiredState, access: Access, target: Target, now: datetime) -> guard.Context:
     """What the guards know besides the changes."""
     known_ids = frozenset(resource.id.casefold() for resource in desired.resources if resource.id)
-    return guard.Context(target.limits, remote.access(), known_ids, target.freeze, now)
+    return guard.Context(target.limits, access, known_ids, target.freeze, now)
 
 
-def _binding(desired: DesiredState, remote: ReadRemote, target: Target, marketplace: str) -> Binding:
+def _binding(desired: DesiredState, base_url: str, target: Target, marketplace: str) -> Binding:
     return Binding(
         environment=target.environment,
-        base_url=remote.base_url,
+        base_url=base_url,
         marketplace=marketplace,
         manifest_digest=desired.digest,
         tool_version=__version__,

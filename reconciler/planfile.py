@@ -98,7 +98,8 @@ def to_document(plan: Plan) -> dict[str, Json]:
     return {
         "format_version": FORMAT_VERSION,
         "binding": asdict(plan.binding),
-        "applyable": plan.has_changes and not plan.guards,
+        "applyable": plan.has_changes and not plan.guards and plan.snapshot is None,
+        "snapshot": plan.snapshot,
         "complete": plan.selection.is_everything,
         "errored": False,  # where a read fails there is no plan
         "summary": asdict(plan.summary),
@@ -184,10 +185,13 @@ def read(path: Path, key: bytes | None = None) -> Plan:
         key: what it must be signed with; None: it must not be signed, since nobody could check that.
 
     Raises:
-        PlanRefused: as `content` and `loads` do, or it is signed and there is no key.
+        PlanRefused: as `content` and `loads` do, it is signed and there is no key, or it was made from a snapshot.
     """
     text = content(path)
     plan = loads(text, str(path), key)
+    if plan.snapshot is not None:
+        message = f"{path} was made from a snapshot taken at {plan.snapshot}, without a look at the service"
+        raise PlanRefused("snapshot", message, hint="plan again with credentials, and apply that plan")
     if key is None and "signature" in json.loads(text):
         message = f"{path} is signed, and there is no key to check its signature with"
         raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan had")
@@ -227,6 +231,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
         guards=tuple(_read_finding(finding) for finding in document["guards"]),
         warnings=tuple(document["warnings"]),
         selection=Selection(tuple(document["selection"]["only"]), document["selection"]["selector"]),
+        snapshot=document.get("snapshot"),
     )
 
 

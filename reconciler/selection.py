@@ -53,6 +53,11 @@ def check(selection: Selection, desired: DesiredState) -> None:
         raise UsageError(f"no manifest matches all of {selection}")
 
 
+def without_secrets(desired: DesiredState) -> DesiredState:
+    """The manifests, less all secrets: where there is nobody to ask for them."""
+    return replace(desired, resources=tuple(replace(one, secrets={}) for one in desired.resources))
+
+
 def without_other_secrets(desired: DesiredState, selection: Selection) -> DesiredState:
     """The manifests, less the secrets of those that are left out: a run needs only those of what it is about."""
     if selection.is_everything:

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "apply": "Change the service to what the manifests ask for.",
     "show": "Show a saved plan, or manifests as they are in an environment, offline.",
     "drift": "Say in what the service differs from the manifests; exit 2 if it does.",
+    "snapshot": "Keep what a service has, free of secrets, for plan --from-snapshot.",
     "adopt": "Bind manifests to live objects, by ids in reconciler.yaml.",
     "environments": "List the environments of the configuration, offline.",
     "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if one fails.",

@@ -24,6 +24,7 @@ from reconciler.loader import Loaded, load
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.secret import SecretSource
 from reconciler.model.selection import Selection
+from reconciler.model.snapshot import Snapshot
 from reconciler.planfile import timestamp
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.render.escape import escape, joined
@@ -145,6 +146,10 @@ class Session:
         """Plan over a connection that cannot write."""
         with connect.reader(self.environment, self.root) as remote:
             return self.plan_with(remote)
+
+    def plan_from(self, snapshot: Snapshot) -> Plan:
+        """Plan from a snapshot, without a connection."""
+        return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
     def plan_with(self, remote: ReadRemote, *, demands_secrets: bool = False) -> Plan:
         """Plan over a connection that is open already; what is to be applied at once demands all secrets."""

@@ -166,6 +166,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     selection: Selection = field(default_factory=Selection)
     """What the changes were restricted to; the guards have judged the whole."""
+    snapshot: str | None = None
+    """When the snapshot was taken that it was made from. Such a plan is for reading: it is never carried out."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.changes, key=lambda one: (one.direction is not Direction.WIDENS, one.address))

@@ -10,7 +10,7 @@ from reconciler.cli import exit as codes
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.files import write_file
+from reconciler.cli.files import read_file, write_file
 from reconciler.cli.options import (
     Common,
     environments_options,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from reconciler.cli.session import Session
+    from reconciler.model.plan import Plan
 
 
 @click.command(
@@ -41,6 +42,7 @@ Examples:
   reconciler plan manifests/storefront.yaml --format json | jq '.summary'
   reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
   reconciler plan --out plan.json --markdown-into comment.md --github-into annotations.txt
+  reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes
   reconciler plan --env staging --env production   # one after the other, and side by side; all: --env-all
 """,
@@ -49,6 +51,9 @@ Examples:
 @click.option("--out", type=file_name, metavar="FILE", help="Save the plan for apply.")
 @click.option("--expires", type=duration, metavar="DURATION", help="Let the saved plan be good for so long, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
+@click.option(
+    "--from-snapshot", type=file_name, metavar="FILE", help="Plan from what snapshot kept; nobody is contacted."
+)
 @outputs_option("plan", list(PLANS))
 @selection_options
 @unknown_roles_option
@@ -61,6 +66,7 @@ def command(  # noqa: PLR0913  # one for each option
     out: Path | None,
     expires: "timedelta | None",
     detailed_exitcode: bool,
+    from_snapshot: Path | None,
     outputs: Outputs,
     only: tuple[str, ...],
     selector: dict[str, str],
@@ -82,12 +88,20 @@ def command(  # noqa: PLR0913  # one for each option
         expires=expires,
     )
     if common.is_of_several:
+        if from_snapshot:
+            raise UsageError("a snapshot is of one environment", hint="plan for each environment by itself")
         return _of_several(common, open_session, out, outputs, detailed=detailed_exitcode)
-    plan = open_session(common).plan()
+    plan = _from_snapshot(open_session(common), from_snapshot) if from_snapshot else open_session(common).plan()
     if out:
         write_file(out, plan_text(PLANS["json"], plan, PLAIN))
     outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
     return codes.of_plan(plan, detailed=detailed_exitcode)
+
+
+def _from_snapshot(session: "Session", file: Path) -> "Plan":
+    from reconciler import snapshotfile  # noqa: PLC0415  # see main
+
+    return session.plan_from(snapshotfile.loads(read_file(file), str(file), session.plan_key))
 
 
 def _of_several(

@@ -12,7 +12,7 @@ from reconciler.errors import UsageError
     "schema",
     epilog="""
 \b
-KIND is ApiClient (also when left out), config, plan or receipt.
+KIND is ApiClient (also when left out), config, plan, receipt or snapshot.
 
 \b
 Examples:
@@ -23,7 +23,7 @@ Examples:
 @click.argument("kind", default="ApiClient", metavar="[KIND]")
 @output_options
 def command(kind: str) -> ExitCode:
-    """Print the JSON Schema of a kind of manifest, of the configuration, of saved plans or of receipts."""
+    """Print the JSON Schema of a kind of manifest, of the configuration, of saved plans, receipts or snapshots."""
     from reconciler.validator import schema_path  # noqa: PLC0415  # see main
 
     emit(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
@@ -34,9 +34,10 @@ def _file_of(kind: str) -> str:
     from reconciler.kinds import KINDS  # noqa: PLC0415  # see main
     from reconciler.planfile import SCHEMA as PLAN  # noqa: PLC0415
     from reconciler.receiptfile import SCHEMA as RECEIPT  # noqa: PLC0415
+    from reconciler.snapshotfile import SCHEMA as SNAPSHOT  # noqa: PLC0415
     from reconciler.validator import did_you_mean  # noqa: PLC0415
 
-    others = {"config": "config.v1.schema.json", "plan": PLAN, "receipt": RECEIPT}
+    others = {"config": "config.v1.schema.json", "plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT}
     files = {name: known.schema for name, known in KINDS.items()} | others
     if kind not in files:
         hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"
