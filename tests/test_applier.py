@@ -303,6 +303,17 @@ class _Garbling(WriteClient):
         return super().put(path, object_id, body, **options) | {"Active": "no"}
 
 
+class _Mistaking(WriteClient):
+    """A client whose answers to a PUT are about another object; the PUT may not have been carried out at all."""
+
+    def __init__(self, inner: WriteClient, *, writes: bool) -> None:
+        self.__dict__ = inner.__dict__ | {"writes": writes}
+
+    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        answer = super().put(path, object_id, body, **options) if self.__dict__["writes"] else self.get(path, object_id)
+        return {**answer, "Active": False, "ID": B}
+
+
 class _Vanishing(_Garbling):
     """The same, and what was written is gone when one looks."""
 
@@ -340,6 +351,14 @@ def test_an_answer_of_unexpected_types_is_followed_by_a_look(two: Shop) -> None:
     with two.writer() as writer:
         outcome = only(pipeline.apply(plan, _Garbling(writer), two.resolve, Controls()))
     assert outcome.status is Status.APPLIED
+
+
+@pytest.mark.parametrize(("writes", "status"), [(True, Status.APPLIED), (False, Status.FAILED)])
+def test_an_answer_about_another_object_is_followed_by_a_look(two: Shop, writes: bool, status: Status) -> None:
+    plan = two.plan(desired(manifest("a", Active=False)))
+    with two.writer() as writer:
+        outcome = only(pipeline.apply(plan, _Mistaking(writer, writes=writes), two.resolve, Controls()))
+    assert (outcome.status, outcome.id) == (status, A)
 
 
 def test_an_answer_of_unexpected_types_after_which_nothing_is_there_is_a_conflict(two: Shop) -> None:

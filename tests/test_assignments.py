@@ -53,7 +53,8 @@ def test_the_set_that_a_manifest_names_becomes_the_set_that_is_live(one: Shop) -
 
 
 def test_a_client_whose_body_is_in_step_is_not_put_for_the_sake_of_its_assignments(one: Shop) -> None:
-    one.converge(desired(manifest("a", assignments={"buyers": ()})))
+    result = one.converge(desired(manifest("a", assignments={"buyers": ()})))
+    assert [(outcome.status, outcome.message) for outcome in result.outcomes] == [(Status.APPLIED, "")]
     assert one.writes() == [f"DELETE /v1/buyers/{buyer}/ApiClients/Assignments/{A}" for buyer in ("b1", "b2")]
 
 

@@ -199,7 +199,7 @@ class Task:
             except RemoteError as error:
                 message = f"the body was written, but not all assignments: {error.message}"
                 return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
-        return outcome
+        return replace(outcome, message="") if self.change.assignments else outcome
 
     def provide(self, outcome: Outcome) -> Outcome:
         """Make and deliver the secrets that the object lacks, once all else is there."""
@@ -327,12 +327,14 @@ class Task:
         """Compare the answer with what was sent.
 
         Raises:
-            AnswerLost: the answer is of no use, so that only a look tells.
+            AnswerLost: the answer is of no use, or about another object, so that only a look tells.
         """
         try:
             live = self.kind.live(answer, self._facts(method))
         except BadAnswer as error:
             raise AnswerLost("it was carried out, but its answer cannot be used", error.request) from error
+        if self.change.before is not None and live.id.casefold() != self._id.casefold():
+            raise AnswerLost("it was carried out, but its answer is about another object", self._facts(method))
         return self._compared(live)
 
     def _found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:

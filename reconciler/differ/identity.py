@@ -22,8 +22,11 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "ordercloud-reconciler")
 
 
 def derived_id(marketplace: str, name: str) -> str:
-    """The id that a new object gets where nobody chose one: the same wherever and however often it is computed."""
-    return str(uuid.uuid5(_NAMESPACE, f"{marketplace}/{name}")).upper()
+    """The id that a new object gets where nobody chose one: the same wherever and however often it is computed.
+
+    The service writes the marketplace's own id in either case, too.
+    """
+    return str(uuid.uuid5(_NAMESPACE, f"{marketplace.casefold()}/{name}")).upper()
 
 
 def match(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> dict[Address, LiveResource | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def refusal(rule: Rule) -> Reply:
     code = rule.code or _CODE_OF_STATUS.get(status, "ServerError")
     message = rule.message or CODES.get(code, (0, "An injected fault."))[1]
     errors = {"Errors": [{"ErrorCode": code, "Message": message, "Data": None}]}
-    return Reply(status, [*headers, ("Content-Type", JSON)], dumps(errors))
+    return Reply(status, [*headers, ("X-oc-logid", str(uuid.uuid4())), ("Content-Type", JSON)], dumps(errors))
 
 
 def html_page(reply: Reply) -> Reply:

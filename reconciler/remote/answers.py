@@ -60,7 +60,7 @@ def object_in(call: Call, answer: Answer) -> dict[str, Json]:
 
 def unusable(call: Call, answer: Answer, message: str) -> RemoteError:
     """Make the error for an answer that is not what the API promises."""
-    facts = RequestFacts(call.method, call.path, answer.status, log_id=answer.log_id)
+    facts = RequestFacts(call.method, call.shown, answer.status, log_id=answer.log_id)
     if call.is_write:
         return AnswerLost(f"the write's answer cannot be used: {message}", facts, hint=LOOK_FIRST)
     return BadAnswer(message, facts, hint=REPORT)

@@ -46,7 +46,7 @@ class Trouble:
         """Make the error; without a message, the service's own words."""
         code = clean(self.code, self.hidden)[:LONGEST_CODE]
         log_id = clean(self.answer.log_id, self.hidden)
-        facts = RequestFacts(self.call.method, self.call.path, self.answer.status, code, log_id)
+        facts = RequestFacts(self.call.method, self.call.shown, self.answer.status, code, log_id)
         said = clean("; ".join(self._said()), self.hidden)
         words = "; ".join(filter(None, [message, said])) or "the answer does not say why"
         tries = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
@@ -97,7 +97,7 @@ def clean(text: str, hidden: Sequence[Secret]) -> str:
 
 
 def _unanswered(call: Call, result: NoAnswer, attempts: int) -> RemoteError:
-    facts = RequestFacts(call.method, call.path)
+    facts = RequestFacts(call.method, call.shown)
     words = result.reason + (f" ({attempts} attempts)" if attempts > 1 else "")
     may_have_happened = result.fate in {Fate.LOST, Fate.UNREADABLE}
     if call.is_write and may_have_happened:

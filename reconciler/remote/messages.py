@@ -24,6 +24,12 @@ class Call:
     """What the content reveals: taken out of every message about this call."""
 
     @property
+    def shown(self) -> str:
+        """The path as messages show it: with the number of the page, from the second on."""
+        page = next((value for name, value in self.query if name == "page"), "1")
+        return self.path if page == "1" else f"{self.path}?page={page}"
+
+    @property
     def is_login(self) -> bool:
         """Whether this is the token request, the one POST that changes nothing."""
         return self.path == TOKEN_PATH

@@ -138,7 +138,7 @@ def test_what_is_not_live_is_created_under_its_known_id() -> None:
 
 def test_what_has_no_known_id_is_created_under_one_that_is_always_the_same() -> None:
     want = desired(manifest("shop", AccessTokenDuration=60))
-    assert only(want, live()).id == only(want, live()).id == derived_id(MARKETPLACE, "shop")
+    assert only(want, live()).id == only(want, live()).id == derived_id(MARKETPLACE.upper(), "shop")
 
 
 def test_creating_without_a_field_that_the_service_needs_is_an_input_error_at_the_manifest() -> None:

@@ -143,8 +143,10 @@ def test_a_status_comes_with_the_errors_that_belong_to_it(
     admin: httpx.Client, inject: Callable[[str], None], keys: str, code: str, message: str
 ) -> None:
     inject(f"PUT {OFFICE} {keys}")
-    error = admin.put(OFFICE, json=LEAST).json()["Errors"][0]
+    refused = admin.put(OFFICE, json=LEAST)
+    error = refused.json()["Errors"][0]
     assert (error["ErrorCode"], error["Message"]) == (code, message)
+    assert refused.headers["X-oc-logid"]
     assert admin.get(OFFICE).json()["AppName"] == "Back office"
 
 

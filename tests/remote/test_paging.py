@@ -225,7 +225,7 @@ def test_a_failed_page_fails_the_list() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return refusal(500, "ServerError") if request.url.params["page"] == "3" else server(request)
 
-    with pytest.raises(RemoteError, match="ServerError"):
+    with pytest.raises(RemoteError, match=r"/v1/apiclients\?page=3, answered 500, ServerError"):
         read(answer)
 
 
