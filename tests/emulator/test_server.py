@@ -31,7 +31,7 @@ print("stopped")
 @pytest.fixture
 def admin(emulator: Emulator) -> Iterator[httpx.Client]:
     """The administrator, over a socket."""
-    with running(emulator) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=None) as client:
+    with running(emulator) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=60) as client:
         client.headers["Authorization"] = "Bearer " + client.post("/oauth/token", data=ADMIN).json()["access_token"]
         yield client
 
@@ -60,7 +60,7 @@ def test_a_dropped_connection_closes_without_an_answer(
 
 
 def test_the_clock_on_the_wall_is_the_default() -> None:
-    with running(Emulator(Settings())) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=None) as client:
+    with running(Emulator(Settings())) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=60) as client:
         token = client.post("/oauth/token", data=ADMIN).json()["access_token"]
         assert client.get("/v1/me", headers={"Authorization": f"bearer {token}"}).status_code == 200
 
@@ -80,7 +80,7 @@ def test_requests_that_wait_do_not_wait_for_each_other() -> None:
 
     with (
         running(Emulator(Settings(), sleep=sleep)) as url,
-        httpx.Client(base_url=url, verify=NO_TLS, timeout=None) as client,
+        httpx.Client(base_url=url, verify=NO_TLS, timeout=60) as client,
         ThreadPoolExecutor(8) as pool,
     ):
         client.post("/_emulator/faults", json={"spec": "GET * latency=1 count=8"})
