@@ -151,6 +151,7 @@ def _field(field: FieldChange) -> Json:
         "sensitive": field.sensitive,
         **{name: value for name, value in sides.items() if not isinstance(value, Absent)},
         **{name: value for name, value in members.items() if value},
+        **({"place": asdict(field.place)} if field.place else {}),
     }
 
 
@@ -307,6 +308,7 @@ def _read_field(document: Mapping[str, Any]) -> FieldChange:
         document["sensitive"],
         tuple(document.get("added", ())),
         tuple(document.get("removed", ())),
+        Place(**document["place"]) if "place" in document else None,
     )
 
 

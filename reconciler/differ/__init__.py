@@ -16,6 +16,7 @@ from reconciler.differ.fields import changed_fields, created_fields
 from reconciler.differ.hints import hints
 from reconciler.differ.identity import derived_id, match
 from reconciler.differ.named_secrets import LiveSecrets, with_named_secrets
+from reconciler.differ.places import placed
 from reconciler.errors import InputError
 from reconciler.kinds import Kind
 from reconciler.model.diagnostic import Diagnostic
@@ -142,7 +143,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
             resource.id or derived_id(run.marketplace, resource.address.name),
             before=None,
             after=after,
-            fields=created_fields(kind, after) + secret_fields + assignment_fields,
+            fields=placed(created_fields(kind, after) + secret_fields + assignment_fields, resource, kind),
             secrets=intents,
             assignments=assignments,
             place=resource.place,
@@ -151,7 +152,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     replaced = _replaced(kind, resource, found.body)
     after = _overlay(kind, resource, found.body, replaced)
     body_fields = changed_fields(kind, found.body, after) if replaced else ()
-    fields = _widening_first(body_fields + secret_fields + assignment_fields)
+    fields = placed(_widening_first(body_fields + secret_fields + assignment_fields), resource, kind)
     return Change(
         resource.address,
         Action.UPDATE if fields else Action.NO_OP,

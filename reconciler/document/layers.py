@@ -56,6 +56,10 @@ class Layered(Document):
         """Where the key stands, in the file that has its value."""
         return self._owner(pointer_parts(at)).key_place(at)
 
+    def place_of(self, at: str, _index: int) -> Place:
+        """Where the value stands: the marks are of two files, so that an index in the merged data says nothing."""
+        return self.place(at)
+
     def _owner(self, parts: Sequence[str]) -> Document:
         """Tell which of the two gives what is at the end of the path. A mapping that both have belongs to the lower."""
         target, patch = self.target, self.patch

@@ -48,26 +48,35 @@ class Document:
 
     @property
     def places(self) -> Mapping[str, Place]:
-        """All values' places by JSON pointer, found when they are asked for."""
+        """All values' places by JSON pointer, all found when the first is asked for."""
         return _Places(self)
+
+    def place_of(self, _at: str, index: int) -> Place:
+        """Where the value at a JSON pointer starts, of which the index of its mark in `data` is known."""
+        return as_place(self.file, self._marks[index])
 
 
 class _Places(Mapping[str, Place]):
-    __slots__ = ("_document",)
+    __slots__ = ("_document", "_found")
 
     def __init__(self, document: Document) -> None:
         self._document = document
+        self._found: dict[str, int] | None = None
+
+    @property
+    def _all(self) -> dict[str, int]:
+        if self._found is None:
+            self._found = dict(pointers(self._document.data))
+        return self._found
 
     def __getitem__(self, at: str) -> Place:
-        if at not in set(self):
-            raise KeyError(at)
-        return self._document.place(at)
+        return self._document.place_of(at, self._all[at])
 
     def __iter__(self) -> Iterator[str]:
-        return _pointers(self._document.data, ())
+        return iter(self._all)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._all)
 
 
 def size(value: Json) -> int:
@@ -105,7 +114,9 @@ def find(value: Json, parts: Sequence[str]) -> tuple[int, int]:
     return found
 
 
-def _pointers(value: Json, parts: tuple[str, ...]) -> Iterator[str]:
-    yield pointer(*parts)
-    for key, child, _, _ in members(value, 0):
-        yield from _pointers(child, (*parts, key))
+def pointers(value: Json, at: str = "", start: int = 0) -> Iterator[tuple[str, int]]:
+    """Give the JSON pointer of a value and of all that is in it, each with the index of its mark."""
+    yield at, start
+    if isinstance(value, dict | list):
+        for key, child, _, index in members(value, start):
+            yield from pointers(child, f"{at}/{key}" if key.isalnum() else at + pointer(key), index)

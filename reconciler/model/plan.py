@@ -57,6 +57,8 @@ class FieldChange:
     added: tuple[Json, ...] = ()
     removed: tuple[Json, ...] = ()
     """For a field that is a set: its members that come and go."""
+    place: Place | None = None
+    """Where the wanted value is written, in the manifest or in an overlay; None: nowhere, it is the API's default."""
 
 
 @dataclass(frozen=True, slots=True)

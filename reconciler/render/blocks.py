@@ -123,13 +123,20 @@ def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> It
     width = _width(_field_name(field) for field in change.fields)
     for field in fields_in_order(change, words):
         mark = f"  {style.paint(Tone.ALARM, words.mark)}" if is_marked(change, field, words) else ""
-        mark += _note(notes, change, field.pointer)
+        mark += _note(notes, change, field.pointer) + _overlay(change, field)
         name = f"{_field_name(field):<{width}}"
         shown = secret_words(change, field, words) if field.sensitive else _difference(change, field, words)
         yield f"    {name}  {shown}{mark}".rstrip() if shown else f"    {name}{mark}".rstrip()
         for prefix, members, tone in ((words.come, field.added, Tone.CREATE), (words.go, field.removed, Tone.DELETE)):
             for member in members:
                 yield "      " + style.paint(tone, f"{prefix}{show_member(member)}")
+
+
+def _overlay(change: Change, field: FieldChange) -> str:
+    """Where a value stands that is not the manifest's own."""
+    if not (field.place and change.place) or field.place.file == change.place.file:
+        return ""
+    return f"  ({escape(f'{field.place.file}:{field.place.line}')})"
 
 
 def fields_in_order(change: Change, words: Words) -> list[FieldChange]:

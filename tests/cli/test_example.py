@@ -90,6 +90,12 @@ def test_one_set_of_manifests_takes_three_environments_from_empty_to_in_step(run
     assert set(sandbox.values()).isdisjoint(staging.values())
 
 
+def test_a_plan_names_the_overlay_that_sets_a_value(run: Runner) -> None:
+    planned = run("plan", "--env", "production", "--only", "ApiClient/storefront").out
+    assert "AccessTokenDuration              60  [widens]  (overlays/production/storefront.yaml:6)\n" in planned
+    assert planned.count("(overlays/") == 1
+
+
 def test_what_the_sunday_restore_takes_from_staging_is_put_back(run: Runner, example: Path) -> None:
     assert run("apply", "--env", "staging", "--auto-approve").code == 0
     with (
