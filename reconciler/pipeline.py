@@ -4,6 +4,7 @@ load     paths, context            -> Loaded(DesiredState)  | InputError with ev
 read     remote, kinds             -> LiveState             | RemoteError (a failed read never looks like "absent")
 diff     desired, live             -> changes               pure; then the named secrets that objects lack
 select   plan, selection           -> part of the plan      pure; without a selection, all of it
+foresee  changes, rules            -> warnings, or errors   pure; what is created is judged with all its defaults
 refer    changes, remote           -> findings              what they refer to is there
 check    plan, limits              -> findings of guards    pure
 apply    plan, remote              -> outcome, outcome ...  (computes nothing: what was shown is what is sent)
@@ -16,20 +17,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from reconciler import __version__, applier, differ, guard, planfile, provisioning, reader, references, selection
+from reconciler import (
+    __version__,
+    applier,
+    creation,
+    differ,
+    guard,
+    planfile,
+    provisioning,
+    reader,
+    references,
+    selection,
+)
 from reconciler.delivery import Courier
-from reconciler.errors import GuardRefusal, ReconcilerError, WrongMarketplace
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError, WrongMarketplace
 from reconciler.kinds import KINDS
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
+from reconciler.model.diagnostic import Severity
 from reconciler.model.freeze import Window
 from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Binding, Finding, Limits, Plan
+from reconciler.model.plan import Binding, Change, Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
 from reconciler.provisioning import Resolve
 from reconciler.remote.protocol import ReadRemote, SecretRemote
+from reconciler.rules import Level
 
 ACKNOWLEDGEMENT_DIGITS: Final = 12
 _OF_A_SNAPSHOT: Final = (
@@ -54,6 +68,8 @@ class Target:
     """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
     demands_secrets: bool = False
     """Whether a secret that cannot be read here is an error; else it is not compared, and the plan says so."""
+    rules: Mapping[str, Level] = field(default_factory=dict)
+    """How strictly rules are taken, as far as the environment says."""
     selection: Selection = field(default_factory=Selection)
     """What a plan is restricted to; all manifests are loaded and matched all the same."""
     freeze: tuple[Window, ...] = ()
@@ -68,7 +84,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
-        InputError: a manifest cannot be matched with one live object.
+        InputError: a manifest cannot be matched with one live object, or asks for a new one that a rule forbids.
         SecretMissing: a secret cannot be read here, and the target demands it.
     """
     marketplace = check_marketplace(remote, target)
@@ -82,6 +98,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     there = provisioning.live_secrets(considered, changes, KINDS, remote)
     named = differ.with_named_secrets(changes, considered, there, KINDS, target.now)
     selected = selection.restrict(named.changes, desired, target.selection)
+    foreseen = _foreseen(selected.changes, desired, target)
     checked = references.check(selected.changes, desired, KINDS, remote)
     return Plan(
         changes=selected.changes,
@@ -95,6 +112,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *secrets.warnings,
             *named.warnings,
             *differ.hints(selected.whole, KINDS),
+            *foreseen,
             *checked.warnings,
         ),
         selection=target.selection,
@@ -138,7 +156,12 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         changes=selected.changes,
         binding=_binding(desired, base_url, target, marketplace),
         guards=guard.check(selected.whole, _context(desired, nobody, target, target.now)),
-        warnings=(_OF_A_SNAPSHOT.format(snapshot.taken_at), *selected.warnings, *differ.hints(selected.whole, KINDS)),
+        warnings=(
+            _OF_A_SNAPSHOT.format(snapshot.taken_at),
+            *selected.warnings,
+            *differ.hints(selected.whole, KINDS),
+            *_foreseen(selected.changes, desired, target),
+        ),
         selection=target.selection,
         snapshot=snapshot.taken_at,
     )
@@ -161,6 +184,18 @@ def adopt(desired: DesiredState, remote: ReadRemote, target: Target, bound: Mapp
     live = reader.read(remote, KINDS.values(), marketplace)
     proposals = differ.propose(desired, live, KINDS, bound)
     return Adoption(target.environment, remote.base_url, marketplace, proposals)
+
+
+def _foreseen(changes: Sequence[Change], desired: DesiredState, target: Target) -> tuple[str, ...]:
+    """What rules have against the clients that would be created.
+
+    Raises:
+        InputError: a rule forbids one.
+    """
+    found = creation.check(changes, desired, KINDS, target.rules)
+    if any(one.severity is Severity.ERROR for one in found):
+        raise InputError(found)
+    return tuple(f"{one.place}: {one.message}; {one.hint} [{one.rule}]" for one in found)
 
 
 def check_marketplace(remote: ReadRemote, target: Target) -> str:

@@ -129,6 +129,7 @@ class Session:
             expires_at=timestamp(self.expires_at) if self.expires_at else None,
             plan_key=self.plan_key,
             demands_secrets=demands_secrets,
+            rules=environment.rules,
             selection=self.selection,
             freeze=self.environment.freeze,
         )

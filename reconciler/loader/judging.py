@@ -10,7 +10,7 @@ from reconciler.loader.waivers import Weighed, weigh
 from reconciler.model.diagnostic import Severity
 from reconciler.model.json import Body, Json, is_array, pointer_parts
 from reconciler.model.secret import SecretReference
-from reconciler.rules import Level, Objection, Rule, Stated, objections
+from reconciler.rules import Level, Objection, Rule, Stated, objections, objections_if_new
 from reconciler.validator import Fault
 
 _DEFAULTS: Final = {kind.name: {name: field.default for name, field in kind.fields.items()} for kind in KINDS.values()}
@@ -27,6 +27,8 @@ def judge(
 ) -> Weighed:
     """Ask the rules. What has a fault already is open to them, so that none repeats it or builds on it.
 
+    What is not certain is a warning at most.
+
     A resource that is to be absent has no fields to speak of. Beside a fault, a field that spec leaves out is open even
     where the manifest is exclusive: the fault may be its misspelled name.
     """
@@ -36,7 +38,7 @@ def judge(
     if not isinstance(policy, Mapping):
         policy = {}
     if policy.get("state") == "absent":
-        return weigh((), policy, context, complete=False)
+        return weigh((), policy, context, needless=lambda _rule: False)
     faulty = [pointer_parts(fault.pointer) for fault in known if fault.severity is Severity.ERROR]
     stated = Stated(
         spec,
@@ -49,9 +51,16 @@ def judge(
     found = objections(stated)
     if found and "ignore" in policy:  # looked at last: to leave more open never adds to what is found
         found = objections(replace(stated, open_fields=stated.open_fields | _ignored(policy["ignore"])))
+    if faulty:
+        found = [(rule, objection) for rule, objection in found if objection.is_certain]
     if not found and "waivers" not in policy:
         return _NOTHING
-    return weigh(list(_faults(found, context)), policy, context, complete=not faulty)
+    return weigh(list(_faults(found, context)), policy, context, lambda rule: not faulty and _is_needless(rule, stated))
+
+
+def _is_needless(rule: str, stated: Stated) -> bool:
+    """Whether a rule that finds nothing finds nothing either if the client is new."""
+    return all(other.name != rule for other, _ in objections_if_new(stated))
 
 
 def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> Iterator[Fault]:
@@ -59,7 +68,8 @@ def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> It
         level = context.level(rule.name)
         if level is not Level.OFF:
             message = f"{objection.message}: {rule.reason}"
-            yield Fault(objection.pointer, message, rule.name, objection.hint, severity=Severity(level))
+            severity = Severity(level) if objection.is_certain else Severity.WARNING
+            yield Fault(objection.pointer, message, rule.name, objection.hint, severity=severity)
 
 
 def _ignored(pointers: Json) -> frozenset[str]:

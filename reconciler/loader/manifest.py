@@ -64,6 +64,8 @@ class Examined:
     secrets: Mapping[str, SecretReference | None]
     faults: tuple[Fault, ...]
     waived: tuple[tuple[Fault, Waiver], ...] = ()
+    waivers: frozenset[str] = frozenset()
+    """The rules that the manifest waives, whether they find anything or not."""
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """See `EffectiveManifest.values`."""
     named: Named = field(default_factory=Named)
@@ -87,7 +89,7 @@ def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Exam
     weighed = judge(substituted, secrets, kind, context, faults)
     if weighed.faults:
         faults += _unless_known(weighed.faults, faults)
-    return Examined(substituted, secrets, tuple(faults), weighed.waived, values, named)
+    return Examined(substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named)
 
 
 def _named(manifest: Body, kind: Kind, file: str, context: LoadContext, known: Iterable[Fault]) -> Named:
@@ -179,6 +181,7 @@ def _resource(document: Document, address: Address, known_id: str | None, examin
         named_secrets=examined.named.secrets,
         assignments={party: tuple(ids) for party, ids in manifest.get("assignments", {}).items()},
         policy=_policy(manifest.get("policy", {})),
+        waived=examined.waivers,
         places=document.places,
     )
 

@@ -1,7 +1,7 @@
 """Findings x ``policy.waivers`` x today -> those that are let pass, and what is wrong with the waivers."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,25 +19,35 @@ class Weighed:
     faults: tuple[Fault, ...] = ()
     """Those that no waiver lets pass, and what is wrong with the waivers."""
     waived: tuple[tuple[Fault, Waiver], ...] = ()
+    waivers: frozenset[str] = frozenset()
+    """The rules that are waived, whether they found anything or not."""
 
 
-def weigh(found: Sequence[Fault], policy: Body, context: LoadContext, *, complete: bool) -> Weighed:
+def weigh(found: Sequence[Fault], policy: Body, context: LoadContext, needless: Callable[[str], bool]) -> Weighed:
     """Let pass what is waived: a waiver holds for all that its rule finds in the manifest.
 
-    Unless the findings are complete, because faults kept rules from being asked, no waiver is called unused.
+    Args:
+        found: what the rules find.
+        policy: the block of the manifest.
+        context: levels, and the day that waivers are judged by.
+        needless: asked of the rule of a waiver for which nothing was found, whether nothing can be found either.
     """
     faults: list[Fault] = []
     waived: dict[Fault, Waiver] = {}
+    waivers: set[str] = set()
     for at, waiver in _waivers(policy, context.today):
         if isinstance(waiver, Fault):
             faults.append(waiver)
             continue
         matching = [fault for fault in found if fault.rule == waiver.rule and fault not in waived]
         waived |= dict.fromkeys(matching, waiver)
-        if complete and not matching and context.level(waiver.rule) is not Level.OFF:
+        waivers.add(waiver.rule)
+        if not matching and context.level(waiver.rule) is not Level.OFF and needless(waiver.rule):
             message = f"the waiver of {waiver.rule} waives nothing"
             faults.append(Fault(f"{at}/rule", message, "unused-waiver", "remove it", severity=Severity.WARNING))
-    return Weighed((*faults, *(fault for fault in found if fault not in waived)), tuple(waived.items()))
+    return Weighed(
+        (*faults, *(fault for fault in found if fault not in waived)), tuple(waived.items()), frozenset(waivers)
+    )
 
 
 def _waivers(policy: Body, today: date) -> Iterator[tuple[str, Waiver | Fault]]:

@@ -65,6 +65,8 @@ class DesiredResource:
     assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Party (``buyers``) -> the ids of exactly those assigned to it; a party that is not here is not managed."""
     policy: Policy = Policy()
+    waived: frozenset[str] = frozenset()
+    """The rules whose findings are let pass, as of today."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """JSON pointer into the document (``/spec/Active``) -> where it stands."""
 

@@ -5,12 +5,12 @@ checks     one function for each rule
 table      the rules: name, reason, source, default level
 
 Rules look at nothing but the manifest. What it leaves open (a field that it does not name, unless it is exclusive) may
-be anything in the service, so no rule builds on it. How strictly a rule is taken, and whether a finding is waived, is
-the loader's business.
+be anything in the service, so what a rule builds on that is marked as uncertain. How strictly a rule is taken, and
+whether a finding is waived, is the loader's business, and that of `creation` for clients that are not there yet.
 """
 
 from reconciler.rules.checks import Objection
 from reconciler.rules.stated import Stated
-from reconciler.rules.table import RULES, Level, Rule, objections
+from reconciler.rules.table import RULES, Level, Rule, objections, objections_if_new
 
-__all__ = ["RULES", "Level", "Objection", "Rule", "Stated", "objections"]
+__all__ = ["RULES", "Level", "Objection", "Rule", "Stated", "objections", "objections_if_new"]

@@ -37,6 +37,8 @@ class Objection:
     """What is the case; why that is bad is the rule's reason."""
     hint: str
     """A way out."""
+    is_certain: bool = True
+    """Whether it holds whatever the service has in what the manifest leaves open."""
 
 
 def administrative(roles: Iterable[str]) -> list[str]:
@@ -52,18 +54,28 @@ def anonymous_with_secret(stated: Stated) -> Iterator[Objection]:
 
 
 def anonymous_without_context_user(stated: Stated) -> Iterator[Objection]:
-    """Object to anonymous shopping as nobody."""
-    if stated.is_on("IsAnonBuyer") and stated.value("DefaultContextUserName") is None:
-        hint = "name an active buyer user as DefaultContextUserName"
+    """Object to anonymous shopping as nobody, or as somebody whom the manifest does not name."""
+    if not stated.is_on("IsAnonBuyer"):
+        return
+    hint = "name an active buyer user as DefaultContextUserName"
+    if stated.value("DefaultContextUserName") is None:
         yield Objection("/spec/IsAnonBuyer", "IsAnonBuyer is true and there is no DefaultContextUserName", hint)
+    elif stated.leaves_out("DefaultContextUserName"):
+        message = "IsAnonBuyer is true and the manifest names no DefaultContextUserName"
+        yield Objection("/spec/IsAnonBuyer", message, hint, is_certain=False)
 
 
 def anonymous_duration_without_anonymous(stated: Stated) -> Iterator[Objection]:
     """Object to a duration that nothing uses."""
     is_set = stated.spec.get("AnonymousTokenDuration") is not None and stated.minutes("AnonymousTokenDuration")
-    if is_set and stated.is_off("IsAnonBuyer"):
-        message = "AnonymousTokenDuration is set and IsAnonBuyer is false"
-        yield Objection("/spec/AnonymousTokenDuration", message, "leave it out, or write IsAnonBuyer: true")
+    if not is_set:
+        return
+    at, hint = "/spec/AnonymousTokenDuration", "leave it out, or write IsAnonBuyer: true"
+    if stated.is_off("IsAnonBuyer"):
+        yield Objection(at, "AnonymousTokenDuration is set and IsAnonBuyer is false", hint)
+    elif stated.leaves_out("IsAnonBuyer"):
+        message = "AnonymousTokenDuration is set and the manifest does not say IsAnonBuyer: true"
+        yield Objection(at, message, hint, is_certain=False)
 
 
 def public_client_with_admin_role(stated: Stated) -> Iterator[Objection]:
@@ -86,6 +98,8 @@ def _publicity(stated: Stated) -> tuple[str, str]:
         return "IsAnonBuyer is true", "/spec/IsAnonBuyer"
     if stated.secrets.get("ClientSecret", ABSENT) is None:
         return "ClientSecret is cleared", "/spec/ClientSecret"
+    if stated.is_new and not stated.secrets and stated.members("MaximumGrantedRoles"):
+        return "it has no secret", "/spec/MaximumGrantedRoles"
     return "", ""
 
 

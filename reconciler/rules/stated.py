@@ -23,6 +23,8 @@ class Stated:
     """Whether a field that spec leaves out goes to its default. Else it is open."""
     open_fields: frozenset[str] = frozenset()
     """Fields that are open although they are named: their value is ignored, or faulty."""
+    is_new: bool = False
+    """Whether the client is created with exactly this; then a secret that is left out is none."""
 
     def value(self, name: str) -> Json | Absent:
         """The value that the field will have; `ABSENT` where the manifest leaves it open."""
@@ -30,6 +32,10 @@ class Stated:
             return ABSENT
         value = self.spec.get(name, None if self.exclusive else ABSENT)
         return self.defaults.get(name, ABSENT) if value is None else value
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether the field is open because the manifest does not name it."""
+        return not self.exclusive and name not in self.spec and name not in self.open_fields
 
     def is_on(self, name: str) -> bool:
         """Whether the flag is certainly true."""

@@ -5,12 +5,12 @@ A new rule is a function in `checks`, a row here, its name in the schemas, a row
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from reconciler.rules import checks
-from reconciler.rules.checks import Objection
+from reconciler.rules.checks import EVERYONE, Objection
 from reconciler.rules.stated import Stated
 
 
@@ -125,3 +125,20 @@ def objections(stated: Stated) -> list[tuple[Rule, Objection]]:
     named = _NAMES.intersection((*stated.spec, *stated.secrets, *(("assignments",) if stated.assignments else ())))
     asked = {rule.name: rule for name in sorted(named) for rule in _BY_NAME[name]}
     return [(rule, objection) for rule in asked.values() for objection in rule.check(stated)]
+
+
+def objections_if_new(stated: Stated) -> list[tuple[Rule, Objection]]:
+    """What is wrong besides where the client is created with what the manifest names: nothing of it is open then.
+
+    It has the API's defaults, no secret that is not named, and nobody assigned. Every rule is asked.
+    """
+    found = {rule.name for rule, objection in objections(stated) if objection.is_certain}
+    new = replace(
+        stated,
+        spec={"Active": False, **stated.spec},  # named, since a client that is switched off by default is meant to be
+        assignments={**dict.fromkeys(EVERYONE, ()), **stated.assignments},
+        exclusive=True,
+        open_fields=frozenset(),
+        is_new=True,
+    )
+    return [(rule, one) for rule in RULES.values() if rule.name not in found for one in rule.check(new)]
