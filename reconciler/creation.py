@@ -36,7 +36,8 @@ def check(
 def _found(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[Diagnostic]:
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     defaults = {name: field.default for name, field in kind.fields.items()}
-    stated = Stated(resource.spec, defaults, resource.secrets, resource.assignments, exclusive)
+    named = bool(resource.named_secrets)
+    stated = Stated(resource.spec, defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named)
     for rule, objection in objections_if_new(stated):
         level = levels.get(rule.name, rule.level)
         if level is not Level.OFF and rule.name not in resource.waived:

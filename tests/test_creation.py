@@ -1,21 +1,25 @@
 """What a plan creates is judged with all that its manifest leaves out: a new client has the API's defaults there."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler import pipeline
+from reconciler import creation, pipeline
+from reconciler.differ import diff
 from reconciler.errors import InputError
+from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, inspect, load
 from reconciler.model.diagnostic import Severity
+from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.model.selection import Selection
 from reconciler.rules import Level
-from tests.builders import body, desired, manifest
+from tests.builders import body, desired, live, manifest
 from tests.service import Shop, client_id, shop
 
 NEW: dict[str, Any] = {"AccessTokenDuration": 60}
@@ -73,9 +77,11 @@ def test_parties_that_are_assigned_can_log_in(one: Shop, tmp_path: Path) -> None
 
 def test_a_client_that_gets_a_secret_is_not_public(tmp_path: Path) -> None:
     secrets = {"ClientSecret": SecretReference(SecretSource.ENVIRONMENT, "S")}
+    named = replace(manifest("b", **NEW, MaximumGrantedRoles=["OrderAdmin"]), named_secrets=(NamedSecret("primary"),))
     with shop(tmp_path, profile="legacy") as one:
         one.secrets["S"] = "s3cret"
         assert warned(one, manifest("a", **NEW, MaximumGrantedRoles=["OrderAdmin"], secrets=secrets)) == []
+    assert creation.check(diff(desired(named), live(), KINDS, {}), desired(named), KINDS, {}) == ()
 
 
 def test_a_new_client_that_the_service_would_refuse_is_an_error_and_nothing_is_written(one: Shop) -> None:

@@ -98,6 +98,7 @@ STATED = st.builds(
     ASSIGNMENTS,
     st.booleans(),
     st.frozensets(st.sampled_from([*FLAGS, *MINUTES, *ROLES, "DefaultContextUserName"]), max_size=3),
+    st.booleans(),
 )
 
 
@@ -107,10 +108,12 @@ def found(stated: Stated, **changes: Any) -> set[str]:
 
 @given(STATED)
 def test_a_rule_never_finds_fault_with_what_the_manifest_does_not_name(stated: Stated) -> None:
-    manifest: dict[str, Any] = {"spec": {**stated.spec, **stated.secrets}, "assignments": stated.assignments}
+    blocks: dict[str, Any] = {"assignments": stated.assignments}
+    blocks |= {"secrets": [{"name": "primary"}]} if stated.has_named_secrets else {}
+    manifest: dict[str, Any] = {"spec": {**stated.spec, **stated.secrets}, **blocks}
     for rule, objection in objections(stated):
         assert get_at(manifest, pointer_parts(objection.pointer)) is not ABSENT
-        assert rule.about & {*stated.spec, *stated.secrets, "assignments"}
+        assert rule.about & {*stated.spec, *stated.secrets, *blocks}
 
 
 @given(STATED, SPECS, ASSIGNMENTS, SECRETS)
@@ -408,7 +411,7 @@ def test_editors_complete_the_rules_and_their_levels() -> None:
 def test_what_the_rules_know_of_api_clients_is_what_the_kind_says() -> None:
     parties = API_CLIENT.assignments.parties if API_CLIENT.assignments else ()
     assert {party.name: party.everyone_field for party in parties} == EVERYONE
-    known = API_CLIENT.fields.keys() | API_CLIENT.secret_fields | {"assignments"}
+    known = API_CLIENT.fields.keys() | API_CLIENT.secret_fields | {"assignments", "secrets"}
     assert all(rule.about <= known for rule in RULES.values())
 
 

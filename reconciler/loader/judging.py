@@ -47,6 +47,7 @@ def judge(
         _assignments(manifest.get("assignments"), faulty),
         policy.get("fields") == "exclusive" and not faulty,
         _below("spec", faulty) if faulty else _NONE,
+        is_array(manifest.get("secrets")) and bool(manifest["secrets"]),
     )
     found = objections(stated)
     if found and "ignore" in policy:  # looked at last: to leave more open never adds to what is found

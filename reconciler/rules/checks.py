@@ -51,6 +51,9 @@ def anonymous_with_secret(stated: Stated) -> Iterator[Objection]:
     if stated.is_on("IsAnonBuyer") and stated.secrets.get("ClientSecret"):
         hint = "write ClientSecret: null, and give a server that can keep a secret an API client of its own"
         yield Objection("/spec/ClientSecret", "IsAnonBuyer is true and there is a ClientSecret", hint)
+    if stated.is_on("IsAnonBuyer") and stated.has_named_secrets:
+        hint = "take them out, and give a server that can keep a secret an API client of its own"
+        yield Objection("/secrets", "IsAnonBuyer is true and there are secrets", hint)
 
 
 def anonymous_without_context_user(stated: Stated) -> Iterator[Objection]:
@@ -98,7 +101,7 @@ def _publicity(stated: Stated) -> tuple[str, str]:
         return "IsAnonBuyer is true", "/spec/IsAnonBuyer"
     if stated.secrets.get("ClientSecret", ABSENT) is None:
         return "ClientSecret is cleared", "/spec/ClientSecret"
-    if stated.is_new and not stated.secrets and stated.members("MaximumGrantedRoles"):
+    if stated.is_new and not (stated.secrets or stated.has_named_secrets) and stated.members("MaximumGrantedRoles"):
         return "it has no secret", "/spec/MaximumGrantedRoles"
     return "", ""
 

@@ -23,6 +23,8 @@ class Stated:
     """Whether a field that spec leaves out goes to its default. Else it is open."""
     open_fields: frozenset[str] = frozenset()
     """Fields that are open although they are named: their value is ignored, or faulty."""
+    has_named_secrets: bool = False
+    """Whether it lists secrets that the service is to keep beside the client."""
     is_new: bool = False
     """Whether the client is created with exactly this; then a secret that is left out is none."""
 

@@ -45,7 +45,7 @@ _ALL: Final = (
         "once a client has a secret no login works without it, and a browser cannot keep one",
         'knowledge base, "API Client Secrets" and "Introduction to API Clients"',
         checks.anonymous_with_secret,
-        frozenset({"ClientSecret"}),
+        frozenset({"ClientSecret", "secrets"}),
     ),
     Rule(
         "anonymous-without-context-user",
@@ -122,7 +122,10 @@ _NAMES: Final = frozenset(_BY_NAME)
 
 def objections(stated: Stated) -> list[tuple[Rule, Objection]]:
     """Ask the rules that may have something to say of what the manifest names: mostly one or two."""
-    named = _NAMES.intersection((*stated.spec, *stated.secrets, *(("assignments",) if stated.assignments else ())))
+    blocks = {"assignments": stated.assignments, "secrets": stated.has_named_secrets}
+    named = _NAMES.intersection(
+        (*stated.spec, *stated.secrets, *(block for block, is_there in blocks.items() if is_there))
+    )
     asked = {rule.name: rule for name in sorted(named) for rule in _BY_NAME[name]}
     return [(rule, objection) for rule in asked.values() for objection in rule.check(stated)]
 
