@@ -70,6 +70,12 @@ def test_a_plan_from_a_snapshot_is_marked_and_apply_refuses_it_with_4(offline: P
     assert run("show", "plan.json", "--format", "json").out == Path("plan.json").read_text(encoding="utf-8")
 
 
+def test_what_would_be_created_is_judged_by_the_rules(offline: Project, run: Runner) -> None:
+    offline.manifest("new", AccessTokenDuration=60, Active=True)
+    done = run("plan", "--from-snapshot", "snapshot.json", "--format", "json")
+    assert "[nobody-can-log-in]" in json.loads(done.out)["warnings"][-1]
+
+
 def test_guards_judge_a_plan_from_a_snapshot(offline: Project, run: Runner) -> None:
     for name in ("one", "two", "three"):
         offline.manifest(name, AccessTokenDuration=60)
