@@ -10,7 +10,7 @@ from reconciler.model.plan import Action, Change, Direction, FieldChange, Findin
 from reconciler.model.resource import Address
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone
-from reconciler.render.values import show, show_member, show_pair
+from reconciler.render.values import LONGEST_MESSAGE, brief, show, show_member, show_pair
 
 FEW: Final = 10
 """How many names a list shows that is there for information only."""
@@ -89,7 +89,7 @@ _SIGNS: Final = {
 def change_block(change: Change, words: Words, style: Style, notes: Notes = NO_NOTES) -> Iterator[str]:
     """The lines about one resource that a plan writes to."""
     sign, tone = _SIGNS[change.action]
-    head = style.paint(tone, f"{sign} {words.verbs[change.action]} {escape(str(change.address))}")
+    head = style.paint(tone, f"{sign} {words.verbs[change.action]} {brief(str(change.address))}")
     yield f"{head} ({_identification(change)}){_note(notes, change, '')}"
     if change.action is Action.DELETE:
         yield from _going(change, style)
@@ -103,7 +103,7 @@ def _note(notes: Notes, change: Change, at: str) -> str:
 
 
 def _identification(change: Change) -> str:
-    parts = [f"id {escape(change.id)}"] if change.id else ["id not known yet"]
+    parts = [f"id {brief(change.id)}"] if change.id else ["id not known yet"]
     if change.place:
         parts.append(escape(str(change.place)))
     if change.protected:
@@ -116,7 +116,7 @@ def _going(change: Change, style: Style) -> Iterator[str]:
     body = {name: value for name, value in (change.before or {}).items() if value and value != change.id}
     width = _width(body)
     for name, value in body.items():
-        yield f"    {escape(name):<{width}}  {style.paint(Tone.DELETE, show(value))}"
+        yield f"    {brief(name):<{width}}  {style.paint(Tone.DELETE, show(value))}"
 
 
 def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> Iterator[str]:
@@ -151,7 +151,7 @@ def is_marked(change: Change, field: FieldChange, words: Words) -> bool:
 
 
 def _field_name(field: FieldChange) -> str:
-    return escape(field.pointer.removeprefix("/"))
+    return brief(field.pointer.removeprefix("/"))
 
 
 def _width(names: Iterable[str]) -> int:
@@ -190,7 +190,7 @@ def named(change: Change) -> str:
     """The address, and the name that people know the object by where the address has only its id."""
     body = change.before or {}
     name = next((body[field] for field in _NAMES if isinstance(body.get(field), str)), None)
-    address = escape(str(change.address))
+    address = brief(str(change.address))
     return f"{address} {show(name)}" if name and name != change.address.name else address
 
 
@@ -222,8 +222,8 @@ def few(names: Sequence[str]) -> Iterator[str]:
 
 def finding_block(finding: Finding, style: Style) -> Iterator[str]:
     """A guard's objection: its rule and numbers, whom it is about, and the way out."""
-    yield f"  {style.paint(Tone.ALARM, escape(finding.rule))}: {escape(finding.message)}"
+    yield f"  {style.paint(Tone.ALARM, brief(finding.rule))}: {brief(finding.message, LONGEST_MESSAGE)}"
     if finding.addresses:
-        yield f"      about: {', '.join(few([escape(str(address)) for address in finding.addresses]))}"
+        yield f"      about: {', '.join(few([brief(str(address)) for address in finding.addresses]))}"
     final = "" if finding.can_be_acknowledged else " (this one cannot be acknowledged)"
-    yield f"      way out: {escape(finding.way_out)}{final}"
+    yield f"      way out: {brief(finding.way_out, LONGEST_MESSAGE)}{final}"

@@ -8,6 +8,7 @@ from reconciler.render.escape import escape, joined
 from reconciler.render.report import Checked
 from reconciler.render.style import Style, Tone
 from reconciler.render.text import diagnostics
+from reconciler.render.values import LONGEST_MESSAGE, brief
 
 
 def failure(error: ReconcilerError, style: Style) -> str:
@@ -36,17 +37,17 @@ def _lines(error: ReconcilerError, style: Style) -> Iterator[str]:
 
 
 def _error(message: str, style: Style) -> str:
-    return f"{style.paint(Tone.ALARM, 'error:')} {escape(message)}"
+    return f"{style.paint(Tone.ALARM, 'error:')} {brief(message, LONGEST_MESSAGE)}"
 
 
 def _hint(error: ReconcilerError) -> Iterator[str]:
     if error.hint:
-        yield f"  hint: {escape(error.hint)}"
+        yield f"  hint: {brief(error.hint, LONGEST_MESSAGE)}"
 
 
 def warning(message: str, style: Style) -> str:
     """One line about something that does not stop the run."""
-    return joined([f"{style.paint(Tone.UPDATE, 'warning:')} {escape(message)}"])
+    return joined([f"{style.paint(Tone.UPDATE, 'warning:')} {brief(message, LONGEST_MESSAGE)}"])
 
 
 def internal_error(error: BaseException, place: str, style: Style) -> str:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from reconciler.render import several
 from reconciler.render.comment import cell, code, document, marker
 from reconciler.render.escape import in_json
+from reconciler.render.html.several import page
 from reconciler.render.several import Planned, State, matrix
 from reconciler.render.style import Style
 from reconciler.render.titles import Noun
@@ -94,6 +95,7 @@ SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
         "json": several.document,
         "jsonl": one_after_the_other,
         "markdown": markdown,
+        "html": page,
         "junit": junit,
         "sarif": sarif,
         "github": one_after_the_other,

@@ -17,6 +17,20 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """One run of the journal, in words."""
+
+    at: str
+    """UTC, ISO 8601."""
+    what: str
+    """What it did, and where: ``apply to staging``."""
+    end: str
+    id: str
+    tone: str = ""
+    """``good``, ``warn``, ``bad``, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Style:
     """How a text is to look. Without colour no escape sequence is written."""
 
@@ -25,6 +39,8 @@ class Style:
     """How many characters a comment may have: GitHub takes 65,536, GitLab and Azure DevOps more."""
     environment: str = ""
     """What the document is about, where its content does not say so."""
+    history: tuple[Moment, ...] = ()
+    """What was done before, where the document shows that; the oldest first."""
     plan_file: str = ""
     """Where the plan is saved that the document shows, as the user wrote it."""
 

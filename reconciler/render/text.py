@@ -28,7 +28,7 @@ from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style, Tone
 from reconciler.render.titles import SIDE_WORDS
-from reconciler.render.values import show_pair
+from reconciler.render.values import LONGEST_MESSAGE, brief, show_pair
 
 # ------------------------------------------------------------------------------------------------------ plan and drift
 
@@ -69,7 +69,7 @@ def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, not
     binding, changes = plan.binding, list(changes)
     yield (
         f"Environment {escape(binding.environment)}: "
-        f"marketplace {escape(binding.marketplace)} at {escape(binding.base_url)}"
+        f"marketplace {brief(binding.marketplace)} at {escape(binding.base_url)}"
     )
     yield ""
     for change in in_order(changes, words):
@@ -78,7 +78,7 @@ def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, not
             yield ""
     unmanaged = [_with_note(change, notes) for change in changes if change.action is Action.UNMANAGED]
     yield from _section("Unmanaged (live, in no manifest; left alone):", few(unmanaged), style)
-    yield from _section("Warnings:", map(escape, plan.warnings), style)
+    yield from _section("Warnings:", (brief(text, LONGEST_MESSAGE) for text in plan.warnings), style)
 
 
 def _with_note(change: Change, notes: Notes) -> str:
@@ -182,16 +182,16 @@ def outcome_line(outcome: Outcome, style: Style) -> str:
     change = outcome.change
     status = style.paint(_STATUS_TONES[outcome.status], f"{outcome.status:<{_STATUS_WIDTH}}")
     known = outcome.id or change.id
-    suffix = f" (id {escape(known)})" if known else ""
-    message = f": {escape(outcome.message)}" if outcome.message else ""
+    suffix = f" (id {brief(known)})" if known else ""
+    message = f": {brief(outcome.message, LONGEST_MESSAGE)}" if outcome.message else ""
     doubt = "; it may have been written all the same" if outcome.uncertain else ""
-    return f"{status}  {change.action} {escape(str(change.address))}{suffix}{message}{doubt}"
+    return f"{status}  {change.action} {brief(str(change.address))}{suffix}{message}{doubt}"
 
 
 def _outcome_block(outcome: Outcome, style: Style) -> Iterator[str]:
     yield outcome_line(outcome, style)
     for field in outcome.fields:
-        name = escape(field.pointer.removeprefix("/"))
+        name = brief(field.pointer.removeprefix("/"))
         if field.sensitive:
             yield f"    {name}  (secret, the service holds another one)"
         else:
@@ -233,11 +233,12 @@ def diagnostics(found: Iterable[Checked], style: Style) -> Iterator[str]:
     tones = {Severity.ERROR: Tone.ALARM, Severity.WARNING: Tone.UPDATE}
     for one in found:
         fault = one.diagnostic
-        at = f" (at {escape(fault.pointer)})" if fault.pointer else ""
-        hint = f"; {escape(fault.hint)}" if fault.hint else ""
+        at = f" (at {brief(fault.pointer)})" if fault.pointer else ""
+        hint = f"; {brief(fault.hint, LONGEST_MESSAGE)}" if fault.hint else ""
         where = f" {{{escape(', '.join(one.environments))}}}" if one.environments else ""
         severity = style.paint(tones[fault.severity], fault.severity)
-        yield f"{escape(str(fault.place))}: {severity}: {escape(fault.message)}{at}{hint} [{escape(fault.rule)}]{where}"
+        message = brief(fault.message, LONGEST_MESSAGE)
+        yield f"{escape(str(fault.place))}: {severity}: {message}{at}{hint} [{brief(fault.rule)}]{where}"
 
 
 def _verdict(report: Report, style: Style) -> str:

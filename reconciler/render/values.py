@@ -14,7 +14,7 @@ _CONTEXT: Final = 20
 NOT_SET: Final = "(not set)"
 LONGEST_NAME: Final = 120
 """How many characters of one name are shown: ids, pointers and files are as long as somebody made them."""
-LONGEST_MESSAGE: Final = 1000
+LONGEST_MESSAGE: Final = 2000
 _BARE_MEMBER: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 
 

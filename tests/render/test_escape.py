@@ -25,34 +25,9 @@ from reconciler.render.report import Checked, Report
 from reconciler.render.style import PLAIN
 from reconciler.render.text import drift, outcome_line, plan, result, validation
 from reconciler.render.values import LONGEST, show, show_member, show_pair
+from tests.hostile import COMMANDS, INVISIBLE
 
-PAYLOADS = (
-    "\x1b[2J\x1b[H",  # clears the screen
-    "\x1b]8;;https://evil.example\x07click\x1b]8;;\x07",  # a link that looks like text
-    "\x1b]0;title\x07",
-    "\x9b31m",  # the one-byte form of ESC [
-    "a\rb",  # overwrites the line
-    "a\nb",
-    "\x08\x08\x08",
-    "\x7f",
-    "\x00",
-    "\u202eexe.txt",  # shows the rest backwards
-    "\u2066\u2069",
-    "ad\u200bmin",  # no width
-    "ad\u00admin",
-    "ad\ufeffmin",
-    "\ufe0f\U000e0041\U000e0100\u034f\u3164\u2800",
-    "\u2028\u2029\x85",  # line ends that are not \n
-    "a\u00a0b",  # a blank that is none
-    "\ud800",
-    "::set-output name=x::y",
-    "  ::add-mask::x",
-    "##[group]x",
-    "x ##vso[task.setvariable variable=a]b",
-    "##VSO[task.complete]",
-    "##teamcity[publishArtifacts '/etc']",
-    ":::",
-)
+PAYLOADS = (*INVISIBLE, *COMMANDS)
 TEXTS = st.one_of(st.sampled_from(PAYLOADS), st.text(st.characters(codec=None), max_size=20))
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,

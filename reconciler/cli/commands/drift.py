@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Examples:
   reconciler drift --env production
   reconciler drift --env staging --format json > drift.json
-  reconciler drift --markdown-into drift.md --junit-into drift.xml --sarif-into drift.sarif
+  reconciler drift --html-into drift.html --junit-into drift.xml --sarif-into drift.sarif
   reconciler drift --baseline drift.json           # only what is new since that document
   reconciler drift --receipt receipt.json          # who moved: git, the service, or both
   reconciler drift --write-back                    # the service is right: into the manifests with it

@@ -1,0 +1,203 @@
+"""Plan, drift, result, report or error -> one HTML file to open, to send or to print."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.model.diagnostic import Severity
+from reconciler.model.drift import Drift
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Action, Binding, Change, Finding, Plan
+from reconciler.render import titles
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, named
+from reconciler.render.command import apply_command, may_be_applied
+from reconciler.render.format import Format
+from reconciler.render.html import items
+from reconciler.render.html.page import Filters, Page, bullets, html, timeline
+from reconciler.render.html.tags import NOTHING, Html, el, join
+from reconciler.render.report import Checked, Report
+from reconciler.render.style import Style
+from reconciler.render.titles import SIDE_WORDS
+from reconciler.render.values import LONGEST_MESSAGE, brief
+
+# ------------------------------------------------------------------------------------------------------- plan and drift
+
+
+def plan(plan: Plan, digest: str, style: Style) -> str:
+    """A plan for those who are to approve it."""
+    return html(
+        Page(
+            f"Plan for {plan.binding.environment}",
+            titles.plan_verdict(plan),
+            plan_tone(plan),
+            origin(plan.binding),
+            titles.plan_counts(plan),
+            refused(plan.guards),
+            Filters(items.kinds_of(plan.changes, PLAN_WORDS)) if plan.has_changes else None,
+            join(*items.changes(plan.changes, PLAN_WORDS, {})),
+            join(_besides(plan, plan.changes), _footer(plan, digest, style, "To apply it")),
+        )
+    )
+
+
+def plan_tone(plan: Plan) -> str:
+    """How it looks at first sight."""
+    return "bad" if plan.guards else "warn" if plan.has_changes else "good"
+
+
+def drift(drift: Drift, digest: str, style: Style) -> str:
+    """What differs from the manifests, for those who are to mend it or to take it over."""
+    environment = drift.plan.binding.environment
+    receipt = _receipt(drift)
+    return html(
+        Page(
+            f"Drift in {environment}",
+            titles.drift_verdict(drift),
+            drift_tone(drift),
+            join(origin(drift.plan.binding), receipt),
+            titles.drift_counts(drift),
+            join(timeline(style.history), refused(drift.plan.guards)),
+            drift_filters([drift]) if drift.has_drift else None,
+            join(*items.changes(drift.changes, DRIFT_WORDS, sides(drift))),
+            join(
+                _besides(drift.plan, drift.changes),
+                _footer(drift.plan, digest, style, "To bring the service back to what git says"),
+            ),
+        )
+    )
+
+
+def drift_tone(drift: Drift) -> str:
+    """How it looks at first sight."""
+    return "good" if not drift.has_drift else "bad" if any(map(titles.is_wider, drift.deviations)) else "warn"
+
+
+def sides(drift: Drift) -> items.Sides:
+    """Who moved, in words."""
+    return {(one.address, one.pointer): words for one in drift.deviations if (words := SIDE_WORDS.get(one.side))}
+
+
+def drift_filters(drifts: Sequence[Drift]) -> Filters:
+    """What drift can be chosen by; by who moved, where that is known."""
+    changes = [change for drift in drifts for change in drift.changes]
+    moved = sorted({words.replace(" ", "-") for drift in drifts for words in sides(drift).values()})
+    return Filters({**items.kinds_of(changes, DRIFT_WORDS), "moved": moved})
+
+
+def _receipt(drift: Drift) -> Html:
+    if drift.receipt is None:
+        return NOTHING
+    commit = f" of commit {drift.receipt.git_commit[:12]}" if drift.receipt.git_commit else ""
+    return join(" · last apply ", el("code", f"{drift.receipt.created_at}{commit}"))
+
+
+def origin(binding: Binding) -> Html:
+    """What it was made from and for."""
+    commit = [" · commit ", el("code", binding.git_commit[:12])] if binding.git_commit else []
+    dirty = " with uncommitted changes" if binding.git_dirty else None
+    until = [" · good until ", el("code", binding.expires_at)] if binding.expires_at else []
+    place = ["marketplace ", el("code", brief(binding.marketplace)), " at ", el("code", brief(binding.base_url))]
+    return join(*place, *commit, dirty, *until)
+
+
+def refused(findings: Sequence[Finding]) -> Html:
+    """What guards object to; nothing where they do not."""
+    if not findings:
+        return NOTHING
+    return el(
+        "section",
+        el("h2", "Guards refuse to apply these changes"),
+        el("ul", *map(_finding, findings)),
+        class_="refused",
+    )
+
+
+def _finding(finding: Finding) -> Html:
+    final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
+    way_out = el("div", f"way out: {brief(finding.way_out, LONGEST_MESSAGE)}")
+    return el("li", el("code", brief(finding.rule)), f"{final}: {brief(finding.message, LONGEST_MESSAGE)}", way_out)
+
+
+def _besides(plan: Plan, changes: Sequence[Change]) -> Html:
+    unmanaged = [named(change) for change in changes if change.action is Action.UNMANAGED]
+    warnings = [brief(text, LONGEST_MESSAGE) for text in plan.warnings]
+    return join(bullets("Warnings", warnings), bullets("Unmanaged: live, in no manifest, left alone", unmanaged))
+
+
+def _footer(plan: Plan, digest: str, style: Style, purpose: str) -> Html:
+    command = apply_command(plan, digest, style)
+    how = join(el("h2", purpose), el("pre", brief(command, LONGEST_MESSAGE))) if may_be_applied(plan) else None
+    return el("footer", how, el("p", "Digest ", el("code", digest)) if digest else None)
+
+
+# --------------------------------------------------------------------------------------- result, validation and failure
+
+
+def result(result: ApplyResult, style: Style) -> str:
+    """What became of a plan, failures first."""
+    statuses = sorted({outcome.status.value for outcome in result.outcomes})
+    actions = sorted({outcome.change.action.value for outcome in result.outcomes})
+    return html(
+        Page(
+            f"Apply to {style.environment}".strip(),
+            titles.result_verdict(result),
+            "good" if result.is_complete and not result.interrupted else "bad",
+            NOTHING,
+            titles.result_counts(result),
+            filters=Filters({"status": statuses, "action": actions}) if result.outcomes else None,
+            items=join(*items.outcomes(result.outcomes)),
+        )
+    )
+
+
+def validation(report: Report, style: Style) -> str:
+    """Every fault, errors first."""
+    severities = sorted({one.diagnostic.severity.value for one in report.found})
+    rules = sorted({one.diagnostic.rule for one in report.found})
+    waived = [f"{one.diagnostic}: {why.reason} ({why.owner}, until {why.expires})" for one, why in report.waived]
+    return html(
+        Page(
+            f"Manifests {f'for {style.environment}' if style.environment else ''}".strip(),
+            titles.report_verdict(report),
+            _report_tone(report),
+            NOTHING,
+            titles.report_counts(report),
+            filters=Filters({"severity": severities, "rule": rules}) if report.found else None,
+            items=join(*items.faults(report.found)),
+            after=bullets("Waived", [brief(one, LONGEST_MESSAGE) for one in waived]),
+        )
+    )
+
+
+def _report_tone(report: Report) -> str:
+    return "bad" if not report.valid else "warn" if report.warning_count else "good"
+
+
+def failure(name: str, error: ReconcilerError, style: Style) -> str:
+    """Why there is no document of this name."""
+    refusal = isinstance(error, GuardRefusal)
+    found = faults_of(error)
+    errors = sum(one.diagnostic.severity is Severity.ERROR for one in found)
+    message = el("p", brief(error.message, LONGEST_MESSAGE))
+    hint = el("p", f"hint: {brief(error.hint, LONGEST_MESSAGE)}") if error.hint else None
+    findings = refused(error.findings) if isinstance(error, GuardRefusal) else el("section", message, class_="refused")
+    return html(
+        Page(
+            f"{name.capitalize()} {f'for {style.environment}' if style.environment else ''}".strip(),
+            "refused by a guard" if refusal else "failed",
+            "bad",
+            NOTHING,
+            [titles.Count("errors", errors, is_alarming=True)] if found else [],
+            join(findings, hint),
+            filters=Filters() if found else None,
+            items=join(*items.faults(found)),
+        )
+    )
+
+
+def faults_of(error: ReconcilerError) -> list[Checked]:
+    """Those of the input, if it is about that."""
+    return [Checked(one) for one in error.diagnostics] if isinstance(error, InputError) else []
+
+
+HTML: Final = Format("html", plan=plan, drift=drift, result=result, validation=validation, failure=failure)

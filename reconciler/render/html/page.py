@@ -1,0 +1,149 @@
+"""The parts of a document -> one HTML file that asks for nothing: its style and its script are in it.
+
+The content security policy allows exactly this style and this script, by their SHA-256. Whatever else might get into
+the page, it is not carried out and cannot reach any server.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+from reconciler.render.html.tags import NOTHING, Html, el, join
+from reconciler.render.style import Moment
+from reconciler.render.titles import Count
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """By what the items of a page can be chosen, besides a part of their name."""
+
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Name of a ``data-`` attribute -> the values that occur; a choice of one value only is not offered."""
+    opens: bool = True
+    """Whether items can be opened and closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One document."""
+
+    title: str
+    verdict: str
+    tone: str
+    """``good``, ``warn`` or ``bad``."""
+    meta: Html
+    numbers: Sequence[Count]
+    before: Html = NOTHING
+    """Between the numbers and the filter."""
+    filters: Filters | None = None
+    items: Html = NOTHING
+    after: Html = NOTHING
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("reconciler.render.html") / name).read_text(encoding="utf-8")
+
+
+@cache
+def policy() -> str:
+    """The content security policy."""
+    style, script = (_hash(_asset(name)) for name in ("page.css", "page.js"))
+    return (
+        f"default-src 'none'; style-src {style}; script-src {script}; "
+        "img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def html(page: Page) -> str:
+    """The text of the file."""
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=policy()),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("link", rel="icon", href="data:,"),
+        el("title", f"{page.title}: {page.verdict}"),
+        Html(f"<style>{_asset('page.css')}</style>"),
+    )
+    banner = el(
+        "div",
+        el("h1", page.title),
+        el("p", page.verdict, class_=f"verdict {page.tone}"),
+        el("p", page.meta, class_="meta"),
+    )
+    main = el(
+        "main",
+        numbers(page.numbers),
+        page.before,
+        _form(page.filters) if page.filters else None,
+        el("div", page.items, id="items"),
+        page.after,
+    )
+    body = el("body", el("header", banner), main, Html(f"<script>{_asset('page.js')}</script>"))
+    return f"<!doctype html>\n{el('html', head, body, lang='en')}\n"
+
+
+def numbers(counts: Iterable[Count]) -> Html:
+    """Each number in a box."""
+    return el("ul", *map(_number, counts), class_="numbers")
+
+
+def _number(count: Count) -> Html:
+    class_ = "none" if not count.number else "alarm" if count.is_alarming else None
+    return el("li", el("b", f"{count.number:,}"), el("span", count.name), class_=class_)
+
+
+def _form(filters: Filters) -> Html:
+    """Shown by the script, without which it could do nothing."""
+    search = el("input", type="search", name="text", placeholder="press / to search", autocomplete="off")
+    choices = [_choice(name, values) for name, values in filters.choices.items() if len(values) > 1]
+    buttons = [
+        el("button", "Open all", type="button", data_open=True),
+        el("button", "Close all", type="button", data_close=True),
+    ]
+    return el(
+        "form",
+        el("label", "Name contains", search, class_="wide"),
+        *choices,
+        *(buttons if filters.opens else []),
+        el("button", "Clear", type="reset"),
+        el("output", role="status"),
+        hidden=True,
+        aria_label="Filter",
+    )
+
+
+def _choice(name: str, values: Sequence[str]) -> Html:
+    options = [el("option", "all", value=""), *(el("option", value.replace("-", " "), value=value) for value in values)]
+    return el("label", name.capitalize(), el("select", *options, name=name))
+
+
+def timeline(history: Sequence[Moment]) -> Html:
+    """The runs of the journal, the oldest first; nothing where there is none."""
+    if not history:
+        return NOTHING
+    return join(el("h2", "Runs of the journal"), el("ol", *map(_moment, history), class_="timeline"))
+
+
+def _moment(one: Moment) -> Html:
+    when = el("time", one.at, datetime=one.at)
+    return el("li", when, el("b", f"{one.what}: {one.end}"), el("code", one.id), class_=one.tone or None)
+
+
+def bullets(title: str, texts: Sequence[str], class_: str = "plain") -> Html:
+    """A list under a heading; nothing where there is nothing."""
+    if not texts:
+        return NOTHING
+    return join(
+        el("h2", f"{title} ({len(texts):,})"), el("ul", *(el("li", el("code", one)) for one in texts), class_=class_)
+    )

@@ -1,0 +1,111 @@
+"""Plans or drift of several environments -> one page: a matrix of resources and environments, then each of them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from reconciler.errors import GuardRefusal
+from reconciler.model.plan import Action, Change
+from reconciler.render import html as single
+from reconciler.render import titles
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, named
+from reconciler.render.html import items
+from reconciler.render.html.page import Filters, Page, bullets, html, timeline
+from reconciler.render.html.tags import NOTHING, Html, el, join
+from reconciler.render.several import Planned, State, matrix
+from reconciler.render.style import Style
+from reconciler.render.titles import Count, number
+from reconciler.render.values import LONGEST_MESSAGE, brief
+
+_TONES: Final = {
+    State.IN_STEP: "good",
+    State.DIFFERS: "warn",
+    State.MISSING: "warn",
+    State.WOULD_BE_DELETED: "bad",
+    State.UNKNOWN: "bad",
+}
+
+
+def page(planned: Sequence[Planned], style: Style) -> str:
+    """One page of all."""
+    failed = sum(one.plan is None for one in planned)
+    moved = sum(_is_out_of_step(one) for one in planned)
+    noun = planned[0].noun if planned else "plan"
+    in_step = len(planned) - failed - moved
+    return html(
+        Page(
+            f"{noun.capitalize()} of {number(len(planned), 'environment')}",
+            f"{in_step} in step, {moved} not, {failed} failed" if failed else f"{in_step} in step, {moved} not",
+            "bad" if failed else "warn" if moved else "good",
+            join(*(el("code", f"{one.environment} ") for one in planned)),
+            [Count("in step", in_step), Count("not in step", moved), Count("failed", failed, is_alarming=True)],
+            join(timeline(style.history), _matrix(planned)),
+            _filters(planned),
+            join(*map(_section, planned)),
+        )
+    )
+
+
+def _is_out_of_step(one: Planned) -> bool:
+    return one.drift.has_drift if one.drift else one.plan is not None and one.plan.has_changes
+
+
+def _changes(one: Planned) -> tuple[Change, ...]:
+    return one.drift.changes if one.drift else one.plan.changes if one.plan else ()
+
+
+def _words(one: Planned) -> Words:
+    return DRIFT_WORDS if one.noun == "drift" else PLAN_WORDS
+
+
+def _filters(planned: Sequence[Planned]) -> Filters | None:
+    found = [change for one in planned for change in _changes(one)]
+    if not any(change.action.writes for change in found):
+        return None
+    with_changes = [one.environment for one in planned if any(change.action.writes for change in _changes(one))]
+    return Filters({"environment": with_changes, **items.kinds_of(found, _words(planned[0]))})
+
+
+def _matrix(planned: Sequence[Planned]) -> Html:
+    cells = matrix(planned)
+    if not cells:
+        return NOTHING
+    head = el("tr", el("th", "Resource", scope="col"), *(el("th", one.environment, scope="col") for one in planned))
+    rows = [
+        el("tr", el("th", brief(address), scope="row"), *(el("td", _state(state)) for state in states.values()))
+        for address, states in cells.items()
+    ]
+    table = el("table", el("thead", head), el("tbody", *rows), class_="matrix")
+    return join(el("h2", "Resources and environments"), el("div", el("div", table, class_="inside"), class_="box"))
+
+
+def _state(state: State) -> Html:
+    words = state.value.replace("-", " ")
+    return el("span", words, class_=f"badge {_TONES[state]}" if state in _TONES else "none-here")
+
+
+def _section(one: Planned) -> Html:
+    if one.plan is None:
+        return el("section", el("h2", one.environment), _error(one))
+    sides = single.sides(one.drift) if one.drift else {}
+    changes = _changes(one)
+    verdict = titles.drift_verdict(one.drift) if one.drift else titles.plan_verdict(one.plan)
+    shown = items.changes(changes, _words(one), sides, one.environment)
+    unmanaged = [named(change) for change in changes if change.action is Action.UNMANAGED]
+    return el(
+        "section",
+        el("h2", f"{one.environment}: {verdict}"),
+        el("p", single.origin(one.plan.binding), class_="meta"),
+        single.refused(one.plan.guards),
+        *shown,
+        bullets("Unmanaged", unmanaged),
+        data_group=bool(shown),
+    )
+
+
+def _error(one: Planned) -> Html:
+    if isinstance(one.error, GuardRefusal):
+        return single.refused(one.error.findings)
+    message, hint = (one.error.message, one.error.hint) if one.error else ("", "")
+    texts = [brief(text, LONGEST_MESSAGE) for text in (message, f"hint: {hint}" if hint else "") if text]
+    faults = items.faults(single.faults_of(one.error)) if one.error else []
+    return join(el("section", *(el("p", text) for text in texts), class_="refused"), *faults)
