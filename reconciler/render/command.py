@@ -25,5 +25,5 @@ def _selection(plan: Plan) -> list[str]:
 
 
 def may_be_applied(plan: Plan) -> bool:
-    """Whether there is a command that carries it out: it changes something, and no guard forbids it for good."""
-    return plan.has_changes and all(finding.can_be_acknowledged for finding in plan.guards)
+    """Whether a command carries it out: it changes something, is of now, and no guard forbids it for good."""
+    return plan.has_changes and plan.snapshot is None and all(finding.can_be_acknowledged for finding in plan.guards)

@@ -168,7 +168,8 @@ def _made_from(plan: Plan) -> str:
     commit = f", commit {code(binding.git_commit[:12])}" if binding.git_commit else ""
     dirty = " with uncommitted changes" if binding.git_dirty else ""
     until = f", good until {code(binding.expires_at)}" if binding.expires_at else ""
-    return f"Marketplace {code(binding.marketplace)} at {code(binding.base_url)}{commit}{dirty}{until}."
+    snapshot = f" This plan was {code(titles.snapshot_note(plan))}." if plan.snapshot else ""
+    return f"Marketplace {code(binding.marketplace)} at {code(binding.base_url)}{commit}{dirty}{until}.{snapshot}"
 
 
 # --------------------------------------------------------------------------------------------------------------- result

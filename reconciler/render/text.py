@@ -27,7 +27,7 @@ from reconciler.render.escape import escape, joined
 from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style, Tone
-from reconciler.render.titles import SIDE_WORDS
+from reconciler.render.titles import SIDE_WORDS, snapshot_note
 from reconciler.render.values import LONGEST_MESSAGE, brief, show_pair
 
 # ------------------------------------------------------------------------------------------------------ plan and drift
@@ -71,6 +71,8 @@ def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, not
         f"Environment {escape(binding.environment)}: "
         f"marketplace {brief(binding.marketplace)} at {escape(binding.base_url)}"
     )
+    if plan.snapshot:
+        yield f"It was {brief(snapshot_note(plan))}."
     yield ""
     for change in in_order(changes, words):
         if change.action.writes:

@@ -48,6 +48,11 @@ def plan_verdict(plan: Plan) -> str:
     return f"{changes}, refused by a guard" if final else f"{changes}, to be acknowledged"
 
 
+def snapshot_note(plan: Plan) -> str:
+    """What to know of a plan that was made without the service; empty for any other."""
+    return f"made from a snapshot of {plan.snapshot}: for reading only, it cannot be applied" if plan.snapshot else ""
+
+
 def plan_counts(plan: Plan) -> list[Count]:
     """Resources by action; those that widen are counted among the others, too."""
     count = plan.summary

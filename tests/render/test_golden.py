@@ -113,6 +113,7 @@ PLANS: Final = {
     "everything": Plan((CREATE, DELETE, IN_STEP, UNMANAGED, UPDATE), BINDING, (LIMIT,), ("an unknown role",)),
     "final-guard": Plan((DELETE,), BINDING, (LIMIT, FINAL)),
     "many-unmanaged": Plan(tuple(change(f"client {n:02}", Action.UNMANAGED) for n in range(13)), BINDING),
+    "from-a-snapshot": Plan((DELETE,), BINDING, snapshot="2026-11-01T02:00:00Z"),
     "hostile": Plan((HOSTILE,), BINDING, (), ("::warning::\x9b",)),
 }
 RECEIPT: Final = Receipt(
@@ -195,7 +196,7 @@ ERRORS: Final[dict[str, ReconcilerError]] = {
 EVERY_CASE: Final = frozenset({"text", "json"})
 """The other formats lay out what these say: they get the cases below, which have all of it."""
 TELLING: Final = frozenset(
-    {"everything", "hostile", "in-step", "with-receipt", "mixed", "nothing", "invalid", "waived"}
+    {"everything", "hostile", "in-step", "from-a-snapshot", "with-receipt", "mixed", "nothing", "invalid", "waived"}
 )
 APART: Final = frozenset({"html"})
 """Judged by a browser."""

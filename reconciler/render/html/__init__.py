@@ -30,7 +30,7 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
             f"Plan for {plan.binding.environment}",
             titles.plan_verdict(plan),
             plan_tone(plan),
-            origin(plan.binding),
+            join(origin(plan.binding), f" · {titles.snapshot_note(plan)}" if plan.snapshot else None),
             titles.plan_counts(plan),
             refused(plan.guards),
             Filters(items.kinds_of(plan.changes, PLAN_WORDS)) if plan.has_changes else None,
