@@ -21,6 +21,8 @@ from reconciler import (
     __version__,
     applier,
     creation,
+    deletion,
+    dependents,
     differ,
     guard,
     planfile,
@@ -29,6 +31,7 @@ from reconciler import (
     references,
     selection,
 )
+from reconciler.deletion import Protection
 from reconciler.delivery import Courier
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError, WrongMarketplace
 from reconciler.kinds import KINDS
@@ -72,6 +75,10 @@ class Target:
     """How strictly rules are taken, as far as the environment says."""
     selection: Selection = field(default_factory=Selection)
     """What a plan is restricted to; all manifests are loaded and matched all the same."""
+    prunes: bool = False
+    """Whether what no manifest claims is to be deleted; the manifests must then be all there are."""
+    protection: Protection = field(default_factory=Protection)
+    """What the environment never deletes nor deactivates."""
     freeze: tuple[Window, ...] = ()
     """When nothing is applied."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -97,23 +104,29 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     changes = differ.diff(considered, live, KINDS, secrets.values, target.plan_key)
     there = provisioning.live_secrets(considered, changes, KINDS, remote)
     named = differ.with_named_secrets(changes, considered, there, KINDS, target.now)
-    selected = selection.restrict(named.changes, desired, target.selection)
+    settled = _settled(named.changes, target, remote.client_id)
+    selected = selection.restrict(settled.changes, desired, target.selection)
     foreseen = _foreseen(selected.changes, desired, target)
     checked = references.check(selected.changes, desired, KINDS, remote)
+    dependent = dependents.check(selected.changes, KINDS, remote)
     return Plan(
         changes=selected.changes,
         binding=_binding(desired, remote.base_url, target, marketplace),
         guards=(
             *guard.check(selected.whole, _context(desired, remote.access(), target, target.now)),
+            *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
             *checked.findings,
+            *dependent.findings,
         ),
         warnings=(
             *selected.warnings,
             *secrets.warnings,
             *named.warnings,
+            *settled.warnings,
             *differ.hints(selected.whole, KINDS),
             *foreseen,
             *checked.warnings,
+            *dependent.warnings,
         ),
         selection=target.selection,
     )
@@ -150,15 +163,20 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
             raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
     marketplace = _same_marketplace(snapshot.live.marketplace, target, "the snapshot is of", base_url)
     changes = differ.diff(selection.without_secrets(desired), snapshot.live, KINDS, {}, None)
-    selected = selection.restrict(changes, desired, target.selection)
+    settled = _settled(changes, target, "")
+    selected = selection.restrict(settled.changes, desired, target.selection)
     nobody = Access("", None, as_context_user=False)
     return Plan(
         changes=selected.changes,
         binding=_binding(desired, base_url, target, marketplace),
-        guards=guard.check(selected.whole, _context(desired, nobody, target, target.now)),
+        guards=(
+            *guard.check(selected.whole, _context(desired, nobody, target, target.now)),
+            *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
+        ),
         warnings=(
             _OF_A_SNAPSHOT.format(snapshot.taken_at),
             *selected.warnings,
+            *settled.warnings,
             *differ.hints(selected.whole, KINDS),
             *_foreseen(selected.changes, desired, target),
         ),
@@ -236,7 +254,8 @@ def check_saved(
     planfile.check_binding(saved, _binding(desired, remote.base_url, target, marketplace), now)
     known = {_objection(finding) for finding in saved.guards if finding.rule not in guard.TIMED}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
-    found = [*guard.check(saved.changes, _context(desired, remote.access(), target, now))]
+    changes = target.protection.mark(saved.changes, KINDS)
+    found = [*guard.check(changes, _context(desired, remote.access(), target, now))]
     found += references.check(saved.changes, desired, KINDS, remote).findings
     return tuple(one for one in found if _objection(one) not in known and one.rule not in partial)
 
@@ -312,6 +331,10 @@ def _way_out(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) 
         return "an acknowledgement does not override all of these"
     stale = f"--ack {acknowledged} is of another plan; " if acknowledged else ""
     return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
+
+
+def _settled(changes: Sequence[Change], target: Target, own_client_id: str) -> deletion.Pruned:
+    return deletion.settle(changes, KINDS, target.protection, prunes=target.prunes, own_client_id=own_client_id)
 
 
 def _context(desired: DesiredState, access: Access, target: Target, now: datetime) -> guard.Context:

@@ -119,6 +119,7 @@ def _change(change: Change) -> Json:
         "mode": "managed",
         "id": change.id,
         "change": _sides(change),
+        **({"action_reason": "delete_because_no_resource_config"} if change.is_pruned else {}),
         "fields": [_field(field) for field in change.fields],
         "secrets": [_secret(intent) for intent in change.secrets],
         "assignments": [asdict(step) for step in change.assignments],

@@ -10,6 +10,7 @@ from reconciler.guard import Context, check
 from reconciler.kinds import KINDS
 from reconciler.model.access import Access
 from reconciler.model.freeze import Weekly, Window
+from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import Change, Limits
 from reconciler.model.resource import DesiredResource, FieldsPolicy, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
@@ -179,6 +180,15 @@ def test_of_a_token_that_does_not_tell_its_roles_nothing_is_taken_for_granted() 
     assert harms(manifest("tool", MaximumGrantedRoles=["ApiClientAdmin"]), silent) == ""
     assert "FullAccess" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), silent)
     assert "does not hold Shopper" in harms(manifest("tool", MinimumRequiredRoles=["Shopper"]), silent)
+
+
+def test_a_login_without_a_secret_ends_with_the_first_secret_of_its_client() -> None:
+    (change,) = (one for one in plan(manifest("tool", xp={"a": 1}), bodies=[TOOL, SELLER]) if one.id == OWN)
+    armed = replace(change, new_secrets=(NamedSecret("primary"),))
+    secretless = replace(ADMIN, as_context_user=False, with_secret=False)
+    (finding,) = check([armed], Context(NO_LIMITS, secretless))
+    assert "given a secret, and this run logs in without one" in finding.message
+    assert check([armed], Context(NO_LIMITS, ADMIN)) == ()
 
 
 def test_a_short_life_of_tokens_that_grows_is_no_harm() -> None:

@@ -112,6 +112,7 @@ def test_what_cannot_be_read_in_a_directory_is_named_with_the_rest(
     assert faults(tmp_path) == [
         "bad.yaml:2:1: a value is missing here",
         "broken.yaml: the symbolic link leads nowhere",
+        "loop: the symbolic link leads nowhere, and may have led to manifests",
         "loop.yaml: the symbolic link leads back to itself",
         "pipe.yaml: this is no regular file",
     ]

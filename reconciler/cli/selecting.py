@@ -1,11 +1,13 @@
 """`--only` and `--selector` -> a `Selection`. What they select is not known before the manifests are read."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
 
 from reconciler.cli.options import text
+from reconciler.errors import UsageError
 from reconciler.model.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,6 +31,24 @@ def selection_options(function: F) -> F:
         help="Leave out all other addresses, e.g. 'ApiClient/store*'; may be given several times.",
     )
     return only(selector(function))
+
+
+prune_option: Final = click.option(
+    "--prune", is_flag=True, help="Delete what no manifest claims, too. Needs all manifests, and limits.deletes."
+)
+
+
+def check_prune(selection: Selection, paths: Sequence[Path]) -> None:
+    """Refuse to prune where not all manifests are looked at: what the others claim would be deleted.
+
+    Raises:
+        UsageError: a part was chosen.
+    """
+    if not selection.is_everything:
+        raise UsageError("--prune does not go with --only or --selector", hint="prune with all manifests")
+    if paths:
+        message = "--prune does not go with PATHs: it would delete what all other manifests claim"
+        raise UsageError(message, hint="leave the PATHs out; those of the configuration are then read")
 
 
 def selection_of(only: Sequence[str], selector: dict[str, str]) -> Selection:

@@ -18,9 +18,10 @@ from reconciler.cli.secrets import Resolver
 from reconciler.cli.streams import tell
 from reconciler.config import Config, Environment, select_environment
 from reconciler.confines import Confines
+from reconciler.deletion import Protection
 from reconciler.delivery import Courier
 from reconciler.errors import PlanRefused
-from reconciler.loader import Loaded, load
+from reconciler.loader import Loaded, demand_all, load
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.secret import SecretSource
 from reconciler.model.selection import Selection
@@ -48,9 +49,11 @@ class Session:
     """Until when a plan that is saved is good; None: for ever."""
     load: Callable[[Mapping[str, bytes]], Loaded] | None = None
     """Loads the same manifests anew, with other contents of some files."""
+    prunes: bool = False
+    """Whether plans delete what no manifest claims."""
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913  # one for each option of the command line
         cls,
         common: Common,
         paths: Sequence[Path],
@@ -59,11 +62,12 @@ class Session:
         saved: Plan | None = None,
         selection: Selection | None = None,
         expires: timedelta | None = None,
+        prunes: bool = False,
     ) -> Self:
         """Load configuration and manifests; a saved plan names the environment where nobody else does.
 
         Raises:
-            InputError: with every fault of every file.
+            InputError: with every fault of every file; to prune, a file in which no manifest is found is one.
             UsageError: the selection selects nothing.
             PlanRefused: the saved plan was made for an environment that is no longer there.
         """
@@ -76,9 +80,13 @@ class Session:
             return load(paths or config.manifests, replace(context, contents=contents))
 
         loaded = load_with({})
+        if prunes:
+            demand_all(loaded)
         inputs = (config.path, *(paths or config.manifests), *environment.overlays)
         until = datetime.now(UTC) + expires if expires else None
-        session = cls(common, config.path, environment, loaded, selection or Selection(), inputs, until, load_with)
+        session = cls(
+            common, config.path, environment, loaded, selection or Selection(), inputs, until, load_with, prunes
+        )
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
         if loaded.warnings and not common.quiet:
             tell_warnings(loaded.warnings, (environment.name,) if common.is_of_several else ())
@@ -131,7 +139,9 @@ class Session:
             demands_secrets=demands_secrets,
             rules=environment.rules,
             selection=self.selection,
-            freeze=self.environment.freeze,
+            prunes=self.prunes,
+            protection=Protection(environment.protected, environment.ids),
+            freeze=environment.freeze,
         )
 
     def with_contents(self, contents: Mapping[str, bytes]) -> Self:

@@ -215,6 +215,7 @@ class _EnvironmentPart(_Part):
     rules: dict[str, Level] = {}
     overlays: list[str] = []
     freeze: list[_Window] = []
+    protected: list[str] = []
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -280,6 +281,7 @@ class _EnvironmentPart(_Part):
             {**rules, **self.rules},
             tuple(_below(folder, each) for each in self.overlays),
             tuple(self.freeze),
+            tuple(self.protected),
         )
 
 

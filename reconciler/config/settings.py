@@ -84,6 +84,8 @@ class Environment:
     """Files and directories with parts of manifests that hold here only; absolute."""
     freeze: tuple[Window, ...] = ()
     """When nothing is applied here."""
+    protected: tuple[str, ...] = ()
+    """Names, ids or addresses, or patterns of them: never deleted nor deactivated here."""
 
 
 @dataclass(frozen=True, slots=True)

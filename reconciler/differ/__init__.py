@@ -13,7 +13,7 @@ from typing import TypeAlias
 from reconciler.differ.adoption import propose
 from reconciler.differ.assignments import assignment_changes
 from reconciler.differ.fields import changed_fields, created_fields
-from reconciler.differ.hints import hints
+from reconciler.differ.hints import hints, likely_renames
 from reconciler.differ.identity import derived_id, match
 from reconciler.differ.named_secrets import LiveSecrets, with_named_secrets
 from reconciler.differ.places import placed
@@ -25,7 +25,7 @@ from reconciler.model.plan import Action, Change, Direction, FieldChange, Secret
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
 from reconciler.model.secret import Secret, SecretReference
 
-__all__ = ["LiveSecrets", "Secrets", "diff", "hints", "match", "propose", "with_named_secrets"]
+__all__ = ["LiveSecrets", "Secrets", "diff", "hints", "likely_renames", "match", "propose", "with_named_secrets"]
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value that its reference stands for."""

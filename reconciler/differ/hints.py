@@ -11,27 +11,29 @@ _ALIKE = 0.6
 
 
 def hints(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> tuple[str, ...]:
-    """All warnings, in the order of the changes."""
-    unmanaged = [change for change in changes if change.action is Action.UNMANAGED]
-    warnings: list[str] = []
+    """All warnings, each sort in the order of the changes."""
+    renames = [_renaming(*pair, kinds[pair[0].address.kind]) for pair in likely_renames(changes, kinds)]
+    pointless = (warning for one in changes for warning in _pointless_assignments(one, kinds[one.address.kind]))
+    return (*renames, *pointless)
+
+
+def likely_renames(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> Iterator[tuple[Change, Change]]:
+    """Each creation with each object that no manifest claims and that may be it, under its old name."""
+    strangers = [change for change in changes if change.action is Action.UNMANAGED or change.is_pruned]
     for change in changes:
-        kind = kinds[change.address.kind]
         if change.action is Action.CREATE:
-            warnings += _likely_renames(change, unmanaged, kind)
-        warnings += _pointless_assignments(change, kind)
-    return tuple(warnings)
+            kind = kinds[change.address.kind]
+            alike = (one for one in strangers if one.address.kind == kind.name and _is_alike(change, one, kind))
+            yield from ((change, other) for other in alike)
 
 
-def _likely_renames(change: Change, unmanaged: Sequence[Change], kind: Kind) -> Iterator[str]:
-    """An object that is in no manifest and much like the one to be created may be that one under its old name."""
-    for other in unmanaged:
-        if other.address.kind == kind.name and _is_alike(change, other, kind):
-            name = (other.before or {}).get(kind.name_field)
-            yield (
-                f"{change.address} would be created; if it is {name} (ID {other.id}) under another name, write "
-                f"{change.address.name}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the "
-                "manifest, and it is renamed instead"
-            )
+def _renaming(created: Change, other: Change, kind: Kind) -> str:
+    name = (other.before or {}).get(kind.name_field)
+    return (
+        f"{created.address} would be created; if it is {name} (ID {other.id}) under another name, write "
+        f"{created.address.name}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the "
+        "manifest, and it is renamed instead"
+    )
 
 
 def _is_alike(change: Change, other: Change, kind: Kind) -> bool:

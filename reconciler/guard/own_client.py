@@ -46,7 +46,7 @@ def _harms(change: Change, context: Context) -> Iterator[str]:
     yield from _cap(change, changed, context.access)
     yield from _demands(change, changed, context.access)
     yield from _token(change, changed)
-    yield from _secret(change)
+    yield from _secret(change, context.access)
     if "AppName" in changed and (change.id or "").casefold() not in context.known_ids:
         yield "it would be renamed, and nothing but its name binds it to its manifest"
 
@@ -99,8 +99,10 @@ def _token(change: Change, changed: set[str]) -> Iterator[str]:
         yield f"it would be given shorter tokens, of {after} minutes, and a run may need {_LEAST_MINUTES}"
 
 
-def _secret(change: Change) -> Iterator[str]:
-    """A secret where there was none ends the access, too: from then on every grant needs it."""
+def _secret(change: Change, access: Access) -> Iterator[str]:
+    """A secret where there was none ends the access, too: from then on every grant needs one."""
+    if change.new_secrets and not access.with_secret:
+        yield "it would be given a secret, and this run logs in without one"
     for intent in change.secrets:
         if intent.reference is None:
             yield "its secret would be cleared"

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds.api_client import API_CLIENT
-from reconciler.kinds.base import Assignments, Field, Kind, NamedSecrets, Party, Reference, UserReference
+from reconciler.kinds.base import Assignments, Dependent, Field, Kind, NamedSecrets, Party, Reference, UserReference
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (API_CLIENT,)})
 
-__all__ = ["KINDS", "Assignments", "Field", "Kind", "NamedSecrets", "Party", "Reference", "UserReference"]
+__all__ = ["KINDS", "Assignments", "Dependent", "Field", "Kind", "NamedSecrets", "Party", "Reference", "UserReference"]

@@ -5,7 +5,18 @@ Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``Anonymo
 
 from typing import Any, Final
 
-from reconciler.kinds.base import Assignments, Field, Kind, NamedSecrets, Party, Reference, UserReference, as_id, as_set
+from reconciler.kinds.base import (
+    Assignments,
+    Dependent,
+    Field,
+    Kind,
+    NamedSecrets,
+    Party,
+    Reference,
+    UserReference,
+    as_id,
+    as_set,
+)
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
 from reconciler.kinds.roles import API_ROLES
 
@@ -41,6 +52,15 @@ _FIELDS = (
     Field("xp", dict[str, Any], default={}),
 )
 
+_IMPERSONATION: Final = Dependent(
+    "impersonation configuration", "/impersonationconfig", "ClientID", "SetSecurityProfile"
+)
+_SUBSCRIPTION: Final = Dependent(
+    "subscription integration", "/integrations/subscription", "ApiClientID", "ApiClientAdmin", is_single=True
+)
+"""Which role reads it is documented nowhere. Source of both: error codes ``ApiClient.UsedByImpersonationConfig`` and
+``ApiClient.UsedByIntegration``."""
+
 API_CLIENT: Final = Kind(
     name="ApiClient",
     path="/apiclients",
@@ -66,6 +86,7 @@ API_CLIENT: Final = Kind(
     named_secrets=NamedSecrets("secrets", value_field="ClientSecret", limit=10),
     role_fields=frozenset({"MinimumRequiredRoles", "MaximumGrantedRoles"}),
     roles=API_ROLES,
+    dependents=(_IMPERSONATION, _SUBSCRIPTION),
     assignments=Assignments(
         path="/apiclients/assignments",
         object_field="ApiClientID",

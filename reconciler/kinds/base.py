@@ -138,6 +138,20 @@ class NamedSecrets:
         return f"{kind_path}/{quote(object_id, safe='')}/{self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """Something of the service that keeps an object from being deleted while it refers to it."""
+
+    noun: str
+    path: str
+    field: str
+    """Holds the object's id."""
+    role: str
+    """What the login needs for looking."""
+    is_single: bool = False
+    """There is at most one, at the path itself."""
+
+
 class _ServiceBody(BaseModel):
     """Strict about the types of fields we know, silent about fields we do not."""
 
@@ -168,6 +182,7 @@ class Kind:
     roles: frozenset[str] = frozenset()
     """Role names that we know; OrderCloud adds some now and then."""
     assignments: Assignments | None = None
+    dependents: tuple[Dependent, ...] = ()
     label_field: str = ""
     """A field of free form whose plain entries tell objects of one name apart."""
     named_secrets: NamedSecrets | None = None

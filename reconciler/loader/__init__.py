@@ -17,6 +17,7 @@ state          what one manifest alone cannot show: names, ids and AppNames that
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,10 @@ from reconciler.validator import hushed
 
 _SECRET_FIELDS: Final = frozenset(field for kind in KINDS.values() for field in kind.secret_fields)
 
-__all__ = ["Inspected", "LoadContext", "Loaded", "inspect", "load"]
+_GAPS: Final = frozenset({"empty-file", "broken-link"})
+"""Warnings of files that give no manifest, where one may have been meant to be."""
+
+__all__ = ["Inspected", "LoadContext", "Loaded", "demand_all", "inspect", "load"]
 
 
 @contextmanager
@@ -61,6 +65,21 @@ def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
     if not found.is_sound:
         raise InputError(found.diagnostics)
     return Loaded(_state(found.resources), found.diagnostics, len(found.files), len(found.manifests), found.manifests)
+
+
+def demand_all(loaded: Loaded) -> None:
+    """Refuse what could be a part of the manifests only: whoever prunes deletes what those that are missing claim.
+
+    Raises:
+        InputError: there is no manifest, or a file or a link gave none.
+    """
+    hint = "to prune, mend or remove it: what its manifests claim would be deleted"
+    faults = [replace(one, severity=Severity.ERROR, hint=hint) for one in loaded.warnings if one.rule in _GAPS]
+    if not faults and not loaded.documents:
+        message = "there is no manifest, and pruning would delete everything"
+        faults = [Diagnostic(Place("manifests"), message, "no-manifests")]
+    if faults:
+        raise InputError(faults)
 
 
 @_collector_paused()

@@ -8,7 +8,7 @@ from stat import S_ISDIR
 from typing import Final, Self
 
 from reconciler.document import shown, unreadable
-from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.diagnostic import Diagnostic, Place, Severity
 
 _SUFFIXES: Final = (".yaml", ".yml")
 
@@ -98,6 +98,9 @@ class _Search:
                 elif entry.name.endswith(_SUFFIXES):
                     count += 1
                     self._add_entry(entry, entry_name)
+                elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110  # see add
+                    message = "the symbolic link leads nowhere, and may have led to manifests"
+                    self.faults.append(Diagnostic(Place(entry_name), message, "broken-link", severity=Severity.WARNING))
             waiting += reversed(folders)
         return count
 

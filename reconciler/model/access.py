@@ -12,3 +12,5 @@ class Access:
     """The roles that the token says it has; None: it does not say."""
     as_context_user: bool = True
     """It acts as the client's default context user (client credentials), not as a user with a password."""
+    with_secret: bool = True
+    """A secret of the client is part of the login."""

@@ -105,6 +105,11 @@ class Change:
     """Made and delivered after all of that."""
 
     @property
+    def is_pruned(self) -> bool:
+        """Whether it is deleted because no manifest claims it."""
+        return self.action is Action.DELETE and self.place is None
+
+    @property
     def direction(self) -> Direction:
         """Widening outweighs narrowing: a change that does both needs the same look as one that only widens."""
         if self.action is Action.DELETE:

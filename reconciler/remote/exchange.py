@@ -53,6 +53,11 @@ class Exchange:
         return self._credentials.client_id
 
     @property
+    def has_secret(self) -> bool:
+        """Whether a secret of the client is part of the login."""
+        return self._credentials.client_secret is not None
+
+    @property
     def acts_as_context_user(self) -> bool:
         """Whether the client logs in itself, and not a user through it."""
         return isinstance(self._credentials, ClientCredentials)

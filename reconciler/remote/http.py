@@ -119,11 +119,24 @@ class ReadClient:
             roles = Claims.of(self._exchange.tokens.current()).roles or None
         except Misshapen:
             roles = None
-        return Access(self.client_id, roles, as_context_user=self._exchange.acts_as_context_user)
+        return Access(
+            self.client_id,
+            roles,
+            as_context_user=self._exchange.acts_as_context_user,
+            with_secret=self._exchange.has_secret,
+        )
 
     def me(self) -> Body:
         """``GET /v1/me``: the user that the credentials act as."""
-        call = Call("GET", _path("/me"))
+        return self.single("/me")
+
+    def single(self, path: str) -> dict[str, Json]:
+        """Give the object that is alone at its path.
+
+        Raises:
+            NotFound: the service says that there is none.
+        """
+        call = Call("GET", _path(path))
         return object_in(call, self._exchange.send(call))
 
     def get(self, path: str, object_id: str) -> dict[str, Json]:

@@ -62,6 +62,14 @@ class ReadRemote(Protocol):
         """
         ...
 
+    def single(self, path: str) -> dict[str, Json]:
+        """The object that is alone at its path.
+
+        Raises:
+            NotFound: the service says that there is none.
+        """
+        ...
+
 
 class WriteRemote(ReadRemote, Protocol):
     """A view that may also write. Whoever calls it settles a lost answer by reading.

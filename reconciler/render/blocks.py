@@ -106,6 +106,8 @@ def _identification(change: Change) -> str:
     parts = [f"id {brief(change.id)}"] if change.id else ["id not known yet"]
     if change.place:
         parts.append(escape(str(change.place)))
+    elif change.is_pruned:
+        parts.append("in no manifest")
     if change.protected:
         parts.append("protected")
     return ", ".join(parts)

@@ -16,7 +16,7 @@ from reconciler.cli.options import Common, common_options, file_name, text, unkn
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.progress import progress
-from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
@@ -54,6 +54,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @click.option("--receipt", type=file_name, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt.")
 @outputs_option("apply", list(RESULTS))
 @selection_options
+@prune_option
 @unknown_roles_option
 @common_options
 @click.pass_obj
@@ -68,6 +69,7 @@ def command(  # noqa: PLR0913  # one for each option
     outputs: Outputs,
     only: tuple[str, ...],
     selector: dict[str, str],
+    prune: bool,
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Change the service to what the manifests ask for.
@@ -82,10 +84,16 @@ def command(  # noqa: PLR0913  # one for each option
     if saved and not selection.is_everything:
         hint = "leave them out, or plan again with them"
         raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
+    if saved and prune:
+        raise UsageError("a saved plan prunes where plan was given --prune", hint="leave it out, or plan again with it")
+    if prune:
+        check_prune(selection, paths)
     if not (saved or auto_approve or somebody_is_there()):
         message = "nobody can be asked to approve the changes: this is no terminal"
         raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")
-    session = Session.open(common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection)
+    session = Session.open(
+        common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection, prunes=prune
+    )
     with session.writer() as remote:
         objections = session.check(saved, remote) if saved else ()
         plan = saved or _approved(session, remote, ack, ask=not auto_approve)

@@ -19,7 +19,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
 from reconciler.errors import UsageError
 from reconciler.render.style import PLAIN
 
@@ -43,6 +43,7 @@ Examples:
   reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
   reconciler plan --out plan.json --markdown-into comment.md --github-into annotations.txt
   reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
+  reconciler plan --prune                          # what no manifest claims would be deleted
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes
   reconciler plan --env staging --env production   # one after the other, and side by side; all: --env-all
 """,
@@ -56,6 +57,7 @@ Examples:
 )
 @outputs_option("plan", list(PLANS))
 @selection_options
+@prune_option
 @unknown_roles_option
 @environments_options
 @click.pass_obj
@@ -70,6 +72,7 @@ def command(  # noqa: PLR0913  # one for each option
     outputs: Outputs,
     only: tuple[str, ...],
     selector: dict[str, str],
+    prune: bool,
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Show what apply would change. PATHs are manifests or folders of them; else those of the configuration.
@@ -80,12 +83,16 @@ def command(  # noqa: PLR0913  # one for each option
 
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
+    selection = selection_of(only, selector)
+    if prune:
+        check_prune(selection, paths)
     open_session = partial(
         Session.open,
         paths=paths,
         allow_unknown_roles=allow_unknown_roles,
-        selection=selection_of(only, selector),
+        selection=selection,
         expires=expires,
+        prunes=prune,
     )
     if common.is_of_several:
         if from_snapshot:

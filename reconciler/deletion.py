@@ -1,0 +1,107 @@
+"""Changes x what an environment protects, and whether pruning is asked for -> changes. Pure.
+
+Protection that stands in a manifest goes with the manifest. What stands under ``protected`` of an environment stays: an
+object is found by it under every name that it goes by, also when no manifest claims it any more.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import translate
+
+from reconciler.kinds import Kind
+from reconciler.model.plan import Action, Change, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What an environment never lets go of."""
+
+    patterns: tuple[str, ...] = ()
+    """Names, ids or addresses, ``*`` and ``?`` included; compared without case."""
+    ids: Mapping[str, str] | None = None
+    """The ids of the environment by manifest name, those of manifests that are gone included."""
+
+    def mark(self, changes: Iterable[Change], kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
+        """The changes, those of protected objects marked so."""
+        if not self.patterns:
+            return tuple(changes)
+        wanted = re.compile("|".join(map(translate, self.patterns)), re.IGNORECASE)
+        return tuple(
+            replace(change, protected=True) if any(map(wanted.match, self._names(change, kinds))) else change
+            for change in changes
+        )
+
+    def idle(self, changes: Sequence[Change], kinds: Mapping[str, Kind]) -> Iterator[str]:
+        """Warnings: patterns that match nothing, and so protect nothing."""
+        names = {name for change in changes for name in self._names(change, kinds)}
+        for pattern in self.patterns:
+            if not any(map(re.compile(translate(pattern), re.IGNORECASE).match, names)):
+                yield f"protected: {pattern} matches no manifest and no live object"
+
+    def _names(self, change: Change, kinds: Mapping[str, Kind]) -> Iterator[str]:
+        """Everything that the object goes by."""
+        yield change.address.name
+        yield str(change.address)
+        if change.id:
+            yield change.id
+            yield from (name for name, known in (self.ids or {}).items() if known.casefold() == change.id.casefold())
+        name = (change.before or {}).get(kinds[change.address.kind].name_field)
+        if isinstance(name, str):
+            yield name
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The changes of a run that deletes what no manifest claims."""
+
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
+    """What is spared all the same, and why."""
+
+
+def settle(
+    changes: Iterable[Change], kinds: Mapping[str, Kind], protection: Protection, *, prunes: bool, own_client_id: str
+) -> Pruned:
+    """Mark what is protected, and where it is asked for delete what no manifest claims."""
+    marked = protection.mark(changes, kinds)
+    pruned = prune(marked, own_client_id) if prunes else Pruned(marked)
+    return replace(pruned, warnings=(*protection.idle(marked, kinds), *pruned.warnings))
+
+
+def prune(changes: Iterable[Change], own_client_id: str) -> Pruned:
+    """Make deletions of unmanaged objects, but for protected ones and the client that the run is logged in with."""
+    pruned: list[Change] = []
+    warnings: list[str] = []
+    for change in changes:
+        if change.action is not Action.UNMANAGED:
+            pruned.append(change)
+        elif reason := _spared(change, own_client_id):
+            pruned.append(change)
+            warnings.append(f"{change.address} is in no manifest and is not pruned: it is {reason}")
+        else:
+            pruned.append(replace(change, action=Action.DELETE))
+    return Pruned(tuple(pruned), tuple(warnings))
+
+
+def _spared(change: Change, own_client_id: str) -> str:
+    if (change.id or "").casefold() == own_client_id.casefold():
+        return "the client that this run is logged in with"
+    return "protected" if change.protected else ""
+
+
+def renamed(pairs: Iterable[tuple[Change, Change]]) -> Iterator[Finding]:
+    """What would be pruned is much like what would be created: it may be the same under another name.
+
+    A client that is made anew has another id, which every application that uses it would have to be told.
+    """
+    for created, other in pairs:
+        if other.action is Action.DELETE:
+            name = created.address.name
+            yield Finding(
+                "prune-renamed",
+                f"{other.address} would be deleted and {created.address} created, and the two are so much alike that "
+                "it may be a rename; a client that is made anew has another id",
+                f"write {name}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the manifest",
+                (other.address, created.address),
+            )
