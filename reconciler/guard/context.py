@@ -36,7 +36,7 @@ def writing(changes: Sequence[Change]) -> list[Change]:
 
 def addresses(changes: Sequence[Change]) -> tuple[Address, ...]:
     """Whom a finding is about."""
-    return tuple(change.address for change in changes)
+    return tuple(sorted(change.address for change in changes))
 
 
 def body_after(change: Change) -> Body | None:
