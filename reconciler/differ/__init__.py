@@ -201,7 +201,8 @@ def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     replaced = {}
     for name, field in kind.fields.items():
-        if name not in resource.spec and not exclusive:
+        # What the API demands has no default that it could go to: it stays.
+        if name not in resource.spec and (not exclusive or name in kind.required):
             continue
         wanted = resource.spec.get(name)
         if not same(field.canonical_value(wanted), field.canonical_value(live.get(name))):

@@ -31,7 +31,7 @@ class FieldsPolicy(StrEnum):
     MERGE = "merge"
     """They keep their live value."""
     EXCLUSIVE = "exclusive"
-    """They go to the API's default. Secrets are excepted: they are never cleared by omission."""
+    """They go to the API's default, where there is one. Secrets are excepted: they are never cleared by omission."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,8 +243,18 @@ def no_answer(error: Exception) -> NoAnswer:
     if isinstance(error, httpx.ProxyError):
         return _turned_away(error)
     fate, reason = next(FATES[cls] for cls in type(error).__mro__ if cls in FATES)
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        reason += _whither(error)
     # Only the operating system's words are shown: the messages of HTTP libraries quote headers.
     return NoAnswer(fate, f"{reason}: {root.strerror}" if root and root.strerror else reason, error)
+
+
+def _whither(error: httpx.TransportError) -> str:
+    """The host, which a mistyped base URL shows in, where the error knows its request."""
+    try:
+        return f" to {error.request.url.host}"
+    except RuntimeError:
+        return ""
 
 
 def _not_trusted(error: Exception, why: str) -> NoAnswer:

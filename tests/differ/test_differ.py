@@ -78,6 +78,12 @@ def test_an_exclusive_manifest_puts_what_it_does_not_name_back_to_the_default() 
     assert change.after["FutureFlag"] == 1
 
 
+def test_what_the_api_demands_stays_though_an_exclusive_manifest_does_not_name_it() -> None:
+    change = only(desired(manifest("shop", policy=Policy(fields=FieldsPolicy.EXCLUSIVE))), live(body(A, "shop")))
+    assert change.after is not None
+    assert change.after["AccessTokenDuration"] == 600
+
+
 @pytest.mark.parametrize(
     ("wanted", "held"),
     [

@@ -108,7 +108,7 @@ def closed_port() -> int:
 def test_a_refused_connection_is_unreachable_in_the_systems_words() -> None:
     with reader(f"http://127.0.0.1:{closed_port()}") as client, pytest.raises(Unreachable) as caught:
         client.me()
-    assert "no connection: Connection refused (2 attempts)" in caught.value.message
+    assert "no connection to 127.0.0.1: Connection refused (2 attempts)" in caught.value.message
     assert "base URL" in caught.value.hint
 
 
