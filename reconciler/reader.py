@@ -86,25 +86,36 @@ _AT_A_TIME = 8
 """Lists of secrets that are asked for side by side; the remote lets fewer through where it has to."""
 
 
-def read_secrets(remote: ReadRemote, kind: Kind, object_ids: Sequence[str]) -> list[tuple[LiveSecret, ...]]:
+def read_secrets(
+    remote: ReadRemote, kind: Kind, object_ids: Sequence[str], *, is_optional: bool = False
+) -> list[tuple[LiveSecret, ...]]:
     """Read the named secrets of several objects, in their order; of none there are values.
 
     Raises:
-        ReconcilerError: this version of the service has no named secrets.
+        ReconcilerError: this version of the service has no named secrets; where they are optional, there are just none.
         RemoteError: a read failed, or gave something that the API does not promise.
     """
     if kind.named_secrets is None:
         return [() for _ in object_ids]
+    read_one = partial(_secrets_of, remote, kind, kind.named_secrets, is_optional)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return list(pool.map(partial(_secrets_of, remote, kind, kind.named_secrets), object_ids))
+        return list(pool.map(read_one, object_ids))
 
 
-def _secrets_of(remote: ReadRemote, kind: Kind, named: NamedSecrets, object_id: str) -> tuple[LiveSecret, ...]:
+def _secrets_of(
+    remote: ReadRemote,
+    kind: Kind,
+    named: NamedSecrets,
+    is_optional: bool,  # noqa: FBT001  # bound by partial
+    object_id: str,
+) -> tuple[LiveSecret, ...]:
     path = named.of(kind.path, object_id)
     facts = RequestFacts("GET", f"/v1{path}")
     try:
         bodies = remote.list_all(path)
     except NotFound as error:
+        if is_optional:
+            return ()
         message = f"{error.message}; the service has named secrets since API 1.0.368"
         raise ReconcilerError(message, hint="leave secrets out of the manifests of this environment") from error
     return tuple(live_secret(body, named, facts) for body in bodies)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Final, TypeAlias
 
 from reconciler.delivery import Courier, Parcel
@@ -31,6 +30,7 @@ from reconciler.model.named_secret import (
     new_id,
 )
 from reconciler.model.resource import Address
+from reconciler.model.rotation import Step, StepKind
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import SecretRemote
 
@@ -39,35 +39,6 @@ _RESUME: Final = "run it again: it goes on where it was left"
 
 Record: TypeAlias = Callable[[str, Mapping[str, Json]], None]
 """Keeps what is about to happen, or has happened, before anything else happens. Is told no value of a secret."""
-
-
-class StepKind(StrEnum):
-    """What is done in one step."""
-
-    CREATE = "create"
-    DELIVER = "deliver"
-    PROVE = "prove"
-    CONFIRM = "confirm"
-    EXPIRE = "expire"
-    DELETE = "delete"
-    WAIT = "wait"
-    """Nothing, until a moment has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step, in words and as far as it is known before it is taken."""
-
-    kind: StepKind
-    text: str
-    secret: LiveSecret | None = None
-    """The secret that it is about; None: the new one."""
-    until: datetime | None = None
-
-    @property
-    def writes(self) -> bool:
-        """Whether it sends a request that changes something, or delivers."""
-        return self.kind not in {StepKind.PROVE, StepKind.WAIT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +139,7 @@ def _ending(wanted: NamedSecret, old: Sequence[LiveSecret], cleared: Sequence[St
             text = f"let the old secret {one.id} expire at {moment_text(one.expires)}, as it does already"
             yield Step(StepKind.EXPIRE, text, one, one.expires)
         else:
-            text = f"wait: the old secret {one.id} is valid until {moment_text(one.expires)}"
+            text = f"the old secret {one.id} is valid until {moment_text(one.expires)}"
             yield Step(StepKind.WAIT, text, one, one.expires)
 
 

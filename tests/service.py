@@ -1,7 +1,7 @@
 """An OrderCloud stand-in in this process, and the real client that speaks to it: above the bytes all code is real."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import httpx
 from reconciler import pipeline
 from reconciler.applier import Controls
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
+from reconciler.emulator.settings import utc_now
 from reconciler.errors import SecretMissing
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Limits, Plan
@@ -125,6 +126,7 @@ def shop(
     *clients: Mapping[str, Any],
     objects: Mapping[str, Any] = MappingProxyType({}),
     assignments: Sequence[Mapping[str, Any]] = (),
+    clock: Callable[[], datetime] = utc_now,
     **settings: Any,
 ) -> Iterator[Shop]:
     """Open a marketplace with these API clients, one integration event, `checkout`, and whatever else is named."""
@@ -139,7 +141,7 @@ def shop(
     }
     everything = {"ApiClients": clients, "IntegrationEvents": [event], **objects}
     seed.write_text(json.dumps({"Objects": everything, "Assignments": {"ApiClientAssignments": list(assignments)}}))
-    emulator = Emulator(Settings(seed=seed, **settings))
+    emulator = Emulator(Settings(seed=seed, **settings), clock)
     try:
         yield Shop(emulator)
     finally:

@@ -1,0 +1,47 @@
+"""What an inspection of secrets came to: one row for each secret of each client that has a manifest."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model.named_secret import SecretState
+from reconciler.model.resource import Address
+
+
+class Generation(StrEnum):
+    """Which of the two ways of keeping secrets one belongs to."""
+
+    LEGACY = "legacy"
+    """A field of the object itself."""
+    CURRENT = "current"
+    """One of several beside the object, with a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRow:
+    """One secret, or one that is wanted and not there."""
+
+    address: Address
+    client_id: str | None
+    """None: the object is not there."""
+    generation: Generation
+    state: SecretState
+    policy: str = ""
+    """What the manifest demands; empty where it says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReport:
+    """All rows of one environment, in the order of their addresses."""
+
+    environment: str
+    marketplace: str
+    now: datetime
+    rows: tuple[SecretRow, ...]
+    left_out: int = 0
+    """Live objects without a manifest, whose secrets were not looked at."""
+
+    @property
+    def needing_attention(self) -> tuple[SecretRow, ...]:
+        """The rows with which somebody has something to do."""
+        return tuple(row for row in self.rows if row.state.standing.needs_attention)
