@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from reconciler.rotation import Done, Subject
 
 
-@click.group("secrets", invoke_without_command=True)
+@click.group(
+    "secrets",
+    invoke_without_command=True,
+    epilog="""
+\b
+Examples:
+  reconciler secrets status --env production
+  reconciler secrets rotate ApiClient/storefront
+""",
+)
 @common_options
 @click.pass_context
 def command(ctx: click.Context) -> None:
