@@ -1,11 +1,15 @@
 """Whom the commands talk to: the environment's host, and nobody else."""
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.conftest import Project, Runner
 from tests.network import CONTACTED
+
+if TYPE_CHECKING:
+    from reconciler.model.json import Json
 
 ONLINE = [
     ["plan", "--out", "plan.json"],
@@ -35,8 +39,8 @@ def test_what_is_done_offline_contacts_nobody(project: Project, run: Runner, arg
 
 
 def test_the_tests_would_notice(project: Project, run: Runner) -> None:
-    login = {"clientId": "c", "clientSecret": {"fromEnv": "OC_SECRET"}}
-    project.configure(far={"url": "https://shop.example", "marketplace": "m", "auth": login})
+    auth: dict[str, Json] = {"clientId": "c", "clientSecret": {"fromEnv": "OC_SECRET"}}
+    project.configure(far={"url": "https://shop.example", "marketplace": "m", "auth": auth})
     CONTACTED.clear()
     assert run("plan").code == 1
     assert set(CONTACTED) == {"shop.example:443"}
