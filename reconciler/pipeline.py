@@ -297,7 +297,8 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     """
     _check_guards(plan, _standing(plan, objections), acknowledged)
     secrets = provisioning.prepare(plan, resolve, plan_key, courier)
-    return applier.apply(plan, remote, KINDS, secrets, controls, provisioning.Provider(KINDS, remote, courier))
+    provide = provisioning.Provider(KINDS, remote, courier, controls.recorder.note)
+    return applier.apply(plan, remote, KINDS, secrets, controls, provide)
 
 
 def acknowledgement(plan: Plan) -> str:

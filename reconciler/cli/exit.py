@@ -29,10 +29,10 @@ MEANINGS: Final = {
     ExitCode.CHANGES: "changes or drift exist (`plan --detailed-exitcode`, `drift`), or a secret needs attention",
     ExitCode.REFUSED: "a guard refused; nothing was written",
     ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, or made for another target; nothing was written",
-    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed; the result says which",
+    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed; the journal says which",
     ExitCode.NOT_CONVERGED: "written, but the service does not hold what was sent",
     ExitCode.USAGE: "wrong usage; nothing was contacted",
-    ExitCode.INTERRUPTED: "interrupted; in-flight writes were finished and are in the result",
+    ExitCode.INTERRUPTED: "interrupted; in-flight writes were finished and recorded",
 }
 
 

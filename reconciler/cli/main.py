@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "adopt": "Bind manifests to live objects, by ids in reconciler.yaml.",
     "secrets": "Say how secrets stand, and rotate one.",
     "environments": "List the environments of the configuration, offline.",
+    "history": "List the runs that have written, show one, or verify their journals; offline.",
     "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if one fails.",
     "schema": "Print the JSON Schema of a kind of file.",
     "emulator": "Serve a stand-in for OrderCloud on this machine.",

@@ -21,6 +21,7 @@ from reconciler.confines import Confines
 from reconciler.deletion import Protection
 from reconciler.delivery import Courier
 from reconciler.errors import PlanRefused
+from reconciler.journal.lock import exclusive
 from reconciler.loader import Loaded, demand_all, load
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.secret import SecretSource
@@ -51,6 +52,8 @@ class Session:
     """Loads the same manifests anew, with other contents of some files."""
     prunes: bool = False
     """Whether plans delete what no manifest claims."""
+    journal: Path = Path()
+    """The folder of the journals."""
 
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
@@ -85,7 +88,16 @@ class Session:
         inputs = (config.path, *(paths or config.manifests), *environment.overlays)
         until = datetime.now(UTC) + expires if expires else None
         session = cls(
-            common, config.path, environment, loaded, selection or Selection(), inputs, until, load_with, prunes
+            common,
+            config.path,
+            environment,
+            loaded,
+            selection or Selection(),
+            inputs,
+            until,
+            load_with,
+            prunes,
+            config.journal,
         )
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
         if loaded.warnings and not common.quiet:
@@ -174,6 +186,10 @@ class Session:
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
         """What the freeze windows say at this moment."""
         return pipeline.frozen(plan, self.target())
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Keep other runs from this checkout from writing to the environment meanwhile."""
+        return exclusive(self.journal, self.environment.name)
 
     def writer(self) -> AbstractContextManager[SecretRemote]:
         """Open a connection that writes."""

@@ -8,9 +8,24 @@ run that was removed, or whose last lines were, is missed.
 Nothing secret can be written by accident: a `Secret` is no JSON.
 """
 
+from reconciler.journal.applying import ApplyRecorder, facts_of, recorded, unfinished
 from reconciler.journal.check import Fault, check, check_all
 from reconciler.journal.lines import Entry
 from reconciler.journal.read import Run, find, read, runs
 from reconciler.journal.write import Journal
 
-__all__ = ["Entry", "Fault", "Journal", "Run", "check", "check_all", "find", "read", "runs"]
+__all__ = [
+    "ApplyRecorder",
+    "Entry",
+    "Fault",
+    "Journal",
+    "Run",
+    "check",
+    "check_all",
+    "facts_of",
+    "find",
+    "read",
+    "recorded",
+    "runs",
+    "unfinished",
+]

@@ -18,8 +18,8 @@ from reconciler.journal.lines import FORMAT_VERSION, Entry
 from reconciler.journal.read import SUFFIX, read, run_files
 from reconciler.model.json import Json
 
-_OWNER_ONLY_FOLDER: Final = 0o700
-_OWNER_ONLY_FILE: Final = 0o600
+OWNER_ONLY_FOLDER: Final = 0o700
+OWNER_ONLY_FILE: Final = 0o600
 _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
 
 
@@ -59,14 +59,14 @@ class Journal:
         run_id = f"{now.astimezone(UTC).strftime(_STAMP)}-{secrets.token_hex(2)}"
         path = folder / f"{run_id}{SUFFIX}"
         try:
-            folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+            folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
             before = _end_of_last_run(folder)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _OWNER_ONLY_FILE)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, OWNER_ONLY_FILE)
             _sync_folder(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
         journal = cls(path, descriptor, clock)
-        journal.append("start", {**_surroundings(), **facts, "run": run_id, "after": before})
+        journal.append("start", {**surroundings(), **facts, "run": run_id, "after": before})
         return journal
 
     @property
@@ -85,7 +85,7 @@ class Journal:
             TypeError: the facts hold something that is no JSON, a secret for example; nothing was written.
         """
         with self._lock:
-            entry = Entry.after(self._last, _moment(self._clock()), event, facts)
+            entry = Entry.after(self._last, moment(self._clock()), event, facts)
             try:
                 _write_whole(self._descriptor, entry.text.encode("ascii"))
             except OSError as error:
@@ -164,7 +164,8 @@ class Disk:
                 self._turn.notify_all()
 
 
-def _surroundings() -> dict[str, Json]:
+def surroundings() -> dict[str, Json]:
+    """Which program, where, as whom."""
     return {
         "format_version": FORMAT_VERSION,
         "tool_version": __version__,
@@ -204,7 +205,8 @@ def _sync_folder(folder: Path) -> None:
     os.close(descriptor)
 
 
-def _moment(now: datetime) -> str:
+def moment(now: datetime) -> str:
+    """UTC, ISO 8601, with microseconds and a Z."""
     return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

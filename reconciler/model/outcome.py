@@ -51,6 +51,8 @@ class ApplyResult:
     unchanged: int
     """Resources that the plan found in step."""
     interrupted: bool = False
+    run: str = ""
+    """What the journal calls the run; empty: nothing was about to be written, so that there is none."""
 
     def count(self, status: Status) -> int:
         """How many changes ended so."""

@@ -1,9 +1,11 @@
 """What an applier says of each write before and after it: the words between it and whoever keeps the record."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from reconciler.model.json import Json
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import AssignmentChange, Change
 
@@ -59,6 +61,14 @@ class Recorder(Protocol):
         """Keep how a change ended; said again where the last look at it changes that. Never raises."""
         ...
 
+    def note(self, event: str, facts: Mapping[str, Json]) -> None:
+        """Keep a step of another sort, before or after it is taken.
+
+        Raises:
+            ReconcilerError: it cannot be kept.
+        """
+        ...
+
 
 class NoRecord:
     """Keeps nothing."""
@@ -71,4 +81,7 @@ class NoRecord:
         """Forget it."""
 
     def ended(self, _outcome: Outcome) -> None:
+        """Forget it."""
+
+    def note(self, _event: str, _facts: Mapping[str, Json]) -> None:
         """Forget it."""

@@ -31,6 +31,7 @@ def result(result: ApplyResult, _style: Style) -> str:
             "format_version": FORMAT_VERSION,
             "complete": result.is_complete,
             "interrupted": result.interrupted,
+            "run": result.run,
             "summary": {"planned": result.planned, **counts, "unchanged": result.unchanged},
             "outcomes": [_outcome(outcome) for outcome in result.outcomes],
         }

@@ -7,28 +7,23 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.ask import is_confirmed, somebody_is_there
-from reconciler.cli.documents import PLANS, RESULTS, plan_text
+from reconciler.cli.ask import somebody_is_there
+from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.files import is_plan, write_file
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
-from reconciler.cli.progress import progress
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
-from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.failure import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from reconciler.cli.session import Session
     from reconciler.model.outcome import ApplyResult
-    from reconciler.model.plan import Finding, Plan
-    from reconciler.remote.protocol import SecretRemote
+    from reconciler.model.plan import Plan
 
 
 @click.command(
@@ -77,7 +72,9 @@ def command(  # noqa: PLR0913  # one for each option
     Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
     shows the plan and asks.
     """
-    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+    from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see main
+    from reconciler.cli.journaling import look_back  # noqa: PLC0415
+    from reconciler.cli.session import Session  # noqa: PLC0415
 
     selection = selection_of(only, selector)
     saved, paths = _parted(paths)
@@ -94,11 +91,14 @@ def command(  # noqa: PLR0913  # one for each option
     session = Session.open(
         common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection, prunes=prune
     )
-    with session.writer() as remote:
+    with session.exclusively(), session.writer() as remote:
         objections = session.check(saved, remote) if saved else ()
-        plan = saved or _approved(session, remote, ack, ask=not auto_approve)
-        objections = objections if saved else session.frozen(plan)
-        result = _carry_out(session, remote, plan, objections, ack, keep_going=keep_going)
+        plan = saved or session.plan_with(remote, demands_secrets=True)
+        follows_up = look_back(session, remote, plan)
+        if not saved:
+            demand_approval(session, plan, ack, ask=not auto_approve)
+            objections = session.frozen(plan)
+        result = carry_out(session, remote, Order(plan, ack, keep_going, follows_up), objections)
     if receipt:
         _keep_receipt(receipt, session, plan, result)
     _show(result, outputs, session.environment.name)
@@ -136,47 +136,3 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
     from reconciler import planfile  # noqa: PLC0415  # see main
 
     return planfile.read(paths[0], plan_key()), paths[1:]
-
-
-def _approved(session: "Session", remote: "SecretRemote", ack: str | None, *, ask: bool) -> "Plan":
-    """Plan and show it; ask unless it is approved already. What a guard refuses anyway is not asked about."""
-    plan = session.plan_with(remote, demands_secrets=True)
-    ask = ask and plan.has_changes and _is_acceptable(plan, ack)
-    if ask or not session.common.quiet:
-        tell(plan_text(PLANS["text"], plan, style_of_stderr()))
-    if ask and not is_confirmed():
-        raise ReconcilerError("not approved; nothing was written")
-    return plan
-
-
-def _is_acceptable(plan: "Plan", ack: str | None) -> bool:
-    from reconciler.pipeline import acknowledgement  # noqa: PLC0415  # see main
-
-    return not plan.guards or ack == acknowledgement(plan)
-
-
-def _carry_out(  # what apply takes, and where it is carried out
-    session: "Session",
-    remote: "SecretRemote",
-    plan: "Plan",
-    objections: "Sequence[Finding]",
-    ack: str | None,
-    *,
-    keep_going: bool,
-) -> "ApplyResult":
-    from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.applier import Controls  # noqa: PLC0415
-
-    common, concurrency = session.common, session.environment.concurrency
-    with stoppable() as should_stop, progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
-        controls = Controls(concurrency, keep_going, on_outcome, should_stop)
-        return pipeline.apply(
-            plan,
-            remote,
-            session.resolve,
-            controls,
-            objections=objections,
-            acknowledged=ack,
-            plan_key=session.plan_key,
-            courier=session.courier,
-        )

@@ -1,0 +1,67 @@
+"""A plan that was made or checked a moment ago -> the user's consent, and the result of carrying it out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler import pipeline
+from reconciler.applier import Controls
+from reconciler.cli.ask import is_confirmed
+from reconciler.cli.documents import PLANS, plan_text
+from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.journaling import finished, recorder_of
+from reconciler.cli.progress import progress
+from reconciler.cli.stopping import stoppable
+from reconciler.cli.streams import tell
+from reconciler.errors import ReconcilerError
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Finding, Plan
+from reconciler.remote.protocol import SecretRemote
+
+if TYPE_CHECKING:
+    from reconciler.cli.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be carried out, and what the user said about it."""
+
+    plan: Plan
+    ack: str | None
+    keep_going: bool
+    follows_up: tuple[str, ...] = ()
+    """The runs that were cut off and have been looked at."""
+    rolls_back: str | None = None
+    """The run that it takes back."""
+
+
+def demand_approval(session: "Session", plan: Plan, ack: str | None, *, ask: bool) -> None:
+    """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
+
+    Raises:
+        ReconcilerError: the answer was no.
+    """
+    ask = ask and plan.has_changes and (not plan.guards or ack == pipeline.acknowledgement(plan))
+    if ask or not session.common.quiet:
+        tell(plan_text(PLANS["text"], plan, style_of_stderr()))
+    if ask and not is_confirmed():
+        raise ReconcilerError("not approved; nothing was written")
+
+
+def carry_out(session: "Session", remote: SecretRemote, order: Order, objections: Sequence[Finding]) -> ApplyResult:
+    """Apply the plan, stoppable and on the record; `objections` as `pipeline.apply` takes them."""
+    plan, quiet = order.plan, session.common.quiet
+    recorder = recorder_of(session, plan, order.follows_up, order.rolls_back)
+    with stoppable() as should_stop, progress(plan.summary.writes, quiet=quiet) as on_outcome:
+        controls = Controls(session.environment.concurrency, order.keep_going, on_outcome, should_stop, recorder)
+        result = pipeline.apply(
+            plan,
+            remote,
+            session.resolve,
+            controls,
+            objections=objections,
+            acknowledged=order.ack,
+            plan_key=session.plan_key,
+            courier=session.courier,
+        )
+    return finished(recorder, result, order.follows_up)

@@ -1,0 +1,104 @@
+"""A session and its journals -> the recorder of a run, and what earlier runs have left."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler import recovery
+from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.streams import tell
+from reconciler.errors import ReconcilerError
+from reconciler.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
+from reconciler.kinds import KINDS
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Plan
+from reconciler.model.run import RecordedRun
+from reconciler.planfile import plan_digest
+from reconciler.recovery import Found, Looked
+from reconciler.remote.protocol import ReadRemote
+from reconciler.render.failure import failure
+from reconciler.render.history import Event, Listed, Uncertain, cut_off
+
+if TYPE_CHECKING:
+    from reconciler.cli.session import Session
+
+_FOUND: Final = {
+    Found.AS_SENT: "a look shows that it was carried out",
+    Found.AS_BEFORE: "a look shows that it was not carried out",
+    Found.OTHERWISE: "the object is neither as it was before nor as it was sent",
+}
+
+
+def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, ...]:
+    """Tell of the runs against this marketplace that were cut off, and look at what is uncertain; give their ids."""
+    left = unfinished(_applied(session.journal), plan.binding)
+    for run in left:
+        uncertain = [_uncertain(one) for one in recovery.look(run, remote, KINDS)]
+        if not session.common.quiet:
+            tell(cut_off(run, uncertain, style_of_stderr()))
+    return tuple(run.id for run in left)
+
+
+def _applied(folder: Path) -> list[RecordedRun]:
+    """All runs that applied a plan. What cannot be read is for `history verify` to report."""
+    found = []
+    for run in runs(folder):
+        try:
+            applied = recorded(run) if isinstance(run, Run) else None
+        except ReconcilerError:
+            continue
+        found += [applied] if applied else []
+    return found
+
+
+def _uncertain(looked: Looked) -> Uncertain:
+    words = _FOUND.get(looked.found) or f"it could not be read: {looked.message}"
+    return Uncertain(looked.change, f"{looked.write.method} {looked.write.path}", words)
+
+
+def recorder_of(
+    session: "Session", plan: Plan, follows_up: tuple[str, ...], rolls_back: str | None = None
+) -> ApplyRecorder:
+    """Give what keeps the record of applying this plan."""
+
+    def start() -> Journal:
+        facts = facts_of(plan, plan_digest(plan), follows_up=follows_up, rolls_back=rolls_back)
+        return Journal.start(session.journal, facts)
+
+    return ApplyRecorder(start, plan)
+
+
+def finished(recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]) -> ApplyResult:
+    """End the record; give the result with the name of its run. That it is not whole changes no exit code."""
+    try:
+        if follows_up:
+            recorder.begin()
+        recorder.end(result)
+    except ReconcilerError as error:
+        tell(failure(error, style_of_stderr()))
+    if recorder.fault:
+        tell(failure(recorder.fault, style_of_stderr()))
+    return replace(result, run=recorder.run_id)
+
+
+def listed(run: Run | ReconcilerError, path: Path) -> Listed:
+    """What is to be shown of a run."""
+    if isinstance(run, ReconcilerError):
+        return Listed(path.stem, fault=run.message)
+    try:
+        applied = recorded(run)
+    except ReconcilerError as error:
+        return Listed(run.id, fault=error.message)
+    events = () if applied else tuple(Event(one.at, one.event, one.facts) for one in run.entries)
+    words = {name: str(run.facts.get(name, "")) for name in ("environment", "user")}
+    return Listed(
+        run.id,
+        run.kind,
+        run.started_at,
+        is_finished=run.is_finished,
+        torn=run.torn,
+        applied=applied,
+        events=events,
+        **words,
+    )

@@ -1,0 +1,89 @@
+"""A run that was cut off x the service -> what became of the writes of which its journal knows no end. Reads only."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.errors import NotFound, RemoteError, RequestFacts
+from reconciler.kinds import Kind
+from reconciler.model.json import Body, same
+from reconciler.model.plan import Action
+from reconciler.model.record import Step
+from reconciler.model.run import Certainty, RecordedChange, RecordedRun, RecordedWrite
+from reconciler.remote.protocol import ReadRemote
+
+
+class Found(StrEnum):
+    """How an object was found."""
+
+    AS_SENT = "as-sent"
+    AS_BEFORE = "as-before"
+    OTHERWISE = "otherwise"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One uncertain write, and what a look shows."""
+
+    change: RecordedChange
+    write: RecordedWrite
+    found: Found
+    message: str = ""
+    """Why it could not be read."""
+
+
+def look(run: RecordedRun, remote: ReadRemote, kinds: Mapping[str, Kind]) -> Iterator[Looked]:
+    """Look at every object of which it is uncertain whether it was written."""
+    for change in run.changes:
+        if change.certainty is Certainty.UNCERTAIN:
+            for write in change.open_writes[-1:]:
+                yield _looked(change, write, remote, kinds[change.address.kind])
+
+
+def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Looked:
+    try:
+        if write.step is Step.ASSIGNMENT:
+            return Looked(change, write, _assignment(change, write, remote, kind))
+        return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
+    except RemoteError as error:
+        return Looked(change, write, Found.UNREADABLE, error.message)
+
+
+def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Body | None:
+    """The object by its id, or where the service was to make the id, the newest of its name."""
+    if write.method == "POST":
+        name = (change.after or {}).get(kind.name_field)
+        return next((body for body in remote.list_all(kind.path) if body.get(kind.name_field) == name), None)
+    try:
+        return kind.live(
+            remote.get(kind.path, change.id or ""), RequestFacts("GET", f"/v1{kind.path}/{change.id}")
+        ).body
+    except NotFound:
+        return None
+
+
+def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Found:
+    if live is None:
+        return {Action.CREATE: Found.AS_BEFORE, Action.DELETE: Found.AS_SENT}.get(change.action, Found.OTHERWISE)
+    if change.after is not None and _holds(kind, live, change.after):
+        return Found.AS_SENT
+    return Found.AS_BEFORE if change.before is not None and _holds(kind, live, change.before) else Found.OTHERWISE
+
+
+def _holds(kind: Kind, live: Body, body: Body) -> bool:
+    """Whether the object has all fields of a body that we know."""
+    known = {name: field for name, field in kind.fields.items() if name in body}
+    return all(
+        same(field.canonical_value(body[name]), field.canonical_value(live.get(name))) for name, field in known.items()
+    )
+
+
+def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Found:
+    if kind.assignments is None or write.assignment is None:
+        return Found.OTHERWISE
+    step, field = write.assignment, kind.assignments.party(write.assignment.party).field
+    wanted = ((change.id or "").casefold(), step.id.casefold())
+    rows = remote.list_all(kind.assignments.path, key=None)
+    there = {(str(row.get(kind.assignments.object_field)).casefold(), str(row.get(field)).casefold()) for row in rows}
+    return Found.AS_SENT if (wanted in there) is step.assign else Found.AS_BEFORE

@@ -1,0 +1,234 @@
+"""Journals of runs -> a list of them, one of them, or what a run that was cut off has left: as text and as JSON."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from reconciler.model.json import Json
+from reconciler.model.outcome import Status
+from reconciler.model.run import Certainty, RecordedChange, RecordedRun
+from reconciler.render.escape import escape, joined
+from reconciler.render.style import Style, Tone
+
+FORMAT_VERSION: Final = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a journal."""
+
+    at: str
+    event: str
+    facts: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One run: what every journal says, and for one that applied a plan, all that it says."""
+
+    id: str
+    kind: str = ""
+    started_at: str = ""
+    environment: str = ""
+    user: str = ""
+    is_finished: bool = False
+    torn: bool = False
+    applied: RecordedRun | None = None
+    events: tuple[Event, ...] = ()
+    fault: str = ""
+    """Why its journal cannot be read; then there is nothing else."""
+
+
+# ---------------------------------------------------------------------------------------------------------------- list
+
+
+def text_list(runs: Sequence[Listed], style: Style) -> str:
+    """A line for each run, the newest last."""
+    if not runs:
+        return "No runs: nothing was written from here yet.\n"
+    heads = ("RUN", "STARTED", "KIND", "ENVIRONMENT", "USER", "RESULT")
+    rows = [heads, *((run.id, run.started_at[:19], run.kind, run.environment, run.user, _result(run)) for run in runs)]
+    cells = [[escape(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return joined([style.paint(Tone.STRONG, lines[0]), *lines[1:]])
+
+
+def _result(run: Listed) -> str:
+    if run.fault:
+        return f"unreadable: {run.fault}"
+    if run.applied is None:
+        return "ended" if run.is_finished else "cut off, or still under way"
+    counts = _totals(run.applied) if run.is_finished else _certainties(run.applied)
+    told = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "no changes"
+    if not run.is_finished:
+        return f"cut off, or still under way: {told}"
+    return f"interrupted: {told}" if run.applied.interrupted else told
+
+
+def _totals(run: RecordedRun) -> Mapping[str, int]:
+    return {status.value: run.ended(status) for status in Status} | {"unchanged": run.unchanged}
+
+
+def _certainties(run: RecordedRun) -> Mapping[str, int]:
+    return {certainty.replace("-", " "): run.count(certainty) for certainty in Certainty}
+
+
+def json_list(runs: Sequence[Listed], _style: Style) -> str:
+    """The same as a document."""
+    return _text({"format_version": FORMAT_VERSION, "runs": [_listed(run) for run in runs]})
+
+
+def _listed(run: Listed) -> dict[str, Json]:
+    known: dict[str, Json] = {
+        "id": run.id,
+        "kind": run.kind,
+        "started_at": run.started_at,
+        "environment": run.environment,
+        "user": run.user,
+        "finished": run.is_finished,
+        "torn": run.torn,
+        "fault": run.fault,
+    }
+    if run.applied is None:
+        return known
+    return known | {
+        "interrupted": run.applied.interrupted,
+        "summary": {name.replace("-", "_"): number for name, number in _totals(run.applied).items()},
+        "certainty": {name.replace(" ", "_"): number for name, number in _certainties(run.applied).items()},
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------- one run
+
+
+def text_run(run: Listed, style: Style) -> str:
+    """What a run was about, and how far each change of it had come."""
+    lines = [f"{style.paint(Tone.STRONG, escape(run.id))}: {_result(run)}"]
+    lines += [f"  {escape(name):<12}  {escape(value)}" for name, value in _head(run) if value]
+    if run.torn:
+        lines.append("  The last line of the journal is there in part only: the process was stopped while it wrote it.")
+    lines.append("")
+    lines += map(_change_line, run.applied.changes) if run.applied else map(_event_line, run.events)
+    return joined(lines)
+
+
+def _head(run: Listed) -> Iterator[tuple[str, str]]:
+    yield "kind", run.kind
+    yield "started", run.started_at
+    yield "environment", run.environment
+    yield "user", run.user
+    if run.applied:
+        yield "process", f"{run.applied.pid} on {run.applied.host}, version {run.applied.tool_version}"
+        yield "marketplace", f"{run.applied.marketplace} at {run.applied.base_url}"
+        yield "plan", run.applied.plan_digest
+        yield "commit", run.applied.git_commit or ""
+        yield "rolls back", run.applied.rolls_back or ""
+        yield "follows up", ", ".join(run.applied.follows_up)
+
+
+def _change_line(change: RecordedChange) -> str:
+    known = f" (id {escape(change.id)})" if change.id else ""
+    message = f": {escape(change.message)}" if change.message else ""
+    sent = ", ".join(f"{write.method} {escape(write.path)} {write.ending or 'unknown'}" for write in change.writes)
+    writes = f" [{sent}]" if sent else ""
+    return f"{_word(change):<13}  {change.action} {escape(str(change.address))}{known}{message}{writes}"
+
+
+def _word(change: RecordedChange) -> str:
+    if change.certainty is Certainty.ENDED and change.status:
+        return change.status.value
+    return change.certainty.value
+
+
+def _event_line(event: Event) -> str:
+    facts = json.dumps(dict(event.facts), sort_keys=True, ensure_ascii=True)
+    return f"{escape(event.at)}  {escape(event.event)}  {escape(facts)}"
+
+
+def json_run(run: Listed, _style: Style) -> str:
+    """The same as a document, with the bodies of before and after; less secrets, which no journal holds."""
+    document = _listed(run) | {"format_version": FORMAT_VERSION}
+    if run.applied:
+        applied = run.applied
+        about = ("base_url", "marketplace", "plan_digest", "git_commit", "host", "pid", "tool_version", "rolls_back")
+        document |= {name: getattr(applied, name) for name in about} | {"follows_up": list(applied.follows_up)}
+        document |= {"changes": [_change(change) for change in applied.changes]}
+    else:
+        document |= {"events": [asdict(event) for event in run.events]}
+    return _text(document)
+
+
+def _change(change: RecordedChange) -> Json:
+    return {
+        "address": str(change.address),
+        "action": change.action.value,
+        "id": change.id,
+        "certainty": change.certainty.value,
+        "status": change.status.value if change.status else None,
+        "message": change.message,
+        "restored": change.restored,
+        "before": change.before,
+        "after": change.after,
+        "secrets": list(change.secrets),
+        "assignments": [asdict(step) for step in change.assignments],
+        "writes": [
+            {"number": one.number, "step": one.step.value, "method": one.method, "path": one.path, "ending": one.ending}
+            for one in change.writes
+        ],
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------- cut off
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """A write of which the journal knows no end, and what a look at its object shows, in words."""
+
+    change: RecordedChange
+    request: str
+    found: str
+
+
+def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> str:
+    """What a run that was cut off has certainly done, what not, and what was found of the rest."""
+    lines = [
+        style.paint(
+            Tone.ALARM, f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
+        ),
+    ]
+    for certainty, words in _CERTAIN.items():
+        addresses = [escape(str(change.address)) for change in run.changes if change.certainty is certainty]
+        if addresses:
+            lines.append(f"  certain: {len(addresses)} {words}: {', '.join(addresses)}")
+    for one in uncertain:
+        about = f"{one.change.action} {escape(str(one.change.address))}"
+        lines.append(
+            f"  uncertain: {about}: {escape(one.request)} was announced, its end is not recorded; {escape(one.found)}"
+        )
+    if not run.changes:
+        lines.append("  certain: nothing was written")
+    return joined([*lines, "What is to be done now is planned anew from what the service holds.", ""])
+
+
+_CERTAIN: Final = {
+    Certainty.ENDED: "came to an end",
+    Certainty.WRITTEN: "written, though not looked at again",
+    Certainty.REFUSED: "refused by the service",
+    Certainty.NOT_STARTED: "not started",
+}
+
+
+def _text(document: Mapping[str, Json]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+ListWriter: TypeAlias = Callable[[Sequence[Listed], Style], str]
+RunWriter: TypeAlias = Callable[[Listed, Style], str]
+
+LISTS: Final[Mapping[str, ListWriter]] = MappingProxyType({"text": text_list, "json": json_list})
+RUNS: Final[Mapping[str, RunWriter]] = MappingProxyType({"text": text_run, "json": json_run})
+"""Name of a format -> what writes it."""

@@ -1,0 +1,158 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler import journal
+from reconciler.journal import Journal
+from reconciler.journal.lock import exclusive
+from tests.cli.conftest import FRONT, Project, Runner
+
+RUNS = Path(".reconciler/runs")
+
+
+@pytest.fixture
+def applied(project: Project, run: Runner) -> str:
+    """The id of a run that has deactivated `front`."""
+    project.manifest("front", Active=False)
+    document = json.loads(run("apply", "--auto-approve", "--format", "json").out)
+    project.writes()
+    return str(document["run"])
+
+
+def cut(lines: int) -> None:
+    """Leave so many lines of the newest journal, as a kill would."""
+    path = journal.find(RUNS, "last")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:lines]))
+
+
+def test_where_nothing_was_written_there_is_no_history(project: Project, run: Runner) -> None:
+    assert run("apply", "--auto-approve").code == 0
+    done = run("history")
+    assert (done.code, done.out) == (0, "No runs: nothing was written from here yet.\n")
+
+
+def test_a_run_is_listed_and_shown_by_a_part_of_its_id(project: Project, run: Runner, applied: str) -> None:
+    listed = run("history")
+    assert listed.code == 0
+    assert listed.out.splitlines()[1].startswith(f"{applied}  20")
+    assert listed.out.splitlines()[1].endswith("1 applied")
+    shown = run("history", "show", applied[-4:])
+    assert (shown.code, shown.out) == (0, run("history", "show", "last").out)
+    assert f"applied        update ApiClient/front (id {FRONT}) [PUT /apiclients/{FRONT} answered]" in shown.out
+
+
+def test_a_run_as_json_has_the_bodies_of_before_and_after(project: Project, run: Runner, applied: str) -> None:
+    (listed,) = json.loads(run("history", "--format", "json").out)["runs"]
+    assert (listed["id"], listed["environment"], listed["finished"]) == (applied, "test", True)
+    shown = json.loads(run("history", "show", "last", "--format", "json").out)
+    (change,) = shown["changes"]
+    assert (change["before"]["Active"], change["after"]["Active"], change["status"]) == (True, False, "applied")
+
+
+def test_the_runs_of_another_environment_are_left_out(project: Project, run: Runner, applied: str) -> None:
+    assert applied in run("history", "--env", "test").out
+    assert applied not in run("history", "--env", "other").out
+
+
+def test_a_run_of_another_kind_is_listed_and_shown_by_its_events(project: Project, run: Runner) -> None:
+    with Journal.start(RUNS, {"kind": "rotation", "environment": "test"}) as other:
+        other.append("secret-step-begun", {"step": "create"})
+    assert run("history").out.splitlines()[1].endswith("cut off, or still under way")
+    shown = run("history", "show", "last")
+    assert '"step": "create"' in shown.out
+    events = json.loads(run("history", "show", "last", "--format", "json").out)["events"]
+    assert [event["event"] for event in events] == ["start", "secret-step-begun"]
+
+
+def test_a_run_that_is_not_there_is_wrong_usage(project: Project, run: Runner, applied: str) -> None:
+    assert run("history", "show", "nothing").code == 64
+
+
+def test_journals_that_are_as_they_were_written_are_verified(project: Project, run: Runner, applied: str) -> None:
+    done = run("history", "verify")
+    assert (done.code, done.out) == (0, "Verified: 1 journal read.\n")
+
+
+def test_an_altered_line_is_named_with_file_and_line(project: Project, run: Runner, applied: str) -> None:
+    path = journal.find(RUNS, "last")
+    path.write_text(path.read_text().replace('"status":"applied"', '"status":"failed"'))
+    done = run("history", "verify", "last")
+    assert done.code == 1
+    assert f"{applied}.jsonl:5: this line was altered" in done.out
+    assert run("history", "verify").code == 1
+
+
+def test_an_unreadable_journal_is_listed_as_such(project: Project, run: Runner, applied: str) -> None:
+    path = journal.find(RUNS, "last")
+    path.write_text("nonsense\n" + path.read_text())
+    assert "unreadable: " in run("history").out
+    path.write_text(path.read_text().replace("nonsense\n", "").replace('"number":1', '"number":[]'))
+    assert "unreadable: " in run("history").out
+
+
+# ----------------------------------------------------------------------------------------------- after a crash, and locks
+
+
+def test_after_a_crash_the_next_apply_says_what_is_certain_and_looks_at_the_rest(
+    project: Project, run: Runner, applied: str
+) -> None:
+    cut(3)
+    done = run("apply", "--auto-approve")
+    assert (done.code, project.writes()) == (0, [])
+    assert f"An earlier run was cut off: {applied} of " in done.err
+    assert "uncertain: update ApiClient/front: PUT /apiclients/" in done.err
+    assert "a look shows that it was carried out" in done.err
+    assert "cut off" not in run("apply", "--auto-approve").err
+    assert f"follows up    {applied}" in run("history", "show", "last").out
+
+
+def test_a_crash_before_the_write_was_sent_is_made_good(project: Project, run: Runner, applied: str) -> None:
+    cut(3)
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"Active": True})
+    project.writes()
+    done = run("apply", "--auto-approve")
+    assert (done.code, project.writes()) == (0, ["PUT"])
+    assert "a look shows that it was not carried out" in done.err
+
+
+def test_a_crash_in_mid_line_is_made_good(project: Project, run: Runner, applied: str) -> None:
+    path = journal.find(RUNS, "last")
+    path.write_bytes(path.read_bytes()[:-30])
+    done = run("apply", "--auto-approve")
+    assert "certain: 1 came to an end: ApiClient/front" in done.err
+    assert "in part only" in run("history", "show", applied).out
+
+
+def test_a_crash_before_anything_was_announced_is_told_as_such(project: Project, run: Runner, applied: str) -> None:
+    cut(1)
+    assert "certain: nothing was written" in run("apply", "--auto-approve").err
+    cut(1)
+    assert run("apply", "--auto-approve", "--quiet").err == ""
+
+
+def test_an_object_that_cannot_be_read_stays_uncertain_until_the_plan_fails_too(
+    project: Project, run: Runner, applied: str
+) -> None:
+    cut(3)
+    project.ask("POST", "/_emulator/faults", {"spec": f"GET /v1/apiclients/{FRONT} status=403"})
+    assert "it could not be read: GET /v1/apiclients/" in run("apply", "--auto-approve").err
+
+
+def test_two_applies_to_one_environment_exclude_each_other(project: Project, run: Runner) -> None:
+    project.manifest("front", Active=False)
+    with exclusive(RUNS, "test"):
+        done = run("apply", "--auto-approve")
+    assert (done.code, project.writes()) == (1, [])
+    assert f"another run is writing to environment test: process {os.getpid()} of " in done.err
+    assert run("apply", "--auto-approve").code == 0
+
+
+def test_a_journal_that_cannot_be_written_keeps_the_service_as_it_is(project: Project, run: Runner) -> None:
+    project.manifest("front", Active=False)
+    document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))
+    Path("reconciler.yaml").write_text(json.dumps(document | {"journal": {"folder": "seed.json"}}), encoding="utf-8")
+    done = run("apply", "--auto-approve")
+    assert (done.code, project.writes()) == (1, [])
+    assert "journal.folder in reconciler.yaml" in done.err
