@@ -92,7 +92,7 @@ def test_an_unreadable_journal_is_listed_as_such(project: Project, run: Runner, 
     assert "unreadable: " in run("history").out
 
 
-# ----------------------------------------------------------------------------------------------- after a crash, and locks
+# -------------------------------------------------------------------------------------- after a crash, and locks
 
 
 def test_after_a_crash_the_next_apply_says_what_is_certain_and_looks_at_the_rest(
