@@ -3,9 +3,10 @@
 load     paths, context            -> Loaded(DesiredState)  | InputError with every fault, file:line:column
 read     remote, kinds             -> LiveState             | RemoteError (a failed read never looks like "absent")
 diff     desired, live             -> changes               pure; then the named secrets that objects lack
+settle   changes, protection       -> changes               pure; what is protected, and what is pruned
 select   plan, selection           -> part of the plan      pure; without a selection, all of it
 foresee  changes, rules            -> warnings, or errors   pure; what is created is judged with all its defaults
-refer    changes, remote           -> findings              what they refer to is there
+refer    changes, remote           -> findings              what they refer to is there, and nothing what they delete
 check    plan, limits              -> findings of guards    pure
 apply    plan, remote              -> outcome, outcome ...  (computes nothing: what was shown is what is sent)
 
@@ -306,9 +307,9 @@ def acknowledgement(plan: Plan) -> str:
     return planfile.plan_digest(plan)[:ACKNOWLEDGEMENT_DIGITS]
 
 
-def frozen(plan: Plan, target: Target) -> tuple[Finding, ...]:
-    """What the freeze windows say at the target's moment: somebody may have thought about the plan for long."""
-    return tuple(guard.freeze(plan.changes, target.freeze, target.now))
+def frozen(plan: Plan, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
+    """What the freeze windows say at this moment: somebody may have thought about the plan for long."""
+    return tuple(guard.freeze(plan.changes, freeze, now))
 
 
 def _standing(plan: Plan, objections: Sequence[Finding] | None) -> tuple[Finding, ...]:

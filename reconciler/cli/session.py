@@ -185,7 +185,7 @@ class Session:
 
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
         """What the freeze windows say at this moment."""
-        return pipeline.frozen(plan, self.target())
+        return pipeline.frozen(plan, self.environment.freeze, datetime.now(UTC))
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep other runs from this checkout from writing to the environment meanwhile."""

@@ -117,6 +117,7 @@ def _entry(change: Change, words: Words, sides: Mapping[str, str]) -> Entry:
     alarming = [row.name for row in shown if row.is_alarming]
     mark = f" {words.mark[1:-1]}" if alarming else ""
     place = f" ({in_code_tag(str(change.place))})" if change.place else ""
+    place = " (in no manifest)" if change.is_pruned else place
     side = f" ({sides['']})" if "" in sides else ""
     summary = f"<b>{verb}</b> {in_code_tag(address)}{f' <b>{mark.strip()}</b>' if mark else ''}{side}{place}"
     lines = [line for row in shown for line in _diff(row, words)]

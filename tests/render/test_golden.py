@@ -110,6 +110,7 @@ PLANS: Final = {
     "emptied-sets": Plan((change("sets", Action.UPDATE, *SETS),), BINDING),
     "long-values": Plan((LONG,), BINDING),
     "delete": Plan((DELETE,), BINDING),
+    "pruned": Plan((DELETE, change(ID, Action.DELETE, place=None)), BINDING),
     "everything": Plan((CREATE, DELETE, IN_STEP, UNMANAGED, UPDATE), BINDING, (LIMIT,), ("an unknown role",)),
     "final-guard": Plan((DELETE,), BINDING, (LIMIT, FINAL)),
     "many-unmanaged": Plan(tuple(change(f"client {n:02}", Action.UNMANAGED) for n in range(13)), BINDING),
