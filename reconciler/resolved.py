@@ -8,7 +8,8 @@ reference any more is written as ``$${``.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Final
 
 from reconciler.model.delivery import delivery_entry
@@ -27,6 +28,12 @@ class Bound:
     file: str
     """The configuration."""
     ids: Mapping[str, str]
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """JSON pointer into the configuration -> where it stands."""
+
+    def place(self, *parts: str) -> Place | None:
+        """Where something stands that the environment has."""
+        return self.places.get(pointer("environments", self.environment, *parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Origin:
     place: Place
     values: tuple[str, ...] = ()
     """What the configuration gave to it: ``values.domain``, ``ids.storefront``."""
+    defined: tuple[Place | None, ...] = ()
+    """Where each of them stands in the configuration, where `place` is not that itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +68,10 @@ def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
     if resource.named_secrets is not None:
         body["secrets"] = [secret_entry(secret) for secret in resource.named_secrets]
     places = dict(resource.places)
-    origins = {at: _origin(at, manifest, places) for at in _pointers(body, ())}
+    origins = {at: _origin(at, manifest, places, bound) for at in _pointers(body, ())}
     name = resource.address.name
     if name in bound.ids:
-        origins["/metadata/id"] = Origin(Place(bound.file), (f"ids.{name}",))
+        origins["/metadata/id"] = Origin(bound.place("ids", name) or Place(bound.file), (f"ids.{name}",))
     return Resolved(body, origins, frozenset(pointer("spec", secret) for secret in resource.secrets))
 
 
@@ -98,12 +107,13 @@ def _pointers(value: Json, parts: tuple[str | int, ...]) -> Iterator[str]:
         yield from _pointers(child, (*parts, index))
 
 
-def _origin(at: str, manifest: EffectiveManifest, places: Mapping[str, Place]) -> Origin:
+def _origin(at: str, manifest: EffectiveManifest, places: Mapping[str, Place], bound: Bound) -> Origin:
     """What a value that was put in as a whole contains came from the same place."""
     parts = pointer_parts(at)
     above = [pointer(*parts[:count]) for count in range(len(parts), -1, -1)]
     place = next((places[each] for each in above if each in places), manifest.resource.place)
-    return Origin(place, next((manifest.values[each] for each in above if each in manifest.values), ()))
+    names = next((manifest.values[each] for each in above if each in manifest.values), ())
+    return Origin(place, names, tuple(bound.place(*name.split(".")) for name in names))
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON
@@ -122,7 +132,13 @@ def as_json(resolved: Iterable[Resolved], environment: str) -> str:
 
 
 def _place(origin: Origin) -> Json:
-    return {**asdict(origin.place), **({"value": ", ".join(origin.values)} if origin.values else {})}
+    values = zip(origin.values, origin.defined, strict=False)
+    defined: list[Json] = [{"name": name, **asdict(place)} for name, place in values if place]
+    return {
+        **asdict(origin.place),
+        **({"value": ", ".join(origin.values)} if origin.values else {}),
+        **({"values": defined} if defined else {}),
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------- YAML
@@ -195,10 +211,15 @@ class _Writer:
 
     def _comment(self, at: tuple[str | int, ...]) -> str:
         origin = self._resolved.origins[pointer(*at)]
-        place = f"{origin.place.file}:{origin.place.line}" if origin.place.line else origin.place.file
         if not origin.values:
-            return f"  # {place}"
-        return f"  # {', '.join(origin.values)} of {self._environment} ({place})"
+            return f"  # {_line(origin.place)}"
+        named = zip_longest(origin.values, origin.defined)
+        values = [f"{name} ({_line(place)})" if place else name for name, place in named]
+        return f"  # {', '.join(values)} of {self._environment} ({_line(origin.place)})"
+
+
+def _line(place: Place) -> str:
+    return f"{place.file}:{place.line}" if place.line else place.file
 
 
 def _text(text: str) -> str:

@@ -301,8 +301,12 @@ def test_the_only_environment_is_the_default() -> None:
     ("name", "message", "hint"),
     [
         (None, "there are several environments", "choose one with --env: sandbox, staging"),
-        ("stagin", "there is no environment 'stagin'", "did you mean staging? there are: sandbox, staging"),
-        ("qa", "there is no environment 'qa'", "there are: sandbox, staging"),
+        (
+            "stagin",
+            "there is no environment 'stagin' in reconciler.yaml",
+            "did you mean staging? there are: sandbox, staging",
+        ),
+        ("qa", "there is no environment 'qa' in reconciler.yaml", "there are: sandbox, staging"),
     ],
 )
 def test_an_environment_must_be_named_and_exist(name: str | None, message: str, hint: str) -> None:

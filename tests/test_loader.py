@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError
-from reconciler.loader import LoadContext, Loaded, load
+from reconciler.loader import LoadContext, Loaded, inspect, load
 from reconciler.model.json import Json
 from reconciler.model.resource import spec_digest
 
@@ -207,6 +207,19 @@ def test_a_value_that_is_a_list_stands_where_its_reference_does(tmp_path: Path) 
         load([file], LoadContext(values={"roles": ["Shopper", "Shoper"]}))
     (fault,) = caught.value.diagnostics
     assert (fault.pointer, fault.place.line, fault.place.column) == ("/spec/MaximumGrantedRoles/1", 6, 24)
+
+
+def test_a_fault_in_a_value_of_the_environment_says_which_value_it_is(tmp_path: Path) -> None:
+    spec = "{AppName: a, Active: '${values.domain}', MaximumGrantedRoles: '${values.roles}'}"
+    (tmp_path / "a.yaml").write_text(
+        f"apiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {{name: a}}\nspec: {spec}\n"
+    )
+    values: dict[str, Json] = {"domain": "example.com", "roles": ["Shopper", "Shoper"]}
+    told = [fault.message for fault in inspect([tmp_path], LoadContext("test", values)).diagnostics]
+    assert told == [
+        "Active must be true, false or null, got a text (from values.domain)",
+        'unknown role "Shoper" (from values.roles)',
+    ]
 
 
 def test_a_value_is_never_parsed_as_yaml(tmp_path: Path) -> None:

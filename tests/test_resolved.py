@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.loader import LoadContext, Loaded, load
+from reconciler.model.diagnostic import Place
 from reconciler.model.json import Json
 from reconciler.resolved import Bound, as_json, as_yaml, resolve
 
@@ -23,8 +24,9 @@ def load_text(folder: Path, text: str, **context: Any) -> Loaded:
     return load([folder / "a.yaml"], LoadContext("test", root=folder, **context))
 
 
-def yaml_of(loaded: Loaded, ids: Mapping[str, str] | None = None) -> str:
-    manifests = [resolve(manifest, Bound("test", "reconciler.yaml", ids or {})) for manifest in loaded.manifests]
+def yaml_of(loaded: Loaded, ids: Mapping[str, str] | None = None, places: Mapping[str, Place] | None = None) -> str:
+    bound = Bound("test", "reconciler.yaml", ids or {}, places or {})
+    manifests = [resolve(manifest, bound) for manifest in loaded.manifests]
     return "".join(f"{line}\n" for line in as_yaml(manifests, "test"))
 
 
@@ -107,6 +109,36 @@ def test_what_an_environment_has_of_its_own_says_so(tmp_path: Path) -> None:
         "      -",
         "        a: 2  # values.all of test (a.yaml:8)",
     ]
+
+
+PLACES = {
+    "/environments/test/ids/a.b": Place("reconciler.yaml", 9, 12),
+    "/environments/test/values/host": Place("reconciler.yaml", 5, 13),
+    "/environments/test/values/deep/path": Place("reconciler.yaml", 7, 13),
+}
+
+
+def test_what_the_configuration_gives_says_in_which_line_it_stands(tmp_path: Path) -> None:
+    text = (
+        HEAD.replace("name: a", "name: a.b")
+        + "spec:\n  AppName: A\n  xp: {url: 'https://${values.host}/${values.deep.path}'}\n"
+    )
+    loaded = load_text(tmp_path, text, ids={"a.b": "NEW"}, values={"host": "h", "deep": {"path": "p"}})
+    lines = yaml_of(loaded, {"a.b": "NEW"}, PLACES).replace(f"{tmp_path}/", "").splitlines()
+    assert "  id: NEW  # ids.a.b of test (reconciler.yaml:9)" in lines
+    assert lines[-1] == (
+        '    url: "https://h/p"  '
+        "# values.host (reconciler.yaml:5), values.deep.path (reconciler.yaml:7) of test (a.yaml:6)"
+    )
+
+
+def test_as_json_the_values_have_their_places(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, HEAD + "spec: {AppName: '${values.host}'}\n", ids={"a": "NEW"}, values={"host": "h"})
+    bound = Bound("test", "reconciler.yaml", {"a": "NEW"}, PLACES)
+    (one,) = json.loads(as_json([resolve(loaded.manifests[0], bound)], "test"))["manifests"]
+    defined = {"name": "values.host", "file": "reconciler.yaml", "line": 5, "column": 13}
+    assert one["places"]["/spec/AppName"]["values"] == [defined]
+    assert one["places"]["/metadata/id"] == {"file": "reconciler.yaml", "line": 0, "column": 0, "value": "ids.a"}
 
 
 def test_the_places_of_overlays_are_shown(tmp_path: Path) -> None:

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.cli.environment import configuration_path, environment_name, load_context, no_configuration
+from reconciler.cli.environment import (
+    chosen_environment,
+    configuration_path,
+    environment_name,
+    load_context,
+    no_configuration,
+)
 from reconciler.cli.options import Common
-from reconciler.config import Config, load_config, select_environment
+from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.loader import LoadContext, inspect
 from reconciler.model.diagnostic import Diagnostic, Waived
@@ -43,17 +49,13 @@ def check(common: Common, paths: Sequence[Path], *, allow_unknown_roles: bool) -
         config = load_config(file)
     except InputError as error:
         return _report({"": _Check(error.diagnostics, frozenset([str(file)]))})
-    environments = [select_environment(config, name) for name in _names(config, common)]
+    is_chosen = environment_name(common) is not None
+    environments = [chosen_environment(config, common)] if is_chosen else list(config.environments.values())
     partial, paths = bool(paths), paths or config.manifests
     contexts = [
         load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial) for each in environments
     ]
     return _report({str(context.environment): _check(paths, context) for context in contexts})
-
-
-def _names(config: Config, common: Common) -> Sequence[str]:
-    name = environment_name(common)
-    return [name] if name else list(config.environments)
 
 
 def _check(paths: Sequence[Path], context: LoadContext) -> _Check:

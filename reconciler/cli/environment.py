@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
-from reconciler.config import Config, Environment, find_config, load_config
-from reconciler.errors import ReconcilerError
+from reconciler.config import Config, Environment, find_config, load_config, select_environment
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.loader import LoadContext
 
 
@@ -39,6 +39,21 @@ def no_configuration() -> ReconcilerError:
 def environment_name(common: Common) -> str | None:
     """The environment that was asked for; None leaves the choice to the configuration."""
     return common.env or os.environ.get(ENVIRONMENT_VARIABLE) or None
+
+
+def chosen_environment(config: Config, common: Common, otherwise: str | None = None) -> Environment:
+    """The environment that is meant; where none was asked for, the one that is given, or the only one.
+
+    Raises:
+        UsageError: there is none of that name, or there are several and none is named.
+    """
+    name = environment_name(common)
+    try:
+        return select_environment(config, name or otherwise)
+    except UsageError as error:
+        if common.env or not name:
+            raise
+        raise UsageError(f"{error.message}, which {ENVIRONMENT_VARIABLE} names", hint=error.hint) from error
 
 
 def load_context(

@@ -9,14 +9,14 @@ from typing import Self
 
 from reconciler import pipeline
 from reconciler.cli import connect
-from reconciler.cli.environment import configuration, environment_name, load_context
+from reconciler.cli.environment import chosen_environment, configuration, environment_name, load_context
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.git import checkout
 from reconciler.cli.options import Common
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.secrets import Resolver
 from reconciler.cli.streams import tell
-from reconciler.config import Config, Environment, select_environment
+from reconciler.config import Config, Environment
 from reconciler.confines import Confines
 from reconciler.deletion import Protection
 from reconciler.delivery import Courier
@@ -75,7 +75,7 @@ class Session:
             PlanRefused: the saved plan was made for an environment that is no longer there.
         """
         config = configuration(common)
-        environment = select_environment(config, environment_name(common) or _environment_of(saved, config))
+        environment = chosen_environment(config, common, _environment_of(saved, config, common))
         common.chosen = environment.name
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
 
@@ -196,8 +196,8 @@ class Session:
         return connect.writer(self.environment, self.root)
 
 
-def _environment_of(saved: Plan | None, config: Config) -> str | None:
-    if saved is None:
+def _environment_of(saved: Plan | None, config: Config, common: Common) -> str | None:
+    if saved is None or environment_name(common):
         return None
     name = saved.binding.environment
     if name not in config.environments:

@@ -4,6 +4,7 @@ The schema judges the structure; the models in `file` judge what a schema cannot
 No secret is read here: credentials stay references until they are needed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +46,7 @@ def load_config(path: Path) -> Config:
     faults = structure_faults(document.data)
     outcome = faults or config_of(document.data, path.absolute())
     if isinstance(outcome, Config):
-        return outcome
+        return replace(outcome, places=document.places)
     raise InputError([fault.within(document) for fault in outcome])
 
 
@@ -76,5 +77,7 @@ def select_environment(config: Config, name: str | None) -> Environment:
         raise UsageError("there are several environments", hint=f"choose one with --env: {known}")
     if name not in config.environments:
         guess = did_you_mean(name, config.environments)
-        raise UsageError(f"there is no environment {name!r}", hint=f"{guess} there are: {known}".lstrip())
+        raise UsageError(
+            f"there is no environment {name!r} in {shown(config.path)}", hint=f"{guess} there are: {known}".lstrip()
+        )
     return config.environments[name]

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Limits
@@ -98,6 +99,8 @@ class Config:
     environments: Mapping[str, Environment]
     journal: Path
     """The folder of the journals; absolute."""
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    """JSON pointer into the file -> where it stands."""
 
     @property
     def overlays(self) -> tuple[Path, ...]:

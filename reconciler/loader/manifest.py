@@ -1,7 +1,7 @@
 """One document -> a desired resource, or what is wrong with the document."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from reconciler.document import Document, Layered
@@ -14,7 +14,7 @@ from reconciler.loader.secrets import redactions, take_secrets
 from reconciler.loader.strangers import API_VERSION, recognise
 from reconciler.loader.substitution import Substitution
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
-from reconciler.model.json import Body, Json
+from reconciler.model.json import Body, Json, pointer, pointer_parts
 from reconciler.model.resource import Address, DesiredResource, EffectiveManifest, FieldsPolicy, Policy
 from reconciler.model.secret import REDACTION, SecretReference
 from reconciler.validator import Fault, validator
@@ -82,8 +82,8 @@ def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Exam
         faults = list(taken.faults)
     substituted, more, values = _substituted(manifest, context)
     faults = [*faults, *more]
-    faults += _unless_known(validator(kind.schema).faults(substituted), faults)
-    faults += _unless_known(semantic_faults(substituted, kind, context), faults)
+    faults += _unless_known(_with_values(validator(kind.schema).faults(substituted), values), faults)
+    faults += _unless_known(_with_values(semantic_faults(substituted, kind, context), values), faults)
     named = _named(substituted, kind, file, context, faults)
     faults += named.faults
     weighed = judge(substituted, secrets, kind, context, faults)
@@ -120,6 +120,20 @@ def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
     if isinstance(before, Mapping) and isinstance(after, Mapping) and before.get("name") != after.get("name"):
         message = "the name of a manifest must be the same in every environment"
         yield Fault("/metadata/name", message, "substitution", "write it out")
+
+
+def _with_values(faults: Iterable[Fault], values: Mapping[str, tuple[str, ...]]) -> Iterable[Fault]:
+    """Say of what is wrong with a value of the environment that it is one: in the manifest, nobody sees what it is."""
+    if not values:
+        return faults
+    return [_with_value(fault, values) for fault in faults]
+
+
+def _with_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
+    parts = pointer_parts(fault.pointer)
+    above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
+    names = next((values[at] for at in above if at in values), ())
+    return replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
 
 
 def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault]:

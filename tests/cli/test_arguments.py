@@ -162,4 +162,5 @@ def test_the_environment_may_be_chosen_by_a_variable(
     monkeypatch.setenv("RECONCILER_ENV", variable)
     assert "there is no environment" not in run("plan").err
     monkeypatch.setenv("RECONCILER_ENV", "other")
-    assert "there is no environment 'other'" in run("plan").err
+    for command in ("plan", "validate", "doctor"):
+        assert "there is no environment 'other' in reconciler.yaml, which RECONCILER_ENV names" in run(command).err

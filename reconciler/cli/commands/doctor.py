@@ -40,12 +40,11 @@ def command(common: Common, *, format_name: str) -> ExitCode:
 
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
     """
-    from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415  # see main
-    from reconciler.config import select_environment  # noqa: PLC0415
+    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
     from reconciler.doctor import examine  # noqa: PLC0415
 
     config = configuration(common)
-    environment = select_environment(config, environment_name(common))
+    environment = chosen_environment(config, common)
     diagnosis = examine(_subject(config, environment), _tools(environment, config.path.parent))
     emit(DIAGNOSES[format_name](diagnosis, style_of_stdout()))
     return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR

@@ -80,20 +80,19 @@ def _plan(path: Path) -> tuple["Plan", str]:
 
 def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool) -> dict[str, str]:
     """The manifests in each format that shows them."""
-    from reconciler.cli.environment import configuration, environment_name, load_context  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import chosen_environment, configuration, load_context  # noqa: PLC0415  # see main
     from reconciler.cli.failures import tell_warnings  # noqa: PLC0415
-    from reconciler.config import select_environment  # noqa: PLC0415
     from reconciler.document import shown  # noqa: PLC0415
     from reconciler.loader import load  # noqa: PLC0415
     from reconciler.resolved import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
 
     config = configuration(common)
-    environment = select_environment(config, environment_name(common))
+    environment = chosen_environment(config, common)
     context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
     loaded = load(paths or config.manifests, context)
     if not common.quiet:
         tell_warnings(loaded.warnings)
-    bound = Bound(environment.name, shown(config.path), environment.ids)
+    bound = Bound(environment.name, shown(config.path), environment.ids, config.places)
     ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
     manifests = [resolve(manifest, bound) for manifest in ordered]
     yaml = joined(map(escape, as_yaml(manifests, environment.name)))
