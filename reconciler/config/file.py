@@ -1,27 +1,19 @@
-"""The data of reconciler.yaml -> Config, or what is wrong with it. The home of pydantic beside the kinds."""
+"""The data of reconciler.yaml -> Config, or what is wrong with it.
+
+The schema has judged names and types before, so that this only reads: a second library that judges them again would
+double the time of a `validate`, which editors and commit hooks wait for.
+"""
 
 import ipaddress
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, Self, TypeAlias
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    InstanceOf,
-    ValidationError,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
-
 from reconciler.config.freeze import window
-from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment, Profile
+from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
@@ -31,8 +23,11 @@ from reconciler.validator import Fault, secret_reference, validator
 
 SCHEMA: Final = "config.v1.schema.json"
 JOURNAL_FOLDER: Final = ".reconciler/runs"
+DEFAULT_CONCURRENCY: Final = 8
 _EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"
 SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})
+
+_T = TypeVar("_T")
 
 
 def structure_faults(data: Json) -> list[Fault]:
@@ -61,66 +56,101 @@ def _secrets_in_clear(data: Mapping[str, Json]) -> Iterator[Fault]:
 
 def config_of(data: Json, path: Path) -> Config | list[Fault]:
     """Build the configuration from data that fits the schema; `path` is the file's, absolute."""
-    try:
-        file = _ConfigFile.model_validate(data)
-    except ValidationError as error:
-        return list(_faults_of(error))
+    assert isinstance(data, Mapping)  # noqa: S101  # it has passed the schema
+    file = _Part(data)
     folder = path.parent
-    own = file.own_credentials
-    environments = {name: each.settings(name, folder, file.rules, own) for name, each in file.environments.items()}
-    manifests = tuple(_below(folder, each) for each in file.manifests)
-    return Config(path, manifests, environments, journal=_below(folder, file.journal.folder))
+    environments = {name: _environment(part, name, folder) for name, part in file.parts("environments").items()}
+    own = _own_credentials(environments.values())
+    rules = _rules(file)
+    _check_file(file, own)
+    if file.faults:
+        return file.faults
+    return Config(
+        path,
+        tuple(_below(folder, each) for each in file.data["manifests"]),
+        {
+            name: replace(each, own_credentials=own, rules={**rules, **each.rules})
+            for name, each in environments.items()
+        },
+        journal=_below(folder, file.part("journal").get("folder", JOURNAL_FOLDER)),
+    )
 
 
-# -- pydantic's errors carry faults -----------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A mapping of the file and where it stands; what is wrong with any part is collected in one list."""
 
+    data: Mapping[str, Any]
+    at: str = ""
+    """JSON pointer."""
+    faults: list[Fault] = field(default_factory=list)
 
-def _refuse(*faults: Fault) -> NoReturn:
-    """Refuse a part of the file; the faults' pointers are relative to it."""
-    raise PydanticCustomError("faults", "see the faults", {"faults": faults})
+    def get(self, key: str, otherwise: Any = None) -> Any:  # noqa: ANN401  # the schema knows the type
+        """What stands there; null is the same as nothing."""
+        found = self.data.get(key)
+        return otherwise if found is None else found
 
+    def part(self, key: str) -> "_Part":
+        """The mapping that stands there, or an empty one."""
+        return _Part(self.get(key, {}), self.at + pointer(key), self.faults)
 
-def _faults_of(error: ValidationError) -> Iterator[Fault]:
-    for each in error.errors(include_url=False, include_input=False):
-        at = pointer(*each["loc"])
-        faults = each.get("ctx", {}).get("faults") or [Fault("", each["msg"], "configuration")]
-        yield from (fault.moved("", at) for fault in faults)
+    def parts(self, key: str) -> dict[str, "_Part"]:
+        """The mappings in the mapping that stands there."""
+        whole = self.part(key)
+        return {name: whole.part(name) for name in whole.data}
+
+    def blame(self, *faults: Fault) -> None:
+        """Collect faults whose pointers are relative to this part."""
+        self.faults.extend(fault.moved("", self.at) for fault in faults)
+
+    def read(self, key: str, read: Callable[[Any], _T | list[Fault]]) -> _T | None:
+        """Read what stands there; None where there is nothing, or where it is at fault."""
+        value = self.get(key)
+        found = None if value is None else read(value)
+        if isinstance(found, list):
+            self.blame(*(fault.moved("", pointer(key)) for fault in found))
+            return None
+        return found
 
 
 # -- the parts of the file, from the small to the whole ---------------------------------------------------------------
 
 
-def _reference(value: Json) -> Json | SecretReference:
-    """Turn a reference into one; a plain text, where the schema allows it, stays."""
-    if isinstance(value, str):
-        return value
+def _text(part: _Part, key: str) -> str | SecretReference | None:
+    """A plain text, or where it comes from."""
+    value = part.get(key)
+    return value if isinstance(value, str) else part.read(key, _reference)
+
+
+def _reference(value: Json) -> SecretReference | list[Fault]:
+    """Where a secret comes from; a file lies below the folder of the configuration."""
     reference = secret_reference(value, "this", "")
     if isinstance(reference, Fault):
-        _refuse(reference)
+        return [reference]
     if reference.source is SecretSource.ENVIRONMENT:
         return reference
     path = os.path.normpath(reference.name)
     if os.path.isabs(path) or path.startswith(".."):  # noqa: PTH117  # a relative path in words, not on a disk
-        _refuse(Fault("/fromFile", "fromFile takes a path inside this file's folder, relative to it", "secret"))
+        return [Fault("/fromFile", "fromFile takes a path inside this file's folder, relative to it", "secret")]
     return SecretReference(SecretSource.FILE, Path(path).as_posix())
 
 
-def _base_url(text: str) -> str:
-    """Give scheme and host of a URL that has nothing else."""
+def _base_url(text: str) -> str | list[Fault]:
+    """Scheme and host of a URL that has nothing else."""
     try:
         url = urlsplit(text)
         host, _ = url.hostname or "", url.port
     except ValueError:
-        _refuse(Fault("", "this is no URL", "url", _EXAMPLE))
+        return [Fault("", "this is no URL", "url", _EXAMPLE)]
     if not host or url.scheme not in {"https", "http"} or not text.isascii() or not text.isprintable() or " " in text:
-        _refuse(Fault("", "this is no https:// URL", "url", _EXAMPLE))
+        return [Fault("", "this is no https:// URL", "url", _EXAMPLE)]
     netloc = url.netloc.lower()
     scheme = url.scheme if _is_loopback(host) else "https"
     if url.path.strip("/") or "?" in text or "#" in text or "@" in netloc or "\\" in text:
         hint = f"write {scheme}://{netloc.rpartition('@')[2]}"
-        _refuse(Fault("", "the URL has more than scheme and host", "url", hint))
+        return [Fault("", "the URL has more than scheme and host", "url", hint)]
     if scheme != url.scheme:
-        _refuse(Fault("", "http:// would send credentials in clear", "plain-http", f"write https://{netloc}"))
+        return [Fault("", "http:// would send credentials in clear", "plain-http", f"write https://{netloc}")]
     return f"{scheme}://{netloc}"
 
 
@@ -131,203 +161,133 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _window(value: Json) -> Window:
-    assert isinstance(value, Mapping)  # noqa: S101  # it has passed the schema
-    found = window(value)
-    if isinstance(found, Window):
-        return found
-    _refuse(*found)
+def _emulator(part: _Part, folder: Path) -> EmulatorSettings:
+    seed, state = part.get("seed"), part.get("state")
+    return EmulatorSettings(
+        _below(folder, seed) if seed else None, _below(folder, state) if state else None, part.get("profile", "current")
+    )
 
 
-_Window: TypeAlias = Annotated[InstanceOf[Window], BeforeValidator(_window)]
-_Reference: TypeAlias = Annotated[SecretReference, BeforeValidator(_reference)]
-_Text: TypeAlias = Annotated[str | SecretReference, BeforeValidator(_reference)]
+def _auth(part: _Part) -> Auth | None:
+    """How to log in; None where a part of it is at fault."""
+    known = len(part.faults)
+    if not (part.get("username") or part.get("password") or part.get("clientSecret")):
+        part.blame(Fault("", "clientSecret is missing, or username and password", "auth"))
+    elif (part.get("username") is None) != (part.get("password") is None):
+        missing = "password" if part.get("password") is None else "username"
+        part.blame(Fault("", f"{missing} is missing", "auth", "username and password go together"))
+    client_id, username = _text(part, "clientId"), _text(part, "username")
+    client_secret, password = part.read("clientSecret", _reference), part.read("password", _reference)
+    if client_id is None or len(part.faults) > known:
+        return None
+    return Auth(client_id, client_secret, username, password, part.get("scope", ""))
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+def _limits(part: _Part) -> Limits:
+    """An omitted limit is the one that `Limits` has; null takes it away."""
+    names = {"changes": "changes", "changesPercent": "changes_percent", "deletes": "deletes", "widens": "widens"}
+    return Limits(**{name: part.data[key] for key, name in names.items() if key in part.data})
 
 
-class _Emulator(_Part):
-    seed: str | None = None
-    state: str | None = None
-    profile: Profile = "current"
-
-    def settings(self, folder: Path) -> EmulatorSettings:
-        seed = _below(folder, self.seed) if self.seed else None
-        return EmulatorSettings(seed, _below(folder, self.state) if self.state else None, self.profile)
+def _rules(part: _Part) -> dict[str, Level]:
+    return {name: Level(level) for name, level in part.get("rules", {}).items()}
 
 
-class _Auth(_Part):
-    client_id: _Text
-    client_secret: _Reference | None = None
-    username: _Text | None = None
-    password: _Reference | None = None
-    scope: str = ""
-
-    @model_validator(mode="after")
-    def _is_one_grant(self) -> Self:
-        if self.username is None and self.password is None and self.client_secret is None:
-            _refuse(Fault("", "clientSecret is missing, or username and password", "auth"))
-        if (self.username is None) != (self.password is None):
-            missing = "password" if self.password is None else "username"
-            _refuse(Fault("", f"{missing} is missing", "auth", "username and password go together"))
-        return self
-
-    @property
-    def own_credentials(self) -> frozenset[SecretReference]:
-        """Where our own credentials are."""
-        named = (self.client_id, self.client_secret, self.username, self.password)
-        return frozenset(one for one in named if isinstance(one, SecretReference))
-
-    def settings(self) -> Auth:
-        return Auth(self.client_id, self.client_secret, self.username, self.password, self.scope)
-
-
-class _Secrets(_Part):
-    allow: list[str] = []
-    folders: list[str] = []
-
-
-class _Limits(_Part):
-    changes: int | None = None
-    changes_percent: float | None = None
-    deletes: int | None = 0
-    widens: int | None = None
-
-    def settings(self) -> Limits:
-        return Limits(self.changes, self.changes_percent, self.deletes, self.widens)
-
-
-class _EnvironmentPart(_Part):
-    emulator: _Emulator | None = None
-    url: Annotated[str, AfterValidator(_base_url)] | None = None
-    region: str | None = None
-    stage: str | None = None
-    marketplace: str | None = None
-    auth: _Auth | None = None
-    # "values" would not be wrong as a name, but Any keeps pydantic from copying what is data of the user's own.
-    values: Mapping[str, Any] = {}
-    secrets: _Secrets = _Secrets()
-    ids: dict[str, str] = {}
-    limits: _Limits = _Limits()
-    concurrency: int = Field(default=8, ge=1, le=64)
-    rules: dict[str, Level] = {}
-    overlays: list[str] = []
-    freeze: list[_Window] = []
-    protected: list[str] = []
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        faults = [*self._target_faults(), *self._credential_faults(), *self._id_faults()]
-        if faults:
-            _refuse(*faults)
-        return self
-
-    def _target_faults(self) -> Iterator[Fault]:
-        named = [key for key in ("emulator", "url", "region", "stage") if getattr(self, key) is not None]
-        if named in (["emulator"], ["url"], ["region", "stage"]):
-            return
-        hint = "give exactly one of: emulator; url; region and stage"
-        if not named:
-            yield Fault("", "the environment names no target", "target", hint)
-        elif len(named) == 1:
-            yield Fault(f"/{named[0]}", "region and stage go together", "target", hint)
+def _windows(part: _Part) -> Iterator[Window]:
+    for index, entry in enumerate(part.get("freeze", ())):
+        found = window(entry)
+        if isinstance(found, Window):
+            yield found
         else:
-            yield Fault(f"/{named[-1]}", f"the target is named by {' and '.join(named)}", "target", hint)
-
-    def _credential_faults(self) -> Iterator[Fault]:
-        if self.emulator is not None:
-            if self.auth is not None:
-                yield Fault("/auth", "the built-in emulator needs no auth", "auth", "leave it out", at_key=True)
-            return
-        for key in ("marketplace", "auth"):
-            if getattr(self, key) is None:
-                yield Fault("", f"{key} is missing", "required", at_key=True)
-
-        own = {one.name for one in self.auth.own_credentials} if self.auth else set()
-        yield from self.listed_credentials(own | {PLAN_KEY_VARIABLE})
-
-    def listed_credentials(self, own: Collection[str], at: str = "") -> Iterator[Fault]:
-        """Find our own credentials among what manifests may name; `at` is the environment's JSON pointer."""
-        for index, name in enumerate(self.secrets.allow):
-            if name in own:
-                message = f"{name} holds the reconciler's own credentials, which no manifest may use"
-                yield Fault(at + pointer("secrets", "allow", index), message, "secret", "remove it from the list")
-
-    def _id_faults(self) -> Iterator[Fault]:
-        first: dict[str, str] = {}
-        for name, known_id in self.ids.items():
-            other = first.setdefault(known_id.casefold(), name)
-            if other != name:
-                yield Fault(pointer("ids", name), f"{name} has the same id as {other}", "duplicate-id")
-
-    def settings(
-        self, name: str, folder: Path, rules: Mapping[str, Level], own: frozenset[SecretReference]
-    ) -> Environment:
-        return Environment(
-            name,
-            self.url or BASE_URLS.get((self.region or "", self.stage or ""), EMULATOR_URL),
-            self.emulator.settings(folder) if self.emulator else None,
-            self.marketplace,
-            self.auth.settings() if self.auth else None,
-            self.values,
-            frozenset(self.secrets.allow),
-            tuple(_below(folder, each) for each in self.secrets.folders),
-            own,
-            self.ids,
-            self.limits.settings(),
-            self.concurrency,
-            {**rules, **self.rules},
-            tuple(_below(folder, each) for each in self.overlays),
-            tuple(self.freeze),
-            tuple(self.protected),
-        )
+            part.blame(*(fault.moved("", pointer("freeze", index)) for fault in found))
 
 
-class _Journal(_Part):
-    folder: str = JOURNAL_FOLDER
+def _environment(part: _Part, name: str, folder: Path) -> Environment:
+    """One environment; what `own_credentials` are is only known when all have been read."""
+    auth = _auth(part.part("auth")) if part.get("auth") is not None else None
+    url = part.read("url", _base_url)
+    part.blame(*_target_faults(part), *_credential_faults(part), *_id_faults(part.get("ids", {})))
+    secrets = part.part("secrets")
+    return Environment(
+        name,
+        url or BASE_URLS.get((part.get("region", ""), part.get("stage", "")), EMULATOR_URL),
+        _emulator(part.part("emulator"), folder) if part.get("emulator") is not None else None,
+        part.get("marketplace"),
+        auth,
+        part.get("values", {}),
+        frozenset(secrets.get("allow", ())),
+        tuple(_below(folder, each) for each in secrets.get("folders", ())),
+        ids=part.get("ids", {}),
+        limits=_limits(part.part("limits")),
+        concurrency=part.get("concurrency", DEFAULT_CONCURRENCY),
+        rules=_rules(part),
+        overlays=tuple(_below(folder, each) for each in part.get("overlays", ())),
+        freeze=tuple(_windows(part)),
+        protected=tuple(part.get("protected", ())),
+    )
 
 
-class _ConfigFile(_Part):
-    api_version: str
-    kind: str
-    manifests: list[str]
-    environments: dict[str, _EnvironmentPart]
-    rules: dict[str, Level] = {}
-    journal: _Journal = _Journal()
+def _target_faults(part: _Part) -> Iterator[Fault]:
+    named = [key for key in ("emulator", "url", "region", "stage") if part.get(key) is not None]
+    if named in (["emulator"], ["url"], ["region", "stage"]):
+        return
+    hint = "give exactly one of: emulator; url; region and stage"
+    if not named:
+        yield Fault("", "the environment names no target", "target", hint)
+    elif len(named) == 1:
+        yield Fault(f"/{named[0]}", "region and stage go together", "target", hint)
+    else:
+        yield Fault(f"/{named[-1]}", f"the target is named by {' and '.join(named)}", "target", hint)
 
-    @property
-    def own_credentials(self) -> frozenset[SecretReference]:
-        """What we log in with, anywhere: a job that plans for one environment may hold the credentials of all."""
-        found = [each.auth.own_credentials for each in self.environments.values() if each.auth]
-        key = SecretReference(SecretSource.ENVIRONMENT, PLAN_KEY_VARIABLE)
-        return frozenset({key}).union(*found)
 
-    @model_validator(mode="after")
-    def _own_credentials_are_not_allowed(self) -> Self:
-        own = {one.name for one in self.own_credentials}
-        faults = [
-            fault
-            for environment, each in self.environments.items()
-            for fault in each.listed_credentials(own, pointer("environments", environment))
-        ]
-        if faults:
-            _refuse(*faults)
-        return self
+def _credential_faults(part: _Part) -> Iterator[Fault]:
+    if part.get("emulator") is not None:
+        if part.get("auth") is not None:
+            yield Fault("/auth", "the built-in emulator needs no auth", "auth", "leave it out", at_key=True)
+        return
+    for key in ("marketplace", "auth"):
+        if part.get(key) is None:
+            yield Fault("", f"{key} is missing", "required", at_key=True)
 
-    @model_validator(mode="after")
-    def _overlays_hold_no_manifests(self) -> Self:
-        manifests = [(each, _below(Path(), each)) for each in self.manifests]
-        faults = [
-            Fault(pointer("environments", name, "overlays", index), f"{path} holds the manifests of {held}", "overlay")
-            for name, environment in self.environments.items()
-            for index, path in enumerate(environment.overlays)
-            for held in [given for given, folder in manifests if folder.is_relative_to(_below(Path(), path))][:1]
-        ]
-        if faults:
-            _refuse(*faults)
-        return self
+
+def _id_faults(ids: Mapping[str, str]) -> Iterator[Fault]:
+    first: dict[str, str] = {}
+    for name, known_id in ids.items():
+        other = first.setdefault(known_id.casefold(), name)
+        if other != name:
+            yield Fault(pointer("ids", name), f"{name} has the same id as {other}", "duplicate-id")
+
+
+# -- what only the whole file shows -----------------------------------------------------------------------------------
+
+
+def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretReference]:
+    """What we log in with, anywhere: a job that plans for one environment may hold the credentials of all."""
+    logins = [each.auth for each in environments if each.auth]
+    named = [one for auth in logins for one in (auth.client_id, auth.client_secret, auth.username, auth.password)]
+    key = SecretReference(SecretSource.ENVIRONMENT, PLAN_KEY_VARIABLE)
+    return frozenset({key, *(one for one in named if isinstance(one, SecretReference))})
+
+
+def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
+    names = {one.name for one in own}
+    for part in file.parts("environments").values():
+        part.blame(*_listed_credentials(part.part("secrets").get("allow", ()), names))
+        part.blame(*_misplaced_overlays(part.get("overlays", ()), file.data["manifests"]))
+
+
+def _listed_credentials(allowed: Sequence[str], own: Collection[str]) -> Iterator[Fault]:
+    for index, name in enumerate(allowed):
+        if name in own:
+            message = f"{name} holds the reconciler's own credentials, which no manifest may use"
+            yield Fault(pointer("secrets", "allow", index), message, "secret", "remove it from the list")
+
+
+def _misplaced_overlays(overlays: Sequence[str], manifests: Sequence[str]) -> Iterator[Fault]:
+    for index, path in enumerate(overlays):
+        held = [each for each in manifests if _below(Path(), each).is_relative_to(_below(Path(), path))]
+        if held:
+            yield Fault(pointer("overlays", index), f"{path} holds the manifests of {held[0]}", "overlay")
 
 
 def _below(folder: Path, path: str) -> Path:
