@@ -42,7 +42,7 @@ from reconciler.model.diagnostic import Severity
 from reconciler.model.freeze import Window
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Change, Finding, Limits, Plan
-from reconciler.model.resource import DesiredState
+from reconciler.model.resource import DesiredState, LiveState
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
 from reconciler.provisioning import Resolve
@@ -215,6 +215,17 @@ def _foreseen(changes: Sequence[Change], desired: DesiredState, target: Target) 
     if any(one.severity is Severity.ERROR for one in found):
         raise InputError(found)
     return tuple(f"{one.place}: {one.message}; {one.hint} [{one.rule}]" for one in found)
+
+
+def live(remote: ReadRemote, target: Target) -> LiveState:
+    """Read all that there is, with all assignments. Reads only.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        RemoteError: a read failed.
+    """
+    marketplace = check_marketplace(remote, target)
+    return reader.read(remote, KINDS.values(), marketplace, KINDS)
 
 
 def check_marketplace(remote: ReadRemote, target: Target) -> str:

@@ -1,0 +1,215 @@
+"""Live objects x manifests that are there already -> files, new ones and changed ones.
+
+1. Each manifest is matched with a live object, as a plan does it.
+2. A live object without a manifest gets a file of its own, named after it.
+3. A manifest whose object differs gets the live values where they differ: comments, anchors and the environment's
+   values stay. A manifest without a live object is left alone.
+
+What comes out plans to nothing: whatever a manifest cannot say is left out, and so keeps its live value.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from reconciler.differ.identity import match
+from reconciler.document import shown
+from reconciler.errors import ReconcilerError
+from reconciler.exporter.content import body_of, sound, wanted_fields
+from reconciler.exporter.fresh import Origin, base, text_of
+from reconciler.exporter.naming import names
+from reconciler.kinds import KINDS, Kind
+from reconciler.loader import LoadContext
+from reconciler.model.export import Exported, Fate, LeftOut
+from reconciler.model.json import ABSENT, Json, get_at, is_array, pointer_parts, same, with_value_at
+from reconciler.model.resource import Address, DesiredState, EffectiveManifest, LiveResource, LiveState
+from reconciler.writeback.manifests import ManifestFiles
+from reconciler.writeback.values import Path as At
+
+__all__ = ["Export", "Origin", "export"]
+
+_SUFFIX: Final = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was worked out; nothing reaches a disk before `write`."""
+
+    objects: tuple[Exported, ...]
+    """Sorted by address."""
+    files: ManifestFiles
+    new: Mapping[Path, str]
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.new or self.files.changed)
+
+    def write(self) -> None:
+        """Write every new file, then every changed one. A file that appeared meanwhile is not overwritten.
+
+        Raises:
+            ReconcilerError: a file cannot be written; those before it are.
+        """
+        for path, text in self.new.items():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("x", encoding="utf-8", newline="\n") as file:
+                    file.write(text)
+            except OSError as error:
+                raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
+        self.files.write()
+
+
+def export(
+    live: LiveState, manifests: Sequence[EffectiveManifest], context: LoadContext, folder: Path, origin: Origin
+) -> Export:
+    """Work out the files for all that is live.
+
+    Args:
+        live: all objects with their assignments.
+        manifests: those that are there already.
+        context: of the environment that was read.
+        folder: where new files go.
+        origin: where it all comes from.
+
+    Raises:
+        InputError: a manifest could be several live objects, or two manifests one.
+        ReconcilerError: a manifest cannot be read again.
+    """
+    desired = DesiredState(tuple(one.resource for one in manifests), "")
+    matches = match(desired, live, KINDS)
+    bound = {found.id.casefold(): address for address, found in matches.items() if found}
+    by_address = {one.resource.address: one for one in manifests}
+    run = _Run(context, folder, origin, _same_names(live, manifests))
+    called = _names(live, bound.keys(), by_address, context, folder)
+    for resource in live.resources:
+        address = bound.get(resource.id.casefold())
+        if address:
+            run.update(KINDS[resource.kind], resource, by_address[address])
+        else:
+            run.add(KINDS[resource.kind], resource, called[resource.id])
+    return Export(tuple(sorted(run.objects, key=lambda one: one.address)), run.files, dict(sorted(run.new.items())))
+
+
+def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[Json]:
+    """The AppNames by which more than one object could be meant."""
+    counts = Counter(_title(resource) for resource in live.resources)
+    named = {one.resource.spec.get(KINDS[one.resource.address.kind].name_field) for one in manifests}
+    return {name for name, count in counts.items() if count > 1} | {name for name in named if isinstance(name, str)}
+
+
+def _title(resource: LiveResource) -> str:
+    title = resource.body.get(KINDS[resource.kind].name_field)
+    return title if isinstance(title, str) else ""
+
+
+def _names(
+    live: LiveState,
+    bound: Collection[str],
+    manifests: Mapping[Address, EffectiveManifest],
+    context: LoadContext,
+    folder: Path,
+) -> Mapping[str, str]:
+    """A name for each object that has none: the one that the environment has for its id, else one made of its own."""
+    there = {address.name for address in manifests}
+    kept = {known.casefold(): name for name, known in context.ids.items() if name not in there}
+    files = {path.stem for path in folder.glob("*")} if folder.is_dir() else set()
+    nameless = [resource for resource in live.resources if resource.id.casefold() not in bound]
+    known = {one.id: kept[one.id.casefold()] for one in nameless if one.id.casefold() in kept}
+    others = {one.id: _title(one) for one in nameless if one.id not in known}
+    return {**known, **names(others, {*there, *context.ids, *files})}
+
+
+@dataclass(slots=True)
+class _Run:
+    """Collects what becomes of each object."""
+
+    context: LoadContext
+    folder: Path
+    origin: Origin
+    ambiguous: Collection[Json]
+    """AppNames by which an object cannot be found."""
+    files: ManifestFiles = field(default_factory=ManifestFiles)
+    new: dict[Path, str] = field(default_factory=dict)
+    objects: list[Exported] = field(default_factory=list)
+
+    def add(self, kind: Kind, live: LiveResource, name: str) -> None:
+        """Make a new file."""
+        title = _title(live)
+        known = live.id if title in self.ambiguous else ""
+        empty = base(kind, name, known)
+        found = sound(kind, self.context, empty, wanted_fields(kind, live))
+        if not found.is_manifest or ("spec", kind.name_field) not in found.values:
+            left = found.left_out or (LeftOut(kind.name_field, "it has none"),)
+            self.objects.append(Exported(Address(kind.name, live.id), Fate.LEFT, title, live.id, left_out=left))
+            return
+        path = self.folder / f"{name}{_SUFFIX}"
+        self.new[path] = text_of(kind, live, body_of(empty, found.values), found.left_out, self.origin)
+        self.objects.append(
+            Exported(
+                Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))
+            )
+        )
+
+    def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
+        """Bring what is live into a manifest that is there."""
+        address, file = manifest.resource.address, manifest.resource.place.file
+        if manifest.resource.policy.absent:
+            left = (LeftOut("everything", "the manifest asks for its deletion"),)
+            self.objects.append(Exported(address, Fate.SAME, _title(live), live.id, file, left))
+            return
+        found = sound(kind, self.context, manifest.body, dict(_differences(kind, live, manifest)))
+        brought = self.files.put(manifest, found.values)
+        refused = tuple(LeftOut(".".join(one.path[1:]), one.reason) for one in brought.refusals)
+        fate = Fate.CHANGED if brought.paths else Fate.SAME
+        self.objects.append(Exported(address, fate, _title(live), live.id, file, (*found.left_out, *refused)))
+
+
+def _secrets(live: LiveResource) -> Iterator[LeftOut]:
+    for name, secret in live.secrets.items():
+        if secret is not None:
+            yield LeftOut(name, "a secret is never exported; it stays as it is")
+
+
+def _differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> Iterator[tuple[At, Json]]:
+    """What a manifest must say to say what is live: fields that it names, and fields that are no longer the default."""
+    wanted = wanted_fields(kind, live)
+    for name, known in kind.fields.items():
+        path = ("spec", name)
+        said = get_at(manifest.body, path)
+        if said is ABSENT and path not in wanted:
+            continue
+        before: Json = None if said is ABSENT else said  # type: ignore[assignment]  # mypy does not narrow by identity
+        after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
+        if not same(known.canonical_value(before), known.canonical_value(after)):
+            yield path, _as_ordered(before, after, str) if known.is_set else after
+    for party in kind.assignments.parties if kind.assignments else ():
+        path = ("assignments", party.name)
+        held = [*live.assignments.get(party.name, ())]
+        named = manifest.resource.assignments.get(party.name)
+        if {one.casefold() for one in named or ()} != {one.casefold() for one in held}:
+            yield path, _as_ordered([*(named or ())], held, lambda one: str(one).casefold())
+
+
+def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: Json) -> Json:
+    """What is ignored stays as the manifest has it."""
+    holder: Mapping[str, Json] = {name: after}
+    for text in manifest.resource.policy.ignore:
+        path = pointer_parts(text)
+        if path[0] == name:
+            holder = with_value_at(holder, path, get_at({name: before}, path))
+    return holder.get(name)
+
+
+def _as_ordered(before: Json, after: Json, key: Callable[[Json], str]) -> Json:
+    """Members that stay keep their places; new ones follow, or are sorted in where all are sorted."""
+    old = [*before] if is_array(before) else []
+    new = [*after] if is_array(after) else []
+    present, known = {*map(key, new)}, {*map(key, old)}
+    merged = [one for one in old if key(one) in present] + sorted(
+        (one for one in new if key(one) not in known), key=key
+    )
+    return sorted(merged, key=key) if old == sorted(old, key=key) else merged

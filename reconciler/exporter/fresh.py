@@ -1,0 +1,75 @@
+"""A live object and what a manifest says of it -> the text of a new file."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.exporter.content import API_VERSION
+from reconciler.kinds import Kind
+from reconciler.model.export import LeftOut
+from reconciler.model.json import Body, Json
+from reconciler.model.resource import LiveResource
+from reconciler.render.escape import escape
+from reconciler.writeback.manifests import literal
+from reconciler.writeback.text import Style, block
+
+_ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where manifests come from, for the comment at the top of each."""
+
+    source: str
+    """``marketplace acme-staging``, or a file."""
+    schema: str = ""
+    """The way from the new files to the JSON Schema, for editors; empty where there is none to go to."""
+
+
+def base(kind: Kind, name: str, object_id: str) -> Body:
+    """A manifest that says nothing yet; the id stands in it only where its AppName alone would not find the object."""
+    metadata = {"name": name} | ({"id": object_id} if object_id else {})
+    return {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": {}}
+
+
+def text_of(kind: Kind, live: LiveResource, manifest: Body, left_out: Sequence[LeftOut], origin: Origin) -> str:
+    """The whole file: comments with what a manifest cannot say, then the manifest."""
+    said = literal({key: manifest[key] for key in _ORDER if key in manifest})
+    lines = list(block(said, 0, Style())) if isinstance(said, Mapping) else []
+    return "".join(f"{line}\n" for line in (*_comments(kind, live, manifest, left_out, origin), *lines))
+
+
+def _comments(
+    kind: Kind, live: LiveResource, manifest: Body, left_out: Sequence[LeftOut], origin: Origin
+) -> Iterator[str]:
+    if origin.schema:
+        yield f"# yaml-language-server: $schema={origin.schema}"
+        yield "#"
+    known = f", client ID {escape(live.id)}" if live.id else ""
+    yield f"# From {escape(origin.source)}{known}."
+    facts = [f"{name}: {escape(str(value))}" for name, value in _read_only_facts(kind, live)]
+    if facts:
+        yield f"# Read-only there: {'; '.join(facts)}."
+    for name, secret in sorted(live.secrets.items()):
+        if secret is not None:
+            yield f"# It has a {name}, which is not exported and stays as it is. To manage it, add to spec and to"
+            yield f"# secrets.allow of the environment: {name}: {{fromEnv: {_variable(manifest)}}}"
+    for one in left_out:
+        yield f"# Left out: {escape(one.what)}: {escape(one.reason)}"
+
+
+def _read_only_facts(kind: Kind, live: LiveResource) -> Iterator[tuple[str, Json]]:
+    """What the service makes itself, as far as it says something."""
+    for name in sorted(kind.read_only - {kind.id_field}):
+        value = live.body.get(name)
+        if isinstance(value, str | int) and value:
+            yield name, value
+
+
+def _variable(manifest: Body) -> str:
+    """A name for the environment variable that could hold the secret."""
+    metadata = manifest["metadata"]
+    name = str(metadata["name"]) if isinstance(metadata, Mapping) else ""
+    word = re.sub(r"[^A-Z0-9]+", "_", name.upper())
+    return f"{'_' if word[:1].isdigit() else ''}{word}_SECRET"
