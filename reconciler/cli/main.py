@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "drift": "Say in what the service differs from the manifests; exit 2 if it does.",
     "snapshot": "Keep what a service has, free of secrets, for plan --from-snapshot.",
     "export": "Make manifests of what is live.",
+    "import": "Make manifests of a seeding file, offline.",
     "adopt": "Bind manifests to live objects, by ids in reconciler.yaml.",
     "secrets": "Say how secrets stand, and rotate one.",
     "environments": "List the environments of the configuration, offline.",

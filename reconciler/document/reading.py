@@ -51,10 +51,10 @@ def read(path: Path | str, shown: str) -> Parsed:
     return parse(content, shown)
 
 
-def parse(content: bytes, file: str) -> Parsed:
+def parse(content: bytes, file: str, limit: int = SIZE_LIMIT) -> Parsed:
     """Parse the bytes of one file. A fault that leaves the structure readable keeps no other from being found."""
-    if len(content) > SIZE_LIMIT:
-        message = f"the file is larger than {SIZE_LIMIT:,} bytes"
+    if len(content) > limit:
+        message = f"the file is larger than {limit:,} bytes"
         return Parsed((), (Diagnostic(Place(file), message, "file-size", hint="split it"),))
     fault = bytes_fault(content, file)
     if fault is not None:

@@ -138,13 +138,19 @@ class _Run:
 
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
-        title = _title(live)
-        known = live.id if title in self.ambiguous else ""
+        title, known = _title(live), ""
+        if title in self.ambiguous:
+            known = str(live.body.get(kind.id_field) or "")
+            if not known:
+                reason = (
+                    f"another object has this {kind.name_field}, and without an id nobody could tell which is meant"
+                )
+                self._leave(kind, live, (LeftOut(kind.name_field, reason),))
+                return
         empty = base(kind, name, known)
         found = sound(kind, self.context, empty, wanted_fields(kind, live))
         if not found.is_manifest or ("spec", kind.name_field) not in found.values:
-            left = found.left_out or (LeftOut(kind.name_field, "it has none"),)
-            self.objects.append(Exported(Address(kind.name, live.id), Fate.LEFT, title, live.id, left_out=left))
+            self._leave(kind, live, found.left_out)
             return
         path = self.folder / f"{name}{_SUFFIX}"
         self.new[path] = text_of(kind, live, body_of(empty, found.values), found.left_out, self.origin)
@@ -153,6 +159,10 @@ class _Run:
                 Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))
             )
         )
+
+    def _leave(self, kind: Kind, live: LiveResource, reasons: tuple[LeftOut, ...]) -> None:
+        address = Address(kind.name, live.id)
+        self.objects.append(Exported(address, Fate.LEFT, _title(live), live.id, left_out=reasons))
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Bring what is live into a manifest that is there."""
@@ -171,7 +181,7 @@ class _Run:
 def _secrets(live: LiveResource) -> Iterator[LeftOut]:
     for name, secret in live.secrets.items():
         if secret is not None:
-            yield LeftOut(name, "a secret is never exported; it stays as it is")
+            yield LeftOut(name, "a secret is never written to a file; the client keeps the one that it has")
 
 
 def _differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> Iterator[tuple[At, Json]]:

@@ -46,15 +46,15 @@ def _comments(
     if origin.schema:
         yield f"# yaml-language-server: $schema={origin.schema}"
         yield "#"
-    known = f", client ID {escape(live.id)}" if live.id else ""
+    known = f", client ID {escape(live.id)}" if live.body.get(kind.id_field) else ""
     yield f"# From {escape(origin.source)}{known}."
     facts = [f"{name}: {escape(str(value))}" for name, value in _read_only_facts(kind, live)]
     if facts:
         yield f"# Read-only there: {'; '.join(facts)}."
     for name, secret in sorted(live.secrets.items()):
         if secret is not None:
-            yield f"# It has a {name}, which is not exported and stays as it is. To manage it, add to spec and to"
-            yield f"# secrets.allow of the environment: {name}: {{fromEnv: {_variable(manifest)}}}"
+            yield f"# It has a {name}, which is not written here and stays as it is. To manage it, add to spec:"
+            yield f"#   {name}: {{fromEnv: {_variable(manifest)}}}"
     for one in left_out:
         yield f"# Left out: {escape(one.what)}: {escape(one.reason)}"
 

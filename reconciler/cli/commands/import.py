@@ -1,0 +1,67 @@
+"""A seeding file of OrderCloud's own tools -> manifests, one file for each API client. Nothing is contacted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option
+
+if TYPE_CHECKING:
+    from reconciler.cli.making import Workplace
+
+
+@click.command(
+    "import",
+    epilog="""
+\b
+Examples:
+  reconciler import marketplace.yaml                # shows what would be written, writes nothing
+  reconciler import marketplace.yaml --write
+  reconciler import seed.json --out /tmp/look --write
+
+FILE is a seeding file (Objects: and Assignments:, YAML or JSON), a page of the API, or request bodies. API clients and
+their assignments are taken; what else there is, and every field that cannot be used, is told. Secrets are never taken.
+Manifests that are there already are changed as export changes them.
+
+Exit codes: 0 done, also when there was nothing to write; 1 an error.
+""",
+)
+@click.argument("file", type=file_name, metavar="FILE")
+@click.option("--out", type=file_name, metavar="DIR", help="Where new files go; else the first folder of manifests.")
+@click.option("--write", is_flag=True, help="Write the files; else it is only shown what would be written.")
+@unknown_roles_option
+@common_options
+@click.pass_obj
+def command(common: Common, file: Path, *, out: Path | None, write: bool, allow_unknown_roles: bool) -> ExitCode:
+    """Make manifests of the API clients in a seeding file, offline."""
+    from reconciler.document import shown  # noqa: PLC0415  # see main
+    from reconciler.errors import InputError  # noqa: PLC0415
+    from reconciler.exporter.seeding import LIMIT, read_seeds  # noqa: PLC0415
+
+    name = shown(file)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LIMIT + 1)
+    except OSError as error:
+        from reconciler.document import unreadable  # noqa: PLC0415
+
+        raise InputError([unreadable(error, file, name)]) from error
+    seeds = read_seeds(content, name)
+    workplace = _workplace(common, out, allow_unknown_roles=allow_unknown_roles)
+    workplace.make(seeds.live, file.name, f"File {name}", write=write, left_out=seeds.left_out)
+    return ExitCode.DONE
+
+
+def _workplace(common: Common, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
+    """Beside the manifests of the configuration, where there is one."""
+    from reconciler.cli.environment import configuration, configuration_path, environment_name  # noqa: PLC0415
+    from reconciler.cli.making import Workplace  # noqa: PLC0415
+    from reconciler.config import select_environment  # noqa: PLC0415
+
+    if configuration_path(common) is None:
+        return Workplace.bare(common, out, allow_unknown_roles=allow_unknown_roles)
+    config = configuration(common)
+    environment = select_environment(config, environment_name(common))
+    return Workplace.open(common, config, environment, out, allow_unknown_roles=allow_unknown_roles)

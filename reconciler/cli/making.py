@@ -1,0 +1,99 @@
+"""Live objects, or those of a file -> files of manifests beside those that are there, and what is said of them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.cli.documents import style_of_stdout
+from reconciler.cli.environment import load_context
+from reconciler.cli.failures import tell_warnings
+from reconciler.cli.options import Common
+from reconciler.cli.streams import emit
+from reconciler.config import Config, Environment
+from reconciler.exporter import Origin, export
+from reconciler.kinds import KINDS
+from reconciler.loader import LoadContext, Loaded, load
+from reconciler.model.export import LeftOut
+from reconciler.model.resource import LiveState
+from reconciler.render.export import Exporting, text
+
+FOLDER: Final = "manifests"
+SCHEMAS: Final = "schemas"
+_NOT_NAMED: Final = (
+    "A field that a manifest does not name is neither watched nor changed; policy: {fields: exclusive} in a manifest",
+    "holds such fields at the API's default.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where new manifests go, and what is there."""
+
+    folder: Path
+    """Absolute."""
+    loaded: Loaded
+    context: LoadContext
+    schema: str
+    """The way from the folder to the schema that `init` has put beside the configuration; empty where it has not."""
+
+    @classmethod
+    def open(
+        cls, common: Common, config: Config, environment: Environment, out: Path | None, *, allow_unknown_roles: bool
+    ) -> "Workplace":
+        """Load all manifests where the folder is among them, else those in the folder.
+
+        Raises:
+            InputError: with every fault of every file.
+        """
+        folder = _absolute(out or _default_folder(config))
+        among = any(folder.is_relative_to(path) for path in config.manifests)
+        paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
+        context = load_context(
+            config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests
+        )
+        return cls(folder, _load(common, paths, context), context, _schema(config.path.parent, folder))
+
+    @classmethod
+    def bare(cls, common: Common, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
+        """Do the same where there is no configuration."""
+        folder = _absolute(out or Path(FOLDER))
+        context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True)
+        loaded = _load(common, (folder,) if folder.exists() else (), context)
+        return cls(folder, loaded, context, _schema(Path.cwd(), folder))
+
+    def make(self, live: LiveState, source: str, title: str, *, write: bool, left_out: Sequence[LeftOut] = ()) -> None:
+        """Work out the files, write them if that is asked for, and show what they are.
+
+        Raises:
+            InputError: a manifest could be several objects.
+            ReconcilerError: a file cannot be written.
+        """
+        made = export(live, self.loaded.manifests, self.context, self.folder, Origin(source, self.schema))
+        changed = dict(made.files.changed)
+        if write:
+            made.write()
+        end = _NOT_NAMED if made.new else ()
+        emit(text(Exporting(title, made.objects, changed, left_out, written=write, end=end), style_of_stdout()))
+
+
+def _load(common: Common, paths: Sequence[Path], context: LoadContext) -> Loaded:
+    loaded = load(paths, context)
+    if not common.quiet:
+        tell_warnings(loaded.warnings)
+    return loaded
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  # in words, not through links
+
+
+def _default_folder(config: Config) -> Path:
+    """The first folder of manifests, be it there or not."""
+    return next((path for path in config.manifests if not path.is_file()), config.path.parent / FOLDER)
+
+
+def _schema(root: Path, folder: Path) -> str:
+    schema = root / SCHEMAS / next(iter(KINDS.values())).schema
+    return Path(os.path.relpath(schema, folder)).as_posix() if schema.is_file() else ""

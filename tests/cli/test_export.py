@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import BACK, FRONT, Project, Runner
+
+SEED = {
+    "Objects": {
+        "ApiClients": [
+            {"ID": FRONT, "AppName": "front", "AccessTokenDuration": 60, "ClientSecret": "<Redacted. Leave unchanged.>"}
+        ],
+        "Products": [{}],
+    }
+}
+
+
+def test_an_export_shows_what_it_would_write_and_writes_nothing(project: Project, run: Runner) -> None:
+    done = run("export")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Environment test: marketplace emulator at http://127.0.0.1:")
+    assert "new       ApiClient/back" in done.out
+    assert "Nothing was written. To write these 3 files, add --write." in done.out
+    assert [path.name for path in (project.folder / "manifests").iterdir()] == ["front.yaml"]
+    assert project.writes() == []
+
+
+def test_right_after_an_export_the_plan_is_empty_and_there_is_nothing_to_export(project: Project, run: Runner) -> None:
+    assert "Written: 3 files." in run("export", "--write").out  # front.yaml lacked Active
+    assert run("plan", "--detailed-exitcode").code == 0
+    assert run("validate").code == 0
+    again = run("export", "--write").out
+    assert "Manifests: 3 in step already.\nThere is nothing to write." in again
+    assert project.writes() == []
+
+
+def test_a_change_that_is_exported_is_shown_line_by_line(project: Project, run: Runner) -> None:
+    run("export", "--write")
+    path = project.folder / "manifests" / "back.yaml"
+    path.write_text(path.read_text().replace("  Active: true\n", "  Active: true   # on duty\n"))
+    project.ask("PATCH", f"/v1/apiclients/{BACK}", {"Active": False, "xp": {"\u202e": 1}})
+    done = run("export", "--write").out
+    assert "changed   ApiClient/back" in done
+    assert "-  Active: true   # on duty\n+  Active: false   # on duty\n" in done
+    assert "\u202e" not in done + path.read_text()
+    assert run("plan", "--detailed-exitcode").code == 0
+
+
+def test_an_export_to_a_folder_of_its_own_looks_at_no_other_manifests(project: Project, run: Runner) -> None:
+    assert "Written: 3 files." in run("export", "--out", "elsewhere/deep", "--write").out
+    assert len(list((project.folder / "elsewhere" / "deep").iterdir())) == 3
+
+
+def test_new_files_lead_editors_to_the_schema_where_there_is_one(project: Project, run: Runner) -> None:
+    (project.folder / "schemas").mkdir()
+    (project.folder / "schemas" / "api-client.v1.schema.json").write_text(run("schema").out)
+    run("export", "--write")
+    first = (project.folder / "manifests" / "back.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../schemas/api-client.v1.schema.json"
+
+
+def test_an_export_of_the_wrong_marketplace_writes_nothing(project: Project, run: Runner) -> None:
+    text = (project.folder / "reconciler.yaml").read_text()
+    (project.folder / "reconciler.yaml").write_text(text.replace('"marketplace": "emulator"', '"marketplace": "other"'))
+    done = run("export", "--write")
+    assert (done.code, done.out) == (3, "")
+    assert [path.name for path in (project.folder / "manifests").iterdir()] == ["front.yaml"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(project: Project, run: Runner) -> None:
+    (project.folder / "taken").write_text("")
+    done = run("export", "--out", "taken/below", "--write")
+    assert done.code == 1
+    assert "taken/below" in done.err
+
+
+def test_an_import_goes_beside_the_manifests_that_are_there(project: Project, run: Runner) -> None:
+    (project.folder / "export.json").write_text(json.dumps(SEED))
+    done = run("import", "export.json", "--write")
+    assert (done.code, done.err) == (0, "")
+    assert "changed   ApiClient/front" in done.out
+    assert "Products (1 entry): only API clients and their assignments are imported" in done.out
+    assert json.loads((project.folder / "manifests" / "front.yaml").read_text())["spec"]["AccessTokenDuration"] == 60
+    assert project.writes() == []
+
+
+def test_an_import_needs_no_configuration(tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "export.json").write_text(json.dumps(SEED))
+    assert "Nothing was written. To write this file, add --write." in run("import", "export.json").out
+    done = run("import", "export.json", "--write")
+    assert "ApiClient/front ClientSecret: a secret is never written to a file" in done.out
+    assert (tmp_path / "manifests" / "front.yaml").read_text().startswith(f"# From export.json, client ID {FRONT}.\n")
+    assert run("import", "export.json").out.count("in step already") == 1
+
+
+def test_a_file_that_is_not_there_is_named(project: Project, run: Runner) -> None:
+    done = run("import", "nowhere.yaml")
+    assert (done.code, done.out) == (1, "")
+    assert "nowhere.yaml: error: there is no such file or directory" in done.err
