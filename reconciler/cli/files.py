@@ -40,6 +40,20 @@ def write_file(path: Path, text: str) -> None:
         raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
 
 
+def new_file(path: Path, text: str) -> None:
+    """Write a file that others may read where there is none, with the folders around it.
+
+    Raises:
+        ReconcilerError: it is there already, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
+
+
 def is_plan(path: Path) -> bool:
     """Judge by content: JSON with the members that every plan has. What cannot be read is for the loader to report."""
     try:

@@ -17,6 +17,7 @@ from reconciler import __version__
 from reconciler.cli.options import Common, common_options
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "init": "Start a folder: configuration, a manifest, CI, editor settings.",
     "validate": "Check manifests and configuration, offline.",
     "plan": "Show what apply would change.",
     "apply": "Change the service to what the manifests ask for.",

@@ -124,6 +124,9 @@ _config_option: Final = _global_text(
 )
 
 
+environment_option: Final = _global_text("--env", "NAME", "What the environment is called; else as its stage.", _one)
+
+
 def common_options(function: F) -> F:
     """Give a command all global options: those above, and those that choose an environment."""
     explanation = f"The environment; else {ENVIRONMENT_VARIABLE}, or the only one configured."

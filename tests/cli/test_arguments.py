@@ -76,7 +76,7 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["plan", "--evn", "x"], "Did you mean"),
         (["aply"], "Did you mean 'apply'?"),
         (["frobnicate"], "No such command 'frobnicate'."),
-        ([], "A command is needed: one of validate, plan"),
+        ([], "A command is needed: one of init, validate, plan"),
         (["plan", "--env", ""], "a value is needed, and this one is empty"),
         (["plan", "--env="], "a value is needed, and this one is empty"),
         (["plan", ""], "a value is needed, and this one is empty"),

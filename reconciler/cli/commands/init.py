@@ -1,0 +1,172 @@
+"""Answers, asked for or given -> a folder to work in: configuration, a manifest, CI, editor settings."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from reconciler.cli.ask import ask, somebody_is_there
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.files import new_file
+from reconciler.cli.options import Common, environment_option, file_name, output_options, text
+from reconciler.cli.streams import emit
+from reconciler.errors import UsageError
+from reconciler.render.escape import escape, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.scaffold import Answers, Auth
+
+_PORTAL: Final = "the ID of the marketplace, as the portal shows it"
+
+
+@click.command(
+    "init",
+    epilog="""
+\b
+Examples:
+  reconciler init                                   # asks
+  reconciler init shop --region us-west --stage sandbox --marketplace my-shop
+  reconciler init shop --url https://useast-staging.ordercloud.io --marketplace my-shop --env staging --from-live
+
+Written are reconciler.yaml, manifests/example.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and
+.github/workflows/api-clients.yml. A file that is there already is left as it is, and that is said.
+
+Exit codes: 0 done; 1 a file cannot be written, or, with --from-live, the service not read; 64 an answer is missing or
+cannot be used: then nothing was written.
+""",
+)
+@click.argument("folder", type=file_name, metavar="[DIR]", default=".")
+@click.option(
+    "--region", type=text, metavar="REGION", help="us-west, us-east, europe-west, australia-east, japan-east."
+)
+@click.option("--stage", type=text, metavar="STAGE", help="sandbox, staging or production.")
+@click.option("--url", type=text, metavar="URL", help="The base URL, instead of region and stage.")
+@click.option("--marketplace", type=text, metavar="ID", help="The ID of the marketplace, as the portal shows it.")
+@click.option("--client-id-env", type=text, metavar="NAME", help="The variable with the client ID; else OC_CLIENT_ID.")
+@click.option(
+    "--client-secret-env", type=text, metavar="NAME", help="The variable with the secret; else OC_CLIENT_SECRET."
+)
+@click.option("--username-env", type=text, metavar="NAME", help="For the password grant: the variable with the user.")
+@click.option("--password-env", type=text, metavar="NAME", help="For the password grant: the one with the password.")
+@click.option("--from-live", is_flag=True, help="Go on with export: manifests of all that is live, and no example.")
+@environment_option
+@output_options
+@click.pass_obj
+def command(common: Common, /, folder: Path, *, from_live: bool, **given: str | None) -> ExitCode:
+    """Start a folder of manifests: configuration, an example, CI and editor settings. Never overwrites a file.
+
+    What is not given as an option is asked for where there is a terminal.
+    """
+    from reconciler.scaffold import CONFIG, files  # noqa: PLC0415  # see main
+
+    if common.config:
+        raise UsageError("init makes a configuration, and takes none", hint="leave out --config; DIR says where")
+    is_new = not (folder / CONFIG).exists()
+    answers = _answers(common, given) if is_new else _answers_of(folder / CONFIG)
+    lines = list(_written(folder, files(answers, with_example=not from_live)))
+    emit(joined(lines))
+    if from_live:
+        _export(common, folder / CONFIG, answers.environment)
+    emit(joined(_next(folder, answers, from_live=from_live)))
+    return ExitCode.DONE
+
+
+def _answers(common: Common, given: "dict[str, str | None]") -> "Answers":
+    """Ask for what was not given.
+
+    Raises:
+        UsageError: there is nobody to ask, or an answer cannot be used.
+    """
+    from reconciler.scaffold import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
+
+    is_asked = somebody_is_there()
+    region, stage, url, marketplace = (given[name] for name in ("region", "stage", "url", "marketplace"))
+    if url and (region or stage):
+        raise UsageError("--url, or --region and --stage: not both", hint="reconciler init --help has examples")
+    if is_asked:
+        if not (region or stage or url):
+            region = ask(f"Region ({', '.join(REGIONS)}) or base URL")
+            region, url = (None, region) if "://" in region else (region, None)
+        if not url:
+            region = region or ask(f"Region ({', '.join(REGIONS)})")
+            stage = stage or ask(f"Stage ({', '.join(STAGES)})")
+        marketplace = marketplace or ask(f"Marketplace ({_PORTAL})")
+    missing = [] if url else [f"--{name}" for name, value in (("region", region), ("stage", stage)) if not value]
+    missing += [] if marketplace else ["--marketplace"]
+    if missing:
+        hint = "instead of --region and --stage there is --url" if len(missing) > 1 else "reconciler init --help"
+        raise UsageError(f"init needs {' and '.join(missing)}, and there is no terminal to ask on", hint=hint)
+    name = common.env or stage or "default"
+    if is_asked and not common.env:
+        name = ask("Name of the environment", name)
+    answers = Answers(name, str(marketplace), region, stage, url, _auth(given))
+    check(answers)
+    return answers
+
+
+def _auth(given: "dict[str, str | None]") -> "Auth":
+    from reconciler.scaffold import Auth  # noqa: PLC0415  # see main
+
+    usual = Auth()
+    username, password = given["username_env"], given["password_env"]
+    secret = given["client_secret_env"] or (None if username or password else usual.client_secret)
+    return Auth(given["client_id_env"] or usual.client_id, secret, username, password)
+
+
+def _answers_of(path: Path) -> "Answers":
+    """What a configuration that is there already says, as far as the other files need it."""
+    from reconciler.config import load_config  # noqa: PLC0415  # see main
+    from reconciler.scaffold import Answers  # noqa: PLC0415
+
+    first = next(iter(load_config(path).environments.values()))
+    return Answers(first.name, first.marketplace or "")
+
+
+def _written(folder: Path, files: "Mapping[str, str]") -> "Iterator[str]":
+    """Write each file, unless it is there already."""
+    for name, content in files.items():
+        path = folder / name
+        if path.exists():
+            yield f"left     {escape(str(path))}: it is there already{_advice(path, content)}"
+        else:
+            new_file(path, content)
+            yield f"written  {escape(str(path))}"
+
+
+def _advice(path: Path, content: str) -> str:
+    """What somebody should do about a file that was left."""
+    if path.name == ".gitignore":
+        wanted = content.splitlines()[-1]
+        known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        return "" if wanted in known.splitlines() else f"; add {wanted} to it"
+    return ""
+
+
+def _export(common: Common, path: Path, name: str) -> None:
+    from reconciler.cli.commands.export import export_environment  # noqa: PLC0415  # see main
+    from reconciler.config import load_config, select_environment  # noqa: PLC0415
+
+    config = load_config(path)
+    emit("\n")
+    export_environment(common, config, select_environment(config, name), None, write=True)
+
+
+def _next(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":
+    """The three commands to run next."""
+    is_here = os.path.abspath(folder) == os.path.abspath(".")  # noqa: PTH100  # in words, not through links
+    conditions = [] if is_here else [f"in {escape(str(folder))}"]
+    if not from_live:
+        conditions.append(f"with {' and '.join(answers.auth.variables.values())} set")
+    yield ""
+    yield f"{', '.join(['Next', *conditions])}:"
+    if from_live:
+        yield "  reconciler plan             # no changes: git and the marketplace say the same"
+        yield "  reconciler adopt --write    # keeps the clients' ids, so that a rename is an update"
+        yield "  git init && git add --all   # from here on git says what shall be"
+    else:
+        yield "  reconciler doctor           # checks credentials, roles and marketplace"
+        yield "  reconciler export --write   # makes manifests of what is live"
+        yield "  reconciler plan             # no changes: git and the marketplace say the same"

@@ -1,0 +1,117 @@
+"""Answers about a marketplace -> the files that a repository of manifests starts with."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler import __version__
+from reconciler.config import BASE_URLS
+from reconciler.config.file import config_of, structure_faults
+from reconciler.document import parse
+from reconciler.errors import UsageError
+from reconciler.validator import schema_path
+from reconciler.writeback.text import scalar
+
+__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files"]
+
+REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
+STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
+CONFIG: Final = "reconciler.yaml"
+EXAMPLE: Final = "manifests/example.yaml"
+_SCHEMAS: Final = ("api-client.v1.schema.json", "config.v1.schema.json")
+_FILES: Final = Path(__file__).parent / "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """The names of the environment variables with the credentials."""
+
+    client_id: str = "OC_CLIENT_ID"
+    client_secret: str | None = "OC_CLIENT_SECRET"  # noqa: S105  # the name of a variable
+    username: str | None = None
+    """With a password it is the password grant."""
+    password: str | None = None
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Key of the configuration -> name of the variable."""
+        known = {
+            "clientId": self.client_id,
+            "clientSecret": self.client_secret,
+            "username": self.username,
+            "password": self.password,
+        }
+        return {key: name for key, name in known.items() if name}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What must be known of a marketplace."""
+
+    environment: str
+    marketplace: str
+    region: str | None = None
+    """With a stage; or a URL."""
+    stage: str | None = None
+    url: str | None = None
+    auth: Auth = Auth()
+
+
+def files(answers: Answers, *, with_example: bool) -> Mapping[str, str]:
+    """Path below the folder -> content.
+
+    Args:
+        answers: what the configuration is to say.
+        with_example: whether there is to be a manifest; an export brings its own.
+    """
+    variables = "\n".join(f"  {name}: ${{{{ secrets.{name} }}}}" for name in answers.auth.variables.values())
+    found = {
+        CONFIG: _configuration(answers),
+        EXAMPLE: _file("example.yaml"),
+        ".github/workflows/api-clients.yml": _file(
+            "api-clients.yml", ENVIRONMENT=scalar(answers.environment), VARIABLES=variables, VERSION=__version__
+        ),
+        ".gitignore": _file("gitignore"),
+        ".vscode/settings.json": _file("settings.json"),
+    }
+    if not with_example:
+        del found[EXAMPLE]
+    return found | {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
+
+
+def check(answers: Answers) -> None:
+    """Refuse answers that no configuration can hold.
+
+    Raises:
+        UsageError: with all that is wrong.
+    """
+    data = parse(_configuration(answers).encode(), CONFIG).documents[0].data
+    outcome = structure_faults(data) or config_of(data, Path(CONFIG).absolute())
+    if isinstance(outcome, list):
+        faults = dict.fromkeys(f"{fault.message}{f'; {fault.hint}' if fault.hint else ''}" for fault in outcome)
+        raise UsageError("; ".join(faults), hint="reconciler init --help has examples")
+
+
+def _configuration(answers: Answers) -> str:
+    target = {"url": answers.url} if answers.url else {"region": answers.region, "stage": answers.stage}
+    return _file(
+        CONFIG,
+        ENVIRONMENT=scalar(answers.environment),
+        TARGET="\n".join(f"    {key}: {scalar(value)}" for key, value in target.items()),
+        MARKETPLACE=scalar(answers.marketplace),
+        AUTH="\n".join(_references(answers.auth)),
+    )
+
+
+def _references(auth: Auth) -> Iterator[str]:
+    for key, name in auth.variables.items():
+        yield f"      {key}: {{fromEnv: {scalar(name)}}}"
+
+
+def _file(name: str, **words: str) -> str:
+    """A file of this package with words in place of ``@WORD@``."""
+    text = (_FILES / name).read_text(encoding="utf-8")
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    return text

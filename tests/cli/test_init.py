@@ -1,0 +1,178 @@
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from reconciler.config import Auth, load_config
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
+from reconciler.model.secret import SecretReference, SecretSource
+from tests.cli.conftest import Project, Runner
+
+REGION = ("--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop")
+WRITTEN = {
+    "reconciler.yaml",
+    "manifests/example.yaml",
+    ".github/workflows/api-clients.yml",
+    ".gitignore",
+    ".vscode/settings.json",
+    "schemas/api-client.v1.schema.json",
+    "schemas/config.v1.schema.json",
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """Somebody sits at the terminal and types these lines."""
+    monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
+    monkeypatch.setattr("reconciler.cli.ask.is_terminal", lambda _stream: True)
+
+
+def variable(name: str) -> SecretReference:
+    return SecretReference(SecretSource.ENVIRONMENT, name)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_folder_is_valid_as_it_is(here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run("init", "shop", *REGION)
+    assert (done.code, done.err, files(here / "shop")) == (0, "", WRITTEN)
+    assert done.out.count("written  shop/") == len(WRITTEN)
+    assert [line.split("  #")[0].strip() for line in done.out.splitlines()[-3:]] == [
+        "reconciler doctor",
+        "reconciler export --write",
+        "reconciler plan",
+    ]
+    monkeypatch.chdir(here / "shop")
+    assert run("validate").code == 0
+
+
+def test_the_configuration_says_what_was_answered(here: Path, run: Runner) -> None:
+    run("init", *REGION, "--env", "play")
+    environment = load_config(here / "reconciler.yaml").environments["play"]
+    assert (environment.base_url, environment.marketplace) == ("https://sandboxapi.ordercloud.io", "my-shop")
+    assert environment.auth == Auth(variable("OC_CLIENT_ID"), variable("OC_CLIENT_SECRET"))
+
+
+def test_credentials_may_have_other_names_and_be_a_users(here: Path, run: Runner) -> None:
+    names = ("--client-id-env", "ID", "--username-env", "WHO", "--password-env", "WORD")
+    run("init", "--url", "https://shop.example", "--marketplace", "my-shop", *names)
+    auth = load_config(here / "reconciler.yaml").environments["default"].auth
+    assert auth == Auth(variable("ID"), None, variable("WHO"), variable("WORD"))
+    assert "WHO: ${{ secrets.WHO }}" in (here / ".github/workflows/api-clients.yml").read_text()
+
+
+def test_what_is_not_given_is_asked_for(here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(monkeypatch, "us-west", "", "staging", "my-shop", "")
+    done = run("init")
+    assert (done.code, list(load_config(here / "reconciler.yaml").environments)) == (0, ["staging"])
+    assert done.err.count("Stage (production, staging, sandbox): ") == 2  # an empty answer is none
+    assert "Name of the environment [staging]: " in done.err
+
+
+def test_the_region_may_be_answered_with_an_address(here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(monkeypatch, "https://shop.example", "my-shop", "test")
+    run("init")
+    assert load_config(here / "reconciler.yaml").environments["test"].base_url == "https://shop.example"
+
+
+def test_an_input_that_ends_before_the_answers_writes_nothing(
+    here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(monkeypatch, "us-west")
+    assert (run("init").code, files(here)) == (130, set())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((), "init needs --region and --stage and --marketplace, and there is no terminal to ask on"),
+        (("--url", "https://shop.example"), "init needs --marketplace"),
+        (("--region", "us-west", "--marketplace", "x"), "init needs --stage"),
+        (("--region", "us-wst", "--stage", "sandbox", "--marketplace", "x"), "did you mean us-west?"),
+        (("--url", "http://shop.example", "--marketplace", "x"), "would send credentials in clear"),
+        ((*REGION, "--url", "https://shop.example"), "--url, or --region and --stage: not both"),
+        ((*REGION, "--client-id-env", "a-b"), "reconciler init --help"),
+        ((*REGION, "--config", "x.yaml"), "No such option"),
+    ],
+)
+def test_answers_that_cannot_be_used_write_nothing(here: Path, run: Runner, given: tuple[str, ...], said: str) -> None:
+    done = run("init", *given)
+    assert (done.code, done.out, files(here)) == (64, "", set())
+    assert said in done.err
+
+
+def test_a_configuration_ahead_of_the_command_is_refused(here: Path, run: Runner) -> None:
+    done = run("--config", "x.yaml", "init", *REGION)
+    assert (done.code, files(here)) == (64, set())
+
+
+def test_no_file_is_ever_overwritten(here: Path, run: Runner) -> None:
+    run("init", *REGION)
+    for name in WRITTEN - {"reconciler.yaml"}:
+        (here / name).write_text("mine")
+    done = run("init", "--region", "us-east")
+    assert done.out.count("it is there already") == len(WRITTEN)
+    assert ".gitignore: it is there already; add .reconciler/ to it" in done.out
+    assert {(here / name).read_text() for name in WRITTEN - {"reconciler.yaml"}} == {"mine"}
+
+
+def test_a_folder_that_cannot_be_written_is_named(here: Path, run: Runner) -> None:
+    (here / "taken").write_text("")
+    done = run("init", "taken", *REGION)
+    assert done.code == 1
+    assert "cannot write taken/reconciler.yaml" in done.err
+
+
+def test_the_workflow_is_yaml_that_names_existing_commands(here: Path, run: Runner) -> None:
+    run("init", *REGION)
+    workflow = YAML(typ="safe").load((here / ".github/workflows/api-clients.yml").read_text())
+    steps = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    assert workflow["env"]["OC_CLIENT_SECRET"] == "${{ secrets.OC_CLIENT_SECRET }}"
+    assert {step.split("#")[0].split()[1] for step in steps if step.startswith("reconciler")} == {
+        "validate",
+        "plan",
+        "apply",
+        "drift",
+    }
+
+
+def test_editors_are_told_of_schemas_that_are_there(here: Path, run: Runner) -> None:
+    run("init", *REGION)
+    settings = json.loads((here / ".vscode/settings.json").read_text())
+    assert all((here / name).is_file() for name in settings["yaml.schemas"])
+    for manifest in (here / "reconciler.yaml", here / "manifests/example.yaml"):
+        schema = manifest.read_text().splitlines()[0].partition("$schema=")[2]
+        assert (manifest.parent / schema).is_file()
+    assert (here / "schemas/api-client.v1.schema.json").read_text() == run("schema").out
+
+
+def test_from_live_goes_on_with_an_export_and_ends_in_step(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = json.loads((project.folder / "reconciler.yaml").read_text())["environments"]["test"]["url"]
+    monkeypatch.setenv("OC_CLIENT_ID", ADMIN_CLIENT_ID)
+    monkeypatch.setenv("OC_CLIENT_SECRET", ADMIN_CLIENT_SECRET)
+    done = run("init", "new", "--url", url, "--marketplace", "emulator", "--from-live")
+    assert (done.code, done.err) == (0, "")
+    assert "Written: 3 files." in done.out
+    monkeypatch.chdir(project.folder / "new")
+    assert "manifests/example.yaml" not in files(Path())
+    assert run("plan", "--detailed-exitcode").code == 0
+    assert run("adopt", "--write").code == 0
+    assert run("plan", "--detailed-exitcode").code == 0
+    assert project.writes() == []
