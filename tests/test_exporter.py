@@ -186,8 +186,8 @@ def test_an_export_into_a_manifest_keeps_all_that_somebody_wrote(service: Shop, 
     (mine,) = (one for one in made.objects if one.address.name == "mine")
     assert mine.fate is Fate.CHANGED
     assert {(one.what, one.reason) for one in mine.left_out} == {
-        ("AccessTokenDuration", "it is written as ${values.minutes}, a value of the environment"),
-        ("xp.a.k", "it is written as ${values.box}, a value of the environment"),
+        ("AccessTokenDuration", "values.minutes gives its value; live is 600: change it under environments.test"),
+        ("xp.a.k", 'values.box gives its value; live is "v": change it under environments.test'),
     }
     text = MINE.replace("Active: false", "Active: true").replace("    - OrderAdmin             # no longer\n", "")
     text = text.replace("    - Shopper  ", "    - MeAdmin\n    - Shopper  ").replace("[South]", "[north]")

@@ -17,6 +17,7 @@ from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, Loaded, load
 from reconciler.model.export import LeftOut
 from reconciler.model.resource import LiveState
+from reconciler.render.edits import edits
 from reconciler.render.export import Exporting, text
 
 FOLDER: Final = "manifests"
@@ -71,11 +72,15 @@ class Workplace:
             ReconcilerError: a file cannot be written.
         """
         made = export(live, self.loaded.manifests, self.context, self.folder, Origin(source, self.schema))
-        changed = dict(made.files.changed)
+        style = style_of_stdout()
+        changes = [
+            edits(file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8"), style)
+            for file, now in made.changed.items()
+        ]
         if write:
             made.write()
         end = _NOT_NAMED if made.new else ()
-        emit(text(Exporting(title, made.objects, changed, left_out, written=write, end=end), style_of_stdout()))
+        emit(text(Exporting(title, made.objects, changes, left_out, written=write, end=end), style))
 
 
 def _load(common: Common, paths: Sequence[Path], context: LoadContext) -> Loaded:

@@ -10,7 +10,7 @@ What comes out plans to nothing: whatever a manifest cannot say is left out, and
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +23,11 @@ from reconciler.exporter.naming import names
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader import LoadContext
 from reconciler.model.export import Exported, Fate, LeftOut
-from reconciler.model.json import ABSENT, Json, get_at, is_array, pointer_parts, same, with_value_at
+from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts, same, with_value_at
+from reconciler.model.plan import FieldChange
 from reconciler.model.resource import Address, DesiredState, EffectiveManifest, LiveResource, LiveState
-from reconciler.writeback.manifests import ManifestFiles
+from reconciler.writeback import write_contents
+from reconciler.writeback.live import Contents, bring_in
 from reconciler.writeback.values import Path as At
 
 __all__ = ["Export", "Origin", "export"]
@@ -39,13 +41,14 @@ class Export:
 
     objects: tuple[Exported, ...]
     """Sorted by address."""
-    files: ManifestFiles
+    changed: Contents
+    """File, as messages call it -> what it is to hold."""
     new: Mapping[Path, str]
 
     @property
     def has_changes(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.new or self.files.changed)
+        return bool(self.new or self.changed)
 
     def write(self) -> None:
         """Write every new file, then every changed one. A file that appeared meanwhile is not overwritten.
@@ -60,7 +63,7 @@ class Export:
                     file.write(text)
             except OSError as error:
                 raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
-        self.files.write()
+        write_contents(self.changed)
 
 
 def export(
@@ -91,7 +94,8 @@ def export(
             run.update(KINDS[resource.kind], resource, by_address[address])
         else:
             run.add(KINDS[resource.kind], resource, called[resource.id])
-    return Export(tuple(sorted(run.objects, key=lambda one: one.address)), run.files, dict(sorted(run.new.items())))
+    changed = run.finish(manifests)
+    return Export(tuple(sorted(run.objects, key=lambda one: one.address)), changed, dict(sorted(run.new.items())))
 
 
 def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[Json]:
@@ -132,9 +136,9 @@ class _Run:
     origin: Origin
     ambiguous: Collection[Json]
     """AppNames by which an object cannot be found."""
-    files: ManifestFiles = field(default_factory=ManifestFiles)
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
+    _updates: list[tuple[Exported, tuple[FieldChange, ...]]] = field(default_factory=list)
 
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
@@ -172,10 +176,23 @@ class _Run:
             self.objects.append(Exported(address, Fate.SAME, _title(live), live.id, file, left))
             return
         found = sound(kind, self.context, manifest.body, dict(_differences(kind, live, manifest)))
-        brought = self.files.put(manifest, found.values)
-        refused = tuple(LeftOut(".".join(one.path[1:]), one.reason) for one in brought.refusals)
-        fate = Fate.CHANGED if brought.paths else Fate.SAME
-        self.objects.append(Exported(address, fate, _title(live), live.id, file, (*found.left_out, *refused)))
+        changes = [one for at, value in found.values.items() for one in _changes(kind, manifest, at, value)]
+        one = Exported(address, Fate.CHANGED, _title(live), live.id, file, found.left_out)
+        self._updates.append((one, tuple(changes)))
+
+    def finish(self, manifests: Sequence[EffectiveManifest]) -> Contents:
+        """Bring everything into the manifests that are there, as far as it goes."""
+        wanted = [(one.address, change) for one, changes in self._updates for change in changes]
+        contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment")
+        for one, changes in self._updates:
+            reasons = tuple(
+                LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}")
+                for each in refused
+                if each.address == one.address
+            )
+            fate = Fate.CHANGED if len(reasons) < len(changes) else Fate.SAME
+            self.objects.append(replace(one, fate=fate, left_out=(*one.left_out, *reasons)))
+        return contents
 
 
 def _secrets(live: LiveResource) -> Iterator[LeftOut]:
@@ -195,13 +212,44 @@ def _differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) ->
         before: Json = None if said is ABSENT else said  # type: ignore[assignment]  # mypy does not narrow by identity
         after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
         if not same(known.canonical_value(before), known.canonical_value(after)):
-            yield path, _as_ordered(before, after, str) if known.is_set else after
+            yield path, after
     for party in kind.assignments.parties if kind.assignments else ():
         path = ("assignments", party.name)
         held = [*live.assignments.get(party.name, ())]
         named = manifest.resource.assignments.get(party.name)
         if {one.casefold() for one in named or ()} != {one.casefold() for one in held}:
-            yield path, _as_ordered([*(named or ())], held, lambda one: str(one).casefold())
+            yield path, [*sorted(held, key=str.casefold)]
+
+
+def _changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Iterator[FieldChange]:
+    """What differs, with mappings taken apart and sets member by member; `before` is live."""
+    said = get_at(manifest.body, at)
+    is_party = at[0] == "assignments"
+    if is_party or kind.fields[at[1]].is_set:
+        name = pointer(*at) if is_party else pointer(at[1])
+        key = _folded if is_party else str
+        yield FieldChange(name, value, said, added=_missing(said, value, key), removed=_missing(value, said, key))
+    else:
+        yield from _leaves(at[1:], value, said)
+
+
+def _missing(those: Json | Absent, these: Json | Absent, key: Callable[[Json], str]) -> tuple[Json, ...]:
+    known = {key(one) for one in these} if is_array(these) else set()
+    return tuple(one for one in those if key(one) not in known) if is_array(those) else ()
+
+
+def _folded(party_id: Json) -> str:
+    return str(party_id).casefold()
+
+
+def _leaves(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[FieldChange]:
+    if same(before, after):
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and after:
+        for key in dict.fromkeys((*after, *before)):
+            yield from _leaves((*at, key), before.get(key, ABSENT), after.get(key, ABSENT))
+    else:
+        yield FieldChange(pointer(*at), before, after)
 
 
 def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: Json) -> Json:
@@ -212,14 +260,3 @@ def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: J
         if path[0] == name:
             holder = with_value_at(holder, path, get_at({name: before}, path))
     return holder.get(name)
-
-
-def _as_ordered(before: Json, after: Json, key: Callable[[Json], str]) -> Json:
-    """Members that stay keep their places; new ones follow, or are sorted in where all are sorted."""
-    old = [*before] if is_array(before) else []
-    new = [*after] if is_array(after) else []
-    present, known = {*map(key, new)}, {*map(key, old)}
-    merged = [one for one in old if key(one) in present] + sorted(
-        (one for one in new if key(one) not in known), key=key
-    )
-    return sorted(merged, key=key) if old == sorted(old, key=key) else merged

@@ -17,7 +17,7 @@ from reconciler.model.export import LeftOut
 from reconciler.model.json import Body, Json, is_array, pointer_parts, same, with_value_at
 from reconciler.model.resource import LiveResource
 from reconciler.validator import Fault
-from reconciler.writeback.manifests import literal
+from reconciler.writeback.live import literal
 from reconciler.writeback.text import Style, flow
 from reconciler.writeback.values import Path
 

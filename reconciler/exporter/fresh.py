@@ -11,7 +11,7 @@ from reconciler.model.export import LeftOut
 from reconciler.model.json import Body, Json
 from reconciler.model.resource import LiveResource
 from reconciler.render.escape import escape
-from reconciler.writeback.manifests import literal
+from reconciler.writeback.live import literal
 from reconciler.writeback.text import Style, block
 
 _ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments")

@@ -1,8 +1,7 @@
 """What an export or an import comes to -> text for people: each object, each changed line, and what is left out."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from difflib import unified_diff
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.model.export import Exported, Fate, LeftOut
@@ -20,8 +19,8 @@ class Exporting:
     source: str
     """Where the objects come from: the first line."""
     objects: Sequence[Exported]
-    changed: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)
-    """Files that were there already: before and after."""
+    edits: Sequence[str] = ()
+    """The changes of files that were there already, see `render.edits`: one for each file."""
     left_out: Sequence[LeftOut] = ()
     """What belongs to no object."""
     written: bool = False
@@ -32,7 +31,7 @@ class Exporting:
 def text(shown: Exporting, style: Style) -> str:
     """A line for each object that gets or changes a file, the changes as a diff, what is left out, the totals."""
     lines = [line for one in shown.objects if one.fate is not Fate.SAME for line in _object(one, shown, style)]
-    diffs = [line for file, (before, after) in shown.changed.items() for line in _diff(file, before, after, style)]
+    diffs = [line for edit in shown.edits for line in edit.splitlines()]
     left = [*_left_out(shown, style)]
     blocks = [[escape(shown.source)], lines, diffs, left, [_totals(shown, style), *_end(shown)]]
     return joined(line for block in blocks if block for line in (*block, "")).removesuffix("\n")
@@ -43,14 +42,6 @@ def _object(one: Exported, shown: Exporting, style: Style) -> Iterator[str]:
     fate = style.paint(_TONES[one.fate], f"{one.fate:<{_WIDTH}}")
     where = escape(one.file) if one.file else f"{escape(one.title)}".strip()
     yield f"{fate}  {escape(str(one.address)):<{width}}  {where}".rstrip()
-
-
-def _diff(file: str, before: bytes, after: bytes, style: Style) -> Iterator[str]:
-    old, new = (content.decode("utf-8").splitlines() for content in (before, after))
-    tones = {"+": Tone.CREATE, "-": Tone.DELETE, "@": Tone.QUIET}
-    for line in unified_diff(old, new, file, file, lineterm="", n=2):
-        shown = escape(line)
-        yield style.paint(tones[line[0]], shown) if line[0] in tones and line[:3] not in {"+++", "---"} else shown
 
 
 def _left_out(shown: Exporting, style: Style) -> Iterator[str]:
@@ -69,7 +60,7 @@ def _totals(shown: Exporting, style: Style) -> str:
 
 
 def _end(shown: Exporting) -> Iterator[str]:
-    files = len({one.file for one in shown.objects if one.fate is Fate.NEW}) + len(shown.changed)
+    files = len({one.file for one in shown.objects if one.fate is Fate.NEW}) + len(shown.edits)
     if not files:
         yield "There is nothing to write."
     elif shown.written:

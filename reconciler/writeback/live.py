@@ -32,6 +32,24 @@ _GONE: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A value that is not brought in."""
+
+    address: Address
+    at: str
+    """JSON pointer into the document; empty for all of it."""
+    place: Place
+    message: str
+    hint: str
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The same as an error."""
+        what = f"{self.address}{' ' if self.at else ''}{self.at.removeprefix('/spec').removeprefix('/')}"
+        return Diagnostic(self.place, f"{what} is not brought back: {self.message}", _RULE, self.at, self.hint)
+
+
 def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveManifest], environment: str) -> Contents:
     """Give the new contents of all files that must change.
 
@@ -43,8 +61,7 @@ def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveMan
     Raises:
         InputError: with every deviation that cannot be brought in, and why.
     """
-    known = {manifest.resource.address: manifest for manifest in manifests}
-    run = _Run(known, environment)
+    run = _Run(_by_address(manifests), environment)
     for deviation in deviations:
         if deviation.is_drift:
             run.take(deviation)
@@ -54,35 +71,64 @@ def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveMan
     return contents
 
 
+def bring_in(
+    changes: Iterable[tuple[Address, FieldChange]], manifests: Iterable[EffectiveManifest], environment: str
+) -> tuple[Contents, tuple[Refused, ...]]:
+    """Do the same for what can be brought in, and tell of the rest.
+
+    Args:
+        changes: fields of resources; `before` is live, `after` is what the manifest asks for.
+        manifests: those that the changes are of.
+        environment: its name, for messages.
+    """
+    run = _Run(_by_address(manifests), environment)
+    for address, changed in changes:
+        run.put(address, changed)
+    return run.contents(), tuple(run.refused)
+
+
+def _by_address(manifests: Iterable[EffectiveManifest]) -> Mapping[Address, EffectiveManifest]:
+    return {manifest.resource.address: manifest for manifest in manifests}
+
+
 @dataclass(slots=True)
 class _Run:
     """Collects what is to stand where, and what is wrong with it."""
 
     manifests: Mapping[Address, EffectiveManifest]
     environment: str
-    faults: list[Diagnostic] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     _files: dict[str, bytes] = field(default_factory=dict)
     _wanted: dict[tuple[str, Address], dict[Keys, Json | Absent]] = field(default_factory=dict)
 
+    @property
+    def faults(self) -> list[Diagnostic]:
+        """Everything that cannot be brought in, as errors."""
+        return [one.diagnostic for one in self.refused]
+
     def take(self, deviation: Deviation) -> None:
         """Find the place of one deviation."""
-        manifest = self.manifests[deviation.address]
         if deviation.field is None:
             message, hint = _GONE[deviation.kind]
-            self._refuse(manifest.resource.place, deviation.address, "", message, hint)
-            return
-        keys = _keys(deviation.field)
-        reason = self._objection(manifest, keys, deviation.field)
+            self._refuse(self.manifests[deviation.address].resource.place, deviation.address, "", message, hint)
+        else:
+            self.put(deviation.address, deviation.field)
+
+    def put(self, address: Address, changed: FieldChange) -> None:
+        """Find the place of one value."""
+        manifest = self.manifests[address]
+        keys = _keys(changed)
+        reason = self._objection(manifest, keys, changed)
         if reason:
-            self._refuse(_place(manifest, keys), deviation.address, pointer(*keys), *reason)
+            self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
             return
-        value = _live_value(manifest, keys, deviation.field)
+        value = _live_value(manifest, keys, changed)
         owner, value = self._owned(manifest, keys, value)
-        reason = self._unsayable(manifest, keys, deviation.field) if owner == manifest.overlay else None
+        reason = self._unsayable(manifest, keys, changed) if owner == manifest.overlay else None
         if reason:
-            self._refuse(_place(manifest, keys), deviation.address, pointer(*keys), *reason)
+            self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
             return
-        self._wanted.setdefault((owner, deviation.address), {})[keys] = value
+        self._wanted.setdefault((owner, address), {})[keys] = value
 
     def _objection(self, manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> tuple[str, str] | None:
         """Why a manifest does not own a value."""
@@ -145,8 +191,7 @@ class _Run:
         return changed
 
     def _refuse(self, place: Place, address: Address, at: str, message: str, hint: str) -> None:
-        what = f"{address}{' ' if at else ''}{at.removeprefix('/spec').removeprefix('/')}"
-        self.faults.append(Diagnostic(place, f"{what} is not brought back: {message}", _RULE, at, hint))
+        self.refused.append(Refused(address, at, place, message, hint))
 
 
 def _keys(changed: FieldChange) -> Keys:
@@ -179,7 +224,7 @@ def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -
         missing = {_folded(keys, member) for member in changed.added}
         stays = [member for member in named if _folded(keys, member) not in missing] if is_array(named) else []
         value = [*dict.fromkeys(stays), *changed.removed]
-    return value if isinstance(value, Absent) else _literal(value)
+    return value if isinstance(value, Absent) else literal(value)
 
 
 def _folded(keys: Keys, member: Json) -> str:
@@ -187,13 +232,13 @@ def _folded(keys: Keys, member: Json) -> str:
     return str(member).casefold() if keys[0] == "assignments" else str(member)
 
 
-def _literal(value: Json) -> Json:
+def literal(value: Json) -> Json:
     """The value in which no text is taken for a reference to a value of the environment."""
     if isinstance(value, str):
         return value.replace("${", "$${")
     if isinstance(value, Mapping):
-        return {key: _literal(child) for key, child in value.items()}
-    return [_literal(member) for member in value] if is_array(value) else value
+        return {key: literal(child) for key, child in value.items()}
+    return [literal(member) for member in value] if is_array(value) else value
 
 
 def _has_null(value: Json | Absent) -> bool:
