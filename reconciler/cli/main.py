@@ -31,7 +31,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "environments": "List the environments of the configuration, offline.",
     "history": "List the runs that have written, show one, or verify their journals; offline.",
     "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if one fails.",
+    "explain": "Say what a key of a manifest or of the configuration means.",
     "schema": "Print the JSON Schema of a kind of file.",
+    "completion": "Print the script that completes commands in a shell.",
     "emulator": "Serve a stand-in for OrderCloud on this machine.",
 }
 """Name -> what it does, in the order of a first day's work. The code is in `commands`, one module each."""

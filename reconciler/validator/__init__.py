@@ -7,7 +7,7 @@ The schemas are written for editors, too. These things in them mean nothing to a
 
 - a choice of ``#/$defs/fromValues``: the ``${values.KEY}`` that an editor shall accept has been replaced by then;
 - an ``enum`` beside ``x-open``: the known names of a list that grows elsewhere, which the loader judges;
-- ``x-unit`` and ``x-pattern``: words for messages.
+- ``x-unit`` and ``x-pattern``: words for messages; ``x-source``: where OrderCloud documents a field.
 """
 
 from reconciler.validator.fault import Fault

@@ -1,0 +1,31 @@
+"""The name of a shell -> the script that completes commands and options in it."""
+
+import click
+from click.shell_completion import get_completion_class
+
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.options import output_options
+from reconciler.cli.streams import emit
+
+
+@click.command(
+    "completion",
+    epilog="""
+\b
+Examples:
+  reconciler completion bash > ~/.local/share/bash-completion/completions/reconciler
+  reconciler completion zsh > ~/.zfunc/_reconciler              # a folder of fpath
+  reconciler completion fish > ~/.config/fish/completions/reconciler.fish
+""",
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
+@output_options
+def command(shell: str) -> ExitCode:
+    """Print the script that completes commands and options in bash, zsh or fish."""
+    from reconciler.cli.main import cli  # noqa: PLC0415  # it imports the commands, and they not it
+
+    completion = get_completion_class(shell)
+    if completion is None:  # the choice above has no other shells
+        raise AssertionError(shell)
+    emit(completion(cli, {}, "reconciler", "_RECONCILER_COMPLETE").source())
+    return ExitCode.DONE

@@ -1,0 +1,67 @@
+"""The path of a key -> what it means, from the schema. Nothing is read or contacted."""
+
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.options import output_options, text
+from reconciler.cli.streams import emit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.manual import Entry
+
+_WIDTH: Final = 100
+
+
+@click.command(
+    "explain",
+    epilog="""
+\b
+Examples:
+  reconciler explain ApiClient                            # the keys of a manifest
+  reconciler explain ApiClient.spec.AccessTokenDuration
+  reconciler explain config.environments.NAME.limits
+
+Exit codes: 0 done; 64 there is no such key: the nearest one is named.
+""",
+)
+@click.argument("path", type=text, metavar="PATH")
+@output_options
+def command(path: str) -> ExitCode:
+    """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source."""
+    from reconciler.manual import explain  # noqa: PLC0415  # see main
+
+    emit("".join(f"{line}\n" for line in _lines(explain(path))))
+    return ExitCode.DONE
+
+
+def _lines(entry: "Entry") -> "Iterator[str]":
+    yield entry.path
+    yield ""
+    yield from textwrap.wrap(entry.meaning, _WIDTH)
+    facts = [(name, value) for name, value in _facts(entry) if value]
+    if facts:
+        yield ""
+    for name, value in facts:
+        yield from textwrap.wrap(value, _WIDTH, initial_indent=f"  {name:<9}", subsequent_indent=" " * 11)
+    if entry.children:
+        width = max(len(child.name) for child in entry.children)
+        yield ""
+        for child in entry.children:
+            indent = " " * (width + 4)
+            start = f"  {child.name:<{width}}  "
+            yield from textwrap.wrap(child.summary, _WIDTH, initial_indent=start, subsequent_indent=indent)
+
+
+def _facts(entry: "Entry") -> "Iterator[tuple[str, str]]":
+    yield "Type", f"{entry.type}, or ${{values.KEY}}" if entry.takes_values else entry.type or "nobody can set it"
+    yield "Range", entry.limits
+    yield "One of", ", ".join(entry.values)
+    yield "Required", "yes" if entry.is_required else ""
+    yield "Default", entry.default
+    yield "Example", "  ".join(entry.examples)
+    yield "Source", f"OrderCloud: {entry.source}" if entry.source else ""

@@ -1,0 +1,97 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.kinds import KINDS
+from reconciler.manual import SCHEMAS, everything, explain, manual
+from tests.cli.conftest import Runner
+
+
+def test_a_field_is_explained_with_type_range_unit_meaning_and_source(run: Runner) -> None:
+    done = run("explain", "ApiClient.spec.AnonymousTokenDuration")
+    assert (done.code, done.err) == (0, "")
+    for line in (
+        "  Type     whole number or null, or ${values.KEY}",
+        "  Range    10080 to 86400 minutes",
+        "  Default  10080",
+        "  Source   OrderCloud: API 1.0.393;",
+    ):
+        assert line in done.out
+
+
+def test_a_block_lists_its_keys(run: Runner) -> None:
+    assert "\n  assignments  The parties" in run("explain", "ApiClient").out
+    assert "\n  reason   Why it is let pass" in run("explain", "ApiClient.policy.waivers").out
+
+
+def test_the_roles_are_all_named(run: Runner) -> None:
+    said = run("explain", "ApiClient.spec.MaximumGrantedRoles").out.replace(",", " ").split()
+    assert KINDS["ApiClient"].roles <= set(said)
+
+
+def test_the_name_of_an_environment_may_stand_in_a_path(run: Runner) -> None:
+    assert run("explain", "config.environments.staging.limits.deletes").out.startswith(
+        "config.environments.NAME.limits.deletes\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("AccessTokenDuraton", "did you mean ApiClient.spec.AccessTokenDuration?"),
+        ("ApiClient.spec.Actve", "did you mean ApiClient.spec.Active?"),
+        ("config.envronments", "did you mean config.environments?"),
+        ("zzz", "start with one of: ApiClient, config"),
+        ("ApiClient.spec.Active.more", "there is no ApiClient.spec.Active.more"),
+    ],
+)
+def test_a_key_that_does_not_exist_is_wrong_usage_with_the_nearest_one(run: Runner, path: str, said: str) -> None:
+    done = run("explain", path)
+    assert (done.code, done.out) == (64, "")
+    assert said in done.err
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_key_has_a_meaning_and_is_found_by_its_own_path(name: str) -> None:
+    for entry in everything(manual(name)):
+        assert entry.meaning
+        assert entry.type or entry.name in KINDS["ApiClient"].read_only
+        assert explain(entry.path) == entry
+
+
+def test_every_field_of_the_api_says_where_it_is_documented() -> None:
+    assert [one.name for one in explain("ApiClient.spec").children if not one.source] == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "word"), [("bash", "complete -o nosort -F"), ("zsh", "#compdef"), ("fish", "complete ")]
+)
+def test_completion_is_a_script_of_the_shell(run: Runner, shell: str, word: str) -> None:
+    done = run("completion", shell)
+    assert (done.code, done.err) == (0, "")
+    assert word in done.out
+
+
+def test_another_shell_is_wrong_usage(run: Runner) -> None:
+    assert run("completion", "csh").code == 64
+
+
+def test_what_the_script_asks_for_is_answered_with_commands_and_options(tmp_path: Path) -> None:
+    def completed(*words: str) -> str:
+        asked = {
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+            "_RECONCILER_COMPLETE": "bash_complete",
+        }
+        program = "from reconciler.cli.main import run; import sys; sys.argv[0] = 'reconciler'; run()"
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | asked, capture_output=True, text=True, check=False
+        )
+        return done.stdout
+
+    assert completed("reconciler", "pl") == "plain,plan\n"
+    assert "plain,--detailed-exitcode" in completed("reconciler", "plan", "--de")
