@@ -140,9 +140,7 @@ def snapshot(remote: ReadRemote, target: Target, taken_at: str) -> Snapshot:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    marketplace = check_marketplace(remote, target)
-    live = reader.read(remote, KINDS.values(), marketplace, assigned=KINDS)
-    return Snapshot(taken_at, target.environment, remote.base_url, live)
+    return Snapshot(taken_at, target.environment, remote.base_url, live(remote, target))
 
 
 def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> Plan:
