@@ -1,9 +1,9 @@
 """What a run is about to do and what came of it -> a file that survives a kill, and that shows when it was altered.
 
-One file for each run, `<folder>/<run id>.jsonl`. A line is a JSON object, chained to the line before it by SHA-256, and
-is on the disk before `Journal.append` returns: whoever announces a write here and then sends it can be stopped at any
-moment without the announcement being lost. The first line of a run also names the end of the run before it, so that a
-run that was removed, or whose last lines were, is missed.
+One file for each run, `<folder>/<run id>.jsonl`. A line is a JSON object, chained to the line before it by SHA-256. An
+announcement is on the disk before `Journal.append` returns: whoever announces a write here and then sends it can be
+stopped at any moment without the announcement being lost. The first line of a run also names the end of the run before
+it, so that a run that was removed, or whose last lines were, is missed.
 
 Nothing secret can be written by accident: a `Secret` is no JSON.
 """

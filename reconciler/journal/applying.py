@@ -86,12 +86,15 @@ class ApplyRecorder:
         return number
 
     def settle(self, number: int, ending: Ending, message: str) -> None:
-        """Keep what came of it: on the disk with how the change ended, which follows at once."""
+        """Keep what came of it. Nothing waits for the disk here: see `Journal.append`."""
         self._try("answer", {"number": number, "ending": ending.value, "message": message}, wait=False)
 
     def ended(self, outcome: Outcome) -> None:
-        """Keep how a change ended, once anything was about to be written."""
-        self._try("outcome", _outcome(outcome))
+        """Keep how a change ended, once anything was about to be written. Nothing waits for the disk here either.
+
+        Were the machine to lose its power now, the announcement of the write is there, and the next run looks.
+        """
+        self._try("outcome", _outcome(outcome), wait=False)
 
     def note(self, event: str, facts: Mapping[str, Json]) -> None:
         """Keep a step of another sort."""

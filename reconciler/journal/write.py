@@ -1,4 +1,4 @@
-"""Events as they come -> lines of one run's journal, each on the disk before the next step is taken."""
+"""Events as they come -> lines of one run's journal, on the disk before the step that they announce is taken."""
 
 import getpass
 import os
