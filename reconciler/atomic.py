@@ -1,12 +1,16 @@
-"""A text -> a file: complete or not at all, and readable by its owner only."""
+"""A text -> a file: complete or not at all, and readable by its owner only unless it is meant for others."""
 
 import os
 import tempfile
 from pathlib import Path
+from typing import Final
+
+_OWN: Final = 0o600
+"""What a temporary file has from the start."""
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write a file with mode 0600 in place of what was there; a crash leaves the old one.
+def replace_file(path: Path, text: str, mode: int = _OWN) -> None:
+    """Write a file in place of what was there; a crash leaves the old one.
 
     Raises:
         OSError: it cannot be written.
@@ -18,6 +22,8 @@ def replace_file(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if mode != _OWN:
+            temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

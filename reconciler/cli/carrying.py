@@ -17,6 +17,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Plan
 from reconciler.remote.protocol import SecretRemote
+from reconciler.render.jsonl import plan_events
 
 if TYPE_CHECKING:
     from reconciler.cli.session import Session
@@ -43,7 +44,7 @@ def demand_approval(session: "Session", plan: Plan, ack: str | None, *, ask: boo
     """
     ask = ask and plan.has_changes and (not plan.guards or ack == pipeline.acknowledgement(plan))
     if ask or not session.common.quiet:
-        tell(plan_text(PLANS["text"], plan, style_of_stderr()))
+        tell(plan_text(PLANS["text"], plan, style_of_stderr()), plan_events(plan))
     if ask and not is_confirmed():
         raise ReconcilerError("not approved; nothing was written")
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from reconciler.cli.extras import emulator_errors
+from reconciler.cli.options import common_of_this_run
+from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.cli.secrets import value_of
 from reconciler.config import EmulatorSettings, Environment
 from reconciler.confines import Confines
@@ -16,6 +18,7 @@ from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.http import Connection, ReadClient, open_reader, open_writer
 from reconciler.remote.protocol import SecretRemote
+from reconciler.remote.wire import Stats
 
 if TYPE_CHECKING:
     from reconciler.emulator import Settings
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
 def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
     """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
     connection = _connection(environment, root)
-    with _transport(environment) as transport, open_reader(connection, transport=transport) as remote:
+    with (
+        _transport(environment) as transport,
+        open_reader(connection, transport=transport) as remote,
+        _counted(environment, remote, sign_of_life=True),
+    ):
         yield remote
 
 
@@ -33,8 +40,26 @@ def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
 def writer(environment: Environment, root: Path) -> Iterator[SecretRemote]:
     """Open a connection that also writes; for the rest see `reader`."""
     connection = _connection(environment, root)
-    with _transport(environment) as transport, open_writer(connection, transport=transport) as remote:
+    with (
+        _transport(environment) as transport,
+        open_writer(connection, transport=transport) as remote,
+        _counted(environment, remote, sign_of_life=False),
+    ):
         yield remote
+
+
+@contextmanager
+def _counted(environment: Environment, remote: ReadClient, *, sign_of_life: bool) -> Iterator[None]:
+    """Keep what the connection has cost; tell of each request and of the totals where the user wants to know."""
+    common = common_of_this_run()
+    wanted = common.verbose and not common.quiet
+    try:
+        with requests_told(wanted=wanted, sign_of_life=sign_of_life and not common.quiet):
+            yield
+    finally:
+        common.stats[environment.name] = added(common.stats.get(environment.name, Stats()), remote.stats)
+        if wanted:
+            tell_totals(remote.stats)
 
 
 def _connection(environment: Environment, root: Path) -> Connection:

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure, internal_error
+from reconciler.render.jsonl import error_events, fault
 from reconciler.render.report import Checked
 from reconciler.render.style import Style
 from reconciler.render.text import diagnostics
@@ -37,9 +38,10 @@ def report(error: BaseException, *, verbose: bool) -> int:
             return _internal(error, verbose=verbose)
 
 
-def tell_warnings(warnings: Iterable[Diagnostic], environments: tuple[str, ...] = ()) -> None:
+def tell_warnings(warnings: Sequence[Diagnostic], environments: tuple[str, ...] = ()) -> None:
     """Tell the user of what is wrong and stops nothing; in a run about several environments, of which."""
-    tell(joined(diagnostics([Checked(warning, environments) for warning in warnings], style_of_stderr())))
+    found = [Checked(warning, environments) for warning in warnings]
+    tell(joined(diagnostics(found, style_of_stderr())), [fault(one, environments) for one in warnings] if found else ())
 
 
 def style_of_stderr() -> Style:
@@ -48,8 +50,13 @@ def style_of_stderr() -> Style:
 
 
 def _show(error: ReconcilerError) -> int:
-    tell(failure(error, style_of_stderr()))
+    tell_error(error)
     return error.exit_code
+
+
+def tell_error(error: ReconcilerError) -> None:
+    """Tell the user of an error, whatever becomes of the run."""
+    tell(failure(error, style_of_stderr()), error_events(error))
 
 
 def _usage(error: click.ClickException) -> UsageError:

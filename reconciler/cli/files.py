@@ -23,8 +23,8 @@ def read_file(path: Path) -> str:
         raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a file with mode 0600 in place of what was there; a crash leaves the old one.
+def write_file(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file in place of what was there, by default for its owner only; a crash leaves the old one.
 
     A device or a pipe (``/dev/null``) is written to, not replaced.
 
@@ -35,7 +35,7 @@ def write_file(path: Path, text: str) -> None:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")
         else:
-            replace_file(path, text)
+            replace_file(path, text, mode)
     except OSError as error:
         raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
 

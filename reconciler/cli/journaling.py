@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler import recovery
-from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.failures import style_of_stderr, tell_error
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
@@ -17,7 +17,6 @@ from reconciler.model.run import RecordedRun
 from reconciler.planfile import plan_digest
 from reconciler.recovery import Found, Looked
 from reconciler.remote.protocol import ReadRemote
-from reconciler.render.failure import failure
 from reconciler.render.history import Event, Listed, Uncertain, cut_off
 
 if TYPE_CHECKING:
@@ -76,9 +75,9 @@ def finished(recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[
             recorder.begin()
         recorder.end(result)
     except ReconcilerError as error:
-        tell(failure(error, style_of_stderr()))
+        tell_error(error)
     if recorder.fault:
-        tell(failure(recorder.fault, style_of_stderr()))
+        tell_error(recorder.fault)
     return replace(result, run=recorder.run_id)
 
 

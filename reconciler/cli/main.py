@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from reconciler import __version__
-from reconciler.cli.options import Common, common_options
+from reconciler.cli.options import LOG_FORMATS, Common, Log, common_options
 
 COMMANDS: Final[Mapping[str, str]] = {
     "init": "Start a folder: configuration, a manifest, CI, editor settings.",
@@ -107,7 +107,7 @@ def cli(ctx: click.Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line, and give its exit code; whatever happens, no exception leaves this function."""
-    common = Common()
+    common, Log.format = Common(), LOG_FORMATS[0]
     try:
         return int(cli.main(argv, _PROGRAM, standalone_mode=False, obj=common) or 0)
     except BaseException as error:  # noqa: BLE001  # the one place where every error becomes a message and a code

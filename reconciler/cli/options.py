@@ -5,13 +5,17 @@ different values is a mistake, and is refused rather than guessed at.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from reconciler.remote.wire import Stats
+
 F = TypeVar("F", bound=Callable[..., Any])
+LOG_FORMATS: Final = ("text", "json")
 ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
 
 
@@ -28,6 +32,8 @@ class Common:
     """The environment that it came down to, once that is known; empty while it is not, and where all are meant."""
     quiet: bool = False
     verbose: bool = False
+    stats: "dict[str, Stats]" = field(default_factory=dict)
+    """What each environment has cost so far: requests, retries, bytes, seconds."""
 
     @property
     def env(self) -> str | None:
@@ -38,6 +44,18 @@ class Common:
     def is_of_several(self) -> bool:
         """Whether more than one environment is meant, or may be."""
         return self.env_all or len(self.envs) > 1
+
+
+class Log:
+    """How stderr is written in this run; errors are told when the command line is no longer at hand."""
+
+    format: str = LOG_FORMATS[0]
+
+
+def common_of_this_run() -> Common:
+    """The global options of the command that is running; outside of one, none were given."""
+    context = click.get_current_context(silent=True)
+    return context.ensure_object(Common) if context else Common()
 
 
 def text(value: str) -> str:
@@ -97,6 +115,12 @@ def _switch(ctx: click.Context, param: click.Parameter, value: bool) -> None:  #
     setattr(common, str(param.name), value or getattr(common, str(param.name)))
 
 
+def _log_format(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    del ctx
+    if value:
+        Log.format = value
+
+
 def _global_text(
     name: str, metavar: str, explanation: str, keep: Callable[[click.Context, click.Parameter, Sequence[str]], None]
 ) -> Callable[[F], F]:
@@ -111,8 +135,16 @@ def _global_switch(name: str, explanation: str) -> Callable[[F], F]:
 
 def output_options(function: F) -> F:
     """Give a command the global options that every command heeds."""
+    log_format = click.option(
+        "--log-format",
+        type=click.Choice(LOG_FORMATS),
+        callback=_log_format,
+        expose_value=False,
+        help="How stderr is written; json: an event on each line.",
+    )
     for decorate in (
-        _global_switch("--verbose", "On stderr, more about each step."),
+        log_format,
+        _global_switch("--verbose", "On stderr, more about each step, and a line for each request."),
         _global_switch("--quiet", "On stderr, nothing but errors and questions."),
     ):
         function = decorate(function)

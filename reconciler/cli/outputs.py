@@ -13,13 +13,12 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import click
 
 from reconciler.cli.documents import style_of_stdout
-from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.failures import tell_error
 from reconciler.cli.files import write_file
 from reconciler.cli.options import Common, file_name, format_option
-from reconciler.cli.streams import emit, tell
+from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render import FORMATS
-from reconciler.render.failure import failure
 from reconciler.render.style import PLAIN, Style
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,7 +83,7 @@ class Outputs:
             try:
                 write_file(path, _failure(name, self.noun, error, style))
             except ReconcilerError as another:
-                tell(failure(another, style_of_stderr()))
+                tell_error(another)
         if self.format_name in _STREAMS:
             emit(_failure(self.format_name, self.noun, error, style))
 

@@ -8,15 +8,17 @@ from typing import Final, TextIO, TypeAlias
 
 import click
 
+from reconciler.cli.options import Log
 from reconciler.cli.streams import is_terminal, tell
 from reconciler.model.outcome import Outcome
 from reconciler.render.escape import joined
+from reconciler.render.jsonl import outcome_event
 from reconciler.render.style import PLAIN
 from reconciler.render.text import outcome_line
 
 Report: TypeAlias = Callable[[Outcome], None]
 
-_PATIENCE: Final = 1.0
+PATIENCE: Final = 1.0
 """Seconds of work that need no sign of life."""
 
 
@@ -24,9 +26,9 @@ def progress(total: int, *, quiet: bool) -> AbstractContextManager[Report]:
     """Choose the way to report that suits the other end of stderr."""
     if quiet:
         return nullcontext(lambda _outcome: None)
-    if is_terminal(sys.stderr):
+    if is_terminal(sys.stderr) and Log.format == "text":
         return bar(total, sys.stderr, time.monotonic)
-    return nullcontext(lambda outcome: tell(joined([outcome_line(outcome, PLAIN)])))
+    return nullcontext(lambda outcome: tell(joined([outcome_line(outcome, PLAIN)]), [outcome_event(outcome)]))
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def bar(total: int, stream: TextIO, clock: Callable[[], float]) -> Iterator[Repo
         def report(_outcome: Outcome) -> None:
             nonlocal done, show
             done += 1
-            if show is None and clock() - began > _PATIENCE:
+            if show is None and clock() - began > PATIENCE:
                 show = stack.enter_context(_shown_bar(total, stream))
             if show:
                 show(done)

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from typing import IO
 
 import click
 
+from reconciler.cli.options import Log
 from reconciler.errors import ReconcilerError
+from reconciler.model.json import Json
 
 
 def emit(text: str) -> None:
@@ -22,9 +25,22 @@ def emit(text: str) -> None:
         raise ReconcilerError(f"the output cannot be written: {error.strerror}") from error
 
 
-def tell(text: str) -> None:
-    """Write anything else to stderr."""
-    _write(sys.stderr, text)
+def tell(text: str, events: Iterable[Mapping[str, Json]] = ()) -> None:
+    """Write anything else to stderr: the text, or with ``--log-format json`` the events that say the same.
+
+    A text without events of its own becomes an event for each of its lines.
+    """
+    _write(sys.stderr, _logged(text, events) if Log.format == "json" else text)
+
+
+def _logged(text: str, events: Iterable[Mapping[str, Json]]) -> str:
+    from datetime import UTC, datetime  # noqa: PLC0415  # only this format needs them
+
+    from reconciler.render.jsonl import event, lines  # noqa: PLC0415
+
+    stamp = {"@timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+    given = list(events) or [event("log", line) for line in text.splitlines() if line.strip()]
+    return lines({**stamp, **one} for one in given)
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -34,6 +50,8 @@ def is_terminal(stream: IO[str] | None) -> bool:
 
 def wants_colour(stream: IO[str] | None) -> bool:
     """Whether colour may be written to the stream. See https://no-color.org."""
+    if stream is sys.stderr and Log.format == "json":
+        return False
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -18,6 +18,7 @@ from typing import Final
 import httpx
 
 from reconciler import __version__
+from reconciler.model.json import Json
 from reconciler.model.secret import Secret
 from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Fate, NoAnswer, Result
 from reconciler.remote.retry import seconds_to_wait, timestamp
@@ -232,7 +233,9 @@ class Wire:
         self._meter.count(requests=1, size=len(body), seconds=result.seconds)
         self._meter.note(_sample(result))
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s in %.0f ms", _shown(call), _ending(result), result.seconds * 1000)
+            milliseconds = result.seconds * 1000
+            facts = {"request": _facts(call, result, milliseconds)}
+            log.debug("%s %s in %.0f ms", _shown(call), _ending(result), milliseconds, extra=facts)
 
 
 def no_answer(error: Exception) -> NoAnswer:
@@ -298,6 +301,13 @@ def _sample(result: Result) -> Sample:
             return Sample(seconds, status, date)
         case NoAnswer(seconds=seconds):
             return Sample(seconds, None, None)
+
+
+def _facts(call: Call, result: Result, milliseconds: float) -> Json:
+    """The same for programs."""
+    status, log_id = (result.status, result.log_id) if isinstance(result, Answer) else (None, "")
+    shown = {"method": call.method, "path": _shown(call).partition(" ")[2], "status": status, "log_id": log_id}
+    return {**shown, "ms": round(milliseconds)}
 
 
 def _ending(result: Result) -> str:

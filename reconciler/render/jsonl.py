@@ -49,17 +49,18 @@ def version() -> Event:
 def plan(plan: Plan, digest: str, style: Style) -> str:
     """A ``planned_change`` for each change, what guards and warnings say as ``diagnostic``, a ``change_summary``."""
     del digest, style
+    return lines([version(), *plan_events(plan)])
+
+
+def plan_events(plan: Plan) -> list[Event]:
+    """What a plan says, without the version."""
     changes = [change for change in in_order(plan.changes, PLAN_WORDS) if change.action.writes]
-    environment = plan.binding.environment
-    return lines(
-        [
-            version(),
-            *(planned_change(change) for change in changes),
-            *(_finding(finding) for finding in plan.guards),
-            *(diagnostic("warning", text) for text in plan.warnings),
-            _plan_summary(plan, f"{environment}: {titles.plan_verdict(plan)}", "plan"),
-        ]
-    )
+    return [
+        *(planned_change(change) for change in changes),
+        *(_finding(finding) for finding in plan.guards),
+        *(diagnostic("warning", text) for text in plan.warnings),
+        _plan_summary(plan, f"{plan.binding.environment}: {titles.plan_verdict(plan)}", "plan"),
+    ]
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:

@@ -10,15 +10,14 @@ from reconciler.cli import exit as codes
 from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.failures import tell_error
 from reconciler.cli.files import is_plan, write_file
+from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
-from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.render.failure import failure
 
 if TYPE_CHECKING:
     from reconciler.cli.session import Session
@@ -48,6 +47,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
 @click.option("--receipt", type=file_name, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt.")
 @outputs_option("apply", list(RESULTS))
+@metrics_option("apply")
 @selection_options
 @prune_option
 @unknown_roles_option
@@ -62,6 +62,7 @@ def command(  # noqa: PLR0913  # one for each option
     keep_going: bool,
     receipt: Path | None,
     outputs: Outputs,
+    metering: Metering,
     only: tuple[str, ...],
     selector: dict[str, str],
     prune: bool,
@@ -99,6 +100,8 @@ def command(  # noqa: PLR0913  # one for each option
             demand_approval(session, plan, ack, ask=not auto_approve)
             objections = session.frozen(plan)
         result = carry_out(session, remote, Order(plan, ack, keep_going, follows_up), objections)
+    metering.plan(plan)
+    metering.result(session.environment.name, result)
     if receipt:
         _keep_receipt(receipt, session, plan, result)
     _show(result, outputs, session.environment.name)
@@ -115,7 +118,7 @@ def _keep_receipt(path: Path, session: "Session", plan: "Plan", result: "ApplyRe
     try:
         write_file(path, receiptfile.dumps(kept, session.plan_key))
     except ReconcilerError as error:
-        tell(failure(error, style_of_stderr()))
+        tell_error(error)
 
 
 def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:
@@ -123,7 +126,7 @@ def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:
     try:
         outputs.write(lambda name, style: RESULTS[name](result, style), environment=environment)
     except ReconcilerError as error:
-        tell(failure(error, style_of_stderr()))
+        tell_error(error)
 
 
 def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:

@@ -9,6 +9,7 @@ import click
 from reconciler.cli import exit as codes
 from reconciler.cli.documents import DRIFTS, drift_text
 from reconciler.cli.exit import ExitCode
+from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     environments_options,
@@ -52,6 +53,7 @@ what --since-receipt leaves out, does not count.
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @click.option("--write-back", is_flag=True, help="Bring the live values into the manifests and their overlays.")
 @outputs_option("drift", list(DRIFTS))
+@metrics_option("drift")
 @selection_options
 @unknown_roles_option
 @environments_options
@@ -65,6 +67,7 @@ def command(  # noqa: PLR0913  # one for each option
     since_receipt: bool,
     write_back: bool,
     outputs: Outputs,
+    metering: Metering,
     only: tuple[str, ...],
     selector: dict[str, str],
     allow_unknown_roles: bool,
@@ -83,22 +86,24 @@ def command(  # noqa: PLR0913  # one for each option
     if common.is_of_several:
         if write_back:
             raise UsageError("--write-back is for one environment", hint="give one --env")
-        return _of_several(common, open_session, lens, outputs)
+        return _of_several(common, open_session, lens, outputs, metering)
     if write_back:
         from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
 
         drift = drift_left(open_session(common), lens)
     else:
         drift = lens.see(open_session(common).plan())
+    metering.drift(drift)
     outputs.write(lambda name, style: drift_text(DRIFTS[name], drift, style))
     return codes.of_drift(drift)
 
 
 def _of_several(
-    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", outputs: Outputs
+    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", outputs: Outputs, metering: Metering
 ) -> ExitCode:
     from reconciler.cli.several import plan_each, seen, several_drift, several_drift_code  # noqa: PLC0415  # see main
 
     drifts = seen(plan_each(common, open_session), lens.see)
+    metering.planned(drifts)
     outputs.write(lambda name, style: several_drift(drifts, name, style))
     return several_drift_code(drifts)

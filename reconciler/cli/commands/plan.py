@@ -11,6 +11,7 @@ from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import read_file, write_file
+from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     environments_options,
@@ -56,6 +57,7 @@ Examples:
     "--from-snapshot", type=file_name, metavar="FILE", help="Plan from what snapshot kept; nobody is contacted."
 )
 @outputs_option("plan", list(PLANS))
+@metrics_option("plan")
 @selection_options
 @prune_option
 @unknown_roles_option
@@ -70,6 +72,7 @@ def command(  # noqa: PLR0913  # one for each option
     detailed_exitcode: bool,
     from_snapshot: Path | None,
     outputs: Outputs,
+    metering: Metering,
     only: tuple[str, ...],
     selector: dict[str, str],
     prune: bool,
@@ -97,8 +100,9 @@ def command(  # noqa: PLR0913  # one for each option
     if common.is_of_several:
         if from_snapshot:
             raise UsageError("a snapshot is of one environment", hint="plan for each environment by itself")
-        return _of_several(common, open_session, out, outputs, detailed=detailed_exitcode)
+        return _of_several(common, open_session, out, outputs, metering, detailed=detailed_exitcode)
     plan = _from_snapshot(open_session(common), from_snapshot) if from_snapshot else open_session(common).plan()
+    metering.plan(plan)
     if out:
         write_file(out, plan_text(PLANS["json"], plan, PLAIN))
     outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
@@ -116,6 +120,7 @@ def _of_several(
     open_session: "Callable[[Common], Session]",
     out: Path | None,
     outputs: Outputs,
+    metering: Metering,
     *,
     detailed: bool,
 ) -> ExitCode:
@@ -125,5 +130,6 @@ def _of_several(
     if out:
         raise UsageError("--out saves the plan of one environment", hint="plan for each environment by itself")
     planned = plan_each(common, open_session)
+    metering.planned(planned)
     outputs.write(lambda name, style: several_text(planned, name, PLANS, style))
     return several_code(planned, detailed=detailed)

@@ -9,12 +9,11 @@ import click
 
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.failures import tell_error
 from reconciler.cli.options import Common, common_options, file_name, format_option, paths_argument, text
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.stopping import stoppable
-from reconciler.cli.streams import emit, tell
-from reconciler.render.failure import failure
+from reconciler.cli.streams import emit
 from reconciler.render.secrets import ROTATIONS, STATUSES, Turned, metrics
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def rotate(common: Common, address: str, *, name: str | None, dry_run: bool, for
     turned = _shown(session, address, name) if dry_run else _carried_out(session, address, name)
     emit(ROTATIONS[format_name](turned, style_of_stdout()))
     if turned.error:
-        tell(failure(turned.error, style_of_stderr()))
+        tell_error(turned.error)
     return _code(turned)
 
 
