@@ -30,19 +30,21 @@ from reconciler import (
     provisioning,
     reader,
     references,
+    rollback,
     selection,
 )
 from reconciler.deletion import Protection
 from reconciler.delivery import Courier
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError, WrongMarketplace
+from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError, UsageError, WrongMarketplace
 from reconciler.kinds import KINDS
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.diagnostic import Severity
 from reconciler.model.freeze import Window
 from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Binding, Change, Finding, Limits, Plan
+from reconciler.model.plan import Action, Binding, Change, Finding, Limits, Plan
 from reconciler.model.resource import DesiredState, LiveState
+from reconciler.model.run import RecordedRun
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
 from reconciler.provisioning import Resolve
@@ -130,6 +132,58 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *dependent.warnings,
         ),
         selection=target.selection,
+    )
+
+
+def plan_back(
+    run: RecordedRun, only: Sequence[str], manifests: DesiredState, remote: ReadRemote, target: Target
+) -> Plan:
+    """Work out what would take a run back; an ordinary plan, judged by the same guards. Reads only.
+
+    Args:
+        run: as its journal tells it.
+        only: patterns for the addresses of the changes that are taken back; none: all.
+        manifests: what says what is managed, and what is protected; nothing else of them counts.
+        remote: the service.
+        target: what it must be.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        PlanRefused: the run was of another environment or marketplace.
+        RemoteError: a read failed.
+    """
+    marketplace = check_marketplace(remote, target)
+    chosen = Selection(only=tuple(sorted(only)))
+    binding = _binding(manifests, remote.base_url, target, marketplace)
+    for reason, was, is_now in (
+        ("environment", run.environment, binding.environment),
+        ("base-url", run.base_url, binding.base_url),
+        ("marketplace", run.marketplace, binding.marketplace),
+    ):
+        if was != is_now:
+            raise PlanRefused(reason, f"that run was of {was}, and this is {is_now}", hint="choose its --env")
+    taken = [change for change in run.changes if selection.is_selected(chosen, change.address, {})]
+    if only and not taken:
+        raise UsageError(f"no change of that run is one of {', '.join(only)}", hint=f"see history show {run.id}")
+    live = reader.read(remote, KINDS.values(), marketplace, {one.address.kind for one in taken if one.assignments})
+    back = rollback.back(run, taken, live, manifests, KINDS)
+    changes = target.protection.mark(differ.diff(back.desired, live, KINDS, {}), KINDS)
+    planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
+    checked = references.check(planned, back.desired, KINDS, remote)
+    dependent = dependents.check(planned, KINDS, remote)
+    return Plan(
+        changes=planned,
+        binding=binding,
+        guards=(
+            *back.findings,
+            *guard.check(
+                rollback.whole(changes, manifests, KINDS), _context(manifests, remote.access(), target, target.now)
+            ),
+            *checked.findings,
+            *dependent.findings,
+        ),
+        warnings=(*back.warnings, *checked.warnings, *dependent.warnings),
+        selection=chosen,
     )
 
 

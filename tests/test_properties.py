@@ -16,6 +16,7 @@ from reconciler.model.resource import DesiredState, FieldsPolicy, Policy
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 from tests.test_planfile import NOW
+from tests.test_rollback import plan_back, run_if_any
 
 KIND = KINDS["ApiClient"]
 NAMES = ["back office", "middleware", "shop"]
@@ -124,6 +125,21 @@ def test_fields_that_no_manifest_names_survive(want: DesiredState, have: list[di
     for name, old in before.items():
         kept = old.keys() - named.get(name, set()) - KIND.read_only - {"EmulatorRevision"}
         assert {field: after[name].get(field) for field in kept} == {field: old[field] for field in kept}
+
+
+@given(manifests(), services(), PROFILES)
+@BRIEF
+def test_a_run_that_is_taken_back_leaves_all_as_it_was(
+    want: DesiredState, have: list[dict[str, Any]], profile: Any
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, shop(Path(folder), *have, **profile) as service:
+        before = service.bodies()
+        run = run_if_any(service, Path(folder), *want.resources)
+        if run:
+            service.apply(plan_back(service, run))
+        after = service.bodies()
+    assert before.keys() == after.keys()
+    assert all(not set(KIND.moved(before[name], after[name])) - {"EmulatorRevision"} for name in before)
 
 
 @given(manifests(), services())

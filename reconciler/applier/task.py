@@ -302,7 +302,7 @@ class Task:
         path, body = self.kind.path, {**self._after, **self.sent}
         intent = Write(self.change, Step.BODY, "POST", path)
         answer = self._announced(intent, lambda: self.writer.remote.post(path, body, attempt=attempt))
-        return self._verified(answer, "POST")
+        return replace(self._verified(answer, "POST"), message="the service has chosen its id")
 
     def _send_delete(self, attempt: int) -> Outcome:
         path, remote = self.kind.path, self.writer.remote

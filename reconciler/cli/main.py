@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "secrets": "Say how secrets stand, and rotate one.",
     "environments": "List the environments of the configuration, offline.",
     "history": "List the runs that have written, show one, or verify their journals; offline.",
+    "rollback": "Take back what a run has written, through the same guards.",
     "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if one fails.",
     "explain": "Say what a key of a manifest or of the configuration means.",
     "schema": "Print the JSON Schema of a kind of file.",

@@ -24,6 +24,7 @@ from reconciler.errors import PlanRefused
 from reconciler.journal.lock import exclusive
 from reconciler.loader import Loaded, demand_all, load
 from reconciler.model.plan import Finding, Plan
+from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretSource
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
@@ -178,6 +179,10 @@ class Session:
         """Plan over a connection that is open already; what is to be applied at once demands all secrets."""
         target = self.target(demands_secrets=demands_secrets)
         return pipeline.plan(self.loaded.desired, remote, target, self.resolve)
+
+    def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
+        """Plan to take a run back."""
+        return pipeline.plan_back(run, only, self.loaded.desired, remote, self.target())
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""

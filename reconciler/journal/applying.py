@@ -245,6 +245,7 @@ def _recorded(
         message=outcome.get("message", ""),
         uncertain=bool(outcome.get("uncertain")),
         restored=bool(outcome.get("restored")),
+        not_held=tuple(outcome.get("fields", ())),
     )
 
 

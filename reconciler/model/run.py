@@ -61,6 +61,8 @@ class RecordedChange:
     message: str = ""
     uncertain: bool = False
     restored: bool = False
+    not_held: tuple[str, ...] = ()
+    """JSON pointers of what the service was found to hold otherwise than it was sent."""
 
     @property
     def certainty(self) -> Certainty:

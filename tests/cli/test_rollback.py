@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler import journal
+from reconciler.journal import Journal
+from tests.cli.conftest import FRONT, Project, Runner
+from tests.cli.test_apply import sit_down
+
+RUNS = Path(".reconciler/runs")
+
+
+@pytest.fixture
+def applied(project: Project, run: Runner) -> str:
+    """The id of a run that has deactivated `front`."""
+    project.manifest("front", Active=False)
+    done = run("apply", "--auto-approve", "--format", "json")
+    project.writes()
+    return str(json.loads(done.out)["run"])
+
+
+def live(project: Project) -> dict[str, object]:
+    return project.ask("GET", f"/v1/apiclients/{FRONT}")
+
+
+def test_a_run_is_taken_back_and_that_is_a_run_as_well(project: Project, run: Runner, applied: str) -> None:
+    done = run("rollback", applied[-4:], "--auto-approve")
+    assert (done.code, live(project)["Active"], project.writes()) == (0, True, ["PUT"])
+    assert "1 applied" in done.out
+    shown = run("history", "show", "last").out
+    assert "kind          rollback" in shown
+    assert f"rolls back    {applied}" in shown
+    assert run("rollback", "last", "--auto-approve").code == 0
+    assert live(project)["Active"] is False
+
+
+def test_a_rollback_shows_its_plan_and_asks(
+    project: Project, run: Runner, applied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = sit_down(monkeypatch, "no\n")
+    assert (run("rollback", "last").code, project.writes()) == (1, [])
+    assert "0 to create, 1 to update, 0 to delete" in screen.getvalue()
+    assert "Only 'yes' is accepted" in screen.getvalue()
+
+
+def test_a_rollback_without_anybody_to_ask_refuses_and_names_the_flag(
+    project: Project, run: Runner, applied: str
+) -> None:
+    done = run("rollback", "last")
+    assert (done.code, project.writes()) == (1, [])
+    assert "add --auto-approve" in done.err
+
+
+def test_what_somebody_has_changed_since_refuses_with_3_and_writes_nothing(
+    project: Project, run: Runner, applied: str
+) -> None:
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"Active": True})
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AllowAnyBuyer": True})
+    project.writes()
+    assert run("rollback", "last", "--auto-approve").code == 0  # what it touched is as before already
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"Active": False})
+    project.manifest("front", AccessTokenDuration=60)
+    run("apply", "--auto-approve")
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 61})
+    project.writes()
+    done = run("rollback", "last", "--auto-approve")
+    assert (done.code, project.writes()) == (3, [])
+    assert "rollback-moved: ApiClient/front cannot be taken back" in done.err
+
+
+def test_a_created_client_is_deleted_only_with_an_acknowledgement(project: Project, run: Runner) -> None:
+    project.manifest("new", AccessTokenDuration=60)
+    run("apply", "--auto-approve")
+    project.writes()
+    refused = run("rollback", "last", "--auto-approve")
+    assert (refused.code, project.writes()) == (3, [])
+    digits = refused.err.rpartition("--ack ")[2].split()[0]
+    assert (run("rollback", "last", "--auto-approve", "--ack", digits).code, project.writes()) == (0, ["DELETE"])
+
+
+def test_an_altered_journal_is_refused_with_4(project: Project, run: Runner, applied: str) -> None:
+    path = journal.find(RUNS, "last")
+    path.write_text(path.read_text().replace('"Active":true', '"Active":null'))
+    done = run("rollback", "last", "--auto-approve")
+    assert (done.code, project.writes()) == (4, [])
+    assert ":2: this line was altered" in done.err
+
+
+def test_a_run_that_applied_nothing_is_refused_with_4(project: Project, run: Runner) -> None:
+    with Journal.start(RUNS, {"kind": "rotation"}) as other:
+        other.append("end", {})
+    assert run("rollback", "last", "--auto-approve").code == 4
+
+
+def test_a_run_of_another_environment_is_refused_with_4(project: Project, run: Runner, applied: str) -> None:
+    document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))
+    environments = document["environments"]
+    project.configure(**environments, other=environments["test"])
+    assert run("rollback", "last", "--auto-approve", "--env", "other").code == 4
+    assert run("rollback", "last", "--auto-approve").code == 0  # the environment is that of the run
+
+
+def test_a_run_that_is_not_there_is_wrong_usage(project: Project, run: Runner) -> None:
+    assert run("rollback", "last", "--auto-approve").code == 64
+
+
+def test_a_result_that_cannot_be_printed_leaves_the_code_that_of_the_changes(
+    project: Project, run: Runner, applied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert run("rollback", "last", "--auto-approve").code == 0
