@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 
 from reconciler import drifts, receiptfile
 from reconciler.cli.files import read_file
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.cli.receipts import of_journal
+from reconciler.errors import ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.model.drift import Drift, Receipt
 from reconciler.model.plan import Plan
@@ -24,30 +25,35 @@ class Lens:
     baseline: frozenset[str] = frozenset()
     receipt: Receipt | None = None
     since_receipt: bool = False
+    journal: Path = Path()
+    """Where the receipt is looked for when none is named."""
 
     @classmethod
-    def of_files(cls, baseline: Path | None, receipt: Path | None, key: bytes | None, *, since_receipt: bool) -> Self:
+    def of_files(
+        cls, baseline: Path | None, receipt: Path | None, key: bytes | None, journal: Path, *, since_receipt: bool
+    ) -> Self:
         """Read both files, where they are named.
 
         Raises:
-            UsageError: something is asked for that a file is needed for.
             ReconcilerError: a file cannot be read, or is something else.
         """
-        if since_receipt and not receipt:
-            raise UsageError("--since-receipt needs the receipt of an apply", hint="add --receipt FILE")
         known = fingerprints(read_file(baseline), str(baseline)) if baseline else frozenset()
         past = receiptfile.loads(read_file(receipt), str(receipt), key) if receipt else None
-        return cls(known, past, since_receipt)
+        return cls(known, past, since_receipt, journal)
 
     def see(self, plan: Plan) -> Drift:
         """See a plan as drift.
 
         Raises:
-            ReconcilerError: the receipt is one of another environment or marketplace.
+            ReconcilerError: the receipt is one of another environment or marketplace, or one is needed and not there.
         """
         if self.receipt:
             receiptfile.check(self.receipt, plan.binding)
-        return drifts.find(plan, KINDS, self.receipt, baseline=self.baseline, since_receipt=self.since_receipt)
+        receipt = self.receipt or of_journal(self.journal, plan.binding)
+        if self.since_receipt and not receipt:
+            message = f"there is no receipt of the last apply to {plan.binding.environment} in {self.journal}"
+            raise ReconcilerError(message, hint="name one with --receipt FILE")
+        return drifts.find(plan, KINDS, receipt, baseline=self.baseline, since_receipt=self.since_receipt)
 
 
 def fingerprints(text: str, name: str) -> frozenset[str]:

@@ -11,10 +11,11 @@ end      the run came to its own end
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.journal.read import Run
+from reconciler.journal.read import Run, read, run_files
 from reconciler.journal.write import Journal
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -44,6 +45,18 @@ def facts_of(
         "follows_up": follows_up,
         "rolls_back": rolls_back,
     }
+
+
+def newest(folder: Path, environment: str) -> str:
+    """The id of the newest run that was to write to an environment; empty where there is none, or it cannot be read."""
+    for path in reversed(run_files(folder)):
+        try:
+            run = read(path)
+        except ReconcilerError:
+            return ""
+        if run.kind in {APPLY, ROLLBACK} and run.facts.get("environment") == environment:
+            return run.id
+    return ""
 
 
 class ApplyRecorder:

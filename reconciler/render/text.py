@@ -140,7 +140,7 @@ def _left_out(drift: Drift) -> Iterator[str]:
     if drift.unmoved:
         words = _number(drift.unmoved, "deviation has", "deviations have")
         yield f"{words} not come from the service since the last apply."
-    if drift.receipt:
+    if drift.receipt and (drift.has_drift or drift.left_out):
         commit = f" of commit {escape(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
         yield f"The last apply was at {escape(drift.receipt.created_at)}{commit}."
 

@@ -1,4 +1,5 @@
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -112,8 +113,33 @@ def test_a_receipt_that_cannot_be_written_does_not_hide_what_was_applied(project
 
 def test_since_receipt_needs_one(project: Project, run: Runner) -> None:
     done = run("drift", "--since-receipt")
-    assert done.code == 64
-    assert "--since-receipt needs the receipt of an apply" in done.err
+    assert (done.code, done.out) == (1, "")
+    assert "there is no receipt of the last apply to test in " in done.err
+    assert "name one with --receipt FILE" in done.err
+
+
+def test_the_newest_run_of_the_journal_has_left_its_receipt(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=300)
+    assert run("apply", "--auto-approve").code == 0
+    edit(project, AccessTokenDuration=60)
+    assert "[live drifted]" in run("drift").out
+    assert run("drift", "--since-receipt").code == 2
+    (receipt,) = Path(".reconciler/runs").glob("*.receipt.json")
+    assert stat.S_IMODE(receipt.stat().st_mode) == 0o600
+    receipt.write_text("{}", encoding="utf-8")
+    assert "[live drifted]" not in run("drift").out
+
+
+def test_a_run_that_left_no_receipt_leaves_nobody_to_blame(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=300)
+    run("apply", "--auto-approve")
+    for receipt in Path(".reconciler/runs").glob("*.receipt.json"):
+        receipt.unlink()
+    edit(project, AccessTokenDuration=60)
+    assert "The last apply" not in run("drift").out
+    for journal in Path(".reconciler/runs").glob("*.jsonl"):
+        journal.write_text("no line\n", encoding="utf-8")
+    assert run("drift").code == 2
 
 
 def test_a_receipt_that_is_not_there_is_named(project: Project, run: Runner) -> None:

@@ -1,6 +1,5 @@
 """A saved plan, or manifests and a service -> changes of the service, and what became of each."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
-from reconciler.cli.files import is_plan, write_file
+from reconciler.cli.files import is_plan
 from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -20,7 +19,6 @@ from reconciler.cli.selecting import check_prune, prune_option, selection_of, se
 from reconciler.errors import ReconcilerError, UsageError
 
 if TYPE_CHECKING:
-    from reconciler.cli.session import Session
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
 
@@ -75,6 +73,7 @@ def command(  # noqa: PLR0913  # one for each option
     """
     from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see main
     from reconciler.cli.journaling import look_back  # noqa: PLC0415
+    from reconciler.cli.receipts import keep  # noqa: PLC0415
     from reconciler.cli.session import Session  # noqa: PLC0415
 
     selection = selection_of(only, selector)
@@ -102,23 +101,9 @@ def command(  # noqa: PLR0913  # one for each option
         result = carry_out(session, remote, Order(plan, ack, keep_going, follows_up), objections)
     metering.plan(plan)
     metering.result(session.environment.name, result)
-    if receipt:
-        _keep_receipt(receipt, session, plan, result)
+    keep(receipt, session, plan, result)
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
-
-
-def _keep_receipt(path: Path, session: "Session", plan: "Plan", result: "ApplyResult") -> None:
-    """Write the receipt. Where that fails, the exit code is still that of what was done to the service."""
-    from reconciler import drifts, receiptfile  # noqa: PLC0415  # see main
-    from reconciler.kinds import KINDS  # noqa: PLC0415
-    from reconciler.planfile import timestamp  # noqa: PLC0415
-
-    kept = drifts.receipt_of(plan, result, session.loaded.desired, KINDS, timestamp(datetime.now(UTC)))
-    try:
-        write_file(path, receiptfile.dumps(kept, session.plan_key))
-    except ReconcilerError as error:
-        tell_error(error)
 
 
 def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:

@@ -49,7 +49,12 @@ what --since-receipt leaves out, does not count.
 )
 @paths_argument
 @click.option("--baseline", type=file_name, metavar="FILE", help="Leave out what this earlier JSON document has.")
-@click.option("--receipt", type=file_name, metavar="FILE", help="What apply --receipt wrote: tells which side moved.")
+@click.option(
+    "--receipt",
+    type=file_name,
+    metavar="FILE",
+    help="Tells which side moved; else that of the newest run in the journal.",
+)
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @click.option("--write-back", is_flag=True, help="Bring the live values into the manifests and their overlays.")
 @outputs_option("drift", list(DRIFTS))
@@ -78,10 +83,12 @@ def command(  # noqa: PLR0913  # one for each option
     changes. With --write-back the manifests change: all that is shown is brought in, or nothing is.
     """
     from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import configuration  # noqa: PLC0415
     from reconciler.cli.session import Session  # noqa: PLC0415
 
     selection = selection_of(only, selector)
-    lens = Lens.of_files(baseline, receipt, plan_key(), since_receipt=since_receipt)
+    journal = configuration(common).journal
+    lens = Lens.of_files(baseline, receipt, plan_key(), journal, since_receipt=since_receipt)
     open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
     if common.is_of_several:
         if write_back:
