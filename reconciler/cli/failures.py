@@ -13,8 +13,8 @@ from reconciler.cli.streams import tell, wants_colour
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.render.escape import escape, joined
-from reconciler.render.failure import failure, internal_error
-from reconciler.render.jsonl import error_events, fault
+from reconciler.render.failure import failure, internal_error, warning
+from reconciler.render.jsonl import diagnostic, error_events, fault
 from reconciler.render.report import Checked
 from reconciler.render.style import Style
 from reconciler.render.text import diagnostics
@@ -52,6 +52,12 @@ def style_of_stderr() -> Style:
 def _show(error: ReconcilerError) -> int:
     tell_error(error)
     return error.exit_code
+
+
+def tell_problem(error: ReconcilerError) -> None:
+    """Tell the user of what failed and stops nothing."""
+    problem = f"{error.message}; {error.hint}" if error.hint else error.message
+    tell(warning(problem, style_of_stderr()), [diagnostic("warning", error.message, error.hint)])
 
 
 def tell_error(error: ReconcilerError) -> None:

@@ -1,5 +1,6 @@
 """Manifests and a service -> in what the service differs, as a document and an exit code. Writes nothing."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from reconciler.cli import exit as codes
 from reconciler.cli.documents import DRIFTS, drift_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.metering import Metering, metrics_option
+from reconciler.cli.notifying import Notifier, notify_options
 from reconciler.cli.options import (
     Common,
     environments_options,
@@ -21,12 +23,21 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.errors import UsageError
+from reconciler.model.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.cli.drifting import Lens
     from reconciler.cli.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """Who else is told of drift."""
+
+    metering: Metering
+    notifier: Notifier
 
 
 @click.command(
@@ -39,6 +50,7 @@ Examples:
   reconciler drift --html-into drift.html --junit-into drift.xml --sarif-into drift.sarif
   reconciler drift --baseline drift.json           # only what is new since that document
   reconciler drift --receipt receipt.json          # who moved: git, the service, or both
+  reconciler drift --metrics drift.prom --notify "$CHAT_WEBHOOK"
   reconciler drift --write-back                    # the service is right: into the manifests with it
   reconciler drift --selector team=web             # or by address: --only 'ApiClient/store*'
   reconciler drift --env-all                       # or several: --env staging --env production
@@ -59,6 +71,7 @@ what --since-receipt leaves out, does not count.
 @click.option("--write-back", is_flag=True, help="Bring the live values into the manifests and their overlays.")
 @outputs_option("drift", list(DRIFTS))
 @metrics_option("drift")
+@notify_options
 @selection_options
 @unknown_roles_option
 @environments_options
@@ -73,6 +86,8 @@ def command(  # noqa: PLR0913  # one for each option
     write_back: bool,
     outputs: Outputs,
     metering: Metering,
+    notify: Secret | None,
+    notify_format: str | None,
     only: tuple[str, ...],
     selector: dict[str, str],
     allow_unknown_roles: bool,
@@ -86,6 +101,8 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.cli.environment import configuration  # noqa: PLC0415
     from reconciler.cli.session import Session  # noqa: PLC0415
 
+    notifier = Notifier(notify, notify_format)
+    notifier.check()
     selection = selection_of(only, selector)
     journal = configuration(common).journal
     lens = Lens.of_files(baseline, receipt, plan_key(), journal, since_receipt=since_receipt)
@@ -93,7 +110,7 @@ def command(  # noqa: PLR0913  # one for each option
     if common.is_of_several:
         if write_back:
             raise UsageError("--write-back is for one environment", hint="give one --env")
-        return _of_several(common, open_session, lens, outputs, metering)
+        return _of_several(common, open_session, lens, outputs, Reporting(metering, notifier))
     if write_back:
         from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
 
@@ -101,16 +118,18 @@ def command(  # noqa: PLR0913  # one for each option
     else:
         drift = lens.see(open_session(common).plan())
     metering.drift(drift)
+    notifier.tell([drift], common)
     outputs.write(lambda name, style: drift_text(DRIFTS[name], drift, style))
     return codes.of_drift(drift)
 
 
 def _of_several(
-    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", outputs: Outputs, metering: Metering
+    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", outputs: Outputs, reporting: Reporting
 ) -> ExitCode:
     from reconciler.cli.several import plan_each, seen, several_drift, several_drift_code  # noqa: PLC0415  # see main
 
     drifts = seen(plan_each(common, open_session), lens.see)
-    metering.planned(drifts)
+    reporting.metering.planned(drifts)
+    reporting.notifier.tell([one.drift for one in drifts if one.drift], common)
     outputs.write(lambda name, style: several_drift(drifts, name, style))
     return several_drift_code(drifts)

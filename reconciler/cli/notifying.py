@@ -1,0 +1,134 @@
+"""Drift -> `--notify URL`: one message when something new has drifted, and one when all is in step again.
+
+What was told is kept in `.reconciler/notified.json` beside the configuration. A message that cannot be sent is told of
+on stderr, is tried again by the next run, and changes no exit code.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from reconciler.cli.environment import configuration
+from reconciler.cli.failures import tell_problem
+from reconciler.cli.files import write_file
+from reconciler.cli.options import Common, text
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.drift import Drift
+from reconciler.model.secret import Secret
+from reconciler.render.notification import NOTIFICATIONS, Notice, format_for
+
+F = TypeVar("F", bound=Callable[..., Any])
+VARIABLE: Final = "RECONCILER_NOTIFY_URL"
+STATE: Final = Path(".reconciler") / "notified.json"
+
+
+def notify_options(function: F) -> F:
+    """Give a command ``--notify`` and ``--notify-format``, as `notify` and `notify_format`."""
+    names = click.option(
+        "--notify-format",
+        type=click.Choice(list(NOTIFICATIONS)),
+        help="What the URL takes; else its host decides, and who is not known takes plain JSON.",
+    )
+    url = click.option(
+        "--notify",
+        type=lambda value: Secret(text(value)),
+        envvar=VARIABLE,
+        metavar="URL",
+        help=f"Post a message when something new has drifted; better kept in {VARIABLE}: it is a secret.",
+    )
+    return url(names(function))
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Whom to tell, and in which words; nobody where there is no URL."""
+
+    url: Secret | None
+    format_name: str | None
+
+    def check(self) -> None:
+        """Refuse what can never be sent, before anything is contacted.
+
+        Raises:
+            UsageError: the URL is none, or there is a format and no URL.
+        """
+        if self.url is None and self.format_name:
+            raise UsageError("--notify-format is about a URL that is notified", hint=f"add --notify, or set {VARIABLE}")
+        if self.url is not None:
+            self._webhook()
+
+    def _webhook(self) -> Any:  # noqa: ANN401  # imported late: it brings the HTTP library along
+        from reconciler.remote.webhook import Webhook  # noqa: PLC0415  # see main
+
+        try:
+            return Webhook(self.url or Secret(""))
+        except ReconcilerError as error:
+            raise UsageError(error.message, hint=error.hint) from None
+
+    def tell(self, drifts: Iterable[Drift], common: Common) -> None:
+        """Tell of each environment that has something new."""
+        if self.url is None:
+            return
+        state = _State(configuration(common).path.parent / STATE)
+        for drift in drifts:
+            try:
+                self._tell(drift, state)
+            except ReconcilerError as error:
+                tell_problem(error)
+
+    def _tell(self, drift: Drift, state: "_State") -> None:
+        webhook = self._webhook()
+        notice = state.news(drift)
+        if notice:
+            write = NOTIFICATIONS[self.format_name or format_for(webhook.host)]
+            webhook.post(write(notice))
+        state.keep(drift)
+
+
+class _State:
+    """What was told of each environment. A file that is damaged counts as none: then it is told again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known = _read(path)
+
+    def news(self, drift: Drift) -> Notice | None:
+        """What was not told yet."""
+        known, found = self._known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
+        new = tuple(one for one in found if one.fingerprint not in known)
+        if new or (known and not found):
+            return Notice(drift.plan.binding.environment, new, len(found) - len(new))
+        return None
+
+    def keep(self, drift: Drift) -> None:
+        """Note that all of this is known now.
+
+        Raises:
+            ReconcilerError: it cannot be written.
+        """
+        subject = _subject(drift)
+        found = sorted({one.fingerprint for one in drift.deviations if one.is_drift})
+        if self._known.get(subject, []) != found:
+            self._known[subject] = found
+            try:
+                self._path.parent.mkdir(exist_ok=True)
+            except OSError as error:
+                raise ReconcilerError(f"cannot make {self._path.parent}: {error.strerror}") from error
+            write_file(self._path, json.dumps(self._known, indent=2, sort_keys=True) + "\n")
+
+
+def _subject(drift: Drift) -> str:
+    """What was looked at: an environment, or a selection of what is in it, which is in step on its own."""
+    return f"{drift.plan.binding.environment} {drift.plan.selection}".strip()
+
+
+def _read(path: Path) -> dict[str, list[str]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: ones for name, ones in found.items() if isinstance(ones, list)} if isinstance(found, dict) else {}

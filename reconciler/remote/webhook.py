@@ -1,0 +1,75 @@
+"""A URL of the user's choice and a JSON document -> one POST. The one request that does not go to an environment.
+
+Whoever has the URL of a webhook can write to its channel: it is a secret, of which messages show the host alone.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from reconciler import __version__
+from reconciler.errors import ReconcilerError
+from reconciler.model.json import Json, canonical_text
+from reconciler.model.secret import Secret
+from reconciler.remote.wire import FATES, Limits, no_answer, quiet_libraries
+
+SECONDS: Final = 10.0
+"""How long each step may take: a chat must not hold up a nightly job."""
+_OK: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where to post, with the URL kept out of sight.
+
+    Raises:
+        ReconcilerError: it is no URL, or would show what it is to the network.
+    """
+
+    url: Secret
+
+    def __post_init__(self) -> None:
+        url = self._parsed()
+        if url is None or url.scheme not in {"https", "http"} or not url.host:
+            raise ReconcilerError("the URL to notify is none: it should begin with https:// and a host")
+        if url.scheme == "http" and not _is_loopback(url.host):
+            raise ReconcilerError(f"plain http to {url.host} would show the URL to the network", hint="use https")
+
+    @property
+    def host(self) -> str:
+        """All of it that may be shown."""
+        url = self._parsed()
+        return url.host if url else ""
+
+    def _parsed(self) -> httpx.URL | None:
+        try:
+            return httpx.URL(self.url.reveal().strip())
+        except httpx.InvalidURL:
+            return None
+
+    def post(self, document: Json, transport: httpx.BaseTransport | None = None) -> None:
+        """Send once; a redirect is not followed.
+
+        Raises:
+            ReconcilerError: it was not taken.
+        """
+        quiet_libraries()
+        headers = {"Content-Type": "application/json", "User-Agent": f"ordercloud-reconciler/{__version__}"}
+        url, content = self.url.reveal().strip(), canonical_text(document)
+        timeout = httpx.Timeout(SECONDS, connect=Limits().connect)
+        try:
+            with httpx.Client(transport=transport, timeout=timeout) as http:
+                status = http.post(url, content=content, headers=headers).status_code
+        except tuple(FATES) as error:
+            raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
+        if status not in _OK:
+            raise ReconcilerError(f"{self.host} did not take the notification: it answered {status}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
