@@ -1,6 +1,6 @@
 """An environment -> a logged-in connection to it: over the network, or to the emulator that it embeds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +12,10 @@ from reconciler.cli.extras import emulator_errors
 from reconciler.cli.options import common_of_this_run
 from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.cli.secrets import value_of
-from reconciler.config import EmulatorSettings, Environment
+from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.confines import Confines
-from reconciler.model.secret import Secret, SecretReference
+from reconciler.errors import ReconcilerError, SecretMissing
+from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.http import Connection, ReadClient, open_reader, open_writer
 from reconciler.remote.protocol import SecretRemote
@@ -76,16 +77,37 @@ def _credentials(environment: Environment, root: Path) -> Credentials:
         from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET  # noqa: PLC0415  # only for emulators
 
         return ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
-    client_id = _text(auth.client_id, root)
-    secret = value_of(auth.client_secret, Confines(root)) if auth.client_secret else None
-    if auth.username is None or auth.password is None:
+    given = _given(environment.name, auth, Confines(root))
+    client_id, secret = given["clientId"].reveal(), given.get("clientSecret")
+    if "username" not in given:
         return ClientCredentials(client_id, secret)
-    return PasswordGrant(client_id, _text(auth.username, root), value_of(auth.password, Confines(root)), secret)
+    return PasswordGrant(client_id, given["username"].reveal(), given["password"], secret)
 
 
-def _text(value: str | SecretReference, root: Path) -> str:
-    """A name that may be kept outside of the configuration, though it is no secret."""
-    return value if isinstance(value, str) else value_of(value, Confines(root)).reveal()
+def _given(environment: str, auth: Auth, confines: Confines) -> Mapping[str, Secret]:
+    """What there is of ``auth``, by the keys of the configuration. A name that is no secret is handled as one.
+
+    Raises:
+        ReconcilerError: with all that is missing on this machine.
+    """
+    keys = {
+        "clientId": auth.client_id,
+        "clientSecret": auth.client_secret,
+        "username": auth.username,
+        "password": auth.password,
+    }
+    given, missing = {}, []
+    for key, value in keys.items():
+        if value is None:
+            continue
+        try:
+            given[key] = Secret(value) if isinstance(value, str) else value_of(value, confines)
+        except SecretMissing as error:
+            missing.append(f"auth.{key}: {error.message}")
+    if missing:
+        hint = "set it where this runs; in CI, hand it to the very step"
+        raise ReconcilerError(f"environment {environment} lacks credentials: {'; '.join(missing)}", hint=hint)
+    return given
 
 
 @contextmanager

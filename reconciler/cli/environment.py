@@ -10,6 +10,7 @@ from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
 from reconciler.config import Config, Environment, find_config, load_config, select_environment
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.loader import LoadContext
+from reconciler.model.json import pointer
 
 
 def configuration_path(common: Common) -> Path | None:
@@ -64,6 +65,11 @@ def load_context(
         environment=environment.name,
         values=environment.values,
         ids=environment.ids,
+        id_places={
+            name: place
+            for name in environment.ids
+            if (place := config.places.get(pointer("environments", environment.name, "ids", name)))
+        },
         allowed_secrets=environment.allowed_secrets,
         secret_folders=environment.secret_folders,
         own_credentials=environment.own_credentials,

@@ -58,7 +58,7 @@ def _of_variable(name: str) -> Secret:
     value = os.environ.get(name, "").rstrip("\r\n")
     if not value:
         state = "is empty" if name in os.environ else "is not set"
-        raise SecretMissing(f"the environment variable {name} {state}; it should hold a secret")
+        raise SecretMissing(f"the environment variable {name} {state}")
     return Secret(value)
 
 

@@ -25,6 +25,10 @@ SCHEMA: Final = "config.v1.schema.json"
 JOURNAL_FOLDER: Final = ".reconciler/runs"
 DEFAULT_CONCURRENCY: Final = 8
 _EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"
+_REQUIRED: Final = {
+    "marketplace": "it is the marketplace's ID, as the portal shows it",
+    "auth": "write auth: {clientId: ID, clientSecret: {fromEnv: NAME}}",
+}
 SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})
 
 _T = TypeVar("_T")
@@ -172,7 +176,8 @@ def _auth(part: _Part) -> Auth | None:
     """How to log in; None where a part of it is at fault."""
     known = len(part.faults)
     if not (part.get("username") or part.get("password") or part.get("clientSecret")):
-        part.blame(Fault("", "clientSecret is missing, or username and password", "auth"))
+        hint = "write clientSecret: {fromEnv: NAME}, with the name of the variable that holds it"
+        part.blame(Fault("", "clientSecret is missing, or username and password", "auth", hint))
     elif (part.get("username") is None) != (part.get("password") is None):
         missing = "password" if part.get("password") is None else "username"
         part.blame(Fault("", f"{missing} is missing", "auth", "username and password go together"))
@@ -247,7 +252,7 @@ def _credential_faults(part: _Part) -> Iterator[Fault]:
         return
     for key in ("marketplace", "auth"):
         if part.get(key) is None:
-            yield Fault("", f"{key} is missing", "required", at_key=True)
+            yield Fault("", f"{key} is missing", "required", _REQUIRED[key], at_key=True)
 
 
 def _id_faults(ids: Mapping[str, str]) -> Iterator[Fault]:

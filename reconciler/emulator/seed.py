@@ -183,8 +183,10 @@ def load_seed(path: Path, market: Marketplace) -> None:
 def _read(path: Path) -> object:
     try:
         text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SeedError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise SeedError(f"{path}: the seed cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SeedError(f"{path}: the seed cannot be read: {error}") from error
     return _read_json(path, text) if path.suffix.lower() == ".json" else _read_yaml(path, text)
 
 

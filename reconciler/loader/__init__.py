@@ -28,7 +28,7 @@ from reconciler.loader.context import Inspected, LoadContext, Loaded
 from reconciler.loader.files import Found, find_files
 from reconciler.loader.manifest import Candidate, check
 from reconciler.loader.overlays import Overlays, advice, blamed, read_overlays
-from reconciler.loader.state import clashes
+from reconciler.loader.state import clashes, unclaimed_ids
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest
 from reconciler.model.resource import DesiredResource, DesiredState, spec_digest
@@ -112,7 +112,9 @@ def _check_all(
             diagnostics += advice(effective)
             candidates += checked.candidates
             waived += checked.waived
-    return candidates, diagnostics + (list(overlays.without_manifest()) if is_whole else []), waived
+    if is_whole:
+        diagnostics += [*overlays.without_manifest(), *unclaimed_ids(candidates, context)]
+    return candidates, diagnostics, waived
 
 
 def _emptiness(parsed: Parsed, shown: str) -> list[Diagnostic]:

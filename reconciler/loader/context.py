@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.confines import Confines
 from reconciler.document import Parsed, parse, read
-from reconciler.model.diagnostic import Diagnostic, Severity, Waived
+from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import Json
 from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest
 from reconciler.model.secret import SecretReference
@@ -60,6 +60,9 @@ class LoadContext:
     def confines(self) -> Confines:
         """Where files with secrets may be."""
         return Confines(self.root or Path(), self.secret_folders)
+
+    id_places: Mapping[str, Place] = field(default_factory=dict)
+    """Manifest name -> where the configuration has that id."""
 
     def level(self, rule: str) -> Level:
         """How strictly a rule is taken."""

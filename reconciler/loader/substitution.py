@@ -79,9 +79,16 @@ class Substitution:
             )
         value = get_at(self._context.values, name[1][1:].split("."))
         if value is ABSENT:
-            raise _Unusable(self._undefined(reference[2]), did_you_mean(reference[2], _names(self._context.values)))
+            hint = did_you_mean(reference[2], _names(self._context.values))
+            raise _Unusable(self._undefined(reference[2]), hint or self._define(reference[2]))
         self._names.append(reference[2])
         return value  # type: ignore[return-value]  # mypy does not narrow by a sentinel's identity
+
+    def _define(self, name: str) -> str:
+        environment = self._context.environment
+        if environment is None:
+            return "choose one with --env"
+        return f"define it in reconciler.yaml, as environments.{environment}.{name}"
 
     def _undefined(self, name: str) -> str:
         if self._context.environment is None:

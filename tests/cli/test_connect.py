@@ -23,6 +23,15 @@ def test_credentials_may_come_from_files_and_variables(
     assert run("plan").code == 0
 
 
+def test_all_credentials_that_are_missing_are_named_with_what_they_are_for(project: Project, run: Runner) -> None:
+    auth_of(project, clientId={"fromEnv": "OC_ID"}, username="u", password={"fromFile": "none"})
+    assert run("plan").err == (
+        "error: environment test lacks credentials: auth.clientId: the environment variable OC_ID is not set; "
+        "auth.password: the secret file none cannot be read: No such file or directory\n"
+        "  hint: set it where this runs; in CI, hand it to the very step\n"
+    )
+
+
 def test_a_user_may_log_in_with_a_password(project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OC_PASSWORD", "wrong")
     document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))

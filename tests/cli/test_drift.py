@@ -166,9 +166,9 @@ def test_write_back_shows_the_edits_makes_them_and_then_there_is_no_drift(projec
 
 
 def test_write_back_without_drift_writes_nothing(project: Project, run: Runner) -> None:
-    before = Path("manifests/front.yaml").stat()
+    before = Path("manifests/front.yaml").stat().st_mtime_ns
     done = run("drift", "--write-back")
-    assert (done.code, done.err, Path("manifests/front.yaml").stat()) == (0, "", before)
+    assert (done.code, done.err, Path("manifests/front.yaml").stat().st_mtime_ns) == (0, "", before)
 
 
 def test_write_back_refuses_what_it_does_not_own_all_in_one_run_and_writes_nothing(

@@ -108,3 +108,39 @@ def test_a_configuration_can_be_named(run: Runner) -> None:
     Path("reconciler.yaml").rename("other.yaml")
     assert run("validate", "--config", "other.yaml").code == 0
     assert run("--config", "missing.yaml", "validate").code == 1
+
+
+IDS = """\
+apiVersion: reconciler/v1
+kind: Config
+manifests: [m]
+environments:
+  one:
+    emulator: {}
+    ids:
+      storefrnt: X
+      gone: Y
+"""
+
+
+def test_an_id_under_a_name_that_no_manifest_has_is_a_warning_at_its_own_line(run: Runner) -> None:
+    Path("reconciler.yaml").write_text(IDS, encoding="utf-8")
+    write("m/b.yaml", manifest(AppName="b") | {"metadata": {"name": "storefront"}})  # type: ignore[operator]  # a mapping
+    done = run("validate")
+    assert done.code == 0
+    misspelled, gone = done.out.splitlines()[:2]
+    assert misspelled == (
+        'reconciler.yaml:8:18: warning: ids has "storefrnt", a name that no manifest has (at '
+        "/environments/one/ids/storefrnt); did you mean storefront? [id-without-manifest]"
+    )
+    assert gone.startswith("reconciler.yaml:9:13: warning: ")
+    assert gone.endswith("; remove it, or give it the name that its manifest has now [id-without-manifest]")
+
+
+def test_a_part_of_the_manifests_says_nothing_about_ids_of_others(run: Runner) -> None:
+    Path("reconciler.yaml").write_text(IDS, encoding="utf-8")
+    assert run("validate", "m/a.yaml").out == "Valid: 1 document in 1 file.\n"
+    write("m/b.yaml", [])
+    assert "id-without-manifest" in run("validate").out
+    Path("m/b.yaml").write_text("a: [", encoding="utf-8")
+    assert "id-without-manifest" not in run("validate").out
