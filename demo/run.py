@@ -39,8 +39,11 @@ def play(folder: Path) -> None:
     run(folder, "validate")
     say("What would change in the marketplace? It has two of the three clients, made by hand. Nothing is written yet.")
     run(folder, "plan")
-    say("Carry it out. In a terminal, apply asks first; in CI, --auto-approve answers.")
-    run(folder, "apply", "--auto-approve")
+    say(
+        "Carry it out. In a terminal, apply asks first; in CI, --auto-approve answers, and --quiet does not show the "
+        "plan once more."
+    )
+    run(folder, "apply", "--auto-approve", "--quiet")
     say("Is everything in step now?")
     run(folder, "plan", "--detailed-exitcode")
     say("At night, somebody opens the portal: lets every seller into the storefront, and takes its checkout away.")
