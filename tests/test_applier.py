@@ -293,6 +293,29 @@ class _Racing(WriteClient):
         raise AnswerLost("the connection broke", RequestFacts("POST", path))
 
 
+class _Late(WriteClient):
+    """A client whose first POST is lost, and carried out only while the second is."""
+
+    def __init__(self, inner: WriteClient) -> None:
+        self.__dict__ = inner.__dict__ | {"posts": 0}
+
+    def post(self, path: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        self.__dict__["posts"] += 1
+        if self.__dict__["posts"] == 1:
+            raise AnswerLost("no whole answer in time", RequestFacts("POST", path))
+        super().post(path, body, **options)
+        return super().post(path, body, **options)
+
+
+def test_a_lost_post_that_is_carried_out_late_is_noticed(tmp_path: Path) -> None:
+    with shop(tmp_path, put_creates=False) as empty:
+        plan = empty.plan(desired(manifest("new", AccessTokenDuration=60)))
+        with empty.writer() as writer:
+            outcome = only(pipeline.apply(plan, _Late(writer), empty.resolve, Controls()))
+        assert (outcome.status, outcome.may_be_written) == (Status.CONFLICT, True)
+        assert all(one in outcome.message for one in namesakes(empty, "new"))
+
+
 class _Garbling(WriteClient):
     """A client whose answers to a PUT have a flag that is no flag."""
 

@@ -1,7 +1,6 @@
 """Look, write, and look again: until it is known how a change ended, whatever became of answers on the way."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, TypeAlias
 
 from reconciler.errors import AnswerLost, RemoteError, TurnedAway
@@ -21,13 +20,16 @@ class Conflict(Exception):
     """A write of ours, whose answer is lost, may be a part of what it is now."""
 
 
-def repeated(send: Callable[[], None]) -> None:
+def repeated(send: Callable[[int], None], tries: int = _TRIES, attempt: int = 1) -> None:
     """Send a write that may be repeated until there is an answer to it, or no more tries."""
-    for _ in range(_TRIES - 1):
-        with suppress(AnswerLost):
-            send()
-            return
-    send()
+    try:
+        send(attempt)
+    except TurnedAway:
+        repeated(send, tries, attempt + 1)
+    except AnswerLost:
+        if tries == 1:
+            raise
+        repeated(send, tries - 1, attempt + 1)
 
 
 def settle(
@@ -39,7 +41,8 @@ def settle(
         step: looks, and gives the outcome or else the write to be sent; told the error of the write before, if any.
         tries: how many writes may be sent.
         lost: the error of the write before.
-        attempt: counts how often a write is turned away; the remote's patience with that ends, not ours.
+        attempt: counts the writes that were sent; the remote waits the longer after each, and its patience with one
+            that is turned away ends, not ours.
 
     Raises:
         AnswerLost: nobody knows whether it was written, or every answer was lost and the object is as it was.
@@ -60,4 +63,4 @@ def settle(
     except TurnedAway:
         return settle(step, tries, lost, attempt + 1)
     except AnswerLost as error:
-        return settle(step, tries - 1, error)
+        return settle(step, tries - 1, error, attempt + 1)

@@ -8,7 +8,7 @@ again only when the object is there as before. A write that was turned away (429
 after such a look, too: somebody may have changed the object while we waited.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -133,7 +133,7 @@ class Task:
         def step(lost: AnswerLost | None) -> Next:
             found = self._newcomers()
             if not found:
-                return self._send_post
+                return self._send_post_again if lost else self._send_post
             if len(found) > 1 or not (lost or self._is_done(found[0])):
                 ids = ", ".join(sorted(one.id for one in found))
                 raise Conflict(f"of its name there have appeared since it was planned: {ids}")
@@ -213,7 +213,7 @@ class Task:
             return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
         return replace(outcome, message="")
 
-    def _assign_one(self, step: AssignmentChange, object_id: str) -> None:
+    def _assign_one(self, step: AssignmentChange, object_id: str, attempt: int) -> None:
         if self.kind.assignments is None:
             raise ValueError(f"{self.kind.name} has no assignments")
         party = self.kind.assignments.party(step.party)
@@ -221,7 +221,8 @@ class Task:
             path = self.kind.assignments.path
             body = {self.kind.assignments.object_field: object_id, party.field: step.id}
             try:
-                self._announced(self._assigning("POST", path, step), lambda: self.writer.remote.post(path, body))
+                intent = self._assigning("POST", path, step)
+                self._announced(intent, lambda: self.writer.remote.post(path, body, attempt=attempt))
             except Rejected as error:
                 if error.request.status != HTTPStatus.CONFLICT:
                     raise
@@ -229,7 +230,7 @@ class Task:
             path = f"{party.path}/{quote(step.id, safe='')}/{party.unassign}"
             intent = self._assigning("DELETE", f"{path}/{object_id}", step)
             with suppress(NotFound):
-                self._announced(intent, lambda: self.writer.remote.delete(path, object_id))
+                self._announced(intent, lambda: self.writer.remote.delete(path, object_id, attempt=attempt))
 
     def _assigning(self, method: str, path: str, step: AssignmentChange) -> Write:
         return Write(self.change, Step.ASSIGNMENT, method, path, step)
@@ -303,6 +304,24 @@ class Task:
         intent = Write(self.change, Step.BODY, "POST", path)
         answer = self._announced(intent, lambda: self.writer.remote.post(path, body, attempt=attempt))
         return replace(self._verified(answer, "POST"), message="the service has chosen its id")
+
+    def _send_post_again(self, attempt: int) -> Outcome:
+        """Send it after a try that was lost, and see whether that one was carried out late, after we had looked.
+
+        Raises:
+            Conflict: there are two of them now.
+        """
+        outcome = self._send_post(attempt)
+        with suppress(RemoteError):  # nobody can tell; the next plan sees two of one name
+            self._demand_one(self._newcomers())
+        return outcome
+
+    def _demand_one(self, found: Sequence[LiveResource]) -> None:
+        if len(found) > 1:
+            ids = ", ".join(sorted(one.id for one in found))
+            conflict = Conflict(f"it was made twice, delete one of them: {ids}")
+            conflict.after_a_write = True
+            raise conflict
 
     def _send_delete(self, attempt: int) -> Outcome:
         path, remote = self.kind.path, self.writer.remote

@@ -9,7 +9,7 @@ from reconciler.remote.answers import object_in, unusable
 from reconciler.remote.auth import ClientCredentials, Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept, turned_away
 from reconciler.remote.messages import Answer, Call, Misshapen, Result
-from reconciler.remote.retry import THROTTLED, Retries, may_retry
+from reconciler.remote.retry import THROTTLED, Retries, may_pass, may_retry
 from reconciler.remote.throttle import AdaptiveLimit
 from reconciler.remote.wire import Meter, Wire
 
@@ -123,11 +123,13 @@ class Exchange:
             self._traffic.retries.count_request()
         while True:
             result = self._send_in_slot(call, token)
-            pause = self._traffic.retries.pause(tried, result) if may_retry(call, result) else None
+            repeatable = may_retry(call, result)
+            # A caller that looks before the next attempt is spared the wait, even where that attempt is his to decide.
+            pause = self._traffic.retries.pause(tried, result) if repeatable or (attempt and may_pass(result)) else None
             if pause is None:
                 return result, tried
             self._sleep(pause)
-            if self._traffic.retries.is_over:
+            if self._traffic.retries.is_over or not repeatable:
                 return result, tried
             self._traffic.meter.count(retries=1)
             if attempt:

@@ -75,7 +75,8 @@ class WriteRemote(ReadRemote, Protocol):
     """A view that may also write. Whoever calls it settles a lost answer by reading.
 
     A write that was turned away (429, no connection, a token that had to be renewed) is sent again after a wait, unless
-    the caller counts its attempts: then each call sends it once, and the caller reads the object again in between.
+    the caller counts its attempts: then each call sends it once, waits where time may help, also after a lost answer,
+    and the caller reads the object again in between.
 
     Raises:
         TurnedAway: of a write whose attempts are counted: it was not carried out, and it is time to try again.

@@ -26,11 +26,22 @@ def may_retry(call: Call, result: Result) -> bool:
     which RFC 6585 (section 4) describes as an answer given instead of handling the request. OrderCloud says nothing
     about 408 and 503, so these leave it open whether the write happened.
     """
+    if not call.is_write:
+        return may_pass(result)
     match result:
         case NoAnswer(fate=fate):
-            return fate is Fate.NEVER_SENT or (fate is Fate.LOST and not call.is_write)
+            return fate is Fate.NEVER_SENT
         case Answer(status=status):
-            return status == THROTTLED or (status in PASSING and not call.is_write)
+            return status == THROTTLED
+
+
+def may_pass(result: Result) -> bool:
+    """Whether it is a trouble that time may end, whatever became of the request."""
+    match result:
+        case NoAnswer(fate=fate):
+            return fate in {Fate.NEVER_SENT, Fate.LOST}
+        case Answer(status=status):
+            return status in PASSING
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None) -> float | None:

@@ -54,6 +54,14 @@ def test_a_write_without_a_clear_answer_is_sent_once_and_called_lost(method: str
     assert "plan again" in caught.value.hint
 
 
+@pytest.mark.parametrize("fault", [refusal(503, **{"Retry-After": "7"}), html(502), OSError("gone")])
+def test_whoever_looks_after_a_lost_write_does_so_after_a_wait(fault: Scripted) -> None:
+    service = serving(fault)
+    with service.writer() as client, pytest.raises(AnswerLost):
+        client.put("/apiclients", "a", {}, attempt=2)
+    assert service.waits == [7.5 if isinstance(fault, httpx.Response) and fault.status_code == 503 else 0.5]
+
+
 @pytest.mark.parametrize(
     "fault", [refusal(429), httpx.ConnectError(""), httpx.ConnectTimeout(""), httpx.PoolTimeout("")]
 )
