@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check cover contract bench fix clean
+.PHONY: help demo test check cover contract bench docs fix clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -40,6 +40,9 @@ contract: $(READY)  ## hold the emulator to an OpenAPI document of OrderCloud: m
 bench: $(READY)  ## measure, as ratios to what bounds each command and to other tools; writes benchmarks/results.md
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python benchmarks/bench.py
+
+docs: $(READY)  ## write the pages and the picture in docs/ that are made of the program
+	@$(BIN)/python tools/generate.py
 
 fix: $(READY)  ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix .

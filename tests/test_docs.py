@@ -1,5 +1,7 @@
 """What the documentation shows is what the program does."""
 
+import ast
+import inspect
 import re
 import shlex
 import subprocess
@@ -14,9 +16,10 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
 from reconciler.config import load_config
 from reconciler.loader import LoadContext, load
+from tools import generate
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INVOCATION = re.compile(r"(?:^|run: |\$ |&& )reconciler ([^\n|>]*)", re.MULTILINE)
 
@@ -67,11 +70,6 @@ def test_the_demo_ends_in_step(demo: str) -> None:
     assert demo.rstrip().splitlines()[-3].startswith("No drift. 3 resources are in step")
 
 
-def test_the_output_that_the_readme_shows_is_what_the_program_prints(demo: str) -> None:
-    (shown,) = (block for language, block in fences(ROOT / "README.md") if not language)
-    assert [line for line in shown.splitlines()[1:] if line not in demo.splitlines()] == []
-
-
 def test_every_command_has_its_line_in_the_readme() -> None:
     listed = re.findall(r"^\| `reconciler (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(listed) == set(COMMANDS)
@@ -81,3 +79,37 @@ def test_every_command_has_its_line_in_the_readme() -> None:
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def _texts_of_the_program() -> str:
+    """All texts that the code and the schemas hold, the fixed parts of those that are put together included."""
+    found = []
+    for path in sorted((ROOT / "reconciler").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found += [
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+    return "\n".join([*found, inspect.getsource(click.exceptions)])
+
+
+def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^## (\d+)\n`(.+)`$", page, re.MULTILINE)
+    texts = _texts_of_the_program()
+    parts = [part.strip(" ,;:") for _, message in messages for part in message.split("…")]
+    assert [number for number, _ in messages] == [str(number + 1) for number in range(20)]
+    assert [part for part in parts if part not in texts] == []
+
+
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_what_is_made_of_the_program_is_up_to_date(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECONCILER_ENV", raising=False)
+    made = generate.PAGES[name]()
+    assert (ROOT / name).read_text(encoding="utf-8") == made, "run: make docs"
+
+
+def test_the_picture_of_a_plan_is_small_and_asks_nobody_for_anything() -> None:
+    picture = (ROOT / "docs" / "plan.svg").read_text(encoding="utf-8")
+    assert len(picture) < 100_000
+    assert picture.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert set(re.findall(r"https?://[^\"<\s]+", picture)) <= {"http://www.w3.org/2000/svg", "http://localhost"}

@@ -14,7 +14,7 @@ from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.cli.secrets import value_of
 from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.confines import Confines
-from reconciler.errors import ReconcilerError, SecretMissing
+from reconciler.errors import ReconcilerError, SecretMissing, Unreachable
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.http import Connection, ReadClient, open_reader, open_writer
@@ -30,6 +30,7 @@ def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
     """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
     connection = _connection(environment, root)
     with (
+        _named(environment),
         _transport(environment) as transport,
         open_reader(connection, transport=transport) as remote,
         _counted(environment, remote, sign_of_life=True),
@@ -42,6 +43,7 @@ def writer(environment: Environment, root: Path) -> Iterator[SecretRemote]:
     """Open a connection that also writes; for the rest see `reader`."""
     connection = _connection(environment, root)
     with (
+        _named(environment),
         _transport(environment) as transport,
         open_writer(connection, transport=transport) as remote,
         _counted(environment, remote, sign_of_life=False),
@@ -61,6 +63,17 @@ def _counted(environment: Environment, remote: ReadClient, *, sign_of_life: bool
         common.stats[environment.name] = added(common.stats.get(environment.name, Stats()), remote.stats)
         if wanted:
             tell_totals(remote.stats)
+
+
+@contextmanager
+def _named(environment: Environment) -> Iterator[None]:
+    """Have an error about a service that nobody reached say which service was meant."""
+    try:
+        yield
+    except Unreachable as error:
+        where = f"the base URL of environment {environment.name} is {environment.base_url}"
+        error.hint = "; ".join(filter(None, [where, error.hint]))
+        raise
 
 
 def _connection(environment: Environment, root: Path) -> Connection:

@@ -34,7 +34,9 @@ def configuration(common: Common) -> Config:
 def no_configuration() -> ReconcilerError:
     """The error for a command that cannot do without."""
     message = "there is no reconciler.yaml here or in any folder above"
-    return ReconcilerError(message, hint="go to the folder that has one, or name one with --config FILE")
+    return ReconcilerError(
+        message, hint="go to the folder that has one, name one with --config FILE, or start one: reconciler init"
+    )
 
 
 def environment_name(common: Common) -> str | None:

@@ -46,7 +46,7 @@ def recognise(data: Json) -> Stranger | None:
 
 def _without_kind(data: Mapping[str, Json]) -> Stranger:
     if isinstance(data.get("Objects"), Mapping):
-        hint = "serve it with: reconciler emulator --seed FILE"
+        hint = "make manifests of it with: reconciler import FILE; or serve it: reconciler emulator --seed FILE"
         return Stranger("this is a seeding file of OrderCloud's own tools, not a manifest", hint)
     found = _requests([("", data)]) or _requests(_numbered("/Items", data.get("Items")))
     return found or Stranger("this is no manifest: it lacks apiVersion and kind")

@@ -1,0 +1,269 @@
+"""The program -> the pages and the picture in docs/ that are made of it. `make docs` writes them; a test compares them.
+
+docs/cli.md                 every command, from the command line's own definitions
+docs/manifest-reference.md  every key of a manifest, from the JSON Schema
+docs/plan.svg               a plan of this repository's own manifests, as a terminal shows it
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from reconciler.cli.main import COMMANDS, cli
+from reconciler.cli.options import Common
+from reconciler.cli.session import Session
+from reconciler.manual import Entry, everything, manual
+from reconciler.planfile import plan_digest
+from reconciler.render import FORMATS
+from reconciler.render.style import Style
+
+ROOT: Final = Path(__file__).parents[1]
+_MADE: Final = "<!-- Made by `make docs`; changes here are lost. -->\n\n"
+_SHARED: Final = ("--config", "--env", "--quiet", "--verbose", "--help")
+_ABOUT_COMMANDS: Final = """\
+What `reconciler COMMAND --help` says, on one page. Every option is long and exact; an option or a command that does not
+exist ends the run with exit code 64, and nothing is contacted. The codes of all commands are in
+[Exit codes](exit-codes.md).
+
+"""
+_ABOUT_MANIFESTS: Final = """\
+Every key of a manifest, as the JSON Schema has it (`reconciler schema ApiClient`). How the parts work together is in
+[Manifests](manifest.md); `reconciler explain ApiClient.spec.Active` says the same on a terminal.
+"""
+
+# -- commands --
+
+_VARIABLES: Final = (
+    ("RECONCILER_ENV", "The environment, where `--env` names none."),
+    ("RECONCILER_PLAN_KEY", "Signs saved plans and keys the fingerprints in them; see [Plan files](plan-file.md)."),
+    ("RECONCILER_DEBUG", "As `--verbose`, for internal errors."),
+    ("NO_COLOR, CI, TERM=dumb", "No colour."),
+)
+
+
+def commands_page() -> str:
+    """Every command with its synopsis, options, examples and exit codes."""
+    parts = [
+        _MADE,
+        "# Commands\n\n",
+        _ABOUT_COMMANDS,
+        *(f"- [{name}](#reconciler-{name.replace(' ', '-')}): {_first_lower(text)}\n" for name, text in _overview()),
+        "\n## For every command\n\n",
+        *_options(cli, hidden=()),
+        "\n| Variable | |\n|---|---|\n",
+        *(f"| `{name}` | {text} |\n" for name, text in _VARIABLES),
+    ]
+    parts += [part for name, command in _commands() for part in _command(name, command)]
+    return "".join(parts)
+
+
+def _first_lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _overview() -> Iterator[tuple[str, str]]:
+    for name, command in _commands():
+        yield name, COMMANDS.get(name) or command.get_short_help_str(limit=200)
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    """All commands, those below others included, by their full names."""
+    with click.Context(cli, info_name="reconciler") as context:
+        for name in COMMANDS:
+            command = cli.get_command(context, name)
+            if command:
+                yield from _with_those_below(name, command)
+
+
+def _with_those_below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        with click.Context(command, info_name=name) as context:
+            for below in command.list_commands(context):
+                found = command.get_command(context, below)
+                if found:
+                    yield from _with_those_below(f"{name} {below}", found)
+
+
+def _command(name: str, command: click.Command) -> Iterator[str]:
+    with click.Context(command, info_name=f"reconciler {name}") as context:
+        usage = " ".join(command.collect_usage_pieces(context))
+    yield f"\n## reconciler {name}\n\n"
+    yield f"    reconciler {name} {usage}\n\n"
+    yield f"{_prose(command.help or '')}\n"
+    options = list(_options(command, hidden=_SHARED))
+    if options:
+        yield "\n"
+        yield from options
+    epilog = _epilog(command.epilog or "")
+    if epilog:
+        yield f"\n{epilog}\n"
+
+
+def _prose(text: str) -> str:
+    """Paragraphs of help as Markdown, in lines of a readable length."""
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    return "\n\n".join(
+        textwrap.fill(_quoted(part), 120, break_on_hyphens=False, break_long_words=False) for part in paragraphs if part
+    )
+
+
+def _quoted(text: str) -> str:
+    """Options and file names in code quotes; what Markdown would take for a tag, escaped."""
+    text = re.sub(r"(?<![\w`-])(--[a-z][a-z-]*)", r"`\1`", text)
+    return text.replace("<", "&lt;").replace("*", r"\*").replace("[", r"\[")
+
+
+def _options(command: click.Command, hidden: tuple[str, ...]) -> Iterator[str]:
+    context = click.Context(command)
+    rows = [
+        (one, record)
+        for one in command.get_params(context)
+        if isinstance(one, click.Option) and (record := one.get_help_record(context)) and one.opts[0] not in hidden
+    ]
+    if rows:
+        yield "| Option | |\n|---|---|\n"
+    for _, (usage, text) in rows:
+        yield f"| `{_in_cell(usage)}` | {_in_cell(_quoted(text))} |\n"
+
+
+def _in_cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def _epilog(text: str) -> str:
+    """Examples as blocks, the rest as prose. A block starts with a line of its own that holds a backspace."""
+    parts = []
+    for paragraph in textwrap.dedent(text).strip("\n").split("\n\n"):
+        lines = paragraph.splitlines()
+        if lines and lines[0] == "\b":
+            title, *block = lines[1:]
+            indented = "".join(f"    {line.strip()}\n" for line in block)
+            parts.append(f"{title}\n\n{indented}".rstrip("\n") if block else _prose(title))
+        elif lines:
+            parts.append(_prose(paragraph))
+    return "\n\n".join(parts)
+
+
+# -- manifests --
+
+
+def manifest_page() -> str:
+    """Every key of a manifest of an API client."""
+    whole = manual("ApiClient")
+    parts = [
+        _MADE,
+        "# Manifest reference\n\n",
+        _ABOUT_MANIFESTS,
+    ]
+    for block in whole.children:
+        parts.append(f"\n## {block.name}\n\n{_filled(block.meaning)}\n")
+        for entry in everything(block):
+            if entry is not block:
+                parts += _key(entry, block)
+    return "".join(parts)
+
+
+def _filled(text: str) -> str:
+    escaped = text.replace("<", "&lt;").replace("*", r"\*")
+    return textwrap.fill(escaped, 120, break_on_hyphens=False, break_long_words=False)
+
+
+def _key(entry: Entry, block: Entry) -> Iterator[str]:
+    yield f"\n### {entry.path.removeprefix('ApiClient.')}\n\n{_filled(entry.meaning)}\n\n"
+    kind = entry.type or "read-only"
+    kind = f"{kind}, or `${{values.KEY}}`" if entry.takes_values else kind
+    required = "yes" if entry.is_required else "" if block.name == "spec" else "no"
+    choices = ", ".join(f"`{value}`" for value in entry.values)
+    for name, value in (
+        ("Type", kind),
+        ("Range", entry.limits),
+        ("Required", required),
+        ("Default", f"`{entry.default}`" if entry.default else ""),
+        ("One of", choices),
+        ("Example", ", ".join(f"`{example}`" for example in entry.examples)),
+        ("Source", f"OrderCloud: {entry.source}" if entry.source else ""),
+    ):
+        if value:
+            yield f"- {name}: {value}\n"
+
+
+# -- the picture --
+
+_COLOURS: Final = {"32": "#3fb950", "33": "#d29922", "31": "#f85149", "1;31": "#ff7b72", "1": "#ffffff", "2": "#8b949e"}
+_SIZE, _LINE, _LETTER, _MARGIN = 14, 20, 8.43, 20
+
+
+def picture() -> str:
+    """Plan this repository's manifests for the emulator's marketplace, and draw the text that a terminal shows."""
+    return _svg(f"$ reconciler plan\n{_plan_text()}".rstrip("\n").splitlines())
+
+
+def _plan_text() -> str:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for name in ("reconciler.yaml", "marketplace.yaml"):
+            shutil.copy(ROOT / name, name)
+        shutil.copytree(ROOT / "manifests", "manifests")
+        plan = Session.open(Common(quiet=True), (), allow_unknown_roles=False).plan()
+        write = FORMATS["text"].plan
+        if write is None:
+            raise AssertionError("plans have a text")
+        return write(plan, plan_digest(plan), Style(colour=True))
+
+
+def _svg(lines: list[str]) -> str:
+    width = max(len(re.sub("\x1b\\[[0-9;]*m", "", line)) for line in lines) * _LETTER + 2 * _MARGIN
+    height = len(lines) * _LINE + 2 * _MARGIN
+    rows = "".join(
+        f'<text x="{_MARGIN}" y="{_MARGIN + number * _LINE + _SIZE}">{_spans(line)}</text>\n'
+        for number, line in enumerate(lines)
+        if line
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
+        f'viewBox="0 0 {width:.0f} {height}" role="img" aria-label="A plan, as reconciler plan shows it">\n'
+        f'<rect width="100%" height="100%" rx="8" fill="#0d1117"/>\n'
+        f'<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="{_SIZE}" '
+        f'fill="#c9d1d9">\n{rows}</g>\n</svg>\n'
+    )
+
+
+def _spans(line: str) -> str:
+    """Text with the colours that a terminal would give it."""
+    shown, colour = [], ""
+    for number, part in enumerate(re.split("\x1b\\[([0-9;]*)m", line)):
+        if number % 2:
+            colour = _COLOURS.get(part, "")
+        elif part:
+            text = part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace(" ", "\u00a0")
+            shown.append(f'<tspan fill="{colour}">{text}</tspan>' if colour else text)
+    return "".join(shown)
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "docs/cli.md": commands_page,
+    "docs/manifest-reference.md": manifest_page,
+    "docs/plan.svg": picture,
+}
+"""Path below the root -> what makes it."""
+
+
+def main() -> None:
+    """Write them all."""
+    os.environ.pop("RECONCILER_ENV", None)
+    for name, make in PAGES.items():
+        (ROOT / name).write_text(make(), encoding="utf-8")
+        sys.stdout.write(f"{name}\n")
+
+
+if __name__ == "__main__":
+    main()
