@@ -2,8 +2,8 @@
 
 A block that cannot run says so, with the reason, in a comment before it: ``<!-- not run: it needs a network -->``. What
 must have happened before stands in ``<!-- before: reconciler plan --out plan.json -->``. A page whose blocks are for an
-empty folder and a marketplace of one's own has ``<!-- blocks: your marketplace -->``; those of all others run in a copy
-of ``docs/example``.
+empty folder and a marketplace of one's own has ``<!-- blocks: your marketplace -->``, one whose blocks are a test of
+their own ``<!-- blocks: tests/test_story.py -->``; those of all others run in a copy of ``docs/example``.
 """
 
 import os
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"(?:<!-- not run: ([^>]+?) -->\n)?```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BEFORE = re.compile(r"<!-- before: ([^>]+?) -->")
+ELSEWHERE = re.compile(r"<!-- blocks: (tests/\S+) -->")
 OWN = "<!-- blocks: your marketplace -->"
 PRELUDE = """
 reconciler() {
@@ -45,6 +46,10 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def runnable(page: Path) -> str:
+    elsewhere = ELSEWHERE.search(page.read_text(encoding="utf-8"))
+    if elsewhere:
+        assert page.name in (ROOT / elsewhere[1]).read_text(encoding="utf-8")
+        return ""
     return "".join(block for reason, block in blocks(page) if not reason)
 
 
