@@ -71,6 +71,7 @@ class ApplyRecorder:
         self._lock = threading.Lock()
         self._journal: Journal | None = None
         self._numbers = 0
+        self._early: list[Outcome] = []
         self.fault: ReconcilerError | None = None
         """Why the journal is not whole."""
 
@@ -103,10 +104,15 @@ class ApplyRecorder:
         self._try("answer", {"number": number, "ending": ending.value, "message": message}, wait=False)
 
     def ended(self, outcome: Outcome) -> None:
-        """Keep how a change ended, once anything was about to be written. Nothing waits for the disk here either.
+        """Keep how a change ended. Nothing waits for the disk here either.
 
-        Were the machine to lose its power now, the announcement of the write is there, and the next run looks.
+        Were the machine to lose its power now, the announcement of the write is there, and the next run looks. What
+        ends before anything was to be written is kept if the journal ever begins.
         """
+        with self._lock:
+            if self._journal is None:
+                self._early.append(outcome)
+                return
         self._try("outcome", _outcome(outcome), wait=False)
 
     def note(self, event: str, facts: Mapping[str, Json]) -> None:
@@ -128,6 +134,8 @@ class ApplyRecorder:
                 journal = self._start()
                 changes = [_change(change) for change in self._plan.changes if change.action.writes]
                 journal.append("plan", {"changes": changes, "unchanged": self._plan.summary.no_op})
+                for outcome in self._early:
+                    journal.append("outcome", _outcome(outcome), wait=False)
                 self._journal = journal
             return self._journal
 

@@ -39,7 +39,7 @@ def result(result: ApplyResult, _style: Style) -> str:
 
 
 def _outcome(outcome: Outcome) -> Json:
-    """One change's end; `uncertain` is a failed one that may have been written all the same."""
+    """One change's end; `uncertain` may have been written though it failed, `restored` was written and put back."""
     change = outcome.change
     return {
         "address": str(change.address),
@@ -49,6 +49,7 @@ def _outcome(outcome: Outcome) -> Json:
         "action": change.action.value,
         "status": outcome.status.value,
         "uncertain": outcome.uncertain,
+        "restored": outcome.restored,
         "message": outcome.message,
         "fields": [_field(field) for field in outcome.fields],
     }

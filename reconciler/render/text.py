@@ -214,6 +214,8 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
     )
     if result.interrupted:
         yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")
+    if result.run and not result.is_complete:
+        yield f"The journal has it all: reconciler history show {escape(result.run)}"
 
 
 def _left(count: int) -> str:

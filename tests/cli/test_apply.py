@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import planfile
+from reconciler import journal, planfile
 from tests.cli.conftest import FRONT, Project, Run, Runner
 
 
@@ -304,3 +304,35 @@ def listen(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
             return super().write(text)
 
     monkeypatch.setattr(sys, "stderr", Interrupting())
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_second_signal_ends_the_process_at_once_and_leaves_a_whole_journal(project: Project, run: Runner) -> None:
+    two_changes(project)
+    document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))
+    project.configure(test=document["environments"]["test"] | {"concurrency": 1})
+    child = os.fork()
+    if child == 0:
+        sys.stderr = Impatient()
+        run("apply", "--auto-approve")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    assert project.writes() == ["PUT"]
+    assert journal.check_all(Path(".reconciler/runs")) == ()
+    again = run("apply", "--auto-approve")
+    assert (again.code, project.writes()) == (0, ["PUT"])
+    assert "certain: 1 came to an end: ApiClient/new" in again.err
+    assert "certain: 1 not started: ApiClient/front" in again.err
+
+
+class Impatient(io.StringIO):
+    """Somebody who stops the run as soon as the first outcome is printed, and again when that has been noticed."""
+
+    def write(self, text: str) -> int:
+        if text.startswith("applied"):
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait(timeout=30)  # for the end
+            os._exit(0)
+        elif text.startswith("stopping"):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().write(text)

@@ -43,6 +43,7 @@ CASES: Final[dict[Arguments, Sequence[Arguments]]] = {
     ("completion",): [("bash",)],
     ("history", "show"): [("last",)],
     ("history", "verify"): [()],
+    ("rollback",): [("last", "--auto-approve")],
     ("secrets", "status"): [(), ("--metrics", "secrets.prom")],
     ("secrets", "rotate"): [(FRONT_CLIENT, "--dry-run"), (FRONT_CLIENT,)],
     ("environments",): [()],

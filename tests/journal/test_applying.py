@@ -77,6 +77,14 @@ def test_what_writes_nothing_leaves_no_journal(two: Shop, tmp_path: Path) -> Non
     assert (record.run_id, journal.runs(tmp_path / "runs")) == ("", [])
 
 
+def test_what_ended_before_the_first_write_is_kept_as_well(two: Shop, tmp_path: Path) -> None:
+    plan = two.plan(desired(manifest("a", Active=False), manifest("b", Active=False)))
+    two.edit("a", RefreshTokenDuration=99)
+    record = recorder(tmp_path, plan)
+    record.end(two.apply(plan, Controls(concurrency=1, keep_going=True, recorder=record)))
+    assert [change.status for change in newest(tmp_path).changes] == [Status.CONFLICT, Status.APPLIED]
+
+
 def test_no_value_of_a_secret_is_in_a_journal(tmp_path: Path) -> None:
     source = SecretReference(SecretSource.ENVIRONMENT, "NEW")
     with shop(tmp_path, body(A, "a", ClientSecret="planted-old"), profile="legacy") as legacy:

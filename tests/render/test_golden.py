@@ -163,6 +163,7 @@ RESULTS: Final = {
             Outcome(HOSTILE, Status.SKIPPED, "::error::\x1b]8;;http://evil\x07"),
         ),
         1,
+        run="20261124T170306.104233Z-9f3c",
     ),
     "uncertain": ApplyResult((Outcome(UPDATE, Status.FAILED, "no answer", uncertain=True),), 0),
     "interrupted": ApplyResult(

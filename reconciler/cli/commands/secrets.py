@@ -137,7 +137,7 @@ def _carried_out(session: "Session", address: str, name: str | None) -> Turned:
     from reconciler.rotation import Tools, carry_out  # noqa: PLC0415
     from reconciler.secretkeeping import turn  # noqa: PLC0415
 
-    with session.writer() as remote, stoppable() as should_stop:
+    with session.exclusively(), session.writer() as remote, stoppable() as should_stop:
         subject, steps = turn(session.loaded.desired, remote, session.target(), address, name)
         if not any(step.writes for step in steps):
             return Turned(_about(subject), steps, steps)
