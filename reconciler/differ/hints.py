@@ -6,15 +6,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.kinds import Kind
 from reconciler.model.json import same
 from reconciler.model.plan import Action, Change
+from reconciler.model.resource import Address, DesiredState
 
 _ALIKE = 0.6
 
 
-def hints(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+def hints(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
     """All warnings, each sort in the order of the changes."""
+    known = {resource.address: resource.id for resource in desired.resources if resource.id}
+    others = [_other_id(one, known[one.address], kinds) for one in changes if _is_another(one, known)]
     renames = [_renaming(*pair, kinds[pair[0].address.kind]) for pair in likely_renames(changes, kinds)]
     pointless = (warning for one in changes for warning in _pointless_assignments(one, kinds[one.address.kind]))
-    return (*renames, *pointless)
+    return (*others, *renames, *pointless)
+
+
+def _is_another(change: Change, known: Mapping[Address, str]) -> bool:
+    """Whether a manifest is another live object than the one whose id is known, because that one is not live."""
+    expected = known.get(change.address)
+    return bool(expected and change.before and change.id and change.id.casefold() != expected.casefold())
+
+
+def _other_id(change: Change, known: str, kinds: Mapping[str, Kind]) -> str:
+    name_field = kinds[change.address.kind].name_field
+    return (
+        f"{change.address}: the id that is known, {known}, is not live here; it was found by its {name_field} as "
+        f"{change.id}: if that is right, write {change.address.name}: {change.id} under ids: of the environment"
+    )
 
 
 def likely_renames(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> Iterator[tuple[Change, Change]]:

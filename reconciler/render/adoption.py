@@ -41,6 +41,8 @@ class Adopted:
     """The configuration, as messages call it."""
     written: bool
     """Whether the ids to be bound stand in the file now."""
+    asked: bool = False
+    """Whether they were to be written."""
 
 
 def text(adopted: Adopted, style: Style) -> str:
@@ -81,6 +83,8 @@ def _end(adopted: Adopted) -> Iterator[str]:
         yield f"Written: {ids}, under environments.{escape(adoption.environment)}.ids of {file}."
     elif adoption.faults:
         yield "Nothing was written: the manifests above that are ambiguous or taken need a decision first."
+    elif adopted.asked:
+        yield f"Nothing was written: {file} was left as it is."
     else:
         yield f"Nothing was written. To write {ids} into {file}, add --write."
 

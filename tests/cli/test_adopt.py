@@ -79,7 +79,7 @@ def test_a_configuration_that_cannot_be_written_to_is_left_and_the_ids_are_named
     CONFIG.write_text(text, encoding="utf-8")
     done = run("adopt", "--env", "test", "--write")
     assert done.code == 1
-    assert "Nothing was written." in done.out
+    assert done.out.endswith("\nNothing was written: reconciler.yaml was left as it is.\n")
     assert f"add by hand under environments.test.ids: front: {FRONT}" in done.err
     assert CONFIG.read_text(encoding="utf-8") == text
 

@@ -9,7 +9,8 @@ from tests.builders import body, desired, live, manifest
 
 def warnings(new: dict[str, Any], old: dict[str, Any]) -> tuple[str, ...]:
     have = live({"ID": "OLD-ID", **body("OLD-ID", "x"), **old})
-    return hints(diff(desired(manifest("shop", **{"AccessTokenDuration": 60, **new})), have, KINDS, {}), KINDS)
+    want = desired(manifest("shop", **{"AccessTokenDuration": 60, **new}))
+    return hints(diff(want, have, KINDS, {}), want, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,14 @@ def test_a_likely_rename_is_warned_of_with_the_way_to_bind_it(new: dict[str, Any
 )
 def test_what_has_little_in_common_is_no_rename(new: dict[str, Any], old: dict[str, Any]) -> None:
     assert warnings(new, old) == ()
+
+
+@pytest.mark.parametrize(("known", "count"), [("GONE", 1), ("old-id", 0), (None, 0)])
+def test_a_known_id_that_is_not_live_is_told_where_the_name_finds_another(known: str | None, count: int) -> None:
+    want = desired(manifest("shop", id=known))
+    found = hints(diff(want, live(body("OLD-ID", "shop")), KINDS, {}), want, KINDS)
+    told = (
+        "ApiClient/shop: the id that is known, GONE, is not live here; it was found by its AppName as OLD-ID: if that "
+        "is right, write shop: OLD-ID under ids: of the environment"
+    )
+    assert found == count * (told,)

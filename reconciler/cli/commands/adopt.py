@@ -51,7 +51,7 @@ def command(
     adoption = _adoption(session)
     failure = _written(session.file, adoption) if write else None
     written = write and bool(adoption.ids) and not adoption.faults and failure is None
-    emit(ADOPTIONS[format_name](Adopted(adoption, shown(session.file), written), style_of_stdout()))
+    emit(ADOPTIONS[format_name](Adopted(adoption, shown(session.file), written, write), style_of_stdout()))
     if adoption.faults:
         raise InputError(adoption.faults)
     if failure:
