@@ -19,7 +19,7 @@ from reconciler.cli.options import Common, file_name, format_option
 from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render import FORMATS
-from reconciler.render.style import PLAIN, Style
+from reconciler.render.style import PLAIN, Moment, Style
 
 F = TypeVar("F", bound=Callable[..., Any])
 TextOf: TypeAlias = Callable[[str, Style], str]
@@ -60,13 +60,25 @@ class Outputs:
             if paths.count(path) > 1:
                 raise UsageError(f"{path} is given twice, for two formats")
 
-    def write(self, text_of: TextOf, *, environment: str = "", plan_file: str = "") -> None:
-        """Write all documents, files first; `environment` and `plan_file` are what a `Style` tells of.
+    def write(
+        self,
+        text_of: TextOf,
+        *,
+        environment: str = "",
+        plan_file: str = "",
+        history: Callable[[], tuple[Moment, ...]] = tuple,
+    ) -> None:
+        """Write all documents, files first; the rest is what a `Style` tells of. `history` is asked for by pages only.
 
         Raises:
             ReconcilerError: a file or stdout cannot be written.
         """
-        plain = replace(PLAIN, environment=environment or _environment(), plan_file=plan_file)
+        plain = replace(
+            PLAIN,
+            environment=environment or _environment(),
+            plan_file=plan_file,
+            history=history() if "html" in self.names else (),
+        )
         shown = text_of(self.format_name, replace(plain, colour=style_of_stdout().colour))
         texts = {path: text_of(name, plain) for name, path in self.into.items()}
         self._is_written = True

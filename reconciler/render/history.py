@@ -10,7 +10,7 @@ from reconciler.model.json import Json
 from reconciler.model.outcome import Status
 from reconciler.model.run import Certainty, RecordedChange, RecordedRun
 from reconciler.render.escape import escape, joined
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Moment, Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -66,6 +66,23 @@ def _result(run: Listed) -> str:
     if not run.is_finished:
         return f"cut off, or still under way: {told}"
     return f"interrupted: {told}" if run.applied.interrupted else told
+
+
+def moment(run: Listed) -> Moment:
+    """The run as one point of a timeline."""
+    started = f"{run.started_at[:19]}Z" if run.started_at else ""
+    return Moment(started, f"{run.kind} {run.environment}".strip() or "run", _result(run), run.id, _tone(run))
+
+
+_BAD: Final = (Status.FAILED, Status.CONFLICT, Status.NOT_CONVERGED)
+
+
+def _tone(run: Listed) -> str:
+    if run.fault:
+        return "bad"
+    if not run.is_finished or (run.applied and run.applied.interrupted):
+        return "warn"
+    return "bad" if run.applied and any(map(run.applied.ended, _BAD)) else "good"
 
 
 def _totals(run: RecordedRun) -> Mapping[str, int]:

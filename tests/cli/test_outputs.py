@@ -1,6 +1,7 @@
 """Several documents in one run, and what is in their place where there is none."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,15 @@ def test_several_environments_are_one_document_in_every_format(project: Project,
     assert 'failures="2"' in read(project, "junit").splitlines()[1]
     assert "good: 1 resource drifted" in read(project, "github")
     assert Path("out.jsonl").read_text().count('"type": "version"') == 2
+
+
+def test_a_page_of_drift_has_the_runs_of_the_journal(project: Project, run: Runner) -> None:
+    assert "Runs of the journal" not in run("drift", "--format", "html").out
+    project.manifest("front", AccessTokenDuration=500)
+    assert run("apply", "--auto-approve").code == 0
+    text = run("drift", "--format", "html").out
+    assert "Runs of the journal" in text
+    assert re.search(r'<li class="good"><time datetime="[^"]+">[^<]+Z</time><b>apply test: 1 applied</b>', text)
+    journal = next((project.folder / ".reconciler" / "runs").glob("*.jsonl"))
+    journal.write_text("no journal")
+    assert '<li class="bad">' in run("drift", "--format", "html").out

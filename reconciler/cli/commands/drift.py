@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.drifting import Lens
     from reconciler.cli.session import Session
+    from reconciler.render.style import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,17 @@ def command(  # noqa: PLR0913  # one for each option
         drift = lens.see(open_session(common).plan())
     metering.drift(drift)
     notifier.tell([drift], common)
-    outputs.write(lambda name, style: drift_text(DRIFTS[name], drift, style))
+    outputs.write(
+        lambda name, style: drift_text(DRIFTS[name], drift, style),
+        history=lambda: _history(common, drift.plan.binding.environment),
+    )
     return codes.of_drift(drift)
+
+
+def _history(common: Common, *environments: str) -> "tuple[Moment, ...]":
+    from reconciler.cli.timeline import moments  # noqa: PLC0415  # only pages show it
+
+    return moments(common, environments)
 
 
 def _of_several(
@@ -131,5 +141,8 @@ def _of_several(
     drifts = seen(plan_each(common, open_session), lens.see)
     reporting.metering.planned(drifts)
     reporting.notifier.tell([one.drift for one in drifts if one.drift], common)
-    outputs.write(lambda name, style: several_drift(drifts, name, style))
+    outputs.write(
+        lambda name, style: several_drift(drifts, name, style),
+        history=lambda: _history(common, *(one.environment for one in drifts)),
+    )
     return several_drift_code(drifts)

@@ -1,0 +1,21 @@
+"""The journals of environments -> the runs of a timeline, the oldest first."""
+
+from collections.abc import Collection
+from typing import Final
+
+from reconciler.cli.environment import configuration
+from reconciler.cli.journaling import listed
+from reconciler.cli.options import Common
+from reconciler.journal.read import run_files, runs
+from reconciler.render.history import moment
+from reconciler.render.style import Moment
+
+_MOST: Final = 40
+"""Runs that a page shows: a year of weekly restores, or a busy month."""
+
+
+def moments(common: Common, environments: Collection[str]) -> tuple[Moment, ...]:
+    """The newest runs that wrote to one of these environments; a journal that cannot be read is shown as such."""
+    folder = configuration(common).journal
+    found = [listed(run, path) for run, path in zip(runs(folder), run_files(folder), strict=True)]
+    return tuple(moment(run) for run in found if run.fault or run.environment in environments)[-_MOST:]
