@@ -124,6 +124,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         warnings=(
             *selected.warnings,
             *secrets.warnings,
+            *provisioning.redacted(live),
             *named.warnings,
             *settled.warnings,
             *differ.hints(selected.whole, desired, KINDS),

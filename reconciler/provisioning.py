@@ -18,7 +18,7 @@ from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import Kind
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Change, Plan, SecretIntent
-from reconciler.model.resource import Address, DesiredState
+from reconciler.model.resource import Address, DesiredState, LiveState
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 
@@ -66,6 +66,17 @@ def look_up(desired: DesiredState, resolve: Resolve) -> Known:
                 except SecretMissing as missing:
                     unread.append(f"{resource.address}: {missing}")
     return Known(values, tuple(unread))
+
+
+def redacted(live: LiveState) -> tuple[str, ...]:
+    """Warn of objects whose secret is the text by which exports hide secrets: somebody has sent it back once."""
+    return tuple(
+        f"{one.kind} {one.id}: its {name} is the text by which exports hide secrets, which everybody knows; "
+        "set another one (with it, the object cannot be written: the text is never sent)"
+        for one in live.resources
+        for name, secret in one.secrets.items()
+        if secret and secret.is_redaction
+    )
 
 
 def live_secrets(

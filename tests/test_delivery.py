@@ -28,6 +28,8 @@ from reconciler.model.secret import Secret
 
 VALUE = "pl+anted/canary=="
 PARCEL = Parcel(Address("ApiClient", "shop"), "ID", "primary", Secret(VALUE))
+NOT_A_PROGRAM = str(Path(__file__).parent / "scenarios" / "delivery" / "no-program")
+"""Executable, and in no format that the system can start."""
 Deliver = Callable[[Delivery], str]
 
 
@@ -123,6 +125,8 @@ def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Del
         (ToFile("folder"), "is no file"),
         (ToFile("file/below"), "no secret can be delivered"),
         (ToFile("../outside"), "lies outside"),
+        (ToCommand(("./folder-of-programs/none", "x")), "there is no program"),
+        (ToCommand((NOT_A_PROGRAM,)), "cannot be started"),
         (ToFile("link"), "lies outside"),
         (ToEnvFile("binary", "A"), "is not UTF-8"),
         (ToCommand(("no-such-program-anywhere",)), "there is no program no-such-program-anywhere"),
@@ -171,3 +175,15 @@ def test_what_is_written_of_a_delivery_is_read_again(delivery: Delivery) -> None
 def test_what_is_no_delivery_is_refused() -> None:
     with pytest.raises(ValueError, match="no delivery: sink"):
         delivery_of({"sink": "x"})
+
+
+@pytest.mark.parametrize("delivery", [ToFile("gone/secret"), ToEnvFile("gone/.env", "A"), ToGithubOutput("x")])
+def test_what_can_no_longer_be_written_says_so_without_the_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delivery: Delivery
+) -> None:
+    courier = Courier(Confines(tmp_path), lambda _text: None)
+    (tmp_path / "gone").touch()  # since it was looked at, the folder has become a file
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "gone" / "output"))
+    with pytest.raises(ReconcilerError, match="no secret can be delivered to") as caught:
+        courier.deliver(PARCEL, delivery)
+    assert VALUE not in str(caught.value)

@@ -8,15 +8,23 @@ from typing import Any
 
 import pytest
 
+from reconciler import planfile, provisioning
 from reconciler.confines import Confines
 from reconciler.delivery import Courier
-from reconciler.errors import InputError, SecretMissing
-from reconciler.model.delivery import Delivery, ToFile
+from reconciler.errors import InputError, ReconcilerError, RequestFacts, SecretMissing
+from reconciler.kinds import KINDS
+from reconciler.model.delivery import (
+    ToCommand,
+    ToEnvFile,
+    ToFile,
+    ToGithubOutput,
+    ToKubernetesSecret,
+)
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Direction, Plan
-from reconciler.model.resource import DesiredResource
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.resource import DesiredResource, LiveState
+from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -245,6 +253,44 @@ def test_both_generations_live_side_by_side_where_the_service_has_both(tmp_path:
         assert logs_in(one, (tmp_path / "a.secret").read_text())
 
 
-def test_a_delivery_is_named_as_people_know_it() -> None:
-    delivery: Delivery = ToFile("a.secret")
-    assert str(delivery) == "file a.secret"
+def test_a_secret_that_is_the_text_of_an_export_is_told_and_never_sent(tmp_path: Path) -> None:
+    with legacy(tmp_path, None) as one:
+        one.secrets["A_SECRET"] = REDACTION
+        plan = one.plan(desired(with_secret(FROM_ENV)))
+        (outcome,) = apply(one, plan, tmp_path).outcomes
+        assert (outcome.status, one.bodies()["a"]["ClientSecret"]) == (Status.FAILED, None)
+
+
+def test_a_live_secret_that_is_the_text_of_an_export_is_a_warning(tmp_path: Path) -> None:
+    facts = RequestFacts("GET", "/v1/apiclients")
+    live = KINDS["ApiClient"].live(body(A, "a", ClientSecret=REDACTION), facts)
+    (warning,) = provisioning.redacted(LiveState((live,), "shop"))
+    assert f"ApiClient {A}: its ClientSecret is the text" in warning
+    assert provisioning.redacted(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
+
+
+def test_without_anybody_to_deliver_no_secret_is_made(one: Shop) -> None:
+    plan = one.plan(desired(wanting(DELIVERED)))
+    one.forget()
+    with pytest.raises(ReconcilerError, match="this run can deliver none"):
+        one.apply(plan)
+    assert one.writes() == []
+
+
+def test_a_plan_that_makes_secrets_is_read_from_its_file_as_it_was(one: Shop) -> None:
+    every = (
+        ToFile("a.secret"),
+        ToEnvFile(".env", "A"),
+        ToCommand(("cat", "-"), 5),
+        ToGithubOutput("a"),
+        ToKubernetesSecret("k.yaml", "a", "b", "c"),
+    )
+    wanted = NamedSecret("primary", None, timedelta(days=90), timedelta(hours=36), every)
+    plan = one.plan(desired(wanting(wanted, Active=False)))
+    assert planfile.loads(planfile.dumps(plan, NOW), "plan.json").changes == plan.changes
+
+
+def test_a_plan_that_generates_a_secret_is_read_from_its_file_as_it_was(tmp_path: Path) -> None:
+    with legacy(tmp_path, None) as one:
+        plan = one.plan(desired(with_secret(GENERATED)))
+        assert planfile.loads(planfile.dumps(plan, NOW), "plan.json").changes == plan.changes

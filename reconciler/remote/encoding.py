@@ -33,5 +33,5 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
 def _reveal(secret: Secret) -> str:
     if secret.is_redaction:
         message = "a secret is the text that exports have in place of secrets; sent, it would become the secret"
-        raise ReconcilerError(message, hint="give the secret's true value, or leave the field out to keep it")
+        raise ReconcilerError(message, hint="give the object a true secret: ClientSecret: {fromEnv: NAME}")
     return secret.reveal()

@@ -5,7 +5,7 @@ import pytest
 from reconciler.cli.secrets import Resolver
 from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 
 
 def from_env(name: str) -> SecretReference:
@@ -37,6 +37,26 @@ def test_a_variable_without_a_value_is_named(
         monkeypatch.setenv("SHOP_SECRET", value)
     with pytest.raises(ReconcilerError, match=f"SHOP_SECRET {state}"):
         Resolver(Confines(tmp_path), {"SHOP_SECRET"})(from_env("SHOP_SECRET"))
+
+
+def test_our_own_credentials_are_never_given_out_whoever_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OC_SECRET", "s3cret")
+    (tmp_path / "own").write_text("s3cret")
+    (tmp_path / "link").symlink_to("own")
+    resolve = Resolver(Confines(tmp_path), {"OC_SECRET"}, {from_env("OC_SECRET"), from_file("own")})
+    for reference in (from_env("OC_SECRET"), from_file("own"), from_file("link")):
+        with pytest.raises(ReconcilerError, match="own credentials"):
+            resolve(reference)
+
+
+def test_the_text_of_exports_is_refused_wherever_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_SECRET", REDACTION)
+    (tmp_path / "shop").write_text(f"{REDACTION}\n")
+    for reference in (from_env("SHOP_SECRET"), from_file("shop")):
+        with pytest.raises(ReconcilerError, match="by which an export hides a secret"):
+            Resolver(Confines(tmp_path), {"SHOP_SECRET"})(reference)
 
 
 def test_a_file_is_read_relative_to_the_root(tmp_path: Path) -> None:
