@@ -132,8 +132,7 @@ def _shown(session: "Session", address: str, name: str | None) -> Turned:
 
 
 def _carried_out(session: "Session", address: str, name: str | None) -> Turned:
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
-    from reconciler.journal import Journal  # noqa: PLC0415
+    from reconciler.journal import Journal  # noqa: PLC0415  # see main
     from reconciler.rotation import Tools, carry_out  # noqa: PLC0415
     from reconciler.secretkeeping import turn  # noqa: PLC0415
 
@@ -141,7 +140,7 @@ def _carried_out(session: "Session", address: str, name: str | None) -> Turned:
         subject, steps = turn(session.loaded.desired, remote, session.target(), address, name)
         if not any(step.writes for step in steps):
             return Turned(_about(subject), steps, steps)
-        with Journal.start(configuration(session.common).journal, _facts(session, subject)) as journal:
+        with Journal.start(session.journal, _facts(session, subject)) as journal:
             tools = Tools(remote, session.courier, _utc_now, journal.append, should_stop, partial(_tell_step, session))
             done = carry_out(subject, steps, tools)
             journal.append("end", _end(steps, done))
