@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+ROOT = Path(__file__).parents[2]
+EXPORTS = [ROOT / "marketplace.yaml", *sorted(Path(os.environ.get("REAL_EXPORTS", os.devnull)).glob("*.yml"))]
 EXPORT = """\
 Objects:
   SecurityProfiles:
@@ -167,10 +169,8 @@ def test_a_seed_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
         Emulator(Settings(seed=path))
 
 
-def test_a_real_export_of_a_whole_marketplace_loads(
-    emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda path: path.stem)
+def test_an_unmodified_export_of_a_whole_marketplace_loads(
+    emulate: Callable[..., Emulator], login: Callable[..., httpx.Client], export: Path
 ) -> None:
-    path = os.environ.get("ORDERCLOUD_SEED")
-    if not path:
-        pytest.skip("ORDERCLOUD_SEED names no seeding file to try")
-    assert login(emulate(seed=Path(path))).get("/v1/apiclients").json()["Meta"]["TotalCount"] > 1
+    assert login(emulate(seed=export)).get("/v1/apiclients").json()["Meta"]["TotalCount"] > 1
