@@ -41,6 +41,7 @@ from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.diagnostic import Severity
 from reconciler.model.freeze import Window
+from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Finding, Limits, Plan
 from reconciler.model.resource import DesiredState, LiveState
@@ -279,6 +280,21 @@ def live(remote: ReadRemote, target: Target) -> LiveState:
     """
     marketplace = check_marketplace(remote, target)
     return reader.read(remote, KINDS.values(), marketplace, KINDS)
+
+
+def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[str, tuple[LiveSecret, ...]]:
+    """Read what named secrets there are, by the object's id; none of a service that keeps a secret on the object.
+
+    Raises:
+        RemoteError: a read failed.
+    """
+    found: dict[str, tuple[LiveSecret, ...]] = {}
+    for name, kind in KINDS.items():
+        objects = [one for one in live.resources if one.kind == name]
+        if not any(one.secrets for one in objects):
+            ids = [one.id for one in objects]
+            found |= dict(zip(ids, reader.read_secrets(remote, kind, ids, is_optional=True), strict=True))
+    return found
 
 
 def check_marketplace(remote: ReadRemote, target: Target) -> str:

@@ -33,7 +33,8 @@ def exported(service: Shop, folder: Path, context: LoadContext = STRICT) -> Expo
     """Export as the command does, over what is there, and write it."""
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS)
-    made = export(live, loaded(folder, context).manifests, context, folder, ORIGIN)
+        secrets = pipeline.secrets_beside(reader, live)
+    made = export(live, loaded(folder, context).manifests, context, folder, ORIGIN, secrets)
     made.write()
     return made
 
@@ -286,3 +287,30 @@ def test_a_name_is_readable(title: str, name: str) -> None:
 )
 def test_no_two_objects_have_one_name(objects: Mapping[str, str], taken: set[str], found: Mapping[str, str]) -> None:
     assert names(objects, taken) == found
+
+
+def test_many_clients_export_plan_to_nothing_and_validate(tmp_path: Path) -> None:
+    roles = ["MeAdmin", "OrderReader", "Shopper"]
+    clients = [
+        body(client_id(number), f"Client {number}", MaximumGrantedRoles=roles[number % 4 :], xp={"n": number})
+        for number in range(60)
+    ]
+    with shop(tmp_path, *clients) as service:
+        exported(service, tmp_path / "m", LoadContext())
+        manifests = loaded(tmp_path / "m", LoadContext())
+        assert (manifests.documents, manifests.warnings) == (61, ())
+        assert not service.plan(manifests.desired).has_changes
+
+
+def test_named_secrets_are_told_in_a_comment_that_can_be_taken_as_it_stands(service: Shop, tmp_path: Path) -> None:
+    with service.writer() as writer:
+        path = f"/apiclients/{client_id(1)}/secrets"
+        writer.post(path, {"Name": "primary"})
+        writer.post(path, {"Name": "backup one", "Expiration": "2999-01-01T00:00:00Z"})
+        writer.post(path, {"Name": "primary.retired"})
+    exported(service, tmp_path / "m", LoadContext())
+    text = (tmp_path / "m" / "store.yaml").read_text()
+    assert "# Its secrets: backup one (expires 2999-01-01T00:00:00Z), primary (does not expire). They" in text
+    (tmp_path / "m" / "store.yaml").write_text(text.replace("#   secrets: ", "secrets: "))
+    wanted = loaded(tmp_path / "m", LoadContext()).desired
+    assert [len(one.named_secrets or ()) for one in wanted.resources if one.address.name == "store"] == [2]

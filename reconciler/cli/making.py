@@ -1,21 +1,20 @@
 """Live objects, or those of a file -> files of manifests beside those that are there, and what is said of them."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.environment import load_context
-from reconciler.cli.failures import tell_warnings
-from reconciler.cli.options import Common
 from reconciler.cli.streams import emit
 from reconciler.config import Config, Environment
 from reconciler.exporter import Origin, export
 from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, Loaded, load
 from reconciler.model.export import LeftOut
+from reconciler.model.named_secret import LiveSecret
 from reconciler.model.resource import LiveState
 from reconciler.render.edits import edits
 from reconciler.render.export import Exporting, text
@@ -26,6 +25,17 @@ _NOT_NAMED: Final = (
     "A field that a manifest does not name is neither watched nor changed; policy: {fields: exclusive} in a manifest",
     "holds such fields at the API's default.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What manifests are to be made of."""
+
+    live: LiveState
+    secrets: Mapping[str, Sequence[LiveSecret]] = field(default_factory=dict)
+    """The named secrets of each object by its id."""
+    left_out: Sequence[LeftOut] = ()
+    """What could not be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class Workplace:
 
     @classmethod
     def open(
-        cls, common: Common, config: Config, environment: Environment, out: Path | None, *, allow_unknown_roles: bool
+        cls, config: Config, environment: Environment, out: Path | None, *, allow_unknown_roles: bool
     ) -> "Workplace":
         """Load all manifests where the folder is among them, else those in the folder.
 
@@ -54,24 +64,25 @@ class Workplace:
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests
         )
-        return cls(folder, _load(common, paths, context), context, _schema(config.path.parent, folder))
+        return cls(folder, load(paths, context), context, _schema(config.path.parent, folder))
 
     @classmethod
-    def bare(cls, common: Common, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
+    def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
         """Do the same where there is no configuration."""
         folder = _absolute(out or Path(FOLDER))
         context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True)
-        loaded = _load(common, (folder,) if folder.exists() else (), context)
+        loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, _schema(Path.cwd(), folder))
 
-    def make(self, live: LiveState, source: str, title: str, *, write: bool, left_out: Sequence[LeftOut] = ()) -> None:
+    def make(self, found: Found, source: str, title: str, *, write: bool) -> None:
         """Work out the files, write them if that is asked for, and show what they are.
 
         Raises:
             InputError: a manifest could be several objects.
             ReconcilerError: a file cannot be written.
         """
-        made = export(live, self.loaded.manifests, self.context, self.folder, Origin(source, self.schema))
+        origin = Origin(source, self.schema)
+        made = export(found.live, self.loaded.manifests, self.context, self.folder, origin, found.secrets)
         style = style_of_stdout()
         changes = [
             edits(file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8"), style)
@@ -80,14 +91,7 @@ class Workplace:
         if write:
             made.write()
         end = _NOT_NAMED if made.new else ()
-        emit(text(Exporting(title, made.objects, changes, left_out, written=write, end=end), style))
-
-
-def _load(common: Common, paths: Sequence[Path], context: LoadContext) -> Loaded:
-    loaded = load(paths, context)
-    if not common.quiet:
-        tell_warnings(loaded.warnings)
-    return loaded
+        emit(text(Exporting(title, made.objects, changes, found.left_out, written=write, end=end), style))
 
 
 def _absolute(path: Path) -> Path:

@@ -12,18 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.differ.identity import match
 from reconciler.document import shown
 from reconciler.errors import ReconcilerError
 from reconciler.exporter.content import body_of, sound, wanted_fields
-from reconciler.exporter.fresh import Origin, base, text_of
+from reconciler.exporter.fresh import Beside, Origin, base, text_of
 from reconciler.exporter.naming import names
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader import LoadContext
 from reconciler.model.export import Exported, Fate, LeftOut
 from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts, same, with_value_at
+from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import FieldChange
 from reconciler.model.resource import Address, DesiredState, EffectiveManifest, LiveResource, LiveState
 from reconciler.writeback import write_contents
@@ -33,6 +35,7 @@ from reconciler.writeback.values import Path as At
 __all__ = ["Export", "Origin", "export"]
 
 _SUFFIX: Final = ".yaml"
+_NO_SECRETS: Final[Mapping[str, Sequence[LiveSecret]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,12 @@ class Export:
 
 
 def export(
-    live: LiveState, manifests: Sequence[EffectiveManifest], context: LoadContext, folder: Path, origin: Origin
+    live: LiveState,
+    manifests: Sequence[EffectiveManifest],
+    context: LoadContext,
+    folder: Path,
+    origin: Origin,
+    secrets: Mapping[str, Sequence[LiveSecret]] = _NO_SECRETS,
 ) -> Export:
     """Work out the files for all that is live.
 
@@ -77,6 +85,7 @@ def export(
         context: of the environment that was read.
         folder: where new files go.
         origin: where it all comes from.
+        secrets: the named secrets of each object by its id; a comment names them.
 
     Raises:
         InputError: a manifest could be several live objects, or two manifests one.
@@ -86,7 +95,7 @@ def export(
     matches = match(desired, live, KINDS)
     bound = {found.id.casefold(): address for address, found in matches.items() if found}
     by_address = {one.resource.address: one for one in manifests}
-    run = _Run(context, folder, origin, _same_names(live, manifests))
+    run = _Run(context, folder, origin, _same_names(live, manifests), secrets)
     called = _names(live, bound.keys(), by_address, context, folder)
     for resource in live.resources:
         address = bound.get(resource.id.casefold())
@@ -136,6 +145,7 @@ class _Run:
     origin: Origin
     ambiguous: Collection[Json]
     """AppNames by which an object cannot be found."""
+    secrets: Mapping[str, Sequence[LiveSecret]]
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
     _updates: list[tuple[Exported, tuple[FieldChange, ...]]] = field(default_factory=list)
@@ -157,7 +167,8 @@ class _Run:
             self._leave(kind, live, found.left_out)
             return
         path = self.folder / f"{name}{_SUFFIX}"
-        self.new[path] = text_of(kind, live, body_of(empty, found.values), found.left_out, self.origin)
+        beside = Beside(found.left_out, self.secrets.get(live.id, ()))
+        self.new[path] = text_of(kind, live, body_of(empty, found.values), beside, self.origin)
         self.objects.append(
             Exported(
                 Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))

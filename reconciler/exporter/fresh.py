@@ -9,10 +9,11 @@ from reconciler.exporter.content import API_VERSION
 from reconciler.kinds import Kind
 from reconciler.model.export import LeftOut
 from reconciler.model.json import Body, Json
+from reconciler.model.named_secret import RETIRED, UNPROVEN, LiveSecret, moment_text
 from reconciler.model.resource import LiveResource
 from reconciler.render.escape import escape
 from reconciler.writeback.live import literal
-from reconciler.writeback.text import Style, block
+from reconciler.writeback.text import Style, block, flow
 
 _ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments")
 
@@ -27,22 +28,29 @@ class Origin:
     """The way from the new files to the JSON Schema, for editors; empty where there is none to go to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a manifest does not say, and a comment does."""
+
+    left_out: Sequence[LeftOut] = ()
+    secrets: Sequence[LiveSecret] = ()
+    """The named secrets that the object has."""
+
+
 def base(kind: Kind, name: str, object_id: str) -> Body:
     """A manifest that says nothing yet; the id stands in it only where its AppName alone would not find the object."""
     metadata = {"name": name} | ({"id": object_id} if object_id else {})
     return {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": {}}
 
 
-def text_of(kind: Kind, live: LiveResource, manifest: Body, left_out: Sequence[LeftOut], origin: Origin) -> str:
+def text_of(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> str:
     """The whole file: comments with what a manifest cannot say, then the manifest."""
     said = literal({key: manifest[key] for key in _ORDER if key in manifest})
     lines = list(block(said, 0, Style())) if isinstance(said, Mapping) else []
-    return "".join(f"{line}\n" for line in (*_comments(kind, live, manifest, left_out, origin), *lines))
+    return "".join(f"{line}\n" for line in (*_comments(kind, live, manifest, beside, origin), *lines))
 
 
-def _comments(
-    kind: Kind, live: LiveResource, manifest: Body, left_out: Sequence[LeftOut], origin: Origin
-) -> Iterator[str]:
+def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> Iterator[str]:
     if origin.schema:
         yield f"# yaml-language-server: $schema={origin.schema}"
         yield "#"
@@ -55,8 +63,24 @@ def _comments(
         if secret is not None:
             yield f"# It has a {name}, which is not written here and stays as it is. To manage it, add to spec:"
             yield f"#   {name}: {{fromEnv: {_variable(manifest)}}}"
-    for one in left_out:
+    yield from _named_secrets(beside.secrets)
+    for one in beside.left_out:
         yield f"# Left out: {escape(one.what)}: {escape(one.reason)}"
+
+
+def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
+    """Those in use; what a rotation keeps beside them for a while is its own affair."""
+    found = sorted(
+        ((one.name, one.expires) for one in secrets if not one.name.endswith((UNPROVEN, RETIRED))),
+        key=lambda one: (one[0], str(one[1])),
+    )
+    if not found:
+        return
+    told = [
+        f"{escape(name)} ({f'expires {moment_text(until)}' if until else 'does not expire'})" for name, until in found
+    ]
+    yield f"# Its secrets: {', '.join(told)}. They stay as they are. To have them watched, add:"
+    yield f"#   secrets: {flow([{'name': name} for name in dict.fromkeys(name for name, _ in found)], Style())}"
 
 
 def _read_only_facts(kind: Kind, live: LiveResource) -> Iterator[tuple[str, Json]]:

@@ -43,12 +43,11 @@ def command(common: Common, *, out: Path | None, write: bool, allow_unknown_role
 
     config = configuration(common)
     environment = select_environment(config, environment_name(common))
-    export_environment(common, config, environment, out, write=write, allow_unknown_roles=allow_unknown_roles)
+    export_environment(config, environment, out, write=write, allow_unknown_roles=allow_unknown_roles)
     return ExitCode.DONE
 
 
 def export_environment(
-    common: Common,
     config: "Config",
     environment: "Environment",
     out: Path | None,
@@ -59,11 +58,12 @@ def export_environment(
     """Make manifests of one environment's objects, and show what they are."""
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.cli import connect  # noqa: PLC0415
-    from reconciler.cli.making import Workplace  # noqa: PLC0415
+    from reconciler.cli.making import Found, Workplace  # noqa: PLC0415
 
-    workplace = Workplace.open(common, config, environment, out, allow_unknown_roles=allow_unknown_roles)
+    workplace = Workplace.open(config, environment, out, allow_unknown_roles=allow_unknown_roles)
     target = pipeline.Target(environment.name, environment.marketplace, environment.limits)
     with connect.reader(environment, config.path.parent) as remote:
         live = pipeline.live(remote, target)
+        found = Found(live, pipeline.secrets_beside(remote, live))
     source = f"marketplace {live.marketplace}"
-    workplace.make(live, source, f"Environment {environment.name}: {source} at {environment.base_url}", write=write)
+    workplace.make(found, source, f"Environment {environment.name}: {source} at {environment.base_url}", write=write)

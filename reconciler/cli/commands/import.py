@@ -36,7 +36,8 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
 @click.pass_obj
 def command(common: Common, file: Path, *, out: Path | None, write: bool, allow_unknown_roles: bool) -> ExitCode:
     """Make manifests of the API clients in a seeding file, offline."""
-    from reconciler.document import shown  # noqa: PLC0415  # see main
+    from reconciler.cli.making import Found  # noqa: PLC0415  # see main
+    from reconciler.document import shown  # noqa: PLC0415
     from reconciler.errors import InputError  # noqa: PLC0415
     from reconciler.exporter.seeding import LIMIT, read_seeds  # noqa: PLC0415
 
@@ -50,7 +51,7 @@ def command(common: Common, file: Path, *, out: Path | None, write: bool, allow_
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
     workplace = _workplace(common, out, allow_unknown_roles=allow_unknown_roles)
-    workplace.make(seeds.live, file.name, f"File {name}", write=write, left_out=seeds.left_out)
+    workplace.make(Found(seeds.live, left_out=seeds.left_out), file.name, f"File {name}", write=write)
     return ExitCode.DONE
 
 
@@ -61,7 +62,7 @@ def _workplace(common: Common, out: Path | None, *, allow_unknown_roles: bool) -
     from reconciler.config import select_environment  # noqa: PLC0415
 
     if configuration_path(common) is None:
-        return Workplace.bare(common, out, allow_unknown_roles=allow_unknown_roles)
+        return Workplace.bare(out, allow_unknown_roles=allow_unknown_roles)
     config = configuration(common)
     environment = select_environment(config, environment_name(common))
-    return Workplace.open(common, config, environment, out, allow_unknown_roles=allow_unknown_roles)
+    return Workplace.open(config, environment, out, allow_unknown_roles=allow_unknown_roles)

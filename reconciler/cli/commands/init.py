@@ -69,7 +69,7 @@ def command(common: Common, /, folder: Path, *, from_live: bool, **given: str | 
     lines = list(_written(folder, files(answers, with_example=not from_live)))
     emit(joined(lines))
     if from_live:
-        _export(common, folder / CONFIG, answers.environment)
+        _export(folder / CONFIG, answers.environment)
     emit(joined(_next(folder, answers, from_live=from_live)))
     return ExitCode.DONE
 
@@ -145,13 +145,13 @@ def _advice(path: Path, content: str) -> str:
     return ""
 
 
-def _export(common: Common, path: Path, name: str) -> None:
+def _export(path: Path, name: str) -> None:
     from reconciler.cli.commands.export import export_environment  # noqa: PLC0415  # see main
     from reconciler.config import load_config, select_environment  # noqa: PLC0415
 
     config = load_config(path)
     emit("\n")
-    export_environment(common, config, select_environment(config, name), None, write=True)
+    export_environment(config, select_environment(config, name), None, write=True)
 
 
 def _next(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":
