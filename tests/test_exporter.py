@@ -314,3 +314,13 @@ def test_named_secrets_are_told_in_a_comment_that_can_be_taken_as_it_stands(serv
     (tmp_path / "m" / "store.yaml").write_text(text.replace("#   secrets: ", "secrets: "))
     wanted = loaded(tmp_path / "m", LoadContext()).desired
     assert [len(one.named_secrets or ()) for one in wanted.resources if one.address.name == "store"] == [2]
+
+
+def test_what_yaml_cannot_say_is_left_out_and_stays(service: Shop, tmp_path: Path) -> None:
+    with service.reader() as reader:
+        live = pipeline.live(reader, NO_LIMITS)
+    xp = {"half a character": "\ud800"}
+    first = replace(live.resources[0], body={**live.resources[0].body, "xp": xp})
+    made = export(replace(live, resources=(first,)), (), STRICT, tmp_path / "m", ORIGIN)
+    assert ("xp", "YAML has no way to write it") in {(one.what, one.reason) for one in made.objects[0].left_out}
+    assert made.has_changes

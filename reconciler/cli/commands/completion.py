@@ -1,11 +1,16 @@
 """The name of a shell -> the script that completes commands and options in it."""
 
+from collections.abc import Mapping
+from typing import Final
+
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options
 from reconciler.cli.streams import emit
+
+_SHELLS: Final[Mapping[str, type[ShellComplete]]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
 @click.command(
@@ -18,14 +23,11 @@ Examples:
   reconciler completion fish > ~/.config/fish/completions/reconciler.fish
 """,
 )
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
+@click.argument("shell", type=click.Choice(list(_SHELLS)), metavar="SHELL")
 @output_options
 def command(shell: str) -> ExitCode:
     """Print the script that completes commands and options in bash, zsh or fish."""
     from reconciler.cli.main import cli  # noqa: PLC0415  # it imports the commands, and they not it
 
-    completion = get_completion_class(shell)
-    if completion is None:  # the choice above has no other shells
-        raise AssertionError(shell)
-    emit(completion(cli, {}, "reconciler", "_RECONCILER_COMPLETE").source())
+    emit(_SHELLS[shell](cli, {}, "reconciler", "_RECONCILER_COMPLETE").source())
     return ExitCode.DONE
