@@ -134,8 +134,8 @@ def harms(resource: DesiredResource, access: Access = ADMIN, *known_ids: str, **
         (manifest("tool", DefaultContextUserName=None), "no context user"),
         (manifest("tool", DefaultContextUserName="someone"), "another context user, someone"),
         (manifest("tool", IsAnonBuyer=True), "anonymous shoppers"),
-        (manifest("tool", MaximumGrantedRoles=["Shopper"]), "(Shopper), none of which is the ApiClientAdmin"),
-        (manifest("tool", MaximumGrantedRoles=["FullAccess"]), "none of which is the ApiClientAdmin"),
+        (manifest("tool", MaximumGrantedRoles=["Shopper"]), "capped to Shopper, without the ApiClientAdmin that"),
+        (manifest("tool", MaximumGrantedRoles=["FullAccess"]), "capped to FullAccess, without the ApiClientAdmin that"),
         (manifest("tool", MinimumRequiredRoles=["OrderAdmin", "Shopper"]), "does not hold OrderAdmin"),
         (manifest("tool", MinimumRequiredCustomRoles=["x"]), "does not hold x"),
         (manifest("tool", AccessTokenDuration=29), "of 29 minutes, and a run may need 30"),
@@ -166,7 +166,7 @@ def test_what_leaves_the_run_all_that_it_needs_is_allowed(spec: dict[str, Any]) 
 def test_a_run_that_only_reads_needs_no_more_than_that() -> None:
     reader = replace(ADMIN, roles=frozenset({"ApiClientReader"}))
     assert harms(manifest("tool", MaximumGrantedRoles=["ApiClientReader"]), reader) == ""
-    assert "the ApiClientReader that" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), reader)
+    assert "without the ApiClientReader that" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), reader)
 
 
 def test_a_user_with_a_password_does_not_act_as_the_context_user() -> None:

@@ -78,8 +78,8 @@ def _cap(change: Change, changed: set[str], access: Access) -> Iterator[str]:
     needed = _WRITERS if access.roles is None or access.roles & _WRITERS else _READERS
     held = needed if access.roles is None else access.roles & needed
     if held and not held & cap:
-        kept = ", ".join(sorted(cap))
-        yield f"its tokens would have fewer roles ({kept}), none of which is the {_either(held)} that the run needs"
+        kept, needs = ", ".join(sorted(cap)), " or ".join(sorted(held))
+        yield f"its tokens would be capped to {kept}, without the {needs} that this run has and needs"
 
 
 def _demands(change: Change, changed: set[str], access: Access) -> Iterator[str]:
@@ -108,7 +108,3 @@ def _secret(change: Change, access: Access) -> Iterator[str]:
             yield "its secret would be cleared"
         else:
             yield "it would be given another secret than the one that this run logged in with"
-
-
-def _either(roles: frozenset[str]) -> str:
-    return " or ".join(sorted(roles))

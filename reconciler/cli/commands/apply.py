@@ -1,5 +1,6 @@
 """A saved plan, or manifests and a service -> changes of the service, and what became of each."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,10 @@ def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:
 
 def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
     """A saved plan, where the first path is one, and the other paths."""
+    missing = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110  # a name may be too long for Path
+    if missing:
+        hint = "name a plan that plan --out has saved, or manifests"
+        raise ReconcilerError(f"there is no file or folder {missing[0]}", hint=hint)
     plans = [path for path in paths if is_plan(path)]
     if not plans:
         return None, paths
