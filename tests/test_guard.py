@@ -169,6 +169,11 @@ def test_a_run_that_only_reads_needs_no_more_than_that() -> None:
     assert "without the ApiClientReader that" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), reader)
 
 
+def test_a_demand_that_stays_is_not_judged_again() -> None:
+    demanding = manifest("tool", MinimumRequiredRoles=["OrderAdmin", "Shopper"])
+    assert harms(demanding, ADMIN, MinimumRequiredRoles=["OrderAdmin"]) == ""
+
+
 def test_a_user_with_a_password_does_not_act_as_the_context_user() -> None:
     user = replace(ADMIN, as_context_user=False)
     assert harms(manifest("tool", DefaultContextUserName="someone", IsAnonBuyer=True), user) == ""

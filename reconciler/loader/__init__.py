@@ -71,13 +71,10 @@ def demand_all(loaded: Loaded) -> None:
     """Refuse what could be a part of the manifests only: whoever prunes deletes what those that are missing claim.
 
     Raises:
-        InputError: there is no manifest, or a file or a link gave none.
+        InputError: a file or a link gave no manifest. That there is none at all is an error in any case, or this one.
     """
     hint = "to prune, mend or remove it: what its manifests claim would be deleted"
     faults = [replace(one, severity=Severity.ERROR, hint=hint) for one in loaded.warnings if one.rule in _GAPS]
-    if not faults and not loaded.documents:
-        message = "there is no manifest, and pruning would delete everything"
-        faults = [Diagnostic(Place("manifests"), message, "no-manifests")]
     if faults:
         raise InputError(faults)
 

@@ -104,6 +104,12 @@ def test_an_hour_that_is_there_twice_over_midnight_belongs_to_its_own_day() -> N
     check_span(windows, "2026-11-01T00:30-04:00", "2026-11-01T02:00-05:00")
 
 
+def test_a_midnight_that_is_missing_makes_a_window_begin_the_evening_before() -> None:
+    # In Cairo the clocks went forward from 00:00 to 01:00 on Friday, 2026-04-24.
+    windows = [made(days=["fri"], to="06:00", timezone="Africa/Cairo")]
+    check_span(windows, "2026-04-23T23:00+02:00", "2026-04-24T06:00+03:00")
+
+
 def test_dates_hold_once_and_include_their_last_day() -> None:
     check_span(
         [made(from_="2026-12-18", to="2027-01-04", **BERLIN)], "2026-12-18T00:00+01:00", "2027-01-05T00:00+01:00"
