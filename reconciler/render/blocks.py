@@ -125,7 +125,8 @@ def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> It
     width = _width(_field_name(field) for field in change.fields)
     for field in fields_in_order(change, words):
         mark = f"  {style.paint(Tone.ALARM, words.mark)}" if is_marked(change, field, words) else ""
-        mark += _note(notes, change, field.pointer) + _overlay(change, field)
+        mark += _note(notes, change, field.pointer)
+        mark += f"  ({place})" if (place := overlay_of(change, field)) else ""
         name = f"{_field_name(field):<{width}}"
         shown = secret_words(change, field, words) if field.sensitive else _difference(change, field, words)
         yield f"    {name}  {shown}{mark}".rstrip() if shown else f"    {name}{mark}".rstrip()
@@ -134,11 +135,11 @@ def _field_lines(change: Change, words: Words, style: Style, notes: Notes) -> It
                 yield "      " + style.paint(tone, f"{prefix}{show_member(member)}")
 
 
-def _overlay(change: Change, field: FieldChange) -> str:
-    """Where a value stands that is not the manifest's own."""
+def overlay_of(change: Change, field: FieldChange) -> str:
+    """File and line of a value that is not the manifest's own; else empty."""
     if not (field.place and change.place) or field.place.file == change.place.file:
         return ""
-    return f"  ({escape(f'{field.place.file}:{field.place.line}')})"
+    return escape(f"{field.place.file}:{field.place.line}")
 
 
 def fields_in_order(change: Change, words: Words) -> list[FieldChange]:

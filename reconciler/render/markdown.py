@@ -133,7 +133,7 @@ def _entry(change: Change, words: Words, sides: Mapping[str, str]) -> Entry:
 
 def _diff(row: Row, words: Words) -> Iterator[str]:
     """The field on a line of its own, which an alarming one has in another colour; then what goes and what comes."""
-    note = "".join(f"  ({text.strip('()')})" for text in (row.note, row.side) if text)
+    note = "".join(f"  ({text.strip('()')})" for text in (row.note, row.side, row.place) if text)
     yield f"! {row.name}  {words.mark}{note}" if row.is_alarming else f"  {row.name}{note}"
     yield from (f"-     {text}" for text in (row.before, *row.removed) if text)
     yield from (f"+     {text}" for text in (row.after, *row.added) if text)

@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.model.json import Absent
 from reconciler.model.plan import Action, Change, Direction, FieldChange
-from reconciler.render.blocks import Words, fields_in_order, is_marked, secret_words
+from reconciler.render.blocks import Words, fields_in_order, is_marked, overlay_of, secret_words
 from reconciler.render.values import NOT_SET, brief, show, show_member, show_pair
 
 
@@ -30,6 +30,8 @@ class Row:
     """What is said in place of values, or besides them."""
     side: str = ""
     """Who moved, where that is known."""
+    place: str = ""
+    """The overlay that sets the value, where one does."""
     is_alarming: bool = False
     direction: Direction = Direction.NEUTRAL
 
@@ -43,7 +45,8 @@ def rows(change: Change, words: Words, sides: Mapping[str, str] = _NOBODY) -> It
         yield from _whole(change)
     else:
         for field in fields_in_order(change, words):
-            yield replace(_row(change, field, words), side=sides.get(field.pointer, ""))
+            place = overlay_of(change, field)
+            yield replace(_row(change, field, words), side=sides.get(field.pointer, ""), place=place)
 
 
 def _whole(change: Change) -> Iterator[Row]:

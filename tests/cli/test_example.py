@@ -94,6 +94,9 @@ def test_a_plan_names_the_overlay_that_sets_a_value(run: Runner) -> None:
     planned = run("plan", "--env", "production", "--only", "ApiClient/storefront").out
     assert "AccessTokenDuration              60  [widens]  (overlays/production/storefront.yaml:6)\n" in planned
     assert planned.count("(overlays/") == 1
+    for name in ("markdown", "html"):
+        shown = run("plan", "--env", "production", "--only", "ApiClient/storefront", "--format", name).out
+        assert shown.count("overlays/production/storefront.yaml:6") == 1
 
 
 def test_what_the_sunday_restore_takes_from_staging_is_put_back(run: Runner, example: Path) -> None:

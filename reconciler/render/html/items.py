@@ -91,7 +91,7 @@ def _pairs(shown: Sequence[Row], words: Words) -> Html:
 
 def _pair(row: Row, words: Words) -> Html:
     left, right = columns(words)
-    notes = [note.strip("()") for note in (row.note, row.side) if note]
+    notes = [note.strip("()") for note in (row.note, row.side, row.place) if note]
     name = el(
         "th",
         el("code", row.name),
