@@ -17,11 +17,14 @@ ReconcilerError                 1   the base; nothing was written
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import Finding
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.model.diagnostic import Diagnostic
+    from reconciler.model.plan import Finding
 
 
 class ReconcilerError(Exception):
@@ -44,7 +47,7 @@ class UsageError(ReconcilerError):
 class InputError(ReconcilerError):
     """Manifests or configuration have faults; all of them are here."""
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    def __init__(self, diagnostics: "Sequence[Diagnostic]") -> None:
         self.diagnostics = tuple(sorted(diagnostics))
         count = len(self.diagnostics)
         super().__init__(f"{count} fault{'' if count == 1 else 's'} found")
@@ -117,7 +120,7 @@ class GuardRefusal(ReconcilerError):
 
     exit_code = 3
 
-    def __init__(self, findings: Sequence[Finding], *, hint: str = "") -> None:
+    def __init__(self, findings: "Sequence[Finding]", *, hint: str = "") -> None:
         self.findings = tuple(findings)
         super().__init__("; ".join(f"{finding.rule}: {finding.message}" for finding in findings), hint=hint)
 

@@ -6,18 +6,20 @@ Formats come from `render`. The JSON of a plan is the plan file itself, which `p
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import wants_colour
-from reconciler.model.drift import Drift
-from reconciler.model.plan import Plan
 from reconciler.render import FORMATS
 from reconciler.render.format import DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
+if TYPE_CHECKING:
+    from reconciler.model.drift import Drift
+    from reconciler.model.plan import Plan
 
-def _plan_file(plan: Plan, _digest: str, _style: Style) -> str:
+
+def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
     from reconciler.planfile import dumps  # noqa: PLC0415  # brings the schema checker along
 
     return dumps(plan, datetime.now(UTC), plan_key())
@@ -37,17 +39,17 @@ def style_of_stdout() -> Style:
     return Style(colour=wants_colour(sys.stdout))
 
 
-def plan_text(write: PlanWriter, plan: Plan, style: Style) -> str:
+def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:
     """A plan; the digest is worked out only where there is something to apply."""
     return write(plan, _digest(plan), style)
 
 
-def drift_text(write: DriftWriter, drift: Drift, style: Style) -> str:
+def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
     """Drift, with the digest of its plan as above."""
     return write(drift, _digest(drift.plan), style)
 
 
-def _digest(plan: Plan) -> str:
+def _digest(plan: "Plan") -> str:
     from reconciler.planfile import plan_digest  # noqa: PLC0415  # brings the schema checker along
 
     return plan_digest(plan) if plan.guards or plan.has_changes else ""

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import click
 
 from reconciler.cli.documents import style_of_stdout
-from reconciler.cli.failures import tell_error
 from reconciler.cli.files import write_file
 from reconciler.cli.options import Common, file_name, format_option
 from reconciler.cli.streams import emit
@@ -88,6 +87,8 @@ class Outputs:
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
         """Say in every file, and in a stream, why there is no document."""
+        from reconciler.cli.failures import tell_error  # noqa: PLC0415  # only failures need it
+
         style = replace(PLAIN, environment=environment)
         if self._is_written:
             return

@@ -1,20 +1,12 @@
 """Drift -> its JSON document, which is also what a baseline is: the fingerprints of what is known."""
 
-import json
 from dataclasses import asdict
 from typing import Final
 
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
-from reconciler.render.escape import in_json
-from reconciler.render.style import Style
 
 FORMAT_VERSION: Final = "1.0"
-
-
-def document(drift: Drift, _digest: str, _style: Style) -> str:
-    """The JSON document of one environment."""
-    return in_json(json.dumps(to_json(drift), indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
 
 
 def to_json(drift: Drift) -> dict[str, Json]:

@@ -16,7 +16,6 @@ from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, in_order, is_alarming
 from reconciler.render.escape import escape
-from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
@@ -139,6 +138,3 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             lines = [brief(text, LONGEST_MESSAGE) for text in (error.message, error.hint) if text]
             shown = [annotation(Level.ERROR, f"{name} failed", lines)]
     return "".join([*shown, _last(style.environment, f"{name} failed")])
-
-
-GITHUB: Final = Format("github", plan=plan, drift=drift, result=result, validation=validation, failure=failure)

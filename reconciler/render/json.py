@@ -11,16 +11,21 @@ from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
 from reconciler.model.diagnostic import Waiver
+from reconciler.model.drift import Drift
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import FieldChange
-from reconciler.render.drift import document as drift_document
+from reconciler.render.drift import to_json
 from reconciler.render.escape import in_json
-from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style
 
 FORMAT_VERSION: Final = "1.0"
+
+
+def drift(drift: Drift, _digest: str, _style: Style) -> str:
+    """The drift of one environment."""
+    return _text(to_json(drift))
 
 
 def result(result: ApplyResult, _style: Style) -> str:
@@ -121,6 +126,3 @@ def _waived(one: Checked, waiver: Waiver) -> Json:
 
 def _text(document: Mapping[str, Json]) -> str:
     return in_json(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
-
-
-JSON: Final = Format("json", drift=drift_document, result=result, validation=validation, failure=failure)

@@ -20,7 +20,6 @@ from reconciler.model.plan import Change, FieldChange, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import PLAN_WORDS, in_order
 from reconciler.render.escape import in_json
-from reconciler.render.format import Format
 from reconciler.render.report import Report
 from reconciler.render.style import Style
 
@@ -241,6 +240,3 @@ def validation(report: Report, _style: Style) -> str:
     }
     faults = (fault(one.diagnostic, one.environments) for one in report.found)
     return lines([version(), *faults, event("validate_summary", titles.report_verdict(report), validation=numbers)])
-
-
-JSONL: Final = Format("jsonl", plan=plan, drift=drift, result=result, validation=validation, failure=failure)

@@ -15,7 +15,6 @@ from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change
 from reconciler.render.blocks import DRIFT_WORDS, named
-from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
@@ -142,6 +141,3 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             hint = [brief(error.hint, LONGEST_MESSAGE)] if error.hint else []
             cases = [Case("reconciler", name, "error", error.message, hint)]
     return suites(f"{name} {style.environment}".strip(), cases)
-
-
-JUNIT: Final = Format("junit", drift=drift, result=result, validation=validation, failure=failure)

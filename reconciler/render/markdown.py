@@ -26,7 +26,6 @@ from reconciler.render.blocks import (
 )
 from reconciler.render.command import apply_command, may_be_applied
 from reconciler.render.comment import Entry, code, counts, details, document, fenced, in_code_tag, marker, more
-from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import Row, rows
 from reconciler.render.style import Style
@@ -259,6 +258,3 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             head += [code(error.message), ""]
     tail = [f"Hint: {code(error.hint)}"] if error.hint else []
     return document(head, entries, tail, _FAULTS, style.room)
-
-
-MARKDOWN: Final = Format("markdown", plan=plan, drift=drift, result=result, validation=validation, failure=failure)

@@ -17,7 +17,6 @@ from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest
 from reconciler.render.blocks import DRIFT_WORDS
 from reconciler.render.escape import in_json
-from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
@@ -177,6 +176,3 @@ def _of_error(name: str, error: ReconcilerError) -> Iterable[Result]:
         case _:
             hint = f"; {error.hint}" if error.hint else ""
             return [Result(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))]
-
-
-SARIF: Final = Format("sarif", drift=drift, validation=validation, failure=failure)

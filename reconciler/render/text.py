@@ -24,7 +24,6 @@ from reconciler.render.blocks import (
     named,
 )
 from reconciler.render.escape import escape, joined
-from reconciler.render.format import Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style, Tone
 from reconciler.render.titles import SIDE_WORDS, snapshot_note
@@ -254,6 +253,3 @@ def _verdict(report: Report, style: Style) -> str:
     return (
         f"{style.paint(Tone.ALARM, 'Not valid:')} {_number(report.error_count, 'error', 'errors')}{warnings} in {read}."
     )
-
-
-TEXT: Final = Format("text", plan=plan, drift=drift, result=result, validation=validation)

@@ -18,7 +18,7 @@ from reconciler.model.json import same
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Binding, Change, FieldChange, Finding, Plan
 from reconciler.model.resource import Address
-from reconciler.render.drift import document
+from reconciler.render import json as json_format
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.report import Checked, Report
@@ -96,7 +96,7 @@ def test_no_text_of_a_plan_or_a_result_gets_through_unescaped(
     deviations = tuple(Deviation(DriftKind.CHANGED, one, field, more, Side.BOTH) for one in changes for field in fields)
     seen = Drift(planned, deviations, 1, 1, ReceiptFacts(name, more))
     assert is_harmless(drift(seen, more, PLAIN))
-    assert is_harmless(document(seen, more, PLAIN))
+    assert is_harmless(json_format.drift(seen, more, PLAIN))
     assert is_harmless(result(ApplyResult(outcomes, 1), PLAIN))
     assert is_harmless(joined(outcome_line(outcome, PLAIN) for outcome in outcomes))
 

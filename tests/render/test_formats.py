@@ -1,11 +1,13 @@
 """The table of formats in the documentation is the one in the program."""
 
 import re
+from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 from reconciler.cli.documents import DRIFTS, PLANS, RESULTS, VALIDATIONS
-from reconciler.render import FORMATS
+from reconciler.render import FORMATS, Format
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "formats.md"
 COLUMNS: Final = (PLANS, DRIFTS, RESULTS, VALIDATIONS)
@@ -19,3 +21,12 @@ def test_the_table_says_which_format_shows_what() -> None:
 
 def test_every_format_can_say_that_there_is_no_document() -> None:
     assert [name for name, known in FORMATS.items() if known.failure is None] == []
+
+
+def test_every_document_that_a_format_announces_is_written_by_its_module() -> None:
+    documents = [one.name for one in fields(Format) if one.name != "name"]
+    for name, known in FORMATS.items():
+        module = import_module(f"reconciler.render.{name}")
+        announced = {document for document in documents if getattr(known, document)}
+        there = {document for document in documents if callable(getattr(module, document, None))}
+        assert announced == there | ({"failure"} if name == "text" else set()), name

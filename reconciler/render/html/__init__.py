@@ -1,7 +1,6 @@
 """Plan, drift, result, report or error -> one HTML file to open, to send or to print."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Severity
@@ -11,7 +10,6 @@ from reconciler.model.plan import Action, Binding, Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, named
 from reconciler.render.command import apply_command, may_be_applied
-from reconciler.render.format import Format
 from reconciler.render.html import items
 from reconciler.render.html.page import Filters, Page, bullets, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
@@ -198,6 +196,3 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
 def faults_of(error: ReconcilerError) -> list[Checked]:
     """Those of the input, if it is about that."""
     return [Checked(one) for one in error.diagnostics] if isinstance(error, InputError) else []
-
-
-HTML: Final = Format("html", plan=plan, drift=drift, result=result, validation=validation, failure=failure)
