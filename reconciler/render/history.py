@@ -48,12 +48,18 @@ def text_list(runs: Sequence[Listed], style: Style) -> str:
     """A line for each run, the newest last."""
     if not runs:
         return "No runs: nothing was written from here yet.\n"
+    taken_up = {name: run.id for run in runs if run.applied for name in run.applied.follows_up}
     heads = ("RUN", "STARTED", "KIND", "ENVIRONMENT", "USER", "RESULT")
-    rows = [heads, *((run.id, run.started_at[:19], run.kind, run.environment, run.user, _result(run)) for run in runs)]
+    rows = [heads, *(_row(run, taken_up.get(run.id, "")) for run in runs)]
     cells = [[escape(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     return joined([style.paint(Tone.STRONG, lines[0]), *lines[1:]])
+
+
+def _row(run: Listed, taken_up_by: str) -> tuple[str, ...]:
+    taken_up = f"; taken up by {taken_up_by}" if taken_up_by else ""
+    return run.id, run.started_at[:19], run.kind, run.environment, run.user, _result(run) + taken_up
 
 
 def _result(run: Listed) -> str:

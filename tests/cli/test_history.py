@@ -105,6 +105,7 @@ def test_after_a_crash_the_next_apply_says_what_is_certain_and_looks_at_the_rest
     assert "uncertain: update ApiClient/front: PUT /apiclients/" in done.err
     assert "a look shows that it was carried out" in done.err
     assert "cut off" not in run("apply", "--auto-approve").err
+    assert run("history").out.splitlines()[1].endswith(f"; taken up by {journal.find(RUNS, 'last').stem}")
     assert f"follows up    {applied}" in run("history", "show", "last").out
 
 
@@ -138,6 +139,12 @@ def test_an_object_that_cannot_be_read_stays_uncertain_until_the_plan_fails_too(
     cut(3)
     project.ask("POST", "/_emulator/faults", {"spec": f"GET /v1/apiclients/{FRONT} status=403"})
     assert "it could not be read: GET /v1/apiclients/" in run("apply", "--auto-approve").err
+
+
+def test_a_journal_that_cannot_be_read_stops_nobody(project: Project, run: Runner, applied: str) -> None:
+    path = journal.find(RUNS, "last")
+    path.write_text(path.read_text().replace('"number":1', '"number":[]'))
+    assert run("apply", "--auto-approve").code == 0
 
 
 def test_two_applies_to_one_environment_exclude_each_other(project: Project, run: Runner) -> None:
