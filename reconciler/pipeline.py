@@ -324,8 +324,9 @@ def check_saved(
 
     Returns:
         What the guards object to now and the plan does not say, for `apply`: limits were lowered since, another client
-        is logged in, a freeze window holds, findings were taken out, or something that it refers to went away. A plan
-        of a part lacks what some guards must see; those have judged it when it was made.
+        is logged in, a freeze window holds, findings were taken out, something that it refers to went away, or
+        something came to refer to what it deletes. A plan of a part lacks what some guards must see; those have judged
+        it when it was made.
 
     Raises:
         WrongMarketplace: as `plan` does.
@@ -338,6 +339,7 @@ def check_saved(
     changes = target.protection.mark(saved.changes, KINDS)
     found = [*guard.check(changes, _context(desired, remote.access(), target, now))]
     found += references.check(saved.changes, desired, KINDS, remote).findings
+    found += dependents.check(saved.changes, KINDS, remote).findings
     return tuple(one for one in found if _objection(one) not in known and one.rule not in partial)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from reconciler import dependents
+from reconciler import dependents, pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import AccessDenied, GuardRefusal, RequestFacts
 from reconciler.kinds import KINDS
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Policy
 from tests.builders import body, desired, live, manifest
-from tests.service import Shop, client_id, shop
+from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A = client_id(0xA)
 GONE = desired(manifest("a", policy=Policy(absent=True)))
@@ -74,6 +74,14 @@ def test_a_use_that_came_after_the_plan_is_refused_by_the_service_and_explained(
     assert outcome.status is Status.FAILED
     assert "UsedByImpersonationConfig" in outcome.message
     assert "delete the impersonation configuration first" in outcome.message
+
+
+def test_a_use_that_came_after_the_plan_is_found_when_a_saved_plan_is_checked(one: Shop) -> None:
+    plan = one.plan(GONE)
+    subscribe(one)
+    with one.reader() as reader:
+        objections = pipeline.check_saved(plan, GONE, reader, NO_LIMITS, NO_LIMITS.now)
+    assert [finding.rule for finding in objections] == ["still-in-use"]
 
 
 class _Denied:
