@@ -42,7 +42,7 @@ def find(
         baseline: fingerprints of what is known and not to be shown again.
         since_receipt: show only what moved in the service since the receipt, or may have.
     """
-    past = _Past(receipt) if receipt else None
+    past = _Past(receipt, plan) if receipt else None
     found = [deviation for change in plan.changes for deviation in _deviations(plan, change, kinds, past)]
     new = [one for one in found if one.fingerprint not in baseline]
     shown = [one for one in new if not (since_receipt and one.side in _UNMOVED)]
@@ -74,9 +74,10 @@ def _steady(change: Change) -> Address:
 class _Past:
     """A receipt, ready for many questions."""
 
-    def __init__(self, receipt: Receipt) -> None:
+    def __init__(self, receipt: Receipt, plan: Plan) -> None:
         self.applied = {one.address: one for one in receipt.resources}
-        self.ids = {one.id.casefold() for one in receipt.resources if one.id}
+        self.ids = {one.id.casefold(): one.address for one in receipt.resources if one.id}
+        self.wanted = {change.address for change in plan.changes if change.action is not Action.UNMANAGED}
         self.unmanaged = frozenset(receipt.unmanaged)
         self._is_complete = receipt.is_complete
 
@@ -110,7 +111,10 @@ def _stranger_side(change: Change, past: _Past) -> Side:
     address = str(_steady(change))
     if address in past.unmanaged:
         return Side.NEITHER
-    return Side.GIT_AHEAD if str(change.id).casefold() in past.ids else past.unheard_of(Side.LIVE_DRIFTED)
+    was = past.ids.get(str(change.id).casefold())
+    if was is None:
+        return past.unheard_of(Side.LIVE_DRIFTED)
+    return Side.LIVE_DRIFTED if was in past.wanted else Side.GIT_AHEAD  # it was renamed, or its manifest was removed
 
 
 def _asks_for_more(kind: Kind, wanted: Body, applied: Applied) -> bool:

@@ -141,6 +141,13 @@ def test_a_stranger_is_new_known_or_left_behind_by_git() -> None:
     }
 
 
+def test_what_lost_its_name_in_the_service_is_missing_and_a_stranger_by_the_same_hand() -> None:
+    wanted = [manifest("a", AccessTokenDuration=60)]
+    receipt = applied(wanted, body(ID, "a"))
+    drift = seen(wanted, body(ID, "renamed", AccessTokenDuration=60), receipt=receipt)
+    assert sides(drift) == {f"unmanaged {ID}": Side.LIVE_DRIFTED, "missing a": Side.LIVE_DRIFTED}
+
+
 def test_what_was_to_be_absent_came_back_or_is_not_gone_yet() -> None:
     gone = [manifest("a", policy=Policy(absent=True))]
     deleted = applied(gone, body(ID, "a"))

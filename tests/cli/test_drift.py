@@ -212,8 +212,10 @@ def test_write_back_refuses_files_that_somebody_shares_by_an_anchor(project: Pro
     assert "(at /spec/AccessTokenDuration); change it by hand: live is 300" in done.err
 
 
-def test_write_back_is_for_one_environment(project: Project, run: Runner) -> None:
+def test_write_back_and_a_receipt_are_for_one_environment(project: Project, run: Runner) -> None:
     assert run("drift", "--write-back", "--env-all").code == 64
+    run("apply", "--auto-approve", "--receipt", "receipt.json")
+    assert run("drift", "--receipt", "receipt.json", "--env-all").code == 64
 
 
 def test_write_back_gives_up_where_the_service_moves_meanwhile(project: Project, run: Runner) -> None:

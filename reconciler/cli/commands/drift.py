@@ -109,8 +109,8 @@ def command(  # noqa: PLR0913  # one for each option
     lens = Lens.of_files(baseline, receipt, plan_key(), journal, since_receipt=since_receipt)
     open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
     if common.is_of_several:
-        if write_back:
-            raise UsageError("--write-back is for one environment", hint="give one --env")
+        if write_back or receipt:
+            raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
         return _of_several(common, open_session, lens, outputs, Reporting(metering, notifier))
     if write_back:
         from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
