@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
-from reconciler.cli.environment import environment_name
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import read_file, write_file
 from reconciler.cli.options import Common, common_of_this_run, file_name
@@ -104,8 +103,7 @@ def metrics_option(command: str) -> Callable[[F], F]:
             try:
                 return function(*arguments, metering=metering, **options)
             except BaseException:
-                common = common_of_this_run()
-                metering.failed(common.chosen or environment_name(common) or "")
+                metering.failed(_environment())
                 raise
             finally:
                 if metrics_file:
@@ -117,6 +115,13 @@ def metrics_option(command: str) -> Callable[[F], F]:
         return option(cast("F", call))
 
     return decorate
+
+
+def _environment() -> str:
+    from reconciler.cli.environment import environment_name  # noqa: PLC0415  # it brings the configuration along
+
+    common = common_of_this_run()
+    return common.chosen or environment_name(common) or ""
 
 
 def _write(path: Path, metering: Metering) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from reconciler.cli.environment import configuration
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.files import write_file
 from reconciler.cli.options import Common, text
@@ -73,6 +72,8 @@ class Notifier:
         """Tell of each environment that has something new."""
         if self.url is None:
             return
+        from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
+
         state = _State(configuration(common).path.parent / STATE)
         for drift in drifts:
             try:

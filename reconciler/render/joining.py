@@ -9,9 +9,9 @@ from reconciler.render import several
 from reconciler.render.comment import cell, code, document, marker
 from reconciler.render.escape import in_json
 from reconciler.render.html.several import page
-from reconciler.render.several import Planned, State, matrix
+from reconciler.render.several import Planned, State, matrix, verdict
 from reconciler.render.style import Style
-from reconciler.render.titles import Noun
+from reconciler.render.titles import Noun, number
 
 
 def one_after_the_other(planned: Sequence[Planned], _style: Style) -> str:
@@ -52,7 +52,7 @@ def markdown(planned: Sequence[Planned], style: Style) -> str:
     names = [one.environment for one in planned]
     head = [
         marker(noun, ",".join(names)),
-        f"## {noun.capitalize()} of {len(planned)} environments",
+        f"## {noun.capitalize()} of {number(len(planned), 'environment')}: {verdict(planned)}",
         "",
         f"| | {' | '.join(map(cell, names))} |",
         f"|---|{'---|' * len(names)}",
@@ -82,9 +82,10 @@ def _word(state: State) -> str:
 
 
 def _demoted(text: str) -> Iterator[str]:
-    """The lines of a document as a section of another: its headings are two levels lower."""
+    """The lines of a document as a section of another: without its marker, its headings two levels lower."""
     for line in text.splitlines():
-        yield f"##{line}" if line.startswith("##") else line
+        if not line.startswith("<!-- reconciler:"):
+            yield f"##{line}" if line.startswith("##") else line
 
 
 SeveralWriter: TypeAlias = Callable[[Sequence[Planned], Style], str]

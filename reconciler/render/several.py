@@ -94,6 +94,18 @@ _TONES: Final = {
 }
 
 
+def is_out_of_step(one: Planned) -> bool:
+    """Whether something would change, or has drifted."""
+    return one.drift.has_drift if one.drift else one.plan is not None and one.plan.has_changes
+
+
+def verdict(planned: Sequence[Planned]) -> str:
+    """All of them in a few words."""
+    failed, moved = sum(one.plan is None for one in planned), sum(map(is_out_of_step, planned))
+    known = f"{len(planned) - failed - moved} in step, {moved} not"
+    return f"{known}, {failed} failed" if failed else known
+
+
 def text(planned: Sequence[Planned], style: Style) -> str:
     """Every plan, or error in its place, under a heading; then the matrix and the totals."""
     sections = "".join(f"{_heading(one.environment, style)}{_content(one, style)}\n" for one in planned)

@@ -119,7 +119,12 @@ def test_several_environments_are_one_document_in_every_format(project: Project,
     project.manifest("front", AccessTokenDuration=500)
     names = ["jsonl", "markdown", "junit", "sarif", "github"]
     assert run("drift", "--env-all", *into(*names)).code == 3
-    assert "| `ApiClient/front` | **differs** | **unknown** |" in read(project, "markdown")
+    comment = read(project, "markdown")
+    assert comment.startswith(
+        "<!-- reconciler:drift:good%2Cwrong -->\n## Drift of 2 environments: 0 in step, 1 not, 1 failed\n"
+    )
+    assert comment.count("<!-- reconciler:") == 1
+    assert "| `ApiClient/front` | **differs** | **unknown** |" in comment
     assert [run["automationDetails"]["id"] for run in json.loads(read(project, "sarif"))["runs"]] == ["good/", "wrong/"]
     assert 'failures="2"' in read(project, "junit").splitlines()[1]
     assert "good: 1 resource drifted" in read(project, "github")

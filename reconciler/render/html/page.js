@@ -28,6 +28,7 @@
   };
   form.querySelector("[data-open]")?.addEventListener("click", () => open(true));
   form.querySelector("[data-close]")?.addEventListener("click", () => open(false));
+  window.addEventListener("beforeprint", () => open(true));
   document.addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     if (event.key === "/" && !typing) {

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 
 from reconciler.render.html.tags import NOTHING, Html, el, join
 from reconciler.render.style import Moment
@@ -45,6 +44,8 @@ class Page:
 
 @cache
 def _asset(name: str) -> str:
+    from importlib.resources import files  # noqa: PLC0415  # only pages need it
+
     return (files("reconciler.render.html") / name).read_text(encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, named
 from reconciler.render.html import items
 from reconciler.render.html.page import Filters, Page, bullets, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
-from reconciler.render.several import Planned, State, matrix
+from reconciler.render.several import Planned, State, is_out_of_step, matrix, verdict
 from reconciler.render.style import Style
 from reconciler.render.titles import Count, number
 from reconciler.render.values import LONGEST_MESSAGE, brief
@@ -28,13 +28,13 @@ _TONES: Final = {
 def page(planned: Sequence[Planned], style: Style) -> str:
     """One page of all."""
     failed = sum(one.plan is None for one in planned)
-    moved = sum(_is_out_of_step(one) for one in planned)
+    moved = sum(map(is_out_of_step, planned))
     noun = planned[0].noun if planned else "plan"
     in_step = len(planned) - failed - moved
     return html(
         Page(
             f"{noun.capitalize()} of {number(len(planned), 'environment')}",
-            f"{in_step} in step, {moved} not, {failed} failed" if failed else f"{in_step} in step, {moved} not",
+            verdict(planned),
             "bad" if failed else "warn" if moved else "good",
             join(*(el("code", f"{one.environment} ") for one in planned)),
             [Count("in step", in_step), Count("not in step", moved), Count("failed", failed, is_alarming=True)],
@@ -43,10 +43,6 @@ def page(planned: Sequence[Planned], style: Style) -> str:
             join(*map(_section, planned)),
         )
     )
-
-
-def _is_out_of_step(one: Planned) -> bool:
-    return one.drift.has_drift if one.drift else one.plan is not None and one.plan.has_changes
 
 
 def _changes(one: Planned) -> tuple[Change, ...]:
