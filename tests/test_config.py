@@ -19,7 +19,7 @@ from reconciler.config import (
 from reconciler.errors import InputError, UsageError
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Limits
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.secret import OWN_VARIABLES, SecretReference, SecretSource
 from reconciler.validator import read_schema
 
 SCENARIOS = Path(__file__).parent / "scenarios" / "config"
@@ -80,7 +80,7 @@ environments:
         )
     )
     keys = SecretReference(SecretSource.FILE, "keys/oc")
-    own = frozenset({from_env("OC_ID"), keys, from_env("RECONCILER_PLAN_KEY")})
+    own = frozenset({from_env("OC_ID"), keys, *map(from_env, OWN_VARIABLES)})
     assert config == Config(
         path=tmp_path / "reconciler.yaml",
         journal=tmp_path / "records",
@@ -315,7 +315,7 @@ def test_an_environment_must_be_named_and_exist(name: str | None, message: str, 
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
-@pytest.mark.parametrize("name", ["OC_SECRET", "OTHER_SECRET", "OTHER_ID", "RECONCILER_PLAN_KEY"])
+@pytest.mark.parametrize("name", ["OC_SECRET", "OTHER_SECRET", "OTHER_ID", *sorted(OWN_VARIABLES)])
 def test_no_environment_may_give_the_credentials_of_any_to_manifests(tmp_path: Path, name: str) -> None:
     other = "{clientId: {fromEnv: OTHER_ID}, clientSecret: {fromEnv: OTHER_SECRET}}"
     text = f"""{HEAD}

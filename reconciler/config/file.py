@@ -17,7 +17,7 @@ from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, Em
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
-from reconciler.model.secret import PLAN_KEY_VARIABLE, SecretReference, SecretSource
+from reconciler.model.secret import OWN_VARIABLES, SecretReference, SecretSource
 from reconciler.rules import Level
 from reconciler.validator import Fault, secret_reference, validator
 
@@ -270,8 +270,8 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
     """What we log in with, anywhere: a job that plans for one environment may hold the credentials of all."""
     logins = [each.auth for each in environments if each.auth]
     named = [one for auth in logins for one in (auth.client_id, auth.client_secret, auth.username, auth.password)]
-    key = SecretReference(SecretSource.ENVIRONMENT, PLAN_KEY_VARIABLE)
-    return frozenset({key, *(one for one in named if isinstance(one, SecretReference))})
+    ours = frozenset(SecretReference(SecretSource.ENVIRONMENT, name) for name in OWN_VARIABLES)
+    return frozenset({*ours, *(one for one in named if isinstance(one, SecretReference))})
 
 
 def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:

@@ -15,6 +15,8 @@ REDACTED: Final = "(secret)"
 
 PLAN_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
 """The environment variable with the key that signs plans and keys the fingerprints of secrets in them."""
+OWN_VARIABLES: Final = frozenset({PLAN_KEY_VARIABLE, "RECONCILER_NOTIFY_URL"})
+"""The environment variables of the reconciler's own that hold secrets: whoever has the URL can write to a channel."""
 
 REDACTION: Final = "<Redacted. Leave unchanged.>"
 """What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
