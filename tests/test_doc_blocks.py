@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,26 @@ PRELUDE = """
 reconciler() {
   if [ "$1" = emulator ]; then command reconciler "$@"; return; fi
   local code=0
-  "$PYTHON" -m reconciler "$@" || code=$?
+  "$PYTHON" -I -S "$PREFORK" "$SOCKET" "$@" || code=$?
   echo "$code reconciler $*" >> "$CODES"
   return $code
 }
 """
+
+
+@pytest.fixture(scope="module")
+def prefork() -> Iterator[dict[str, str]]:
+    """Where commands are run, see `tests/prefork.py`; as variables for the prelude."""
+    script = str(ROOT / "tests" / "prefork.py")
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "socket")
+        command = [sys.executable, script, "--serve", path]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as server:
+            assert server.stdout
+            assert server.stdout.readline() == b"ready\n"
+            yield {"PREFORK": script, "SOCKET": path}
+            server.kill()
 
 
 def name(page: Path) -> str:
@@ -81,7 +97,9 @@ def marketplace(tmp_path: Path) -> Iterator[Playground]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=name)
-def test_the_commands_of_a_page_run(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_commands_of_a_page_run(
+    page: Path, tmp_path: Path, prefork: dict[str, str], request: pytest.FixtureRequest
+) -> None:
     place = "marketplace" if OWN in page.read_text(encoding="utf-8") else "example"
     playground: Playground = request.getfixturevalue(place)
     script = "\n".join([*BEFORE.findall(page.read_text(encoding="utf-8")), runnable(page)])
@@ -89,6 +107,7 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path, request: pytest.
         script = script.replace(word, other)
     codes = tmp_path / "codes.txt"
     own = {
+        **prefork,
         "PYTHON": sys.executable,
         "CODES": str(codes),
         "RECONCILER_ENV": "staging" if place == "example" else "",

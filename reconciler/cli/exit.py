@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from reconciler.model.drift import Drift
-from reconciler.model.outcome import ApplyResult, Status
-from reconciler.model.plan import Plan
+if TYPE_CHECKING:
+    from reconciler.model.drift import Drift
+    from reconciler.model.outcome import ApplyResult
+    from reconciler.model.plan import Plan
 
 
 class ExitCode(IntEnum):
@@ -36,12 +37,12 @@ MEANINGS: Final = {
 }
 
 
-def of_plan(plan: Plan, *, detailed: bool) -> ExitCode:
+def of_plan(plan: "Plan", *, detailed: bool) -> ExitCode:
     """Count from the very changes that are shown."""
     return ExitCode.CHANGES if detailed and plan.has_changes else ExitCode.DONE
 
 
-def of_drift(drift: Drift) -> ExitCode:
+def of_drift(drift: "Drift") -> ExitCode:
     """Count from the very deviations that are shown."""
     return ExitCode.CHANGES if drift.has_drift else ExitCode.DONE
 
@@ -61,8 +62,10 @@ def worst(found: Sequence[ExitCode]) -> ExitCode:
     return max(known, key=_BY_WEIGHT.index, default=ExitCode.DONE)
 
 
-def of_result(result: ApplyResult) -> ExitCode:
+def of_result(result: "ApplyResult") -> ExitCode:
     """Judge the very outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence."""
+    from reconciler.model.outcome import Status  # noqa: PLC0415  # `--help` needs none of the model
+
     if result.interrupted:
         return ExitCode.INTERRUPTED
     ends = {outcome.status for outcome in result.outcomes}

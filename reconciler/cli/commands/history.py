@@ -3,7 +3,6 @@
 import click
 
 from reconciler.cli.documents import style_of_stdout
-from reconciler.cli.environment import configuration, environment_name
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, format_option, text
 from reconciler.cli.streams import emit
@@ -32,7 +31,8 @@ def command(ctx: click.Context, *, format_name: str) -> ExitCode | None:
     """List the runs that have written, as their journals tell; show one, or verify the journals."""
     if ctx.invoked_subcommand is not None:
         return None
-    from reconciler.cli.journaling import listed  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415  # see main
+    from reconciler.cli.journaling import listed  # noqa: PLC0415
     from reconciler.journal.read import run_files, runs  # noqa: PLC0415
 
     common = ctx.ensure_object(Common)
@@ -57,7 +57,8 @@ Examples:
 @click.pass_obj
 def show(common: Common, run: str, *, format_name: str) -> ExitCode:
     """Show how far each change of a run had come. RUN is its id, a part of it, or last."""
-    from reconciler.cli.journaling import listed  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
+    from reconciler.cli.journaling import listed  # noqa: PLC0415
     from reconciler.journal import find, read  # noqa: PLC0415
 
     path = find(configuration(common).journal, run)
@@ -81,7 +82,8 @@ Exit codes: 0 all lines are as they were written, 1 some are not.
 @click.pass_obj
 def verify(common: Common, run: str | None) -> ExitCode:
     """Find lines of journals that were removed, altered or moved, and name each."""
-    from reconciler.journal import check, check_all, find  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
+    from reconciler.journal import check, check_all, find  # noqa: PLC0415
     from reconciler.journal.read import run_files  # noqa: PLC0415
 
     folder = configuration(common).journal
