@@ -1,11 +1,24 @@
 """Hypothesis profiles: CI draws the same examples every time, so that a red run can be repeated. And no network."""
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
 
 import tests.network  # noqa: F401  # from here on nothing leaves this machine
 
-settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_EXAMPLES = 50  # where a test does not say how many it needs; HYPOTHESIS_EXAMPLES=1000 looks longer
+_COMMON = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", _EXAMPLES)),
+)
+settings.register_profile("ci", _COMMON, derandomize=True)
+settings.register_profile("dev", _COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what collecting has made: some hundred thousand objects that stay."""
+    gc.collect()
+    gc.freeze()

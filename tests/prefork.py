@@ -65,7 +65,8 @@ def _import_everything() -> None:
         import_module(f"reconciler.cli.commands.{name}")
     for name in ("text", "json", "jsonl", "markdown", "html", "junit", "sarif", "github"):
         import_module(f"reconciler.render.{name}")
-    import_module("reconciler.emulator")
+    emulator = import_module("reconciler.emulator")
+    emulator.Emulator(emulator.Settings()).close()  # makes the key that it signs tokens with
     import_module("deepdiff")
 
 

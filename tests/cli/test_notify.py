@@ -42,7 +42,7 @@ def chat() -> Iterator[Chat]:
         def log_message(self, *_: object) -> None: ...
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         chat.url = f"http://127.0.0.1:{server.server_port}{PATH}"
         yield chat
