@@ -19,9 +19,9 @@ from peers import PEERS, Missing
 Case = Callable[[Path, Sizes, Findings], Iterator[Row]]
 
 
-def run(cases: Sequence[Case], sizes: Sizes, findings: Findings) -> list[Row]:
-    """Measure, showing each row as it comes."""
-    rows = []
+def run(cases: Sequence[Case], sizes: Sizes, findings: Findings, keep: Callable[[list[Row]], None]) -> list[Row]:
+    """Measure, showing each row as it comes, and keeping what there is after each case."""
+    rows: list[Row] = []
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -31,6 +31,7 @@ def run(cases: Sequence[Case], sizes: Sizes, findings: Findings) -> list[Row]:
             except (Missing, CommandFailed) as problem:
                 findings.server.append(f"Not measured, {case.__name__}: {problem}")
                 print(findings.server[-1], flush=True)
+        keep(rows)
     return rows
 
 
@@ -44,10 +45,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     sizes, findings = Sizes(options.clients, options.changes, options.runs), Findings()
-    rows = run([known[name] for name in options.case] or list(known.values()), sizes, findings)
+
+    def keep(rows: list[Row]) -> None:
+        if not options.case:
+            (HERE / "results.md").write_text(report.markdown(rows, findings, _facts(sizes)))
+
+    rows = run([known[name] for name in options.case] or list(known.values()), sizes, findings, keep)
     if not options.case:
-        facts = _facts(sizes)
-        (HERE / "results.md").write_text(report.markdown(rows, findings, facts))
         report.plot(findings, HERE / "results.svg")
         print(f"written: {HERE / 'results.md'}")
     return int(any(row.holds is False for row in rows))

@@ -61,9 +61,9 @@ class Figures:
         return int(statistics.median(sample.peak for sample in self.samples))
 
 
-def interleaved(works: Mapping[str, Work], runs: int) -> dict[str, Figures]:
-    """Run each once as a warm-up, then all in turn, so many times."""
-    for work in works.values():
+def interleaved(works: Mapping[str, Work], runs: int, *, warm_up: bool = True) -> dict[str, Figures]:
+    """Run each once as a warm-up, unless each takes long anyway, then all in turn, so many times."""
+    for work in works.values() if warm_up else ():
         work()
     rounds = [{name: work() for name, work in works.items()} for _ in range(runs)]
     return {name: Figures(tuple(one[name] for one in rounds)) for name in works}
