@@ -1,4 +1,4 @@
-# reconciler as a container: `docker run --rm -v "$PWD:/work:ro" -e OC_CLIENT_ID -e OC_CLIENT_SECRET IMAGE drift`.
+# reconciler as a container: `docker run --rm -v "$PWD:/repository:ro" -e OC_CLIENT_ID -e OC_CLIENT_SECRET IMAGE drift`.
 # The base is pinned to an exact version; pin it to a digest with --build-arg BASE=python@sha256:... where your registry
 # mirrors it. The packages are those of constraints.txt.
 ARG BASE=python:3.13.5-slim-bookworm
@@ -17,6 +17,6 @@ COPY --from=build /opt/reconciler /opt/reconciler
 ENV PATH=/opt/reconciler/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
-WORKDIR /work
+WORKDIR /repository
 ENTRYPOINT ["reconciler"]
 CMD ["--help"]

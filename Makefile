@@ -21,7 +21,7 @@ demo: $(READY)  ## watch validate, plan, apply and drift against the built-in em
 	@$(BIN)/python demo/run.py
 
 test: $(READY)  ## run all tests
-	@$(BIN)/python -m pytest -q -n auto
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(READY)  ## lint, format check, types, architecture
 	@$(BIN)/ruff check .

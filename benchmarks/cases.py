@@ -187,9 +187,7 @@ def apply(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
     for latency in (0, sizes.slow_ms):
         series = findings.throughput.setdefault(f"apply, {latency} ms", {})
         for at_a_time in sizes.at_a_time:
-            count = sizes.changes // (
-                10 if latency and at_a_time == 1 else 1
-            )  # else it takes minutes, and shows no more
+            count = sizes.changes // (10 if latency and at_a_time == 1 else 1)  # it takes minutes else
             with serving("--clients", count, "--latency-ms", latency) as url:
                 row = _apply(root / f"{latency}-{at_a_time}", url, replace(sizes, changes=count), latency, at_a_time)
             series[at_a_time] = count / row.figures.seconds

@@ -1,20 +1,21 @@
 """The working set of this repository -> the daily work with it, from first plan to mended drift, as a user sees it.
 
-Runs the real command in a temporary copy of `reconciler.yaml`, `marketplace.yaml` and `manifests/`, against the
+Runs the real commands in a temporary copy of `reconciler.yaml`, `marketplace.yaml` and `manifests/`, against the
 emulator that is embedded in it: no server, no network, nothing left behind. Ends with an error as soon as a command
 does not end as it should.
 """
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import textwrap
+from contextlib import chdir
 from pathlib import Path
 
 import httpx
 
+from reconciler.cli.main import main as reconciler
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,8 +71,9 @@ def say(text: str) -> None:
 def run(folder: Path, *arguments: str, exits: int = 0) -> None:
     """Run one command as a user would, and show it with its output."""
     print(f"\n{DIM}${PLAIN} reconciler {' '.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", "reconciler", *arguments]
-    code = subprocess.run(command, cwd=folder, check=False).returncode
+    with chdir(folder):
+        code = reconciler(arguments)
+    sys.stdout.flush()
     if code != exits:
         sys.exit(f"demo: the command ended with exit code {code} instead of {exits}")
     if code:

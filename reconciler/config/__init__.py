@@ -1,6 +1,6 @@
 """reconciler.yaml -> Config: the environments and where the manifests are; every fault with file:line:column.
 
-The schema judges the structure; the models in `file` judge what a schema cannot: addresses, combinations, credentials.
+The schema judges the structure, and `file` what a schema cannot: addresses, combinations, credentials.
 No secret is read here: credentials stay references until they are needed.
 """
 
