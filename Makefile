@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check cover contract bench docs fix clean
+.PHONY: help demo test sweep check cover contract bench docs fix clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -20,8 +20,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## watch validate, plan, apply and drift against the built-in emulator
 	@$(BIN)/python demo/run.py
 
-test: $(READY)  ## run all tests
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+test: $(READY)  ## run the tests, less those of `make sweep`
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not sweep"
+
+sweep: $(READY)  ## run the tests that try every fault at every request, and a kill at each
+	@$(BIN)/python -m pytest -q -n auto -m sweep
 
 check: $(READY)  ## lint, format check, types, architecture
 	@$(BIN)/ruff check .

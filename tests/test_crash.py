@@ -27,6 +27,8 @@ from reconciler.recovery import Found
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 
+pytestmark = pytest.mark.sweep
+
 KILLED: Final = 9
 COUNT: Final = 20
 REQUESTS: Final = 43

@@ -21,6 +21,8 @@ from reconciler.model.resource import Policy
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 
+pytestmark = pytest.mark.sweep
+
 CHANGED, DOOMED, OTHER, NEW = (client_id(number) for number in (0xA, 0xB, 0xC, 0xD))
 LIVE = [body(CHANGED, "changed"), body(DOOMED, "doomed"), body(OTHER, "other")]
 PARTIES = {
