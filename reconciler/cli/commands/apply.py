@@ -22,6 +22,7 @@ from reconciler.errors import ReconcilerError, UsageError
 if TYPE_CHECKING:
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
+    from reconciler.model.selection import Selection
 
 
 @click.command(
@@ -79,16 +80,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     selection = selection_of(only, selector)
     saved, paths = _parted(paths)
-    if saved and not selection.is_everything:
-        hint = "leave them out, or plan again with them"
-        raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
-    if saved and prune:
-        raise UsageError("a saved plan prunes where plan was given --prune", hint="leave it out, or plan again with it")
-    if prune:
-        check_prune(selection, paths)
-    if not (saved or auto_approve or somebody_is_there()):
-        message = "nobody can be asked to approve the changes: this is no terminal"
-        raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")
+    _check(saved, selection, paths, prune=prune, ask=not auto_approve)
     session = Session.open(
         common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection, prunes=prune
     )
@@ -105,6 +97,25 @@ def command(  # noqa: PLR0913  # one for each option
     keep(receipt, session, plan, result)
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
+
+
+def _check(saved: "Plan | None", selection: "Selection", paths: tuple[Path, ...], *, prune: bool, ask: bool) -> None:
+    """Refuse what does not go together, and to ask where nobody is.
+
+    Raises:
+        UsageError: a saved plan is to be restricted or to prune, or pruning is restricted.
+        ReconcilerError: the plan would have to be approved, and there is no terminal.
+    """
+    if saved and not selection.is_everything:
+        hint = "leave them out, or plan again with them"
+        raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
+    if saved and prune:
+        raise UsageError("a saved plan prunes where plan was given --prune", hint="leave it out, or plan again with it")
+    if prune:
+        check_prune(selection, paths)
+    if not (saved or not ask or somebody_is_there()):
+        message = "nobody can be asked to approve the changes: this is no terminal"
+        raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")
 
 
 def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:
