@@ -3,23 +3,27 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, Lock
 from typing import Any
 
+import httpx
 import pytest
 
 from reconciler import pipeline
 from reconciler.applier import Controls
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.errors import AnswerLost, RequestFacts
 from reconciler.kinds import KINDS
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action
 from reconciler.model.resource import Policy
-from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.remote.http import WriteClient
+from reconciler.model.secret import Secret, SecretReference, SecretSource
+from reconciler.remote.auth import ClientCredentials
+from reconciler.remote.http import Connection, WriteClient, open_writer
 from reconciler.remote.protocol import WireBody
 from tests.builders import body, desired, manifest
-from tests.service import Shop, client_id, shop
+from tests.service import BASE_URL, Shop, client_id, shop
 
 A, B = client_id(0xA), client_id(0xB)
 
@@ -451,3 +455,39 @@ def test_an_error_of_ours_in_one_change_keeps_the_record_of_the_others(two: Shop
     result = two.apply(replace(plan, changes=broken), Controls(concurrency=1, keep_going=True))
     assert statuses(result) == [Status.FAILED, Status.APPLIED]
     assert "internal error (ValueError)" in result.outcomes[0].message
+
+
+class Crowded(httpx.BaseTransport):
+    """Holds the first requests back until so many are on their way, and remembers the most that ever were."""
+
+    def __init__(self, service: httpx.BaseTransport, at_a_time: int) -> None:
+        self._service = service
+        self._all_here = Barrier(at_a_time, timeout=10)
+        self._lock = Lock()
+        self._left = at_a_time
+        self._busy = 0
+        self.most = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            self._busy += 1
+            self.most = max(self.most, self._busy)
+            self._left -= request.method == "GET"
+            is_early = self._left >= 0 and request.method == "GET"
+        if is_early:
+            self._all_here.wait()
+        answer = self._service.handle_request(request)
+        with self._lock:
+            self._busy -= 1
+        return answer
+
+
+def test_as_many_requests_are_on_their_way_as_concurrency_allows_and_never_more(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(20)]
+    with shop(tmp_path, *(body(client_id(number), name) for number, name in enumerate(names))) as service:
+        plan = service.plan(desired(*(manifest(name, Active=False) for name in names)))
+        crowd = Crowded(service.transport, 8)
+        credentials = ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
+        with open_writer(Connection(BASE_URL, credentials, concurrency=8), transport=crowd) as writer:
+            result = pipeline.apply(plan, writer, service.resolve, Controls(concurrency=8))
+    assert (crowd.most, set(statuses(result))) == (8, {Status.APPLIED})

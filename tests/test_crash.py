@@ -70,10 +70,8 @@ def folder() -> Iterator[Path]:
 
 
 def apply(service: Shop, folder: Path, plan: Plan) -> None:
-    def start() -> journal.Journal:
-        return journal.Journal.start(folder / "runs", journal.facts_of(plan, plan_digest(plan)))
-
-    recorder = journal.ApplyRecorder(start, plan)
+    facts = journal.facts_of(plan, plan_digest(plan))
+    recorder = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
     recorder.end(service.apply(plan, Controls(concurrency=1, recorder=recorder)))
 
 

@@ -43,7 +43,7 @@ def run_if_any(service: Shop, folder: Path, *wanted: DesiredResource, keep_going
     """The same; None where there was nothing to write."""
     plan = service.plan(desired(*wanted))
     facts = journal.facts_of(plan, plan_digest(plan))
-    record = journal.ApplyRecorder(lambda: journal.Journal.start(folder / "runs", facts), plan)
+    record = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
     record.end(service.apply(plan, Controls(concurrency=1, keep_going=keep_going, recorder=record)))
     found = journal.runs(folder / "runs")
     return journal.recorded(found[-1]) if found and isinstance(found[-1], journal.Run) else None

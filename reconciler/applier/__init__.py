@@ -12,7 +12,9 @@ Before each write is sent it is announced to a recorder, and after it what came 
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.applier import final, own
@@ -89,10 +91,26 @@ class _Run:
 
     def carry_out(self, changes: Sequence[Change], way: _Way) -> None:
         """Return when every change has an outcome."""
-        if changes:
-            with ThreadPoolExecutor(min(self._controls.concurrency, len(changes))) as pool:
-                for future in [pool.submit(self._one, change, way) for change in changes]:
+        left: SimpleQueue[Change] = SimpleQueue()
+        for change in changes:
+            left.put(change)
+        workers = min(self._workers, len(changes))
+        if workers:
+            with ThreadPoolExecutor(workers) as pool:
+                futures = [pool.submit(self._work, left, way) for _ in range(workers)]
+                self._controls.recorder.make_ready()
+                for future in futures:
                     future.result()
+
+    @property
+    def _workers(self) -> int:
+        """A few more than requests at a time, which the remote sees to: while one compares, another's request goes."""
+        return self._controls.concurrency + self._controls.concurrency // 4
+
+    def _work(self, left: "SimpleQueue[Change]", way: _Way) -> None:
+        with suppress(Empty):
+            while True:
+                self._one(left.get_nowait(), way)
 
     def _one(self, change: Change, way: _Way) -> None:
         outcome = self._skipped(change) or way(self._task(change))

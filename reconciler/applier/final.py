@@ -37,8 +37,15 @@ def look_again(written: Sequence[_Written], writer: Writer, *, live: int, at_a_t
     if not written:
         return
     look = _Look(_listed(written, writer, live), _assigned(written, writer))
-    with ThreadPoolExecutor(min(at_a_time, len(written))) as pool:
-        yield from pool.map(lambda one: look.at(*one), written)
+    alone = []
+    for task, outcome in written:
+        if look.is_listed_as_sent(task, outcome):
+            yield look.with_parties(task, outcome)
+        else:
+            alone.append((task, outcome))
+    if alone:
+        with ThreadPoolExecutor(min(at_a_time, len(alone))) as pool:
+            yield from pool.map(lambda one: look.by_itself(*one), alone)
 
 
 def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[tuple[str, str], Body]:
@@ -75,23 +82,23 @@ class _Look:
     listed: Mapping[tuple[str, str], Body]
     assigned: Mapping[str, _Rows]
 
-    def at(self, task: Task, outcome: Outcome) -> Outcome:
-        """Judge what the service holds now."""
-        if task.change.action is not Action.DELETE and self._is_listed_as_sent(task, outcome):
-            return self._with_parties(task, outcome)
-        try:
-            return self._with_parties(task, self._by_itself(task, outcome))
-        except RemoteError as error:
-            return _unseen(outcome, error)
-
-    def _is_listed_as_sent(self, task: Task, outcome: Outcome) -> bool:
+    def is_listed_as_sent(self, task: Task, outcome: Outcome) -> bool:
         """Whether the list already shows all that there is to see."""
+        if task.change.action is Action.DELETE:
+            return False
         body = self.listed.get((task.kind.name, (outcome.id or "").casefold()))
         if outcome.status is not Status.APPLIED or body is None or task.kind.faults(body):
             return False
         return not task.misses(task.kind.live(body, RequestFacts("GET", f"/v1{task.kind.path}")))
 
-    def _by_itself(self, task: Task, outcome: Outcome) -> Outcome:
+    def by_itself(self, task: Task, outcome: Outcome) -> Outcome:
+        """Read the object, and judge what the service holds now."""
+        try:
+            return self.with_parties(task, self._read(task, outcome))
+        except RemoteError as error:
+            return _unseen(outcome, error)
+
+    def _read(self, task: Task, outcome: Outcome) -> Outcome:
         live = task.read(outcome.id)
         if task.change.action is Action.DELETE:
             return outcome if live is None else _not_held(outcome, "it is there all the same")
@@ -101,7 +108,7 @@ class _Look:
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
         return replace(outcome, status=status, fields=misses)
 
-    def _with_parties(self, task: Task, outcome: Outcome) -> Outcome:
+    def with_parties(self, task: Task, outcome: Outcome) -> Outcome:
         """Add the parties that are not assigned as they were to be."""
         rows = self.assigned.get(task.kind.name, ())
         if not task.change.assignments:

@@ -60,12 +60,11 @@ def recorder_of(
     session: "Session", plan: Plan, follows_up: tuple[str, ...], rolls_back: str | None = None
 ) -> ApplyRecorder:
     """Give what keeps the record of applying this plan."""
-
-    def start() -> Journal:
-        facts = facts_of(plan, plan_digest(plan), follows_up=follows_up, rolls_back=rolls_back)
-        return Journal.start(session.journal, facts)
-
-    return ApplyRecorder(start, plan)
+    return ApplyRecorder(
+        plan,
+        lambda: facts_of(plan, plan_digest(plan), follows_up=follows_up, rolls_back=rolls_back),
+        lambda facts: Journal.start(session.journal, facts),
+    )
 
 
 def finished(recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]) -> ApplyResult:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from reconciler.errors import ReconcilerError
 from reconciler.journal.read import Run, read, run_files
@@ -28,9 +28,11 @@ APPLY: Final = "apply"
 ROLLBACK: Final = "rollback"
 
 
-def facts_of(
-    plan: Plan, digest: str, *, follows_up: tuple[str, ...] = (), rolls_back: str | None = None
-) -> dict[str, Json]:
+Facts: TypeAlias = dict[str, Json]
+"""What one line says."""
+
+
+def facts_of(plan: Plan, digest: str, *, follows_up: tuple[str, ...] = (), rolls_back: str | None = None) -> Facts:
     """What the first line says of a run that applies this plan; for the rest see `RecordedRun`."""
     binding = plan.binding
     return {
@@ -65,10 +67,19 @@ class ApplyRecorder:
     See `model.record.Recorder`.
     """
 
-    def __init__(self, start: Callable[[], Journal], plan: Plan) -> None:
-        self._start = start
+    def __init__(self, plan: Plan, facts: Callable[[], Facts], start: Callable[[Facts], Journal]) -> None:
+        """Take what it is the record of.
+
+        Args:
+            plan: what is applied.
+            facts: works out what the first line says, see `facts_of`.
+            start: begins the journal, given these.
+        """
         self._plan = plan
+        self._facts = facts
+        self._start = start
         self._lock = threading.Lock()
+        self._ready: tuple[Facts, Facts] | None = None
         self._journal: Journal | None = None
         self._numbers = 0
         self._early: list[Outcome] = []
@@ -87,6 +98,17 @@ class ApplyRecorder:
             ReconcilerError: it cannot be written.
         """
         self._open()
+
+    def make_ready(self) -> None:
+        """Work out what the first two lines say, once."""
+        with self._lock:
+            self._first_lines()
+
+    def _first_lines(self) -> tuple[Facts, Facts]:
+        if self._ready is None:
+            changes = [_change(change) for change in self._plan.changes if change.action.writes]
+            self._ready = self._facts(), {"changes": changes, "unchanged": self._plan.summary.no_op}
+        return self._ready
 
     def intend(self, write: Write) -> int:
         """Keep that this write is about to be sent; gives its number."""
@@ -131,9 +153,9 @@ class ApplyRecorder:
     def _open(self) -> Journal:
         with self._lock:
             if self._journal is None:
-                journal = self._start()
-                changes = [_change(change) for change in self._plan.changes if change.action.writes]
-                journal.append("plan", {"changes": changes, "unchanged": self._plan.summary.no_op})
+                facts, planned = self._first_lines()
+                journal = self._start(facts)
+                journal.append("plan", planned)
                 for outcome in self._early:
                     journal.append("outcome", _outcome(outcome), wait=False)
                 self._journal = journal

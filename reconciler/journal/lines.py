@@ -34,10 +34,15 @@ class Entry:
     """SHA-256 in hexadecimal over all other members in canonical JSON."""
 
     @classmethod
-    def after(cls, last: "Entry | None", at: str, event: str, facts: Mapping[str, Json]) -> "Entry":
-        """Make the next line. What is no JSON, a secret above all, is refused with a TypeError."""
+    def after(cls, last: "Entry | None", at: str, event: str, facts: Mapping[str, Json]) -> "tuple[Entry, str]":
+        """Make the next line, and its text with its end, which is canonical JSON as well.
+
+        What is no JSON, a secret above all, is refused with a TypeError.
+        """
         line, previous = (last.line + 1, last.hash) if last else (1, NO_LINE)
-        return cls(line, at, event, facts, previous, _hash(line, at, event, facts, previous))
+        head, tail = _halves(line, at, event, facts, previous)
+        sealed = _hash(head, tail)
+        return cls(line, at, event, facts, previous, sealed), f'{head},"hash":"{sealed}",{tail}\n'
 
     @classmethod
     def of(cls, text: str) -> "Entry":
@@ -61,20 +66,21 @@ class Entry:
     def is_genuine(self) -> bool:
         """Whether the line is as it was written."""
         try:
-            return self.hash == _hash(self.line, self.at, self.event, self.facts, self.previous)
+            return self.hash == _hash(*_halves(self.line, self.at, self.event, self.facts, self.previous))
         except ValueError:  # 1e999 is JSON, and no number that we would have written
             return False
-
-    @property
-    def text(self) -> str:
-        """The line, with its end."""
-        return canonical_text({name: getattr(self, name) for name in sorted(_MEMBERS)}) + "\n"
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _hash(line: int, at: str, event: str, facts: Mapping[str, Json], previous: str) -> str:
-    text = canonical_text({"line": line, "at": at, "event": event, "facts": facts, "previous": previous})
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+def _halves(line: int, at: str, event: str, facts: Mapping[str, Json], previous: str) -> tuple[str, str]:
+    """The canonical text of a line, parted at the comma where its hash belongs: facts may be long, and come once."""
+    head = canonical_text({"at": at, "event": event, "facts": facts})
+    tail = canonical_text({"line": line, "previous": previous})
+    return head[:-1], tail[1:]
+
+
+def _hash(head: str, tail: str) -> str:
+    return hashlib.sha256(f"{head},{tail}".encode("ascii")).hexdigest()

@@ -85,9 +85,9 @@ class Journal:
             TypeError: the facts hold something that is no JSON, a secret for example; nothing was written.
         """
         with self._lock:
-            entry = Entry.after(self._last, moment(self._clock()), event, facts)
+            entry, text = Entry.after(self._last, moment(self._clock()), event, facts)
             try:
-                _write_whole(self._descriptor, entry.text.encode("ascii"))
+                _write_whole(self._descriptor, text.encode("ascii"))
             except OSError as error:
                 raise _unwritable(self.path, error) from error
             self._last = entry

@@ -45,6 +45,10 @@ class Ending(StrEnum):
 class Recorder(Protocol):
     """Keeps the record of a run. Thread-safe."""
 
+    def make_ready(self) -> None:
+        """Do now, while the first objects are looked at, what the first write would else wait for. Never raises."""
+        ...
+
     def intend(self, write: Write) -> int:
         """Keep that this write is about to be sent; gives its number.
 
@@ -72,6 +76,9 @@ class Recorder(Protocol):
 
 class NoRecord:
     """Keeps nothing."""
+
+    def make_ready(self) -> None:
+        """There is nothing to do."""
 
     def intend(self, _write: Write) -> int:
         """Let it be sent."""

@@ -9,6 +9,7 @@ from reconciler import journal, recovery
 from reconciler.applier import Controls
 from reconciler.errors import ReconcilerError
 from reconciler.journal import ApplyRecorder, Journal
+from reconciler.journal.applying import Facts
 from reconciler.kinds import KINDS
 from reconciler.model.json import canonical_text
 from reconciler.model.outcome import ApplyResult, Status
@@ -34,7 +35,8 @@ def two(tmp_path: Path) -> Iterator[Shop]:
 
 
 def recorder(folder: Path, plan: Plan) -> ApplyRecorder:
-    return ApplyRecorder(lambda: Journal.start(folder / "runs", journal.facts_of(plan, plan_digest(plan))), plan)
+    facts = journal.facts_of(plan, plan_digest(plan))
+    return ApplyRecorder(plan, lambda: facts, lambda facts: Journal.start(folder / "runs", facts))
 
 
 def apply(service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False) -> ApplyResult:
@@ -233,12 +235,27 @@ def test_what_cannot_be_announced_is_not_written(
 
     Full.lines = lines
     facts = journal.facts_of(plan, plan_digest(plan))
-    record = ApplyRecorder(lambda: Full.start(tmp_path / "runs", facts), plan)
+    record = ApplyRecorder(plan, lambda: facts, lambda facts: Full.start(tmp_path / "runs", facts))
     result = two.apply(plan, Controls(concurrency=1, keep_going=True, recorder=record))
     record.end(result)
     assert ([outcome.status for outcome in result.outcomes], len(two.writes())) == (statuses, writes)
     assert "No space left on device" in result.outcomes[1].message
     assert record.fault is None or "No space left" in record.fault.message
+
+
+def test_what_the_first_lines_say_is_worked_out_before_anything_is_written_and_once(two: Shop, tmp_path: Path) -> None:
+    plan = two.plan(desired(manifest("a", Active=False)))
+    facts, asked = journal.facts_of(plan, plan_digest(plan)), []
+
+    def work_out() -> Facts:
+        asked.append("facts")
+        return facts
+
+    record = ApplyRecorder(plan, work_out, lambda facts: Journal.start(tmp_path / "runs", facts))
+    record.make_ready()
+    assert (asked, (tmp_path / "runs").exists()) == (["facts"], False)
+    record.end(two.apply(plan, Controls(concurrency=1, recorder=record)))
+    assert (asked, newest(tmp_path).is_finished) == (["facts"], True)
 
 
 def test_a_step_of_another_sort_is_kept_as_well(two: Shop, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The file of a run: what is written, what is read back after a kill, and what shows that it was altered."""
 
+import json
 import os
 import stat
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.journal import Journal, check, check_all, find, read, runs
 from reconciler.journal.write import Disk
+from reconciler.model.json import canonical_text
 from reconciler.model.secret import Secret
 
 BEGAN = datetime(2026, 11, 24, 17, 3, 6, tzinfo=UTC)
@@ -59,6 +61,11 @@ def test_a_journal_gives_back_what_was_written(folder: Path) -> None:
     )
     assert [entry.facts for entry in run.of("outcome")] == [{"number": 1}]
     assert faults(path) == []
+
+
+def test_every_line_is_canonical_json(folder: Path) -> None:
+    for line in lines(written(folder, "intent", "outcome", "end")):
+        assert canonical_text(json.loads(line)) + "\n" == line
 
 
 def test_the_first_line_says_who_ran_what_and_where(folder: Path) -> None:
