@@ -36,7 +36,7 @@ from reconciler import (
 from reconciler.deletion import Protection
 from reconciler.delivery import Courier
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError, UsageError, WrongMarketplace
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, make_ready
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.diagnostic import Severity
@@ -303,6 +303,7 @@ def check_marketplace(remote: ReadRemote, target: Target) -> str:
     Raises:
         WrongMarketplace: it is another marketplace than the configuration names.
     """
+    make_ready()
     return _same_marketplace(reader.identify(remote), target, "the credentials open", remote.base_url)
 
 

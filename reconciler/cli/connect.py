@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-
 from reconciler.cli.extras import emulator_errors
 from reconciler.cli.options import common_of_this_run
 from reconciler.cli.runlog import added, requests_told, tell_totals
@@ -17,11 +15,12 @@ from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
-from reconciler.remote.http import Connection, ReadClient, open_reader, open_writer
-from reconciler.remote.protocol import SecretRemote
+from reconciler.remote.http import Connection, ReadClient, WriteClient, open_reader, open_writer
 from reconciler.remote.wire import Stats
 
 if TYPE_CHECKING:
+    import httpx
+
     from reconciler.emulator import Settings
 
 
@@ -39,7 +38,7 @@ def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
 
 
 @contextmanager
-def writer(environment: Environment, root: Path) -> Iterator[SecretRemote]:
+def writer(environment: Environment, root: Path) -> Iterator[WriteClient]:
     """Open a connection that also writes; for the rest see `reader`."""
     connection = _connection(environment, root)
     with (
@@ -124,12 +123,14 @@ def _given(environment: str, auth: Auth, confines: Confines) -> Mapping[str, Sec
 
 
 @contextmanager
-def _transport(environment: Environment) -> Iterator[httpx.BaseTransport | None]:
+def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None"]:
     """Start the embedded emulator, where there is one, and write its data back at the end."""
     if environment.emulator is None:
         yield None
         return
-    from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
+    import httpx  # noqa: PLC0415  # only for environments that embed it
+
+    from reconciler import emulator  # noqa: PLC0415
 
     with emulator_errors():
         stand_in = emulator.Emulator(_settings(environment.emulator, environment.marketplace))

@@ -1,13 +1,12 @@
 """Global options and paths -> one environment with its manifests, ready to be planned for or written to."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from reconciler import pipeline
 from reconciler.cli import connect
 from reconciler.cli.environment import chosen_environment, configuration, environment_name, load_context
 from reconciler.cli.failures import tell_warnings
@@ -32,6 +31,9 @@ from reconciler.planfile import timestamp
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.render.escape import escape, joined
 from reconciler.selection import check as check_selection
+
+if TYPE_CHECKING:
+    from reconciler import pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,10 @@ class Session:
         own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
         return Courier(self.confines, tell, withheld=own)
 
-    def target(self, *, demands_secrets: bool = False) -> pipeline.Target:
+    def target(self, *, demands_secrets: bool = False) -> "pipeline.Target":
         """What a plan is made for."""
+        from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
+
         environment, git = self.environment, checkout(self.root, self.inputs)
         return pipeline.Target(
             environment.name,
@@ -168,37 +172,57 @@ class Session:
 
     def plan(self) -> Plan:
         """Plan over a connection that cannot write."""
-        with connect.reader(self.environment, self.root) as remote:
+        with self.reader() as remote:
             return self.plan_with(remote)
 
     def plan_from(self, snapshot: Snapshot) -> Plan:
         """Plan from a snapshot, without a connection."""
+        from reconciler import pipeline  # noqa: PLC0415
+
         return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
     def plan_with(self, remote: ReadRemote, *, demands_secrets: bool = False) -> Plan:
         """Plan over a connection that is open already; what is to be applied at once demands all secrets."""
+        from reconciler import pipeline  # noqa: PLC0415
+
         target = self.target(demands_secrets=demands_secrets)
         return pipeline.plan(self.loaded.desired, remote, target, self.resolve)
 
     def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
         """Plan to take a run back."""
+        from reconciler import pipeline  # noqa: PLC0415
+
         return pipeline.plan_back(run, only, self.loaded.desired, remote, self.target())
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
+        from reconciler import pipeline  # noqa: PLC0415
+
         return pipeline.check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
         """What the freeze windows say at this moment."""
+        from reconciler import pipeline  # noqa: PLC0415
+
         return pipeline.frozen(plan, self.environment.freeze, datetime.now(UTC))
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep other runs from this checkout from writing to the environment meanwhile."""
         return exclusive(self.journal, self.environment.name)
 
-    def writer(self) -> AbstractContextManager[SecretRemote]:
-        """Open a connection that writes."""
-        return connect.writer(self.environment, self.root)
+    @contextmanager
+    def reader(self) -> Iterator[ReadRemote]:
+        """Open a connection that cannot write; the question who we are is on its way when it is there."""
+        with connect.reader(self.environment, self.root) as remote:
+            remote.greet()
+            yield remote
+
+    @contextmanager
+    def writer(self) -> Iterator[SecretRemote]:
+        """Open a connection that also writes; for the rest see `reader`."""
+        with connect.writer(self.environment, self.root) as remote:
+            remote.greet()
+            yield remote
 
 
 def _environment_of(saved: Plan | None, config: Config, common: Common) -> str | None:

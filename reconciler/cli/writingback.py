@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.cli import connect
 from reconciler.cli.drifting import Lens
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.session import Session
@@ -26,7 +25,7 @@ def drift_left(session: Session, lens: Lens) -> Drift:
         InputError: with everything that cannot be brought in; nothing was written.
         ReconcilerError: there would still be drift; nothing was written.
     """
-    with connect.reader(session.environment, session.root) as remote:
+    with session.reader() as remote:
         drift = lens.see(session.plan_with(remote))
         contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name)
         if not contents:

@@ -7,10 +7,11 @@ import ipaddress
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from random import random as draw
+from threading import Thread
 from typing import ClassVar, Final, Self, TypeVar
 from urllib.parse import quote, unquote
 
@@ -73,6 +74,7 @@ class ReadClient:
         self._exchange = exchange
         self._pool = pool
         self._meter = meter
+        self._greeting: Future[Body] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -126,9 +128,24 @@ class ReadClient:
             with_secret=self._exchange.has_secret,
         )
 
+    def greet(self) -> None:
+        """Have a thread log in and ask `me`; whoever asks it next gets that answer, or its error."""
+        greeting: Future[Body] = Future()
+
+        def ask() -> None:
+            try:
+                greeting.set_result(self.single("/me"))
+            except BaseException as error:  # noqa: BLE001  # it is raised where the answer is asked for
+                greeting.set_exception(error)
+
+        # Not in the pool, which is waited for at the end: who breaks off in a long silence waits for nobody.
+        Thread(target=ask, name="reconciler-greeting", daemon=True).start()
+        self._greeting = greeting
+
     def me(self) -> Body:
         """``GET /v1/me``: the user that the credentials act as."""
-        return self.single("/me")
+        greeting, self._greeting = self._greeting, None
+        return greeting.result() if greeting else self.single("/me")
 
     def single(self, path: str) -> dict[str, Json]:
         """Give the object that is alone at its path.
@@ -289,7 +306,10 @@ def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTrans
 
 def _http(connection: Connection, border: Border, transport: httpx.BaseTransport | None) -> httpx.Client:
     try:
-        return http_client(border, connection.limits, at_a_time=connection.concurrency, transport=transport)
+        is_tls = connection.base_url.startswith("https:")
+        return http_client(
+            border, connection.limits, at_a_time=connection.concurrency, is_tls=is_tls, transport=transport
+        )
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as fault:
         # Not the fault's own words: a proxy's address may hold a password.
         message = f"the connection cannot be set up ({type(fault).__name__})"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from reconciler.errors import AnswerLost, BadAnswer, NotFound, ReconcilerError, Unreachable
+from reconciler.errors import AccessDenied, AnswerLost, BadAnswer, NotFound, ReconcilerError, Unreachable
 from reconciler.model.secret import Secret
 from tests.remote.service import BASE, Service, always, ok, refusal, serving
 
@@ -36,6 +36,36 @@ def test_me_is_read() -> None:
     with service.reader() as client:
         assert client.me()["Seller"] == {"ID": "market"}
     assert service.journal == ["GET /v1/me"]
+
+
+def test_a_greeting_is_the_answer_to_the_next_question_who_we_are() -> None:
+    service = serving(ok({"ID": "u", "Username": "first"}), ok({"ID": "u", "Username": "second"}))
+    with service.reader() as client:
+        client.greet()
+        assert [client.me()["Username"], client.me()["Username"]] == ["first", "second"]
+    assert service.journal == ["GET /v1/me", "GET /v1/me"]
+
+
+def test_a_greeting_that_failed_is_told_where_its_answer_is_asked_for() -> None:
+    with serving(refusal(403, "InsufficientRoles", "No.")).reader() as client:
+        client.greet()
+        with pytest.raises(AccessDenied):
+            client.me()
+
+
+def test_nobody_waits_at_the_end_for_a_greeting_that_nobody_asked_for() -> None:
+    hung, ended, waited = Event(), Event(), []
+
+    def hang(_: httpx.Request) -> httpx.Response:
+        hung.set()
+        waited.append(not ended.wait(10))
+        return ok({"ID": "u"})
+
+    with Service(hang).reader() as client:
+        client.greet()
+        hung.wait()
+    ended.set()
+    assert True not in waited
 
 
 def test_one_object_is_read_whole_and_raw() -> None:

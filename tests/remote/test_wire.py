@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
 from reconciler.remote.http import Connection
 from reconciler.remote.messages import Answer, Call, Fate
-from reconciler.remote.wire import FATES, Border, ForbiddenRequest, Limits, no_answer
+from reconciler.remote.wire import FATES, Border, ForbiddenRequest, Limits, no_answer, trusted
 from tests.remote.service import BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
 
 ME = {"ID": "me"}
@@ -166,8 +167,11 @@ def test_a_compressed_answer_is_read() -> None:
         assert client.me() == ME
 
 
-def test_an_answer_compressed_in_layers_is_not_unpacked() -> None:
-    layers = httpx.Response(200, content=iter([b"x"]), headers={"Content-Encoding": "gzip, gzip"})
+@pytest.mark.parametrize(
+    "headers", [[("Content-Encoding", "gzip, gzip")], [("Content-Encoding", "gzip"), ("CONTENT-ENCODING", "gzip")]]
+)
+def test_an_answer_compressed_in_layers_is_not_unpacked(headers: list[tuple[str, str]]) -> None:
+    layers = httpx.Response(200, content=iter([b"x"]), headers=headers)
     with serving(layers).reader() as client, pytest.raises(BadAnswer, match="compressed"):
         client.me()
 
@@ -183,6 +187,13 @@ def test_an_answer_that_trickles_on_is_given_up() -> None:
     service = Service(always(lambda: httpx.Response(200, content=chunks(1000, []))))
     with service.reader(clock=lambda: float(next(times))) as client, pytest.raises(Unreachable, match="in time"):
         client.me()
+
+
+def test_authorities_are_loaded_for_https_and_without_them_nobody_is_trusted() -> None:
+    for is_needed in (True, False):
+        context = trusted(is_needed=is_needed)
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert bool(context.cert_store_stats()["x509_ca"]) is is_needed
 
 
 def test_cookies_are_neither_kept_nor_sent() -> None:

@@ -73,10 +73,7 @@ def command(  # noqa: PLR0913  # one for each option
     Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
     shows the plan and asks.
     """
-    from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see main
-    from reconciler.cli.journaling import look_back  # noqa: PLC0415
-    from reconciler.cli.receipts import keep  # noqa: PLC0415
-    from reconciler.cli.session import Session  # noqa: PLC0415
+    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
 
     selection = selection_of(only, selector)
     saved, paths = _parted(paths)
@@ -85,6 +82,9 @@ def command(  # noqa: PLR0913  # one for each option
         common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection, prunes=prune
     )
     with session.exclusively(), session.writer() as remote:
+        from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
+        from reconciler.cli.journaling import look_back  # noqa: PLC0415
+
         objections = session.check(saved, remote) if saved else ()
         plan = saved or session.plan_with(remote, demands_secrets=True)
         follows_up = look_back(session, remote, plan)
@@ -92,6 +92,8 @@ def command(  # noqa: PLR0913  # one for each option
             demand_approval(session, plan, ack, ask=not auto_approve)
             objections = session.frozen(plan)
         result = carry_out(session, remote, Order(plan, ack, keep_going, follows_up), objections)
+    from reconciler.cli.receipts import keep  # noqa: PLC0415
+
     metering.plan(plan)
     metering.result(session.environment.name, result)
     keep(receipt, session, plan, result)

@@ -132,11 +132,13 @@ def _shown(session: "Session", address: str, name: str | None) -> Turned:
 
 
 def _carried_out(session: "Session", address: str, name: str | None) -> Turned:
-    from reconciler.journal import Journal  # noqa: PLC0415  # see main
+    from reconciler.cli import connect  # noqa: PLC0415  # see main
+    from reconciler.journal import Journal  # noqa: PLC0415
     from reconciler.rotation import Tools, carry_out  # noqa: PLC0415
     from reconciler.secretkeeping import turn  # noqa: PLC0415
 
-    with session.exclusively(), session.writer() as remote, stoppable() as should_stop:
+    writer = connect.writer(session.environment, session.root)
+    with session.exclusively(), writer as remote, stoppable() as should_stop:
         subject, steps = turn(session.loaded.desired, remote, session.target(), address, name)
         if not any(step.writes for step in steps):
             return Turned(_about(subject), steps, steps)
