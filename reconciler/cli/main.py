@@ -3,6 +3,7 @@
 Commands are imported when they are called: `--help` needs none of them.
 """
 
+import gc
 import io
 import os
 import signal
@@ -124,8 +125,15 @@ def tolerate_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
+"""A run makes few circles, but the collector walks all that is loaded, again and again: a sixth of a plan's time."""
+
+
 def run() -> Any:  # noqa: ANN401  # never returns
     """Be the program `reconciler`. SIGTERM ends it as Ctrl-C does: files and connections are closed."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     tolerate_any_encoding()
-    sys.exit(main())
+    code = main()
+    gc.freeze()  # else the collector walks everything once more, only to end: a third of the time of a small command
+    sys.exit(code)

@@ -14,9 +14,7 @@ judging        the rules, less what is waived
 state          what one manifest alone cannot show: names, ids and AppNames that are taken
 """
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,19 +40,6 @@ _GAPS: Final = frozenset({"empty-file", "broken-link"})
 __all__ = ["Inspected", "LoadContext", "Loaded", "demand_all", "inspect", "load"]
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Loading makes no circles, but the collector walks what is loaded again and again: a fifth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-@_collector_paused()
 def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
     """Read files, and directories with all that is below them, for one environment.
 
@@ -79,7 +64,6 @@ def demand_all(loaded: Loaded) -> None:
         raise InputError(faults)
 
 
-@_collector_paused()
 def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     """Read what `load` reads, and tell of errors instead of raising them."""
     found, overlays = find_files(paths, context.apart), read_overlays(context)
