@@ -126,7 +126,7 @@ def _change(change: Change) -> Json:
         "direction": change.direction.value,
         "protected": change.protected,
         "new_secrets": [secret_entry(secret) for secret in change.new_secrets],
-        "place": asdict(change.place) if change.place else None,
+        "place": _place(change.place) if change.place else None,
     }
 
 
@@ -152,8 +152,13 @@ def _field(field: FieldChange) -> Json:
         "sensitive": field.sensitive,
         **{name: value for name, value in sides.items() if not isinstance(value, Absent)},
         **{name: value for name, value in members.items() if value},
-        **({"place": asdict(field.place)} if field.place else {}),
+        **({"place": _place(field.place)} if field.place else {}),
     }
+
+
+def _place(place: Place) -> Json:
+    """Written out: most plans have more places than anything else, and `asdict` takes ten times as long."""
+    return {"file": place.file, "line": place.line, "column": place.column}
 
 
 def _secret(intent: SecretIntent) -> Json:

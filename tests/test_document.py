@@ -364,6 +364,19 @@ DATA = st.recursive(
 
 
 @given(DATA)
+def test_a_place_that_is_walked_to_is_the_one_that_is_found_among_all(value: Json) -> None:
+    document = only(json.dumps({"a": value}, ensure_ascii=False))
+    everywhere = dict(document.places)
+    assert {at: document.places[at] for at in everywhere} == everywhere
+    places = document.places
+    for _ in range(10):  # the first few are walked to, the others looked up
+        for missing in ("/nothing", "/a/nothing/below", "no pointer"):
+            with pytest.raises(KeyError):
+                places[missing]
+        assert places["/a"] == everywhere["/a"]
+
+
+@given(DATA)
 def test_what_ruamel_yaml_writes_is_read_as_it_was(data: Json) -> None:
     writer = YAML(typ="safe", pure=True)
     writer.version = (1, 2)

@@ -48,7 +48,7 @@ class Document:
 
     @property
     def places(self) -> Mapping[str, Place]:
-        """All values' places by JSON pointer, all found when the first is asked for."""
+        """All values' places by JSON pointer, found when they are asked for."""
         return _Places(self)
 
     def place_of(self, _at: str, index: int) -> Place:
@@ -56,12 +56,17 @@ class Document:
         return as_place(self.file, self._marks[index])
 
 
+_FEW: Final = 8
+"""Places for which walking costs less than finding all: most plans show one or two of a manifest."""
+
+
 class _Places(Mapping[str, Place]):
-    __slots__ = ("_document", "_found")
+    __slots__ = ("_asked", "_document", "_found")
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._found: dict[str, int] | None = None
+        self._asked = 0
 
     @property
     def _all(self) -> dict[str, int]:
@@ -70,7 +75,18 @@ class _Places(Mapping[str, Place]):
         return self._found
 
     def __getitem__(self, at: str) -> Place:
-        return self._document.place_of(at, self._all[at])
+        self._asked += 1
+        index = self._walk(at) if self._found is None and self._asked <= _FEW else self._all[at]
+        return self._document.place_of(at, index)
+
+    def _walk(self, at: str) -> int:
+        if at and not at.startswith("/"):
+            raise KeyError(at)
+        parts = pointer_parts(at)
+        _, index, depth = find(self._document.data, parts)
+        if depth < len(parts):
+            raise KeyError(at)
+        return index
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all)
@@ -101,13 +117,13 @@ def members(value: Json, start: int) -> Iterator[tuple[str, Json, int, int]]:
             index += size(child)
 
 
-def find(value: Json, parts: Sequence[str]) -> tuple[int, int]:
-    """Give the indices of the key's mark and the value's mark, as far down the path as there is something."""
-    found = (0, 0)
+def find(value: Json, parts: Sequence[str]) -> tuple[int, int, int]:
+    """Give the indices of the key's mark and the value's mark, and how far down the path there was something."""
+    found = (0, 0, 0)
     for part in parts:
         for key, child, key_index, value_index in members(value, found[1]):
             if key == part:
-                value, found = child, (key_index, value_index)
+                value, found = child, (key_index, value_index, found[2] + 1)
                 break
         else:
             break

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.json import Absent, Json, digest, is_array
@@ -148,7 +149,17 @@ def hashes_of(value: Json | Absent) -> Json | Absent:
     """
     if isinstance(value, Mapping):
         return {key: hashes_of(child) for key, child in value.items()}  # type: ignore[misc]  # members are never absent
-    return value if isinstance(value, Absent) else digest(_plain(value))[:FINGERPRINT_DIGITS]
+    if isinstance(value, Absent):
+        return value
+    return _hash(value) if is_array(value) else _hash_of_one(value)
+
+
+def _hash(value: Json) -> str:
+    return digest(_plain(value))[:FINGERPRINT_DIGITS]
+
+
+# Typed, for True is no 1. Most fields of most objects have one of few values.
+_hash_of_one: Final = lru_cache(maxsize=10_000, typed=True)(_hash)
 
 
 def _plain(value: Json) -> Json:

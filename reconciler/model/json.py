@@ -48,9 +48,12 @@ def is_array(value: object) -> "TypeIs[Sequence[Json]]":
     return isinstance(value, list | tuple)
 
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def canonical_text(value: Json) -> str:
     """The one JSON text of a value: sorted keys, no spaces, ASCII only, so that equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(value: Json) -> str:
