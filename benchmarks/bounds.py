@@ -2,15 +2,19 @@
 
 ``bounds.py parse FOLDER``: every manifest of a folder into data with positions.
 ``bounds.py fetch URL``: login, me and all pages of the list, one after another, into data.
-``bounds.py load URL CONNECTIONS REQUESTS``: as many reads and replacements as a service will take.
+``bounds.py load URL CONNECTIONS REQUESTS``: as many replacements as a service will take.
+``bounds.py apply URL CONNECTIONS CLIENTS``: the requests of an apply that changes every client, and nothing else.
 """
 
 import asyncio
 import http.client
+import itertools
 import json
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import data
@@ -46,24 +50,70 @@ def fetch(url: str) -> None:
         read, last = read + len(items), items[-1]["ID"]
 
 
-async def _send_and_read(url: str, requests: int, number: int) -> None:
+Ask: TypeAlias = Callable[[bytes, str, bytes], Awaitable[bytes]]
+"""Method, target, body -> body, over one connection."""
+
+
+@asynccontextmanager
+async def _connection(url: str) -> AsyncIterator[Ask]:
     """One connection that sends the next request when the answer to the last one is there."""
     reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
-    body = next(iter(data.bodies(number + 1)))
-    content = json.dumps({name: value for name, value in body.items() if name != "ID"}).encode()
-    put = b"PUT /v1/apiclients/%b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
-    text = put % (str(body["ID"]).encode(), len(content), content)
-    for _ in range(requests):
-        writer.write(text)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
-        await reader.readexactly(int(length.partition(b":")[2]))
+
+    async def ask(method: bytes, target: str, body: bytes = b"") -> bytes:
+        head = b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
+        writer.write(head % (method, target.encode(), len(body), body))
+        lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        length = next(line for line in lines if line.startswith(b"Content-Length"))
+        return await reader.readexactly(int(length.partition(b":")[2]))
+
+    yield ask
     writer.close()
+
+
+def _objects(count: int) -> Iterator[tuple[str, bytes]]:
+    """Where each object is, and what it may be replaced with."""
+    for body in data.bodies(count):
+        content = {name: value for name, value in body.items() if name != "ID"}
+        yield f"/v1/apiclients/{body['ID']}", json.dumps(content).encode()
 
 
 async def load(url: str, connections: int, requests: int) -> None:
     """Replace objects over several connections at a time."""
-    await asyncio.gather(*(_send_and_read(url, requests // connections, number) for number in range(connections)))
+
+    async def replace(target: str, content: bytes) -> None:
+        async with _connection(url) as ask:
+            for _ in range(requests // connections):
+                await ask(b"PUT", target, content)
+
+    await asyncio.gather(*itertools.starmap(replace, _objects(connections)))
+
+
+async def apply(url: str, connections: int, clients: int) -> None:
+    """Send what an apply that changes every client has to send, in the order in which it depends on one another.
+
+    Login, me and all pages; then a look at each object before its replacement, so many at a time; then all pages again.
+    """
+    pages = [f"/v1/apiclients?page={number}&pageSize={_PAGE}" for number in range(1, 1 + -(-clients // _PAGE))]
+    changes = [[(b"GET", target, b""), (b"PUT", target, content)] for target, content in _objects(clients)]
+    async with AsyncExitStack() as stack:
+        free = [await stack.enter_async_context(_connection(url)) for _ in range(connections)]
+
+        async def work(ask: Ask, left: Iterator[list[tuple[bytes, str, bytes]]]) -> None:
+            for steps in left:
+                for step in steps:
+                    await ask(*step)
+
+        async def send(all_steps: list[list[tuple[bytes, str, bytes]]]) -> None:
+            left = iter(all_steps)
+            await asyncio.gather(*(work(ask, left) for ask in free))
+
+        for first in ("POST /oauth/token", "GET /v1/me", f"GET {pages[0]}"):
+            method, _, target = first.partition(" ")
+            await free[0](method.encode(), target, b"")
+        await send([[(b"GET", page, b"")] for page in pages[1:]])
+        await send(changes)
+        await free[0](b"GET", pages[0], b"")
+        await send([[(b"GET", page, b"")] for page in pages[1:]])
 
 
 def main() -> None:
@@ -75,6 +125,8 @@ def main() -> None:
             fetch(url)
         case ["load", url, connections, requests]:
             asyncio.run(load(url, int(connections), int(requests)))
+        case ["apply", url, connections, clients]:
+            asyncio.run(apply(url, int(connections), int(clients)))
         case _:
             sys.exit(__doc__)
 

@@ -119,9 +119,9 @@ def ansible(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
         ours = Place.of(root / "ours", url, count)
         words: list[str | Path] = [binaries / "ansible-playbook", "-i", "localhost,", "-c", "local", "play.yaml"]
         theirs: Work = lambda: process(words, root, {"PATH": f"{binaries}:/usr/bin:/bin"})  # noqa: E731
-        before = counts(url)["writes"]
+        before = counts(url).writes
         figures = interleaved({"plan": ours.runs("apply", "--auto-approve"), "uri": theirs}, sizes.runs)
-        writes = (counts(url)["writes"] - before) // (sizes.runs + 1)
+        writes = (counts(url).writes - before) // (sizes.runs + 1)
     note = f"{writes} PUTs by ansible, none by ours; 20 clients, since ansible starts a process for each"
     yield Row("peers", f"apply {count} unchanged", figures["plan"], figures["uri"].seconds, "ansible uri", note=note)
 

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import re
+import selectors
 import signal
 import time
 from bisect import bisect_right
@@ -105,6 +106,7 @@ class Service:
         self.store = store
         self.limit = limit
         self.requests = 0
+        self._first = self._last = 0.0
 
     def answer(self, method: bytes, target: str, body: bytes) -> tuple[int, bytes]:
         """Serve one request."""
@@ -112,6 +114,8 @@ class Service:
         if url.path == "/_bench":
             return 200, json.dumps(self._counts()).encode()
         self.requests += 1
+        self._last = time.monotonic()
+        self._first = self._first or self._last
         if url.path == "/oauth/token":
             return 200, _LOGIN
         if not self.limit.admits():
@@ -128,13 +132,15 @@ class Service:
         found = self.store.get(object_id)
         return (200, found) if found else (404, _ABSENT)
 
-    def _counts(self) -> dict[str, int]:
-        limit = self.limit
+    def _counts(self) -> dict[str, float]:
+        limit, span = self.limit, self._last - self._first
+        self._first = 0.0
         return {
             "requests": self.requests,
             "writes": self.store.writes,
             "allowed": limit.allowed,
             "refused": limit.refused,
+            "seconds": span,  # from the first request to the last one, since this was asked before
         }
 
 
@@ -196,6 +202,11 @@ async def serve(service: Service, latency_ms: float) -> None:
     server.close()
 
 
+def _precise_loop() -> asyncio.AbstractEventLoop:
+    """Give a loop that waits to the microsecond: with epoll every wait is rounded up to a whole millisecond."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -203,7 +214,9 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0, help="before each answer")
     parser.add_argument("--rate", type=float, default=0, help="requests per second before it answers 429; 0: no limit")
     options = parser.parse_args()
-    asyncio.run(serve(Service(Store(options.clients), RateLimit(options.rate)), options.latency_ms))
+    service = Service(Store(options.clients), RateLimit(options.rate))
+    with asyncio.Runner(loop_factory=_precise_loop) as runner:
+        runner.run(serve(service, options.latency_ms))
 
 
 if __name__ == "__main__":
