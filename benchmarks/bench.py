@@ -5,6 +5,7 @@ are this machine's; the ratios are what to look at. Writes ``results.md`` and ``
 """
 
 import argparse
+import compileall
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,8 @@ import report
 from cases import CASES, Findings, Row, Sizes
 from measure import HERE, CommandFailed, machine
 from peers import PEERS, Missing
+
+import reconciler
 
 Case = Callable[[Path, Sizes, Findings], Iterator[Row]]
 
@@ -50,6 +53,8 @@ def main() -> int:
         if not options.case:
             (HERE / "results.md").write_text(report.markdown(rows, findings, _facts(sizes)))
 
+    # As pip does when it installs: else each run would compile the program anew, where PYTHONDONTWRITEBYTECODE is set.
+    compileall.compile_dir(Path(reconciler.__file__).parent, quiet=1)
     rows = run([known[name] for name in options.case] or list(known.values()), sizes, findings, keep)
     if not options.case:
         report.plot(findings, HERE / "results.svg")

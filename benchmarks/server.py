@@ -36,6 +36,7 @@ def _token() -> str:
 
 _LOGIN: Final = json.dumps({"access_token": _token(), "token_type": "bearer", "expires_in": 36000}).encode()
 _ME: Final = json.dumps({"Username": "bench", "Seller": {"ID": data.MARKETPLACE}}).encode()
+_NOTHING: Final = b'{"Meta":{"Page":1,"PageSize":100,"TotalCount":0,"TotalPages":0},"Items":[]}'
 _ABSENT: Final = b'{"Errors":[{"ErrorCode":"NotFound","Message":"Object not found.","Data":null}]}'
 _THROTTLED: Final = b'{"Errors":[{"ErrorCode":"TooManyRequests","Message":"Slow down.","Data":null}]}'
 
@@ -122,8 +123,8 @@ class Service:
             return 429, _THROTTLED
         if url.path == "/v1/me":
             return 200, _ME
-        if url.path == _BASE:
-            return 200, self.store.page(parse_qs(url.query))
+        if url.path == _BASE or url.path.endswith(("/assignments", "/secrets")):
+            return 200, self.store.page(parse_qs(url.query)) if url.path == _BASE else _NOTHING
         return self._one(method, unquote(url.path.removeprefix(_BASE + "/")), body)
 
     def _one(self, method: bytes, object_id: str, body: bytes) -> tuple[int, bytes]:
