@@ -27,28 +27,40 @@ class Protection:
         if not self.patterns:
             return tuple(changes)
         wanted = re.compile("|".join(map(translate, self.patterns)), re.IGNORECASE)
+        bound = self._bound()
         return tuple(
-            replace(change, protected=True) if any(map(wanted.match, self._names(change, kinds))) else change
+            replace(change, protected=True) if any(map(wanted.match, _names(change, kinds, bound))) else change
             for change in changes
         )
 
     def idle(self, changes: Sequence[Change], kinds: Mapping[str, Kind]) -> Iterator[str]:
         """Warnings: patterns that match nothing, and so protect nothing."""
-        names = {name for change in changes for name in self._names(change, kinds)}
+        if not self.patterns:
+            return
+        bound = self._bound()
+        names = {name for change in changes for name in _names(change, kinds, bound)}
         for pattern in self.patterns:
             if not any(map(re.compile(translate(pattern), re.IGNORECASE).match, names)):
                 yield f"protected: {pattern} matches no manifest and no live object"
 
-    def _names(self, change: Change, kinds: Mapping[str, Kind]) -> Iterator[str]:
-        """Everything that the object goes by."""
-        yield change.address.name
-        yield str(change.address)
-        if change.id:
-            yield change.id
-            yield from (name for name, known in (self.ids or {}).items() if known.casefold() == change.id.casefold())
-        name = (change.before or {}).get(kinds[change.address.kind].name_field)
-        if isinstance(name, str):
-            yield name
+    def _bound(self) -> Mapping[str, Sequence[str]]:
+        """Id, case folded -> the names that it is kept under."""
+        bound: dict[str, list[str]] = {}
+        for name, known in (self.ids or {}).items():
+            bound.setdefault(known.casefold(), []).append(name)
+        return bound
+
+
+def _names(change: Change, kinds: Mapping[str, Kind], bound: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Everything that the object goes by."""
+    yield change.address.name
+    yield str(change.address)
+    if change.id:
+        yield change.id
+        yield from bound.get(change.id.casefold(), ())
+    name = (change.before or {}).get(kinds[change.address.kind].name_field)
+    if isinstance(name, str):
+        yield name
 
 
 @dataclass(frozen=True, slots=True)

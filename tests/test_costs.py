@@ -7,6 +7,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -14,11 +17,25 @@ from typing import Any
 import pytest
 from deepdiff import DeepDiff
 
-from reconciler import document
+from reconciler import deletion, differ, document, drifts, guard, planfile, receiptfile
+from reconciler.deletion import Protection
 from reconciler.differ.fields import explain
+from reconciler.exporter import Origin, export
+from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, inspect
+from reconciler.model.access import Access
+from reconciler.model.adoption import Adoption
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Change, Limits, Plan
+from reconciler.model.resource import DesiredState, LiveState
+from reconciler.render import FORMATS, Format
+from reconciler.render.adoption import Adopted
+from reconciler.render.adoption import text as adoption_text
+from reconciler.render.export import Exporting
+from reconciler.render.export import text as exporting_text
+from reconciler.render.style import PLAIN
 from reconciler.validator import words
-from tests.builders import desired, manifest
+from tests.builders import desired, live, manifest, plan_of
 from tests.service import client_id, shop
 
 MANY = 250
@@ -129,3 +146,115 @@ def test_each_manifest_is_read_and_parsed_once(tmp_path: Path) -> None:
     is_watching = False
     assert opened == {str(folder / f"{number}.yaml"): 1 for number in range(40)}
     assert calls["parsed"] == 40
+
+
+# ------------------------------------------------------------------------------------------------------------- growth
+
+
+def calls_in(work: Callable[[], object]) -> int:
+    """Count all calls, those of functions in C included: the same work makes as many, however slow the machine is."""
+    calls = 0
+
+    def note(_frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@dataclass(frozen=True)
+class Marketplace:
+    """So many clients, each with a manifest and an id in the configuration, every tenth of them out of step."""
+
+    count: int
+
+    @property
+    def live(self) -> LiveState:
+        return live(*clients(self.count))
+
+    @property
+    def desired(self) -> DesiredState:
+        minutes = [90 if number % 10 == 0 else 60 for number in range(self.count)]
+        return desired(*(manifest(f"c{n}", AccessTokenDuration=each) for n, each in enumerate(minutes)))
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        return {f"c{number}": client_id(number) for number in range(self.count)}
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return differ.diff(self.desired, self.live, KINDS, {})
+
+    @property
+    def plan(self) -> Plan:
+        return plan_of(*self.changes)
+
+    @property
+    def result(self) -> ApplyResult:
+        written = [change for change in self.changes if change.action.writes]
+        return ApplyResult(tuple(Outcome(change, Status.APPLIED, id=change.id) for change in written), 0)
+
+
+def settled(size: Marketplace) -> Callable[[], object]:
+    changes, protection = size.changes, Protection(("c1", "c2*", "gone"), size.ids)
+    return lambda: deletion.settle(changes, KINDS, protection, prunes=True, own_client_id="own")
+
+
+def guarded(size: Marketplace) -> Callable[[], object]:
+    changes = size.changes
+    context = guard.Context(Limits(), Access("own", None, as_context_user=True), frozenset(size.ids.values()))
+    return lambda: guard.check(changes, context)
+
+
+def adopted(size: Marketplace) -> Callable[[], object]:
+    adoption = Adoption("test", "https://shop.example", "shop", differ.propose(size.desired, size.live, KINDS, {}))
+    return lambda: adoption_text(Adopted(adoption, "reconciler.yaml", written=False), PLAIN)
+
+
+def exported(size: Marketplace) -> Callable[[], object]:
+    origin = Origin("test", "")
+    return lambda: exporting_text(
+        Exporting("test", export(size.live, (), LoadContext(), Path("manifests"), origin).objects), PLAIN
+    )
+
+
+def kept(size: Marketplace) -> Callable[[], object]:
+    plan, result, wanted = size.plan, size.result, size.desired
+    return lambda: receiptfile.dumps(drifts.receipt_of(plan, result, wanted, KINDS, "2026-01-01T00:00:00Z"), None)
+
+
+def written_as(format_: Format, size: Marketplace) -> list[Callable[[], object]]:
+    plan, result = size.plan, size.result
+    drift = drifts.find(plan, KINDS)
+    return [
+        *([lambda: format_.plan(plan, "0" * 64, PLAIN)] if format_.plan else []),
+        *([lambda: format_.drift(drift, "0" * 64, PLAIN)] if format_.drift else []),
+        *([lambda: format_.result(result, PLAIN)] if format_.result else []),
+    ]
+
+
+WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
+    "diff": lambda size: [partial(differ.diff, size.desired, size.live, KINDS, {})],
+    "propose": lambda size: [partial(differ.propose, size.desired, size.live, KINDS, size.ids)],
+    "settle": lambda size: [settled(size)],
+    "guard": lambda size: [guarded(size)],
+    "adopt": lambda size: [adopted(size)],
+    "export": lambda size: [exported(size)],
+    "receipt": lambda size: [kept(size)],
+    "plan file": lambda size: [partial(planfile.dumps, size.plan, datetime.now(UTC), None)],
+    **{name: partial(written_as, format_) for name, format_ in FORMATS.items()},
+}
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_twice_as_many_clients_are_about_twice_the_work(name: str) -> None:
+    small, large = WORKS[name](Marketplace(60)), WORKS[name](Marketplace(120))
+    for less, more in zip(small, large, strict=True):
+        less()  # what is made once for all
+        assert calls_in(more) < 2.3 * calls_in(less)

@@ -50,12 +50,12 @@ def text(adopted: Adopted, style: Style) -> str:
     adoption = adopted.adoption
     where = f"marketplace {escape(adoption.marketplace)} at {escape(adoption.base_url)}"
     head = f"Environment {escape(adoption.environment)}: {where}"
-    lines = [line for one in adoption.proposals for line in _block(one, adoption, style)]
+    width = max((len(escape(str(one.address))) for one in adoption.proposals), default=0)
+    lines = [line for one in adoption.proposals for line in _block(one, width, style)]
     return joined([head, "", *lines, *([""] if lines else []), _totals(adoption, style), *_end(adopted)])
 
 
-def _block(one: Proposal, adoption: Adoption, style: Style) -> Iterator[str]:
-    width = max(len(escape(str(other.address))) for other in adoption.proposals)
+def _block(one: Proposal, width: int, style: Style) -> Iterator[str]:
     state = style.paint(_TONES[one.state], f"{one.state:<{_WIDTH}}")
     known = f"{escape(one.id)}  " if one.id else ""
     yield f"{state}  {escape(str(one.address)):<{width}}  {known}{escape(one.note)}"

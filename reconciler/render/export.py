@@ -30,18 +30,18 @@ class Exporting:
 
 def text(shown: Exporting, style: Style) -> str:
     """A line for each object that gets or changes a file, the changes as a diff, what is left out, the totals."""
-    lines = [line for one in shown.objects if one.fate is not Fate.SAME for line in _object(one, shown, style)]
+    width = max((len(escape(str(one.address))) for one in shown.objects), default=0)
+    lines = [_object(one, width, style) for one in shown.objects if one.fate is not Fate.SAME]
     diffs = [line for edit in shown.edits for line in edit.splitlines()]
     left = [*_left_out(shown, style)]
     blocks = [[escape(shown.source)], lines, diffs, left, [_totals(shown, style), *_end(shown)]]
     return joined(line for block in blocks if block for line in (*block, "")).removesuffix("\n")
 
 
-def _object(one: Exported, shown: Exporting, style: Style) -> Iterator[str]:
-    width = max(len(escape(str(other.address))) for other in shown.objects)
+def _object(one: Exported, width: int, style: Style) -> str:
     fate = style.paint(_TONES[one.fate], f"{one.fate:<{_WIDTH}}")
     where = escape(one.file) if one.file else f"{escape(one.title)}".strip()
-    yield f"{fate}  {escape(str(one.address)):<{width}}  {where}".rstrip()
+    return f"{fate}  {escape(str(one.address)):<{width}}  {where}".rstrip()
 
 
 def _left_out(shown: Exporting, style: Style) -> Iterator[str]:
