@@ -8,7 +8,6 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 (a key that is there twice) is no plan. With a key, the document is signed, and an unsigned one is refused.
 """
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler import sealed
 from reconciler.errors import PlanRefused
 from reconciler.model.delivery import delivery_entry, delivery_of
 from reconciler.model.diagnostic import Place
-from reconciler.model.json import ABSENT, Absent, Json, digest, is_array
+from reconciler.model.json import ABSENT, Absent, Json, digest, digest_of_members
 from reconciler.model.named_secret import secret_entry, secret_of
 from reconciler.model.plan import (
     Action,
@@ -42,47 +42,26 @@ FORMAT_VERSION: Final = "1.0"
 SCHEMA: Final = "plan.v1.schema.json"
 _NO_PLAN_HINT: Final = "name a file that plan --out wrote"
 _NOT_DIGESTED: Final = frozenset({"created_at", "digest", "signature"})
-_SIGNED_AS: Final = b"\xffplan\n"
-"""Precedes what is signed. No UTF-8 begins so: no secret, which has a fingerprint under the same key, can be chosen so
-that its fingerprint is the signature of a plan."""
+_NOUN: Final = "plan"
 
 
 def dumps(plan: Plan, created_at: datetime, key: bytes | None = None) -> str:
     """The JSON text of a plan, one line for each resource, ending in a newline; with a key it is signed."""
-    document = to_document(plan)
-    sealed = digest(document)
-    document["digest"] = sealed
-    document["created_at"] = timestamp(created_at)
+    document, seal = to_document(plan), plan_digest(plan)
+    document |= {"digest": seal, "created_at": timestamp(created_at)}
     if key:
-        document["signature"] = _signature(sealed, key)
+        document["signature"] = sealed.signature(_NOUN, seal, key)
     return text_of(document)
 
 
 def text_of(document: Mapping[str, Json]) -> str:
     """The one text of a plan's document."""
-    members = (f"{_text(name)}: {_lines(document[name])}" for name in sorted(document))
-    return "{\n" + ",\n".join(members) + "\n}\n"
-
-
-def _signature(sealed: str, key: bytes) -> str:
-    """HMAC-SHA-256 over the digest, in hexadecimal."""
-    return hmac.new(key, _SIGNED_AS + sealed.encode("ascii"), hashlib.sha256).hexdigest()
-
-
-def _lines(value: Json) -> str:
-    """A member of the document: a list has one line for each item."""
-    if not is_array(value) or not value:
-        return _text(value)
-    return "[\n" + ",\n".join(map(_text, value)) + "\n]"
-
-
-def _text(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return sealed.text_of(dict(sorted(document.items())))
 
 
 def plan_digest(plan: Plan) -> str:
     """SHA-256 in hexadecimal over all of the plan's document; its first 12 digits acknowledge the plan."""
-    return digest(to_document(plan))
+    return digest_of_members({**_about(plan), "resource_changes": map(_change, plan.changes)})
 
 
 def timestamp(moment: datetime) -> str:
@@ -95,6 +74,10 @@ def timestamp(moment: datetime) -> str:
 
 def to_document(plan: Plan) -> dict[str, Json]:
     """The plan as JSON values, without ``digest`` and ``created_at``."""
+    return {**_about(plan), "resource_changes": [_change(change) for change in plan.changes]}
+
+
+def _about(plan: Plan) -> dict[str, Json]:
     return {
         "format_version": FORMAT_VERSION,
         "binding": asdict(plan.binding),
@@ -103,7 +86,6 @@ def to_document(plan: Plan) -> dict[str, Json]:
         "complete": plan.selection.is_everything,
         "errored": False,  # where a read fails there is no plan
         "summary": asdict(plan.summary),
-        "resource_changes": [_change(change) for change in plan.changes],
         "guards": [_finding(finding) for finding in plan.guards],
         "warnings": list(plan.warnings),
         "selection": asdict(plan.selection),
@@ -266,11 +248,11 @@ def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever
 def _check_seal(document: Mapping[str, Any], text: str, name: str) -> None:
     """Compare the digest with the content, and the bytes with the one text that a document has."""
     try:
-        sealed = digest({member: value for member, value in document.items() if member not in _NOT_DIGESTED})
+        seal = digest({member: value for member, value in document.items() if member not in _NOT_DIGESTED})
         written = text_of(document)
     except ValueError as error:  # a number beyond all that JSON can tell apart
         raise _altered(name, str(error)) from error
-    if not hmac.compare_digest(document["digest"], sealed):
+    if not hmac.compare_digest(document["digest"], seal):
         raise _altered(name, "its digest does not fit its content")
     if text != written:
         raise _altered(name, "it says the same in other bytes, as an editor or a formatter writes them")
@@ -284,7 +266,7 @@ def _check_signature(document: Mapping[str, Any], name: str, key: bytes) -> None
     if "signature" not in document:
         message = f"{name} is not signed, and RECONCILER_PLAN_KEY is set, which every plan must then be signed with"
         raise PlanRefused("no-signature", message)
-    if not hmac.compare_digest(document["signature"], _signature(document["digest"], key)):
+    if not hmac.compare_digest(document["signature"], sealed.signature(_NOUN, document["digest"], key)):
         raise PlanRefused("signature", f"{name} is signed with another key than RECONCILER_PLAN_KEY")
 
 

@@ -22,8 +22,13 @@ def dumps(document: Mapping[str, Json], noun: str, key: bytes | None) -> str:
     sealed = dict(document)
     sealed["digest"] = digest(document)
     if key:
-        sealed["signature"] = _signature(noun, str(sealed["digest"]), key)
-    return "{\n" + ",\n".join(f"{_text(name)}: {_lines(value)}" for name, value in sealed.items()) + "\n}\n"
+        sealed["signature"] = signature(noun, str(sealed["digest"]), key)
+    return text_of(sealed)
+
+
+def text_of(document: Mapping[str, Json]) -> str:
+    """A line for each member, in their order, and for each item of a list."""
+    return "{\n" + ",\n".join(f"{_text(name)}: {_lines(value)}" for name, value in document.items()) + "\n}\n"
 
 
 def _lines(value: Json) -> str:
@@ -32,12 +37,15 @@ def _lines(value: Json) -> str:
     return "[\n" + ",\n".join(map(_text, value)) + "\n]"
 
 
-def _text(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
+_text: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode
 
 
-def _signature(noun: str, digest_: str, key: bytes) -> str:
-    """What precedes the digest is no UTF-8, so that no secret's fingerprint can be such a signature; see `planfile`."""
+def signature(noun: str, digest_: str, key: bytes) -> str:
+    """HMAC-SHA-256 over the kind of document and its digest, in hexadecimal.
+
+    What precedes the digest is no UTF-8: no secret, which has a fingerprint under the same key, can be chosen so that
+    its fingerprint is the signature of a document.
+    """
     return hmac.new(key, b"\xff" + f"{noun}\n{digest_}".encode(), "sha256").hexdigest()
 
 
@@ -64,7 +72,7 @@ def loads(text: str, name: str, noun: str, schema: str, key: bytes | None) -> Ma
     content = {member: value for member, value in document.items() if member not in _SEAL}
     if not hmac.compare_digest(document["digest"], digest(content)):
         raise ReconcilerError(f"{name} was altered since it was written: its digest does not fit its content")
-    if key and not hmac.compare_digest(document.get("signature", ""), _signature(noun, document["digest"], key)):
+    if key and not hmac.compare_digest(document.get("signature", ""), signature(noun, document["digest"], key)):
         state = "is signed with another key" if "signature" in document else "is not signed"
         hint = "write it where the same RECONCILER_PLAN_KEY is set"
         raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY demands its own", hint=hint)

@@ -233,9 +233,9 @@ def written_as(format_: Format, size: Marketplace) -> list[Callable[[], object]]
     plan, result = size.plan, size.result
     drift = drifts.find(plan, KINDS)
     return [
-        *([lambda: format_.plan(plan, "0" * 64, PLAIN)] if format_.plan else []),
-        *([lambda: format_.drift(drift, "0" * 64, PLAIN)] if format_.drift else []),
-        *([lambda: format_.result(result, PLAIN)] if format_.result else []),
+        *([partial(format_.plan, plan, "0" * 64, PLAIN)] if format_.plan else []),
+        *([partial(format_.drift, drift, "0" * 64, PLAIN)] if format_.drift else []),
+        *([partial(format_.result, result, PLAIN)] if format_.result else []),
     ]
 
 

@@ -205,9 +205,13 @@ def test_a_forged_plan_needs_the_key_besides_a_digest_that_fits(tmp_path: Path) 
     assert error.value.reason == "signature"
 
 
+def test_the_digest_of_a_plan_is_that_of_its_document() -> None:
+    assert planfile.plan_digest(rich_plan()) == digest(planfile.to_document(rich_plan()))
+
+
 def test_no_secret_can_be_chosen_so_that_its_fingerprint_is_a_signature() -> None:
     signature = json.loads(planfile.dumps(rich_plan(), NOW, KEY))["signature"]
-    message = planfile._SIGNED_AS + planfile.plan_digest(rich_plan()).encode()
+    message = b"\xffplan\n" + planfile.plan_digest(rich_plan()).encode()
     assert hmac.new(KEY, message, "sha256").hexdigest() == signature
     with pytest.raises(UnicodeDecodeError):
         message.decode()

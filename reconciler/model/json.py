@@ -5,7 +5,7 @@ Python says ``True == 1``, JSON does not: everything that compares service data 
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -59,6 +59,28 @@ def canonical_text(value: Json) -> str:
 def digest(value: Json) -> str:
     """SHA-256 over the canonical text, in hexadecimal. Not for secrets: a short secret could be guessed from it."""
     return hashlib.sha256(canonical_text(value).encode("ascii")).hexdigest()
+
+
+def digest_of_members(members: Mapping[str, Json | Iterator[Json]]) -> str:
+    """The digest of the object that has these members, where a long list may be made while it is read."""
+    hashed = hashlib.sha256()
+    for piece in _pieces(members):
+        hashed.update(piece.encode("ascii"))
+    return hashed.hexdigest()
+
+
+def _pieces(members: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
+    """The canonical text."""
+    for number, name in enumerate(sorted(members)):
+        value = members[name]
+        yield f"{',' if number else '{'}{canonical_text(name)}:"
+        if isinstance(value, Iterator):
+            yield "["
+            yield from (f"{',' if index else ''}{canonical_text(item)}" for index, item in enumerate(value))
+            yield "]"
+        else:
+            yield canonical_text(value)
+    yield "}" if members else "{}"
 
 
 def pointer(*parts: str | int) -> str:
