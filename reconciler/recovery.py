@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from reconciler.errors import NotFound, RemoteError, RequestFacts
 from reconciler.kinds import Kind
-from reconciler.model.json import Body, same
+from reconciler.model.json import Body
 from reconciler.model.plan import Action
 from reconciler.model.record import Step
 from reconciler.model.run import Certainty, RecordedChange, RecordedRun, RecordedWrite
@@ -74,9 +74,7 @@ def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Found:
 def _holds(kind: Kind, live: Body, body: Body) -> bool:
     """Whether the object has all fields of a body that we know."""
     known = {name: field for name, field in kind.fields.items() if name in body}
-    return all(
-        same(field.canonical_value(body[name]), field.canonical_value(live.get(name))) for name, field in known.items()
-    )
+    return all(field.equal(body[name], live.get(name)) for name, field in known.items())
 
 
 def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Found:

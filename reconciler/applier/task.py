@@ -373,8 +373,7 @@ class Task:
         known = [
             FieldChange(pointer(name), value, held.get(name, ABSENT))
             for name, value in self._after.items()
-            if name in fields
-            and not same(fields[name].canonical_value(value), fields[name].canonical_value(held.get(name)))
+            if name in fields and not fields[name].equal(value, held.get(name))
         ]
         lost = [
             FieldChange(pointer(name), value, ABSENT)

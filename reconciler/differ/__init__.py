@@ -20,7 +20,7 @@ from reconciler.differ.places import placed
 from reconciler.errors import InputError
 from reconciler.kinds import Kind
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, same, with_value_at
+from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, with_value_at
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
 from reconciler.model.secret import Secret, SecretReference
@@ -205,7 +205,7 @@ def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
         if name not in resource.spec and (not exclusive or name in kind.required):
             continue
         wanted = resource.spec.get(name)
-        if not same(field.canonical_value(wanted), field.canonical_value(live.get(name))):
+        if not field.equal(wanted, live.get(name)):
             replaced[name] = field.default if wanted is None else wanted
     return replaced
 

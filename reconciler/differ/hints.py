@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.kinds import Kind
-from reconciler.model.json import same
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address, DesiredState
 
@@ -60,9 +59,7 @@ def _is_alike(change: Change, other: Change, kind: Kind) -> bool:
     if difflib.SequenceMatcher(None, new, old).ratio() >= _ALIKE:
         return True
     named = [kind.fields[name] for name in wanted if name in kind.fields and name != kind.name_field]
-    return len(named) >= len(kind.required) and all(
-        same(one.canonical_value(wanted[one.name]), one.canonical_value(held.get(one.name))) for one in named
-    )
+    return len(named) >= len(kind.required) and all(one.equal(wanted[one.name], held.get(one.name)) for one in named)
 
 
 def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:

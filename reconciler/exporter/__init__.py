@@ -222,7 +222,7 @@ def _differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) ->
             continue
         before: Json = None if said is ABSENT else said  # type: ignore[assignment]  # mypy does not narrow by identity
         after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
-        if not same(known.canonical_value(before), known.canonical_value(after)):
+        if not known.equal(before, after):
             yield path, after
     for party in kind.assignments.parties if kind.assignments else ():
         path = ("assignments", party.name)

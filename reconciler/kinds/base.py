@@ -86,6 +86,10 @@ class Field:
         """The comparable form of a value; null and the default are the same thing."""
         return self.canonical(self.default if value is None else value)
 
+    def equal(self, left: Json, right: Json) -> bool:
+        """Whether two values mean the same. Most do as they stand, and need no canonical form."""
+        return same(left, right) or same(self.canonical_value(left), self.canonical_value(right))
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
@@ -226,11 +230,7 @@ class Kind:
     def moved(self, before: Body, after: Body) -> tuple[str, ...]:
         """The fields in which two live bodies differ: known ones canonically, unknown ones exactly, read-only never."""
         names = {**before, **after}.keys() - self.fields.keys() - self.read_only - self.secret_fields
-        known = (
-            name
-            for name, field in self.fields.items()
-            if not same(field.canonical_value(before.get(name)), field.canonical_value(after.get(name)))
-        )
+        known = (name for name, field in self.fields.items() if not field.equal(before.get(name), after.get(name)))
         unknown = (name for name in sorted(names) if not same(before.get(name, ABSENT), after.get(name, ABSENT)))
         return (*known, *unknown)
 
