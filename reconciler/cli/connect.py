@@ -1,7 +1,7 @@
 """An environment -> a logged-in connection to it: over the network, or to the emulator that it embeds."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
-from reconciler.remote.http import Connection, ReadClient, WriteClient, open_reader, open_writer
+from reconciler.remote.http import Client, Connection, ReadClient, WriteClient, open_reader, open_writer
 from reconciler.remote.wire import Stats
 
 if TYPE_CHECKING:
@@ -24,28 +24,26 @@ if TYPE_CHECKING:
     from reconciler.emulator import Settings
 
 
-@contextmanager
-def reader(environment: Environment, root: Path) -> Iterator[ReadClient]:
+def reader(environment: Environment, root: Path) -> AbstractContextManager[ReadClient]:
     """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
-    connection = _connection(environment, root)
-    with (
-        _named(environment),
-        _transport(environment) as transport,
-        open_reader(connection, transport=transport) as remote,
-        _counted(environment, remote, sign_of_life=True),
-    ):
-        yield remote
+    return _opened(environment, root, open_reader, sign_of_life=True)
+
+
+def writer(environment: Environment, root: Path) -> AbstractContextManager[WriteClient]:
+    """Open a connection that also writes; for the rest see `reader`."""
+    return _opened(environment, root, open_writer, sign_of_life=False)
 
 
 @contextmanager
-def writer(environment: Environment, root: Path) -> Iterator[WriteClient]:
-    """Open a connection that also writes; for the rest see `reader`."""
+def _opened(
+    environment: Environment, root: Path, open_client: Callable[..., Client], *, sign_of_life: bool
+) -> Iterator[Client]:
     connection = _connection(environment, root)
     with (
         _named(environment),
         _transport(environment) as transport,
-        open_writer(connection, transport=transport) as remote,
-        _counted(environment, remote, sign_of_life=False),
+        open_client(connection, transport=transport) as remote,
+        _counted(environment, remote, sign_of_life=sign_of_life),
     ):
         yield remote
 
