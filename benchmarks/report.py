@@ -9,6 +9,22 @@ _HEAD = """\
 | Work | seconds | lowest to highest | peak MB | bound | seconds | ratio | target | |
 |---|---:|---|---:|---|---:|---:|---|---|
 """
+_READING = """\
+![Seconds by number of clients, and changes per second by requests at a time](results.svg)
+
+Each row stands against a bound: the least that its work takes with nothing around it. The bounds are
+
+- *starting Python*: `python -c ''`;
+- *parsing them*: the same files, read into data with positions;
+- *fetching and parsing*: the same pages, read one after another over one connection, and that parsing;
+- *a bare client*: the requests of the same apply, as many at a time, in the order in which they depend on one another
+  (login, who we are, the pages, a look before each PUT, the pages again), with nothing done about the answers;
+- *the rate allowed*: as many requests as the service let through, at its rate.
+
+What limits each command is told in [Where the time goes](../docs/decisions/0006-where-the-time-goes.md): `validate` the
+YAML parser, `plan` that and the pages, `apply` the latency, and where there is none, what Python does around a request.
+Notes below a table say what is compared with other tools, and what is not.
+"""
 _VERDICTS = {True: "holds", False: "**missed**", None: ""}
 
 
@@ -25,7 +41,7 @@ def line(row: Row) -> str:
 
 def markdown(rows: Sequence[Row], findings: Findings, facts: str) -> str:
     """The whole page."""
-    parts = ["# Results", facts]
+    parts = ["# Results", facts, _READING.rstrip()]
     for group in dict.fromkeys(row.group for row in rows):
         members = [row for row in rows if row.group == group]
         parts.append(f"## {group.capitalize()}\n\n{_HEAD}" + "\n".join(map(line, members)))

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +10,8 @@ _OWN: Final = 0o600
 """What a temporary file has from the start."""
 
 
-def replace_file(path: Path, text: str, mode: int = _OWN) -> None:
-    """Write a file in place of what was there; a crash leaves the old one.
+def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN) -> None:
+    """Write a text, or its pieces as they are made, in place of what was there; a crash leaves the old file.
 
     Raises:
         OSError: it cannot be written.
@@ -19,7 +20,7 @@ def replace_file(path: Path, text: str, mode: int = _OWN) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         if mode != _OWN:

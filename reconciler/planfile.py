@@ -47,21 +47,28 @@ _NOUN: Final = "plan"
 
 def dumps(plan: Plan, created_at: datetime, key: bytes | None = None) -> str:
     """The JSON text of a plan, one line for each resource, ending in a newline; with a key it is signed."""
-    document, seal = to_document(plan), plan_digest(plan)
-    document |= {"digest": seal, "created_at": timestamp(created_at)}
-    if key:
-        document["signature"] = sealed.signature(_NOUN, seal, key)
-    return text_of(document)
+    return "".join(pieces(plan, created_at, key))
+
+
+def pieces(plan: Plan, created_at: datetime, key: bytes | None = None) -> Iterator[str]:
+    """The same text as it is made: that of ten thousand clients has twenty megabytes."""
+    seal = plan_digest(plan)
+    signed: dict[str, Json] = {"signature": sealed.signature(_NOUN, seal, key)} if key else {}
+    return _pieces({**_members(plan), "digest": seal, "created_at": timestamp(created_at), **signed})
 
 
 def text_of(document: Mapping[str, Json]) -> str:
     """The one text of a plan's document."""
-    return sealed.text_of(dict(sorted(document.items())))
+    return "".join(_pieces(document))
+
+
+def _pieces(document: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
+    return sealed.pieces(dict(sorted(document.items())))
 
 
 def plan_digest(plan: Plan) -> str:
     """SHA-256 in hexadecimal over all of the plan's document; its first 12 digits acknowledge the plan."""
-    return digest_of_members({**_about(plan), "resource_changes": map(_change, plan.changes)})
+    return digest_of_members(_members(plan))
 
 
 def timestamp(moment: datetime) -> str:
@@ -75,6 +82,11 @@ def timestamp(moment: datetime) -> str:
 def to_document(plan: Plan) -> dict[str, Json]:
     """The plan as JSON values, without ``digest`` and ``created_at``."""
     return {**_about(plan), "resource_changes": [_change(change) for change in plan.changes]}
+
+
+def _members(plan: Plan) -> dict[str, Json | Iterator[Json]]:
+    """The same, in which the changes are made as they are read."""
+    return {**_about(plan), "resource_changes": map(_change, plan.changes)}
 
 
 def _about(plan: Plan) -> dict[str, Json]:

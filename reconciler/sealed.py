@@ -7,7 +7,7 @@ has a line for each item.
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
@@ -23,18 +23,27 @@ def dumps(document: Mapping[str, Json], noun: str, key: bytes | None) -> str:
     sealed["digest"] = digest(document)
     if key:
         sealed["signature"] = signature(noun, str(sealed["digest"]), key)
-    return text_of(sealed)
+    return "".join(pieces(sealed))
 
 
-def text_of(document: Mapping[str, Json]) -> str:
-    """A line for each member, in their order, and for each item of a list."""
-    return "{\n" + ",\n".join(f"{_text(name)}: {_lines(value)}" for name, value in document.items()) + "\n}\n"
+def pieces(document: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
+    """The text, a line for each member in their order, and for each item of a list, which may be made as it is read."""
+    yield "{\n"
+    for number, (name, value) in enumerate(document.items()):
+        yield (",\n" if number else "") + f"{_text(name)}: "
+        yield from _lines(value)
+    yield "\n}\n"
 
 
-def _lines(value: Json) -> str:
-    if not is_array(value) or not value:
-        return _text(value)
-    return "[\n" + ",\n".join(map(_text, value)) + "\n]"
+def _lines(value: Json | Iterator[Json]) -> Iterator[str]:
+    if not is_array(value) and not isinstance(value, Iterator):
+        yield _text(value)
+        return
+    is_empty = True
+    for item in value:
+        yield f"{'[' if is_empty else ','}\n{_text(item)}"
+        is_empty = False
+    yield "[]" if is_empty else "\n]"
 
 
 _text: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode

@@ -205,6 +205,13 @@ def test_a_forged_plan_needs_the_key_besides_a_digest_that_fits(tmp_path: Path) 
     assert error.value.reason == "signature"
 
 
+def test_a_plan_is_written_in_pieces_of_one_change_at_most() -> None:
+    plan = rich_plan()
+    pieces = [*planfile.pieces(plan, NOW, KEY)]
+    assert "".join(pieces) == planfile.dumps(plan, NOW, KEY)
+    assert max(piece.count('"mode": "managed"') for piece in pieces) == 1
+
+
 def test_the_digest_of_a_plan_is_that_of_its_document() -> None:
     assert planfile.plan_digest(rich_plan()) == digest(planfile.to_document(rich_plan()))
 

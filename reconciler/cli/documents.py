@@ -4,7 +4,7 @@ Formats come from `render`. The JSON of a plan is the plan file itself, which `p
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Plan
 
 
-def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
-    from reconciler.planfile import dumps  # noqa: PLC0415  # brings the schema checker along
+def plan_file(plan: "Plan") -> Iterator[str]:
+    """The text of a plan's file in pieces, as they are made."""
+    from reconciler.planfile import pieces  # noqa: PLC0415  # brings the schema checker along
 
-    return dumps(plan, datetime.now(UTC), plan_key())
+    return pieces(plan, datetime.now(UTC), plan_key())
+
+
+def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
+    return "".join(plan_file(plan))
 
 
 _FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}

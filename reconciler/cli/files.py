@@ -1,5 +1,6 @@
 """A finished text -> a file: complete or not at all, and readable by its owner only. A file -> whether it is a plan."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,10 @@ def read_file(path: Path) -> str:
         raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
 
 
-def write_file(path: Path, text: str, mode: int = 0o600) -> None:
+def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None:
     """Write a file in place of what was there, by default for its owner only; a crash leaves the old one.
+
+    A long text comes in pieces, which are written as they are made.
 
     A device or a pipe (``/dev/null``) is written to, not replaced.
 
@@ -33,7 +36,8 @@ def write_file(path: Path, text: str, mode: int = 0o600) -> None:
     """
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
+            with path.open("w", encoding="utf-8") as device:
+                device.writelines([text] if isinstance(text, str) else text)
         else:
             replace_file(path, text, mode)
     except OSError as error:

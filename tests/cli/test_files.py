@@ -1,4 +1,5 @@
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,19 @@ def test_a_text_that_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(ReconcilerError, match="cannot write"):
         write_file(tmp_path / name, "text")
+
+
+def test_a_text_in_pieces_is_written_as_they_are_made_and_one_that_breaks_off_leaves_the_old_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "plan.json"
+    write_file(path, (piece for piece in ("one\n", "two\n")))
+    write_file(Path("/dev/null"), iter(["text"]))
+
+    def broken() -> Iterator[str]:
+        yield "half"
+        raise ReconcilerError("no more")
+
+    with pytest.raises(ReconcilerError, match="no more"):
+        write_file(path, broken())
+    assert ([path.name], path.read_text()) == ([one.name for one in tmp_path.iterdir()], "one\ntwo\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.documents import PLANS, plan_text
+from reconciler.cli.documents import PLANS, plan_file, plan_text
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import read_file, write_file
@@ -22,7 +22,6 @@ from reconciler.cli.options import (
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
 from reconciler.errors import UsageError
-from reconciler.render.style import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +103,7 @@ def command(  # noqa: PLR0913  # one for each option
     plan = _from_snapshot(open_session(common), from_snapshot) if from_snapshot else open_session(common).plan()
     metering.plan(plan)
     if out:
-        write_file(out, plan_text(PLANS["json"], plan, PLAIN))
+        write_file(out, plan_file(plan))
     outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
     return codes.of_plan(plan, detailed=detailed_exitcode)
 
