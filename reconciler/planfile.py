@@ -20,7 +20,7 @@ from reconciler import sealed
 from reconciler.errors import PlanRefused
 from reconciler.model.delivery import delivery_entry, delivery_of
 from reconciler.model.diagnostic import Place
-from reconciler.model.json import ABSENT, Absent, Json, digest, digest_of_members
+from reconciler.model.json import ABSENT, Absent, Json, digest_of_members
 from reconciler.model.named_secret import secret_entry, secret_of
 from reconciler.model.plan import (
     Action,
@@ -54,15 +54,11 @@ def pieces(plan: Plan, created_at: datetime, key: bytes | None = None) -> Iterat
     """The same text as it is made: that of ten thousand clients has twenty megabytes."""
     seal = plan_digest(plan)
     signed: dict[str, Json] = {"signature": sealed.signature(_NOUN, seal, key)} if key else {}
-    return _pieces({**_members(plan), "digest": seal, "created_at": timestamp(created_at), **signed})
+    return pieces_of({**_members(plan), "digest": seal, "created_at": timestamp(created_at), **signed})
 
 
-def text_of(document: Mapping[str, Json]) -> str:
-    """The one text of a plan's document."""
-    return "".join(_pieces(document))
-
-
-def _pieces(document: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
+def pieces_of(document: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
+    """The one text of a plan's document, in pieces."""
     return sealed.pieces(dict(sorted(document.items())))
 
 
@@ -260,14 +256,23 @@ def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever
 def _check_seal(document: Mapping[str, Any], text: str, name: str) -> None:
     """Compare the digest with the content, and the bytes with the one text that a document has."""
     try:
-        seal = digest({member: value for member, value in document.items() if member not in _NOT_DIGESTED})
-        written = text_of(document)
+        seal = digest_of_members({name: value for name, value in document.items() if name not in _NOT_DIGESTED})
+        is_as_written = _is_text_of(document, text)
     except ValueError as error:  # a number beyond all that JSON can tell apart
         raise _altered(name, str(error)) from error
     if not hmac.compare_digest(document["digest"], seal):
         raise _altered(name, "its digest does not fit its content")
-    if text != written:
+    if not is_as_written:
         raise _altered(name, "it says the same in other bytes, as an editor or a formatter writes them")
+
+
+def _is_text_of(document: Mapping[str, Any], text: str) -> bool:
+    at = 0
+    for piece in pieces_of(document):
+        if not text.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(text)
 
 
 def _altered(name: str, how: str) -> PlanRefused:

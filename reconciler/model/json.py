@@ -74,7 +74,7 @@ def _pieces(members: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
     for number, name in enumerate(sorted(members)):
         value = members[name]
         yield f"{',' if number else '{'}{canonical_text(name)}:"
-        if isinstance(value, Iterator):
+        if is_array(value) or isinstance(value, Iterator):
             yield "["
             yield from (f"{',' if index else ''}{canonical_text(item)}" for index, item in enumerate(value))
             yield "]"

@@ -52,7 +52,7 @@ def test_a_plan_that_nothing_speaks_against_is_applied(saved: Project, run: Runn
 def rewrite(change: Callable[[dict[str, Any]], object]) -> None:
     document = json.loads(PLAN.read_text(encoding="utf-8"))
     change(document)
-    PLAN.write_text(planfile.text_of(document), encoding="utf-8")
+    PLAN.write_text("".join(planfile.pieces_of(document)), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
