@@ -34,9 +34,10 @@ def test_what_no_manifest_claims_is_pruned_but_for_our_own_client() -> None:
     )
 
 
+@pytest.mark.parametrize("kept", ["b1", "B1"])
 @pytest.mark.parametrize("pattern", ["B1", "b1", "old shop", "Old*", "ApiClient/B1", "shop", "*"])
-def test_what_is_protected_is_not_pruned_whatever_name_it_is_protected_by(pattern: str) -> None:
-    protection = Protection((pattern,), {"shop": "b1"})
+def test_what_is_protected_is_not_pruned_whatever_name_it_is_protected_by(pattern: str, kept: str) -> None:
+    protection = Protection((pattern,), {"shop": kept})
     pruned = deletion.prune(protection.mark(CHANGES, KINDS), "C1")
     assert actions(pruned.changes)["B1"] is Action.UNMANAGED
     assert "ApiClient/B1 is in no manifest and is not pruned: it is protected" in pruned.warnings

@@ -148,6 +148,8 @@ def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) 
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.replace('"guards": [', '"guards": [],\n"guards": [', 1),
         lambda text: text.rstrip(),
+        lambda text: f"{text}\n",
+        lambda text: "\n".join((lines := text.split("\n"))[:1] + lines[2:0:-1] + lines[3:]),  # as long as before
     ],
 )
 def test_a_plan_that_says_the_same_in_other_bytes_is_refused(rewritten: Any, tmp_path: Path) -> None:

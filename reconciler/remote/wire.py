@@ -269,7 +269,7 @@ def no_answer(error: Exception) -> NoAnswer:
     """Say what is known of a request that ended in this exception, one of `FATES` or a subclass."""
     root = _system_error(error)
     if isinstance(root, ssl.SSLCertVerificationError):
-        return _nottrusted(error, root.verify_message)
+        return _not_trusted(error, root.verify_message)
     if isinstance(error, httpx.ProxyError):
         return _turned_away(error)
     fate, reason = next(FATES[cls] for cls in type(error).__mro__ if cls in FATES)
@@ -287,7 +287,7 @@ def _whither(error: httpx.TransportError) -> str:
         return ""
 
 
-def _nottrusted(error: Exception, why: str) -> NoAnswer:
+def _not_trusted(error: Exception, why: str) -> NoAnswer:
     hint = "name the certificate authority's file in SSL_CERT_FILE, if your network has one of its own"
     return NoAnswer(Fate.UNSENDABLE, f"the server's certificate was not accepted: {why}", error, hint)
 

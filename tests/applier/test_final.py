@@ -102,6 +102,16 @@ def test_an_object_that_is_there_after_its_deletion_is_named(two: Shop) -> None:
     assert (outcome.status, outcome.message) == (Status.NOT_CONVERGED, "it is there all the same")
 
 
+def test_of_many_that_were_deleted_the_one_that_is_still_listed_is_named(two: Shop) -> None:
+    gone = Policy(absent=True)
+    two.fault(f"DELETE /v1/apiclients/{A} status=404")
+    outcomes = two.converge(desired(manifest("a", policy=gone), manifest("b", policy=gone))).outcomes
+    assert [(one.status, one.message) for one in outcomes] == [
+        (Status.NOT_CONVERGED, "it is there all the same"),
+        (Status.APPLIED, ""),
+    ]
+
+
 def test_an_answer_that_was_wrong_about_a_write_that_was_right_does_not_stand(two: Shop) -> None:
     class Garbled(Lying):
         def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
