@@ -27,7 +27,9 @@ def plan_file(plan: "Plan") -> Iterator[str]:
 
 
 def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
-    return "".join(plan_file(plan))
+    from reconciler.planfile import dumps  # noqa: PLC0415
+
+    return dumps(plan, datetime.now(UTC), plan_key())
 
 
 _FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}
