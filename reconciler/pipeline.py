@@ -44,7 +44,7 @@ from reconciler.model.freeze import Window
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Finding, Limits, Plan
-from reconciler.model.resource import DesiredState, LiveState
+from reconciler.model.resource import DesiredState, LiveResource, LiveState
 from reconciler.model.run import RecordedRun
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
@@ -167,8 +167,10 @@ def plan_back(
     taken = [change for change in run.changes if selection.is_selected(chosen, change.address, {})]
     if only and not taken:
         raise UsageError(f"no change of that run is one of {', '.join(only)}", hint=f"see history show {run.id}")
-    live = reader.read(remote, KINDS.values(), marketplace, {one.address.kind for one in taken if one.assignments})
-    back = rollback.back(run, taken, live, manifests, KINDS)
+    assigned = {one.address.kind for one in taken if one.assignments or one.action is Action.CREATE}
+    live = reader.read(remote, KINDS.values(), marketplace, assigned)
+    secrets = _secrets_of(rollback.created(run, taken, live, KINDS), remote)
+    back = rollback.back(run, taken, live, secrets, manifests, KINDS)
     changes = target.protection.mark(differ.diff(back.desired, live, KINDS, {}), KINDS)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
     checked = references.check(planned, back.desired, KINDS, remote)
@@ -288,12 +290,15 @@ def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[str, tuple[Li
     Raises:
         RemoteError: a read failed.
     """
+    shown = {one.kind for one in live.resources if one.secrets}
+    return _secrets_of([one for one in live.resources if one.kind not in shown], remote)
+
+
+def _secrets_of(objects: Sequence[LiveResource], remote: ReadRemote) -> Mapping[str, tuple[LiveSecret, ...]]:
     found: dict[str, tuple[LiveSecret, ...]] = {}
     for name, kind in KINDS.items():
-        objects = [one for one in live.resources if one.kind == name]
-        if not any(one.secrets for one in objects):
-            ids = [one.id for one in objects]
-            found |= dict(zip(ids, reader.read_secrets(remote, kind, ids, is_optional=True), strict=True))
+        ids = [one.id for one in objects if one.kind == name]
+        found |= zip(ids, reader.read_secrets(remote, kind, ids, is_optional=True), strict=True)
     return found
 
 

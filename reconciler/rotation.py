@@ -262,6 +262,7 @@ class _Run:
             "secret_id": step.secret.id if step.secret else self.new_id,
             "step": step.kind.value,
             "text": step.text,
+            "until": moment_text(step.until) if step.until else None,
         }
 
     @property

@@ -1,6 +1,7 @@
 """Taking a run back: what goes back, what stays, and what is refused; through apply, journal and guards as they are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,14 @@ import pytest
 
 from reconciler import journal, pipeline
 from reconciler.applier import Controls
+from reconciler.confines import Confines
+from reconciler.delivery import Courier
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
+from reconciler.model.delivery import ToFile
+from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Limits, Plan
-from reconciler.model.resource import DesiredResource, DesiredState, Policy
+from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolicy, Policy
 from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planfile import plan_digest
@@ -32,19 +37,24 @@ def two(tmp_path: Path) -> Iterator[Shop]:
         yield opened
 
 
-def run_of(service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False) -> RecordedRun:
+def run_of(
+    service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False, courier: Courier | None = None
+) -> RecordedRun:
     """Apply manifests, and give the run as its journal tells it."""
-    run = run_if_any(service, folder, *wanted, keep_going=keep_going)
+    run = run_if_any(service, folder, *wanted, keep_going=keep_going, courier=courier)
     assert run
     return run
 
 
-def run_if_any(service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False) -> RecordedRun | None:
+def run_if_any(
+    service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False, courier: Courier | None = None
+) -> RecordedRun | None:
     """The same; None where there was nothing to write."""
     plan = service.plan(desired(*wanted))
     facts = journal.facts_of(plan, plan_digest(plan))
     record = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
-    record.end(service.apply(plan, Controls(concurrency=1, keep_going=keep_going, recorder=record)))
+    controls = Controls(concurrency=1, keep_going=keep_going, recorder=record)
+    record.end(service.apply(plan, controls, courier=courier))
     found = journal.runs(folder / "runs")
     return journal.recorded(found[-1]) if found and isinstance(found[-1], journal.Run) else None
 
@@ -145,6 +155,97 @@ def test_what_the_run_created_and_somebody_has_changed_since_is_not_deleted(two:
     assert rules(plan_back(two, run)) == ["rollback-moved"]
 
 
+IN_USE = {
+    "activated": ({"Active": True}, "changed Active"),
+    "given-roles": ({"MaximumGrantedRoles": ["Shopper"]}, "changed MaximumGrantedRoles"),
+    "given-xp": ({"xp": {"owner": "mobile"}}, "changed xp"),
+    "opened": ({"AllowAnyBuyer": True}, "changed AllowAnyBuyer"),
+    "given-a-user": ({"DefaultContextUserName": "emulator-admin"}, "changed DefaultContextUserName"),
+    "given-what-is-in-no-documentation": ({"FutureFlag": "on"}, "FutureFlag"),
+}
+
+
+@pytest.mark.parametrize(("fields", "told"), IN_USE.values(), ids=IN_USE)
+def test_a_created_client_that_has_gone_into_use_is_not_deleted(
+    two: Shop, tmp_path: Path, fields: dict[str, Any], told: str
+) -> None:
+    run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60))
+    two.edit("c", **fields)
+    plan = plan_back(two, run)
+    assert rules(plan) == ["rollback-moved"]
+    assert told in plan.guards[0].message
+    assert (plan.has_changes, plan.guards[0].can_be_acknowledged) == (False, False)
+
+
+def test_a_created_client_that_got_or_lost_a_buyer_since_is_not_deleted(two: Shop, tmp_path: Path) -> None:
+    run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60, assignments={"buyers": ("b1", "b2")}))
+    assert rules(plan_back(two, run)) == []
+    two.converge(desired(manifest("c", AccessTokenDuration=60, assignments={"buyers": ("b2", "b3")})))
+    assert "assigned b3 (buyers); unassigned b1 (buyers) since that run" in plan_back(two, run).guards[0].message
+
+
+def test_a_created_client_whose_secrets_are_others_since_is_not_deleted(two: Shop, tmp_path: Path) -> None:
+    named = (NamedSecret("primary", deliver=(ToFile("c.secret"),)),)
+    spec: dict[str, Any] = {
+        "AccessTokenDuration": 60,
+        "Active": True,
+        "AllowSeller": True,
+        "DefaultContextUserName": "emulator-admin",
+    }
+    courier = Courier(Confines(tmp_path), lambda _text: None)
+    run = run_of(two, tmp_path, replace(manifest("c", **spec), named_secrets=named), courier=courier)
+    assert rules(plan_back(two, run)) == []
+    assert "what was delivered of its secrets stays where it is" in plan_back(two, run).warnings[0]
+    path = f"/apiclients/{two.bodies()['c']['ID']}/secrets"
+    with two.writer() as writer:
+        (made,) = writer.list_all(path)
+        writer.post(path, {"Name": "of the portal"})
+        writer.patch(path, str(made["ID"]), {"Expiration": "2099-01-01T00:00:00Z"})
+    told = plan_back(two, run).guards[0].message
+    assert "added the secret of the portal (id " in told
+    assert f"changed the secret primary (id {made['ID']}) since" in told
+    with two.writer() as writer:
+        writer.delete(path, str(made["ID"]))
+    assert f"deleted the secret primary (id {made['ID']})" in plan_back(two, run).guards[0].message
+
+
+def test_a_created_client_that_got_a_secret_of_the_older_generation_is_not_deleted(tmp_path: Path) -> None:
+    with shop(tmp_path, body(A, "a", ClientSecret="any"), profile="legacy") as legacy:
+        run = run_of(legacy, tmp_path, manifest("c", AccessTokenDuration=60))
+        assert rules(plan_back(legacy, run)) == []
+        legacy.edit("c", ClientSecret="planted")
+        (finding,) = plan_back(legacy, run).guards
+        assert "set ClientSecret" in finding.message
+        assert "planted" not in finding.message
+
+
+def test_what_was_cut_off_before_its_end_was_recorded_is_judged_by_the_defaults_of_the_api(
+    two: Shop, tmp_path: Path
+) -> None:
+    run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60))
+    run = replace(run, changes=(replace(run.changes[0], left=None),))
+    assert rules(plan_back(two, run)) == []
+    two.edit("c", Active=True)
+    assert "changed Active" in plan_back(two, run).guards[0].message
+
+
+def test_it_says_where_the_manifests_still_ask_for_what_is_taken_back(two: Shop, tmp_path: Path) -> None:
+    wanted = [
+        manifest("a", AccessTokenDuration=60, assignments={"buyers": ("b1", "b2")}),
+        manifest("b", policy=GONE),
+        manifest("c", AccessTokenDuration=60),
+    ]
+    run = run_of(two, tmp_path, *wanted)
+    told = plan_back(two, run, manifests=desired(*wanted)).warnings[-1]
+    assert "still ask for what this takes back: ApiClient/a, ApiClient/b, ApiClient/c; revert them too" in told
+    reverted = desired(manifest("a", AccessTokenDuration=600, assignments={"buyers": ("b1",)}), manifest("b"))
+    assert not any("still ask" in warning for warning in plan_back(two, run, manifests=reverted).warnings)
+    assigns = desired(manifest("a", assignments={"buyers": ("b1", "b2")}))
+    assert "back: ApiClient/a;" in plan_back(two, run, manifests=assigns).warnings[-1]
+    resets = desired(manifest("a", policy=Policy(fields=FieldsPolicy.EXCLUSIVE)))
+    assert not any("still ask" in warning for warning in plan_back(two, run, manifests=resets).warnings)
+
+
 def test_a_protected_resource_is_protected_from_a_rollback_as_well(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60))
     manifests = desired(manifest("c", AccessTokenDuration=60, policy=Policy(protected=True)))
@@ -155,7 +256,7 @@ def test_what_the_run_deleted_is_there_again_under_its_id(two: Shop, tmp_path: P
     before = state(two)["b"]
     run = run_of(two, tmp_path, manifest("b", policy=GONE))
     plan = plan_back(two, run)
-    assert "under its id of then where the service takes it, else under a new one" in plan.warnings[0]
+    assert "under its old id where the service takes it, else under a new one" in plan.warnings[0]
     assert two.apply(plan).is_complete
     assert state(two)["b"] == before
     assert "ApiClient/b was to be deleted by that run, and is there" in plan_back(two, run).warnings

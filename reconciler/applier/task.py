@@ -365,7 +365,7 @@ class Task:
         self.after = live
         misses = self.misses(live)
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
-        return Outcome(self.change, status, message, live.id, misses)
+        return Outcome(self.change, status, message, live.id, misses, body=live.body)
 
     def _misses(self, live: LiveResource, sent: Mapping[str, Secret | None]) -> tuple[FieldChange, ...]:
         """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""

@@ -10,12 +10,13 @@ end      the run came to its own end
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.journal.read import Run, read, run_files
+from reconciler.journal.rotating import made_secrets
 from reconciler.journal.write import Journal
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -59,6 +60,26 @@ def newest(folder: Path, environment: str) -> str:
         if run.kind in {APPLY, ROLLBACK} and run.facts.get("environment") == environment:
             return run.id
     return ""
+
+
+def last_written(folder: Path, environment: str | None) -> Path:
+    """The newest journal of a run that may have written to an environment, of any if none is given.
+
+    One that cannot be read may be that run: it is given, for whoever opens it to refuse.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for path in reversed(run_files(folder)):
+        try:
+            run = recorded(read(path))
+        except ReconcilerError:
+            return path
+        is_meant = run and environment in {None, run.environment}
+        if is_meant and run and any(change.may_be_written for change in run.changes):
+            return path
+    where = f" to {environment}" if environment else ""
+    raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")
 
 
 class ApplyRecorder:
@@ -202,6 +223,7 @@ def _outcome(outcome: Outcome) -> dict[str, Json]:
         "uncertain": outcome.uncertain,
         "restored": outcome.restored,
         "fields": [field.pointer for field in outcome.fields],
+        "body": outcome.body if outcome.change.action is Action.CREATE else None,
     }
 
 
@@ -260,8 +282,12 @@ def _changes(run: Run, plan: Mapping[str, Any]) -> tuple[RecordedChange, ...]:
         intent: Mapping[str, Any] = entry.facts
         writes.setdefault(intent["address"], []).append(_write(intent, endings.get(intent["number"])))
     outcomes: dict[str, Mapping[str, Any]] = {str(one.facts["address"]): one.facts for one in run.of("outcome")}
+    made = made_secrets(run)
     return tuple(
-        _recorded(change, tuple(writes.get(change["address"], ())), outcomes.get(change["address"], {}))
+        replace(
+            _recorded(change, tuple(writes.get(change["address"], ())), outcomes.get(change["address"], {})),
+            made=made.get(change["address"], ()),
+        )
         for change in plan["changes"]
     )
 
@@ -288,6 +314,7 @@ def _recorded(
         message=outcome.get("message", ""),
         uncertain=bool(outcome.get("uncertain")),
         restored=bool(outcome.get("restored")),
+        left=outcome.get("body"),
         not_held=tuple(outcome.get("fields", ())),
     )
 

@@ -1,8 +1,9 @@
 """What became of a plan: one outcome per planned change, and their totals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.model.json import Body
 from reconciler.model.plan import Change, FieldChange
 
 
@@ -36,6 +37,9 @@ class Outcome:
 
     restored: bool = False
     """It was written, and the body of before was put back."""
+
+    body: Body | None = field(default=None, compare=False)
+    """What the service answered to the write, less secret values; None: there was no such answer."""
 
     @property
     def may_be_written(self) -> bool:

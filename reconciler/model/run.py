@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.model.json import Body
+from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, AssignmentChange
 from reconciler.model.record import Ending, Step
@@ -61,6 +62,10 @@ class RecordedChange:
     message: str = ""
     uncertain: bool = False
     restored: bool = False
+    left: Body | None = None
+    """The body that the service answered to the last write of it, less secret values; None: none is recorded."""
+    made: tuple[LiveSecret, ...] = ()
+    """The named secrets that it made, as it left them."""
     not_held: tuple[str, ...] = ()
     """JSON pointers of what the service was found to hold otherwise than it was sent."""
 

@@ -87,18 +87,82 @@ def test_an_altered_journal_is_refused_with_4(project: Project, run: Runner, app
     assert ":2: this line was altered" in done.err
 
 
-def test_a_run_that_applied_nothing_is_refused_with_4(project: Project, run: Runner) -> None:
+def test_a_run_that_applied_nothing_is_refused_with_4_and_is_not_the_last_one(project: Project, run: Runner) -> None:
     with Journal.start(RUNS, {"kind": "rotation"}) as other:
         other.append("end", {})
-    assert run("rollback", "last", "--auto-approve").code == 4
+    refused = run("rollback", other.run_id, "--auto-approve")
+    assert (refused.code, "a rotation cannot be rolled back" in refused.err) == (4, True)
+    none = run("rollback", "last", "--auto-approve")
+    assert (none.code, "has written" in none.err) == (64, True)
+
+
+def test_last_is_the_newest_run_that_has_written_to_the_environment(
+    project: Project, run: Runner, applied: str
+) -> None:
+    project.manifest("front", Active=False, RefreshTokenDuration=5)
+    project.ask("POST", "/_emulator/faults", {"spec": f"PUT /v1/apiclients/{FRONT} status=400 count=1"})
+    assert run("apply", "--auto-approve").code == 1
+    with Journal.start(RUNS, {"kind": "rotation", "environment": "test"}) as other:
+        other.append("end", {})
+    project.manifest("front", Active=False)
+    project.writes()
+    done = run("rollback", "last", "--auto-approve", "--env", "test")
+    assert (done.code, project.writes()) == (0, ["PUT"])
+    assert f"Rollback of run {applied}: apply to test by " in done.err
+
+
+def test_a_rollback_says_that_the_manifests_still_ask_for_what_it_takes_back(
+    project: Project, run: Runner, applied: str
+) -> None:
+    told = run("rollback", "last", "--auto-approve").err
+    assert "the manifests still ask for what this takes back: ApiClient/front; revert them too" in told
+
+
+def test_a_client_that_goes_into_use_while_the_plan_is_read_is_not_deleted(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))
+    document["environments"]["test"]["limits"] = {"deletes": 1}
+    project.configure(**document["environments"])
+    project.manifest("new", AccessTokenDuration=60)
+    run("apply", "--auto-approve")
+    sit_down(monkeypatch, "yes\n")
+    (made,) = [one for one in project.ask("GET", "/v1/apiclients")["Items"] if one["AppName"] == "new"]
+
+    class Slow:
+        def isatty(self) -> bool:
+            return True
+
+        def readline(self) -> str:
+            project.ask("POST", f"/v1/apiclients/{made['ID']}/secrets", {"Name": "of the portal"})
+            project.writes()
+            return "yes\n"
+
+    monkeypatch.setattr("sys.stdin", Slow())
+    assert (run("rollback", "last").code, project.writes()) == (3, [])
+    monkeypatch.undo()
+    assert project.ask("GET", f"/v1/apiclients/{made['ID']}")["AppName"] == "new"
 
 
 def test_a_run_of_another_environment_is_refused_with_4(project: Project, run: Runner, applied: str) -> None:
     document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))
     environments = document["environments"]
     project.configure(**environments, other=environments["test"])
-    assert run("rollback", "last", "--auto-approve", "--env", "other").code == 4
+    assert run("rollback", "last", "--auto-approve", "--env", "other").code == 64
+    refused = run("rollback", applied, "--auto-approve", "--env", "other")
+    assert refused.code == 4
+    assert f"run {applied} was of environment test, not of other" in refused.err
+    assert run("rollback", applied, "--auto-approve", "--env", "nowhere").code == 64
+    assert project.writes() == []
     assert run("rollback", "last", "--auto-approve").code == 0  # the environment is that of the run
+
+
+def test_a_run_whose_environment_is_gone_from_the_configuration_is_refused_with_4(
+    project: Project, run: Runner, applied: str
+) -> None:
+    project.configure(other={"emulator": {}})
+    refused = run("rollback", "last", "--auto-approve")
+    assert (refused.code, "was of environment test, which is not in" in refused.err) == (4, True)
 
 
 def test_a_run_that_is_not_there_is_wrong_usage(project: Project, run: Runner) -> None:

@@ -12,11 +12,13 @@ from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.options import Common, common_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
-from reconciler.errors import PlanRefused, ReconcilerError
+from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
+from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import ApplyResult
+    from reconciler.model.plan import Plan
     from reconciler.model.run import RecordedRun
 
 
@@ -29,8 +31,9 @@ Examples:
   reconciler rollback 20261124T170306.104233Z-9f3c --auto-approve
   reconciler rollback last --only 'ApiClient/store*'        # a part of it
 
-Exit codes: 0 done, 1 error and nothing was written, 3 a guard refused or somebody has changed it since, 4 the journal
-was altered or is of another marketplace, 5 partly applied, 6 not converged, 64 there is no such run, 130 interrupted.
+Exit codes: 0 done; 1 error, nothing was written; 3 a guard refused, or something was changed since; 4 the journal was
+altered, or the run is of another environment or marketplace; 5 partly applied; 6 not converged; 64 there is no such
+run; 130 interrupted.
 """,
 )
 @click.argument("run", type=text, metavar="RUN")
@@ -51,10 +54,11 @@ def command(  # noqa: PLR0913  # one for each option
     keep_going: bool,
     outputs: Outputs,
 ) -> ExitCode:
-    """Take back what a run has written, through the same guards. RUN is its id, a part of it, or last.
+    """Take back what a run has written, through the same guards.
 
+    RUN is its id, a part of it, or last: the newest run of apply or rollback that has written to the environment.
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
-    it created is deleted, what it deleted is created anew, and secrets stay as they are.
+    it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
     from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see main
     from reconciler.cli.journaling import look_back  # noqa: PLC0415
@@ -64,13 +68,16 @@ def command(  # noqa: PLR0913  # one for each option
         message = "nobody can be asked to approve the changes: this is no terminal"
         raise ReconcilerError(message, hint="add --auto-approve")
     recorded = _recorded(common, run)
-    if not common.envs:
-        common.envs = (recorded.environment,)
+    common.envs = (recorded.environment,)
     session = Session.open(common, (), allow_unknown_roles=True)
     with session.exclusively(), session.writer() as remote:
         plan = session.plan_back(recorded, only, remote)
         follows_up = look_back(session, remote, plan)
+        if not common.quiet:
+            tell(joined([f"Rollback of {_about(recorded)}"]))
         demand_approval(session, plan, ack, ask=not auto_approve)
+        if not auto_approve:
+            _demand_unchanged(plan, session.plan_back(recorded, only, remote))
         order = Order(plan, ack, keep_going, follows_up, rolls_back=recorded.id)
         result = carry_out(session, remote, order, session.frozen(plan))
     _show(result, outputs, session.environment.name)
@@ -81,19 +88,51 @@ def _recorded(common: Common, name: str) -> "RecordedRun":
     """Read the run, if its journal is as it was written.
 
     Raises:
-        PlanRefused: it was altered, or is of a run that applied nothing.
+        UsageError: there is no such run.
+        PlanRefused: its journal was altered, it applied nothing, or it is of another environment.
     """
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
-    from reconciler.journal import check, find, read, recorded  # noqa: PLC0415
+    from reconciler.cli.environment import chosen_environment, configuration, environment_name  # noqa: PLC0415
+    from reconciler.journal import check, find, last_written, read, recorded  # noqa: PLC0415  # see main
 
-    path = find(configuration(common).journal, name)
+    config, environment = configuration(common), environment_name(common)
+    if environment:
+        chosen_environment(config, common)
+    path = last_written(config.journal, environment) if name == "last" else find(config.journal, name)
     faults = check(path)
     if faults:
         raise PlanRefused("journal", f"{faults[0]}", hint="reconciler history verify lists all that was altered")
     run = recorded(read(path))
     if run is None:
-        raise PlanRefused("journal", f"{path.stem} is no run of apply", hint="reconciler history lists the runs")
+        hint = "a rotation cannot be rolled back; reconciler history lists the runs"
+        raise PlanRefused("journal", f"{path.stem} is no run of apply or rollback", hint=hint)
+    if environment and environment != run.environment:
+        message = f"run {run.id} was of environment {run.environment}, not of {environment}"
+        raise PlanRefused("environment", message, hint=f"choose --env {run.environment}")
+    if run.environment not in config.environments:
+        message = f"run {run.id} was of environment {run.environment}, which is not in {config.path}"
+        raise PlanRefused("environment", message, hint="add the environment again, or change the service by manifests")
     return run
+
+
+def _about(run: "RecordedRun") -> str:
+    return escape(f"run {run.id}: {run.kind} to {run.environment} by {run.user}, started {run.started_at[:19]}Z")
+
+
+def _demand_unchanged(shown: "Plan", now: "Plan") -> None:
+    """Refuse where the service has changed while the plan was read: assignments and secrets are not looked at again.
+
+    Raises:
+        GuardRefusal: something that would be taken back was changed.
+        ReconcilerError: the plan is another one by now.
+    """
+    from reconciler.rollback import RULE  # noqa: PLC0415  # see main
+
+    moved = [finding for finding in now.guards if finding.rule == RULE]
+    if moved:
+        raise GuardRefusal(moved)
+    if now.changes != shown.changes:
+        message = "the service has changed since the plan was shown; nothing was written"
+        raise ReconcilerError(message, hint="run it again to see the plan as it is now")
 
 
 def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:

@@ -1,91 +1,38 @@
-"""A recorded run x what is live -> what would take the run back, as if manifests asked for it. Pure.
-
-Only what the run changed is named: a field that it did not touch keeps its live value, whoever has changed it since. A
-field that it did touch must still be as the run left it; else somebody has changed it since, and nothing is taken back.
-What the run created is deleted, what it deleted is created, and secrets stay as they are.
-"""
+"""One change of a recorded run x what is live -> what would take it back, or why it cannot be. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.kinds import Kind
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
-from reconciler.model.plan import Action, Change, Finding
+from reconciler.model.named_secret import LiveSecret
+from reconciler.model.plan import Action, AssignmentChange, Finding
 from reconciler.model.record import Step
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, Policy
-from reconciler.model.run import RecordedChange, RecordedRun
+from reconciler.model.resource import (
+    Address,
+    DesiredResource,
+    FieldsPolicy,
+    LiveResource,
+    LiveState,
+    Policy,
+)
+from reconciler.model.run import RecordedChange
 
 RULE: Final = "rollback-moved"
 _WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
-    """What would take a run back."""
-
-    desired: DesiredState
-    findings: tuple[Finding, ...] = ()
-    """What somebody has changed since; it is not taken back."""
-    warnings: tuple[str, ...] = ()
-    """What becomes of created and deleted objects, and of secrets."""
-
-
-def back(
-    run: RecordedRun,
-    changes: Sequence[RecordedChange],
-    live: LiveState,
-    manifests: DesiredState,
-    kinds: Mapping[str, Kind],
-) -> Back:
-    """Work out what would take these changes of a run back.
-
-    Args:
-        run: as its journal tells it.
-        changes: those of its changes that are to be taken back; what was certainly not written is passed over.
-        live: all that the service has, with assignments.
-        manifests: what says what is protected, and where each resource stands.
-        kinds: by name.
-    """
-    known = {resource.address: resource for resource in manifests.resources}
-    views = [
-        _View(run.id, change, kinds[change.address.kind], live, known) for change in changes if change.may_be_written
-    ]
-    made = [view.wanted() for view in views]
-    return Back(
-        DesiredState(tuple(one for one in made if isinstance(one, DesiredResource)), manifests.digest),
-        tuple(one for one in made if isinstance(one, Finding)),
-        tuple(warning for view, one in zip(views, made, strict=True) for warning in view.warnings(one)),
-    )
-
-
-def whole(changes: Sequence[Change], manifests: DesiredState, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
-    """The changes as guards are to see them: an object that a manifest claims is managed, and stays as it is."""
-    ids = {resource.id.casefold() for resource in manifests.resources if resource.id}
-    names = {
-        (resource.address.kind, resource.spec.get(kinds[resource.address.kind].name_field))
-        for resource in manifests.resources
-    }
-
-    def seen(change: Change) -> Change:
-        name = (change.before or {}).get(kinds[change.address.kind].name_field)
-        is_managed = (change.id or "").casefold() in ids or (change.address.kind, name) in names
-        if change.action is Action.UNMANAGED and is_managed:
-            return replace(change, action=Action.NO_OP, after=change.before)
-        return change
-
-    return tuple(map(seen, changes))
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
+class View:
     """One change of the run, and what it is about today."""
 
     run_id: str
     change: RecordedChange
     kind: Kind
     live: LiveState
+    secrets: Mapping[str, Sequence[LiveSecret]]
     manifests: Mapping[Address, DesiredResource]
     _notes: list[str] = field(default_factory=list)
 
@@ -107,8 +54,7 @@ class _View:
         live = self._by_id()
         if live is None:
             return self._moved("somebody has deleted it")
-        before, after = self.change.before or {}, self.change.after or {}
-        touched = [name for name in self.kind.fields if not self._same(name, before, after)]
+        before, touched = self.change.before or {}, self._touched()
         moved = [one for one in touched if not self._is_as_left(one, live) and not self._same(one, live.body, before)]
         if moved:
             return self._moved(f"somebody has changed {', '.join(moved)}")
@@ -116,16 +62,21 @@ class _View:
         return self._resource(spec, live.id, assignments=dict(self._parties(live)))
 
     def _created(self) -> DesiredResource | Finding | None:
-        live = self._by_id() or self._made_by_post()
+        live = self.creation()
         if live is None:
             self._notes.append("was created by that run, and is gone already")
             return None
-        named = [name for name in self.change.after or {} if name in self.kind.fields]
-        moved = [name for name in named if not self._is_as_left(name, live)]
-        if moved:
-            return self._moved(f"somebody has changed {', '.join(moved)}")
-        self._notes.append("was created by that run: it is deleted, with its secrets, if limits.deletes allows it")
+        since = [*self._fields_since(live), *self._parties_since(live), *self._secrets_since(live)]
+        if since:
+            return self._moved(f"somebody has {'; '.join(since)}")
+        self._notes.append(self._deletion_note(live))
         return self._resource({}, live.id, absent=True)
+
+    def _deletion_note(self, live: LiveResource) -> str:
+        note = "was created by that run: it is deleted, with its secrets, if limits.deletes allows it"
+        delivered = "; what was delivered of its secrets stays where it is" if self.change.secrets else ""
+        unknown = [name for name, secret in live.secrets.items() if secret]
+        return f"{note}{delivered}{f'; whether somebody has replaced {unknown[0]} is unknown' if unknown else ''}"
 
     def _deleted(self) -> DesiredResource | Finding | None:
         before = self.change.before or {}
@@ -136,13 +87,21 @@ class _View:
         if namesake:
             return self._moved(f"somebody has made another of its name, {namesake.id}")
         self._notes.append(
-            "was deleted by that run: it is created anew, under its id of then where the service takes it, else under "
-            "a new one; the secrets and assignments that it had are gone"
+            "was deleted by that run: it is created again, under its old id where the service takes it, else under a "
+            "new one; the secrets and assignments that it had are gone, and until it has a secret, logins need none"
         )
         spec = {name: before[name] for name in self.kind.fields if before.get(name) is not None}
         return self._resource(spec, self.change.id)
 
     # --------------------------------------------------------------------------------------------------------- looking
+
+    def creation(self) -> LiveResource | None:
+        """What the change has created, if it is there."""
+        return self._by_id() or self._made_by_post()
+
+    def _touched(self) -> list[str]:
+        before, after = self.change.before or {}, self.change.after or {}
+        return [name for name in self.kind.fields if not self._same(name, before, after)]
 
     def _by_id(self) -> LiveResource | None:
         wanted = (self.change.id or "").casefold()
@@ -167,16 +126,73 @@ class _View:
 
     def _is_as_left(self, name: str, live: LiveResource) -> bool:
         """Whether a field is as the run left it: as it was sent, or what the service is known to have made of it."""
-        made_otherwise = any(one.split("/")[1:2] == [name] for one in self.change.not_held)
-        return made_otherwise or self._same(name, live.body, self.change.after or {})
+        return self._is_made_otherwise(name) or self._same(name, live.body, self.change.after or {})
 
-    def _parties(self, live: LiveResource) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The parties of each sort that the run touched, as they would be without it."""
-        steps = [
+    def _is_made_otherwise(self, name: str) -> bool:
+        return any(one.split("/")[1:2] == [name] for one in self.change.not_held)
+
+    def _fields_since(self, live: LiveResource) -> Iterator[str]:
+        """The fields that are no longer as the creation left them; of one that is not named, the API's default."""
+        if self.change.left is None:
+            moved = [name for name in self.kind.fields if not self._is_as_left(name, live)]
+        else:
+            moved = [one for one in self.kind.moved(self.change.left, live.body) if not self._is_made_otherwise(one)]
+        if moved:
+            yield f"changed {', '.join(moved)}"
+
+    def _parties_since(self, live: LiveResource) -> Iterator[str]:
+        for party, there in live.assignments.items():
+            left = {step.id.casefold() for step in self._assigned() if step.party == party and step.assign}
+            added = [one for one in there if one.casefold() not in left]
+            gone = sorted(left - {one.casefold() for one in there})
+            yield from (f"assigned {', '.join(some)} ({party})" for some in [added] if some)
+            yield from (f"unassigned {', '.join(some)} ({party})" for some in [gone] if some)
+
+    def _secrets_since(self, live: LiveResource) -> Iterator[str]:
+        for name, value in live.secrets.items():
+            if bool(value) is not (name in self.change.secrets):
+                yield f"{'set' if value else 'cleared'} {name}"
+        left = {one.id.casefold(): one for one in self.change.made}
+        there = {one.id.casefold(): one for one in self.secrets.get(live.id, ())}
+        yield from (f"added the secret {one.name} (id {one.id})" for key, one in there.items() if key not in left)
+        yield from (f"deleted the secret {one.name} (id {one.id})" for key, one in left.items() if key not in there)
+        yield from (
+            f"changed the secret {one.name} (id {one.id})"
+            for key, one in left.items()
+            if key in there and (there[key].name, there[key].expires) != (one.name, one.expires)
+        )
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the manifest still asks for what the run did."""
+        manifest = self.manifests.get(self.change.address)
+        if manifest is None:
+            return False
+        if self.change.action is not Action.UPDATE:
+            return manifest.policy.absent is (self.change.action is Action.DELETE)
+        asks = [self._asks_for_field(name, manifest) for name in self._touched()]
+        return any(asks) or any(self._asks_for_party(step, manifest) for step in self._assigned())
+
+    def _asks_for_field(self, name: str, manifest: DesiredResource) -> bool:
+        is_reset = manifest.policy.fields is FieldsPolicy.EXCLUSIVE and self.kind.fields[name].default is not None
+        return (name in manifest.spec or is_reset) and not self._same(name, manifest.spec, self.change.before or {})
+
+    @staticmethod
+    def _asks_for_party(step: AssignmentChange, manifest: DesiredResource) -> bool:
+        wanted = manifest.assignments.get(step.party)
+        return wanted is not None and (step.id.casefold() in map(str.casefold, wanted)) is step.assign
+
+    def _assigned(self) -> list[AssignmentChange]:
+        """The steps that the run may have carried out."""
+        return [
             write.assignment
             for write in self.change.writes
             if write.step is Step.ASSIGNMENT and write.assignment and write.may_be_carried_out
         ]
+
+    def _parties(self, live: LiveResource) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The parties of each sort that the run touched, as they would be without it."""
+        steps = self._assigned()
         for party in dict.fromkeys(step.party for step in steps):
             there = {one.casefold(): one for one in live.assignments.get(party, ())}
             for step in steps:
