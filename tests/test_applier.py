@@ -12,11 +12,12 @@ import pytest
 from reconciler import pipeline
 from reconciler.applier import Controls
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
-from reconciler.errors import AnswerLost, RequestFacts
+from reconciler.errors import AnswerLost, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action
+from reconciler.model.record import NoRecord, Write
 from reconciler.model.resource import Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.remote.auth import ClientCredentials
@@ -491,3 +492,19 @@ def test_as_many_requests_are_on_their_way_as_concurrency_allows_and_never_more(
         with open_writer(Connection(BASE_URL, credentials, concurrency=8), transport=crowd) as writer:
             result = pipeline.apply(plan, writer, service.resolve, Controls(concurrency=8))
     assert (crowd.most, set(statuses(result))) == (8, {Status.APPLIED})
+
+
+def test_a_failure_says_how_to_fix_it_where_the_error_does(two: Shop) -> None:
+    plan = two.plan(desired(manifest("a", Active=False)))
+    two.fault(f"PUT /v1/apiclients/{A} status=429 count=all")
+    assert only(two.apply(plan)).message.endswith("; lower `concurrency`, or try again later")
+
+
+def test_a_failure_without_a_hint_ends_with_its_message(two: Shop) -> None:
+    def refuse(_write: Write) -> int:
+        raise ReconcilerError("no more room")
+
+    recorder = NoRecord()
+    recorder.intend = refuse  # type: ignore[method-assign]  # as a full disk does
+    outcome = only(two.apply(two.plan(desired(manifest("a", Active=False))), Controls(recorder=recorder)))
+    assert outcome.message == "no more room"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from reconciler import planfile
-from reconciler.errors import BadAnswer
+from reconciler.applier.settling import repeated
+from reconciler.errors import AnswerLost, BadAnswer, RequestFacts, TurnedAway
 from reconciler.kinds import KINDS
 from reconciler.model.json import ABSENT
 from reconciler.model.outcome import Status
@@ -159,3 +160,25 @@ class _Odd:
 def test_an_assignment_of_nothing_gives_no_live_state() -> None:
     with pytest.raises(BadAnswer, match="ApiClientID"):
         read(_Odd(), KINDS.values(), "shop", {"ApiClient"})  # type: ignore[arg-type]  # only list_all() is asked
+
+
+def test_assignments_that_cannot_be_read_again_say_nothing_of_a_client_whose_assignments_did_not_change(
+    one: Shop,
+) -> None:
+    plan = one.plan(desired(manifest("a", assignments={"buyers": ("b3",)}), manifest("b", Active=False)))
+    one.fault("GET /v1/apiclients/assignments status=403 count=all")
+    assert [outcome.status for outcome in one.apply(plan).outcomes] == [Status.NOT_CONVERGED, Status.APPLIED]
+
+
+def test_a_step_that_is_turned_away_uses_up_none_of_the_tries_of_a_lost_answer() -> None:
+    ends = [TurnedAway, TurnedAway, AnswerLost, TurnedAway, AnswerLost, None]
+    seen: list[int] = []
+
+    def send(attempt: int) -> None:
+        seen.append(attempt)
+        error = ends[attempt - 1]
+        if error:
+            raise error("later", RequestFacts("POST", "/v1/apiclients/assignments"))
+
+    repeated(send)
+    assert seen == [1, 2, 3, 4, 5, 6]

@@ -294,3 +294,10 @@ def test_a_plan_that_generates_a_secret_is_read_from_its_file_as_it_was(tmp_path
     with legacy(tmp_path, None) as one:
         plan = one.plan(desired(with_secret(GENERATED)))
         assert planfile.loads(planfile.dumps(plan, NOW), "plan.json").changes == plan.changes
+
+
+def test_only_the_first_secret_of_a_client_narrows(one: Shop) -> None:
+    add_secret(one, "by-hand")
+    plan = one.plan(desired(wanting(DELIVERED)))
+    (change,) = [change for change in plan.changes if change.action is Action.UPDATE]
+    assert [(field.pointer, field.direction) for field in change.fields] == [("/secrets/primary", Direction.NEUTRAL)]

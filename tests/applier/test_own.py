@@ -142,3 +142,12 @@ def test_what_is_in_step_already_cannot_be_taken_back(one: Shop) -> None:
 def test_a_failure_among_the_others_keeps_the_own_client_from_being_touched(one: Shop) -> None:
     one.fault(f"PUT /v1/apiclients/{A} status=400 count=all")
     assert own(apply(one, me(AccessTokenDuration=60), manifest("z", Active=False))).status is Status.SKIPPED
+
+
+def test_a_deviation_that_only_the_last_look_finds_keeps_the_own_client_from_being_touched(one: Shop) -> None:
+    plan = one.plan(desired(me(AccessTokenDuration=60), manifest("z", AccessTokenDuration=60)))
+    one.fault(f"GET /v1/apiclients/{A} after=1 edit=AccessTokenDuration:77")  # between the PUT and the last look
+    one.forget()
+    result = one.apply(plan, Controls(concurrency=2), acknowledged=pipeline.acknowledgement(plan))
+    assert [outcome.status for outcome in result.outcomes] == [Status.SKIPPED, Status.NOT_CONVERGED]
+    assert not any("AD01" in write for write in made(one))

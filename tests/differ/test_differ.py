@@ -251,3 +251,11 @@ def test_naming_a_secret_field_that_this_service_does_not_have_is_an_error() -> 
     with pytest.raises(InputError) as error:
         changes(desired(manifest("shop", secrets={"ClientSecret": None})), live(body(A, "shop")))
     assert error.value.diagnostics[0].rule == "no-such-secret-field"
+
+
+def test_a_created_client_adds_every_member_of_its_sets() -> None:
+    (change,) = changes(
+        desired(manifest("shop", AccessTokenDuration=60, MaximumGrantedRoles=["MeAdmin", "Shopper"])), live()
+    )
+    added = {field.pointer: field.added for field in change.fields if field.added}
+    assert added == {"/MaximumGrantedRoles": ("MeAdmin", "Shopper")}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,3 +50,9 @@ def test_a_known_id_that_is_not_live_is_told_where_the_name_finds_another(known:
         "is right, write shop: OLD-ID under ids: of the environment"
     )
     assert found == count * (told,)
+
+
+def test_a_kind_without_assignments_has_none_that_are_pointless() -> None:
+    kinds = {"ApiClient": replace(KINDS["ApiClient"], assignments=None)}
+    want = desired(manifest("shop", AllowAnyBuyer=True))
+    assert hints(diff(want, live(body("ID", "shop")), KINDS, {}), want, kinds) == ()

@@ -1,8 +1,10 @@
 """The journal of an apply: what is kept of each change, and what can be said from it wherever the run was stopped."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from reconciler import journal, recovery
@@ -290,3 +292,27 @@ def test_a_run_that_was_looked_at_is_not_looked_at_again(two: Shop, tmp_path: Pa
         later.append("end", {})
     assert journal.unfinished([cut, newest(tmp_path)], plan.binding) == []
     assert canonical_text(facts["follows_up"]) == canonical_text([cut.id])
+
+
+class Waiting(httpx.BaseTransport):
+    """Lets no request pass until the record's first lines are worked out."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self.inner = inner
+        self.ready = threading.Event()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        assert self.ready.wait(10) or request.url.path == "/oauth/token"
+        return self.inner.handle_request(request)
+
+
+def test_the_first_lines_are_worked_out_while_the_first_read_is_on_its_way(two: Shop, tmp_path: Path) -> None:
+    plan = two.plan(desired(manifest("a", Active=False)))
+    two.transport = waiting = Waiting(two.transport)  # type: ignore[assignment]  # any transport
+
+    def facts() -> Facts:
+        waiting.ready.set()
+        return journal.facts_of(plan, plan_digest(plan))
+
+    record = ApplyRecorder(plan, facts, lambda facts: Journal.start(tmp_path / "runs", facts))
+    assert two.apply(plan, Controls(recorder=record)).is_complete
