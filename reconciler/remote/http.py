@@ -297,24 +297,12 @@ def open_writer(
 def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTransport | None, seams: Seams) -> Client:
     base_url, at_a_time = connection.base_url, connection.concurrency
     meter = Meter()
-    http = _http(connection, Border(base_url, kind.METHODS), transport)
+    border = Border(base_url, kind.METHODS)
+    http = http_client(border, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
     wire = Wire(base_url, http, connection.limits, meter, seams.clock)
     traffic = Traffic(AdaptiveLimit(at_a_time, seams.clock), Retries(connection.retries, seams.random), meter)
     exchange = Exchange(wire, (connection.credentials, connection.scope), traffic, seams)
     return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
-
-
-def _http(connection: Connection, border: Border, transport: httpx.BaseTransport | None) -> httpx.Client:
-    try:
-        is_tls = connection.base_url.startswith("https:")
-        return http_client(
-            border, connection.limits, at_a_time=connection.concurrency, is_tls=is_tls, transport=transport
-        )
-    except (OSError, ValueError, ImportError, httpx.InvalidURL) as fault:
-        # Not the fault's own words: a proxy's address may hold a password.
-        message = f"the connection cannot be set up ({type(fault).__name__})"
-        hint = "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
-        raise ReconcilerError(message, hint=hint) from None
 
 
 def _checked(base_url: str) -> str:

@@ -7,18 +7,16 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 from urllib.request import getproxies
 
 import httpx
 
 from reconciler.errors import ReconcilerError
+from reconciler.remote.settings import PORTS, proxy_for, trust
 from reconciler.remote.wire import Limits
 
-_PORTS: Final = {"http": 80, "https": 443}
 _NETWORK_HINT: Final = "check the network, a firewall between, and the base URL of the environment"
-_PROXY_HINT: Final = "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
 _TRUST_HINT: Final = "name the certificate authority's file in SSL_CERT_FILE, if your network has one of its own"
 
 
@@ -38,7 +36,7 @@ class Network:
     resolve: Callable[[str, int], Sequence[str]] = _resolve
     """Host and port -> addresses."""
     connect: Callable[[str, int], socket.socket] = _connect
-    trust: Callable[[], ssl.SSLContext] = httpx.create_ssl_context
+    trust: Callable[[], ssl.SSLContext] = trust
     """Whom to trust: the authorities that requests trust."""
     proxies: Callable[[], Mapping[str, str]] = getproxies
     """Scheme (or ``all``) -> the proxy's address; ``no`` -> hosts that need none."""
@@ -65,10 +63,10 @@ def reach(base_url: str, network: Network) -> Reached:
         ReconcilerError: one of these steps failed; says which, and the way out.
     """
     url = httpx.URL(base_url)
-    host, port = url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
-    proxy = _proxy_for(url, network.proxies())
+    host, port = url.raw_host.decode("ascii"), url.port or PORTS[url.scheme]
+    proxy = proxy_for(url, network.proxies())
     if proxy:
-        return Reached(host, proxy=proxy)
+        return Reached(host, proxy=proxy.netloc.decode("ascii"))
     addresses = tuple(_resolved(host, port, network))
     with _connected(host, port, network) as connection:
         if url.scheme == "http":
@@ -92,7 +90,7 @@ def _connected(host: str, port: int, network: Network) -> socket.socket:
 
 
 def _verified(connection: socket.socket, host: str, addresses: tuple[str, ...], network: Network) -> Reached:
-    context = _trust(network)
+    context = network.trust()
     try:
         with context.wrap_socket(connection, server_hostname=host) as secured:
             certificate = secured.getpeercert() or {}
@@ -107,56 +105,8 @@ def _verified(connection: socket.socket, host: str, addresses: tuple[str, ...], 
     return Reached(host, "", addresses, tls, ssl.cert_time_to_seconds(until) if isinstance(until, str) else None)
 
 
-def _trust(network: Network) -> ssl.SSLContext:
-    try:
-        return network.trust()
-    except OSError as error:
-        message = f"the trusted certificates cannot be loaded: {_words(error)}"
-        raise ReconcilerError(message, hint="check SSL_CERT_FILE and SSL_CERT_DIR") from error
-
-
 def _words(error: Exception) -> str:
     """The operating system's words, or the kind of the error: its text could quote an address's password."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
-
-
-def _proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> str:
-    """Host and port of the proxy that requests to this URL go through, as httpx finds it; empty: none."""
-    address = proxies.get(url.scheme) or proxies.get("all")
-    exempt = [entry.strip() for entry in proxies.get("no", "").split(",")]
-    try:
-        if not address or any(_is_exempt(url, entry) for entry in exempt if entry):
-            return ""
-        proxy = httpx.URL(address if "://" in address else f"http://{address}")
-    except httpx.InvalidURL:
-        # `from None`: its text may quote a password
-        raise ReconcilerError("the settings of the proxy cannot be read", hint=_PROXY_HINT) from None
-    return proxy.netloc.decode("ascii") or "an unnamed proxy"
-
-
-def _is_exempt(url: httpx.URL, entry: str) -> bool:
-    """Whether an entry of NO_PROXY covers the URL; without a scheme, a name covers its subdomains, too."""
-    if entry == "*":
-        return True
-    if "://" in entry:
-        pattern = httpx.URL(entry)
-        return pattern.scheme in {"all", url.scheme} and _is_port(pattern, url) and pattern.host == url.host
-    is_address = _is_address(entry.partition("/")[0])
-    pattern = httpx.URL(f"all://[{entry}]" if is_address and ":" in entry else f"all://{entry}")
-    if not _is_port(pattern, url):
-        return False
-    is_domain = not is_address and entry.lower() != "localhost"
-    return url.host == pattern.host or (is_domain and url.host.endswith("." + pattern.host.lstrip(".")))
-
-
-def _is_port(pattern: httpx.URL, url: httpx.URL) -> bool:
-    return pattern.port in {None, url.port}
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return bool(ip_address(text))
-    except ValueError:
-        return False

@@ -6,6 +6,7 @@ Whoever has the URL of a webhook can write to its channel: it is a secret, of wh
 import ipaddress
 from dataclasses import dataclass
 from typing import Final
+from urllib.request import getproxies
 
 import httpx
 
@@ -13,6 +14,7 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json, canonical_text
 from reconciler.model.secret import Secret
+from reconciler.remote.settings import proxy_for, trust
 from reconciler.remote.wire import FATES, Limits, no_answer, quiet_libraries
 
 SECONDS: Final = 10.0
@@ -53,14 +55,18 @@ class Webhook:
         """Send once; a redirect is not followed.
 
         Raises:
-            ReconcilerError: it was not taken.
+            ReconcilerError: it was not taken, or a variable of the network is unusable.
         """
         quiet_libraries()
         headers = {"Content-Type": "application/json", "User-Agent": f"ordercloud-reconciler/{__version__}"}
         url, content = self.url.reveal().strip(), canonical_text(document)
         timeout = httpx.Timeout(SECONDS, connect=Limits().connect)
+        proxy = None if transport else proxy_for(httpx.URL(url), getproxies())
+        verify = trust(is_needed=transport is None)
         try:
-            with httpx.Client(transport=transport, timeout=timeout) as http:
+            with httpx.Client(
+                transport=transport, trust_env=False, proxy=proxy, verify=verify, timeout=timeout
+            ) as http:
                 status = http.post(url, content=content, headers=headers).status_code
         except tuple(FATES) as error:
             raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None

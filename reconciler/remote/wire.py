@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
+from urllib.request import getproxies
 
 import httpx
 
@@ -22,6 +23,7 @@ from reconciler.model.json import Json
 from reconciler.model.secret import Secret
 from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Fate, NoAnswer, Result
 from reconciler.remote.retry import seconds_to_wait, timestamp
+from reconciler.remote.settings import proxy_for, trust
 
 log = logging.getLogger("reconciler.remote")
 
@@ -367,31 +369,27 @@ def quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def trusted(*, is_needed: bool) -> ssl.SSLContext:
-    """Give one context for all: httpx would load the authorities anew for the network and for each proxy.
-
-    That takes 50 ms. Where nothing is sent but plain HTTP to this machine, it is a context that trusts nobody.
-    """
-    return httpx.create_ssl_context() if is_needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 def http_client(
     border: Callable[[httpx.Request], None],
     limits: Limits,
     *,
     at_a_time: int,
-    is_tls: bool,
+    base_url: str,
     transport: httpx.BaseTransport | None,
 ) -> httpx.Client:
-    """Build the client: TLS verified; proxies, SSL_CERT_FILE and SSL_CERT_DIR as httpx reads them; no cookies kept.
+    """Build the client: TLS verified; proxy and authorities as the environment's variables say; no cookies kept.
 
     Raises:
-        OSError, ValueError, ImportError, httpx.InvalidURL: the proxy or certificate settings are unusable.
+        ReconcilerError: one of these variables is unusable.
     """
     quiet_libraries()
+    proxy = None if transport else proxy_for(httpx.URL(base_url), getproxies())
+    is_tls = base_url.startswith("https:") or (proxy is not None and proxy.scheme == "https")
     return _Client(
         transport=transport,
-        verify=trusted(is_needed=is_tls and transport is None),
+        trust_env=False,
+        proxy=proxy,
+        verify=trust(is_needed=is_tls and transport is None),
         timeout=httpx.Timeout(limits.read, connect=limits.connect),
         limits=httpx.Limits(max_connections=at_a_time, max_keepalive_connections=at_a_time),
         event_hooks={"request": [border]},

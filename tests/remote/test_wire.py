@@ -2,7 +2,6 @@
 
 import gzip
 import logging
-import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
 from reconciler.remote.http import Connection
 from reconciler.remote.messages import Answer, Call, Fate
-from reconciler.remote.wire import FATES, Border, ForbiddenRequest, Limits, no_answer, trusted
+from reconciler.remote.wire import FATES, Border, ForbiddenRequest, Limits, no_answer
 from tests.remote.service import BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
 
 ME = {"ID": "me"}
@@ -189,13 +188,6 @@ def test_an_answer_that_trickles_on_is_given_up() -> None:
         client.me()
 
 
-def test_authorities_are_loaded_for_https_and_without_them_nobody_is_trusted() -> None:
-    for is_needed in (True, False):
-        context = trusted(is_needed=is_needed)
-        assert context.verify_mode is ssl.CERT_REQUIRED
-        assert bool(context.cert_store_stats()["x509_ca"]) is is_needed
-
-
 def test_cookies_are_neither_kept_nor_sent() -> None:
     service = serving(ok(ME, headers={"Set-Cookie": "session=1; Path=/"}), ok(ME))
     with service.reader() as client:
@@ -270,22 +262,6 @@ def test_what_is_no_base_url_is_refused(url: str) -> None:
 def test_a_connection_needs_room_for_one_request() -> None:
     with pytest.raises(ReconcilerError, match="at least 1"):
         Connection(BASE, CREDENTIALS, concurrency=0)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SSL_CERT_FILE", "/no/such/file"),
-        ("HTTPS_PROXY", "foo://user:canary@proxy"),
-        ("HTTPS_PROXY", "http://proxy:canary"),
-    ],
-)
-def test_unusable_settings_of_the_environment_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(ReconcilerError, match="cannot be set up") as caught:
-        Service().reader(transport=None)
-    assert name in caught.value.hint
-    assert "canary" not in str(caught.value)
 
 
 def test_it_is_remembered_how_the_last_requests_went() -> None:

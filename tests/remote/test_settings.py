@@ -1,0 +1,157 @@
+"""The environment variables of the network: which proxy a URL has, whom to trust, and which one is at fault."""
+
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.secret import Secret
+from reconciler.remote.http import Connection, open_reader
+from reconciler.remote.settings import proxy_for, trust
+from reconciler.remote.webhook import Webhook
+from tests.remote.service import CREDENTIALS
+
+PROXY = "http://user:canary@proxy.example:3128"
+SHOP = "https://api.shop.example"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine that runs the tests counts."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def is_direct(url: str, no_proxy: str) -> bool:
+    return proxy_for(httpx.URL(url), {"all": PROXY, "no": no_proxy}) is None
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url"),
+    [
+        ("*", SHOP),
+        ("api.shop.example", SHOP),
+        ("shop.example", SHOP),
+        (".shop.example", SHOP),
+        ("*.shop.example", SHOP),
+        ("SHOP.Example", SHOP),
+        ("other, , shop.example ,", SHOP),
+        ("localhost shop.example", SHOP),
+        ("api.shop.example:443", SHOP),
+        ("https://api.shop.example", SHOP),
+        ("all://api.shop.example", SHOP),
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("127.0.0.0/8", "http://127.0.0.1:8080"),
+        ("::1", "http://[::1]:8080"),
+        ("[::1]", "http://[::1]:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("0:0::1", "http://[::1]:8080"),
+        ("fd07:b51a:cc66:f0::/64", "https://[fd07:b51a:cc66:f0::9]"),
+        ("10.0.0.0/8,fd07:b51a:cc66:f0::/64,localhost", "http://localhost"),
+    ],
+)
+def test_an_entry_of_no_proxy_covers_a_url(no_proxy: str, url: str) -> None:
+    assert is_direct(url, no_proxy)
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url"),
+    [
+        ("", SHOP),
+        ("op.example", SHOP),
+        (".api.shop.example", SHOP),
+        ("api.shop.example:8443", SHOP),
+        ("http://api.shop.example", SHOP),
+        ("10.0.0.0/8,::1,[::1],fd00::/8", SHOP),
+        ("127.0.0.1", "http://localhost"),
+        ("::1", "http://127.0.0.1"),
+        ("127.0.0.1:8081", "http://127.0.0.1:8080"),
+        ("fd00::/16", "https://[fd07::1]"),
+    ],
+)
+def test_an_entry_of_no_proxy_does_not_cover_what_it_does_not_name(no_proxy: str, url: str) -> None:
+    assert not is_direct(url, no_proxy)
+
+
+@pytest.mark.parametrize("entry", ["[::1", "10.0.0.0/99", "http://[", "shop.example:port", "fd00:::1", "a@b", "[shop]"])
+def test_an_entry_of_no_proxy_that_is_none_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    monkeypatch.setenv("no_proxy", f"localhost,{entry}")
+    with pytest.raises(ReconcilerError) as caught:
+        is_direct(SHOP, f"localhost,{entry}")
+    assert caught.value.message == f"no_proxy has an entry that is no host, address or network: {entry}"
+    assert "correct it, for example: no_proxy=localhost" in caught.value.hint
+
+
+def test_a_broken_entry_of_no_proxy_is_of_no_account_without_a_proxy() -> None:
+    assert proxy_for(httpx.URL(SHOP), {"http": PROXY, "no": "[::1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("HTTPS_PROXY", "http://canary:pass@host:port", "it is not a URL"),
+        ("https_proxy", "http://canary:pass@[::1", "it is not a URL"),
+        (
+            "ALL_PROXY",
+            "ftp://canary@proxy.example",
+            "it needs a host and one of the schemes http, https, socks5, socks5h",
+        ),
+        ("Https_Proxy", "http://canary@:3128", "it needs a host and one of the schemes http, https, socks5, socks5h"),
+        ("ALL_PROXY", "socks5://canary@proxy.example", "SOCKS needs the package socksio, which is not installed"),
+    ],
+)
+def test_a_proxy_that_is_unusable_is_named_by_its_variable_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, why: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("HTTP_PROXY", "broken:too but not for https")
+    with pytest.raises(ReconcilerError) as caught:
+        open_reader(Connection(SHOP, CREDENTIALS))
+    assert caught.value.message == f"{variable} is not the address of a usable proxy: {why}"
+    assert "canary" not in caught.value.message + caught.value.hint
+
+
+def test_authorities_are_loaded_for_https_and_without_them_nobody_is_trusted() -> None:
+    for is_needed in (True, False):
+        context = trust(is_needed=is_needed)
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert bool(context.cert_store_stats()["x509_ca"]) is is_needed
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "entry", "why"),
+    [
+        ("SSL_CERT_FILE", "missing.pem", "missing.pem", "No such file or directory"),
+        ("SSL_CERT_FILE", "text.pem", "text.pem", "it has no certificates in PEM format"),
+        ("SSL_CERT_DIR", ".:missing", "missing", "No such file or directory"),
+        ("SSL_CERT_DIR", "text.pem", "text.pem", "Not a directory"),
+        ("SSLKEYLOGFILE", "missing/keys", "missing/keys", "No such file or directory"),
+        ("SSLKEYLOGFILE", ".", ".", "Is a directory"),
+    ],
+)
+def test_a_variable_of_tls_that_is_unusable_is_named_with_its_entry(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, entry: str, why: str
+) -> None:
+    (tmp_path / "text.pem").write_text("no certificate")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ReconcilerError) as caught:
+        open_reader(Connection(SHOP, CREDENTIALS))
+    assert caught.value.message == f"{variable} is unusable: {entry}: {why}"
+    with pytest.raises(ReconcilerError, match=variable):
+        Webhook(Secret("https://chat.example/hook")).post({})
+
+
+def test_an_https_proxy_is_verified_even_for_plain_http_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "https://proxy.example")
+    monkeypatch.setenv("SSL_CERT_FILE", "/missing.pem")
+    with pytest.raises(ReconcilerError, match="SSL_CERT_FILE is unusable"):
+        open_reader(Connection("http://127.0.0.1", CREDENTIALS))
