@@ -1,6 +1,7 @@
 """Buyers and suppliers of a client: an exact set where a manifest names it, untouched where it does not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_the_set_that_a_manifest_names_becomes_the_set_that_is_live(one: Shop) -
     assert one.apply(plan).is_complete
     assert one.assigned() == {(A, "b2", None), (A, "b3", None), (A, None, "s1")}
     assert not one.plan(want).has_changes
+
+
+def test_a_body_that_the_service_does_not_keep_is_assigned_all_the_same(one: Shop) -> None:
+    want = desired(manifest("a", Active=False, assignments={"buyers": ("b3",)}))
+    plan = one.plan(want)
+    (change,) = [change for change in plan.changes if change.action.writes]
+    lost = replace(change, after={**(change.after or {}), "NotAField": 1})
+    (outcome,) = one.apply(replace(plan, changes=(lost,))).outcomes
+    assert (outcome.status, [field.pointer for field in outcome.fields]) == (Status.NOT_CONVERGED, ["/NotAField"])
+    assert one.assigned() == {(A, "b3", None)}
 
 
 def test_a_client_whose_body_is_in_step_is_not_put_for_the_sake_of_its_assignments(one: Shop) -> None:

@@ -18,10 +18,12 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.applier import final, own
-from reconciler.applier.task import Provide, Secrets, Task, Writer, write
+from reconciler.applier.newcomers import Newcomers
+from reconciler.applier.task import Provide, Secrets, Task, Writer
+from reconciler.applier.writing import write
 from reconciler.kinds import Kind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, Change, Plan
+from reconciler.model.plan import Action, Change, Creation, Plan
 from reconciler.model.record import NoRecord, Recorder
 from reconciler.remote.protocol import WriteRemote
 
@@ -44,6 +46,7 @@ class Controls:
     """Asked before each change: True starts no more of them."""
     recorder: Recorder = field(default_factory=NoRecord)
     """Told of each write before it is sent."""
+    creation: Creation = "auto"
 
 
 def apply(  # both ends, and all that a write may need
@@ -56,7 +59,9 @@ def apply(  # both ends, and all that a write may need
 ) -> ApplyResult:
     """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
     known_ids = frozenset(change.id.casefold() for change in plan.changes if change.id and change.before is not None)
-    run = _Run(Writer(remote, kinds, secrets, known_ids, controls.recorder, provide), controls)
+    newcomers = Newcomers(remote, known_ids)
+    writer = Writer(remote, kinds, secrets, newcomers, controls.recorder, provide, controls.creation)
+    run = _Run(writer, controls)
     todo = [change for change in plan.changes if change.action.writes]
     mine, others = _parted(todo, lambda change: bool(change.id) and own.is_own(change, remote))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)

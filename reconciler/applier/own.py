@@ -7,7 +7,7 @@
 
 from dataclasses import replace
 
-from reconciler.applier import task as tasks
+from reconciler.applier import writing
 from reconciler.applier.settling import Conflict
 from reconciler.applier.task import Task
 from reconciler.errors import ReconcilerError, RemoteError
@@ -29,7 +29,7 @@ def write(task: Task) -> Outcome:
     except RemoteError as error:
         message = f"not written: even before it the login did not work ({error.message})"
         return Outcome(task.change, Status.FAILED, message, task.change.id)
-    outcome = tasks.write(task)
+    outcome = writing.write(task)
     if not outcome.may_be_written or task.change.action is Action.DELETE:
         return outcome
     try:

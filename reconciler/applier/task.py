@@ -8,28 +8,19 @@ again only when the object is there as before. A write that was turned away (429
 after such a look, too: somebody may have changed the object while we waited.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
-from http import HTTPStatus
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
-from urllib.parse import quote
 
-from reconciler.applier.settling import Conflict, Next, repeated, settle
-from reconciler.errors import (
-    AnswerLost,
-    BadAnswer,
-    NotFound,
-    ReconcilerError,
-    Rejected,
-    RemoteError,
-    RequestFacts,
-)
+from reconciler.applier.newcomers import Newcomers
+from reconciler.applier.settling import Conflict, Next, settle
+from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
 from reconciler.kinds import Kind
+from reconciler.kinds.moments import with_moments
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Action, AssignmentChange, Change, FieldChange
+from reconciler.model.plan import Change, Creation, FieldChange
 from reconciler.model.record import Ending, Recorder, Step, Write
 from reconciler.model.resource import Address, LiveResource
 from reconciler.model.secret import Secret
@@ -51,27 +42,10 @@ class Writer:
     remote: WriteRemote
     kinds: Mapping[str, Kind]
     secrets: Secrets
-    known_ids: frozenset[str]
-    """Ids that were live when the plan was made: none of these is what a creation made."""
+    newcomers: Newcomers
     recorder: Recorder
     provide: Provide
-
-
-def write(task: "Task") -> Outcome:
-    """Write one change and say how it ended. Never raises: what went wrong is in the outcome."""
-    change = task.change
-    try:
-        verb = {Action.CREATE: task.create, Action.UPDATE: task.update, Action.DELETE: task.delete}[change.action]
-        return task.provide(task.assign(verb()))
-    except Conflict as conflict:
-        return Outcome(change, Status.CONFLICT, str(conflict), change.id, uncertain=conflict.after_a_write)
-    except ReconcilerError as error:
-        hint = f"; {error.hint}" if error.hint else ""
-        uncertain = isinstance(error, AnswerLost)
-        return Outcome(change, Status.FAILED, f"{error.message}{hint}", change.id, uncertain=uncertain)
-    except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
-        message = f"internal error ({type(error).__name__}); please report it"
-        return Outcome(change, Status.FAILED, message, change.id, uncertain=True)
+    creation: Creation
 
 
 @dataclass(slots=True)
@@ -101,43 +75,12 @@ class Task:
             live = self.read()
             if live is None:
                 raise Conflict("it was deleted since it was planned")
-            if self._is_done(live):
-                return self._found(live, lost)
+            if self.is_done(live):
+                return self.found(live, lost)
             self._demand_unmoved(live)
             self.before = live
-            self.sent.update(self._secrets(live))
-            return self._send_put
-
-        return settle(step)
-
-    def create(self) -> Outcome:
-        """Make the object under its planned id, or, where the service makes ids itself, under one of the service's."""
-        self.sent.update(self._secrets(None))
-
-        def step(lost: AnswerLost | None) -> Next:
-            live = self.read()
-            if live is None:
-                return self._send_put
-            if not lost and not self._is_done(live):
-                raise Conflict("an object of its id has appeared since it was planned")
-            return self._found(live, lost)
-
-        try:
-            return settle(step)
-        except NotFound:
-            return self._create_by_post()  # before 1.0.406 the API documents this PUT as "Update" only
-
-    def _create_by_post(self) -> Outcome:
-        """Create exactly once: look for an object of the name before each try, whoever may have made it."""
-
-        def step(lost: AnswerLost | None) -> Next:
-            found = self._newcomers()
-            if not found:
-                return self._send_post_again if lost else self._send_post
-            if len(found) > 1 or not (lost or self._is_done(found[0])):
-                ids = ", ".join(sorted(one.id for one in found))
-                raise Conflict(f"of its name there have appeared since it was planned: {ids}")
-            return self._found(found[0], lost)
+            self.sent.update(self.secrets(live))
+            return self.send_put
 
         return settle(step)
 
@@ -186,55 +129,6 @@ class Task:
     def _outcome(self, live: LiveResource) -> Outcome:
         return Outcome(self.change, Status.FAILED, id=live.id, restored=True)
 
-    def assign(self, outcome: Outcome) -> Outcome:
-        """Assign and unassign parties, once the body is there. Each step may be repeated: done twice it is done once.
-
-        Source: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404; either means done.
-        """
-        if outcome.status is not Status.APPLIED or not outcome.id:
-            return outcome
-        for step in self.change.assignments:
-            try:
-                repeated(partial(self._assign_one, step, outcome.id))
-            except RemoteError as error:
-                message = f"the body was written, but not all assignments: {error.message}"
-                return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
-        return replace(outcome, message="") if self.change.assignments else outcome
-
-    def provide(self, outcome: Outcome) -> Outcome:
-        """Make and deliver the secrets that the object lacks, once all else is there."""
-        if outcome.status is not Status.APPLIED or not outcome.id or not self.change.new_secrets:
-            return outcome
-        try:
-            self.writer.provide(self.change, outcome.id)
-        except ReconcilerError as error:
-            hint = f"; {error.hint}" if error.hint else ""
-            message = f"the body was written, but not all secrets were made: {error.message}{hint}"
-            return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
-        return replace(outcome, message="")
-
-    def _assign_one(self, step: AssignmentChange, object_id: str, attempt: int) -> None:
-        if self.kind.assignments is None:
-            raise ValueError(f"{self.kind.name} has no assignments")
-        party = self.kind.assignments.party(step.party)
-        if step.assign:
-            path = self.kind.assignments.path
-            body = {self.kind.assignments.object_field: object_id, party.field: step.id}
-            try:
-                intent = self._assigning("POST", path, step)
-                self._announced(intent, lambda: self.writer.remote.post(path, body, attempt=attempt))
-            except Rejected as error:
-                if error.request.status != HTTPStatus.CONFLICT:
-                    raise
-        else:
-            path = f"{party.path}/{quote(step.id, safe='')}/{party.unassign}"
-            intent = self._assigning("DELETE", f"{path}/{object_id}", step)
-            with suppress(NotFound):
-                self._announced(intent, lambda: self.writer.remote.delete(path, object_id, attempt=attempt))
-
-    def _assigning(self, method: str, path: str, step: AssignmentChange) -> Write:
-        return Write(self.change, Step.ASSIGNMENT, method, path, step)
-
     # ----------------------------------------------------------------------------------------------------- looking
 
     @property
@@ -244,10 +138,16 @@ class Task:
         return self.change.id
 
     @property
-    def _after(self) -> Body:
+    def planned(self) -> Body:
+        """The body that the plan shows."""
         if self.change.after is None:
             raise ValueError(f"{self.change.address} was planned without a body")
         return self.change.after
+
+    @property
+    def name(self) -> str:
+        """The name that the planned body has."""
+        return str(self.planned[self.kind.name_field])
 
     def read(self, object_id: str | None = None) -> LiveResource | None:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
@@ -256,13 +156,6 @@ class Task:
         except NotFound:
             return None
         return self.kind.live(body, self._facts("GET"))
-
-    def _newcomers(self) -> list[LiveResource]:
-        """Objects of our name that were not there when the plan was made."""
-        name = self._after[self.kind.name_field]
-        bodies = self.writer.remote.list_all(self.kind.path)
-        found = [self.kind.live(body, self._facts("GET")) for body in bodies if body.get(self.kind.name_field) == name]
-        return [one for one in found if one.id.casefold() not in self.writer.known_ids]
 
     def _demand_unmoved(self, live: LiveResource) -> None:
         moved = self.kind.moved(self.change.before or {}, live.body)
@@ -274,9 +167,9 @@ class Task:
         if moved or appeared:
             raise Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
 
-    def _is_done(self, live: LiveResource) -> bool:
+    def is_done(self, live: LiveResource) -> bool:
         """Whether the object is already what we are about to make of it: another run, or a lost answer, did it."""
-        return not self._misses(live, self._secrets(None))
+        return not self._misses(live, self.secrets(None))
 
     def misses(self, live: LiveResource) -> tuple[FieldChange, ...]:
         """What was sent and is not held."""
@@ -284,53 +177,30 @@ class Task:
 
     # ----------------------------------------------------------------------------------------------------- writing
 
-    def _secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
+    def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
         """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
         carried = live.secrets if live else {}
         address = self.change.address
         planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
         return {**carried, **planned}
 
-    def _send_put(self, attempt: int) -> Outcome:
-        return self._verified(self._put({**self._after, **self.sent}, Step.BODY, attempt), "PUT")
+    def send_put(self, attempt: int) -> Outcome:
+        """Put the planned body to the planned id."""
+        return self.verified(self._put({**self.planned, **self.sent}, Step.BODY, attempt), "PUT")
 
     def _put(self, body: WireBody, step: Step, attempt: int) -> Body:
         path, remote = self.kind.path, self.writer.remote
         intent = Write(self.change, step, "PUT", f"{path}/{self._id}")
-        return self._announced(intent, lambda: remote.put(path, self._id, body, attempt=attempt))
-
-    def _send_post(self, attempt: int) -> Outcome:
-        path, body = self.kind.path, {**self._after, **self.sent}
-        intent = Write(self.change, Step.BODY, "POST", path)
-        answer = self._announced(intent, lambda: self.writer.remote.post(path, body, attempt=attempt))
-        return replace(self._verified(answer, "POST"), message="the service has chosen its id")
-
-    def _send_post_again(self, attempt: int) -> Outcome:
-        """Send it after a try that was lost, and see whether that one was carried out late, after we had looked.
-
-        Raises:
-            Conflict: there are two of them now.
-        """
-        outcome = self._send_post(attempt)
-        with suppress(RemoteError):  # nobody can tell; the next plan sees two of one name
-            self._demand_one(self._newcomers())
-        return outcome
-
-    def _demand_one(self, found: Sequence[LiveResource]) -> None:
-        if len(found) > 1:
-            ids = ", ".join(sorted(one.id for one in found))
-            conflict = Conflict(f"it was made twice, delete one of them: {ids}")
-            conflict.after_a_write = True
-            raise conflict
+        return self.announced(intent, lambda: remote.put(path, self._id, body, attempt=attempt))
 
     def _send_delete(self, attempt: int) -> Outcome:
         path, remote = self.kind.path, self.writer.remote
         intent = Write(self.change, Step.BODY, "DELETE", f"{path}/{self._id}")
         with suppress(NotFound):  # somebody else deleted it a moment ago
-            self._announced(intent, lambda: remote.delete(path, self._id, attempt=attempt))
+            self.announced(intent, lambda: remote.delete(path, self._id, attempt=attempt))
         return Outcome(self.change, Status.APPLIED, id=self.change.id)
 
-    def _announced(self, intent: Write, send: Callable[[], _T]) -> _T:
+    def announced(self, intent: Write, send: Callable[[], _T]) -> _T:
         """Send a write between its announcement and the record of what came of it."""
         number = self.writer.recorder.intend(intent)
         try:
@@ -342,7 +212,7 @@ class Task:
         self.writer.recorder.settle(number, Ending.ANSWERED, "")
         return answer
 
-    def _verified(self, answer: Body, method: str) -> Outcome:
+    def verified(self, answer: Body, method: str) -> Outcome:
         """Compare the answer with what was sent.
 
         Raises:
@@ -356,7 +226,7 @@ class Task:
             raise AnswerLost("it was carried out, but its answer is about another object", self._facts(method))
         return self._compared(live)
 
-    def _found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
+    def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
         """The object is there without an answer that says so: our write whose answer was lost, or another's."""
         return self._compared(live, "" if lost else "it was so already")
 
@@ -365,19 +235,31 @@ class Task:
         self.after = live
         misses = self.misses(live)
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
-        return Outcome(self.change, status, message, live.id, misses, body=live.body)
+        words = "; ".join(filter(None, [message, self._other_notations(live)]))
+        return Outcome(self.change, status, words, live.id, misses, body=live.body)
+
+    def _other_notations(self, live: LiveResource) -> str:
+        """Name the fields of free data that the service holds as it was sent, but for how a moment is written."""
+        fields, held = self.kind.fields, live.body
+        names = [
+            pointer(name)
+            for name, value in self.planned.items()
+            if value and name in fields and fields[name].canonical is with_moments
+            if fields[name].equal(value, held.get(name)) and not same(value, held.get(name))
+        ]
+        return f"equal, other notation: {', '.join(names)}" if names else ""
 
     def _misses(self, live: LiveResource, sent: Mapping[str, Secret | None]) -> tuple[FieldChange, ...]:
         """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""
         held, fields = live.body, self.kind.fields
         known = [
             FieldChange(pointer(name), value, held.get(name, ABSENT))
-            for name, value in self._after.items()
+            for name, value in self.planned.items()
             if name in fields and not fields[name].equal(value, held.get(name))
         ]
         lost = [
             FieldChange(pointer(name), value, ABSENT)
-            for name, value in self._after.items()
+            for name, value in self.planned.items()
             if name not in fields and name not in held and value is not None
         ]
         secret = [

@@ -54,7 +54,10 @@ def carry_out(session: "Session", remote: SecretRemote, order: Order, objections
     plan, quiet = order.plan, session.common.quiet
     recorder = recorder_of(session, plan, order.follows_up, order.rolls_back)
     with stoppable() as should_stop, progress(plan.summary.writes, quiet=quiet) as on_outcome:
-        controls = Controls(session.environment.concurrency, order.keep_going, on_outcome, should_stop, recorder)
+        environment = session.environment
+        controls = Controls(
+            environment.concurrency, order.keep_going, on_outcome, should_stop, recorder, environment.create
+        )
         result = pipeline.apply(
             plan,
             remote,

@@ -225,6 +225,7 @@ def _environment(part: _Part, name: str, folder: Path) -> Environment:
         ids=part.get("ids", {}),
         limits=_limits(part.part("limits")),
         concurrency=part.get("concurrency", DEFAULT_CONCURRENCY),
+        create=part.get("create", "auto"),
         rules=_rules(part),
         overlays=tuple(_below(folder, each) for each in part.get("overlays", ())),
         freeze=tuple(_windows(part)),

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json
-from reconciler.model.plan import Limits
+from reconciler.model.plan import Creation, Limits
 from reconciler.model.secret import SecretReference
 from reconciler.rules import Level
 
@@ -79,6 +79,7 @@ class Environment:
     ids: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     concurrency: int = 8
+    create: Creation = "auto"
     rules: Mapping[str, Level] = field(default_factory=dict)
     """How strictly rules are taken, as far as the configuration says."""
     overlays: tuple[Path, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from reconciler.kinds import Field, Kind
 from reconciler.model.json import ABSENT, Absent, Body, Json, is_array, pointer, same
-from reconciler.model.plan import FieldChange
+from reconciler.model.plan import Direction, FieldChange
 
 Part: TypeAlias = tuple[tuple[str, ...], Json | Absent, Json | Absent]
 """Path, before, after."""
@@ -44,10 +44,18 @@ def _field_changes(field: Field, before: Body, after: Body) -> Iterator[FieldCha
         removed = tuple(member for member in _members(old) if member not in _members(new))
         yield FieldChange(pointer(field.name), old, new, direction, added=added, removed=removed)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
-        for path, was, becomes in explain(old, new):
-            yield FieldChange(pointer(field.name, *path), was, becomes, direction)
+        yield from _leaves(field, before, after, direction)
     else:
         yield FieldChange(pointer(field.name), _shown(field, before), _shown(field, after), direction)
+
+
+def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> Iterator[FieldChange]:
+    """The members that differ, as each side writes them; what is only another notation is no difference."""
+    old, new = _shown(field, before), _shown(field, after)
+    for path, was, becomes in explain(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else ():
+        sides = (value if isinstance(value, Absent) else field.canonical(value) for value in (was, becomes))
+        if not same(*sides):
+            yield FieldChange(pointer(field.name, *path), was, becomes, direction)
 
 
 def _shown(field: Field, body: Body) -> Json:

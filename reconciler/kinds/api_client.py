@@ -18,6 +18,7 @@ from reconciler.kinds.base import (
     as_set,
 )
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
+from reconciler.kinds.moments import with_moments
 from reconciler.kinds.roles import API_ROLES
 
 DEFAULT_ANONYMOUS_TOKEN_MINUTES: Final = 10_080
@@ -37,7 +38,9 @@ _FIELDS = (
     Field("AccessTokenDuration", int, judge=grows),
     Field("RefreshTokenDuration", int, default=0, judge=grows),
     Field("AnonymousTokenDuration", int, default=DEFAULT_ANONYMOUS_TOKEN_MINUTES, judge=grows),
-    Field("DefaultContextUserName", str, judge=acts_as, refers_to=UserReference(buyer_flag="IsAnonBuyer")),
+    Field(
+        "DefaultContextUserName", str, canonical=as_id, judge=acts_as, refers_to=UserReference(buyer_flag="IsAnonBuyer")
+    ),
     Field("AllowAnyBuyer", bool, default=False, judge=grows),
     Field("AllowAnySupplier", bool, default=False, judge=grows),
     Field("AllowSeller", bool, default=False, judge=grows),
@@ -49,7 +52,7 @@ _FIELDS = (
     Field("MinimumRequiredCustomRoles", list[str], default=[], canonical=as_set, judge=demanded),
     Field("MaximumGrantedRoles", list[str], default=[], canonical=as_set, judge=granted),
     Field("MaximumGrantedCustomRoles", list[str], default=[], canonical=as_set, judge=granted),
-    Field("xp", dict[str, Any], default={}),
+    Field("xp", dict[str, Any], default={}, canonical=with_moments),
 )
 
 _IMPERSONATION: Final = Dependent(

@@ -35,7 +35,7 @@ def as_set(value: Json) -> Json:
 
 
 def as_id(value: Json) -> Json:
-    """OrderCloud compares ids without case, and answers with another case than it was asked with."""
+    """OrderCloud compares ids and usernames without case, and answers with another case than it was asked with."""
     return value.casefold() if isinstance(value, str) else value
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Absent, Body, Json
@@ -9,6 +10,9 @@ from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretReference
 from reconciler.model.selection import Selection
+
+Creation: TypeAlias = Literal["auto", "put", "post"]
+"""How a service creates objects; ``auto``: by PUT to an id of our choice, and where it refuses that, by POST."""
 
 
 class Action(StrEnum):

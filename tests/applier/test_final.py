@@ -129,3 +129,25 @@ def test_a_created_client_whose_id_is_the_services_own_is_looked_at_by_that_id(t
         assert result.is_complete
         made = empty.bodies()["new"]["ID"]
         assert [one["path"] for one in empty.requests() if one["method"] == "GET"][-2] == f"/v1/apiclients/{made}"
+
+
+class Renotating(WriteClient):
+    """A client of a service that writes every moment in its own notation."""
+
+    def __init__(self, inner: WriteClient) -> None:
+        self.__dict__ = inner.__dict__
+
+    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        """Keep what was sent, and answer in UTC."""
+        answer = super().put(path, object_id, body, **options)
+        return {**answer, "xp": {"launch": "2027-01-01T00:00:00+00:00"}}
+
+
+def test_a_moment_that_comes_back_in_another_notation_is_equal(two: Shop) -> None:
+    want = desired(manifest("a", xp={"launch": "2027-01-01T01:00:00.000+01:00"}))
+    plan = two.plan(want)
+    with two.writer() as writer:
+        (outcome,) = pipeline.apply(plan, Renotating(writer), two.resolve, Controls(concurrency=1)).outcomes
+    assert (outcome.status, outcome.message) == (Status.APPLIED, "equal, other notation: /xp")
+    two.edit("a", xp={"launch": "2027-01-01T00:00:00+00:00"})
+    assert not two.plan(want).has_changes
