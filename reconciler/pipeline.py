@@ -114,7 +114,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     checked = references.check(selected.changes, desired, KINDS, remote)
     dependent = dependents.check(selected.changes, KINDS, remote)
     return Plan(
-        changes=selected.changes,
+        changes=checked.changes,
         binding=_binding(desired, remote.base_url, target, marketplace),
         guards=(
             *guard.check(selected.whole, _context(desired, remote.access(), target, target.now)),
@@ -176,7 +176,7 @@ def plan_back(
     checked = references.check(planned, back.desired, KINDS, remote)
     dependent = dependents.check(planned, KINDS, remote)
     return Plan(
-        changes=planned,
+        changes=checked.changes,
         binding=binding,
         guards=(
             *back.findings,

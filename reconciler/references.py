@@ -5,14 +5,15 @@ missing; a look that fails otherwise is an error, as everywhere.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
-from reconciler.kinds import Kind, Reference, UserReference
+from reconciler.kinds import Field, Kind, Reference, UserReference
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState
+from reconciler.remote.filters import at_least
 from reconciler.remote.protocol import ReadRemote
 
 _USERS: Final = (("seller", "/adminusers", "AdminUserReader"), ("buyer", "/buyerusers", "BuyerUserReader"))
@@ -32,6 +33,8 @@ class _Unseen(Exception):  # never leaves this module
 class Checked:
     """What was found."""
 
+    changes: tuple[Change, ...]
+    """Those that were looked at, with usernames as the service spells them."""
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
 
@@ -44,18 +47,27 @@ def check(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, 
     """
     lookup = _Lookup(remote)
     resources = {resource.address: resource for resource in desired.resources}
-    findings = []
+    findings, seen = [], []
     for change in changes:
+        task = _Task(change, kinds[change.address.kind], resources.get(change.address), lookup)
         if change.action.writes and change.after is not None:
-            task = _Task(change, kinds[change.address.kind], resources.get(change.address), lookup)
             findings += list(task.findings())
-    return Checked(tuple(findings), tuple(sorted(lookup.warnings)))
+            seen.append(task.as_spelled())
+        else:
+            seen.append(change)
+    return Checked(tuple(seen), tuple(findings), tuple(sorted(lookup.warnings)))
 
 
 @dataclass(frozen=True, slots=True)
 class _User:
+    name: str
+    """As the service spells it."""
     party: str
     active: bool
+
+    @classmethod
+    def of(cls, body: Body, party: str) -> "_User":
+        return cls(str(body.get("Username")), party, bool(body.get("Active")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ class _Lookup:
                 reasons.append(f"this service has no list of all {party} users")
             else:
                 if found:
-                    return _User(party, bool(found.get("Active")))
+                    return _User.of(found, party)
         if roles or reasons:
             return _Unseen(" and ".join([*([_lacking(roles)] if roles else []), *reasons]))
         return self._find_supplier_user(name)
@@ -122,14 +134,13 @@ class _Lookup:
             for supplier in suppliers:
                 found = self._named(f"{path}/{supplier['ID']}/users", name)
                 if found:
-                    return _User("supplier", bool(found.get("Active")))
+                    return _User.of(found, "supplier")
         except AccessDenied as error:
             return _Unseen(_lacking([_missing_role(error, role)]))
         return None
 
     def _named(self, path: str, name: str) -> Body | None:
-        """The filter may give more than what equals: letters such as ``*`` have a meaning in it."""
-        found = self.remote.list_all(path, filters={"Username": name})
+        found = self.remote.list_all(path, filters={"Username": at_least(name)})
         return next((user for user in found if str(user.get("Username")).casefold() == name.casefold()), None)
 
 
@@ -176,6 +187,30 @@ class _Task:
     def _changes(self, *names: str) -> bool:
         changed = {change.pointer for change in self.change.fields}
         return any(pointer(name) in changed for name in names)
+
+    def as_spelled(self) -> Change:
+        """The change with the service's spelling of the users that it names: the service may keep no other."""
+        names = {name: self._spelling(name) for name, one in self.kind.fields.items() if self._names_user(name, one)}
+        if not any(names.values()):
+            return self.change
+        after = {**(self.change.after or {}), **{name: found for name, found in names.items() if found}}
+        fields = (
+            replace(one, after=after[one.pointer[1:]]) if names.get(one.pointer[1:]) else one
+            for one in self.change.fields
+        )
+        return replace(self.change, after=after, fields=tuple(fields))
+
+    def _names_user(self, name: str, field: Field) -> bool:
+        return isinstance(field.refers_to, UserReference) and self._changes(name)
+
+    def _spelling(self, name: str) -> str | None:
+        """How the service spells the user that a field names, where that is another way."""
+        value = (self.change.after or {}).get(name)
+        try:
+            found = self.lookup.user(value) if isinstance(value, str) and value else None
+        except _Unseen:
+            return None
+        return found.name if found and found.name != value else None
 
     def _object(self, at: str, reference: Reference, value: str) -> Iterator[Finding]:
         try:

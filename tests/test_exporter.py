@@ -45,7 +45,7 @@ def loaded(folder: Path, context: LoadContext = STRICT) -> Loaded:
 
 # -- whatever the service has --
 
-WORDS = st.sampled_from(["Shop", "shop", "Café Shop", "日本", "a/b", "null", "# x", "${values.x}", "Shop (EU) ${", " "])
+WORDS = st.sampled_from(["Shop", "shop", "Café Shop", "日本", "a/b", "null", "# x", "${values.x}", "Shop (EU) ${"])
 XP_TEXTS = TEXTS | st.sampled_from(["${values.secret}", "<Redacted. Leave unchanged.>", "yes", "1e3", "\u202e", "$${"])
 XP = st.none() | st.dictionaries(
     XP_TEXTS,
@@ -61,7 +61,8 @@ ODD = {
     "ClientSecret": st.just("planted"),
     "FutureFlag": st.just("later"),
 }
-BODIES = st.lists(st.tuples(WORDS | TEXTS.filter(bool), st.fixed_dictionaries({}, optional=FIELDS | ODD)), max_size=4)
+NAMES = TEXTS.filter(lambda text: bool(text.strip()) and text == text.strip())
+BODIES = st.lists(st.tuples(WORDS | NAMES, st.fixed_dictionaries({}, optional=FIELDS | ODD)), max_size=4)
 ASSIGNED = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["north", "South"])), unique=True, max_size=3)
 
 
@@ -255,6 +256,19 @@ def test_a_client_without_a_name_is_left_out_with_the_reason(service: Shop, tmp_
         (Fate.LEFT, "AppName must be a text, got null [type]")
     ]
     assert not made.has_changes
+
+
+def test_a_client_with_blanks_around_its_name_is_left_out_with_the_reason(service: Shop, tmp_path: Path) -> None:
+    service.edit("Store", AppName="Store ")
+    made = exported(service, tmp_path / "m", LoadContext())
+    reasons = [one.left_out[0].reason for one in made.objects if one.fate is Fate.LEFT]
+    assert reasons == ['AppName must be a text without blanks at its start and end, got "Store " [format]']
+
+
+def test_roles_that_a_rule_only_warns_of_are_kept(service: Shop, tmp_path: Path) -> None:
+    service.edit("Store", MinimumRequiredRoles=["Shopper"], MaximumGrantedRoles=["MeAdmin"])
+    exported(service, tmp_path / "m", LoadContext())
+    assert "MinimumRequiredRoles: [Shopper]" in (tmp_path / "m" / "store.yaml").read_text()
 
 
 # -- names --

@@ -71,6 +71,26 @@ def test_what_is_referred_to_must_be_there_and_fit(one: Shop, spec: dict[str, An
     assert rules(one.plan(desired(manifest("a", **spec)))) == found
 
 
+ODD = ["a|b", "a", ">gt", "<lt", "!no", "!*", "*", "st*r", 'quo"te', "com,ma", "per%cent", "x" * 100 + "|"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_user_is_found_by_exactly_the_name_whatever_it_means_in_a_filter(tmp_path: Path, name: str) -> None:
+    users = [user(str(number), Username=odd, Active=odd == name) for number, odd in enumerate(ODD)]
+    with shop(tmp_path, body(A, "a"), objects={"AdminUsers": users}) as odd:
+        assert rules(odd.plan(desired(manifest("a", DefaultContextUserName=name)))) == []
+        assert rules(odd.plan(desired(manifest("a", DefaultContextUserName=f"{name}|")))) == ["reference-missing"]
+
+
+def test_a_plan_takes_the_spelling_that_the_service_has_of_a_user(one: Shop) -> None:
+    want = desired(manifest("a", DefaultContextUserName="Clerk"))
+    (change, *_) = one.plan(want).changes
+    assert change.after == {**(change.after or {}), "DefaultContextUserName": "clerk"}
+    assert [(field.pointer, field.after) for field in change.fields] == [("/DefaultContextUserName", "clerk")]
+    assert one.converge(want).is_complete
+    assert not one.plan(want).has_changes
+
+
 @pytest.mark.parametrize(("party", "found"), [("b1", []), ("b9", ["reference-missing"])])
 def test_a_party_that_is_assigned_must_be_there(one: Shop, party: str, found: list[str]) -> None:
     assert rules(one.plan(desired(manifest("a", assignments={"buyers": (party,)})))) == found

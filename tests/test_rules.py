@@ -43,6 +43,12 @@ def test_every_rule_has_a_scenario() -> None:
     assert {folder.name for folder in SCENARIOS.iterdir()} == RULES.keys()
 
 
+def test_a_rule_is_an_error_only_where_the_service_is_documented_to_refuse_the_client() -> None:
+    errors = {rule.name: rule.source for rule in RULES.values() if rule.level is Level.ERROR}
+    assert errors.keys() == {"anonymous-without-context-user"}
+    assert "error code" in errors["anonymous-without-context-user"]
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_finds_what_is_broken_leaves_alone_what_is_fine_and_can_be_waived(
     rule: str, monkeypatch: pytest.MonkeyPatch

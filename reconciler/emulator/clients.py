@@ -127,7 +127,8 @@ def _settle(market: Marketplace, old: Body | None, new: Body) -> Body:
     for reference in EVENT_REFERENCES:
         event = market.find("IntegrationEvent", new.get(reference) or "")
         settled[reference] = event["ID"] if event else None
-    settled["DefaultContextUserName"] = new.get("DefaultContextUserName") or None
+    user = market.user_named(new.get("DefaultContextUserName") or "")
+    settled["DefaultContextUserName"] = user.name if user else None
     return settled
 
 

@@ -30,7 +30,7 @@ class Rule:
     reason: str
     """Why what it finds is bad: a sentence without capital and full stop, which follows a colon."""
     source: str
-    """Where OrderCloud's public documentation says so."""
+    """Where OrderCloud's public documentation says so; without a documented fact a rule is a warning."""
     check: Callable[[Stated], Iterable[Objection]]
     about: frozenset[str]
     """It has nothing to say of a manifest that names none of these fields and blocks."""
@@ -99,11 +99,10 @@ _ALL: Final = (
     ),
     Rule(
         "required-roles-not-granted",
-        "a token's roles are the user's roles that the client grants, so no token can have what is demanded",
-        "release notes of API 1.0.196",
+        "a token's roles are the user's roles that the client grants, so no token may be able to have what is demanded",
+        "release notes of API 1.0.196, which leave open what is demanded of: the user or the token",
         checks.required_roles_not_granted,
         frozenset({"MinimumRequiredRoles", "MinimumRequiredCustomRoles"}),
-        Level.ERROR,
     ),
     Rule(
         "pointless-assignments",
