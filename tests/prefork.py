@@ -31,7 +31,7 @@ def ask(path: str, arguments: list[str]) -> int:
 
 def serve(path: str) -> None:
     """Take orders until the process is ended, each in a child of a child, so that none waits for another."""
-    _import_everything()
+    import_everything()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
@@ -54,7 +54,7 @@ def _reap() -> None:
             return
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
     from importlib import import_module  # the client needs none of this
 
     from reconciler.cli.main import COMMANDS

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import click
+
 from reconciler import pipeline
 from reconciler.applier import Controls
 from reconciler.cli.ask import is_confirmed
@@ -53,7 +55,9 @@ def carry_out(session: "Session", remote: SecretRemote, order: Order, objections
     """Apply the plan, stoppable and on the record; `objections` as `pipeline.apply` takes them."""
     plan, quiet = order.plan, session.common.quiet
     recorder = recorder_of(session, plan, order.follows_up, order.rolls_back)
-    with stoppable() as should_stop, progress(plan.summary.writes, quiet=quiet) as on_outcome:
+    # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
+    should_stop = click.get_current_context().with_resource(stoppable())
+    with progress(plan.summary.writes, quiet=quiet) as on_outcome:
         environment = session.environment
         controls = Controls(
             environment.concurrency, order.keep_going, on_outcome, should_stop, recorder, environment.create

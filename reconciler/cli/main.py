@@ -6,15 +6,16 @@ Commands are imported when they are called: `--help` needs none of them.
 import gc
 import io
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import FrameType
 from typing import Any, Final
 
 import click
 
 from reconciler import __version__
+from reconciler.cli import signals
 from reconciler.cli.options import LOG_FORMATS, Common, Log, common_options
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -125,14 +126,28 @@ def tolerate_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+_LAST_WORDS: Final = {
+    "text": b"interrupted\n",
+    "json": b'{"@level": "info", "@message": "interrupted", "@module": "reconciler", "type": "log"}\n',
+}
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Say so, without a stream that may be in use at this moment, and end."""
+    try:
+        os.write(2, _LAST_WORDS[Log.format])
+    finally:
+        signals.end(number, frame)
+
+
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 """A run makes few circles, but the collector walks all that is loaded, again and again: a sixth of a plan's time."""
 
 
 def run() -> Any:  # noqa: ANN401  # never returns
-    """Be the program `reconciler`. SIGTERM ends it as Ctrl-C does: files and connections are closed."""
+    """Be the program `reconciler`."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signals.handle(_interrupted)
     tolerate_any_encoding()
     code = main()
     gc.freeze()  # else the collector walks everything once more, only to end: a third of the time of a small command

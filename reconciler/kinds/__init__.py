@@ -29,4 +29,5 @@ __all__ = [
 
 def make_ready() -> None:
     """Have a thread import what judges service bodies: it takes as long as the first answers take to come."""
-    Thread(target=lambda: [kind.faults for kind in KINDS.values()], name="reconciler-kinds").start()
+    # A daemon, for which nobody waits at the end: it may hang in the lock of an import that was broken off.
+    Thread(target=lambda: [kind.faults for kind in KINDS.values()], name="reconciler-kinds", daemon=True).start()

@@ -2,10 +2,11 @@ import signal
 
 import pytest
 
+from reconciler.cli import signals
 from reconciler.cli.stopping import stoppable
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", signals.SIGNALS)
 def test_a_signal_asks_to_stop_and_says_so(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
     with stoppable() as should_stop:
         assert not should_stop()
@@ -14,11 +15,18 @@ def test_a_signal_asks_to_stop_and_says_so(number: signal.Signals, capsys: pytes
     assert "no more changes are started" in capsys.readouterr().err
 
 
-def test_the_second_signal_is_left_to_the_system() -> None:
+def test_the_second_signal_ends_the_process() -> None:
     with stoppable():
         signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert {signal.getsignal(number) for number in signals.SIGNALS} == {signals.end}
+
+
+def test_a_signal_that_whoever_started_us_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with stoppable() as should_stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert not should_stop()
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_the_handlers_of_before_come_back() -> None:

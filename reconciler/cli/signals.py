@@ -1,0 +1,31 @@
+"""Ctrl-C, SIGTERM and SIGHUP -> the end of the process: at once, whatever it is doing, with exit code 130.
+
+No exception is raised for them: in the middle of an import, a destructor or a lock it would end in a traceback, or in a
+thread that waits for ever. While nothing is written to the service there is nothing to finish; for the rest see
+`stopping`.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, Final, NoReturn, TypeAlias
+
+INTERRUPTED: Final = 130
+SIGNALS: Final = tuple(one for one in signal.Signals if one.name in {"SIGINT", "SIGTERM", "SIGHUP"})
+"""As far as this system has them."""
+Handler: TypeAlias = Callable[[int, FrameType | None], Any]
+
+
+def end(_number: int, _frame: FrameType | None, leave: Callable[[int], NoReturn] = os._exit) -> None:
+    """End the process. Not by the signal's default action, which does nothing in the first process of a container."""
+    leave(INTERRUPTED)
+
+
+def handle(handler: Handler) -> Mapping[signal.Signals, Any]:
+    """Set the handler of all of them, except those that whoever started us has ignored (`nohup`); give those before."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heeded = {number: was for number, was in before.items() if was is not signal.SIG_IGN}
+    for number in heeded:
+        signal.signal(number, handler)
+    return heeded
