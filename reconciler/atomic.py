@@ -1,6 +1,8 @@
-"""A text -> a file: complete or not at all, and readable by its owner only unless it is meant for others."""
+"""A text -> a file: complete or not at all, and readable by its owner only unless it is meant for others. And back."""
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +18,7 @@ def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN) -> Non
     Raises:
         OSError: it cannot be written.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".reconciler-")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -29,3 +31,26 @@ def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN) -> Non
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file that the tool keeps for itself; nobody else's is reached through it, and no pipe or device waits.
+
+    Raises:
+        OSError: it cannot be opened, or is a symbolic link or no regular file.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, _OWN)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def read_own(path: Path) -> bytes:
+    """Read such a file.
+
+    Raises:
+        OSError: see `open_own`.
+    """
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        return file.read()

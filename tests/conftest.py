@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -16,6 +17,10 @@ _COMMON = settings(
 settings.register_profile("ci", _COMMON, derandomize=True)
 settings.register_profile("dev", _COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a script has it so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -45,7 +45,7 @@ def test_a_command_that_reads_ends_at_once_whatever_it_is_doing(template: Path, 
     assert whole.code == 0
     for ending in others:
         demand_a_clean_end(ending, 0)
-    assert [one.code for one in others].count(130) >= MOMENTS - 3
+    assert [one.code for one in others].count(130) >= MOMENTS // 2
 
 
 def test_an_apply_records_what_it_has_written_at_whichever_moment_it_is_stopped(template: Path, tmp_path: Path) -> None:

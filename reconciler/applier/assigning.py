@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from reconciler.applier.settling import repeated
 from reconciler.applier.task import Task
-from reconciler.errors import NotFound, ReconcilerError, Rejected, RemoteError
+from reconciler.errors import NotFound, ReconcilerError, Rejected
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import AssignmentChange
 from reconciler.model.record import Step, Write
@@ -28,9 +28,9 @@ def assign(task: Task, outcome: Outcome) -> Outcome:
     for step in task.change.assignments:
         try:
             repeated(partial(_assign_one, task, step, outcome.id))
-        except RemoteError as error:
+        except ReconcilerError as error:
             message = f"the body was written, but not all assignments: {error.message}"
-            return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
+            return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
     return replace(outcome, message="") if task.change.assignments else outcome
 
 

@@ -60,6 +60,8 @@ class Task:
     """The object as it was just before it was written."""
     after: LiveResource | None = None
     """The object as the service has answered, or as it was found."""
+    has_sent: bool = False
+    """Whether any write was sent."""
 
     @property
     def kind(self) -> Kind:
@@ -203,6 +205,7 @@ class Task:
     def announced(self, intent: Write, send: Callable[[], _T]) -> _T:
         """Send a write between its announcement and the record of what came of it."""
         number = self.writer.recorder.intend(intent)
+        self.has_sent = True
         try:
             answer = send()
         except RemoteError as error:

@@ -63,13 +63,16 @@ def worst(found: Sequence[ExitCode]) -> ExitCode:
 
 
 def of_result(result: "ApplyResult") -> ExitCode:
-    """Judge the very outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence."""
+    """Judge the very outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence.
+
+    A run whose journal is not whole has failed in part, however its changes ended.
+    """
     from reconciler.model.outcome import Status  # noqa: PLC0415  # `--help` needs none of the model
 
     if result.interrupted:
         return ExitCode.INTERRUPTED
     ends = {outcome.status for outcome in result.outcomes}
-    if ends & {Status.FAILED, Status.SKIPPED, Status.CONFLICT}:
+    if ends & {Status.FAILED, Status.SKIPPED, Status.CONFLICT} or not result.is_recorded:
         written = any(outcome.may_be_written for outcome in result.outcomes)
         return ExitCode.PARTLY_APPLIED if written else ExitCode.ERROR
     return ExitCode.NOT_CONVERGED if Status.NOT_CONVERGED in ends else ExitCode.DONE

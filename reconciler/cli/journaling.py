@@ -68,16 +68,13 @@ def recorder_of(
 
 
 def finished(recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]) -> ApplyResult:
-    """End the record; give the result with the name of its run. That it is not whole changes no exit code."""
-    try:
-        if follows_up:
-            recorder.begin()
-        recorder.end(result)
-    except ReconcilerError as error:
-        tell_error(error)
+    """End the record; give the result with the name of its run, and whether the record is whole."""
+    if follows_up:
+        recorder.begin()
+    recorder.end(result)
     if recorder.fault:
         tell_error(recorder.fault)
-    return replace(result, run=recorder.run_id)
+    return replace(result, run=recorder.run_id, is_recorded=recorder.fault is None)
 
 
 def listed(run: Run | ReconcilerError, path: Path) -> Listed:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from reconciler.atomic import read_own
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.files import write_file
 from reconciler.cli.options import Common, text
@@ -129,7 +130,7 @@ def _subject(drift: Drift) -> str:
 
 def _read(path: Path) -> dict[str, list[str]]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_own(path))
     except (OSError, ValueError):
         return {}
     return {name: ones for name, ones in found.items() if isinstance(ones, list)} if isinstance(found, dict) else {}

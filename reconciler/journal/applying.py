@@ -9,7 +9,8 @@ end      the run came to its own end
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -113,12 +114,9 @@ class ApplyRecorder:
         return self._journal.run_id if self._journal else ""
 
     def begin(self) -> None:
-        """Begin the journal, even if nothing should come to be written.
-
-        Raises:
-            ReconcilerError: it cannot be written.
-        """
-        self._open()
+        """Begin the journal, even if nothing should come to be written."""
+        with suppress(ReconcilerError), self._faults():
+            self._open()
 
     def make_ready(self) -> None:
         """Work out what the first two lines say, once."""
@@ -133,13 +131,10 @@ class ApplyRecorder:
 
     def intend(self, write: Write) -> int:
         """Keep that this write is about to be sent; gives its number."""
-        if self.fault:
-            raise self.fault
-        journal = self._open()
         with self._lock:
             self._numbers += 1
             number = self._numbers
-        journal.append("intent", _intent(number, write))
+        self.note("intent", _intent(number, write))
         return number
 
     def settle(self, number: int, ending: Ending, message: str) -> None:
@@ -160,35 +155,44 @@ class ApplyRecorder:
 
     def note(self, event: str, facts: Mapping[str, Json]) -> None:
         """Keep a step of another sort."""
-        if self.fault:
-            raise self.fault
-        self._open().append(event, facts)
+        with self._faults():
+            self._open().append(event, facts)
 
     def end(self, result: ApplyResult) -> None:
         """Keep that the run came to its own end, and let go of the journal."""
         totals: dict[str, Json] = {status.value: result.count(status) for status in Status}
         self._try("end", {"interrupted": result.interrupted, **totals, "unchanged": result.unchanged})
         if self._journal:
-            self._journal.close()
+            with suppress(ReconcilerError), self._faults():
+                self._journal.close()
 
     def _open(self) -> Journal:
         with self._lock:
             if self._journal is None:
                 facts, planned = self._first_lines()
                 journal = self._start(facts)
-                journal.append("plan", planned)
-                for outcome in self._early:
-                    journal.append("outcome", _outcome(outcome), wait=False)
+                with journal.kept_or_removed():
+                    journal.append("plan", planned)
+                    for outcome in self._early:
+                        journal.append("outcome", _outcome(outcome), wait=False)
                 self._journal = journal
             return self._journal
 
     def _try(self, event: str, facts: Mapping[str, Json], *, wait: bool = True) -> None:
-        if self._journal is None or self.fault:
-            return
+        if self._journal:
+            with suppress(ReconcilerError), self._faults():
+                self._journal.append(event, facts, wait=wait)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Keep the first fault, and announce nothing after it: a run has one journal, and it is not whole."""
+        if self.fault:
+            raise self.fault
         try:
-            self._journal.append(event, facts, wait=wait)
+            yield
         except ReconcilerError as error:
             self.fault = error
+            raise
 
 
 def _change(change: Change) -> Json:

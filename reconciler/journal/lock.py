@@ -1,22 +1,25 @@
 """One run at a time that writes to an environment from one checkout.
 
 The lock is one of the operating system, on a file beside the journals: it goes when its process goes, however that
-ends, so that a dead process locks nobody out. The file only says who holds it.
+ends, so that a dead process locks nobody out. The file only says who holds it: in a record of one size, since a file is
+never made shorter here.
 """
 
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler.atomic import open_own
 from reconciler.errors import ReconcilerError
-from reconciler.journal.write import OWNER_ONLY_FILE, OWNER_ONLY_FOLDER, moment, surroundings, utc_now
+from reconciler.journal.write import OWNER_ONLY_FOLDER, moment, surroundings, utc_now
 
-_LONGEST: Final = 4096
-"""Bytes that are read of what the holder says of itself."""
+_RECORD: Final = 1024
+"""Bytes that the holder says of itself, with spaces to their end."""
 
 
 @contextmanager
@@ -29,13 +32,14 @@ def exclusive(folder: Path, environment: str) -> Iterator[None]:
     path = folder / f"{environment}.lock"
     try:
         folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY_FILE)
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
         _take(descriptor, path, environment)
         yield
-        os.ftruncate(descriptor, 0)
+        with suppress(OSError):  # it says who held the lock, which matters to nobody now
+            _say(descriptor, "")
     finally:
         os.close(descriptor)
 
@@ -44,13 +48,19 @@ def _take(descriptor: int, path: Path, environment: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = _holder(os.pread(descriptor, _LONGEST, 0))
+        holder = _holder(os.pread(descriptor, _RECORD, 0))
         message = f"another run is writing to environment {environment}: {holder}; nothing was written"
         raise ReconcilerError(message, hint=f"wait until it has ended; it holds {path}") from None
     except OSError as error:
         raise _unusable(path, error) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({**surroundings(), "started_at": moment(utc_now())}).encode("ascii"), 0)
+    try:
+        _say(descriptor, json.dumps({**surroundings(), "started_at": moment(utc_now())}))
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _say(descriptor: int, text: str) -> None:
+    os.pwrite(descriptor, text.encode("ascii").ljust(_RECORD - 1) + b"\n", 0)
 
 
 def _holder(said: bytes) -> str:
@@ -63,5 +73,6 @@ def _holder(said: bytes) -> str:
 
 
 def _unusable(path: Path, error: OSError) -> ReconcilerError:
-    hint = "journal.folder in reconciler.yaml names the folder"
-    return ReconcilerError(f"the lock {path} cannot be used: {error.strerror}", hint=hint)
+    why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+    hint = "nothing was written; journal.folder in reconciler.yaml names the folder"
+    return ReconcilerError(f"the lock {path} cannot be used: {why}", hint=hint)

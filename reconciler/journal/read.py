@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reconciler.atomic import read_own
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.journal.lines import Entry, NotALine
 from reconciler.model.json import Json
@@ -59,7 +60,7 @@ def lines_of(path: Path) -> tuple[list[str], bool]:
         ReconcilerError: it cannot be read.
     """
     try:
-        *whole, rest = path.read_bytes().split(b"\n")
+        *whole, rest = read_own(path).split(b"\n")
     except OSError as error:
         raise ReconcilerError(f"the journal {path} cannot be read: {error.strerror}") from error
     return [line.decode("utf-8", "replace") for line in whole], bool(rest)

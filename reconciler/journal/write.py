@@ -5,21 +5,21 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from reconciler import __version__
+from reconciler.atomic import open_own
 from reconciler.errors import ReconcilerError
 from reconciler.journal.lines import FORMAT_VERSION, Entry
 from reconciler.journal.read import SUFFIX, read, run_files
 from reconciler.model.json import Json
 
 OWNER_ONLY_FOLDER: Final = 0o700
-OWNER_ONLY_FILE: Final = 0o600
 _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
 
 
@@ -31,7 +31,8 @@ def utc_now() -> datetime:
 class Journal:
     """The journal of one run, open for more. Thread-safe; a context manager that closes the file.
 
-    Every method that writes raises `ReconcilerError` where it cannot: what was to be announced must then not be done.
+    Every method that writes raises `ReconcilerError` where it cannot: what was to be announced must then not be done,
+    and nothing more is taken: the last line may be torn.
     """
 
     def __init__(self, path: Path, descriptor: int, clock: Callable[[], datetime]) -> None:
@@ -39,6 +40,7 @@ class Journal:
         self._descriptor = descriptor
         self._clock = clock
         self._last: Entry | None = None
+        self._fault: ReconcilerError | None = None
         self._lock = threading.Lock()
         self._disk = Disk(lambda: os.fsync(self._descriptor))
 
@@ -61,13 +63,26 @@ class Journal:
         try:
             folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
             before = _end_of_last_run(folder)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, OWNER_ONLY_FILE)
-            _sync_folder(folder)
+            descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         except OSError as error:
             raise _unwritable(path, error) from error
         journal = cls(path, descriptor, clock)
-        journal.append("start", {**surroundings(), **facts, "run": run_id, "after": before})
+        with journal.kept_or_removed():
+            _sync_folder(folder)
+            journal.append("start", {**surroundings(), **facts, "run": run_id, "after": before})
         return journal
+
+    @contextmanager
+    def kept_or_removed(self) -> Iterator[None]:
+        """Remove the file if its first lines cannot be written: nothing was done that it would be the record of."""
+        try:
+            yield
+        except ReconcilerError:
+            with suppress(OSError, ReconcilerError):
+                self.close()
+            with suppress(OSError):
+                self.path.unlink()
+            raise
 
     @property
     def run_id(self) -> str:
@@ -84,33 +99,39 @@ class Journal:
             ReconcilerError: it cannot be written.
             TypeError: the facts hold something that is no JSON, a secret for example; nothing was written.
         """
-        with self._lock:
+        with self._lock, self._faults():
             entry, text = Entry.after(self._last, moment(self._clock()), event, facts)
-            try:
-                _write_whole(self._descriptor, text.encode("ascii"))
-            except OSError as error:
-                raise _unwritable(self.path, error) from error
+            _write_whole(self._descriptor, text.encode("ascii"))
             self._last = entry
             self._disk.count_line()
         if wait:
             self._sync()
 
     def _sync(self) -> None:
-        try:
+        with self._faults():
             self._disk.sync()
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        if self._fault:
+            raise self._fault
+        try:
+            yield
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            self._fault = _unwritable(self.path, error)
+            raise self._fault from error
 
     def close(self) -> None:
         """Bring all lines to the disk and let go of the file; a second call does nothing.
 
         Raises:
-            ReconcilerError: what was not waited for cannot be written.
+            ReconcilerError: what was not waited for cannot be written, and no other method has raised.
         """
         if self._descriptor < 0:
             return
         try:
-            self._sync()
+            if self._fault is None:
+                self._sync()
         finally:
             with self._lock:
                 descriptor, self._descriptor = self._descriptor, -1
@@ -199,10 +220,11 @@ def _write_whole(descriptor: int, line: bytes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make the new file's name durable, too. Not every file system lets a folder be synced."""
-    descriptor = os.open(folder, os.O_RDONLY)
     with suppress(OSError):
-        os.fsync(descriptor)
-    os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):
+            os.fsync(descriptor)
+        os.close(descriptor)
 
 
 def moment(now: datetime) -> str:
@@ -211,5 +233,5 @@ def moment(now: datetime) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> ReconcilerError:
-    hint = "nothing is written to the service without it; journal.folder in reconciler.yaml says where it goes"
+    hint = "from here on nothing is sent that it would announce; journal.folder in reconciler.yaml says where it goes"
     return ReconcilerError(f"the journal {path} cannot be written: {error.strerror}", hint=hint)

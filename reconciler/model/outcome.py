@@ -57,6 +57,8 @@ class ApplyResult:
     interrupted: bool = False
     run: str = ""
     """What the journal calls the run; empty: nothing was about to be written, so that there is none."""
+    is_recorded: bool = True
+    """Whether the journal is whole; where it is not, the run is no success."""
 
     def count(self, status: Status) -> int:
         """How many changes ended so."""

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -146,6 +147,43 @@ def test_a_full_disk_in_the_middle_of_a_run_is_an_error(folder: Path) -> None:
         journal.append("intent", {})
     journal.close()
     journal.close()
+
+
+def test_nothing_comes_after_a_line_that_may_be_torn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        return write(descriptor, data[:5])
+
+    with Journal.start(folder, {"kind": "apply"}) as journal:
+        monkeypatch.setattr("os.write", full)
+        with pytest.raises(ReconcilerError, match="No space left on device"):
+            journal.append("intent", {})
+        monkeypatch.setattr("os.write", write)
+        with pytest.raises(ReconcilerError, match="No space left on device"):
+            journal.append("outcome", {})
+    run = read(journal.path)
+    assert ([entry.event for entry in run.entries], run.torn) == (["start"], True)
+
+
+def test_a_run_whose_first_line_cannot_be_written_leaves_no_journal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ReconcilerError, match="No space left on device"):
+        Journal.start(folder, {"kind": "apply"})
+    assert [*folder.iterdir()] == []
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/dev/zero"), os.mkfifo])
+def test_a_journal_that_is_a_link_or_a_pipe_is_not_read(folder: Path, make: Callable[[Path], None]) -> None:
+    folder.mkdir()
+    make(folder / "29990101T000000.000000Z-ffff.jsonl")
+    (found,) = runs(folder)
+    assert isinstance(found, ReconcilerError)
+    assert "cannot be read" in found.message
+    Journal.start(folder, {"kind": "apply"}).close()
 
 
 # ------------------------------------------------------------------------------------------------------ after a kill

@@ -62,3 +62,39 @@ def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(ReconcilerError, match="No locks available"), exclusive(tmp_path, "staging"):
         pass
+
+
+def test_a_lock_that_was_let_go_says_nothing_of_its_last_holder(tmp_path: Path) -> None:
+    with exclusive(tmp_path, "staging"):
+        pass
+    assert (tmp_path / "staging.lock").read_text().strip() == ""
+
+
+def test_a_lock_that_is_a_link_is_refused_and_what_it_points_to_unharmed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "staging.lock").symlink_to("precious")
+    with pytest.raises(ReconcilerError, match="it is a symbolic link"), exclusive(tmp_path, "staging"):
+        pass
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_a_lock_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "staging.lock")
+    with pytest.raises(ReconcilerError, match="it is no regular file"), exclusive(tmp_path, "staging"):
+        pass
+
+
+def test_a_lock_file_is_never_made_shorter(tmp_path: Path) -> None:
+    (tmp_path / "staging.lock").write_text("x" * 5000)
+    with exclusive(tmp_path, "staging"):
+        pass
+    assert (tmp_path / "staging.lock").stat().st_size == 5000
+
+
+def test_a_full_disk_is_an_error_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _text: bytes, _offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", refuse)
+    with pytest.raises(ReconcilerError, match="No space left on device"), exclusive(tmp_path, "staging"):
+        pytest.fail("it must not begin")
