@@ -54,7 +54,7 @@ def test_an_apply_records_what_it_has_written_at_whichever_moment_it_is_stopped(
     for ending in others:
         demand_a_clean_end(ending, 0)
         demand_a_whole_record(ending)
-    assert {one.code for one in others} == {0, 130}
+    assert 130 in {one.code for one in others}
 
 
 def demand_a_whole_record(ending: Ending) -> None:
