@@ -123,7 +123,7 @@ def test_fields_that_no_manifest_names_survive(want: DesiredState, have: list[di
         service.converge(want)
         after = service.bodies()
     for name, old in before.items():
-        kept = old.keys() - named.get(name, set()) - KIND.read_only - {"EmulatorRevision"}
+        kept = old.keys() - named.get(name, set()) - KIND.read_only
         assert {field: after[name].get(field) for field in kept} == {field: old[field] for field in kept}
 
 
@@ -139,7 +139,7 @@ def test_a_run_that_is_taken_back_leaves_all_as_it_was(
             service.apply(plan_back(service, run))
         after = service.bodies()
     assert before.keys() == after.keys()
-    assert all(not set(KIND.moved(before[name], after[name])) - {"EmulatorRevision"} for name in before)
+    assert all(not KIND.moved(before[name], after[name]) for name in before)
 
 
 @given(manifests(), services())

@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator.errors import DroppedConnection, EmulatorError, FaultSpecError, SeedError, StateError
-from reconciler.emulator.settings import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Settings
+from reconciler.emulator.settings import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, SAMPLE, Settings
 
 if TYPE_CHECKING:
     from reconciler.emulator.app import Emulator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ADMIN_CLIENT_ID",
     "ADMIN_CLIENT_SECRET",
+    "SAMPLE",
     "DroppedConnection",
     "Emulator",
     "EmulatorError",

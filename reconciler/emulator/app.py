@@ -69,7 +69,7 @@ class Emulator:
             self._market.store.abandon()
             raise
         self._site = Site(self._market, TokenOffice(self._market), faults, [])
-        self._app = application(settings.profile)
+        self._app = application(settings.profile, revisions=settings.revisions)
         self._market.store.flush()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -77,7 +77,7 @@ class Emulator:
         _encode_path(environ)
         environ[SITE] = self._site
         if environ["PATH_INFO"].lower().startswith(PREFIX):
-            return _send(self._answer(environ), start_response)
+            return _send(self._answer(environ), environ, start_response)
         with self._lock:
             rules = self._site.faults.strike(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         wait = self._settings.latency_ms + sum(rule.latency for rule in rules) + _depth_cost(environ)
@@ -87,7 +87,7 @@ class Emulator:
         self._note(environ, None if reply is None else reply.status)
         if reply is None:
             raise DroppedConnection
-        return _send(reply, start_response)
+        return _send(reply, environ, start_response)
 
     def close(self) -> None:
         """Write what is left and let go of the state file; a second call does nothing."""
@@ -106,7 +106,7 @@ class Emulator:
         if any(rule.drop == "before" for rule in rules):
             return None
         refusing = next((rule for rule in rules if rule.status is not None), None)
-        reply = self._answer(environ) if refusing is None else refusal(refusing)
+        reply = self._answer(environ) if refusing is None else refusal(refusing, environ["PATH_INFO"])
         if any(rule.drop == "after" for rule in rules):
             return None
         for rule in rules:
@@ -166,9 +166,11 @@ def _encode_path(environ: WSGIEnvironment) -> None:
         environ["PATH_INFO"] = path.encode().decode("latin-1")
 
 
-def _send(reply: Reply, start_response: StartResponse) -> list[bytes]:
+def _send(reply: Reply, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     headers = [(name, value) for name, value in reply.headers if name.lower() != "content-length"]
-    if reply.status != HTTPStatus.NO_CONTENT:
+    if environ["REQUEST_METHOD"] == "HEAD":
+        headers = reply.headers  # the length that a GET would have
+    elif reply.status != HTTPStatus.NO_CONTENT:
         headers.append(("Content-Length", str(len(reply.body))))
     start_response(falcon.code_to_http_status(reply.status), headers)
     return [reply.body]

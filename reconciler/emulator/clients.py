@@ -7,8 +7,9 @@ has no maximum length; deleting a client also deletes its assignments and secret
 
 Unkind on purpose. An ID is upper case here and lower case where others refer to it. The references to integration
 events come in upper case in some places: in a list for clients whose ID ends with 8 to F, in single answers for the
-others. `FutureFlag` and `EmulatorRevision` are in no documentation: the first is stored when sent and lost when a PUT
-leaves it out, the second is read-only and grows with every write.
+others. `FutureFlag` is in no documentation: it is stored when sent and lost when a PUT leaves it out. So is
+`EmulatorRevision`, which is read-only and grows with every write; it is shown on request only, for it would tell every
+object that was written from one that was not.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ ANONYMOUS_DEFAULT = 10080  # minutes, 7 days
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def fields_for(profile: Profile) -> tuple[Field, ...]:
+def fields_for(profile: Profile, *, revisions: bool = False) -> tuple[Field, ...]:
     """Give the table of fields for one API generation.
 
     Durations are in minutes. Up to API version 1.0.454 `ClientSecret` is an ordinary field, readable by everybody who
@@ -69,16 +70,16 @@ def fields_for(profile: Profile) -> tuple[Field, ...]:
         Field("MaximumGrantedRoles", "roles", default=[]),
         Field("MaximumGrantedCustomRoles", "strings", default=[]),
         Field("FutureFlag", "any"),
-        Field("EmulatorRevision", "integer", read_only=True),
+        *((Field("EmulatorRevision", "integer", read_only=True),) if revisions else ()),
     )
 
 
-def client_row(profile: Profile) -> Resource:
+def client_row(profile: Profile, *, revisions: bool = False) -> Resource:
     """Describe the resource for one API generation."""
     return Resource(
         kind="ApiClient",
         path="/v1/apiclients",
-        fields=fields_for(profile),
+        fields=fields_for(profile, revisions=revisions),
         read_roles=readers("ApiClient"),
         write_roles=writers("ApiClient"),
         sortable=("ID", "AppName", "DefaultContextUserName"),

@@ -94,6 +94,7 @@ CODES: dict[str, tuple[int, str]] = {
     "List.InvalidSearchProperty": (400, "Property is not searchable."),
     "List.InvalidSortProperty": (400, "Property is not sortable."),
     "List.InvalidType": (400, "Value passed is not valid for property type."),
+    "SecurityProfile.InvalidPasswordConfiguration": (400, "Password configuration is invalid."),
     "Request.InvalidContentType": (400, "Invalid content type. Please use x-www-form-urlencoded."),
     "Request.InvalidRequestBody": (400, "Request body is invalid or null."),
     "SubscriptionIntegration.CannotUseApiClient": (
@@ -157,6 +158,12 @@ class ApiError(Exception):
 def not_found(object_type: str, object_id: str) -> Fault:
     """Make the fault for an unknown ID; JavaScript SDK: `Data.ObjectType` and `Data.ObjectID`."""
     return Fault("NotFound", data={"ObjectType": object_type, "ObjectID": object_id})
+
+
+def not_found_at(path: str) -> Fault:
+    """Make the fault for a path that leads nowhere; a guess: its last two segments are type and ID."""
+    *_, kind, last = ("", *path.strip("/").split("/"))
+    return not_found(kind, last)
 
 
 def refuse_if(faults: list[Fault]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from reconciler.emulator.errors import CODES
+from reconciler.emulator.errors import CODES, Fault, not_found_at
 from reconciler.emulator.faultspec import parse_fault
 from reconciler.emulator.wire import HTML, JSON, Reply, dumps
 
@@ -62,15 +63,16 @@ class FaultBox:
         return [each.rule for each in self.armed if each.rule.matches(method, path) and each.strikes()]
 
 
-def refusal(rule: Rule) -> Reply:
-    """Give the answer that a rule with a status sends instead of the real one."""
+def refusal(rule: Rule, path: str) -> Reply:
+    """Give the answer that a rule with a status sends instead of the real one to a request of this path."""
     status = rule.status or 500
     headers = [] if rule.retry_after is None else [("Retry-After", str(rule.retry_after))]
     if status in _PROXY_STATUSES and rule.code is None:
         return html_page(Reply(status, headers, b""))
     code = rule.code or _CODE_OF_STATUS.get(status, "ServerError")
     message = rule.message or CODES.get(code, (0, "An injected fault."))[1]
-    errors = {"Errors": [{"ErrorCode": code, "Message": message, "Data": None}]}
+    data = not_found_at(path).data if status == HTTPStatus.NOT_FOUND else None
+    errors = {"Errors": [Fault(code, message, data).entry()]}
     return Reply(status, [*headers, ("X-oc-logid", str(uuid.uuid4())), ("Content-Type", JSON)], dumps(errors))
 
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 XP_LIMIT = 8000  # characters of JSON; OrderCloud docs: "Limits"
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
-Kind = Literal["string", "integer", "boolean", "object", "xp", "strings", "roles", "objects", "datetime", "any"]
+Kind = Literal[
+    "string", "integer", "boolean", "object", "xp", "strings", "roles", "objects", "datetime", "config", "any"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ _HAS_KIND: Mapping[Kind, Callable[[object], bool]] = {
     "roles": _is_strings,
     "objects": _is_objects,
     "datetime": _is_moment,
+    "config": lambda value: isinstance(value, dict) or value == [],  # exports of real marketplaces hold []
     "any": lambda _value: True,
 }
 

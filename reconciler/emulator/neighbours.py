@@ -16,8 +16,9 @@ from reconciler.emulator.clients import EVENT_REFERENCES
 from reconciler.emulator.errors import Fault, not_found, refuse_if
 from reconciler.emulator.fields import Field, faults_of, merged, replaced
 from reconciler.emulator.marketplace import PARTIES, User
+from reconciler.emulator.profiles import IMPERSONATION, SECURITY_PROFILE
 from reconciler.emulator.resources import Operations, Resource
-from reconciler.emulator.roles import FULL_ACCESS, readers, writers
+from reconciler.emulator.roles import readers, writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ EVENT = Resource(
     path="/v1/integrationevents",
     fields=(
         Field("ElevatedRoles", "roles", default=[]),
-        Field("ConfigData", "object"),
+        Field("ConfigData", "config"),
         Field("EventType", default="OrderCheckout", choices=EVENT_TYPES),  # the default is a guess
         Field("CustomImplementationUrl", required=True),
         *_AUTH_HEADER,
@@ -58,6 +59,8 @@ EVENT = Resource(
     ),
     read_roles=readers("IntegrationEvent"),
     write_roles=writers("IntegrationEvent"),
+    sortable=("ID", "EventType", "Name"),
+    searchable=("ID", "EventType", "Name"),
     check=_check_event,
     guard=_guard_event,
 )
@@ -86,7 +89,7 @@ WEBHOOK = Resource(
         Field("Url"),
         Field("HashKey"),
         Field("ElevatedRoles", "roles", default=[]),
-        Field("ConfigData", "object"),
+        Field("ConfigData", "config"),
         Field("BeforeProcessRequest", "boolean", default=False),
         Field("ApiClientIDs", "strings", default=[]),
         Field("WebhookRoutes", "objects", default=[]),
@@ -95,6 +98,7 @@ WEBHOOK = Resource(
     ),
     read_roles=readers("Webhook"),
     write_roles=writers("Webhook"),
+    searchable=("ID", "Name", "Description", "Url"),
     check=_check_webhook,
     settle=_settle_webhook,
 )
@@ -138,6 +142,7 @@ def _company_row(company: str, user_kind: str, *fields: Field) -> Resource:
         ),
         read_roles=readers(company),
         write_roles=writers(company),
+        sortable=("ID", "Name", "DateCreated"),
         settle=_settle_created,
         guard=guard,
         forget=forget,
@@ -162,6 +167,8 @@ _USER_FIELDS = (
     Field("Locale", "object", read_only=True),
     _CREATED,
     Field("PasswordLastSetDate", "datetime", read_only=True),
+    Field("LastActive", "datetime", read_only=True),
+    Field("FailedLoginAttempts", "integer", default=0, read_only=True),
 )
 
 
@@ -190,7 +197,7 @@ def _user_row(kind: str, path: str, role: str) -> Resource:
         fields=_USER_FIELDS,
         read_roles=readers(role),
         write_roles=writers(role),
-        sortable=("ID", "Username", "LastName", "FirstName", "Email"),
+        sortable=("ID", "Username", "LastName", "FirstName", "Email", "DateCreated", "PasswordLastSetDate"),
         searchable=("ID", "Username", "LastName", "FirstName", "Email"),
         parent=party.company,
         check=_check_user,
@@ -203,43 +210,6 @@ def _user_row(kind: str, path: str, role: str) -> Resource:
 ADMIN_USER = _user_row("AdminUser", "/v1/adminusers", "AdminUser")
 BUYER_USER = _user_row("User", "/v1/buyers/{parent}/users", "BuyerUser")
 SUPPLIER_USER = _user_row("SupplierUser", "/v1/suppliers/{parent}/users", "SupplierUser")
-
-SECURITY_PROFILE = Resource(
-    kind="SecurityProfile",
-    path="/v1/securityprofiles",
-    fields=(
-        Field("Name", required=True, maximum=100),
-        Field("Roles", "roles", default=[]),
-        Field("CustomRoles", "strings", default=[]),
-        Field("PasswordConfig", "object"),
-    ),
-    read_roles=(*readers("SecurityProfile"), "SetSecurityProfile"),
-    write_roles=(*writers("SecurityProfile"), "SetSecurityProfile"),
-)
-
-
-def _check_impersonation(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
-    for kind, reference in (("ApiClient", "ClientID"), ("SecurityProfile", "SecurityProfileID"), ("Buyer", "BuyerID")):
-        if new.get(reference) and market.find(kind, str(new[reference])) is None:
-            yield not_found(kind, str(new[reference]))
-
-
-IMPERSONATION = Resource(
-    kind="ImpersonationConfig",
-    path="/v1/impersonationconfig",
-    fields=(
-        *(Field(f"Impersonation{name}ID") for name in ("Buyer", "Group", "User")),
-        *(Field(f"{name}ID") for name in ("Buyer", "Group", "User")),
-        Field("SecurityProfileID", required=True),
-        Field("ClientID", required=True),
-    ),
-    read_roles=(FULL_ACCESS, "SetSecurityProfile"),
-    write_roles=(FULL_ACCESS, "SetSecurityProfile"),
-    sortable=("ID",),
-    searchable=("ID",),
-    check=_check_impersonation,
-    settle=lambda _market, _old, new: new | {"ClientID": new["ClientID"].lower()},
-)
 
 ROWS = (EVENT, WEBHOOK, BUYER, SUPPLIER, ADMIN_USER, BUYER_USER, SUPPLIER_USER, SECURITY_PROFILE, IMPERSONATION)
 

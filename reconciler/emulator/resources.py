@@ -1,8 +1,8 @@
 """A row that describes a resource -> its six operations: list, get, create, save (PUT), patch, delete.
 
 OrderCloud docs: a PUT to an unknown ID creates where the ID is writable; a POST with an ID that exists is refused with
-409. Guesses: a PUT that creates answers 201 and one that replaces 200; an ID in the body of a PUT or PATCH is ignored,
-so that nothing can be renamed.
+409. A PUT answers 200, also one that creates: no document has another status (OpenAPI document 1.0.260). Guess: an ID
+in the body of a PUT or PATCH is ignored, so that nothing can be renamed.
 """
 
 from __future__ import annotations
@@ -95,11 +95,11 @@ class Resource:
 
     def viewer(self, market: Marketplace, show: Callable[[Marketplace, Body], Body]) -> Callable[[Body], Body]:
         """Give the function that turns a stored body into a shown one: table order, nothing that is never shown."""
-        names = ("ID", *(field.name for field in self.fields if not field.write_only))
+        defaults = {field.name: field.default for field in (ID, *self.fields) if not field.write_only}
 
         def view(body: Body) -> Body:
             shown = show(market, body)
-            return {name: shown.get(name) for name in names}
+            return {name: shown.get(name, default) for name, default in defaults.items()}
 
         return view
 
@@ -140,7 +140,9 @@ class Operations:
         if old is None:
             if not _is_id(object_id) or not self.row.may_put_new(call.market, object_id):
                 raise ApiError(not_found(self.row.kind, object_id))
-            return self._create(call.market, parents, object_id, call.body())
+            made = self._create(call.market, parents, object_id, call.body())
+            status = call.market.settings.put_create_status
+            return made if status == made.status else Answer(status, made.body)
         kept = self._kept(old)
         return self._store(call.market, old, kept | replaced(self.row.fields, call.body()))
 

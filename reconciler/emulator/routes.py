@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 API_VERSIONS: dict[Profile, str] = {"current": "1.0.470", "legacy": "1.0.454"}
 
 
-def all_routes(profile: Profile) -> Iterator[Route]:
+def all_routes(profile: Profile, *, revisions: bool = False) -> Iterator[Route]:
     """Give every route, those of the stand-in itself included."""
     yield Route("POST", "/oauth/token", token, public=True)
     yield Route("GET", "/oauth/certs/{id}", _certificate, public=True)
     yield Route("GET", "/v1/openapi/v3", lambda _call: Answer(200, _about(profile)), public=True)
     yield Route("GET", "/v1/me", _me)
     yield from assignments.routes()
-    yield from Operations(client_row(profile)).routes()
+    yield from Operations(client_row(profile, revisions=revisions)).routes()
     yield from client_secrets.routes()
     yield from neighbours.routes()
     yield from control.routes()
@@ -49,7 +49,6 @@ def _me(call: Call) -> Answer:
         raise ApiError(Fault("InvalidToken"))
     row = next(row for row in neighbours.ROWS if row.kind == user.party.kind)
     body = row.viewer(call.market, row.show)(user.body)
-    del body["CompanyID"]
     return Answer(200, body | {"Seller": {"ID": call.market.settings.marketplace}} | _companies(call, user))
 
 

@@ -71,6 +71,12 @@ class _Loader:
         for index, entry in enumerate(entries):
             yield f"{place}[{index}]", self.mapping(entry, f"{place}[{index}]")
 
+    def assignments(self, root: Body, section: str) -> Iterator[tuple[str, Body]]:
+        """Go through the rows of one section, which stands beside `Objects` or, in other exports, inside of it."""
+        yield from self.section(root, "Assignments", section)
+        inside = self.mapping(root.get("Objects"), "Objects").get("Assignments")
+        yield from self.section({"Objects.Assignments": inside}, "Objects.Assignments", section)
+
     def mapping(self, value: object, place: str) -> Body:
         if value is None:
             return {}
@@ -82,9 +88,9 @@ class _Loader:
         for section, kind in _SECTIONS.items():
             for place, entry in self.section(root, "Objects", section):
                 self.add(self.rows[kind], entry, place)
-        for place, entry in self.section(root, "Assignments", "ApiClientAssignments"):
+        for place, entry in self.assignments(root, "ApiClientAssignments"):
             self.add_assignment(entry, place)
-        for index, (place, entry) in enumerate(self.section(root, "Assignments", "SecurityProfileAssignments")):
+        for index, (place, entry) in enumerate(self.assignments(root, "SecurityProfileAssignments")):
             names = ("SecurityProfileID", "BuyerID", "SupplierID", "UserID", "UserGroupID")
             row = {name: self.text(entry, name, place) or None for name in names}
             self.market.store.put("SecurityProfileAssignment", str(index), row)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Literal
 
 ADMIN_CLIENT_ID = "00000000-0000-0000-0000-00000000AD01"
 ADMIN_CLIENT_SECRET = "emulator-admin-secret"  # noqa: S105 - public on purpose: it opens nothing but this stand-in
+
+SAMPLE = Path(__file__).parent / "sample.yaml"  # a seed to try things on
 
 Profile = Literal["current", "legacy"]
 
@@ -22,9 +22,11 @@ class Settings:
     `seed` is an official seeding file, YAML or JSON (`Objects:` and `Assignments:`). `state` is an SQLite file in which
     the data outlives the process; when it already holds data, the seed is not loaded again. `profile` chooses the API
     generation: `legacy` (up to 1.0.454) has a readable `ClientSecret`, `current` (from 1.0.470) has none. With
-    `put_creates` false a PUT to an unknown API client answers 404. `latency_ms` is slept before every answer.
-    `faults` are specs as described in `reconciler.emulator.faultspec`. `max_page_size` caps pages below the API's 100.
-    `marketplace` is what `GET /v1/me` reports as `Seller.ID`. `base_url` goes into the claims `iss` and `aud`.
+    `put_creates` false a PUT to an unknown API client answers 404; `put_create_status` (200 or 201) is the answer to
+    any PUT that creates. With `revisions` true API clients have the field `EmulatorRevision`. `latency_ms` is slept
+    before every answer. `faults` are specs as described in `reconciler.emulator.faultspec`. `max_page_size` caps pages
+    below the API's 100. `marketplace` is what `GET /v1/me` reports as `Seller.ID`. `base_url` goes into the claims
+    `iss` and `aud`.
 
     Raises ValueError for a negative latency and for pages of less than one item.
     """
@@ -33,6 +35,8 @@ class Settings:
     state: Path | None = None
     profile: Profile = "current"
     put_creates: bool = True
+    put_create_status: int = 200
+    revisions: bool = False
     latency_ms: int = 0
     faults: tuple[str, ...] = ()
     max_page_size: int | None = None

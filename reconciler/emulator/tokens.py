@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from reconciler.emulator.calls import Caller
-from reconciler.emulator.errors import ApiError, Fault
+from reconciler.emulator.errors import ApiError, Fault, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ class TokenOffice:
     def certificate(self, kid: str) -> dict[str, Any]:
         """Give the public key as a JWK; raises ApiError for an unknown key ID."""
         if kid not in [self._key["kid"], *self._key["revoked"]]:
-            raise ApiError(Fault("NotFound"))
+            raise ApiError(not_found("Certificate", kid))
         public = json.loads(RSAAlgorithm.to_jwk(self._public_key()))
         return {"kty": "RSA", "n": public["n"], "e": public["e"], "alg": _ALGORITHM, "use": "sig", "kid": kid}
 

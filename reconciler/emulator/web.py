@@ -10,6 +10,7 @@ import functools
 import logging
 import uuid
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -17,7 +18,7 @@ import falcon
 from falcon.routing import CompiledRouter
 
 from reconciler.emulator.calls import NOBODY, Answer, Call, authorise
-from reconciler.emulator.errors import ApiError, Fault
+from reconciler.emulator.errors import ApiError, Fault, not_found_at
 from reconciler.emulator.routes import all_routes
 from reconciler.emulator.wire import JSON, dumps
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.emulator.settings import Profile
 
 _LOG = logging.getLogger("reconciler.emulator")
-_CODE_OF_HTTP = {404: "NotFound", 405: "MethodNotAllowed"}
+_CODE_OF_HTTP = {405: "MethodNotAllowed"}
 
 SITE = "reconciler.emulator.site"  # where a request says which emulator it is for
 
@@ -82,6 +83,8 @@ class _Path:
     def __init__(self, responders: dict[str, Responder]) -> None:
         for method, responder in responders.items():
             setattr(self, f"on_{method.lower()}", responder)
+        if "GET" in responders:
+            self.on_head = responders["GET"]  # falcon leaves the body out
 
 
 def bearer(header: str | None) -> str:
@@ -91,15 +94,15 @@ def bearer(header: str | None) -> str:
 
 
 @functools.cache
-def application(profile: Profile) -> falcon.App[falcon.Request, falcon.Response]:
-    """Make the application that all emulators of one profile share; each puts its parts into `environ[SITE]`."""
+def application(profile: Profile, *, revisions: bool) -> falcon.App[falcon.Request, falcon.Response]:
+    """Make the application that all emulators of one generation share; each puts its parts into `environ[SITE]`."""
     app = falcon.App(media_type=JSON, router=AnyCaseRouter())
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, _on_crash)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(ApiError, _on_api_error)
     paths: dict[str, dict[str, Responder]] = {}
-    for route in all_routes(profile):
+    for route in all_routes(profile, revisions=revisions):
         paths.setdefault(route.path, {})[route.method] = Responder(route)
     for path, responders in paths.items():
         app.add_route(path, _Path(responders))
@@ -121,8 +124,11 @@ def _on_api_error(req: falcon.Request, resp: falcon.Response, error: ApiError, _
 
 
 def _on_http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object) -> None:
-    code = _CODE_OF_HTTP.get(error.status_code, "ServerError")
-    _write(Answer(error.status_code, ApiError(Fault(code)).body()), req, resp)
+    status = error.status_code if req.method in falcon.HTTP_METHODS else HTTPStatus.METHOD_NOT_ALLOWED
+    fault = (
+        not_found_at(req.path) if status == HTTPStatus.NOT_FOUND else Fault(_CODE_OF_HTTP.get(status, "ServerError"))
+    )
+    _write(Answer(status, ApiError(fault).body()), req, resp)
     resp.set_headers(error.headers or {})
 
 

@@ -102,6 +102,7 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["emulator", "--port", "70000"], "is not in the range"),
         (["emulator", "--fault", "PUT nowhere"], "the path must start with /"),
         (["emulator", "--host", "::1"], "No such option"),
+        (["emulator", "--sample", "--seed", "seed.yaml"], "--sample and --seed exclude each other"),
     ],
 )
 def test_wrong_usage_is_explained(run: Runner, silence: socket.socket, command_line: list[str], said: str) -> None:

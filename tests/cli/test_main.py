@@ -171,12 +171,17 @@ def test_a_port_that_is_taken_is_named(run: Runner) -> None:
 
 
 def test_the_emulator_announces_itself_and_stops_when_told_to(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "reconciler", "emulator"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:  # our own command
+    command, pipe = [sys.executable, "-m", "reconciler", "emulator", "--sample"], subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as server:  # our own command
         first = server.stdout.readline() if server.stdout else ""
+        exports = [server.stderr.readline() for _ in range(2)] if server.stderr else []
         server.terminate()
         assert server.wait(timeout=30) == 0
     assert first.startswith("listening on http://127.0.0.1:")
+    assert exports == [
+        "export OC_CLIENT_ID=00000000-0000-0000-0000-00000000AD01\n",
+        "export OC_CLIENT_SECRET=emulator-admin-secret\n",
+    ]
 
 
 def test_help_imports_neither_the_network_nor_yaml_nor_pydantic() -> None:

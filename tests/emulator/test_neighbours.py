@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
+
+    from reconciler.emulator import Emulator
 
 OFFICE = "9dfe083f-a675-4a3a-a39a-521511dac93d"
 STOREFRONT = "e5a05785-caff-4f7d-9cc3-758f13865fc3"
@@ -33,7 +37,7 @@ def codes(answer: httpx.Response) -> list[str]:
 @pytest.mark.parametrize("path", SIMPLE)
 def test_a_neighbour_lives_through_all_six_operations(admin: httpx.Client, path: str) -> None:
     body = SIMPLE[path]
-    assert admin.put(f"{path}/one", json=body).status_code == 201
+    assert admin.put(f"{path}/one", json=body).status_code == 200
     assert admin.put(f"{path}/ONE", json=body).status_code == 200
     assert admin.patch(f"{path}/one", json={}).json() == admin.get(f"{path}/one").json()
     assert "one" in [item["ID"] for item in admin.get(path, params={"sortBy": "ID"}).json()["Items"]]
@@ -87,7 +91,7 @@ def test_a_bad_webhook_is_refused(admin: httpx.Client, change: dict[str, Any], e
 
 
 def test_a_webhook_with_a_delivery_configuration_needs_no_url(admin: httpx.Client) -> None:
-    assert admin.put("/v1/webhooks/hook", json={"Name": "hook", "DeliveryConfigID": "d"}).status_code == 201
+    assert admin.put("/v1/webhooks/hook", json={"Name": "hook", "DeliveryConfigID": "d"}).status_code == 200
 
 
 def test_a_webhook_lists_its_clients_in_lower_case(admin: httpx.Client) -> None:
@@ -161,3 +165,38 @@ def test_a_subscription_needs_a_client_that_can_act(
     admin: httpx.Client, change: dict[str, Any], expected: list[str]
 ) -> None:
     assert codes(admin.put("/v1/integrations/subscription", json={"HashKey": "h", **change})) == expected
+
+
+PASSWORDS = [
+    ({"MinimumCharacterCount": 9}, "current", ["SecurityProfile.InvalidPasswordConfiguration"]),
+    ({"MinimumCharacterCount": 9}, "legacy", []),
+    ({"MinimumCharacterCount": 7}, "legacy", ["SecurityProfile.InvalidPasswordConfiguration"]),
+    ({"LimitPasswordReuse": 25, "LockoutDuration": 1}, "current", ["SecurityProfile.InvalidPasswordConfiguration"] * 2),
+    ({"UpperCaseRequired": "yes"}, "current", ["SecurityProfile.InvalidPasswordConfiguration"]),
+    ({"MaximumPasswordAge": 365, "NumericRequired": True}, "current", []),
+]
+
+
+@pytest.mark.parametrize(("config", "profile", "expected"), PASSWORDS)
+def test_the_rules_of_a_password_configuration_hold(
+    emulate: Callable[..., Emulator],
+    login: Callable[..., httpx.Client],
+    config: dict[str, Any],
+    profile: str,
+    expected: list[str],
+) -> None:
+    answer = login(emulate(profile=profile)).put(
+        "/v1/securityprofiles/p", json={"Name": "P", "PasswordConfig": config | {"NotAField": 1}}
+    )
+    assert ([] if answer.is_success else codes(answer)) == expected
+    if answer.is_success:
+        assert len(answer.json()["PasswordConfig"]) == 11
+        assert answer.json()["PasswordConfig"].items() >= config.items()
+
+
+def test_read_only_fields_of_newer_versions_are_shown(admin: httpx.Client) -> None:
+    user = admin.get("/v1/adminusers/reader").json()
+    assert (user["LastActive"], user["FailedLoginAttempts"]) == (None, 0)
+    assert admin.get("/v1/securityprofiles/reading").json()["IsExternalRoleGroup"] is False
+    me = admin.get("/v1/me").json()
+    assert (me["CompanyID"], me["LastActive"]) == ("emulator", None)

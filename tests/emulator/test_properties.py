@@ -98,5 +98,5 @@ def test_what_was_put_is_got_and_putting_it_again_changes_nothing(admin: httpx.C
     first = admin.put(path, json=change).json()
     assert first == first | change
     assert admin.get(path).json() == first
-    assert admin.put(path, json=first).json() == first | {"EmulatorRevision": first["EmulatorRevision"] + 1}
-    assert admin.patch(path, json={}).json() == first | {"EmulatorRevision": first["EmulatorRevision"] + 2}
+    assert admin.put(path, json=first).json() == first
+    assert admin.patch(path, json={}).json() == first

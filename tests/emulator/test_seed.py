@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.emulator import Emulator, SeedError, Settings
+from reconciler.emulator import SAMPLE, Emulator, SeedError, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,3 +174,28 @@ def test_an_unmodified_export_of_a_whole_marketplace_loads(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client], export: Path
 ) -> None:
     assert login(emulate(seed=export)).get("/v1/apiclients").json()["Meta"]["TotalCount"] > 1
+
+
+def test_assignments_inside_of_objects_are_loaded_as_well(load: Callable[..., httpx.Client]) -> None:
+    inside, outside = EXPORT.split("\nAssignments:\n")
+    indented = "".join(f"  {line}\n" for line in outside.splitlines())
+    admin = load(f"{inside}\n  Assignments:\n{indented}")
+    assert [row["BuyerID"] for row in admin.get("/v1/apiclients/assignments").json()["Items"]] == ["42"]
+
+
+def test_configuration_data_may_be_the_empty_list_that_exports_have(load: Callable[..., httpx.Client]) -> None:
+    hook = "{ID: hook, Name: Hook, ApiClientIDs: [api1]"
+    admin = load(EXPORT.replace(hook, f"{hook}, ConfigData: []"))
+    assert admin.get("/v1/webhooks/hook").json()["ConfigData"] == []
+
+
+def test_the_sample_is_a_marketplace_in_which_all_kinds_refer_to_each_other(
+    emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
+) -> None:
+    admin = login(emulate(seed=SAMPLE))
+    found = {str(one["AppName"]): one for one in admin.get("/v1/apiclients").json()["Items"]}
+    assert found.keys() == {"Storefront", "Back Office", "Middleware", "Emulator Administration"}
+    for one in found.values():  # all that it refers to is there
+        assert admin.put(f"/v1/apiclients/{one['ID']}", json=one).status_code == 200
+    hook = admin.get("/v1/webhooks/validate-address").json()
+    assert admin.put("/v1/webhooks/validate-address", json=hook | {"HashKey": "x"}).status_code == 200

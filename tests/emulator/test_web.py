@@ -40,14 +40,46 @@ def test_a_path_is_found_in_any_case_and_an_empty_id_gives_the_list(admin: httpx
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_an_empty_id_cannot_be_written_to(admin: httpx.Client, method: str) -> None:
     answer = admin.request(method, "/v1/apiclients/", json={"AppName": "A", "AccessTokenDuration": 10})
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST, OPTIONS")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST, OPTIONS")
     assert answer.json()["Errors"][0]["ErrorCode"] == "MethodNotAllowed"
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/products", "/v1/apiclients/a/b/c", "/v1/apiclients//secrets/x/y"])
 def test_an_unknown_path_is_not_found(admin: httpx.Client, path: str) -> None:
     answer = admin.get(path)
-    assert (answer.status_code, answer.json()["Errors"][0]["ErrorCode"]) == (404, "NotFound")
+    (error,) = answer.json()["Errors"]
+    assert (answer.status_code, error["ErrorCode"], error["Data"].keys()) == (
+        404,
+        "NotFound",
+        {"ObjectType", "ObjectID"},
+    )
+
+
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/apiclients", "/v1/buyers/Acme"])
+def test_a_head_is_a_get_without_its_body(admin: httpx.Client, path: str) -> None:
+    head, get = admin.head(path), admin.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+def test_options_name_the_methods_of_a_path_to_anybody(
+    emulator: Emulator, visit: Callable[[Emulator], httpx.Client]
+) -> None:
+    answer = visit(emulator).options("/v1/apiclients")
+    assert (answer.status_code, answer.headers["Allow"]) == (200, "GET, HEAD, POST")
+
+
+def test_a_method_that_nobody_knows_is_not_allowed(admin: httpx.Client) -> None:
+    answer = admin.request("FETCH", "/v1/apiclients")
+    assert (answer.status_code, answer.json()["Errors"][0]["ErrorCode"]) == (405, "MethodNotAllowed")
+
+
+@pytest.mark.parametrize("path", ["/v1/apiclients", "/v1/integrations/subscription", "/oauth/certs/none"])
+def test_every_404_says_what_is_missing(admin: httpx.Client, path: str) -> None:
+    admin.post("/_emulator/faults", json={"spec": "GET /v1/apiclients status=404"})
+    (error,) = admin.get(path).json()["Errors"]
+    assert all(isinstance(error["Data"][name], str) for name in ("ObjectType", "ObjectID"))
 
 
 @pytest.mark.parametrize(("profile", "version"), [("current", "1.0.470"), ("legacy", "1.0.454")])

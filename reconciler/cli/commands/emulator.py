@@ -1,15 +1,18 @@
 """Options -> a stand-in for OrderCloud that serves on this machine until it is stopped."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.extras import emulator_errors
-from reconciler.cli.options import file_name, output_options, text
-from reconciler.cli.streams import emit
-from reconciler.errors import ReconcilerError
+from reconciler.cli.options import common_of_this_run, file_name, output_options, text
+from reconciler.cli.streams import emit, tell
+from reconciler.errors import ReconcilerError, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.emulator import Settings
 
 _HOST: Final = "127.0.0.1"
 _LAST_PORT: Final = 65_535
@@ -22,18 +25,21 @@ _LARGEST_PAGE: Final = 100
     epilog="""
 \b
 Examples:
+  reconciler emulator --port 8080 --sample
   reconciler emulator --port 8080 --seed marketplace.yaml --state emulator.db
   reconciler emulator --profile legacy --no-put-creates
   reconciler emulator --fault 'PUT /v1/apiclients/* status=503 count=2'
 
 The first line on stdout is `listening on http://127.0.0.1:PORT`. It always holds one client for administration:
-00000000-0000-0000-0000-00000000AD01 with the secret emulator-admin-secret. Ctrl-C ends it, with exit code 0.
+00000000-0000-0000-0000-00000000AD01 with the secret emulator-admin-secret; stderr has the lines that export both.
+Ctrl-C ends it, with exit code 0.
 """,
 )
 @click.option(
     "--port", type=click.IntRange(0, _LAST_PORT), default=0, metavar="PORT", help="0 (default): any free one."
 )
 @click.option("--seed", type=file_name, metavar="FILE", help="A seeding file (YAML or JSON) to begin with.")
+@click.option("--sample", is_flag=True, help="Begin with a small marketplace that comes with the program.")
 @click.option("--state", type=file_name, metavar="FILE", help="Keeps the data between runs.")
 @click.option(
     "--profile",
@@ -58,13 +64,21 @@ The first line on stdout is `listening on http://127.0.0.1:PORT`. It always hold
 )
 @click.option("--marketplace", type=text, default="emulator", show_default=True, help="The Seller.ID it answers with.")
 @click.option("--no-put-creates", is_flag=True, help="Answer 404 to a PUT of an unknown API client.")
+@click.option(
+    "--put-create-status",
+    type=click.Choice(["200", "201"]),
+    default="200",
+    show_default=True,
+    help="The status of a PUT that creates.",
+)
+@click.option("--revisions", is_flag=True, help="Show a read-only field of API clients that grows with every write.")
 @output_options
 def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for each option above
     """Serve a stand-in for OrderCloud on this machine, for trying things out and for tests."""
     from reconciler import emulator  # noqa: PLC0415  # see main
 
     with emulator_errors():
-        stand_in = emulator.Emulator(_settings(emulator.Settings, port, **options))
+        stand_in = emulator.Emulator(_settings(port, **options))
         try:
             emulator.serve(stand_in, _HOST, port, _announce)
         except OSError as error:
@@ -72,10 +86,35 @@ def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for e
     return ExitCode.DONE
 
 
-def _settings(kind: Any, port: int, *, latency: int, no_put_creates: bool, **options: Path | str | None) -> Any:  # noqa: ANN401  # a class that is imported late
-    base_url = f"http://{_HOST}:{port}" if port else f"http://{_HOST}"
-    return kind(latency_ms=latency, put_creates=not no_put_creates, base_url=base_url, **options)
+def _settings(  # one keyword for each option that is not passed on as it is
+    port: int,
+    *,
+    sample: bool,
+    seed: Path | None,
+    latency: int,
+    no_put_creates: bool,
+    put_create_status: str,
+    **options: Any,  # noqa: ANN401  # the rest of the options
+) -> "Settings":
+    from reconciler import emulator  # noqa: PLC0415  # see main
+
+    if sample and seed:
+        raise UsageError("--sample and --seed exclude each other", hint="choose one of them")
+    return emulator.Settings(
+        seed=emulator.SAMPLE if sample else seed,
+        latency_ms=latency,
+        put_creates=not no_put_creates,
+        put_create_status=int(put_create_status),
+        base_url=f"http://{_HOST}:{port}" if port else f"http://{_HOST}",
+        **options,
+    )
 
 
 def _announce(base_url: str) -> None:
+    from reconciler import emulator  # noqa: PLC0415  # see main
+
     emit(f"listening on {base_url}\n")
+    if not common_of_this_run().quiet:
+        tell(
+            f"export OC_CLIENT_ID={emulator.ADMIN_CLIENT_ID}\nexport OC_CLIENT_SECRET={emulator.ADMIN_CLIENT_SECRET}\n"
+        )
