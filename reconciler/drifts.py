@@ -4,15 +4,15 @@ There is no state file. Without a receipt the service is compared with the manif
 one, a value that the service has is looked up among the hashes of what was applied, and so is the one that git wants.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from reconciler.kinds import Field, Kind
 from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt, Side, fingerprint, hashes_of
-from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer_parts
+from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.outcome import ApplyResult, Status
-from reconciler.model.plan import Action, Change, FieldChange, Plan
+from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
 from reconciler.model.resource import Address, DesiredState
 
 _KINDS: Final = {
@@ -25,13 +25,15 @@ _UNMOVED: Final = frozenset({Side.GIT_AHEAD, Side.NEITHER})
 """The service is as the apply left it."""
 
 
-def find(
+def find(  # noqa: PLR0913  # one for each way to look
     plan: Plan,
     kinds: Mapping[str, Kind],
     receipt: Receipt | None = None,
     *,
     baseline: Collection[str] = (),
     since_receipt: bool = False,
+    strict: bool = False,
+    unmanaged: bool = False,
 ) -> Drift:
     """See a plan as drift.
 
@@ -41,13 +43,41 @@ def find(
         receipt: of the last apply, if there is one.
         baseline: fingerprints of what is known and not to be shown again.
         since_receipt: show only what moved in the service since the receipt, or may have.
+        strict: fields that no manifest owns are drift, too, where they are wider than the API's default.
+        unmanaged: objects in no manifest are drift, too, save the client that the run is logged in with.
     """
     past = _Past(receipt, plan) if receipt else None
-    found = [deviation for change in plan.changes for deviation in _deviations(plan, change, kinds, past)]
+    counted = [one for one in plan.notices if one.is_watched or strict]
+    changes = _with_noticed(plan.changes, counted)
+    found = [deviation for change in changes for deviation in _deviations(plan, change, kinds, past)]
+    if unmanaged:
+        found = [one if _is_own(one, plan) else replace(one, is_drift=True) for one in found]
     new = [one for one in found if one.fingerprint not in baseline]
     shown = [one for one in new if not (since_receipt and one.side in _UNMOVED)]
     facts = receipt.facts if receipt else None
-    return Drift(plan, tuple(shown), len(found) - len(new), len(new) - len(shown), facts)
+    return Drift(_less_notices(plan, counted), tuple(shown), len(found) - len(new), len(new) - len(shown), facts)
+
+
+def _is_own(deviation: Deviation, plan: Plan) -> bool:
+    return (deviation.change.id or "").casefold() == plan.own_client_id.casefold()
+
+
+def _less_notices(plan: Plan, counted: Sequence[Notice]) -> Plan:
+    """The plan without the notices of what is shown as drift."""
+    return replace(plan, notices=tuple(one for one in plan.notices if one not in counted))
+
+
+def _with_noticed(changes: Sequence[Change], counted: Sequence[Notice]) -> list[Change]:
+    """The changes with what no manifest names as further fields; a field that has both is seen as a whole."""
+    of: dict[Address, dict[str, FieldChange]] = {}
+    for one in counted:
+        of.setdefault(one.address, {}).update({field.pointer: field for field in one.fields})
+    return [_with_fields(change, of[change.address]) if change.address in of else change for change in changes]
+
+
+def _with_fields(change: Change, more: Mapping[str, FieldChange]) -> Change:
+    others = tuple(field for field in change.fields if field.pointer not in more)
+    return replace(change, action=Action.UPDATE, fields=(*others, *more.values()))
 
 
 def _deviations(plan: Plan, change: Change, kinds: Mapping[str, Kind], past: "_Past | None") -> Iterator[Deviation]:
@@ -62,7 +92,7 @@ def _deviations(plan: Plan, change: Change, kinds: Mapping[str, Kind], past: "_P
         kind = _KINDS[change.action]
         known_by = fingerprint(environment, kind, _steady(change), "", ABSENT, ABSENT)
         side = _whole_side(change, kind, kinds[change.address.kind], past) if past else Side.UNKNOWN
-        yield Deviation(kind, change, None, known_by, side)
+        yield Deviation(kind, change, None, known_by, side, is_drift=kind is not DriftKind.UNMANAGED)
 
 
 def _steady(change: Change) -> Address:
@@ -79,6 +109,7 @@ class _Past:
         self.ids = {one.id.casefold(): one.address for one in receipt.resources if one.id}
         self.wanted = {change.address for change in plan.changes if change.action is not Action.UNMANAGED}
         self.unmanaged = frozenset(receipt.unmanaged)
+        self.watched = _watched(plan)
         self._is_complete = receipt.is_complete
 
     def unheard_of(self, otherwise: Side) -> Side:
@@ -127,6 +158,7 @@ class _Judge:
     """Compares the two sides of one resource's fields with what was applied."""
 
     def __init__(self, change: Change, kind: Kind, past: "_Past | None") -> None:
+        self._change = change
         self._kind = kind
         self._past = past
         self._applied = past.applied.get(change.address) if past else None
@@ -150,7 +182,9 @@ class _Judge:
         if get_at(self._applied.hashes, path[:1]) is ABSENT:
             return Side.UNKNOWN
         was = get_at(self._applied.hashes, path)
-        return _side(git=hashes_of(wanted) != was, live=hashes_of(live) != was)
+        # What is only watched was there beside what git asked for.
+        is_beside = not field.added and (self._change.address, field.pointer) in self._past.watched
+        return _side(git=not is_beside and hashes_of(wanted) != was, live=hashes_of(live) != was)
 
 
 def _canonical(known: Field | None, value: Json | Absent) -> Json | Absent:
@@ -162,6 +196,11 @@ def _canonical(known: Field | None, value: Json | Absent) -> Json | Absent:
 def _parties(ids: Iterable[Json]) -> Json:
     """Ids of those who are assigned, in one case and order."""
     return sorted(str(member).casefold() for member in ids)
+
+
+def _watched(plan: Plan) -> Mapping[tuple[Address, str], FieldChange]:
+    """The assignments beside those that manifests name, by address and JSON pointer."""
+    return {(one.address, field.pointer): field for one in plan.notices if one.is_watched for field in one.fields}
 
 
 # ------------------------------------------------------------------------------------------------------------ receipts
@@ -182,11 +221,12 @@ def receipt_of(
     managed = {resource.address: resource.assignments for resource in desired.resources}
     done = {outcome.change.address: outcome for outcome in result.outcomes if outcome.status is Status.APPLIED}
     ids = {address: outcome.id for address, outcome in done.items()}
+    beside = _watched(plan)
     kept = [
         Applied(
             change.address,
             ids.get(change.address) or change.id,
-            _hashes(kinds[change.address.kind], change, managed.get(change.address, {})),
+            _hashes(kinds[change.address.kind], change, managed.get(change.address, {}), beside),
         )
         for change in plan.changes
         if change.action is Action.NO_OP or change.address in done
@@ -205,10 +245,18 @@ def receipt_of(
     )
 
 
-def _hashes(kind: Kind, change: Change, assignments: Mapping[str, tuple[str, ...]]) -> Json:
+def _hashes(
+    kind: Kind,
+    change: Change,
+    assignments: Mapping[str, tuple[str, ...]],
+    beside: Mapping[tuple[Address, str], FieldChange],
+) -> Json:
     if change.after is None:
         return None
-    parties: Body = {party: _parties(ids) for party, ids in assignments.items()}
+    parties: dict[str, Json] = {}
+    for party, ids in assignments.items():
+        watched = beside.get((change.address, pointer(_ASSIGNMENTS, party)))
+        parties[party] = _parties([*ids, *(watched.removed if watched else ())])
     hashes = hashes_of({**kind.canonical(change.after), **({_ASSIGNMENTS: parties} if parties else {})})
     assert not isinstance(hashes, Absent)  # noqa: S101  # a body is a value
     return hashes

@@ -134,6 +134,8 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *dependent.warnings,
         ),
         selection=target.selection,
+        notices=differ.notices(selected.changes, desired, live, KINDS),
+        own_client_id=remote.client_id,
     )
 
 
@@ -239,6 +241,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         ),
         selection=target.selection,
         snapshot=snapshot.taken_at,
+        notices=differ.notices(selected.changes, desired, snapshot.live, KINDS),
     )
 
 

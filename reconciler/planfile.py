@@ -30,6 +30,7 @@ from reconciler.model.plan import (
     Direction,
     FieldChange,
     Finding,
+    Notice,
     Plan,
     SecretIntent,
 )
@@ -96,7 +97,17 @@ def _about(plan: Plan) -> dict[str, Json]:
         "summary": asdict(plan.summary),
         "guards": [_finding(finding) for finding in plan.guards],
         "warnings": list(plan.warnings),
+        "notices": [_notice(notice) for notice in plan.notices],
         "selection": asdict(plan.selection),
+    }
+
+
+def _notice(notice: Notice) -> Json:
+    return {
+        "address": str(notice.address),
+        "message": notice.message,
+        "watched": notice.is_watched,
+        "fields": [_field(field) for field in notice.fields],
     }
 
 
@@ -228,6 +239,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
         guards=tuple(_read_finding(finding) for finding in document["guards"]),
         warnings=tuple(document["warnings"]),
         selection=Selection(tuple(document["selection"]["only"]), document["selection"]["selector"]),
+        notices=tuple(_read_notice(notice) for notice in document.get("notices", ())),
         snapshot=document.get("snapshot"),
     )
 
@@ -302,6 +314,11 @@ def _read_change(document: Mapping[str, Any]) -> Change:
         protected=document["protected"],
         new_secrets=tuple(secret_of(entry) for entry in document.get("new_secrets", ())),
     )
+
+
+def _read_notice(document: Mapping[str, Any]) -> Notice:
+    fields = tuple(_read_field(field) for field in document["fields"])
+    return Notice(Address(*document["address"].split("/", 1)), fields, document["message"], document["watched"])
 
 
 def _read_field(document: Mapping[str, Any]) -> FieldChange:

@@ -12,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import pipeline
+from reconciler.drifts import find
 from reconciler.errors import InputError
 from reconciler.exporter import Export, Origin, export
 from reconciler.exporter.naming import names, slug
+from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, Loaded, load
 from reconciler.model.export import Fate
 from reconciler.model.json import pointer_parts
+from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
 from reconciler.rules import RULES, Level
 from tests.builders import body
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -27,6 +30,9 @@ ORIGIN = Origin("marketplace shop")
 BUYERS = [{"ID": one, "Name": one, "Active": True} for one in ("north", "South")]
 STRICT = LoadContext(rules=dict.fromkeys(RULES, Level.ERROR))
 """Every rule an error: the worst that a configuration can ask for."""
+WATCHING = replace(STRICT, defaults=Policy(FieldsPolicy.EXCLUSIVE, AssignmentsPolicy.WATCH))
+"""What `init` writes besides."""
+CONTEXTS = st.sampled_from([STRICT, WATCHING])
 
 
 def exported(service: Shop, folder: Path, context: LoadContext = STRICT) -> Export:
@@ -79,19 +85,20 @@ def marketplace(
         yield service
 
 
-@given(BODIES, ASSIGNED, st.sampled_from(["current", "legacy"]))
-@settings(max_examples=40)
+@given(BODIES, ASSIGNED, st.sampled_from(["current", "legacy"]), CONTEXTS)
+@settings(max_examples=60)
 def test_right_after_an_export_the_plan_is_empty_and_a_second_one_changes_nothing(
-    bodies: list[tuple[str, dict[str, Any]]], assigned: list[tuple[int, str]], profile: str
+    bodies: list[tuple[str, dict[str, Any]]], assigned: list[tuple[int, str]], profile: str, context: LoadContext
 ) -> None:
     with marketplace(bodies, assigned, profile) as service, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "manifests"
-        first = exported(service, folder)
+        first = exported(service, folder, context)
         texts = {path: path.read_text() for path in folder.glob("*")}
         assert len(texts) == len(bodies) + 1  # and the client that we are logged in with
-        assert not service.plan(loaded(folder).desired).has_changes
+        assert not service.plan(loaded(folder, context).desired).has_changes
+        assert not find(service.plan(loaded(folder, context).desired), KINDS).has_drift
         assert "planted" not in repr(first) + "".join(texts.values())
-        assert not exported(service, folder).has_changes
+        assert not exported(service, folder, context).has_changes
         assert service.writes() == []
 
 
@@ -153,6 +160,7 @@ def test_a_manifest_names_what_is_not_the_default_in_a_stable_order(service: Sho
         "    b: 1\n"
         "assignments:\n"
         "  buyers: [north]\n"
+        "  suppliers: []\n"
     )
 
 
@@ -192,7 +200,9 @@ def test_an_export_into_a_manifest_keeps_all_that_somebody_wrote(service: Shop, 
         ("xp.a.k", 'values.box gives its value; live is "v": change it under environments.test'),
     }
     text = MINE.replace("Active: false", "Active: true").replace("    - OrderAdmin             # no longer\n", "")
-    text = text.replace("    - Shopper  ", "    - MeAdmin\n    - Shopper  ").replace("[South]", "[north]")
+    text = text.replace("    - Shopper  ", "    - MeAdmin\n    - Shopper  ").replace(
+        "{buyers: [South]}", "{buyers: [north], suppliers: []}"
+    )
     after = (folder / "mine.yaml").read_text()
     assert sorted(after.splitlines()) == sorted(text.splitlines())
     assert exported(service, folder, context).has_changes is False

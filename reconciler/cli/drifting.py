@@ -27,6 +27,10 @@ class Lens:
     since_receipt: bool = False
     journal: Path = Path()
     """Where the receipt is looked for when none is named."""
+    strict: bool = False
+    """Whether unowned fields that are wider than the API's default are drift."""
+    failing: frozenset[str] = frozenset()
+    """The environments in which objects in no manifest are drift."""
 
     @classmethod
     def of_files(
@@ -53,7 +57,15 @@ class Lens:
         if self.since_receipt and not receipt:
             message = f"there is no receipt of the last apply to {plan.binding.environment} in {self.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")
-        return drifts.find(plan, KINDS, receipt, baseline=self.baseline, since_receipt=self.since_receipt)
+        return drifts.find(
+            plan,
+            KINDS,
+            receipt,
+            baseline=self.baseline,
+            since_receipt=self.since_receipt,
+            strict=self.strict,
+            unmanaged=plan.binding.environment in self.failing,
+        )
 
 
 def fingerprints(text: str, name: str) -> frozenset[str]:

@@ -72,6 +72,7 @@ def load_context(
             for name in environment.ids
             if (place := config.places.get(pointer("environments", environment.name, "ids", name)))
         },
+        defaults=environment.defaults,
         allowed_secrets=environment.allowed_secrets,
         secret_folders=environment.secret_folders,
         own_credentials=environment.own_credentials,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,15 +15,15 @@ from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, Loaded, load
 from reconciler.model.export import LeftOut
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.resource import LiveState
+from reconciler.model.resource import FieldsPolicy, LiveState
 from reconciler.render.edits import edits
 from reconciler.render.export import Exporting, text
 
 FOLDER: Final = "manifests"
 SCHEMAS: Final = "schemas"
 _NOT_NAMED: Final = (
-    "A field that a manifest does not name is neither watched nor changed; policy: {fields: exclusive} in a manifest",
-    "holds such fields at the API's default.",
+    "Fields that a manifest does not name are neither watched nor changed. To have them watched, write",
+    "defaults: {policy: {fields: exclusive, assignments: watch}} in reconciler.yaml (see docs/drift.md).",
 )
 
 
@@ -64,13 +64,15 @@ class Workplace:
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests
         )
-        return cls(folder, load(paths, context), context, _schema(config.path.parent, folder))
+        return cls(
+            folder, load(paths, replace(context, may_be_empty=True)), context, _schema(config.path.parent, folder)
+        )
 
     @classmethod
     def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
         """Do the same where there is no configuration."""
         folder = _absolute(out or Path(FOLDER))
-        context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True)
+        context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True, may_be_empty=True)
         loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, _schema(Path.cwd(), folder))
 
@@ -90,7 +92,7 @@ class Workplace:
         ]
         if write:
             made.write()
-        end = _NOT_NAMED if made.new else ()
+        end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
         emit(text(Exporting(title, made.objects, changes, found.left_out, written=write, end=end), style))
 
 

@@ -17,6 +17,7 @@ from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, Em
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
+from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
 from reconciler.model.secret import OWN_VARIABLES, SecretReference, SecretSource
 from reconciler.rules import Level
 from reconciler.validator import Fault, secret_reference, validator
@@ -63,7 +64,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
     assert isinstance(data, Mapping)  # noqa: S101  # it has passed the schema
     file = _Part(data)
     folder = path.parent
-    environments = {name: _environment(part, name, folder) for name, part in file.parts("environments").items()}
+    environments = {name: _environment(part, name, file, folder) for name, part in file.parts("environments").items()}
     own = _own_credentials(environments.values())
     rules = _rules(file)
     _check_file(file, own)
@@ -207,7 +208,20 @@ def _windows(part: _Part) -> Iterator[Window]:
             part.blame(*(fault.moved("", pointer("freeze", index)) for fault in found))
 
 
-def _environment(part: _Part, name: str, folder: Path) -> Environment:
+def _defaults(part: _Part, file: _Part) -> Policy:
+    """The policy of manifests that do not say it themselves; each key of the environment wins over the file's."""
+    said = {**file.part("defaults").get("policy", {}), **part.part("defaults").get("policy", {})}
+    return Policy(
+        FieldsPolicy(said.get("fields", FieldsPolicy.MERGE)),
+        AssignmentsPolicy(said.get("assignments", AssignmentsPolicy.EXACT)),
+    )
+
+
+def _unmanaged_is_drift(part: _Part, file: _Part) -> bool:
+    return bool(part.part("drift").get("unmanaged", file.part("drift").get("unmanaged")) == "fail")
+
+
+def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth")) if part.get("auth") is not None else None
     url = part.read("url", _base_url)
@@ -229,6 +243,8 @@ def _environment(part: _Part, name: str, folder: Path) -> Environment:
         rules=_rules(part),
         overlays=tuple(_below(folder, each) for each in part.get("overlays", ())),
         freeze=tuple(_windows(part)),
+        defaults=_defaults(part, file),
+        unmanaged_is_drift=_unmanaged_is_drift(part, file),
         protected=tuple(part.get("protected", ())),
     )
 

@@ -10,6 +10,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Creation, Limits
+from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference
 from reconciler.rules import Level
 
@@ -86,6 +87,10 @@ class Environment:
     """Files and directories with parts of manifests that hold here only; absolute."""
     freeze: tuple[Window, ...] = ()
     """When nothing is applied here."""
+    defaults: Policy = field(default_factory=Policy)
+    """What manifests get where they say nothing themselves."""
+    unmanaged_is_drift: bool = False
+    """Whether objects in no manifest are drift."""
     protected: tuple[str, ...] = ()
     """Names, ids or addresses, or patterns of them: never deleted nor deactivated here."""
 
@@ -102,6 +107,11 @@ class Config:
     """The folder of the journals; absolute."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
     """JSON pointer into the file -> where it stands."""
+
+    @property
+    def failing_on_unmanaged(self) -> frozenset[str]:
+        """The environments in which objects in no manifest are drift."""
+        return frozenset(name for name, one in self.environments.items() if one.unmanaged_is_drift)
 
     @property
     def overlays(self) -> tuple[Path, ...]:

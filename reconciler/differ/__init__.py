@@ -16,6 +16,7 @@ from reconciler.differ.fields import changed_fields, created_fields
 from reconciler.differ.hints import hints, likely_renames
 from reconciler.differ.identity import derived_id, match
 from reconciler.differ.named_secrets import LiveSecrets, with_named_secrets
+from reconciler.differ.notices import notices
 from reconciler.differ.places import placed
 from reconciler.errors import InputError
 from reconciler.kinds import Kind
@@ -25,7 +26,17 @@ from reconciler.model.plan import Action, Change, Direction, FieldChange, Secret
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
 from reconciler.model.secret import Secret, SecretReference
 
-__all__ = ["LiveSecrets", "Secrets", "diff", "hints", "likely_renames", "match", "propose", "with_named_secrets"]
+__all__ = [
+    "LiveSecrets",
+    "Secrets",
+    "diff",
+    "hints",
+    "likely_renames",
+    "match",
+    "notices",
+    "propose",
+    "with_named_secrets",
+]
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value that its reference stands for."""

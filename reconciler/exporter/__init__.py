@@ -18,16 +18,27 @@ from typing import Final
 from reconciler.differ.identity import match
 from reconciler.document import shown
 from reconciler.errors import ReconcilerError
-from reconciler.exporter.content import body_of, sound, wanted_fields
+from reconciler.exporter.content import Sound, body_of, sound, wanted_fields
 from reconciler.exporter.fresh import Beside, Origin, base, text_of
 from reconciler.exporter.naming import names
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader import LoadContext
 from reconciler.model.export import Exported, Fate, LeftOut
-from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts, same, with_value_at
+from reconciler.model.json import (
+    ABSENT,
+    Absent,
+    Body,
+    Json,
+    get_at,
+    is_array,
+    pointer,
+    pointer_parts,
+    same,
+    with_value_at,
+)
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import FieldChange
-from reconciler.model.resource import Address, DesiredState, EffectiveManifest, LiveResource, LiveState
+from reconciler.model.resource import Address, DesiredState, EffectiveManifest, FieldsPolicy, LiveResource, LiveState
 from reconciler.writeback import write_contents
 from reconciler.writeback.live import Contents, bring_in
 from reconciler.writeback.values import Path as At
@@ -161,19 +172,28 @@ class _Run:
                 )
                 self._leave(kind, live, (LeftOut(kind.name_field, reason),))
                 return
-        empty = base(kind, name, known)
-        found = sound(kind, self.context, empty, wanted_fields(kind, live))
+        empty, wanted = base(kind, name, known), wanted_fields(kind, live)
+        found = sound(kind, self.context, empty, wanted)
         if not found.is_manifest or ("spec", kind.name_field) not in found.values:
             self._leave(kind, live, found.left_out)
             return
         path = self.folder / f"{name}{_SUFFIX}"
         beside = Beside(found.left_out, self.secrets.get(live.id, ()))
-        self.new[path] = text_of(kind, live, body_of(empty, found.values), beside, self.origin)
+        self.new[path] = text_of(
+            kind, live, body_of(self._keeping(empty, wanted, found), found.values), beside, self.origin
+        )
         self.objects.append(
             Exported(
                 Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))
             )
         )
+
+    def _keeping(self, empty: Body, wanted: Mapping[At, Json], found: Sound) -> Body:
+        """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored."""
+        unsaid = [pointer(at[1]) for at in wanted if at not in found.values and at[0] == "spec"]
+        if not unsaid or self.context.defaults.fields is not FieldsPolicy.EXCLUSIVE:
+            return empty
+        return {**empty, "policy": {"ignore": unsaid}}
 
     def _leave(self, kind: Kind, live: LiveResource, reasons: tuple[LeftOut, ...]) -> None:
         address = Address(kind.name, live.id)
@@ -226,9 +246,11 @@ def _differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) ->
             yield path, after
     for party in kind.assignments.parties if kind.assignments else ():
         path = ("assignments", party.name)
-        held = [*live.assignments.get(party.name, ())]
+        if party.name not in live.assignments:
+            continue
+        held = live.assignments[party.name]
         named = manifest.resource.assignments.get(party.name)
-        if {one.casefold() for one in named or ()} != {one.casefold() for one in held}:
+        if named is None or {one.casefold() for one in named} != {one.casefold() for one in held}:
             yield path, [*sorted(held, key=str.casefold)]
 
 

@@ -25,7 +25,10 @@ API_VERSION: Final = "reconciler/v1"
 
 
 def wanted_fields(kind: Kind, live: LiveResource) -> dict[Path, Json]:
-    """What is worth saying of an object: path in a manifest -> value; lists without order are sorted."""
+    """What is worth saying of an object: path in a manifest -> value; lists without order are sorted.
+
+    Every level of assignments that is known is named, for only what is named is watched.
+    """
     found: dict[Path, Json] = {}
     for name, field in kind.fields.items():
         value = live.body.get(name)
@@ -33,9 +36,8 @@ def wanted_fields(kind: Kind, live: LiveResource) -> dict[Path, Json]:
         if name == kind.name_field or (value is not None and not same(field.canonical_value(value), default)):
             found["spec", name] = _in_order(field.canonical(value) if field.is_set else value)
     for party in kind.assignments.parties if kind.assignments else ():
-        ids = live.assignments.get(party.name, ())
-        if ids:
-            found["assignments", party.name] = [*sorted(ids, key=str.casefold)]
+        if party.name in live.assignments:
+            found["assignments", party.name] = [*sorted(live.assignments[party.name], key=str.casefold)]
     return found
 
 

@@ -15,7 +15,7 @@ from reconciler.render.escape import escape
 from reconciler.writeback.live import literal
 from reconciler.writeback.text import Style, block, flow
 
-_ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments")
+_ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments", "policy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ of the API are taken, too. Whatever cannot be used is told, and keeps nothing el
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.document import parse
@@ -25,6 +25,7 @@ LIMIT: Final = 1 << 26
 _KIND: Final = KINDS["ApiClient"]
 _CLIENTS: Final = "apiclients"
 _ASSIGNMENTS: Final = "apiclientassignments"
+_ALL_ASSIGNMENTS: Final = "assignments"
 _ITEMS: Final = "items"
 """A page of the API's own."""
 _DEPTH: Final = 9
@@ -73,11 +74,14 @@ class _Sections:
     clients: list[tuple[str, Json]] = field(default_factory=list)
     """Where each stands, and what it is."""
     assignments: list[tuple[str, Json]] = field(default_factory=list)
+    has_assignments: bool = False
+    """Whether the file speaks of assignments at all; a page of the API or a request body does not."""
     others: dict[str, int] = field(default_factory=dict)
     """Name of a section -> how many members it has."""
 
     def walk(self, value: Json, at: str, depth: int) -> None:
         """Find lists wherever a file keeps them: mappings are gone through, members of lists are not."""
+        self.has_assignments |= _key(at) in {_ALL_ASSIGNMENTS, _ASSIGNMENTS}
         if is_array(value):
             self._take(value, at, depth)
         elif isinstance(value, Mapping) and not depth and _key(_KIND.name_field) in map(_key, value):
@@ -102,12 +106,15 @@ class _Sections:
 def _seeds(found: _Sections) -> Seeds:
     seeds = Seeds()
     parties = _parties(found, seeds)
+    levels = _KIND.assignments.parties if _KIND.assignments and found.has_assignments else ()
+    nobody: dict[str, tuple[str, ...]] = {party.name: () for party in levels}
     taken: dict[str, str] = {}
     resources = []
     for number, (place, entry) in enumerate(found.clients):
         resource = _client(place, entry, f"entry-{number}", parties, seeds)
         if resource is None:
             continue
+        resource = replace(resource, assignments={**nobody, **resource.assignments})
         first = taken.setdefault(resource.id.casefold(), place)
         if first == place:
             resources.append(resource)

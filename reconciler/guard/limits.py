@@ -33,14 +33,18 @@ def limit_changes_percent(changes: Sequence[Change], context: Context) -> Iterat
 
 
 def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """More resources would be deleted than `limits.deletes` allows (0 unless configured)."""
+    """More resources and assignments would be deleted than `limits.deletes` allows (0 unless configured)."""
     deletes, limit = [change for change in changes if change.action is Action.DELETE], context.limits.deletes
-    if limit is not None and len(deletes) > limit:
+    losing = [change for change in changes if any(not step.assign for step in change.assignments)]
+    rows = sum(not step.assign for change in losing for step in change.assignments)
+    if limit is not None and len(deletes) + rows > limit:
+        counts = [_resources(len(deletes))] * bool(deletes) + [_number(rows, "assignment")] * bool(rows)
+        kept = ", or name the assignments in the manifest, or only watch them (policy.assignments: watch)"
         yield Finding(
             "limit-deletes",
-            f"{_resources(len(deletes))} would be deleted; limits.deletes allows {limit}",
-            "raise limits.deletes of this environment",
-            addresses(deletes),
+            f"{' and '.join(counts)} would be deleted; limits.deletes allows {limit}",
+            f"raise limits.deletes of this environment{kept if rows else ''}",
+            addresses([*deletes, *losing]),
         )
 
 

@@ -23,7 +23,7 @@ from reconciler.document import Parsed
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.loader.context import Inspected, LoadContext, Loaded
-from reconciler.loader.files import Found, find_files
+from reconciler.loader.files import NO_MANIFESTS, Found, find_files
 from reconciler.loader.manifest import Candidate, check
 from reconciler.loader.overlays import Overlays, advice, blamed, read_overlays
 from reconciler.loader.state import clashes, unclaimed_ids
@@ -66,12 +66,19 @@ def demand_all(loaded: Loaded) -> None:
 
 def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     """Read what `load` reads, and tell of errors instead of raising them."""
-    found, overlays = find_files(paths, context.apart), read_overlays(context)
+    found, overlays = _found(paths, context), read_overlays(context)
     candidates, diagnostics, waived = _check_all(found, overlays, context)
     diagnostics += clashes(candidates)
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
     return Inspected(manifests, tuple(sorted(diagnostics)), tuple(sorted(waived)), files)
+
+
+def _found(paths: Sequence[Path], context: LoadContext) -> Found:
+    found = find_files(paths, context.apart)
+    if not context.may_be_empty:
+        return found
+    return replace(found, faults=tuple(fault for fault in found.faults if fault.rule != NO_MANIFESTS))
 
 
 def _check_all(

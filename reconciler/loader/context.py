@@ -9,7 +9,7 @@ from reconciler.confines import Confines
 from reconciler.document import Parsed, parse, read
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import Json
-from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest
+from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest, Policy
 from reconciler.model.secret import SecretReference
 from reconciler.rules import RULES, Level
 
@@ -30,6 +30,8 @@ class LoadContext:
     """Manifest name -> the service's id; wins over ``metadata.id``."""
     allowed_secrets: frozenset[str] = frozenset()
     """The environment variables that manifests may name as secrets."""
+    defaults: Policy = field(default_factory=Policy)
+    """What manifests get where they say nothing themselves."""
     allow_unknown_roles: bool = False
     """A role that we do not know is a warning instead of an error."""
     secret_folders: tuple[Path, ...] = ()
@@ -42,6 +44,8 @@ class LoadContext:
     """Files and directories with parts of manifests that hold here."""
     apart: tuple[Path, ...] = ()
     """The overlays of all environments: none of them is read as a manifest, wherever it stands."""
+    may_be_empty: bool = False
+    """A folder without manifests is no fault: they are about to be made."""
     partial: bool = False
     """Not all manifests are loaded, so that an overlay may be of one that is not."""
     rules: Mapping[str, Level] = field(default_factory=dict)

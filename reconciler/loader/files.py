@@ -11,6 +11,9 @@ from reconciler.document import shown, unreadable
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 
 _SUFFIXES: Final = (".yaml", ".yml")
+NO_MANIFESTS: Final = "no-manifests"
+"""The rule that a folder without manifests breaks."""
+_WAY_TO_FILL: Final = "fill it with: reconciler export --write, or write a manifest: reconciler explain ApiClient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class _Search:
         elif not self._walk(path, name, status):
             kind = "file but overlays" if self._apart else "file"
             message = f"there is no {' or '.join('*' + suffix for suffix in _SUFFIXES)} {kind} in this directory"
-            self.faults.append(Diagnostic(Place(name), message, "no-manifests"))
+            self.faults.append(Diagnostic(Place(name), message, NO_MANIFESTS, hint=_WAY_TO_FILL))
 
     def _add_file(self, path: str, name: str, status: os.stat_result) -> None:
         if self._is_new(status):

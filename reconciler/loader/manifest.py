@@ -15,7 +15,14 @@ from reconciler.loader.strangers import API_VERSION, recognise
 from reconciler.loader.substitution import Substitution
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json, pointer, pointer_parts
-from reconciler.model.resource import Address, DesiredResource, EffectiveManifest, FieldsPolicy, Policy
+from reconciler.model.resource import (
+    Address,
+    AssignmentsPolicy,
+    DesiredResource,
+    EffectiveManifest,
+    FieldsPolicy,
+    Policy,
+)
 from reconciler.model.secret import REDACTION, SecretReference
 from reconciler.validator import Fault, validator
 
@@ -169,7 +176,7 @@ def _candidate(
         address,
         known_id if isinstance(known_id, str) else None,
         _text_of(spec.get(kind.name_field)) if isinstance(spec, Mapping) else "",
-        _effective(document, address, known_id, examined) if is_sound else None,
+        _effective(document, address, known_id, examined, context.defaults) if is_sound else None,
     )
 
 
@@ -177,13 +184,17 @@ def _text_of(value: Json) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _effective(document: Document, address: Address, known_id: str | None, examined: Examined) -> EffectiveManifest:
-    resource = _resource(document, address, known_id, examined)
+def _effective(
+    document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
+) -> EffectiveManifest:
+    resource = _resource(document, address, known_id, examined, defaults)
     overlay = document.above.file if isinstance(document, Layered) else None
     return EffectiveManifest(resource, examined.manifest, examined.values, overlay)
 
 
-def _resource(document: Document, address: Address, known_id: str | None, examined: Examined) -> DesiredResource:
+def _resource(
+    document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
+) -> DesiredResource:
     manifest: Any = examined.manifest
     return DesiredResource(
         address=address,
@@ -194,15 +205,16 @@ def _resource(document: Document, address: Address, known_id: str | None, examin
         secrets=examined.secrets,
         named_secrets=examined.named.secrets,
         assignments={party: tuple(ids) for party, ids in manifest.get("assignments", {}).items()},
-        policy=_policy(manifest.get("policy", {})),
+        policy=_policy(manifest.get("policy", {}), defaults),
         waived=examined.waivers,
         places=document.places,
     )
 
 
-def _policy(block: Mapping[str, Any]) -> Policy:
+def _policy(block: Mapping[str, Any], defaults: Policy) -> Policy:
     return Policy(
-        fields=FieldsPolicy(block.get("fields", FieldsPolicy.MERGE)),
+        fields=FieldsPolicy(block.get("fields", defaults.fields)),
+        assignments=AssignmentsPolicy(block.get("assignments", defaults.assignments)),
         ignore=tuple(block.get("ignore", ())),
         protected=block.get("protected", False),
         absent=block.get("state") == "absent",

@@ -15,7 +15,7 @@ from reconciler.document import Document, Layered, Parsed, lay, removals
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader.context import LoadContext
 from reconciler.loader.deliveries import moved_deliveries
-from reconciler.loader.files import File, find_files
+from reconciler.loader.files import NO_MANIFESTS, File, find_files
 from reconciler.loader.strangers import API_VERSION, recognise
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import Body, Json, pointer
@@ -101,7 +101,9 @@ def read_overlays(context: LoadContext) -> Overlays:
         found = find_files(context.overlays)
         overlays.files = found.files
         where = f"environment {context.environment} has it among its overlays"
-        overlays.faults += [replace(fault, hint=fault.hint or where) for fault in found.faults]
+        overlays.faults += [
+            replace(fault, hint=where if fault.rule == NO_MANIFESTS else fault.hint or where) for fault in found.faults
+        ]
         for file in found.files:
             overlays.add(file, context.parsed(file.path, file.shown))
     return overlays

@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import Final
 
 from reconciler.model.json import Absent, Json, digest, is_array
-from reconciler.model.plan import Change, FieldChange, Plan
+from reconciler.model.plan import Action, Change, FieldChange, Plan
 from reconciler.model.resource import Address
 
 FINGERPRINT_DIGITS: Final = 16
 
 
 class DriftKind(StrEnum):
-    """In what a resource deviates from its manifest. `UNMANAGED` is told, and is no drift."""
+    """In what a resource deviates from its manifest. `UNMANAGED` is drift only where the configuration says so."""
 
     CHANGED = "changed"
     """A field has another value; there is a deviation for each field."""
@@ -52,6 +52,8 @@ class Deviation:
     fingerprint: str
     """See `fingerprint`."""
     side: Side = Side.UNKNOWN
+    is_drift: bool = True
+    """Whether it counts for the exit code."""
 
     @property
     def address(self) -> Address:
@@ -62,11 +64,6 @@ class Deviation:
     def pointer(self) -> str:
         """JSON pointer into the resource's spec; empty for the resource as a whole."""
         return self.field.pointer if self.field else ""
-
-    @property
-    def is_drift(self) -> bool:
-        """Whether it counts for the exit code."""
-        return self.kind is not DriftKind.UNMANAGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +112,9 @@ class Drift:
 
     @property
     def in_step(self) -> int:
-        """How many resources the plan would not touch."""
-        return self.plan.summary.no_op
+        """How many resources the plan would not touch and that are not shown."""
+        shown = {one.address for one in self.deviations}
+        return sum(one.action is Action.NO_OP and one.address not in shown for one in self.plan.changes)
 
 
 def _as_shown(deviations: Sequence[Deviation]) -> Change:

@@ -126,6 +126,19 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What is live, that no manifest names and that applying the plan leaves as it is."""
+
+    address: Address
+    fields: tuple[FieldChange, ...]
+    """`before` is live; `after` is what would be there if only manifests had a say."""
+    message: str
+    """A sentence for readers."""
+    is_watched: bool = False
+    """Whether it is drift: assignments that a manifest watches. Else it is fields that the manifest does not own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A guard's objection to a plan: applying it is refused, unless the plan's digest is acknowledged."""
 
@@ -179,6 +192,10 @@ class Plan:
     """What the changes were restricted to; the guards have judged the whole."""
     snapshot: str | None = None
     """When the snapshot was taken that it was made from. Such a plan is for reading: it is never carried out."""
+    notices: tuple[Notice, ...] = ()
+    """Sorted by address."""
+    own_client_id: str = field(default="", compare=False)
+    """The client that the run was logged in with. For drift; it is not saved."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.changes, key=lambda one: (one.direction is not Direction.WIDENS, one.address))

@@ -34,11 +34,21 @@ class FieldsPolicy(StrEnum):
     """They go to the API's default, where there is one. Secrets are excepted: they are never cleared by omission."""
 
 
+class AssignmentsPolicy(StrEnum):
+    """What happens to assignments that a manifest does not name, at the levels that it names."""
+
+    EXACT = "exact"
+    """They are deleted, and count in ``limits.deletes``."""
+    WATCH = "watch"
+    """They are drift and are never deleted: applications assign parties at run time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The ``policy:`` block of a manifest."""
+    """The ``policy:`` block of a manifest, or what the configuration gives to those that do not say it."""
 
     fields: FieldsPolicy = FieldsPolicy.MERGE
+    assignments: AssignmentsPolicy = AssignmentsPolicy.EXACT
     ignore: tuple[str, ...] = ()
     """JSON pointers into the spec: neither compared nor overwritten."""
     protected: bool = False
@@ -63,7 +73,7 @@ class DesiredResource:
     named_secrets: tuple[NamedSecret, ...] | None = None
     """The secrets that the service is to keep beside the object; None: they are not managed."""
     assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Party (``buyers``) -> the ids of exactly those assigned to it; a party that is not here is not managed."""
+    """Party (``buyers``) -> the ids of those assigned to it; a party that is not here is not managed."""
     policy: Policy = Policy()
     waived: frozenset[str] = frozenset()
     """The rules whose findings are let pass, as of today."""
@@ -129,6 +139,7 @@ def spec_digest(resources: tuple[DesiredResource, ...]) -> Json:
             "assignments": {party: sorted(ids) for party, ids in resource.assignments.items()},
             "policy": {
                 "fields": resource.policy.fields,
+                "assignments": resource.policy.assignments,
                 "ignore": resource.policy.ignore,
                 "protected": resource.policy.protected,
                 "absent": resource.policy.absent,

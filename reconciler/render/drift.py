@@ -5,6 +5,7 @@ from typing import Final
 
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
+from reconciler.model.plan import Notice
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -32,7 +33,19 @@ def to_json(drift: Drift) -> dict[str, Json]:
         "deviations": [_deviation(one) for one in drift.deviations],
         "guards": [asdict(finding) | {"addresses": [*map(str, finding.addresses)]} for finding in drift.plan.guards],
         "warnings": list(drift.plan.warnings),
+        "notices": [_notice(one) for one in drift.plan.notices],
     }
+
+
+def _notice(one: Notice) -> Json:
+    fields: Json = [
+        {"pointer": field.pointer, "live": _side(field.before), "default": _side(field.after)} for field in one.fields
+    ]
+    return {"address": str(one.address), "message": one.message, "fields": fields}
+
+
+def _side(value: Json | Absent) -> Json:
+    return None if isinstance(value, Absent) else value
 
 
 def _deviation(one: Deviation) -> Json:

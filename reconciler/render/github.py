@@ -56,6 +56,7 @@ def plan(plan: Plan, _digest: str, _style: Style) -> str:
             *map(_finding, plan.guards),
             *(_change(change, PLAN_WORDS, _level(change)) for change in changes),
             *warnings(plan.warnings),
+            *_notices(plan),
             _last(plan.binding.environment, titles.plan_verdict(plan)),
         ]
     )
@@ -68,6 +69,7 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
         [
             *(_change(change, DRIFT_WORDS, Level.WARNING) for change in changes),
             *warnings(drift.plan.warnings),
+            *_notices(drift.plan),
             _last(drift.plan.binding.environment, titles.drift_verdict(drift)),
         ]
     )
@@ -95,6 +97,10 @@ def _change(change: Change, words: Words, level: Level) -> str:
 def warnings(texts: Iterable[str]) -> Iterator[str]:
     """Warnings that have no place."""
     return (annotation(Level.WARNING, "warning", [brief(text, LONGEST_MESSAGE)]) for text in texts)
+
+
+def _notices(plan: Plan) -> Iterator[str]:
+    return (annotation(Level.NOTICE, "notice", [brief(one.message, LONGEST_MESSAGE)]) for one in plan.notices)
 
 
 def result(result: ApplyResult, style: Style) -> str:

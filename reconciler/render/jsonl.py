@@ -58,6 +58,7 @@ def plan_events(plan: Plan) -> list[Event]:
         *(planned_change(change) for change in changes),
         *(_finding(finding) for finding in plan.guards),
         *(diagnostic("warning", text) for text in plan.warnings),
+        *(diagnostic("notice", one.message) for one in plan.notices),
         _plan_summary(plan, f"{plan.binding.environment}: {titles.plan_verdict(plan)}", "plan"),
     ]
 
@@ -71,6 +72,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             version(),
             *map(_deviation, drift.deviations),
             *(diagnostic("warning", text) for text in drift.plan.warnings),
+            *(diagnostic("notice", one.message) for one in drift.plan.notices),
             _plan_summary(drift.plan, message, "drift"),
         ]
     )
@@ -145,7 +147,7 @@ def _plan_summary(plan: Plan, message: str, operation: str) -> Event:
 
 def diagnostic(severity: str, summary: str, detail: str = "", **members: Json) -> Event:
     """What is wrong, or worth a look."""
-    level = "error" if severity == "error" else "warn"
+    level = {"error": "error", "notice": "info"}.get(severity, "warn")
     return event(
         "diagnostic", summary, level, diagnostic={"severity": severity, "summary": summary, "detail": detail, **members}
     )

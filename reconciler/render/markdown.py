@@ -55,6 +55,7 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
         *counts(titles.plan_counts(plan)),
         *guards(plan.guards),
         *notes("Warnings", plan.warnings),
+        *notes("Notices", [one.message for one in plan.notices]),
     ]
     return document(
         head, change_entries(plan.changes, PLAN_WORDS), _plan_tail(plan, digest, style), _CHANGES, style.room
@@ -93,6 +94,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
         *counts(titles.drift_counts(drift)),
         *guards(drift.plan.guards),
         *notes("Warnings", drift.plan.warnings),
+        *notes("Notices", [one.message for one in drift.plan.notices]),
     ]
     sides = {(one.address, one.pointer): words for one in drift.deviations if (words := SIDE_WORDS.get(one.side))}
     entries = change_entries(drift.changes, DRIFT_WORDS, sides)

@@ -80,6 +80,7 @@ def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, not
     unmanaged = [_with_note(change, notes) for change in changes if change.action is Action.UNMANAGED]
     yield from _section("Unmanaged (live, in no manifest; left alone):", few(unmanaged), style)
     yield from _section("Warnings:", (brief(text, LONGEST_MESSAGE) for text in plan.warnings), style)
+    yield from _section("Notices:", (brief(one.message, LONGEST_MESSAGE) for one in plan.notices), style)
 
 
 def _with_note(change: Change, notes: Notes) -> str:

@@ -40,6 +40,7 @@ def test_log_format_json_makes_an_event_of_everything_on_stderr(project: Project
         "log",
         "request",
         "planned_change",
+        "diagnostic",
         "change_summary",
         "apply_complete",
         "totals",

@@ -26,6 +26,7 @@ def test_one_run_gives_every_format_and_stdout_is_as_without_them(project: Proje
     assert [json.loads(line)["type"] for line in read(project, "jsonl").splitlines()] == [
         "version",
         "planned_change",
+        "diagnostic",
         "change_summary",
     ]
     assert read(project, "markdown").startswith("<!-- reconciler:plan:test -->\n")

@@ -53,7 +53,7 @@ def test_a_plan_from_a_snapshot_contacts_nobody_and_is_the_same(offline: Project
     assert f"~ update ApiClient/front (id {FRONT}, manifests/front.yaml:1:1)" in done.out
     assert "AccessTokenDuration  600 -> 300" in done.out
     assert "xp/a                 1 -> 2" in done.out
-    assert "RefreshTokenDuration" not in done.out
+    assert "to watch it, add to spec: Active: true, RefreshTokenDuration: 5\n" in done.out
     assert "made from a snapshot taken at 20" in done.out
     assert "it cannot be applied, secrets were not compared, and references were not looked up" in done.out
 

@@ -1,6 +1,6 @@
 """Manifests and a service -> in what the service differs, as a document and an exit code. Writes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +69,11 @@ what --since-receipt leaves out, does not count.
     help="Tells which side moved; else that of the newest run in the journal.",
 )
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Count fields that no manifest names, where they are wider than the API's default.",
+)
 @click.option("--write-back", is_flag=True, help="Bring the live values into the manifests and their overlays.")
 @outputs_option("drift", list(DRIFTS))
 @metrics_option("drift")
@@ -84,6 +89,7 @@ def command(  # noqa: PLR0913  # one for each option
     baseline: Path | None,
     receipt: Path | None,
     since_receipt: bool,
+    strict: bool,
     write_back: bool,
     outputs: Outputs,
     metering: Metering,
@@ -105,8 +111,12 @@ def command(  # noqa: PLR0913  # one for each option
     notifier = Notifier(notify, notify_format)
     notifier.check()
     selection = selection_of(only, selector)
-    journal = configuration(common).journal
-    lens = Lens.of_files(baseline, receipt, plan_key(), journal, since_receipt=since_receipt)
+    config = configuration(common)
+    lens = replace(
+        Lens.of_files(baseline, receipt, plan_key(), config.journal, since_receipt=since_receipt),
+        strict=strict,
+        failing=frozenset() if paths else config.failing_on_unmanaged,
+    )
     open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
     if common.is_of_several:
         if write_back or receipt:

@@ -119,7 +119,12 @@ def _finding(finding: Finding) -> Html:
 def _besides(plan: Plan, changes: Sequence[Change]) -> Html:
     unmanaged = [named(change) for change in changes if change.action is Action.UNMANAGED]
     warnings = [brief(text, LONGEST_MESSAGE) for text in plan.warnings]
-    return join(bullets("Warnings", warnings), bullets("Unmanaged: live, in no manifest, left alone", unmanaged))
+    notices = [brief(one.message, LONGEST_MESSAGE) for one in plan.notices]
+    return join(
+        bullets("Warnings", warnings),
+        bullets("Notices", notices),
+        bullets("Unmanaged: live, in no manifest, left alone", unmanaged),
+    )
 
 
 def _footer(plan: Plan, digest: str, style: Style, purpose: str) -> Html:
