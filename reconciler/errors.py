@@ -102,6 +102,9 @@ class TurnedAway(Unreachable):
 class AccessDenied(RemoteError):
     """The credentials or their roles do not open this door."""
 
+    texts: tuple[str, ...] = ()
+    """All codes and messages of the refusal, OAuth's ``error`` and ``error_description`` included. Not to be shown."""
+
 
 class NotFound(RemoteError):
     """The one error that means 'absent'."""

@@ -19,6 +19,7 @@ from reconciler.kinds import Kind
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, LiveState
+from reconciler.model.rotation import Begin
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 
@@ -159,20 +160,28 @@ class Provider:
     courier: Courier | None
     record: rotation.Record = field(default=lambda _event, _facts: None)
 
-    def __call__(self, change: Change, object_id: str) -> None:
+    def __call__(self, change: Change, object_id: str) -> str:
         """Make and deliver all that the change names; one that has appeared since it was planned stays.
 
+        Returns:
+            What there is to say of those that could not be tried; empty where there are none.
+
         Raises:
-            ReconcilerError: one was not made, not delivered, or opens no login.
+            ReconcilerError: one was not made, not delivered, or is not taken.
         """
-        kind = self.kinds[change.address.kind]
-        tools = rotation.Tools(self.remote, _needed(self.courier), _utc_now, self.record)
+        kind, courier = self.kinds[change.address.kind], _needed(self.courier)
+        tools = rotation.Tools(self.remote, courier, _utc_now, self.record)
+        notes = []
         for wanted in change.new_secrets:
             (live,) = reader.read_secrets(self.remote, kind, [object_id])
-            subject = rotation.Subject(change.address, object_id, wanted, live, kind)
-            done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), only_if_missing=True), tools)
+            at_hand = rotation.recall(wanted, live, courier)
+            subject = rotation.Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
+            done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), Begin.IF_MISSING), tools)
             if done.error:
                 raise done.error
+            if done.postponed:
+                notes.append(f"secret {wanted.name} was delivered, and cannot be tried yet: {done.postponed}")
+        return "; ".join(notes)
 
 
 def _utc_now() -> datetime:

@@ -36,7 +36,7 @@ class Shop:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self.transport = httpx.WSGITransport(app=emulator)
+        self.transport: httpx.BaseTransport = httpx.WSGITransport(app=emulator)
         self.http = httpx.Client(transport=self.transport, base_url=BASE_URL)
         self.secrets: dict[str, str] = {}
 

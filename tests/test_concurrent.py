@@ -82,7 +82,7 @@ def applied(service: Shop, plans: dict[str, Plan], order: str) -> dict[str, Outc
 
     def run(name: str) -> None:
         connection = Shop(service._emulator)
-        connection.transport = InTurn(connection.transport, name, turns)  # type: ignore[assignment]  # any transport
+        connection.transport = InTurn(connection.transport, name, turns)
         try:
             (outcomes[name],) = connection.apply(plans[name], Controls(concurrency=1)).outcomes
         finally:

@@ -81,7 +81,7 @@ def killed(folder: Path, plan: Plan, at: int, *, after: bool) -> bool:
     if child == 0:
         try:
             with reopened(folder) as service:
-                service.transport = Dying(service.transport, at, after=after)  # type: ignore[assignment]  # any transport
+                service.transport = Dying(service.transport, at, after=after)
                 apply(service, folder, plan)
         finally:
             os._exit(0)

@@ -77,7 +77,8 @@ def test_parties_that_are_assigned_can_log_in(one: Shop, tmp_path: Path) -> None
 
 def test_a_client_that_gets_a_secret_is_not_public(tmp_path: Path) -> None:
     secrets = {"ClientSecret": SecretReference(SecretSource.ENVIRONMENT, "S")}
-    named = replace(manifest("b", **NEW, MaximumGrantedRoles=["OrderAdmin"]), named_secrets=(NamedSecret("primary"),))
+    spec = NEW | {"Active": True, "AllowSeller": True, "MaximumGrantedRoles": ["OrderAdmin"]}
+    named = replace(manifest("b", **spec), named_secrets=(NamedSecret("primary"),))
     with shop(tmp_path, profile="legacy") as one:
         one.secrets["S"] = "s3cret"
         assert warned(one, manifest("a", **NEW, MaximumGrantedRoles=["OrderAdmin"], secrets=secrets)) == []

@@ -164,14 +164,6 @@ def test_a_secret_that_somebody_made_meanwhile_is_left_alone(one: Shop, tmp_path
     assert (secrets_of(one), (tmp_path / "a.secret").exists()) == (["primary"], False)
 
 
-def test_a_secret_that_opens_no_login_is_a_failure_of_its_change(tmp_path: Path) -> None:
-    with shop(tmp_path, body(A, "a") | {"Active": False}) as one:
-        (outcome,) = apply(one, one.plan(desired(wanting(DELIVERED))), tmp_path).outcomes
-        assert outcome.status is Status.FAILED
-        assert "opens no login" in outcome.message
-        assert secrets_of(one) == ["primary.unproven"]
-
-
 # --------------------------------------------------------------------------------------------- the legacy generation
 
 GENERATED = SecretReference(SecretSource.GENERATED, deliver=(ToFile("a.secret"),))

@@ -39,12 +39,12 @@ def provide(task: Task, outcome: Outcome) -> Outcome:
     if outcome.status is not Status.APPLIED or not outcome.id or not task.change.new_secrets:
         return outcome
     try:
-        task.writer.provide(task.change, outcome.id)
+        note = task.writer.provide(task.change, outcome.id)
     except ReconcilerError as error:
         hint = f"; {error.hint}" if error.hint else ""
         message = f"the body was written, but not all secrets were made: {error.message}{hint}"
         return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
-    return replace(outcome, message="")
+    return replace(outcome, message=note)
 
 
 def _assign_one(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:

@@ -28,8 +28,9 @@ from reconciler.remote.protocol import WireBody, WriteRemote
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value to be sent."""
-Provide: TypeAlias = Callable[[Change, str], None]
-"""Makes and delivers the new secrets of one change, whose object has this id; raises a `ReconcilerError`."""
+Provide: TypeAlias = Callable[[Change, str], str]
+"""Makes and delivers the new secrets of one change, whose object has this id, and says what is left to do; raises a
+`ReconcilerError`."""
 
 
 _T = TypeVar("_T")

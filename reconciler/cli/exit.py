@@ -27,7 +27,9 @@ class ExitCode(IntEnum):
 MEANINGS: Final = {
     ExitCode.DONE: 'done; for `plan` also "there are changes" unless `--detailed-exitcode`',
     ExitCode.ERROR: "error; nothing was written",
-    ExitCode.CHANGES: "changes or drift exist (`plan --detailed-exitcode`, `drift`), or a secret needs attention",
+    ExitCode.CHANGES: (
+        "changes or drift exist (`plan --detailed-exitcode`, `drift`), or a rotation is due (`secrets status`)"
+    ),
     ExitCode.REFUSED: "a guard refused; nothing was written",
     ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, or made for another target; nothing was written",
     ExitCode.PARTLY_APPLIED: "partly applied: some changes failed; the journal says which",

@@ -10,6 +10,7 @@ from reconciler.cli.failures import style_of_stderr, tell_error
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
+from reconciler.journal.rotating import recorded_rotation
 from reconciler.kinds import KINDS
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
@@ -17,7 +18,8 @@ from reconciler.model.run import RecordedRun
 from reconciler.planfile import plan_digest
 from reconciler.recovery import Found, Looked
 from reconciler.remote.protocol import ReadRemote
-from reconciler.render.history import Event, Listed, Uncertain, cut_off
+from reconciler.render.cut_off import Uncertain, cut_off
+from reconciler.render.history import Event, Listed
 
 if TYPE_CHECKING:
     from reconciler.cli.session import Session
@@ -82,10 +84,10 @@ def listed(run: Run | ReconcilerError, path: Path) -> Listed:
     if isinstance(run, ReconcilerError):
         return Listed(path.stem, fault=run.message)
     try:
-        applied = recorded(run)
+        applied, rotation = recorded(run), recorded_rotation(run)
     except ReconcilerError as error:
         return Listed(run.id, fault=error.message)
-    events = () if applied else tuple(Event(one.at, one.event, one.facts) for one in run.entries)
+    events = () if applied or rotation else tuple(Event(one.at, one.event, one.facts) for one in run.entries)
     words = {name: str(run.facts.get(name, "")) for name in ("environment", "user")}
     return Listed(
         run.id,
@@ -94,6 +96,7 @@ def listed(run: Run | ReconcilerError, path: Path) -> Listed:
         is_finished=run.is_finished,
         torn=run.torn,
         applied=applied,
+        rotation=rotation,
         events=events,
         **words,
     )

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from reconciler.confines import Confines
 from reconciler.delivery import command, files, github
 from reconciler.delivery.parcel import Parcel
+from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
+from reconciler.model.secret import Secret
 
 __all__ = ["Courier", "Parcel"]
 
@@ -60,6 +62,21 @@ class Courier:
                 command.feed(delivery, parcel, {**self._surroundings(), **parcel.facts}, self.confines.root)
             case ToGithubOutput(name):
                 github.set_output(github.output_file(self.environ), name, parcel.value, self.tell)
+
+    def recall(self, delivery: Delivery) -> Secret | None:
+        """The value that is where a delivery was made; None where nobody can read it back, or there is none."""
+        try:
+            match delivery:
+                case ToFile(path):
+                    return files.value_in(self.confines.at(path))
+                case ToEnvFile(path, variable):
+                    return files.variable_in(self.confines.at(path), variable)
+                case ToKubernetesSecret(path):
+                    return files.kubernetes_value_in(self.confines.at(path))
+                case _:
+                    return None
+        except (ReconcilerError, OSError, ValueError):  # it is not there, or not as a delivery leaves it
+            return None
 
     def _surroundings(self) -> dict[str, str]:
         return {name: value for name, value in self.environ.items() if name not in self.withheld}

@@ -1,16 +1,21 @@
 """A secret -> a file: alone, as one line of a dotenv file, or as a Kubernetes manifest. The home of python-dotenv."""
 
 import base64
+import io
 import json
 import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from reconciler.atomic import replace_file
 from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import ToKubernetesSecret
 from reconciler.model.secret import Secret
+
+_LONGEST: Final = 2**20
+"""Bytes of a file that a delivery is read back from."""
 
 
 def check(path: Path) -> None:
@@ -79,6 +84,37 @@ def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
         f"  {json.dumps(wanted.key)}: {base64.b64encode(value.reveal().encode()).decode('ascii')}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def value_in(path: Path) -> Secret:
+    """The value that `write` has left in a file.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is not such a file.
+    """
+    return Secret(_text(path))
+
+
+def variable_in(path: Path, variable: str) -> Secret | None:
+    """The value that `set_variable` has left; raises as `value_in` does."""
+    from dotenv import dotenv_values  # noqa: PLC0415  # see set_variable
+
+    value = dotenv_values(stream=io.StringIO(_text(path)), interpolate=False).get(variable)
+    return Secret(value) if value else None
+
+
+def kubernetes_value_in(path: Path) -> Secret:
+    """The value that `kubernetes_secret` has written, in its last line; raises as `value_in` does."""
+    _, _, encoded = _text(path).rstrip().rpartition(": ")
+    return Secret(base64.b64decode(encoded, validate=True).decode("utf-8"))
+
+
+def _text(path: Path) -> str:
+    """The text of a file such as we write; nothing that may be endless is opened."""
+    if not path.is_file() or path.stat().st_size > _LONGEST:
+        raise ValueError(f"{path} is no file with a secret")
+    return path.read_text(encoding="utf-8")
 
 
 def _unwritable(path: Path, error: OSError) -> ReconcilerError:

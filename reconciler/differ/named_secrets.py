@@ -11,17 +11,10 @@ from typing import Final, TypeAlias
 
 from reconciler.kinds import Kind
 from reconciler.model.json import ABSENT, pointer
-from reconciler.model.named_secret import (
-    LiveSecret,
-    NamedSecret,
-    SecretState,
-    Standing,
-    duration_text,
-    moment_text,
-    states,
-)
+from reconciler.model.named_secret import LiveSecret, NamedSecret, duration_text, moment_text
 from reconciler.model.plan import Action, Change, Direction, FieldChange
 from reconciler.model.resource import Address, DesiredState
+from reconciler.model.secret_state import SecretState, Standing, states
 
 LiveSecrets: TypeAlias = Mapping[Address, Sequence[LiveSecret]]
 """Address of a manifest -> the secrets of its live object."""
@@ -57,7 +50,8 @@ def with_named_secrets(
             found.append(change)
             continue
         there = live.get(change.address, ())
-        judged = states(secrets, there, now)
+        is_active = bool(change.after.get(kinds[change.address.kind].active_field))
+        judged = states(secrets, there, now, is_active=is_active)
         missing = [one.wanted for one in judged if one.standing is Standing.MISSING and one.wanted]
         new = [secret for secret in missing if secret.deliver]
         found.append(_with(change, new, is_first=not there) if new else change)
@@ -90,6 +84,9 @@ def _told(state: SecretState) -> Iterator[str]:
             yield f"{secret} expires {expiry}, and its manifest wants: {wanted.policy}: {_ROTATE}"
         case Standing.UNPROVEN:
             yield f"{secret} was made and never proven to be delivered, by a rotation that did not end: {_ROTATE}"
+        case Standing.UNTRIED:
+            once = "" if state.is_active else "once the client is active, "
+            yield f"{secret} was delivered, and was never tried by a login: {once}{_ROTATE}"
         case Standing.SUPERSEDED:
             yield f"{secret} is there twice, by a rotation that did not end: {_ROTATE}"
         case Standing.OVER:

@@ -9,7 +9,7 @@ from reconciler.exporter.content import API_VERSION
 from reconciler.kinds import Kind
 from reconciler.model.export import LeftOut
 from reconciler.model.json import Body, Json
-from reconciler.model.named_secret import RETIRED, UNPROVEN, LiveSecret, moment_text
+from reconciler.model.named_secret import UNTRIED, LiveSecret, moment_text
 from reconciler.model.resource import LiveResource
 from reconciler.render.escape import escape
 from reconciler.writeback.live import literal
@@ -71,7 +71,7 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
 def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
     """Those in use; what a rotation keeps beside them for a while is its own affair."""
     found = sorted(
-        ((one.name, one.expires) for one in secrets if not one.name.endswith((UNPROVEN, RETIRED))),
+        ((one.base, one.expires) for one in secrets if one.ending in {"", UNTRIED}),
         key=lambda one: (one[0], str(one[1])),
     )
     if not found:

@@ -8,7 +8,7 @@ from reconciler.kinds import Kind
 from reconciler.loader.context import LoadContext
 from reconciler.loader.deliveries import take_deliveries
 from reconciler.model.json import Json, pointer
-from reconciler.model.named_secret import RETIRED, UNPROVEN, NamedSecret, moment_of, secret_of
+from reconciler.model.named_secret import LiveSecret, NamedSecret, moment_of, secret_of
 from reconciler.validator import Fault
 
 _AT: Final = "/secrets"
@@ -55,10 +55,9 @@ def _repeated(block: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
 
 def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
     name = entry["name"]
-    for ending in (UNPROVEN, RETIRED):
-        if name.endswith(ending):
-            message = f"a name does not end in {ending}: that marks a secret while it is rotated"
-            yield Fault(f"{at}/name", message, "name")
+    if ending := LiveSecret("", name).ending:
+        message = f"a name does not end in {ending}: that marks a secret while it is rotated"
+        yield Fault(f"{at}/name", message, "name")
     if "expires" in entry and "maxAge" in entry:
         message = "expires and maxAge are two answers to one question"
         yield Fault(f"{at}/maxAge", message, "contradiction", "keep one of them", at_key=True)

@@ -1,26 +1,32 @@
 """Named secrets of an object: what a manifest asks for, what the service has, and how the one stands to the other.
 
 The service keeps several secrets beside an object, each with a name and perhaps an expiry, and shows a value once, when
-it makes it. So whether a value was ever delivered cannot be read from it. Two endings of the name say it instead: a
-secret has the ending `UNPROVEN` until its value was delivered and has opened a login, and `RETIRED` once another one
-has taken its place. Whoever is interrupted anywhere finds in the service how far it had come.
+it makes it. So whether a value was ever delivered cannot be read from it. Endings of the name say it instead:
+
+UNPROVEN    made; its value is not known to be delivered everywhere and to open a login
+UNTRIED     delivered everywhere; whether it opens a login could not be tried, because nobody can log in yet
+RETIRED     another one has taken its place
+
+The first two are followed by a mark of the value, by which a later run recognises it where it was delivered. Whoever is
+interrupted anywhere finds in the service how far it had come.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 from reconciler.model.delivery import Delivery, delivery_entry, delivery_of
 from reconciler.model.json import Json
 
 UNPROVEN: Final = ".unproven"
+UNTRIED: Final = ".untried"
 RETIRED: Final = ".retired"
 DEFAULT_OVERLAP: Final = timedelta(days=7)
 
 _UNITS: Final = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_ENDING: Final = re.compile(rf"({UNPROVEN}|{UNTRIED}|{RETIRED})(?:-([0-9a-f]{{16}}))?\Z".replace(".", "[.]"))
 _STAMP: Final = re.compile(r"-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]+")
 _STAMP_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
@@ -111,6 +117,23 @@ class LiveSecret:
     expires: datetime | None = None
 
     @property
+    def base(self) -> str:
+        """The name without its ending."""
+        return _ENDING.sub("", self.name)
+
+    @property
+    def ending(self) -> str:
+        """`UNPROVEN`, `UNTRIED`, `RETIRED` or empty."""
+        found = _ENDING.search(self.name)
+        return found[1] if found else ""
+
+    @property
+    def mark(self) -> str:
+        """By what its value is recognised, see `Secret.mark`; empty: by nothing."""
+        found = _ENDING.search(self.name)
+        return (found[2] or "") if found else ""
+
+    @property
     def made_at(self) -> datetime | None:
         """When it was made, which only an id of ours tells."""
         stamp = _STAMP.search(self.id)
@@ -144,11 +167,11 @@ class Family:
     """The live secrets that belong to one name, told apart by how far they have come."""
 
     current: LiveSecret | None = None
-    """The one in use: delivered and proven, or made by somebody else under this very name."""
+    """The one in use: delivered, and proven or untried; or made by somebody else under this very name."""
     superseded: tuple[LiveSecret, ...] = ()
     """Older ones that were not retired yet."""
     pending: tuple[LiveSecret, ...] = ()
-    """Made, and not known to be delivered; newer than the current one."""
+    """Made, and not known to be delivered everywhere; newer than the current one."""
     stale: tuple[LiveSecret, ...] = ()
     """The same, but older than the current one, so that nobody has use for them."""
     retired: tuple[LiveSecret, ...] = ()
@@ -165,101 +188,16 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 def family(name: str, live: Sequence[LiveSecret]) -> Family:
     """Part the live secrets of one name. One whose age is not known counts as older than any that was made by us."""
     by_age = sorted(live, key=lambda one: (one.made_at or _NEVER, one.id), reverse=True)
-    plain = [one for one in by_age if one.name == name]
-    current = plain[0] if plain else None
-    unproven = [one for one in by_age if one.name == name + UNPROVEN]
+    members = [one for one in by_age if one.base == name]
+    in_use = [one for one in members if one.ending in {"", UNTRIED}]
+    current = in_use[0] if in_use else None
+    unproven = [one for one in members if one.ending == UNPROVEN]
     since = current.made_at if current else None
     stale = [one for one in unproven if since and one.made_at and one.made_at < since]
     return Family(
         current,
-        tuple(plain[1:]),
+        tuple(in_use[1:]),
         tuple(one for one in unproven if one not in stale),
         tuple(stale),
-        tuple(one for one in by_age if one.name == name + RETIRED),
+        tuple(one for one in members if one.ending == RETIRED),
     )
-
-
-class Standing(StrEnum):
-    """How one secret stands to what the manifest asks for."""
-
-    IN_STEP = "in-step"
-    UNMANAGED = "unmanaged"
-    """The manifest says nothing of secrets."""
-    OVERLAP = "overlap"
-    """Retired, and valid for a while yet, so that nobody is locked out."""
-    MISSING = "missing"
-    EXPIRING = "expiring"
-    """It expires within the overlap."""
-    EXPIRED = "expired"
-    OFF_POLICY = "off-policy"
-    """It expires later than the manifest allows, or never."""
-    UNPROVEN = "unproven"
-    """Made, but never proven to be delivered: a rotation was interrupted."""
-    SUPERSEDED = "superseded"
-    """There is a newer one of this name, and it was not retired: a rotation was interrupted."""
-    OVER = "over"
-    """Retired and expired: to be deleted."""
-    UNKNOWN = "unknown"
-    """Its name is in no manifest that lists secrets."""
-    DIFFERS = "differs"
-    """The legacy field has another value than its reference."""
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whether somebody, or a run of ours, has something to do."""
-        return self not in {Standing.IN_STEP, Standing.UNMANAGED, Standing.OVERLAP}
-
-
-@dataclass(frozen=True, slots=True)
-class SecretState:
-    """How one secret of one resource stands."""
-
-    name: str
-    standing: Standing
-    live: LiveSecret | None = None
-    wanted: NamedSecret | None = None
-    note: str = ""
-    """What to say of it beyond its standing."""
-
-
-def states(wanted: Sequence[NamedSecret] | None, live: Sequence[LiveSecret], now: datetime) -> tuple[SecretState, ...]:
-    """Judge every secret that is wanted or there. None: the manifest says nothing of secrets."""
-    if wanted is None:
-        return tuple(SecretState(one.name, Standing.UNMANAGED, one) for one in sorted(live, key=_by_name))
-    found: list[SecretState] = []
-    claimed: set[str] = set()
-    for secret in wanted:
-        relatives = family(secret.name, live)
-        claimed |= {one.id for one in relatives.members}
-        found += _of_family(secret, relatives, now)
-    strangers = [one for one in sorted(live, key=_by_name) if one.id not in claimed]
-    return (*found, *(SecretState(one.name, Standing.UNKNOWN, one) for one in strangers))
-
-
-def _by_name(one: LiveSecret) -> tuple[str, str]:
-    return one.name, one.id
-
-
-def _of_family(secret: NamedSecret, relatives: Family, now: datetime) -> list[SecretState]:
-    current = relatives.current
-    standing = _of_current(secret, current, now) if current else Standing.MISSING
-    return [
-        SecretState(secret.name, standing, current, secret),
-        *(SecretState(secret.name, Standing.SUPERSEDED, one, secret) for one in relatives.superseded),
-        *(SecretState(secret.name, Standing.UNPROVEN, one, secret) for one in (*relatives.pending, *relatives.stale)),
-        *(
-            SecretState(secret.name, Standing.OVER if one.is_over(now) else Standing.OVERLAP, one, secret)
-            for one in relatives.retired
-        ),
-    ]
-
-
-def _of_current(secret: NamedSecret, current: LiveSecret, now: datetime) -> Standing:
-    if current.is_over(now):
-        return Standing.EXPIRED
-    if current.expires is not None and current.expires <= now + secret.overlap:
-        return Standing.EXPIRING
-    latest = secret.expiry(now)
-    if latest is not None and (current.expires is None or current.expires > latest):
-        return Standing.OFF_POLICY
-    return Standing.IN_STEP

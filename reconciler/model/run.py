@@ -1,4 +1,4 @@
-"""A run that applied a plan, as its journal tells it: what was planned, and how far each change had come."""
+"""A run that applied a plan or rotated secrets, as its journal tells it: what was due, and how far it had come."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +9,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, AssignmentChange
 from reconciler.model.record import Ending, Step
 from reconciler.model.resource import Address
+from reconciler.model.rotation import Ended
 
 
 class Certainty(StrEnum):
@@ -126,3 +127,48 @@ class RecordedRun:
     def ended(self, status: Status) -> int:
         """How many changes that ended so."""
         return sum(change.status is status for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedStep:
+    """One step of a rotation that was due."""
+
+    kind: str
+    text: str
+    state: str
+    """``done``, ``begun`` (and not known to be done) or ``left``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTurn:
+    """The rotation of one secret."""
+
+    address: str
+    client_id: str
+    secret: str
+    steps: tuple[RecordedStep, ...]
+    ended: Ended | None = None
+    """None: its end is not recorded."""
+    message: str = ""
+
+    @property
+    def about(self) -> str:
+        """Whose secret."""
+        return f"{self.address} {self.secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRotation:
+    """A run of `secrets rotate`."""
+
+    marketplace: str
+    base_url: str
+    turns: tuple[RecordedTurn, ...]
+    host: str
+    pid: int
+    tool_version: str
+    interrupted: bool = False
+
+    def ended(self, ended: Ended | None) -> tuple[RecordedTurn, ...]:
+        """The turns that ended so."""
+        return tuple(turn for turn in self.turns if turn.ended is ended)

@@ -13,6 +13,10 @@ from reconciler.model.delivery import Delivery
 
 REDACTED: Final = "(secret)"
 
+_MARK_LENGTH: Final = 16
+_UNGUESSABLE: Final = 40
+"""Characters of a random value that nobody finds by trying."""
+
 PLAN_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
 """The environment variable with the key that signs plans and keys the fingerprints of secrets in them."""
 OWN_VARIABLES: Final = frozenset({PLAN_KEY_VARIABLE, "RECONCILER_NOTIFY_URL"})
@@ -50,6 +54,14 @@ class Secret:
         `about` says whose it is, so that two resources with one secret do not show that they have.
         """
         return hmac.new(key, f"{about}\n{self.__open()}".encode(), hashlib.sha256).hexdigest()
+
+    def mark(self, about: str) -> str:
+        """Sixteen hexadecimal digits by which the holder of the value recognises it; empty where it could be guessed.
+
+        Only for values that a service makes at random: OrderCloud's are 256 random bytes.
+        """
+        value = self.__open()
+        return self.fingerprint(b"", about)[:_MARK_LENGTH] if len(value) >= _UNGUESSABLE else ""
 
     def equals(self, other: "Secret") -> bool:
         """Compare in constant time."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.model.named_secret import SecretState
 from reconciler.model.resource import Address
+from reconciler.model.secret_state import SecretState
 
 
 class Generation(StrEnum):
@@ -40,6 +40,11 @@ class SecretReport:
     rows: tuple[SecretRow, ...]
     left_out: int = 0
     """Live objects without a manifest, whose secrets were not looked at."""
+
+    @property
+    def due(self) -> tuple[SecretRow, ...]:
+        """The rows that a rotation has something to do about."""
+        return tuple(row for row in self.rows if row.state.is_due)
 
     @property
     def needing_attention(self) -> tuple[SecretRow, ...]:

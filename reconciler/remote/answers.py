@@ -95,6 +95,17 @@ def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
     return ()
 
 
+def texts(answer: Answer) -> tuple[str, ...]:
+    """Everything that an error body says in words; the token endpoint may give OAuth's two fields beside the API's."""
+    try:
+        body = parse(answer)
+    except Misshapen:
+        return ()
+    oauth = [text_or_empty(body.get(name)) for name in _OAUTH] if isinstance(body, dict) else []
+    own = [text for error in service_errors(answer) for text in (error.code, error.message)]
+    return tuple(filter(None, dict.fromkeys([*oauth, *own])))
+
+
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -112,6 +123,8 @@ def _float(text: str) -> float:
         raise Misshapen("JSON with a number that is too large")
     return number
 
+
+_OAUTH: Final = ("error", "error_description")
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
 

@@ -5,7 +5,7 @@ Which error code comes with which status is published nowhere, so the status dec
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote
 
 from reconciler.errors import (
@@ -22,13 +22,15 @@ from reconciler.errors import (
 from reconciler.model.json import Json
 from reconciler.model.secret import REDACTED, Secret
 from reconciler.remote.advice import FOR_CODE, LOOK_FIRST, REPORT, WAIT, roles_hint
-from reconciler.remote.answers import ServiceError, kind_of, parse, service_errors, text_or_empty
+from reconciler.remote.answers import ServiceError, kind_of, parse, service_errors, text_or_empty, texts
 from reconciler.remote.messages import Answer, Call, Fate, Misshapen, NoAnswer, Result
 
 LONGEST_MESSAGE: Final = 500
 LONGEST_CODE: Final = 100
 SUCCESS: Final = 2
 """The first digit of the statuses that say so."""
+
+_Error = TypeVar("_Error", bound=RemoteError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Trouble:
     attempts: int
     hidden: tuple[Secret, ...]
 
-    def as_error(self, kind: type[RemoteError], message: str = "", *, hint: str = "") -> RemoteError:
+    def as_error(self, kind: type[_Error], message: str = "", *, hint: str = "") -> _Error:
         """Make the error; without a message, the service's own words."""
         code = clean(self.code, self.hidden)[:LONGEST_CODE]
         log_id = clean(self.answer.log_id, self.hidden)
@@ -113,7 +115,9 @@ def _denied(trouble: Trouble) -> RemoteError:
         return trouble.as_error(AccessDenied, "access denied", hint=hint)
     advice = FOR_CODE.get(_short(trouble.code), "check the credentials of this environment and the roles of its user")
     roles = roles_hint(trouble.errors[0].data)
-    return trouble.as_error(AccessDenied, hint="; ".join(filter(None, [roles, advice])))
+    error = trouble.as_error(AccessDenied, hint="; ".join(filter(None, [roles, advice])))
+    error.texts = tuple(clean(text, trouble.hidden) for text in texts(trouble.answer))
+    return error
 
 
 def _login_refused(trouble: Trouble) -> RemoteError:

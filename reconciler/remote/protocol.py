@@ -106,11 +106,13 @@ class WriteRemote(ReadRemote, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Whether a secret opens a login."""
+    """Whether the service takes a secret for a client's."""
 
     accepted: bool
     reason: str = ""
     """Why it does not, or why nobody can say."""
+    is_tried: bool = True
+    """Whether the service looked at the secret at all: through a client that is not active, it need not."""
 
 
 class SecretRemote(WriteRemote, Protocol):

@@ -8,7 +8,8 @@ from typing import Final, TypeAlias
 
 from reconciler.model.json import Json
 from reconciler.model.outcome import Status
-from reconciler.model.run import Certainty, RecordedChange, RecordedRun
+from reconciler.model.rotation import Ended
+from reconciler.model.run import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn
 from reconciler.render.escape import escape, joined
 from reconciler.render.style import Moment, Style, Tone
 
@@ -26,7 +27,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One run: what every journal says, and for one that applied a plan, all that it says."""
+    """One run: what every journal says, and for one that applied a plan or rotated secrets, all that it says."""
 
     id: str
     kind: str = ""
@@ -36,6 +37,7 @@ class Listed:
     is_finished: bool = False
     torn: bool = False
     applied: RecordedRun | None = None
+    rotation: RecordedRotation | None = None
     events: tuple[Event, ...] = ()
     fault: str = ""
     """Why its journal cannot be read; then there is nothing else."""
@@ -65,6 +67,8 @@ def _row(run: Listed, taken_up_by: str) -> tuple[str, ...]:
 def _result(run: Listed) -> str:
     if run.fault:
         return f"unreadable: {run.fault}"
+    if run.rotation:
+        return _rotation_result(run.rotation, is_finished=run.is_finished)
     if run.applied is None:
         return "ended" if run.is_finished else "cut off, or still under way"
     counts = _totals(run.applied) if run.is_finished else _certainties(run.applied)
@@ -72,6 +76,25 @@ def _result(run: Listed) -> str:
     if not run.is_finished:
         return f"cut off, or still under way: {told}"
     return f"interrupted: {told}" if run.applied.interrupted else told
+
+
+_NAMED: Final = 3
+"""Secrets that are named in a line; `history show` names all."""
+
+
+def _rotation_result(rotation: RecordedRotation, *, is_finished: bool) -> str:
+    """What failed first; a rotation that was cut off has secrets of which no end is recorded."""
+    words = {Ended.FAILED: "failed", None: "cut off, or still under way"} | {one: one.value for one in Ended}
+    told = [_named(word, turns) for ended, word in words.items() if (turns := rotation.ended(ended))]
+    if not is_finished and not rotation.ended(None):
+        told.insert(0, "cut off, or still under way")
+    return "; ".join(told)
+
+
+def _named(word: str, turns: Sequence[RecordedTurn]) -> str:
+    names = [turn.about for turn in turns[:_NAMED]]
+    more = f" and {len(turns) - _NAMED} more" if len(turns) > _NAMED else ""
+    return f"{len(turns)} {word} ({', '.join(names)}{more})"
 
 
 def moment(run: Listed) -> Moment:
@@ -86,9 +109,17 @@ _BAD: Final = (Status.FAILED, Status.CONFLICT, Status.NOT_CONVERGED)
 def _tone(run: Listed) -> str:
     if run.fault:
         return "bad"
-    if not run.is_finished or (run.applied and run.applied.interrupted):
+    if run.rotation and run.rotation.ended(Ended.FAILED):
+        return "bad"
+    if not run.is_finished or _is_incomplete(run):
         return "warn"
     return "bad" if run.applied and any(map(run.applied.ended, _BAD)) else "good"
+
+
+def _is_incomplete(run: Listed) -> bool:
+    if run.rotation:
+        return any(turn.ended is not Ended.COMPLETED for turn in run.rotation.turns)
+    return bool(run.applied and run.applied.interrupted)
 
 
 def _totals(run: RecordedRun) -> Mapping[str, int]:
@@ -115,12 +146,25 @@ def _listed(run: Listed) -> dict[str, Json]:
         "torn": run.torn,
         "fault": run.fault,
     }
+    if run.rotation:
+        turns = [_listed_turn(turn) for turn in run.rotation.turns]
+        return known | {"interrupted": run.rotation.interrupted, "rotations": turns}
     if run.applied is None:
         return known
     return known | {
         "interrupted": run.applied.interrupted,
         "summary": {name.replace("-", "_"): number for name, number in _totals(run.applied).items()},
         "certainty": {name.replace(" ", "_"): number for name, number in _certainties(run.applied).items()},
+    }
+
+
+def _listed_turn(turn: RecordedTurn) -> dict[str, Json]:
+    return {
+        "address": turn.address,
+        "client_id": turn.client_id,
+        "secret": turn.secret,
+        "status": turn.ended.value if turn.ended else None,
+        "message": turn.message,
     }
 
 
@@ -134,8 +178,18 @@ def text_run(run: Listed, style: Style) -> str:
     if run.torn:
         lines.append("  The last line of the journal is there in part only: the process was stopped while it wrote it.")
     lines.append("")
-    lines += map(_change_line, run.applied.changes) if run.applied else map(_event_line, run.events)
+    if run.rotation:
+        lines += [line for turn in run.rotation.turns for line in _turn_lines(turn)]
+    else:
+        lines += map(_change_line, run.applied.changes) if run.applied else map(_event_line, run.events)
     return joined(lines)
+
+
+def _turn_lines(turn: RecordedTurn) -> Iterator[str]:
+    word = turn.ended.value if turn.ended else "cut off, or still under way"
+    message = f": {escape(turn.message)}" if turn.message else ""
+    yield f"{word:<13}  {escape(turn.address)}, secret {escape(turn.secret)} (client {escape(turn.client_id)}){message}"
+    yield from (f"  {step.state:<5}  {escape(step.text)}" for step in turn.steps)
 
 
 def _head(run: Listed) -> Iterator[tuple[str, str]]:
@@ -143,9 +197,10 @@ def _head(run: Listed) -> Iterator[tuple[str, str]]:
     yield "started", run.started_at
     yield "environment", run.environment
     yield "user", run.user
+    if known := run.applied or run.rotation:
+        yield "process", f"{known.pid} on {known.host}, version {known.tool_version}"
+        yield "marketplace", f"{known.marketplace} at {known.base_url}"
     if run.applied:
-        yield "process", f"{run.applied.pid} on {run.applied.host}, version {run.applied.tool_version}"
-        yield "marketplace", f"{run.applied.marketplace} at {run.applied.base_url}"
         yield "plan", run.applied.plan_digest
         yield "commit", run.applied.git_commit or ""
         yield "rolls back", run.applied.rolls_back or ""
@@ -179,9 +234,17 @@ def json_run(run: Listed, _style: Style) -> str:
         about = ("base_url", "marketplace", "plan_digest", "git_commit", "host", "pid", "tool_version", "rolls_back")
         document |= {name: getattr(applied, name) for name in about} | {"follows_up": list(applied.follows_up)}
         document |= {"changes": [_change(change) for change in applied.changes]}
+    elif run.rotation:
+        whence = ("base_url", "marketplace", "host", "pid", "tool_version")
+        document |= {name: getattr(run.rotation, name) for name in whence}
+        document |= {"rotations": [_turn_document(turn) for turn in run.rotation.turns]}
     else:
         document |= {"events": [asdict(event) for event in run.events]}
     return _text(document)
+
+
+def _turn_document(turn: RecordedTurn) -> Json:
+    return _listed_turn(turn) | {"steps": [asdict(step) for step in turn.steps]}
 
 
 def _change(change: RecordedChange) -> Json:
@@ -202,47 +265,6 @@ def _change(change: RecordedChange) -> Json:
             for one in change.writes
         ],
     }
-
-
-# ------------------------------------------------------------------------------------------------------------- cut off
-
-
-@dataclass(frozen=True, slots=True)
-class Uncertain:
-    """A write of which the journal knows no end, and what a look at its object shows, in words."""
-
-    change: RecordedChange
-    request: str
-    found: str
-
-
-def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> str:
-    """What a run that was cut off has certainly done, what not, and what was found of the rest."""
-    lines = [
-        style.paint(
-            Tone.ALARM, f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
-        ),
-    ]
-    for certainty, words in _CERTAIN.items():
-        addresses = [escape(str(change.address)) for change in run.changes if change.certainty is certainty]
-        if addresses:
-            lines.append(f"  certain: {len(addresses)} {words}: {', '.join(addresses)}")
-    for one in uncertain:
-        about = f"{one.change.action} {escape(str(one.change.address))}"
-        lines.append(
-            f"  uncertain: {about}: {escape(one.request)} was announced, its end is not recorded; {escape(one.found)}"
-        )
-    if not run.changes:
-        lines.append("  certain: nothing was written")
-    return joined([*lines, "What is to be done now is planned anew from what the service holds.", ""])
-
-
-_CERTAIN: Final = {
-    Certainty.ENDED: "came to an end",
-    Certainty.WRITTEN: "written, though not looked at again",
-    Certainty.REFUSED: "refused by the service",
-    Certainty.NOT_STARTED: "not started",
-}
 
 
 def _text(document: Mapping[str, Json]) -> str:

@@ -1,17 +1,15 @@
-"""How secrets stand -> text, JSON or Prometheus metrics; a rotation -> text or JSON. No value comes here."""
+"""How secrets stand -> text, JSON or Prometheus metrics. No value comes here."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
-from reconciler.model.named_secret import LiveSecret, Standing, moment_text
-from reconciler.model.rotation import Step, StepKind
+from reconciler.model.named_secret import LiveSecret, moment_text
 from reconciler.model.secret_report import SecretReport, SecretRow
+from reconciler.model.secret_state import Standing
 from reconciler.render.escape import escape, joined
 from reconciler.render.style import Style, Tone
 
@@ -67,16 +65,19 @@ def _days(duration: timedelta | None) -> str:
 
 
 def _verdict(report: SecretReport, style: Style) -> Iterator[str]:
-    count = len(report.needing_attention)
     if report.left_out:
         yield f"{report.left_out} live without a manifest; their secrets were not looked at."
-    if not count:
+    others = [row for row in report.needing_attention if not row.state.is_due]
+    if not report.needing_attention:
         yield f"{style.paint(Tone.CREATE, 'In step:')} no secret needs attention."
-        return
-    what = "secret needs" if count == 1 else "secrets need"
-    yield style.paint(Tone.ALARM, f"{count} {what} attention:")
-    for row in report.needing_attention:
-        yield f"  {escape(str(row.address))} {escape(row.state.name)}: {_way_out(row)}"
+    yield from _told(report.due, "due for rotation (reconciler secrets rotate --due)", style)
+    yield from _told(others, "in need of attention", style)
+
+
+def _told(rows: Sequence[SecretRow], what: str, style: Style) -> Iterator[str]:
+    if rows:
+        yield style.paint(Tone.ALARM, f"{len(rows)} {'secret is' if len(rows) == 1 else 'secrets are'} {what}:")
+        yield from (f"  {escape(str(row.address))} {escape(row.state.name)}: {_way_out(row)}" for row in rows)
 
 
 _ROTATE: Final = "run reconciler secrets rotate {address} --secret '{name}'"
@@ -85,6 +86,7 @@ _WAYS_OUT: Final[Mapping[Standing, str]] = {
     Standing.EXPIRED: _ROTATE,
     Standing.OFF_POLICY: _ROTATE,
     Standing.UNPROVEN: f"a rotation did not end: {_ROTATE}",
+    Standing.UNTRIED: f"it was delivered and never tried by a login: {_ROTATE}",
     Standing.SUPERSEDED: f"a rotation did not end: {_ROTATE}",
     Standing.OVER: f"an old one can be deleted: {_ROTATE}",
     Standing.DIFFERS: "run reconciler plan, then apply",
@@ -97,6 +99,8 @@ def _way_out(row: SecretRow) -> str:
     words = _WAYS_OUT.get(state.standing, "run reconciler plan, then apply")
     if state.standing is Standing.MISSING and state.wanted and not state.wanted.deliver:
         words = "give it a delivery in the manifest, then run reconciler apply"
+    if state.standing.is_for_rotation and not state.is_due:
+        words = "the client is not active: once it is, run reconciler secrets rotate --due"
     return words.format(address=escape(str(row.address)), name=escape(state.name))
 
 
@@ -108,6 +112,7 @@ def status_document(report: SecretReport, _style: Style) -> str:
         "marketplace": escape(report.marketplace),
         "at": moment_text(report.now),
         "attention": len(report.needing_attention),
+        "due": len(report.due),
         "secrets": [_row(row, report.now) for row in report.rows],
     }
     return _dumped(content)
@@ -124,6 +129,7 @@ def _row(row: SecretRow, now: datetime) -> Json:
         "generation": row.generation.value,
         "standing": state.standing.value,
         "in_step": not state.standing.needs_attention,
+        "due": state.is_due,
         "age_days": None if age is None else age // _DAY,
         "expires": moment_text(live.expires) if live and live.expires else None,
         "days_left": None if left is None else left // _DAY,
@@ -152,6 +158,11 @@ def metrics(report: SecretReport) -> str:
             "reconciler_secret_needs_attention",
             "1 where somebody has something to do about a secret, else 0.",
             [(_labels(row, report, standing=row.state.standing), _attention(row)) for row in report.rows],
+        ),
+        (
+            "reconciler_secret_rotation_due",
+            "1 where secrets rotate --due has something to do, else 0.",
+            [(_labels(row, report), float(row.state.is_due)) for row in report.rows],
         ),
         (
             "reconciler_secret_expiry_timestamp_seconds",
@@ -193,91 +204,3 @@ def _labels(row: SecretRow, report: SecretReport, **others: str) -> str:
 
 def _label(value: str) -> str:
     return escape(value).replace("\\", "\\\\").replace('"', '\\"')
-
-
-# ------------------------------------------------------------------------------------------------------------ rotation
-
-
-@dataclass(frozen=True, slots=True)
-class Turned:
-    """What a rotation came to."""
-
-    about: str
-    """The secret and whose it is."""
-    due: Sequence[Step]
-    """All steps that were due when it began."""
-    done: Sequence[Step] = ()
-    is_dry_run: bool = False
-    interrupted: bool = False
-    error: ReconcilerError | None = None
-
-    @property
-    def left(self) -> Sequence[Step]:
-        """The steps that were not taken."""
-        return self.due[len(self.done) :]
-
-    @property
-    def waiting(self) -> Step | None:
-        """What only time can bring to its end: an old secret that is valid for a while yet."""
-        ends = (StepKind.WAIT, StepKind.EXPIRE)
-        return next((step for step in reversed(self.due) if step.kind in ends and step.until), None)
-
-
-def turned_text(turned: Turned, style: Style) -> str:
-    """One line for each step, then what is left."""
-    lines = [f"{escape(turned.about)}:"]
-    lines += [f"  {style.paint(Tone.CREATE, _word(step))}  {escape(step.text)}" for step in turned.done]
-    word = "would" if turned.is_dry_run else "left "
-    lines += [f"  {style.paint(Tone.UPDATE, word)}  {escape(step.text)}" for step in turned.left]
-    return joined([*lines, "", *_turned_verdict(turned, style)])
-
-
-def _word(step: Step) -> str:
-    return "wait " if step.kind is StepKind.WAIT else "done "
-
-
-def _turned_verdict(turned: Turned, style: Style) -> Iterator[str]:
-    waiting = turned.waiting
-    if turned.is_dry_run:
-        yield "A dry run: nothing was written."
-    elif turned.error or turned.interrupted:
-        word = "Interrupted" if turned.interrupted else "Stopped"
-        yield style.paint(Tone.ALARM, f"{word}: {_of_all(turned)}. Run it again: it goes on where it was left.")
-    elif waiting and waiting.until:
-        until = moment_text(waiting.until)
-        yield f"{style.paint(Tone.CREATE, 'In overlap:')} run it again after {until} to delete the old secret."
-    else:
-        yield f"{style.paint(Tone.CREATE, 'Complete:')} nothing is left over. To run it again begins a new rotation."
-
-
-def _of_all(turned: Turned) -> str:
-    return f"{len(turned.done)} of {len(turned.due)} steps were taken"
-
-
-def turned_document(turned: Turned, _style: Style) -> str:
-    """The JSON document: ASCII, its texts escaped as they are for people."""
-    waiting = turned.waiting
-    content: Json = {
-        "format_version": FORMAT_VERSION,
-        "about": escape(turned.about),
-        "dry_run": turned.is_dry_run,
-        "interrupted": turned.interrupted,
-        "error": escape(turned.error.message) if turned.error else None,
-        "steps": [_step(step, index < len(turned.done)) for index, step in enumerate(turned.due)],
-        "again_after": moment_text(waiting.until) if waiting and waiting.until else None,
-    }
-    return _dumped(content)
-
-
-def _step(step: Step, done: bool) -> Json:  # noqa: FBT001  # read off the list just above
-    return {
-        "kind": step.kind.value,
-        "text": escape(step.text),
-        "secret_id": escape(step.secret.id) if step.secret else None,
-        "done": done,
-    }
-
-
-TurnedWriter: TypeAlias = Callable[[Turned, Style], str]
-ROTATIONS: Final[Mapping[str, TurnedWriter]] = MappingProxyType({"text": turned_text, "json": turned_document})
-"""Name of a format -> what writes a rotation in it; the first is the default."""

@@ -56,6 +56,18 @@ def anonymous_with_secret(stated: Stated) -> Iterator[Objection]:
         yield Objection("/secrets", "IsAnonBuyer is true and there are secrets", hint)
 
 
+def secrets_of_inactive_client(stated: Stated) -> Iterator[Objection]:
+    """Object to secrets that no login can prove, because the client is off, or may be: that is the API's default."""
+    if not stated.has_named_secrets or stated.is_on("Active"):
+        return
+    hint = "write Active: true, or leave the secrets out until it is"
+    if stated.is_off("Active"):
+        yield Objection("/secrets", "there are secrets, and the client is not active", hint)
+    elif stated.leaves_out("Active"):
+        message = "there are secrets, and the manifest does not say Active: true"
+        yield Objection("/secrets", message, hint, is_certain=False)
+
+
 def anonymous_without_context_user(stated: Stated) -> Iterator[Objection]:
     """Object to anonymous shopping as nobody, or as somebody whom the manifest does not name."""
     if not stated.is_on("IsAnonBuyer"):

@@ -48,6 +48,13 @@ _ALL: Final = (
         frozenset({"ClientSecret", "secrets"}),
     ),
     Rule(
+        "secrets-of-inactive-client",
+        "nobody can log in through a client that is not active, so its secrets are delivered and stay unproven",
+        "error code Auth.ClientNotActive",
+        checks.secrets_of_inactive_client,
+        frozenset({"secrets"}),
+    ),
+    Rule(
         "anonymous-without-context-user",
         "anonymous shoppers are copies of a buyer user, and OrderCloud refuses the client without one",
         'knowledge base, "Anonymous Shopping"; error code ApiClient.RequiredNotAnonBuyer',

@@ -57,7 +57,7 @@ def test_the_runs_of_another_environment_are_left_out(project: Project, run: Run
 
 
 def test_a_run_of_another_kind_is_listed_and_shown_by_its_events(project: Project, run: Runner) -> None:
-    with Journal.start(RUNS, {"kind": "rotation", "environment": "test"}) as other:
+    with Journal.start(RUNS, {"kind": "other", "environment": "test"}) as other:
         other.append("secret-step-begun", {"step": "create"})
     assert run("history").out.splitlines()[1].endswith("cut off, or still under way")
     shown = run("history", "show", "last")

@@ -56,15 +56,15 @@ def expire(project: Project, name: str, moment: str) -> None:
 
 def test_a_new_secret_logs_in_after_a_rotation_and_so_does_the_old_one(shop: Project, run: Runner) -> None:
     old = delivered(shop)
-    done = run("secrets", "rotate", "ApiClient/front", "--secret", "primary")
-    assert (done.code, done.err) == (0, "")
+    done = run("secrets", "rotate", "ApiClient/front", "--auto-approve", "--secret", "primary")
+    assert (done.code, done.err.count("  would  ")) == (0, 5)
     assert done.out.count("  done   ") == 5
     assert "In overlap: run it again after 20" in done.out
     assert delivered(shop) != old
     assert logs_in(shop, delivered(shop))
     assert logs_in(shop, old)
     assert names(shop) == ["primary", "primary.retired"]
-    again = run("secrets", "rotate", "apiclient/front")
+    again = run("secrets", "rotate", "apiclient/front", "--auto-approve")
     assert (again.code, "wait" in again.out, names(shop)) == (0, True, ["primary", "primary.retired"])
 
 
@@ -76,7 +76,7 @@ def test_a_dry_run_shows_the_steps_and_writes_nothing(shop: Project, run: Runner
 
 
 def test_a_rotation_is_in_the_journal_and_its_value_is_not(shop: Project, run: Runner) -> None:
-    run("secrets", "rotate", "ApiClient/front")
+    run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     (journal,) = [
         text
         for path in (shop.folder / ".reconciler" / "runs").iterdir()
@@ -88,31 +88,34 @@ def test_a_rotation_is_in_the_journal_and_its_value_is_not(shop: Project, run: R
 
 
 def test_as_json_it_says_which_steps_were_taken_and_when_to_come_again(shop: Project, run: Runner) -> None:
-    document = json.loads(run("secrets", "rotate", "ApiClient/front", "--format", "json").out)
-    assert [step["kind"] for step in document["steps"]] == ["create", "deliver", "prove", "confirm", "expire"]
-    assert all(step["done"] for step in document["steps"])
-    assert document["again_after"].endswith("Z")
+    document = json.loads(run("secrets", "rotate", "ApiClient/front", "--auto-approve", "--format", "json").out)
+    (rotation,) = document["rotations"]
+    assert [step["kind"] for step in rotation["steps"]] == ["create", "deliver", "prove", "confirm", "expire"]
+    assert all(step["done"] for step in rotation["steps"])
+    assert (rotation["client_id"], rotation["status"]) == (FRONT, "completed")
+    assert rotation["again_after"].endswith("Z")
+    assert document["run"] == json.loads(run("history", "--format", "json").out)["runs"][-1]["id"]
 
 
 def test_a_failing_delivery_is_a_partial_run_that_the_next_one_makes_good(shop: Project, run: Runner) -> None:
     old = delivered(shop)
     list_secrets(shop, SECRET | {"deliver": [{"command": ["false"]}]})
-    failed = run("secrets", "rotate", "ApiClient/front")
-    assert (failed.code, "Stopped: 1 of 5 steps were taken" in failed.out) == (5, True)
-    assert "exited with 1" in failed.err
+    failed = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
+    assert (failed.code, "Rotation: 1 failed." in failed.out) == (5, True)
+    assert "Failed: command false exited with 1" in failed.out
     assert logs_in(shop, old)
     status = run("secrets", "status")
     assert (status.code, "a rotation did not end" in status.out) == (2, True)
     list_secrets(shop, SECRET)
-    assert run("secrets", "rotate", "ApiClient/front").code == 0
+    assert run("secrets", "rotate", "ApiClient/front", "--auto-approve").code == 0
     assert (names(shop), logs_in(shop, delivered(shop))) == (["primary", "primary.retired"], True)
 
 
 def test_what_fails_before_anything_is_written_is_an_error(shop: Project, run: Runner) -> None:
     list_secrets(shop, SECRET | {"deliver": [{"githubOutput": "x"}]})
-    failed = run("secrets", "rotate", "ApiClient/front")
+    failed = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     assert (failed.code, shop.writes()) == (1, [])
-    assert "GITHUB_OUTPUT is not set" in failed.err
+    assert "GITHUB_OUTPUT is not set" in failed.out
 
 
 def test_a_github_job_masks_the_value_before_it_hands_it_on(
@@ -120,9 +123,9 @@ def test_a_github_job_masks_the_value_before_it_hands_it_on(
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(shop.folder / "output"))
     list_secrets(shop, SECRET | {"deliver": [{"githubOutput": "front-secret"}]})
-    done = run("secrets", "rotate", "ApiClient/front")
+    done = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     value = (shop.folder / "output").read_text().splitlines()[1]
-    assert (done.code, done.err, logs_in(shop, value)) == (0, f"::add-mask::{value}\n", True)
+    assert (done.code, f"::add-mask::{value}\n" in done.err, logs_in(shop, value)) == (0, True, True)
 
 
 def test_ctrl_c_stops_between_steps_and_says_how_to_go_on(
@@ -132,8 +135,8 @@ def test_ctrl_c_stops_between_steps_and_says_how_to_go_on(
         os.kill(os.getpid(), signal.SIGINT)
         return Done(interrupted=tools.should_stop())
 
-    monkeypatch.setattr("reconciler.rotation.carry_out", interrupted)
-    stopped = run("secrets", "rotate", "ApiClient/front")
+    monkeypatch.setattr("reconciler.cli.rotating.take", interrupted)
+    stopped = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     assert (stopped.code, "Interrupted: 0 of 5" in stopped.out) == (130, True)
 
 
@@ -189,7 +192,7 @@ def test_each_standing_that_needs_somebody_has_a_way_out(shop: Project, run: Run
 def test_metrics_are_written_for_prometheus(shop: Project, run: Runner) -> None:
     assert run("secrets", "status", "--metrics", "secrets.prom").code == 0
     text = (shop.folder / "secrets.prom").read_text()
-    assert text.count("# TYPE") == 3
+    assert text.count("# TYPE") == 4
     assert 'needs_attention{environment="test",address="ApiClient/front",secret="primary",id="primary-20' in text
     assert text.splitlines()[2].endswith('generation="current",standing="in-step"} 0')
 
@@ -230,28 +233,27 @@ def secret_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "reference", "standing", "code"),
+    ("live", "reference", "standing", "needs_attention"),
     [
-        ("old", {"fromEnv": "FRONT_SECRET"}, "differs", 2),
-        ("new", {"fromEnv": "FRONT_SECRET"}, "in-step", 0),
-        (None, {"fromEnv": "FRONT_SECRET"}, "missing", 2),
-        ("old", None, "differs", 2),
-        (None, None, "in-step", 0),
-        ("old", "left out", "unmanaged", 0),
-        ("old", {"generate": True, "deliver": [{"file": "x"}]}, "in-step", 0),
+        ("old", {"fromEnv": "FRONT_SECRET"}, "differs", True),
+        ("new", {"fromEnv": "FRONT_SECRET"}, "in-step", False),
+        (None, {"fromEnv": "FRONT_SECRET"}, "missing", True),
+        ("old", None, "differs", True),
+        (None, None, "in-step", False),
+        ("old", "left out", "unmanaged", False),
+        ("old", {"generate": True, "deliver": [{"file": "x"}]}, "in-step", False),
     ],
 )
 @pytest.mark.usefixtures("secret_at_hand")
 def test_the_older_generation_has_a_row_for_its_field(
-    project: Project, run: Runner, live: str | None, reference: Any, standing: str, code: int
+    project: Project, run: Runner, live: str | None, reference: Any, standing: str, *, needs_attention: bool
 ) -> None:
     legacy(project, live, reference)
     status = run("secrets", "status", "--format", "json")
-    rows = json.loads(status.out)["secrets"]
-    assert (status.code, [(row["name"], row["generation"], row["standing"]) for row in rows]) == (
-        code,
-        [("ClientSecret", "legacy", standing)],
-    )
+    document = json.loads(status.out)
+    rows = [(row["name"], row["generation"], row["standing"]) for row in document["secrets"]]
+    assert (status.code, rows) == (0, [("ClientSecret", "legacy", standing)])
+    assert (document["attention"], document["due"]) == (int(needs_attention), 0)
 
 
 def test_a_secret_that_is_not_at_hand_is_said_to_be_not_compared(project: Project, run: Runner) -> None:
@@ -261,7 +263,7 @@ def test_a_secret_that_is_not_at_hand_is_said_to_be_not_compared(project: Projec
 
 def test_the_older_field_cannot_be_rotated_and_the_way_is_shown(project: Project, run: Runner) -> None:
     legacy(project, "old", {"fromEnv": "FRONT_SECRET"})
-    refused = run("secrets", "rotate", "ApiClient/front")
+    refused = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     assert refused.code == 1
     assert "ClientSecret is one value, so an old one cannot stay valid beside a new one" in refused.err
 

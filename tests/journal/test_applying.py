@@ -308,7 +308,7 @@ class Waiting(httpx.BaseTransport):
 
 def test_the_first_lines_are_worked_out_while_the_first_read_is_on_its_way(two: Shop, tmp_path: Path) -> None:
     plan = two.plan(desired(manifest("a", Active=False)))
-    two.transport = waiting = Waiting(two.transport)  # type: ignore[assignment]  # any transport
+    two.transport = waiting = Waiting(two.transport)
 
     def facts() -> Facts:
         waiting.ready.set()

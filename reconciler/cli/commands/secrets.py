@@ -1,28 +1,22 @@
-"""Manifests and a service -> how every secret stands; or one secret in the place of another."""
+"""Manifests and a service -> how every secret stands; or new secrets in the place of old ones."""
 
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import tell_error
 from reconciler.cli.options import Common, common_options, file_name, format_option, paths_argument, text
 from reconciler.cli.selecting import selection_of, selection_options
-from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import emit
-from reconciler.render.secrets import ROTATIONS, STATUSES, Turned, metrics
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.render.rotation import ROTATIONS
+from reconciler.render.secrets import STATUSES, metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from reconciler.cli.session import Session
-    from reconciler.model.json import Json
-    from reconciler.model.rotation import Step
-    from reconciler.rotation import Done, Subject
+    from reconciler.model.selection import Selection
 
 
 @click.group(
@@ -32,13 +26,13 @@ if TYPE_CHECKING:
 \b
 Examples:
   reconciler secrets status --env production
-  reconciler secrets rotate ApiClient/storefront
+  reconciler secrets rotate --due --env production
 """,
 )
 @common_options
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Say how secrets stand, and rotate one."""
+    """Say how secrets stand, and rotate those that are due."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(f"A command is needed: one of {', '.join(sorted(command.commands))}.", ctx)
 
@@ -52,7 +46,8 @@ Examples:
   reconciler secrets status --format json | jq '.secrets[] | select(.in_step | not)'
   reconciler secrets status --metrics /var/lib/node_exporter/secrets.prom
 
-Exit codes: 0 no secret needs attention, 1 error, 2 one does.
+Exit codes: 0 nothing is due for rotation; 1 error, a refused login included; 2 secrets rotate --due has something to
+do. What else needs somebody is listed, and changes no code.
 """,
 )
 @paths_argument
@@ -83,7 +78,7 @@ def status(
     if metrics_file:
         write_file(metrics_file, metrics(report))
     emit(STATUSES[format_name](report, style_of_stdout()))
-    return ExitCode.CHANGES if report.needing_attention else ExitCode.DONE
+    return ExitCode.CHANGES if report.due else ExitCode.DONE
 
 
 @command.command(
@@ -91,100 +86,71 @@ def status(
     epilog="""
 \b
 Examples:
-  reconciler secrets rotate ApiClient/storefront --dry-run
-  reconciler secrets rotate ApiClient/storefront --env production
+  reconciler secrets rotate --due --env production --dry-run
+  reconciler secrets rotate --due --env production --auto-approve    # every night
+  reconciler secrets rotate ApiClient/storefront                     # shows the steps, asks
   reconciler secrets rotate ApiClient/storefront --secret primary
 
-Interrupted anywhere, a delivered secret is valid; to run it again goes on where it was left.
+Interrupted anywhere, it goes on where it was left when it is run again.
 
-Exit codes: 0 all that is due was done, 1 error and nothing was written, 5 stopped after some steps, 130 interrupted.
+Exit codes: 0 all that is due was done, or is postponed until somebody can log in through the client; 1 error, nothing
+was written; 3 a guard refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.
 """,
 )
-@click.argument("address", type=text, metavar="ADDRESS")
+@click.argument("address", type=text, metavar="[ADDRESS]", required=False)
 @click.option("--secret", "name", type=text, metavar="NAME", help="Which one, where the manifest lists several.")
+@click.option("--due", is_flag=True, help="What is due, and nothing else: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option("--ack", type=text, metavar="DIGITS", help="Accept what the guards object to, in exactly this rotation.")
+@selection_options
 @format_option(list(ROTATIONS))
 @common_options
 @click.pass_obj
-def rotate(common: Common, address: str, *, name: str | None, dry_run: bool, format_name: str) -> ExitCode:
-    """Put a new secret in the place of an old one, so that at each moment a delivered one is valid.
+def rotate(  # noqa: PLR0913  # one for each option
+    common: Common,
+    address: str | None,
+    *,
+    name: str | None,
+    due: bool,
+    dry_run: bool,
+    auto_approve: bool,
+    ack: str | None,
+    only: tuple[str, ...],
+    selector: dict[str, str],
+    format_name: str,
+) -> ExitCode:
+    """Put a new secret in the place of an old one: shows the steps, asks, and takes them.
 
-    Creates it, delivers it as the manifest says, proves it by a login, and lets the old one expire after the overlap. A
-    later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
+    Creates a secret, delivers it as the manifest says, proves it by a login, and lets the old one expire after the
+    overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
-    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+    from reconciler.cli.rotating import Order, carry_out, show  # noqa: PLC0415  # see main
+    from reconciler.cli.session import Session  # noqa: PLC0415
+    from reconciler.secretkeeping.rotating import Wish, wanted  # noqa: PLC0415
 
-    session = Session.open(common, (), allow_unknown_roles=True)
-    turned = _shown(session, address, name) if dry_run else _carried_out(session, address, name)
-    emit(ROTATIONS[format_name](turned, style_of_stdout()))
-    if turned.error:
-        tell_error(turned.error)
-    return _code(turned)
-
-
-def _shown(session: "Session", address: str, name: str | None) -> Turned:
-    from reconciler.cli import connect  # noqa: PLC0415  # see main
-    from reconciler.secretkeeping import turn  # noqa: PLC0415
-
-    with connect.reader(session.environment, session.root) as remote:
-        subject, steps = turn(session.loaded.desired, remote, session.target(), address, name)
-    return Turned(_about(subject), steps, is_dry_run=True)
+    selection = selection_of(only, selector)
+    _check(address, name, selection, due=due)
+    session = Session.open(common, (), allow_unknown_roles=True, selection=selection)
+    order = Order(Wish(address, name, only_due=due), ack, ask=not auto_approve)
+    wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
+    if not (dry_run or auto_approve or somebody_is_there()):
+        message = "cannot ask for approval: not a terminal"
+        raise ReconcilerError(message, hint="use --auto-approve, or --dry-run to see the steps")
+    rotated, code = show(session, order) if dry_run else carry_out(session, order)
+    emit(ROTATIONS[format_name](rotated, style_of_stdout()))
+    return code
 
 
-def _carried_out(session: "Session", address: str, name: str | None) -> Turned:
-    from reconciler.cli import connect  # noqa: PLC0415  # see main
-    from reconciler.journal import Journal  # noqa: PLC0415
-    from reconciler.rotation import Tools, carry_out  # noqa: PLC0415
-    from reconciler.secretkeeping import turn  # noqa: PLC0415
+def _check(address: str | None, name: str | None, selection: "Selection", *, due: bool) -> None:
+    """Refuse what does not go together.
 
-    writer = connect.writer(session.environment, session.root)
-    with session.exclusively(), writer as remote, stoppable() as should_stop:
-        subject, steps = turn(session.loaded.desired, remote, session.target(), address, name)
-        if not any(step.writes for step in steps):
-            return Turned(_about(subject), steps, steps)
-        with Journal.start(session.journal, _facts(session, subject)) as journal:
-            tools = Tools(remote, session.courier, _utc_now, journal.append, should_stop, partial(_tell_step, session))
-            done = carry_out(subject, steps, tools)
-            journal.append("end", _end(steps, done))
-    return Turned(_about(subject), steps, done.steps, interrupted=done.interrupted, error=done.error)
-
-
-def _facts(session: "Session", subject: "Subject") -> "Mapping[str, Json]":
-    environment = session.environment
-    return {
-        "kind": "rotation",
-        "environment": environment.name,
-        "base_url": environment.base_url,
-        "address": str(subject.address),
-        "secret": subject.wanted.name,
-    }
-
-
-def _end(steps: "Sequence[Step]", done: "Done") -> "Mapping[str, Json]":
-    return {
-        "steps": len(done.steps),
-        "left": len(steps) - len(done.steps),
-        "interrupted": done.interrupted,
-        "error": done.error.message if done.error else None,
-    }
-
-
-def _about(subject: "Subject") -> str:
-    return f"{subject.address}, secret {subject.wanted.name} (client {subject.client_id})"
-
-
-def _tell_step(session: "Session", step: "Step") -> None:
-    session.note(f"done: {step.text}")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _code(turned: Turned) -> ExitCode:
-    """A step that failed first has written nothing, as far as anybody knows."""
-    if turned.interrupted:
-        return ExitCode.INTERRUPTED
-    if turned.error:
-        return ExitCode.PARTLY_APPLIED if any(step.writes for step in turned.done) else ExitCode.ERROR
-    return ExitCode.DONE
+    Raises:
+        UsageError: it is not said what to rotate, or said twice.
+    """
+    if address is None and not due:
+        raise UsageError("name the ADDRESS to rotate, or rotate what is --due")
+    if name and address is None:
+        raise UsageError("--secret needs an ADDRESS: names of secrets are those of one manifest")
+    if not selection.is_everything and (address or not due):
+        raise UsageError("--only and --selector restrict --due without an ADDRESS", hint="leave them out")

@@ -1,0 +1,174 @@
+"""A session and what is to be rotated -> the user's consent, and what the rotation of each secret came to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from reconciler import guard
+from reconciler.cli.ask import is_confirmed
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.stopping import stoppable
+from reconciler.cli.streams import tell
+from reconciler.errors import ReconcilerError
+from reconciler.journal import Journal
+from reconciler.journal.rotating import ROTATION, outcome_facts, turn_facts
+from reconciler.model.rotation import Ended
+from reconciler.remote.protocol import ReadRemote
+from reconciler.render.rotation import Rotated, Turned, rotated_text
+from reconciler.rotation import Tools
+from reconciler.rotation import carry_out as take
+from reconciler.secretkeeping import rotating
+from reconciler.secretkeeping.rotating import Rotation, Turn, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.cli.session import Session
+    from reconciler.model.json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be rotated, and what the user said about it."""
+
+    wish: Wish
+    ack: str | None
+    ask: bool
+
+
+def show(session: "Session", order: Order) -> tuple[Rotated, ExitCode]:
+    """Work out the steps over a connection that cannot write."""
+    with session.reader() as remote:
+        plan = _planned(session, order, remote)
+    is_refused = any(one.rule not in guard.TIMED for one in plan.findings)
+    code = ExitCode.REFUSED if is_refused else _code(list(map(_unturned, plan.turns)), written=False)
+    return _shown(session, plan, is_dry_run=True), code
+
+
+def carry_out(session: "Session", order: Order) -> tuple[Rotated, ExitCode]:
+    """Show the steps, ask, and take them, stoppable and on the record.
+
+    Raises:
+        GuardRefusal: a guard objects; nothing was written.
+        ReconcilerError: the answer was no, or the rotation that was asked for is not possible.
+    """
+    with session.exclusively(), session.writer() as remote:
+        plan = _planned(session, order, remote)
+        if not plan.does_something:
+            return _shown(session, plan), _code(list(map(_unturned, plan.turns)), written=False)
+        plan = _approved(session, order, plan, remote)
+        plan.demand(order.ack, session.environment.freeze, _utc_now())
+        with Journal.start(session.journal, _facts(session, plan)) as journal, stoppable() as should_stop:
+            return _taken(session, plan, Tools(remote, session.courier, _utc_now, journal.append, should_stop), journal)
+
+
+def _planned(session: "Session", order: Order, remote: ReadRemote) -> Rotation:
+    target = replace(session.target(), now=_utc_now())
+    return rotating.plan(session.loaded.desired, remote, target, order.wish, session.courier)
+
+
+def _approved(session: "Session", order: Order, plan: Rotation, remote: ReadRemote) -> Rotation:
+    """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
+
+    Returns:
+        The same plan, counted from the moment of the answer.
+
+    Raises:
+        ReconcilerError: the answer was no, or something else is due by now.
+    """
+    ask = order.ask and (not plan.findings or order.ack == plan.acknowledgement)
+    if ask or not session.common.quiet:
+        tell(rotated_text(_shown(session, plan), style_of_stderr()))
+    if not ask:
+        return plan
+    if not is_confirmed():
+        raise ReconcilerError("not approved; nothing was written")
+    now = _planned(session, order, remote)
+    if now.acknowledgement != plan.acknowledgement:
+        message = "something else is due than when the steps were shown; nothing was written"
+        raise ReconcilerError(message, hint="run it again to see the steps as they are now")
+    return now
+
+
+def _taken(session: "Session", plan: Rotation, tools: Tools, journal: Journal) -> tuple[Rotated, ExitCode]:
+    turns, is_written = [], False
+    for turn in plan.turns:
+        turned, written = _turned(session, turn, tools)
+        turns.append(turned)
+        is_written |= written
+        journal.append("secret-outcome", outcome_facts(turned.address, turned.secret, _ended(turned), _message(turned)))
+    journal.append("end", {"interrupted": tools.should_stop()})
+    rotated = replace(_shown(session, plan), turns=turns, findings=(), run=journal.run_id)
+    return rotated, _code(turns, written=is_written)
+
+
+def _turned(session: "Session", turn: Turn, tools: Tools) -> tuple[Turned, bool]:
+    """Take the steps of one turn; gives also whether it has written."""
+    if turn.error:
+        return _unturned(turn), False
+    if tools.should_stop():
+        return replace(_unturned(turn), ended=Ended.NOT_STARTED), False
+    told = replace(tools, on_step=lambda step: session.note(f"done: {step.text}"))
+    done = take(turn.subject, turn.steps, told)
+    turned = replace(_unturned(turn), done=done.steps, ended=done.ended, error=done.error, postponed=done.postponed)
+    return turned, done.has_written
+
+
+def _unturned(turn: Turn) -> Turned:
+    subject = turn.subject
+    ended = Ended.FAILED if turn.error else None
+    return Turned(
+        str(subject.address), subject.client_id, subject.wanted.name, turn.steps, ended=ended, error=turn.error
+    )
+
+
+def _shown(session: "Session", plan: Rotation, *, is_dry_run: bool = False) -> Rotated:
+    environment = session.environment
+    return Rotated(
+        environment.name,
+        plan.marketplace,
+        environment.base_url,
+        list(map(_unturned, plan.turns)),
+        is_dry_run=is_dry_run,
+        findings=plan.findings,
+        acknowledgement=plan.acknowledgement if plan.findings else "",
+    )
+
+
+def _facts(session: "Session", plan: Rotation) -> "Mapping[str, Json]":
+    environment = session.environment
+    turns = [
+        turn_facts(str(turn.subject.address), turn.subject.client_id, turn.subject.wanted.name, turn.steps)
+        for turn in plan.turns
+    ]
+    return {
+        "kind": ROTATION,
+        "environment": environment.name,
+        "base_url": environment.base_url,
+        "marketplace": plan.marketplace,
+        "turns": turns,
+    }
+
+
+def _ended(turned: Turned) -> Ended:
+    return turned.ended or Ended.COMPLETED
+
+
+def _message(turned: Turned) -> str:
+    return turned.error.message if turned.error else turned.postponed
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _code(turns: Sequence[Turned], *, written: bool) -> ExitCode:
+    """What is postponed is done as far as it can be."""
+    ends = {turned.ended for turned in turns}
+    if ends & {Ended.INTERRUPTED, Ended.NOT_STARTED}:
+        return ExitCode.INTERRUPTED
+    if Ended.FAILED in ends:
+        return ExitCode.PARTLY_APPLIED if written else ExitCode.ERROR
+    return ExitCode.DONE

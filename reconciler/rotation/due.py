@@ -1,0 +1,182 @@
+"""A named secret x the live ones -> the steps that are due. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.errors import ReconcilerError
+from reconciler.kinds import Kind, NamedSecrets
+from reconciler.model.named_secret import (
+    RETIRED,
+    UNTRIED,
+    Family,
+    LiveSecret,
+    NamedSecret,
+    duration_text,
+    family,
+    moment_text,
+)
+from reconciler.model.resource import Address
+from reconciler.model.rotation import Begin, Step, StepKind
+from reconciler.model.secret import Secret
+from reconciler.model.secret_state import Standing, standing_of
+
+_DID_NOT_END = "was made by a rotation that did not end"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose secret it is, and everything that decides what is due."""
+
+    address: Address
+    client_id: str
+    wanted: NamedSecret
+    live: tuple[LiveSecret, ...]
+    """All secrets of the object, of whatever name."""
+    kind: Kind
+    is_active: bool = True
+    """Whether anybody can log in through the object."""
+    at_hand: Mapping[str, Secret] = field(default_factory=dict)
+    """The values of unproven and untried secrets that were found where they were delivered, by the secret's id."""
+
+    @property
+    def named(self) -> NamedSecrets:
+        """Where they are kept."""
+        assert self.kind.named_secrets  # noqa: S101  # the schemas of other kinds have no such block
+        return self.kind.named_secrets
+
+
+def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[Step, ...]:
+    """Give the steps that bring a rotation to its end; where none has begun, those of a new one, if it is to begin.
+
+    A secret is never made while one of ours is unproven: that one is proven if its value is at hand, else deleted.
+
+    Raises:
+        ReconcilerError: it cannot be done; says why and what to do.
+    """
+    relatives = family(subject.wanted.name, subject.live)
+    current = relatives.current
+    if begin is Begin.IF_MISSING and current is not None:
+        return ()
+    clearing = list(_clearing(relatives, now))
+    resumed = _resumed(subject, relatives, now)
+    if resumed:
+        others = [_delete(one, _DID_NOT_END) for one in relatives.pending if one != resumed]
+        return (*clearing, *others, *_proving(subject, resumed), *_ending(subject, relatives, resumed, clearing, now))
+    if current and not subject.is_active and _begins(subject, relatives, now, begin):
+        return (*clearing, _postponed(subject))
+    if not _begins(subject, relatives, now, begin):
+        return (*clearing, *_ending(subject, relatives, current, clearing, now))
+    clearing += [_delete(one, _DID_NOT_END) for one in relatives.pending]
+    _demand_possible(subject, relatives, clearing, now)
+    return (*clearing, *_making(subject, current, now), *_ending(subject, relatives, None, clearing, now))
+
+
+def _resumed(subject: Subject, relatives: Family, now: datetime) -> LiveSecret | None:
+    """The secret of ours that can still be proven: its value was found where it was delivered."""
+    unproven = [*relatives.pending, *([relatives.current] if _is_untried(relatives.current) else [])]
+    return next((one for one in unproven if one and one.id in subject.at_hand and not one.is_over(now)), None)
+
+
+def _is_untried(one: LiveSecret | None) -> bool:
+    return one is not None and one.ending == UNTRIED
+
+
+def _begins(subject: Subject, relatives: Family, now: datetime, begin: Begin) -> bool:
+    """Whether a new secret is to be made. An unfinished rotation is brought to its end before another one begins."""
+    standing = standing_of(subject.wanted, relatives.current, now)
+    if relatives.pending or standing in {Standing.EXPIRED, Standing.UNTRIED}:
+        return True
+    if standing is Standing.MISSING:
+        return begin is not Begin.IF_DUE
+    if standing in {Standing.EXPIRING, Standing.OFF_POLICY}:
+        return True
+    return begin is Begin.ANYWAY and not (relatives.superseded or relatives.retired or relatives.stale)
+
+
+def _clearing(relatives: Family, now: datetime) -> Iterator[Step]:
+    """What opens nothing or is of no use to anybody goes first: it makes room."""
+    yield from (_delete(one, "has expired") for one in relatives.retired if one.is_over(now))
+    yield from (_delete(one, _DID_NOT_END) for one in relatives.stale)
+
+
+def _delete(one: LiveSecret, why: str) -> Step:
+    return Step(StepKind.DELETE, f"delete secret {one.id}, which {why}", one)
+
+
+def _postponed(subject: Subject) -> Step:
+    text = f"{subject.address} is not active, so that no secret can be tried: run it again once it is"
+    return Step(StepKind.WAIT, text)
+
+
+def _proving(subject: Subject, resumed: LiveSecret) -> Iterator[Step]:
+    """Go on with a secret whose value is at hand."""
+    if not _is_untried(resumed):
+        for delivery in subject.wanted.deliver:
+            yield Step(StepKind.DELIVER, f"deliver secret {resumed.id} to {delivery}", resumed)
+    yield Step(StepKind.PROVE, f"prove secret {resumed.id} by a login through {subject.address}", resumed)
+    yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}", resumed)
+
+
+def _making(subject: Subject, current: LiveSecret | None, now: datetime) -> Iterator[Step]:
+    if _is_untried(current):
+        yield Step(StepKind.TRY, f"see whether a secret of {subject.address} can be tried")
+    expiry = subject.wanted.expiry(now)
+    until = f", valid until {moment_text(expiry)}" if expiry else ", without an expiry"
+    yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}", until=expiry)
+    for delivery in subject.wanted.deliver:
+        yield Step(StepKind.DELIVER, f"deliver it to {delivery}")
+    yield Step(StepKind.PROVE, f"prove it by a login through {subject.address}")
+    yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}")
+
+
+def _ending(
+    subject: Subject, relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step], now: datetime
+) -> Iterator[Step]:
+    """How each old secret is brought to its end: after the overlap, or at the moment at which it ends anyway."""
+    wanted, last = subject.wanted, now + subject.wanted.overlap
+    gone = {step.secret.id for step in cleared if step.secret}
+    for one in filter(None, (relatives.current, *relatives.superseded, *relatives.retired)):
+        if one == kept or one.id in gone:
+            continue
+        if not wanted.overlap or one.is_over(now):
+            yield _delete(one, "is replaced")
+        elif one.expires is None or one.expires > last:
+            text = f"let the old secret {one.id} expire at {moment_text(last)}, after {duration_text(wanted.overlap)}"
+            yield Step(StepKind.EXPIRE, text, one, last)
+        elif one.ending != RETIRED:
+            text = f"let the old secret {one.id} expire at {moment_text(one.expires)}, as it does already"
+            yield Step(StepKind.EXPIRE, text, one, one.expires)
+        else:
+            text = f"the old secret {one.id} is valid until {moment_text(one.expires)}"
+            yield Step(StepKind.WAIT, text, one, one.expires)
+
+
+def _demand_possible(subject: Subject, relatives: Family, clearing: Sequence[Step], now: datetime) -> None:
+    """Refuse what would lose a value, or end before it is of use.
+
+    Raises:
+        ReconcilerError: says what to do.
+    """
+    wanted, expiry = subject.wanted, subject.wanted.expiry(now)
+    about = f"secret {wanted.name} of {subject.address}"
+    if not wanted.deliver:
+        hint = "declare a delivery in the manifest: deliver: [{file: PATH}]"
+        raise ReconcilerError(f"{about} is delivered nowhere, so that a new value would be lost", hint=hint)
+    if expiry is not None and expiry <= now + wanted.overlap:
+        message = f"{about} expires at {moment_text(expiry)}, within its overlap of {duration_text(wanted.overlap)}"
+        raise ReconcilerError(f"{message}: a new one would be due at once", hint="set a later expires in the manifest")
+    limit = subject.named.limit
+    if len(subject.live) - len(clearing) >= limit:
+        candidates = ", ".join(_candidates(subject, relatives, now))
+        message = f"{subject.address} has {limit} secrets, which is the most that the service keeps"
+        raise ReconcilerError(message, hint=f"delete one that nobody uses, in the portal; it could be {candidates}")
+
+
+def _candidates(subject: Subject, relatives: Family, now: datetime) -> Iterator[str]:
+    """Which secrets could go, the most useless first."""
+    own = {one.id for one in relatives.members}
+    over = [one for one in subject.live if one.is_over(now) and one.id not in own]
+    others = [one for one in subject.live if not one.is_over(now) and one.id not in own]
+    yield from (f"{one.name} (id {one.id}, expired)" for one in over)
+    yield from (f"{one.name} (id {one.id}, if it is not in use)" for one in others)
