@@ -119,13 +119,14 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         guards=(
             *guard.check(selected.whole, _context(desired, remote.access(), target, target.now)),
             *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
+            *provisioning.hidden(selected.changes, live, KINDS, remote),
             *checked.findings,
             *dependent.findings,
         ),
         warnings=(
             *selected.warnings,
             *secrets.warnings,
-            *provisioning.redacted(live),
+            *provisioning.placeholders(live),
             *named.warnings,
             *settled.warnings,
             *differ.hints(selected.whole, desired, KINDS),
@@ -182,6 +183,7 @@ def plan_back(
         binding=binding,
         guards=(
             *back.findings,
+            *provisioning.hidden(planned, live, KINDS, remote),
             *guard.check(
                 rollback.whole(changes, manifests, KINDS), _context(manifests, remote.access(), target, target.now)
             ),

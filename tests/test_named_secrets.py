@@ -256,9 +256,9 @@ def test_a_secret_that_is_the_text_of_an_export_is_told_and_never_sent(tmp_path:
 def test_a_live_secret_that_is_the_text_of_an_export_is_a_warning(tmp_path: Path) -> None:
     facts = RequestFacts("GET", "/v1/apiclients")
     live = KINDS["ApiClient"].live(body(A, "a", ClientSecret=REDACTION), facts)
-    (warning,) = provisioning.redacted(LiveState((live,), "shop"))
+    (warning,) = provisioning.placeholders(LiveState((live,), "shop"))
     assert f"ApiClient {A}: its ClientSecret is the text" in warning
-    assert provisioning.redacted(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
+    assert provisioning.placeholders(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
 
 
 def test_without_anybody_to_deliver_no_secret_is_made(one: Shop) -> None:

@@ -193,6 +193,11 @@ class Task:
 
     def _put(self, body: WireBody, step: Step, attempt: int) -> Body:
         path, remote = self.kind.path, self.writer.remote
+        carried = body.keys() - {intent.field for intent in self.change.secrets}
+        values = {name: body[name] for name in sorted(carried)}
+        hidden = [name for name, value in values.items() if isinstance(value, Secret) and value.is_placeholder]
+        if hidden:
+            raise Conflict(f"the service does not show its {', '.join(hidden)}, which this write would overwrite")
         intent = Write(self.change, step, "PUT", f"{path}/{self._id}")
         return self.announced(intent, lambda: remote.put(path, self._id, body, attempt=attempt))
 
@@ -277,7 +282,8 @@ class Task:
         return RequestFacts(method, f"/v1{self.kind.path}/{self.change.id}")
 
 
-def _same_secret(left: Secret | None, right: Secret | None) -> bool:
-    if left is None or right is None:
-        return left is right
-    return left.equals(right)
+def _same_secret(held: Secret | None, sent: Secret | None) -> bool:
+    """What the service hides may be what was sent."""
+    if held is None or sent is None:
+        return held is sent
+    return held.is_mask or held.equals(sent)

@@ -48,8 +48,8 @@ def value_of(reference: SecretReference, confines: Confines) -> Secret:
         secret = _of_variable(reference.name)
     else:
         secret = _of_file(confines, reference.name)
-    if secret.is_redaction:
-        message = f"{reference} gives the text by which an export hides a secret; sent, it would become the secret"
+    if secret.is_placeholder:
+        message = f"{reference} gives a text by which a secret is hidden; sent, it would become the secret"
         raise ReconcilerError(message, hint="give the secret's true value")
     return secret
 

@@ -144,9 +144,9 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     kind = run.kinds[resource.address.kind]
     if resource.policy.absent:
         return _delete(resource, found)
-    intents, secret_fields = _secret_changes(run, resource, found)
     assignments, assignment_fields = assignment_changes(resource, found)
     if found is None:
+        intents, secret_fields = _secret_changes(run, resource, None, is_put=True)
         after = _created(kind, resource)
         return Change(
             resource.address,
@@ -163,6 +163,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     replaced = _replaced(kind, resource, found.body)
     after = _overlay(kind, resource, found.body, replaced)
     body_fields = changed_fields(kind, found.body, after) if replaced else ()
+    intents, secret_fields = _secret_changes(run, resource, found, is_put=bool(body_fields))
     fields = placed(_widening_first(body_fields + secret_fields + assignment_fields), resource, kind)
     return Change(
         resource.address,
@@ -231,14 +232,20 @@ def _overlay(kind: Kind, resource: DesiredResource, live: Body, replaced: Body) 
 
 
 def _secret_changes(
-    run: _Run, resource: DesiredResource, found: LiveResource | None
+    run: _Run, resource: DesiredResource, found: LiveResource | None, *, is_put: bool
 ) -> tuple[tuple[SecretIntent, ...], tuple[FieldChange, ...]]:
-    """The secret fields that the manifest names and that differ from the live ones; no value leaves this function."""
+    """The secret fields that the manifest names and that differ from the live ones; no value leaves this function.
+
+    One that the service hides cannot be compared; it is set where the body is written, which would overwrite it.
+    """
     intents, changes = [], []
     for name, reference in resource.secrets.items():
         old = found.secrets.get(name) if found else None
         new = run.secrets.get((resource.address, name)) if reference else None
-        if not _differs(old, new, reference):
+        if old and old.is_mask and reference:
+            if not is_put or reference.is_generated:
+                continue
+        elif not _differs(old, new, reference):
             continue
         fingerprint = ""
         if new and run.fingerprint_key:

@@ -5,6 +5,7 @@ The value leaves this type by `reveal` only, which is called while a request is 
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NoReturn
@@ -24,6 +25,15 @@ OWN_VARIABLES: Final = frozenset({PLAN_KEY_VARIABLE, "RECONCILER_NOTIFY_URL"})
 
 REDACTION: Final = "<Redacted. Leave unchanged.>"
 """What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
+
+_MASK: Final = re.compile(
+    r"""[*\u2022\u25cf\u2217\u00b7\u2588]{3}                          # a run of asterisks, bullets or blocks, anywhere
+    | \A\s*(?:x{3,}|X{3,}|\#{3,}|-{3,}|_{3,}|\.{3,}|\u2026)\s*\Z      # nothing but one of these
+    | \A\W*(?:redacted|masked|hidden|filtered|omitted|obfuscated)\W*\Z  # a word that says it
+    | \A\s*[<\[({]\W*(?:secret|value|password|protected|removed|sensitive|not\ shown)(?:\W+\w+)?\W*[>\])}]\s*\Z
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 class Secret:
@@ -71,6 +81,16 @@ class Secret:
     def is_redaction(self) -> bool:
         """Whether it is no secret, but the text that an export has in place of one."""
         return self.__open().strip() == REDACTION
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it is no secret, but what a service or a log shows in place of one: ``****``, ``[REDACTED]``."""
+        return bool(_MASK.search(self.__open())) and not self.is_redaction
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it is no secret, whatever hides one. Sent, it would become the secret."""
+        return self.is_redaction or self.is_mask
 
     def __repr__(self) -> str:
         return REDACTED

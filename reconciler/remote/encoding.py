@@ -12,7 +12,7 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
     """Write JSON, and give the secrets that it now shows.
 
     Raises:
-        ReconcilerError: a secret is the text that exports have in its place.
+        ReconcilerError: a secret is what is shown in its place.
         ValueError: a number is infinite or none.
         TypeError: a value is no JSON and no secret.
     """
@@ -31,7 +31,7 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
 
 
 def _reveal(secret: Secret) -> str:
-    if secret.is_redaction:
-        message = "a secret is the text that exports have in place of secrets; sent, it would become the secret"
+    if secret.is_placeholder:
+        message = "a secret is what an export or the service shows in its place; sent, it would become the secret"
         raise ReconcilerError(message, hint="give the object a true secret: ClientSecret: {fromEnv: NAME}")
     return secret.reveal()

@@ -89,6 +89,8 @@ def _legacy_standing(
         return (Standing.DIFFERS, "it has a value where none is wanted") if old else (Standing.IN_STEP, "")
     if old is None:
         return Standing.MISSING, "the client has none"
+    if old.is_mask:
+        return Standing.IN_STEP, "not compared: the service does not show it"
     if new is None:
         note = "made by us or somebody else" if reference.is_generated else "not compared: its value is not at hand"
         return Standing.IN_STEP, note
