@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from reconciler.doctor.known import Known, Result, few, number
 from reconciler.errors import RemoteError
+from reconciler.model.access import LEAST_TOKEN_MINUTES
 from reconciler.model.diagnosis import Verdict
 from reconciler.model.json import Body
 from reconciler.remote.auth import Claims
@@ -26,8 +27,6 @@ LOOKUPS: Final[Mapping[str, str]] = {
 }
 """What a Reader or Admin role is about -> the references that cannot be checked without one."""
 
-SHORT_LIFE: Final = 600.0
-"""Seconds that a token should live: the API's least AccessTokenDuration."""
 SOON: Final = 7 * 86_400.0
 """Seconds before its end at which a secret is worth a warning."""
 _MINUTE: Final = 60.0
@@ -106,8 +105,9 @@ def own_client(known: Known) -> Result:
         return Result(Verdict.WARNING, found, "check by hand that no change takes this client's access away")
     life, secrets = _token_life(known.claims), _secrets_life(known)
     found = "; ".join([f"{own.get('AppName')} ({own.get('ID')})", *_life_words(life), *secrets.words])
-    if life is not None and life < SHORT_LIFE:
-        return Result(Verdict.WARNING, found, "raise AccessTokenDuration of this client")
+    if life is not None and life < LEAST_TOKEN_MINUTES * _MINUTE:
+        hint = f"raise AccessTokenDuration of this client to {LEAST_TOKEN_MINUTES} at least: a long apply may need it"
+        return Result(Verdict.WARNING, found, hint)
     if secrets.end_soon:
         return Result(Verdict.WARNING, found, "if it is the one in use here, replace it before that day")
     return Result(Verdict.OK, found)

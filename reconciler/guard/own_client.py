@@ -10,14 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from reconciler.guard.context import Context, names
-from reconciler.model.access import Access
+from reconciler.model.access import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.plan import Action, Change, Finding
 
 _WRITERS: Final = frozenset({"ApiClientAdmin", "FullAccess"})
 _READERS: Final = _WRITERS | {"ApiClientReader"}
-_LEAST_MINUTES: Final = 30
-"""What a token should live, so that it outlives the run: 5,000 changes of three requests each, at the ten requests a
-second to which OrderCloud's own tools limit themselves, take 25 minutes."""
 
 
 def own_client(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
@@ -95,8 +92,8 @@ def _token(change: Change, changed: set[str]) -> Iterator[str]:
     before, after = ((body or {}).get("AccessTokenDuration") for body in (change.before, change.after))
     if "AccessTokenDuration" not in changed or not isinstance(before, int) or not isinstance(after, int):
         return
-    if after < min(before, _LEAST_MINUTES):
-        yield f"it would be given shorter tokens, of {after} minutes, and a run may need {_LEAST_MINUTES}"
+    if after < min(before, LEAST_TOKEN_MINUTES):
+        yield f"it would be given shorter tokens, of {after} minutes, and a run may need {LEAST_TOKEN_MINUTES}"
 
 
 def _secret(change: Change, access: Access) -> Iterator[str]:

@@ -1,6 +1,11 @@
 """How a run is logged in: what the guards must know so that it does not take its own access away."""
 
 from dataclasses import dataclass
+from typing import Final
+
+LEAST_TOKEN_MINUTES: Final = 30
+"""What a token should live, so that it outlives the run: 5,000 changes of three requests each, at the ten requests a
+second to which OrderCloud's own tools limit themselves, take 25 minutes."""
 
 
 @dataclass(frozen=True, slots=True)

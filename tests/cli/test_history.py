@@ -1,6 +1,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,24 @@ def test_an_unreadable_journal_is_listed_as_such(project: Project, run: Runner, 
     assert "unreadable: " in run("history").out
     path.write_text(path.read_text().replace("nonsense\n", "").replace('"number":1', '"number":[]'))
     assert "unreadable: " in run("history").out
+
+
+def test_every_member_of_a_journal_is_on_its_page(project: Project, run: Runner) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
+    spec: dict[str, Any] = {"AccessTokenDuration": 60, "Active": True, "AllowSeller": True}
+    path = project.manifest("new", **spec, DefaultContextUserName="emulator-admin")
+    secret = {"name": "primary", "deliver": [{"file": "../out/new"}]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"secrets": [secret]}))
+    project.manifest("front", Active=False)
+    assert run("apply", "--auto-approve").code == 0
+    assert run("secrets", "rotate", "ApiClient/new", "--auto-approve").code == 0
+    entries = [json.loads(line) for path in RUNS.glob("*.jsonl") for line in path.read_text().splitlines()]
+    plans = [change for entry in entries for change in entry["facts"].get("changes", ())]
+    turns = [turn for entry in entries for turn in entry["facts"].get("turns", ())]
+    steps = [step for turn in turns for step in turn["steps"]]
+    found = [*entries, *(entry["facts"] for entry in entries), *plans, *turns, *steps]
+    names = {name for one in found for name in one} | {entry["event"] for entry in entries}
+    assert {name for name in names if f"`{name}`" not in page} == set()
 
 
 # -------------------------------------------------------------------------------------- after a crash, and locks

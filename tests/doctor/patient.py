@@ -45,7 +45,7 @@ OBJECTS: Final[dict[str, list[dict[str, Any]]]] = {
     "ApiClients": [
         {"ID": OPEN, "AppName": "open", "Active": True, "AccessTokenDuration": 600}
         | {"AllowSeller": True, "AllowAnyBuyer": True, "AllowAnySupplier": True},
-        {"ID": BRIEF, "AppName": "brief", "Active": True, "AccessTokenDuration": 9, "AllowSeller": True},
+        {"ID": BRIEF, "AppName": "brief", "Active": True, "AccessTokenDuration": 29, "AllowSeller": True},
     ],
 }
 

@@ -97,7 +97,7 @@ def test_the_client_of_the_login_is_found_whatever_the_case_of_its_id(tmp_path: 
 def test_a_token_of_a_short_life_is_worth_a_warning(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         one = check(examined(emulator, as_user("reader", BRIEF)), "own-client")
-    assert (one.verdict, one.found) == (Verdict.WARNING, f"brief ({BRIEF}); its tokens live 9 minutes")
+    assert (one.verdict, one.found) == (Verdict.WARNING, f"brief ({BRIEF}); its tokens live 29 minutes")
     assert "AccessTokenDuration" in one.way_out
 
 
