@@ -84,6 +84,14 @@ def freeze(project: Project) -> None:
     project.manifest("front", AccessTokenDuration=60)
 
 
+def a_hidden_secret(project: Project) -> None:
+    """A service of the older generation that shows a mask."""
+    client = {"ID": FRONT, "AppName": "front", "Active": True, "AccessTokenDuration": 600, "ClientSecret": "****"}
+    (project.folder / "hidden.json").write_text(json.dumps({"Objects": {"ApiClients": [client]}}), encoding="utf-8")
+    project.configure(test={"emulator": {"seed": "hidden.json", "profile": "legacy"}})
+    project.manifest("front", AccessTokenDuration=60)
+
+
 def in_use(project: Project) -> None:
     limit(project, deletes=1)
     put(project, "/v1/securityprofiles/staff", ID="staff", Name="Staff", Roles=["Shopper"])
@@ -139,6 +147,7 @@ CASES: Mapping[str, Callable[[Project], None]] = {
     "last-full-access": full_access,
     "own-client": own_client,
     "freeze": freeze,
+    "hidden-secret": a_hidden_secret,
     "still-in-use": in_use,
     "prune-renamed": a_rename,
     "reference-missing": a_missing_event,
@@ -146,7 +155,7 @@ CASES: Mapping[str, Callable[[Project], None]] = {
     "reference-inactive": an_inactive_user,
     "reference-not-buyer": a_seller_as_an_anonymous_shopper,
 }
-FINAL = {"marketplace", "protected"}
+FINAL = {"marketplace", "protected", "hidden-secret"}
 OPTIONS = {"prune-renamed": ["--prune"]}
 
 

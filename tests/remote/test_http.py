@@ -186,7 +186,7 @@ def test_secrets_are_written_in_clear_only_into_the_body() -> None:
 def test_the_text_that_exports_have_in_place_of_a_secret_is_never_sent() -> None:
     service = Service()
     body: dict[str, Any] = {"ClientSecret": Secret("<Redacted. Leave unchanged.>")}
-    with service.writer() as client, pytest.raises(ReconcilerError, match="in place of secrets"):
+    with service.writer() as client, pytest.raises(ReconcilerError, match="shows in its place"):
         client.put("/apiclients", "a", body)
     assert service.requests == []
 
