@@ -36,9 +36,10 @@ cover: $(READY)  ## run all tests and demand 95 % branch coverage
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term
 
-contract: $(READY)  ## hold the emulator to an OpenAPI document of OrderCloud: make contract SPEC=openapi.json
+contract: $(READY)  ## judge the emulator by an OpenAPI document, the JavaScript SDK and schemathesis: make contract SPEC=openapi.json
 	@test -f "$(SPEC)" || { echo "usage: make contract SPEC=openapi.json (OrderCloud serves it at /v1/openapi/v3)" >&2; exit 1; }
-	@OPENAPI_SPEC="$(abspath $(SPEC))" $(BIN)/python -m pytest -q tests/emulator/test_contract.py
+	@PYTHON="$(PYTHON)" tools/judges.sh "$(abspath $(VENV))/judges"
+	@OPENAPI_SPEC="$(abspath $(SPEC))" JUDGES="$(abspath $(VENV))/judges" $(BIN)/python -m pytest -q -rs tests/emulator/test_contract.py tests/judges
 
 bench: $(READY)  ## measure, as ratios to what bounds each command and to other tools; writes benchmarks/results.md
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_PAGE_SIZE = 20
 MAXIMUM_PAGE_SIZE = 100
 
+_LISTS = ("searchon", "sortby")  # comma-delimited, or repeated
 _RESERVED = {"page", "pagesize", "pagekey", "search", "searchon", "sortby"}
 
 
@@ -86,6 +87,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], listable: Listable, cap: int |
     """
     pairs = list(pairs)
     known = {name.lower(): value for name, value in pairs if name.lower() in _RESERVED}
+    known |= {name: ",".join(value for key, value in pairs if key.lower() == name) for name in _LISTS if name in known}
     filters = [(listable.field(name), text) for name, text in pairs if name.lower() not in _RESERVED]
     return ListQuery(
         page=_page(known.get("page")),
@@ -118,13 +120,13 @@ def _is_count(text: str) -> bool:
 
 
 def _search_on(text: str | None, listable: Listable) -> tuple[str, ...]:
-    if not text:
+    if text is None:
         return listable.searchable
     return tuple(_known(name, listable.searchable, "List.InvalidSearchProperty") for name in text.split(","))
 
 
 def _sort_by(text: str | None, listable: Listable) -> tuple[Sorting, ...]:
-    return tuple(_sorting(part.strip(), listable) for part in text.split(",")) if text else ()
+    return tuple(_sorting(part.strip(), listable) for part in text.split(",")) if text is not None else ()
 
 
 def _sorting(part: str, listable: Listable) -> Sorting:

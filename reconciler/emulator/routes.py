@@ -49,6 +49,7 @@ def _me(call: Call) -> Answer:
         raise ApiError(Fault("InvalidToken"))
     row = next(row for row in neighbours.ROWS if row.kind == user.party.kind)
     body = row.viewer(call.market, row.show)(user.body)
+    del body["FailedLoginAttempts"]  # .NET SDK: a User has it, a MeUser has not
     return Answer(200, body | {"Seller": {"ID": call.market.settings.marketplace}} | _companies(call, user))
 
 

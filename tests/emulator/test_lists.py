@@ -140,6 +140,11 @@ def test_a_filter_finds(admin: httpx.Client, filters: dict[str, str], expected: 
     assert found(admin, **filters) == expected
 
 
+def test_fields_to_search_on_may_be_repeated(admin: httpx.Client) -> None:
+    answer = admin.get(PATH, params={"search": "reader", "searchOn": ["AppName", "DefaultContextUserName"]})
+    assert answer.json()["Meta"]["TotalCount"] == 5
+
+
 def test_a_repeated_filter_means_and(admin: httpx.Client) -> None:
     answer = admin.get(PATH + "?AccessTokenDuration=>20&AccessTokenDuration=<50&pageSize=100")
     assert sorted(names(answer)) == ["green app 4", "red app 3"]
@@ -159,6 +164,8 @@ def test_a_repeated_filter_means_and(admin: httpx.Client) -> None:
         ("sortBy=Active", "List.InvalidSortProperty"),
         ("sortBy=ID,", "List.InvalidSortProperty"),
         ("search=a&searchOn=xp", "List.InvalidSearchProperty"),
+        ("searchOn=xp&searchOn=ID", "List.InvalidSearchProperty"),
+        ("sortBy=", "List.InvalidSortProperty"),
         ("Active=maybe", "List.InvalidType"),
         ("AccessTokenDuration=>x", "List.InvalidType"),
         ("AccessTokenDuration=", "List.InvalidType"),
