@@ -1,14 +1,24 @@
-"""A path that a manifest names -> the same path relative to the configuration, or nothing where it may not be used.
+"""A path that a manifest names -> the same path relative to the configuration, and why it may not be used, if so.
 
 Secrets are read from files and written to files. Both stay in the folder of the configuration, and in folders that the
-environment names besides, so that whoever may edit a manifest cannot have other files read or overwritten.
+environment names besides, so that whoever may edit a manifest cannot have other files read or overwritten. What git
+keeps for itself is neither read nor written, and what the tool or a CI job reads is not written.
 """
 
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from reconciler.errors import ReconcilerError
+
+_GIT: Final = frozenset({".git", "git~1"})
+"""Names of git's folder; the second is the first on old file systems of Windows."""
+_CI: Final = ".github"
+_MANIFESTS: Final = frozenset({".yaml", ".yml", ".json"})
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,30 +29,106 @@ class Confines:
     """The folder of the configuration."""
     folders: tuple[Path, ...] = ()
     """Others that the environment allows; absolute."""
+    inputs: tuple[Path, ...] = ()
+    """The configuration, and the files and folders of manifests and overlays: nothing is written over these."""
 
-    def kept(self, path: str, beside: str) -> str | None:
+    def kept(self, path: str, beside: str) -> str:
         """Give a path, which is relative to the folder of the file `beside`, as it is kept: relative to the root.
 
-        A path in one of the other folders is kept as an absolute one; None: it is in none of them. Links are followed.
+        A path that is not below the root is kept as an absolute one, and an empty one as it is.
         """
+        if not path:
+            return ""
         root = Path(os.path.abspath(self.root))  # noqa: PTH100  # resolves ".." in words, not through links
         target = Path(os.path.abspath(Path(beside).parent / path))  # noqa: PTH100
-        if not path or target == root or not self._holds(target):
-            return None
         return target.relative_to(root).as_posix() if target.is_relative_to(root) else target.as_posix()
 
-    def at(self, kept: str) -> Path:
+    def objection(self, kept: str, *, to_write: bool = False) -> str:
+        """Why no secret may be read from this path, or be written there; empty: it may. Links are followed."""
+        root, target = self.root.resolve(), _resolved(self.root / kept)
+        if target == root:
+            return "names no file"
+        if target is None or not self._holds(target):
+            return "lies outside the folder of the configuration"
+        names = [_plain(part) for part in Path(os.path.relpath(target, root)).parts]
+        if not _GIT.isdisjoint(names):
+            return "lies below .git"
+        return self._objection_to_write(target, names) if to_write else ""
+
+    def at(self, kept: str, *, to_write: bool = False) -> Path:
         """Give the place of a path that was kept, links resolved; a saved plan may name anything, so look again.
 
         Raises:
-            ReconcilerError: it is not in the folders that are allowed.
+            ReconcilerError: it may not be used.
         """
-        target = self.root / kept
-        if not self._holds(target):
-            hint = "name the folder in secrets.folders of the environment, if secrets may be there"
-            raise ReconcilerError(f"the file {kept} lies outside of {self.root}", hint=hint)
-        return target.resolve()
+        objection = self.objection(kept, to_write=to_write)
+        if objection:
+            raise ReconcilerError(f"the file {kept} {objection}", hint=hint_for(objection))
+        return (self.root / kept).resolve()
 
     def _holds(self, target: Path) -> bool:
-        found = target.resolve()
-        return any(found.is_relative_to(folder.resolve()) for folder in (self.root, *self.folders))
+        return any(target.is_relative_to(folder.resolve()) for folder in (self.root, *self.folders))
+
+    def _objection_to_write(self, target: Path, names: list[str]) -> str:
+        if _CI in names:
+            return "lies below .github"
+        if any(_is_read_from(folder, target) for folder in self.inputs):
+            return "is where the configuration, a manifest or an overlay is read from"
+        return ""
+
+
+def hint_for(objection: str) -> str:
+    """What to do about an objection of `Confines`."""
+    if objection.startswith("lies outside"):
+        return "to allow another folder, name it in secrets.folders of the environment"
+    return "choose another path"
+
+
+def repository_of(folder: Path) -> Path:
+    """Give the top of the git repository that a folder is in, else the folder itself. Asks git nothing."""
+    start = folder.resolve()
+    return next((each for each in (start, *start.parents) if (each / ".git").exists()), start)
+
+
+def objection_to_write(path: Path, folder: Path) -> str:
+    """Why the tool may not write where a configuration in this folder says; empty: it may. Links are followed."""
+    top, target = repository_of(folder), _resolved(path)
+    if target is None or not target.is_relative_to(top):
+        return f"lies outside the repository {top}"
+    names = {_plain(part) for part in target.relative_to(top).parts}
+    return "" if _GIT.isdisjoint(names) else "lies below .git"
+
+
+def demand_inside(paths: Iterable[Path], folder: Path) -> None:
+    """Refuse to write files that only the repository names, where they are not in it; `folder` as above.
+
+    Raises:
+        ReconcilerError: one is outside.
+    """
+    for path in paths:
+        if objection := objection_to_write(path, folder):
+            raise ReconcilerError(
+                f"{path} {objection}, so nothing is written there", hint="move it into the repository"
+            )
+
+
+def _resolved(path: Path) -> Path | None:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a null character
+        return None
+
+
+def _plain(name: str) -> str:
+    """A name as the most lenient file systems compare it."""
+    return _NOT_ASCII.sub("", name).casefold().rstrip(". ")
+
+
+def _is_read_from(place: Path, target: Path) -> bool:
+    """Whether a file is an input, or would be one: a manifest in a folder of them. Case does not count."""
+    source, name = _folded(place.resolve()), _folded(target)
+    return name == source or (name.is_relative_to(source) and name.suffix in _MANIFESTS)
+
+
+def _folded(path: Path) -> Path:
+    return Path(str(path).casefold())

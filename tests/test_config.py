@@ -19,7 +19,7 @@ from reconciler.config import (
 from reconciler.errors import InputError, UsageError
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Limits
-from reconciler.model.secret import OWN_VARIABLES, SecretReference, SecretSource
+from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.validator import read_schema
 
 SCENARIOS = Path(__file__).parent / "scenarios" / "config"
@@ -80,7 +80,7 @@ environments:
         )
     )
     keys = SecretReference(SecretSource.FILE, "keys/oc")
-    own = frozenset({from_env("OC_ID"), keys, *map(from_env, OWN_VARIABLES)})
+    own = frozenset({from_env("OC_ID"), keys})
     assert config == Config(
         path=tmp_path / "reconciler.yaml",
         journal=tmp_path / "records",
@@ -315,7 +315,7 @@ def test_an_environment_must_be_named_and_exist(name: str | None, message: str, 
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
-@pytest.mark.parametrize("name", ["OC_SECRET", "OTHER_SECRET", "OTHER_ID", *sorted(OWN_VARIABLES)])
+@pytest.mark.parametrize("name", ["OC_SECRET", "OTHER_SECRET", "OTHER_ID", "RECONCILER_PLAN_KEY", "RECONCILER_ANY"])
 def test_no_environment_may_give_the_credentials_of_any_to_manifests(tmp_path: Path, name: str) -> None:
     other = "{clientId: {fromEnv: OTHER_ID}, clientSecret: {fromEnv: OTHER_SECRET}}"
     text = f"""{HEAD}
@@ -327,3 +327,61 @@ environments:
         load_config(written(tmp_path, text))
     (fault,) = caught.value.diagnostics
     assert (fault.pointer, fault.rule) == ("/environments/here/secrets/allow/1", "secret")
+
+
+@pytest.mark.parametrize("key", ["clientId", "clientSecret"])
+@pytest.mark.parametrize("variable", ["RECONCILER_PLAN_KEY", "RECONCILER_NOTIFY_URL", "RECONCILER_X"])
+def test_the_login_takes_no_variable_of_the_reconciler_itself(tmp_path: Path, key: str, variable: str) -> None:
+    auth = {"clientId": "{fromEnv: OC_ID}", "clientSecret": "{fromEnv: OC_SECRET}", key: f"{{fromEnv: {variable}}}"}
+    inner = ", ".join(f"{name}: {value}" for name, value in auth.items())
+    (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, auth: {{{inner}}}")
+    assert f"{variable} is a variable of the reconciler itself" in fault
+
+
+@pytest.mark.parametrize(
+    "path", [".git/config", "./x/../.git/config", ".GIT/config", ".git./config", "link", "git~1/a"]
+)
+def test_the_login_takes_no_file_of_git(tmp_path: Path, path: str) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").touch()
+    (tmp_path / "link").symlink_to(".git/config")
+    auth = f"auth: {{clientId: c, clientSecret: {{fromFile: {path}}}}}"
+    (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, {auth}")
+    assert "this one lies below .git" in fault
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("../runs", "lies outside the repository"),
+        ("/var/runs", "lies outside the repository"),
+        ("link/runs", "lies outside the repository"),
+        ("round", "lies outside the repository"),
+        (".git/hooks", "lies below .git"),
+        ("sub/.GIT/x", "lies below .git"),
+    ],
+)
+def test_nothing_is_written_outside_the_repository_or_below_git(tmp_path: Path, path: str, said: str) -> None:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "round").symlink_to("round")
+    (state,) = faults(folder, f"emulator: {{state: {path}}}")
+    assert said in state
+    text = f"{HEAD}journal: {{folder: {path}}}\nenvironments: {{local: {{emulator: {{}}}}}}\n"
+    with pytest.raises(InputError) as caught:
+        load_config(written(folder, text))
+    assert said in caught.value.diagnostics[0].message
+
+
+def test_a_configuration_below_the_top_of_a_repository_may_write_to_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "shop").mkdir()
+    found = environment(tmp_path / "shop", "emulator: {state: ../state.db}").emulator
+    assert found is not None
+    assert found.state == tmp_path / "state.db"
+
+
+def test_the_folder_of_the_journals_is_no_link_out_of_the_repository(tmp_path: Path) -> None:
+    (tmp_path / ".reconciler").symlink_to("/var")
+    assert any("lies outside the repository" in fault for fault in faults(tmp_path, "emulator: {}"))

@@ -45,6 +45,10 @@ Every key of a manifest, as the JSON Schema has it (`reconciler schema ApiClient
 _VARIABLES: Final = (
     ("RECONCILER_ENV", "The environment, where `--env` names none."),
     ("RECONCILER_PLAN_KEY", "Signs saved plans and keys the fingerprints in them; see [Plan files](plan-file.md)."),
+    (
+        "RECONCILER_ALLOWED_HOSTS",
+        "Hosts that credentials may be sent to, separated by commas; see [Hosts](configuration.md#hosts).",
+    ),
     ("RECONCILER_DEBUG", "As `--verbose`, for internal errors."),
     ("NO_COLOR, CI, TERM=dumb", "No colour."),
 )

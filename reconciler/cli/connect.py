@@ -1,5 +1,6 @@
 """An environment -> a logged-in connection to it: over the network, or to the emulator that it embeds."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -7,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.cli.extras import emulator_errors
-from reconciler.cli.options import common_of_this_run
+from reconciler.cli.files import own_folder
+from reconciler.cli.options import Common, common_of_this_run
 from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.cli.secrets import value_of
 from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.confines import Confines
-from reconciler.errors import ReconcilerError, SecretMissing, Unreachable
+from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
+from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, demand_allowed
 from reconciler.remote.http import Client, Connection, ReadClient, WriteClient, open_reader, open_writer
 from reconciler.remote.wire import Stats
 
@@ -74,10 +77,34 @@ def _named(environment: Environment) -> Iterator[None]:
 
 
 def _connection(environment: Environment, root: Path) -> Connection:
-    scope = environment.auth.scope if environment.auth else ""
+    allowed = allowed_hosts(common_of_this_run())
+    demand_allowed(environment.base_url, allowed)  # before the credentials are read
     return Connection(
-        environment.base_url, _credentials(environment, root), scope=scope, concurrency=environment.concurrency
+        environment.base_url,
+        _credentials(environment, root),
+        scope=environment.auth.scope if environment.auth else "",
+        concurrency=environment.concurrency,
+        allowed_hosts=allowed,
     )
+
+
+def allowed_hosts(common: Common) -> frozenset[Origin]:
+    """Where the user allows credentials to be sent: by the option, and by the variable.
+
+    Raises:
+        UsageError: an entry cannot be read.
+    """
+    listed = os.environ.get(ALLOWED_HOSTS_VARIABLE, "").split(",")
+    entries = [("--allow-host", one) for one in common.allow_hosts]
+    entries += [(ALLOWED_HOSTS_VARIABLE, one.strip()) for one in listed if one.strip()]
+    return frozenset(_allowed(source, entry) for source, entry in entries)
+
+
+def _allowed(source: str, entry: str) -> Origin:
+    try:
+        return allowed_origin(entry)
+    except ValueError as error:
+        raise UsageError(f"{source} has {entry!r}, which names no host", hint=str(error)) from None
 
 
 def _credentials(environment: Environment, root: Path) -> Credentials:
@@ -126,6 +153,8 @@ def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None
     if environment.emulator is None:
         yield None
         return
+    if environment.emulator.state:
+        own_folder(environment.emulator.state)
     import httpx  # noqa: PLC0415  # only for environments that embed it
 
     from reconciler import emulator  # noqa: PLC0415

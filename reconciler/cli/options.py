@@ -32,6 +32,8 @@ class Common:
     """The environment that it came down to, once that is known; empty while it is not, and where all are meant."""
     quiet: bool = False
     verbose: bool = False
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts that credentials may be sent to, as they were given."""
     stats: "dict[str, Stats]" = field(default_factory=dict)
     """What each environment has cost so far: requests, retries, bytes, seconds."""
 
@@ -88,6 +90,11 @@ def _gather(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -
     common = ctx.find_root().ensure_object(Common)
     common.envs = tuple(dict.fromkeys((*common.envs, *values)))
     _check_env_all(common, ctx, param)
+
+
+def _allow(ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> None:
+    common = ctx.find_root().ensure_object(Common)
+    common.allow_hosts = tuple(dict.fromkeys((*common.allow_hosts, *values)))
 
 
 def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
@@ -154,6 +161,12 @@ def output_options(function: F) -> F:
 _config_option: Final = _global_text(
     "--config", "FILE", "The configuration; else the nearest reconciler.yaml, here or above.", _once
 )
+_allow_host_option: Final = _global_text(
+    "--allow-host",
+    "HOST[:PORT]",
+    "Let credentials be sent to this host, too; repeatable, see RECONCILER_ALLOWED_HOSTS.",
+    _allow,
+)
 
 
 environment_option: Final = _global_text("--env", "NAME", "What the environment is called; else as its stage.", _one)
@@ -162,7 +175,8 @@ environment_option: Final = _global_text("--env", "NAME", "What the environment 
 def common_options(function: F) -> F:
     """Give a command all global options: those above, and those that choose an environment."""
     explanation = f"The environment; else {ENVIRONMENT_VARIABLE}, or the only one configured."
-    return _config_option(_global_text("--env", "NAME", explanation, _one)(output_options(function)))
+    env = _global_text("--env", "NAME", explanation, _one)
+    return _config_option(env(_allow_host_option(output_options(function))))
 
 
 def environments_options(function: F) -> F:
@@ -171,7 +185,8 @@ def environments_options(function: F) -> F:
     env_all = click.option(
         "--env-all", is_flag=True, callback=_all, expose_value=False, help="All environments of the configuration."
     )
-    return _config_option(_global_text("--env", "NAME", explanation, _gather)(env_all(output_options(function))))
+    env = _global_text("--env", "NAME", explanation, _gather)
+    return _config_option(env(env_all(_allow_host_option(output_options(function)))))
 
 
 paths_argument: Final = click.argument("paths", nargs=-1, type=file_name, metavar="[PATH]...")

@@ -4,21 +4,23 @@ The schema has judged names and types before, so that this only reads: a second 
 double the time of a `validate`, which editors and commit hooks wait for.
 """
 
-import ipaddress
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from reconciler.config.freeze import window
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
+from reconciler.confines import Confines, objection_to_write
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
-from reconciler.model.secret import OWN_VARIABLES, SecretReference, SecretSource
+from reconciler.model.secret import SecretReference, SecretSource, is_own_variable
+from reconciler.remote.hosts import is_loopback
 from reconciler.rules import Level
 from reconciler.validator import Fault, secret_reference, validator
 
@@ -65,6 +67,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
     file = _Part(data)
     folder = path.parent
     environments = {name: _environment(part, name, file, folder) for name, part in file.parts("environments").items()}
+    journal = _written(file.part("journal"), "folder", folder, JOURNAL_FOLDER)
     own = _own_credentials(environments.values())
     rules = _rules(file)
     _check_file(file, own)
@@ -77,7 +80,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
             name: replace(each, own_credentials=own, rules={**rules, **each.rules})
             for name, each in environments.items()
         },
-        journal=_below(folder, file.part("journal").get("folder", JOURNAL_FOLDER)),
+        journal=journal or folder,
     )
 
 
@@ -121,59 +124,64 @@ class _Part:
 # -- the parts of the file, from the small to the whole ---------------------------------------------------------------
 
 
-def _text(part: _Part, key: str) -> str | SecretReference | None:
+def _text(part: _Part, key: str, folder: Path) -> str | SecretReference | None:
     """A plain text, or where it comes from."""
     value = part.get(key)
-    return value if isinstance(value, str) else part.read(key, _reference)
+    return value if isinstance(value, str) else part.read(key, partial(_reference, folder))
 
 
-def _reference(value: Json) -> SecretReference | list[Fault]:
+def _reference(folder: Path, value: Json) -> SecretReference | list[Fault]:
     """Where a secret comes from; a file lies below the folder of the configuration."""
     reference = secret_reference(value, "this", "")
     if isinstance(reference, Fault):
         return [reference]
     if reference.source is SecretSource.ENVIRONMENT:
         return reference
-    path = os.path.normpath(reference.name)
-    if os.path.isabs(path) or path.startswith(".."):  # noqa: PTH117  # a relative path in words, not on a disk
-        return [Fault("/fromFile", "fromFile takes a path inside this file's folder, relative to it", "secret")]
-    return SecretReference(SecretSource.FILE, Path(path).as_posix())
+    confines = Confines(folder)
+    path = confines.kept(reference.name, str(folder / "reconciler.yaml"))
+    if objection := confines.objection(path):
+        message = f"fromFile takes a path inside this file's folder, relative to it; this one {objection}"
+        return [Fault("/fromFile", message, "secret")]
+    return SecretReference(SecretSource.FILE, path)
 
 
 def _base_url(text: str) -> str | list[Fault]:
     """Scheme and host of a URL that has nothing else."""
     try:
         url = urlsplit(text)
-        host, _ = url.hostname or "", url.port
+        host, port = url.hostname or "", url.port
     except ValueError:
         return [Fault("", "this is no URL", "url", _EXAMPLE)]
     if not host or url.scheme not in {"https", "http"} or not text.isascii() or not text.isprintable() or " " in text:
         return [Fault("", "this is no https:// URL", "url", _EXAMPLE)]
     netloc = url.netloc.lower()
-    scheme = url.scheme if _is_loopback(host) else "https"
+    scheme = url.scheme if port or is_loopback(host) else "https"
     if url.path.strip("/") or "?" in text or "#" in text or "@" in netloc or "\\" in text:
         hint = f"write {scheme}://{netloc.rpartition('@')[2]}"
         return [Fault("", "the URL has more than scheme and host", "url", hint)]
     if scheme != url.scheme:
-        return [Fault("", "http:// would send credentials in clear", "plain-http", f"write https://{netloc}")]
+        hint = f"write https://{netloc}; a host that is allowed for plain http is written with its port"
+        return [Fault("", "http:// would send credentials in clear", "plain-http", hint)]
     return f"{scheme}://{netloc}"
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _written(part: _Part, key: str, folder: Path, otherwise: str | None = None) -> Path | None:
+    """A place that the tool writes to: not outside the repository, and not below .git."""
+    text = part.get(key, otherwise)
+    if not text:
+        return None
+    path = _below(folder, text)
+    if objection := objection_to_write(path, folder):
+        part.blame(Fault(pointer(key), f"{text} {objection}", "written-path", "choose a place inside the repository"))
+    return path
 
 
 def _emulator(part: _Part, folder: Path) -> EmulatorSettings:
-    seed, state = part.get("seed"), part.get("state")
-    return EmulatorSettings(
-        _below(folder, seed) if seed else None, _below(folder, state) if state else None, part.get("profile", "current")
-    )
+    seed, state = part.get("seed"), _written(part, "state", folder)
+    return EmulatorSettings(_below(folder, seed) if seed else None, state, part.get("profile", "current"))
 
 
-def _auth(part: _Part) -> Auth | None:
+def _auth(part: _Part, folder: Path) -> Auth | None:
     """How to log in; None where a part of it is at fault."""
     known = len(part.faults)
     if not (part.get("username") or part.get("password") or part.get("clientSecret")):
@@ -182,8 +190,9 @@ def _auth(part: _Part) -> Auth | None:
     elif (part.get("username") is None) != (part.get("password") is None):
         missing = "password" if part.get("password") is None else "username"
         part.blame(Fault("", f"{missing} is missing", "auth", "username and password go together"))
-    client_id, username = _text(part, "clientId"), _text(part, "username")
-    client_secret, password = part.read("clientSecret", _reference), part.read("password", _reference)
+    client_id, username = _text(part, "clientId", folder), _text(part, "username", folder)
+    reference = partial(_reference, folder)
+    client_secret, password = part.read("clientSecret", reference), part.read("password", reference)
     if client_id is None or len(part.faults) > known:
         return None
     return Auth(client_id, client_secret, username, password, part.get("scope", ""))
@@ -223,7 +232,7 @@ def _unmanaged_is_drift(part: _Part, file: _Part) -> bool:
 
 def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
-    auth = _auth(part.part("auth")) if part.get("auth") is not None else None
+    auth = _auth(part.part("auth"), folder) if part.get("auth") is not None else None
     url = part.read("url", _base_url)
     part.blame(*_target_faults(part), *_credential_faults(part), *_id_faults(part.get("ids", {})))
     secrets = part.part("secrets")
@@ -287,8 +296,7 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
     """What we log in with, anywhere: a job that plans for one environment may hold the credentials of all."""
     logins = [each.auth for each in environments if each.auth]
     named = [one for auth in logins for one in (auth.client_id, auth.client_secret, auth.username, auth.password)]
-    ours = frozenset(SecretReference(SecretSource.ENVIRONMENT, name) for name in OWN_VARIABLES)
-    return frozenset({*ours, *(one for one in named if isinstance(one, SecretReference))})
+    return frozenset(one for one in named if isinstance(one, SecretReference))
 
 
 def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
@@ -300,7 +308,7 @@ def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
 
 def _listed_credentials(allowed: Sequence[str], own: Collection[str]) -> Iterator[Fault]:
     for index, name in enumerate(allowed):
-        if name in own:
+        if name in own or is_own_variable(name):
             message = f"{name} holds the reconciler's own credentials, which no manifest may use"
             yield Fault(pointer("secrets", "allow", index), message, "secret", "remove it from the list")
 

@@ -114,6 +114,11 @@ class Config:
         return frozenset(name for name, one in self.environments.items() if one.unmanaged_is_drift)
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The file itself, and the files and folders that it has manifests and overlays read from."""
+        return (self.path, *self.manifests, *self.overlays)
+
+    @property
     def overlays(self) -> tuple[Path, ...]:
         """Those of all environments."""
         return tuple(path for environment in self.environments.values() for path in environment.overlays)

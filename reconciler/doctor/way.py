@@ -8,6 +8,7 @@ from reconciler.doctor.known import AGAIN, Known, Result, Tools, few, number
 from reconciler.errors import ReconcilerError
 from reconciler.model.diagnosis import Verdict
 from reconciler.model.secret import SecretReference
+from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trusted, origin_of
 from reconciler.remote.reach import Reached
 
 SKEW_TO_WARN: Final = 60.0
@@ -51,6 +52,18 @@ def plan_key(known: Known) -> Result:
     return Result(
         Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans are not signed and keep no fingerprints of secrets"
     )
+
+
+def host(known: Known) -> Result:
+    """Say why credentials may be sent to the base URL, or that they may not."""
+    if known.subject.is_embedded:
+        return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
+    known.tools.demand_allowed(known.subject.base_url)
+    origin = origin_of(known.subject.base_url)
+    if not is_trusted(origin):
+        return Result(Verdict.OK, f"{origin} is allowed by --allow-host or {ALLOWED_HOSTS_VARIABLE}")
+    why = "this machine" if is_loopback(origin.host) else "a host of OrderCloud, over TLS"
+    return Result(Verdict.OK, f"{origin.host} is {why}, which needs no permission")
 
 
 def network(known: Known) -> Result:

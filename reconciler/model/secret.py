@@ -6,6 +6,7 @@ The value leaves this type by `reveal` only, which is called while a request is 
 import hashlib
 import hmac
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NoReturn
@@ -20,8 +21,11 @@ _UNGUESSABLE: Final = 40
 
 PLAN_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
 """The environment variable with the key that signs plans and keys the fingerprints of secrets in them."""
-OWN_VARIABLES: Final = frozenset({PLAN_KEY_VARIABLE, "RECONCILER_NOTIFY_URL"})
-"""The environment variables of the reconciler's own that hold secrets: whoever has the URL can write to a channel."""
+_OWN_PREFIX: Final = "RECONCILER_"
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Unicode categories of controls, formats (the byte order mark is one) and separators of lines."""
+_ENCODING: Final = ("utf-8", "surrogatepass")
+"""How values are compared: a service may show half a character, which no other encoding takes."""
 
 REDACTION: Final = "<Redacted. Leave unchanged.>"
 """What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
@@ -34,6 +38,22 @@ _MASK: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+
+
+def is_own_variable(name: str) -> bool:
+    """Whether the tool uses an environment variable for itself; Windows does not tell their case apart."""
+    return name.upper().startswith(_OWN_PREFIX)
+
+
+def unsendable(value: str) -> str:
+    """Say why a text cannot be sent as a secret, without quoting it; empty: it can."""
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        return "is not UTF-8 text"
+    if "\n" in value or "\r" in value:
+        return "has several lines"
+    if any(unicodedata.category(letter) in _INVISIBLE for letter in value):
+        return "has a control character or another invisible one"
+    return ""
 
 
 class Secret:
@@ -63,7 +83,7 @@ class Secret:
 
         `about` says whose it is, so that two resources with one secret do not show that they have.
         """
-        return hmac.new(key, f"{about}\n{self.__open()}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(key, f"{about}\n{self.__open()}".encode(*_ENCODING), hashlib.sha256).hexdigest()
 
     def mark(self, about: str) -> str:
         """Sixteen hexadecimal digits by which the holder of the value recognises it; empty where it could be guessed.
@@ -75,7 +95,7 @@ class Secret:
 
     def equals(self, other: "Secret") -> bool:
         """Compare in constant time."""
-        return hmac.compare_digest(self.__open().encode(), other.reveal().encode())
+        return hmac.compare_digest(self.__open().encode(*_ENCODING), other.reveal().encode(*_ENCODING))
 
     @property
     def is_redaction(self) -> bool:

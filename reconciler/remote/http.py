@@ -3,10 +3,9 @@
 A `ReadClient` cannot write, not even by a private road: the wire below it lets nothing pass but GET and the login.
 """
 
-import ipaddress
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,11 +19,12 @@ import httpx
 from reconciler.errors import BadAnswer, ReconcilerError, RequestFacts
 from reconciler.model.access import Access
 from reconciler.model.json import Body, Json
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Secret, unsendable
 from reconciler.remote.answers import kind_of, object_in, unusable
 from reconciler.remote.auth import Claims, Credentials
 from reconciler.remote.encoding import encode
 from reconciler.remote.exchange import Exchange, Seams, Traffic
+from reconciler.remote.hosts import Origin, demand_allowed
 from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen
 from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
 from reconciler.remote.proof import prove
@@ -41,7 +41,8 @@ class Connection:
     """Where an environment is, who logs in, and how hard it may be worked.
 
     Raises:
-        ReconcilerError: the base URL is none, or is plain HTTP to another machine.
+        ReconcilerError: the base URL is none.
+        GuardRefusal: credentials may not be sent there, see `hosts`.
     """
 
     base_url: str
@@ -53,9 +54,12 @@ class Connection:
     """Requests at a time, reads and writes together."""
     limits: Limits = field(default_factory=Limits)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    allowed_hosts: Collection[Origin] = ()
+    """Where the user allows credentials to be sent, besides what any base URL may name."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", _checked(self.base_url))
+        demand_allowed(self.base_url, self.allowed_hosts)
         if self.concurrency < 1:
             raise ReconcilerError(f"concurrency is {self.concurrency}: at least 1 is needed")
 
@@ -240,6 +244,8 @@ class WriteClient(ReadClient):
         value = shown.pop(value_field, None)
         if not isinstance(value, str) or not value:
             raise unusable(call, answer, f"expected {value_field} to be a text and found {kind_of(value)}")
+        if fault := unsendable(value):
+            raise unusable(call, answer, f"expected {value_field} to be one line of text and found that it {fault}")
         return shown, Secret(value)
 
     def patch(self, path: str, object_id: str, body: Body) -> dict[str, Json]:
@@ -314,18 +320,17 @@ def _checked(base_url: str) -> str:
         raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
     if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
         raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
-    if url.scheme == "http" and not _is_loopback(url.host):
-        raise ReconcilerError(f"plain http to {url.host} would show the credentials to the network", hint="use https")
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not _host(url):
         raise ReconcilerError("the base URL must begin with https:// and a host")
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
-def _is_loopback(host: str) -> bool:
+def _host(url: httpx.URL) -> str:
+    """The host in Unicode; empty where there is none, or where its Punycode is malformed."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return url.host
+    except UnicodeError:
+        return ""
 
 
 def _path(path: str, object_id: str | None = None) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 import httpx
 
 from reconciler.errors import ReconcilerError
+from reconciler.remote.hosts import is_loopback
 
 PORTS: Final = {"http": 80, "https": 443}
 _PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
@@ -26,7 +27,9 @@ _QUOTED: Final = 80
 
 
 def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
-    """The proxy for requests to a URL; None: they go there directly.
+    """The proxy for requests to a URL; None: they go there directly, as those to this machine always do.
+
+    A proxy would see what is sent to this machine, and would hand it to a machine of its own.
 
     Args:
         url: of the service.
@@ -35,6 +38,8 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
     Raises:
         ReconcilerError: the variable that applies is unusable. No address is quoted: it may have a password.
     """
+    if is_loopback(url.host):
+        return None
     name = url.scheme if proxies.get(url.scheme) else "all"
     address = proxies.get(name)
     if not address or _is_exempt(url, proxies.get("no", "")):

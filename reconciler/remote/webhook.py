@@ -3,7 +3,7 @@
 Whoever has the URL of a webhook can write to its channel: it is a secret, of which messages show the host alone.
 """
 
-import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.request import getproxies
@@ -14,6 +14,7 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json, canonical_text
 from reconciler.model.secret import Secret
+from reconciler.remote.hosts import is_loopback
 from reconciler.remote.settings import proxy_for, trust
 from reconciler.remote.wire import FATES, Limits, no_answer, quiet_libraries
 
@@ -34,9 +35,9 @@ class Webhook:
 
     def __post_init__(self) -> None:
         url = self._parsed()
-        if url is None or url.scheme not in {"https", "http"} or not url.host:
+        if url is None or url.scheme not in {"https", "http"}:
             raise ReconcilerError("the URL to notify is none: it should begin with https:// and a host")
-        if url.scheme == "http" and not _is_loopback(url.host):
+        if url.scheme == "http" and not is_loopback(url.host):
             raise ReconcilerError(f"plain http to {url.host} would show the URL to the network", hint="use https")
 
     @property
@@ -46,10 +47,10 @@ class Webhook:
         return url.host if url else ""
 
     def _parsed(self) -> httpx.URL | None:
-        try:
-            return httpx.URL(self.url.reveal().strip())
-        except httpx.InvalidURL:
-            return None
+        with suppress(httpx.InvalidURL, UnicodeError):  # the latter: its host is malformed Punycode
+            url = httpx.URL(self.url.reveal().strip())
+            return url if url.host else None
+        return None
 
     def post(self, document: Json, transport: httpx.BaseTransport | None = None) -> None:
         """Send once; a redirect is not followed.
@@ -72,10 +73,3 @@ class Webhook:
             raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
         if status not in _OK:
             raise ReconcilerError(f"{self.host} did not take the notification: it answered {status}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

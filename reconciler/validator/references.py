@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import Json, pointer, pointer_parts
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.secret import SecretReference, SecretSource, is_own_variable
 from reconciler.validator.fault import Fault
 
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -20,16 +20,23 @@ def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault
     """
     match value:
         case {"fromEnv": str(variable), **others} if not others:
-            if _VARIABLE.fullmatch(variable):
-                return SecretReference(SecretSource.ENVIRONMENT, variable)
-            message = "fromEnv takes the name of an environment variable: capital letters, digits and '_'"
-            return Fault(f"{at}/fromEnv", message, "secret")
+            return _from_variable(variable, f"{at}/fromEnv")
         case {"fromFile": str(path), **others} if not others:
             return SecretReference(SecretSource.FILE, path)
         case {"generate": True, **others} if others.keys() <= {"deliver"}:
             return SecretReference(SecretSource.GENERATED)
     message = f"{name} is a secret, which cannot stand here itself"
     return Fault(at, message, "secret", f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}")
+
+
+def _from_variable(variable: str, at: str) -> SecretReference | Fault:
+    if is_own_variable(variable):
+        message = f"{variable} is a variable of the reconciler itself, which no file may name"
+        return Fault(at, message, "secret", "give the secret a variable of its own")
+    if _VARIABLE.fullmatch(variable):
+        return SecretReference(SecretSource.ENVIRONMENT, variable)
+    message = "fromEnv takes the name of an environment variable: capital letters, digits and '_'"
+    return Fault(at, message, "secret")
 
 
 def hushed(diagnostics: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Iterator[Diagnostic]:

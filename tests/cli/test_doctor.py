@@ -20,18 +20,14 @@ def silent(port: int, **auth: Json) -> Json:
     return {"url": f"http://127.0.0.1:{port}", "marketplace": "shop", "auth": auth}
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def test_a_sound_environment_exits_with_0_and_needs_no_manifests(project: Project, run: Runner) -> None:
     shutil.rmtree(project.folder / "manifests")
     done = run("doctor")
     assert (done.code, done.err) == (0, "")
     assert "ok       marketplace           emulator, as configured\n" in done.out
+    assert "ok       host                  127.0.0.1 is this machine, which needs no permission\n" in done.out
     assert "  127.0.0.1 answers; no TLS is needed" in done.out
-    assert done.out.endswith("Healthy: 11 ok, 4 for information.\n")
+    assert done.out.endswith("Healthy: 12 ok, 4 for information.\n")
     assert project.writes() == []
 
 
@@ -39,7 +35,7 @@ def test_the_json_document_has_the_same_checks(project: Project, run: Runner) ->
     document = json.loads(run("doctor", "--env", "test", "--format", "json").out)
     assert (document["format_version"], document["ok"], document["environment"]) == ("1.0", True, "test")
     assert {check["status"] for check in document["checks"]} == {"ok", "info"}
-    assert len(document["checks"]) == 15
+    assert len(document["checks"]) == 16
 
 
 def test_a_missing_credential_is_named_and_exits_with_1(

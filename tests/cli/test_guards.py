@@ -39,6 +39,10 @@ def wrong_marketplace(project: Project) -> None:
     configure(project, marketplace="another")
 
 
+def host_that_nobody_allows(project: Project) -> None:
+    configure(project, url="https://shop.example")
+
+
 def too_many_changes(project: Project) -> None:
     limit(project, changes=0)
     project.manifest("front", AccessTokenDuration=60)
@@ -137,6 +141,7 @@ def user(project: Project, name: str, *, active: bool) -> None:
 
 
 CASES: Mapping[str, Callable[[Project], None]] = {
+    "host": host_that_nobody_allows,
     "marketplace": wrong_marketplace,
     "limit-changes": too_many_changes,
     "limit-changes-percent": too_large_a_part,
@@ -155,7 +160,7 @@ CASES: Mapping[str, Callable[[Project], None]] = {
     "reference-inactive": an_inactive_user,
     "reference-not-buyer": a_seller_as_an_anonymous_shopper,
 }
-FINAL = {"marketplace", "protected", "hidden-secret"}
+FINAL = {"host", "marketplace", "protected", "hidden-secret"}
 OPTIONS = {"prune-renamed": ["--prune"]}
 
 
@@ -180,7 +185,7 @@ def test_the_digits_of_another_plan_accept_nothing(project: Project, run: Runner
     assert (applied(run, rule, "--ack", "0123456789ab").code, project.writes()) == (3, [])
 
 
-@pytest.mark.parametrize("rule", sorted(CASES.keys() - {"marketplace"}))
+@pytest.mark.parametrize("rule", sorted(CASES.keys() - {"host", "marketplace"}))
 def test_plan_and_drift_show_the_objection_and_exit_as_usual(project: Project, run: Runner, rule: str) -> None:
     CASES[rule](project)
     planned = run("plan", *OPTIONS.get(rule, []))

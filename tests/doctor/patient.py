@@ -19,6 +19,7 @@ from reconciler.model.diagnosis import Check, Diagnosis
 from reconciler.model.plan import Limits
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
+from reconciler.remote.hosts import demand_allowed
 from reconciler.remote.http import Connection, ReadClient, open_reader
 from reconciler.remote.reach import Reached
 from tests.remote.service import Service, jwt, ok
@@ -73,6 +74,7 @@ def tools(open_: Callable[[], ReadClient], **chosen: Any) -> Tools:
     return Tools(
         **{
             "resolve": str,
+            "demand_allowed": partial(demand_allowed, allowed=()),
             "reach": lambda _url: Reached("127.0.0.1", addresses=("127.0.0.1",)),
             "open": open_,
             "identify": partial(pipeline.check_marketplace, target=target),

@@ -117,7 +117,7 @@ def test_a_wrong_secret_is_told_in_the_services_words_and_not_shown(tmp_path: Pa
 def test_after_a_refused_login_all_that_needs_one_is_skipped(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         found = verdicts(examined(emulator, ClientCredentials(ADMIN_CLIENT_ID, Secret("wrong"))))
-    unaffected = {"configuration", "credentials", "plan-key", "network", "login", "put-creates", "rate"}
+    unaffected = {"configuration", "credentials", "plan-key", "host", "network", "login", "put-creates", "rate"}
     assert {name for name, verdict in found.items() if verdict != "skipped"} == unaffected
 
 

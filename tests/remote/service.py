@@ -12,10 +12,12 @@ import httpx
 
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials
+from reconciler.remote.hosts import allowed_origin
 from reconciler.remote.http import Connection, ReadClient, WriteClient, open_reader, open_writer
 
 BASE = "https://shop.example"
 CLIENT_SECRET = "canary-client-secret-4711"
+ALLOWED = {allowed_origin("shop.example")}
 CREDENTIALS = ClientCredentials("the-client", Secret(CLIENT_SECRET))
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -105,7 +107,7 @@ class Service:
 
 def connection(settings: Mapping[str, Any]) -> Connection:
     named = {name: settings[name] for name in settings if name not in {"clock", "sleep", "transport"}}
-    return Connection(**{"base_url": BASE, "credentials": CREDENTIALS, **named})
+    return Connection(**{"base_url": BASE, "credentials": CREDENTIALS, "allowed_hosts": ALLOWED, **named})
 
 
 def serving(*script: Scripted) -> Service:

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.secret import Secret
+from reconciler.remote.hosts import allowed_origin
 from reconciler.remote.http import Connection, open_reader
 from reconciler.remote.settings import proxy_for, trust
 from reconciler.remote.webhook import Webhook
@@ -45,15 +46,15 @@ def is_direct(url: str, no_proxy: str) -> bool:
         ("api.shop.example:443", SHOP),
         ("https://api.shop.example", SHOP),
         ("all://api.shop.example", SHOP),
-        ("127.0.0.1", "http://127.0.0.1:8080"),
-        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
-        ("127.0.0.0/8", "http://127.0.0.1:8080"),
-        ("::1", "http://[::1]:8080"),
-        ("[::1]", "http://[::1]:8080"),
-        ("[::1]:8080", "http://[::1]:8080"),
-        ("0:0::1", "http://[::1]:8080"),
+        ("192.0.2.1", "http://192.0.2.1:8080"),
+        ("192.0.2.1:8080", "http://192.0.2.1:8080"),
+        ("192.0.2.0/8", "http://192.0.2.1:8080"),
+        ("2001:db8::1", "http://[2001:db8::1]:8080"),
+        ("[2001:db8::1]", "http://[2001:db8::1]:8080"),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
+        ("2001:db8:0::1", "http://[2001:db8::1]:8080"),
         ("fd07:b51a:cc66:f0::/64", "https://[fd07:b51a:cc66:f0::9]"),
-        ("10.0.0.0/8,fd07:b51a:cc66:f0::/64,localhost", "http://localhost"),
+        ("10.0.0.0/8,fd07:b51a:cc66:f0::/64,shop.example", SHOP),
     ],
 )
 def test_an_entry_of_no_proxy_covers_a_url(no_proxy: str, url: str) -> None:
@@ -69,14 +70,18 @@ def test_an_entry_of_no_proxy_covers_a_url(no_proxy: str, url: str) -> None:
         ("api.shop.example:8443", SHOP),
         ("http://api.shop.example", SHOP),
         ("10.0.0.0/8,::1,[::1],fd00::/8", SHOP),
-        ("127.0.0.1", "http://localhost"),
-        ("::1", "http://127.0.0.1"),
-        ("127.0.0.1:8081", "http://127.0.0.1:8080"),
+        ("::1", "http://192.0.2.1"),
+        ("192.0.2.1:8081", "http://192.0.2.1:8080"),
         ("fd00::/16", "https://[fd07::1]"),
     ],
 )
 def test_an_entry_of_no_proxy_does_not_cover_what_it_does_not_name(no_proxy: str, url: str) -> None:
     assert not is_direct(url, no_proxy)
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "https://127.0.0.1:8443", "http://[::1]:8080"])
+def test_what_is_sent_to_this_machine_goes_through_no_proxy(url: str) -> None:
+    assert is_direct(url, "")
 
 
 @pytest.mark.parametrize("entry", ["[::1", "10.0.0.0/99", "http://[", "shop.example:port", "fd00:::1", "a@b", "[shop]"])
@@ -114,7 +119,7 @@ def test_a_proxy_that_is_unusable_is_named_by_its_variable_and_not_quoted(
     monkeypatch.setenv(variable, value)
     monkeypatch.setenv("HTTP_PROXY", "broken:too but not for https")
     with pytest.raises(ReconcilerError) as caught:
-        open_reader(Connection(SHOP, CREDENTIALS))
+        open_reader(Connection("https://api.ordercloud.io", CREDENTIALS))
     assert caught.value.message == f"{variable} is not the address of a usable proxy: {why}"
     assert "canary" not in caught.value.message + caught.value.hint
 
@@ -144,14 +149,16 @@ def test_a_variable_of_tls_that_is_unusable_is_named_with_its_entry(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(variable, value)
     with pytest.raises(ReconcilerError) as caught:
-        open_reader(Connection(SHOP, CREDENTIALS))
+        open_reader(Connection("https://api.ordercloud.io", CREDENTIALS))
     assert caught.value.message == f"{variable} is unusable: {entry}: {why}"
     with pytest.raises(ReconcilerError, match=variable):
         Webhook(Secret("https://chat.example/hook")).post({})
 
 
-def test_an_https_proxy_is_verified_even_for_plain_http_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_https_proxy_is_verified_even_for_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "https://proxy.example")
     monkeypatch.setenv("SSL_CERT_FILE", "/missing.pem")
     with pytest.raises(ReconcilerError, match="SSL_CERT_FILE is unusable"):
-        open_reader(Connection("http://127.0.0.1", CREDENTIALS))
+        open_reader(
+            Connection("http://shop.example:1", CREDENTIALS, allowed_hosts={allowed_origin("http://shop.example:1")})
+        )

@@ -45,7 +45,7 @@ def command(common: Common, *, format_name: str) -> ExitCode:
 
     config = configuration(common)
     environment = chosen_environment(config, common)
-    diagnosis = examine(_subject(config, environment), _tools(environment, config.path.parent))
+    diagnosis = examine(_subject(config, environment), _tools(common, environment, config.path.parent))
     emit(DIAGNOSES[format_name](diagnosis, style_of_stdout()))
     return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR
 
@@ -77,17 +77,19 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
     return {name: value for name, value in named.items() if isinstance(value, SecretReference)}
 
 
-def _tools(environment: "Environment", root: "Path") -> "Tools":
+def _tools(common: Common, environment: "Environment", root: "Path") -> "Tools":
     from reconciler.cli import connect  # noqa: PLC0415  # see main
     from reconciler.cli.secrets import value_of  # noqa: PLC0415
     from reconciler.confines import Confines  # noqa: PLC0415
     from reconciler.doctor import Tools  # noqa: PLC0415
     from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
+    from reconciler.remote.hosts import demand_allowed  # noqa: PLC0415
     from reconciler.remote.reach import Network, reach  # noqa: PLC0415
 
     target = Target(environment.name, environment.marketplace, environment.limits)
     return Tools(
         resolve=partial(value_of, confines=Confines(root)),
+        demand_allowed=partial(demand_allowed, allowed=connect.allowed_hosts(common)),
         reach=partial(reach, network=Network()),
         open=partial(connect.reader, environment, root),
         identify=partial(check_marketplace, target=target),
