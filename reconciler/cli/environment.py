@@ -4,9 +4,11 @@ Kept apart from `session`, which imports what contacts the service: `validate` n
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
+from reconciler.cli.tracking import in_git
 from reconciler.config import Config, Environment, find_config, load_config, select_environment
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.loader import LoadContext
@@ -62,7 +64,15 @@ def chosen_environment(config: Config, common: Common, otherwise: str | None = N
 def load_context(
     config: Config, environment: Environment, *, allow_unknown_roles: bool, partial: bool = False
 ) -> LoadContext:
-    """What the loader is to know of an environment; see `LoadContext.partial`."""
+    """What the loader is to know of an environment and of those beside it; see `LoadContext.partial`."""
+    alone, *others = [
+        _alone(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial)
+        for each in (environment, *(one for one in config.environments.values() if one.name != environment.name))
+    ]
+    return replace(alone, ask_git=in_git, others=tuple(others))
+
+
+def _alone(config: Config, environment: Environment, *, allow_unknown_roles: bool, partial: bool) -> LoadContext:
     return LoadContext(
         environment=environment.name,
         values=environment.values,
@@ -78,6 +88,7 @@ def load_context(
         own_credentials=environment.own_credentials,
         allow_unknown_roles=allow_unknown_roles,
         root=config.path.parent,
+        inputs=config.inputs,
         overlays=environment.overlays,
         apart=config.overlays,
         partial=partial,

@@ -12,9 +12,10 @@ validator      the kind's schema
 checks         what a schema cannot say
 judging        the rules, less what is waived
 state          what one manifest alone cannot show: names, ids and AppNames that are taken
+places         where secrets are delivered to, in this environment and in the others
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from typing import Final
 from reconciler.document import Parsed
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
+from reconciler.loader import places
 from reconciler.loader.context import Inspected, LoadContext, Loaded
 from reconciler.loader.files import NO_MANIFESTS, Found, find_files
 from reconciler.loader.manifest import Candidate, check
@@ -66,9 +68,11 @@ def demand_all(loaded: Loaded) -> None:
 
 def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     """Read what `load` reads, and tell of errors instead of raising them."""
+    context = replace(context, inputs=(*context.inputs, *paths))
     found, overlays = _found(paths, context), read_overlays(context)
     candidates, diagnostics, waived = _check_all(found, overlays, context)
     diagnostics += clashes(candidates)
+    diagnostics += _misplaced(candidates, paths, context)
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
     return Inspected(manifests, tuple(sorted(diagnostics)), tuple(sorted(waived)), files)
@@ -79,6 +83,16 @@ def _found(paths: Sequence[Path], context: LoadContext) -> Found:
     if not context.may_be_empty:
         return found
     return replace(found, faults=tuple(fault for fault in found.faults if fault.rule != NO_MANIFESTS))
+
+
+def _misplaced(candidates: Sequence[Candidate], paths: Sequence[Path], context: LoadContext) -> Iterator[Diagnostic]:
+    """What is wrong with where secrets are delivered to; the other environments are loaded only where it matters."""
+    yield from places.crossed(candidates, context)
+    yield from places.in_git(candidates, context)
+    if context.others and places.leads_to_files(candidates, context):
+        others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
+        elsewhere = {str(other.environment): inspect(paths, other).resources for other in others}
+        yield from places.shared(candidates, context, elsewhere)
 
 
 def _check_all(

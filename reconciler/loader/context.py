@@ -1,6 +1,6 @@
 """What goes into loading beside the files, and what comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +16,15 @@ from reconciler.rules import RULES, Level
 
 def _today() -> date:
     return datetime.now(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class InGit:
+    """A file that git tracks, or does not ignore."""
+
+    line: str
+    """For a .gitignore at the top of the repository."""
+    is_tracked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ class LoadContext:
     """What the reconciler itself logs in with: no manifest may name it."""
     root: Path | None = None
     """The folder that ``fromFile`` references stay in and are kept relative to; None: the working directory."""
+    inputs: tuple[Path, ...] = ()
+    """The configuration, and the files and folders of manifests and overlays: no delivery may write there."""
     overlays: tuple[Path, ...] = ()
     """Files and directories with parts of manifests that hold here."""
     apart: tuple[Path, ...] = ()
@@ -55,6 +66,11 @@ class LoadContext:
     today: date = field(default_factory=_today)
     """The day in UTC that waivers are judged by."""
 
+    ask_git: Callable[[Collection[Path]], Mapping[Path, InGit]] | None = None
+    """Looks files up that are neither ignored nor outside of a repository; None: nothing is known of git."""
+    others: tuple["LoadContext", ...] = ()
+    """What the other environments contribute: they must not have secrets delivered to the same files."""
+
     def parsed(self, path: str, shown: str) -> Parsed:
         """Read and parse a file, or what stands in for it."""
         content = self.contents.get(shown)
@@ -63,7 +79,7 @@ class LoadContext:
     @property
     def confines(self) -> Confines:
         """Where files with secrets may be."""
-        return Confines(self.root or Path(), self.secret_folders)
+        return Confines(self.root or Path(), self.secret_folders, self.inputs)
 
     id_places: Mapping[str, Place] = field(default_factory=dict)
     """Manifest name -> where the configuration has that id."""

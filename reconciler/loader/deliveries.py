@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler.confines import hint_for
 from reconciler.loader.context import LoadContext
 from reconciler.model.delivery import Delivery, delivery_of
 from reconciler.model.json import Json, is_array, pointer
@@ -28,11 +29,7 @@ def take_deliveries(entries: Sequence[Any], at: str, file: str, context: LoadCon
     faults = [fault for index, entry in enumerate(entries) for fault in _faults(entry, f"{at}/{index}", file, context)]
     if faults:
         return Deliveries((), tuple(faults))
-    return Deliveries(tuple(delivery_of(entry, lambda path: _kept(path, file, context)) for entry in entries))
-
-
-def _kept(path: str, file: str, context: LoadContext) -> str:
-    return context.confines.kept(path, file) or path
+    return Deliveries(tuple(delivery_of(entry, lambda path: context.confines.kept(path, file)) for entry in entries))
 
 
 def _faults(entry: Mapping[str, Any], at: str, file: str, context: LoadContext) -> Iterator[Fault]:
@@ -47,10 +44,10 @@ def _faults(entry: Mapping[str, Any], at: str, file: str, context: LoadContext) 
     if kinds == ["envFile"] and "variable" not in entry:
         yield Fault(at, "variable is missing: the name that the secret has in the file", "required", at_key=True)
     for below, path in _paths(entry):
-        if context.confines.kept(path, file) is None:
-            message = f"{below[-1]} takes the path of a file inside the repository, relative to the manifest"
-            hint = "to allow another folder, name it in secrets.folders of the environment"
-            yield Fault(at + pointer(*below), message, "delivery", hint)
+        kept = context.confines.kept(path, file)
+        if objection := context.confines.objection(kept, to_write=True):
+            message = f"{below[-1]} takes the path of a file, relative to the manifest; this one {objection}"
+            yield Fault(at + pointer(*below), message, "delivery", hint_for(objection))
 
 
 def _paths(entry: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reconciler.confines import hint_for
 from reconciler.kinds import Kind
 from reconciler.loader.context import LoadContext
 from reconciler.loader.deliveries import take_deliveries
+from reconciler.loader.substitution import Substitution
 from reconciler.model.diagnostic import Severity
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
@@ -103,10 +105,9 @@ def _from_file(path: str, at: str, file: str, context: LoadContext) -> tuple[Sec
     """Keep the path relative to the root, so that the same manifests mean the same in every checkout."""
     confines, at = context.confines, f"{at}/fromFile"
     kept = confines.kept(path, file)
-    if kept is None:
-        message = "fromFile takes the path of a file inside the repository, relative to the manifest"
-        hint = "to allow another folder, name it in secrets.folders of the environment"
-        return None, [Fault(at, message, "secret", hint)]
+    if objection := confines.objection(kept):
+        message = f"fromFile takes the path of a file, relative to the manifest; this one {objection}"
+        return None, [Fault(at, message, "secret", hint_for(objection))]
     reference = SecretReference(SecretSource.FILE, kept)
     target = confines.at(kept)
     own = [one.name for one in context.own_credentials if one.source is SecretSource.FILE]
@@ -132,8 +133,11 @@ def _generated(
     if not entries:
         message = "a generated secret that is delivered nowhere would be lost"
         return None, [Fault(at, message, "secret", "write {generate: true, deliver: [{file: PATH}]}")]
-    faults = [fault.moved("", at) for fault in part_validator(kind.schema, "deliver").faults({"deliver": entries})]
+    substitution = Substitution(context)
+    part: Any = substitution.apply({"deliver": entries})
+    found = substitution.faults or part_validator(kind.schema, "deliver").faults(part)
+    faults = [fault.moved("", at) for fault in found]
     if faults:
         return None, faults
-    taken = take_deliveries(entries, f"{at}/deliver", file, context)
+    taken = take_deliveries(part["deliver"], f"{at}/deliver", file, context)
     return SecretReference(SecretSource.GENERATED, deliver=taken.deliveries), list(taken.faults)

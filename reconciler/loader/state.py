@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from reconciler.kinds import KINDS
 from reconciler.loader.context import LoadContext
 from reconciler.loader.manifest import Candidate
-from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
 from reconciler.validator import Fault, did_you_mean
@@ -25,45 +24,6 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
             hint = "give each its own, as metadata.id or under ids: of the environment"
             yield Fault("/metadata/id", message, "duplicate-id", hint).within(other.document)
     yield from _indistinct(candidates)
-    yield from _crossed_deliveries(candidates)
-
-
-def _crossed_deliveries(candidates: Iterable[Candidate]) -> Iterator[Diagnostic]:
-    """Find secrets that would be delivered to one place, where the later one overwrites the other."""
-    taken: dict[Hashable, tuple[Candidate, str]] = {}
-    for candidate in candidates:
-        for at, delivery in _deliveries(candidate):
-            place = _place_of(delivery)
-            first, first_at = taken.setdefault(place, (candidate, at))
-            if place is not None and (first, first_at) != (candidate, at):
-                message = f"{delivery} is where another secret is delivered to, at {first.document.place(first_at)}"
-                yield Fault(at, message, "duplicate-delivery", "give each secret a place").within(candidate.document)
-
-
-def _deliveries(candidate: Candidate) -> Iterator[tuple[str, Delivery]]:
-    """All deliveries of one manifest, with their JSON pointers."""
-    if candidate.effective is None:
-        return
-    resource = candidate.effective.resource
-    for name, reference in resource.secrets.items():
-        for index, delivery in enumerate(reference.deliver if reference else ()):
-            yield pointer("spec", name, "deliver", index), delivery
-    for number, secret in enumerate(resource.named_secrets or ()):
-        for index, delivery in enumerate(secret.deliver):
-            yield pointer("secrets", number, "deliver", index), delivery
-
-
-def _place_of(delivery: Delivery) -> Hashable:
-    """What no other delivery may have; None for a command: where it leads to is not known."""
-    match delivery:
-        case ToFile(path) | ToKubernetesSecret(path):
-            return path
-        case ToEnvFile(path, variable):
-            return path, variable
-        case ToGithubOutput(name):
-            return "GITHUB_OUTPUT", name
-        case ToCommand():
-            return None
 
 
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:

@@ -1,0 +1,192 @@
+"""Where a secret may be delivered to, judged by `validate` and by every command that could write it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.json import Json
+from tests.cli.conftest import Project, Runner, git
+
+
+def deliver(project: Project, *deliveries: Json, name: str = "front") -> None:
+    path = project.manifest(name, AccessTokenDuration=600)
+    secrets: Json = [{"name": "primary", "deliver": list(deliveries)}]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"secrets": secrets}))
+
+
+def environments(project: Project, *names: str, **more: Json) -> None:
+    document = json.loads((project.folder / "reconciler.yaml").read_text())["environments"]["test"]
+    project.configure(**{name: document | {"values": {"name": name}} | more for name in names})
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("../reconciler.yaml", "is where the configuration, a manifest or an overlay is read from"),
+        ("../RECONCILER.yaml", "is where the configuration, a manifest or an overlay is read from"),
+        ("front.yaml", "is where the configuration, a manifest or an overlay is read from"),
+        ("new.YML", "is where the configuration, a manifest or an overlay is read from"),
+        ("deep/new.json", "is where the configuration, a manifest or an overlay is read from"),
+        ("../overlays/new.yaml", "is where the configuration, a manifest or an overlay is read from"),
+        ("../to-the-configuration", "is where the configuration, a manifest or an overlay is read from"),
+        ("../.git/config", "lies below .git"),
+        ("../.git/hooks/post-checkout", "lies below .git"),
+        ("../sub/.GIT/config", "lies below .git"),
+        ("../.g\u200dit/config", "lies below .git"),
+        ("../to-git/config", "lies below .git"),
+        ("../.github/workflows/x.yaml", "lies below .github"),
+        ("../.GitHub/x", "lies below .github"),
+        ("..", "names no file"),
+        ("../../elsewhere", "lies outside the folder of the configuration"),
+        ("../round/round", "lies outside the folder of the configuration"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["file", "envFile", "kubernetesSecret"])
+def test_no_secret_is_delivered_over_what_is_read_from(
+    project: Project, run: Runner, path: str, said: str, kind: str
+) -> None:
+    environments(project, "test", overlays=["overlays/"])
+    (project.folder / "overlays").mkdir()
+    for link, target in (("to-git", ".git"), ("to-the-configuration", "reconciler.yaml"), ("round", "round")):
+        (project.folder / link).symlink_to(target)
+    (project.folder / ".git").mkdir()
+    entries: dict[str, Json] = {
+        "file": {"file": path},
+        "envFile": {"envFile": path, "variable": "A"},
+        "kubernetesSecret": {"kubernetesSecret": {"file": path, "name": "a", "key": "a"}},
+    }
+    deliver(project, entries[kind])
+    before = (project.folder / "reconciler.yaml").read_text()
+    project.writes()
+    for arguments in (["validate"], ["apply", "--auto-approve"], ["secrets", "rotate", "ApiClient/front"]):
+        done = run(*arguments)
+        assert (done.code, said in done.out + done.err) == (1, True)
+    assert ((project.folder / "reconciler.yaml").read_text(), project.writes()) == (before, [])
+
+
+@pytest.fixture
+def repository(project: Project) -> Project:
+    """The project in a git repository whose top is the folder above, with a file that is tracked."""
+    (project.folder / "known").write_text("kept")
+    (project.folder / ".gitignore").write_text("/ignored/\n")
+    git(project.folder, "init", "-q")
+    git(project.folder, "add", "known", ".gitignore", "manifests")
+    return project
+
+
+def test_no_secret_is_delivered_to_a_file_that_git_tracks(repository: Project, run: Runner) -> None:
+    (repository.folder / "link").symlink_to("known")
+    deliver(repository, {"file": "../known"}, {"envFile": "../link", "variable": "A"})
+    done = run("apply", "--auto-approve")
+    assert (done.code, (repository.folder / "known").read_text()) == (1, "kept")
+    assert "file known is tracked by git, so the secret would be committed" in done.err
+    assert "variable A in link is tracked by git" in done.err
+    assert "git rm --cached known" in done.err
+
+
+def test_what_git_does_not_ignore_is_warned_of_with_the_line_that_is_missing(repository: Project, run: Runner) -> None:
+    deliver(repository, {"file": "../secrets/front"}, {"file": "../ignored/front"}, {"githubOutput": "x"})
+    done = run("validate")
+    assert done.code == 0
+    assert "file secrets/front is not ignored by git, so the secret could be committed" in done.out
+    assert "add this line to .gitignore: /secrets/front" in done.out
+    assert "ignored/front" not in done.out
+    assert "/secrets/front" in run("plan").err
+    (repository.folder / ".gitignore").write_text("/ignored/\n/secrets/front\n")
+    assert "gitignore" not in run("validate").out
+
+
+def test_outside_of_a_repository_git_is_of_no_account(project: Project, run: Runner) -> None:
+    deliver(project, {"file": "../secrets/front"})
+    assert "git" not in run("validate").out
+
+
+def test_git_runs_nothing_when_it_is_asked_about_deliveries(
+    repository: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = repository.folder / "planted"
+    trap = repository.folder / "trap.sh"
+    trap.write_text(f"#!/bin/sh\ntouch '{planted}'\ncat\n")
+    trap.chmod(0o755)
+    git(repository.folder, "config", "core.fsmonitor", str(trap))
+    git(repository.folder, "config", "filter.x.clean", str(trap))
+    (repository.folder / ".gitattributes").write_text("* filter=x\n")
+    inner = repository.folder / "inner"  # a bare repository, as ordinary files of the outer one
+    git(repository.folder, "init", "-q", "--bare", "inner")
+    git(inner, "config", "core.fsmonitor", str(trap))
+    git(inner, "config", "core.worktree", ".")
+    deliver(repository, {"file": "../known"}, {"file": "../inner/front"})
+    os.utime(repository.folder / "known", (1, 1))
+    planted.unlink(missing_ok=True)  # the commands above are git's own, and may have sprung the trap
+    monkeypatch.setenv("GIT_DIR", str(inner))
+    done = run("validate")
+    assert "file known is tracked by git" in done.out
+    assert "add this line to .gitignore: /inner/front" in done.out
+    assert not planted.exists()
+
+
+def test_two_environments_do_not_share_a_file(project: Project, run: Runner) -> None:
+    environments(project, "staging", "production")
+    deliver(project, {"file": "../secrets/front"}, {"githubOutput": "front"}, {"command": ["true"]})
+    for arguments in (["validate"], ["plan", "--env", "staging"]):
+        done = run(*arguments)
+        assert done.code == 1
+        assert (
+            "file secrets/front is where environment production has a secret delivered to, too" in done.out + done.err
+        )
+        assert "duplicate-delivery" in done.out + done.err
+        assert "front is where" not in (done.out + done.err).replace("secrets/front is where", "")
+
+
+@pytest.mark.parametrize("how", ["values", "overlay"])
+def test_each_environment_has_a_file_of_its_own_by_a_value_or_an_overlay(
+    project: Project, run: Runner, how: str
+) -> None:
+    environments(project, "staging", "production")
+    deliver(project, {"file": "../secrets/${values.name}" if how == "values" else "../secrets/front"})
+    if how == "overlay":
+        document = json.loads((project.folder / "reconciler.yaml").read_text())["environments"]
+        document["production"]["overlays"] = ["overlays/"]
+        project.configure(**document)
+        overlay: dict[str, Json] = {"apiVersion": "reconciler/v1", "kind": "ApiClient", "metadata": {"name": "front"}}
+        overlay["secrets"] = [{"name": "primary", "deliver": [{"file": "../secrets/other"}]}]
+        (project.folder / "overlays").mkdir()
+        (project.folder / "overlays" / "front.yaml").write_text(json.dumps(overlay))
+    assert run("validate").code == 0
+
+
+def test_the_path_of_a_generated_secret_takes_values_too(project: Project, run: Runner) -> None:
+    environments(project, "staging", "production")
+    secret: Json = {"generate": True, "deliver": [{"file": "../secrets/${values.name}"}]}
+    project.manifest("front", ClientSecret=secret)
+    assert run("validate").code == 0
+    assert "secrets/staging" in run("show", "--resolved", "--env", "staging").out
+    secret = {"generate": True, "deliver": [{"file": "../secrets/${values.nam}"}]}
+    project.manifest("front", ClientSecret=secret)
+    assert "values.nam is not defined" in run("validate").out
+
+
+def test_a_whole_file_and_one_of_its_variables_are_one_place(project: Project, run: Runner) -> None:
+    Path("link").symlink_to(".env")
+    deliver(project, {"file": "../.env"}, {"envFile": "../link", "variable": "A"})
+    assert "variable A in link is where another secret is delivered to" in run("validate").out
+
+
+def test_what_the_tool_keeps_is_ignored_by_git_without_anybody_else_saying_so(project: Project, run: Runner) -> None:
+    git(project.folder, "init", "-q")
+    project.manifest("front", AccessTokenDuration=60)
+    assert run("apply", "--auto-approve").code == 0
+    assert list((project.folder / ".reconciler" / "runs").iterdir())
+    assert ".reconciler" not in git(project.folder, "status", "--porcelain", "--untracked-files=all")
+
+
+def test_the_folder_of_the_tool_is_not_made_through_a_link(project: Project, run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (project.folder / ".reconciler").symlink_to("elsewhere")
+    project.manifest("front", AccessTokenDuration=60)
+    project.writes()
+    done = run("apply", "--auto-approve")
+    assert (done.code, project.writes(), list((tmp_path / "elsewhere").iterdir())) == (1, [], [])
+    assert ".reconciler is a symbolic link" in done.err
