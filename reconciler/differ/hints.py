@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.kinds import Kind
 from reconciler.model.plan import Action, Change
-from reconciler.model.resource import Address, DesiredState
+from reconciler.model.resource import Address, DesiredResource, DesiredState
 
 _ALIKE = 0.6
 
@@ -16,7 +16,30 @@ def hints(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, 
     others = [_other_id(one, known[one.address], kinds) for one in changes if _is_another(one, known)]
     renames = [_renaming(*pair, kinds[pair[0].address.kind]) for pair in likely_renames(changes, kinds)]
     pointless = (warning for one in changes for warning in _pointless_assignments(one, kinds[one.address.kind]))
-    return (*others, *renames, *pointless)
+    wanted = {resource.address: resource for resource in desired.resources}
+    open_ones = [_without_secret(one) for one in changes if _is_open(one, wanted.get(one.address), kinds)]
+    return (*others, *renames, *pointless, *open_ones)
+
+
+def _is_open(change: Change, resource: DesiredResource | None, kinds: Mapping[str, Kind]) -> bool:
+    """Whether an object that lets somebody in is created without a secret, and its manifest does not say so."""
+    kind = kinds[change.address.kind]
+    if change.action is not Action.CREATE or resource is None or kind.named_secrets is None:
+        return False
+    if (
+        resource.named_secrets is not None
+        or resource.secrets
+        or (change.after or {}).get(kind.named_secrets.open_field)
+    ):
+        return False
+    return bool(change.assignments) or any((change.after or {}).get(door) for door in kind.named_secrets.doors)
+
+
+def _without_secret(change: Change) -> str:
+    return (
+        f"{change.address} is created without a secret, which widens access: whoever knows its id can log in through "
+        "it; declare one (secrets: [{name: primary, deliver: [{file: PATH}]}]), or write secrets: [] if it needs none"
+    )
 
 
 def _is_another(change: Change, known: Mapping[Address, str]) -> bool:

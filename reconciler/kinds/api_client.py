@@ -86,7 +86,13 @@ API_CLIENT: Final = Kind(
     secret_fields=frozenset({"ClientSecret"}),
     label_field="xp",
     # Since 1.0.368, from API 1.0.470 on the only secrets. Source: "API Client Secrets" of the knowledge base.
-    named_secrets=NamedSecrets("secrets", value_field="ClientSecret", limit=10),
+    named_secrets=NamedSecrets(
+        "secrets",
+        value_field="ClientSecret",
+        limit=10,
+        doors=("AllowSeller", "AllowAnyBuyer", "AllowAnySupplier"),
+        open_field="IsAnonBuyer",
+    ),
     role_fields=frozenset({"MinimumRequiredRoles", "MaximumGrantedRoles"}),
     roles=API_ROLES,
     dependents=(_IMPERSONATION, _SUBSCRIPTION),

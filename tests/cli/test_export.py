@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import BACK, FRONT, Project, Runner
+from tests.service import client_id
 
 SEED = {
     "Objects": {
@@ -82,6 +83,17 @@ def test_an_import_goes_beside_the_manifests_that_are_there(project: Project, ru
     assert "Products (1 entry): only API clients and their assignments are imported" in done.out
     assert json.loads((project.folder / "manifests" / "front.yaml").read_text())["spec"]["AccessTokenDuration"] == 60
     assert project.writes() == []
+
+
+def test_a_client_whose_secret_is_hidden_in_the_file_does_not_lose_it_in_silence(project: Project, run: Runner) -> None:
+    client = {"ID": client_id(0xC), "AppName": "hidden", "AllowSeller": True, "AccessTokenDuration": 60}
+    client["ClientSecret"] = "<Redacted. Leave unchanged.>"
+    (project.folder / "export.json").write_text(json.dumps({"Objects": {"ApiClients": [client]}}))
+    run("import", "export.json", "--write")
+    text = (project.folder / "manifests" / "hidden.yaml").read_text()
+    assert "# It has a ClientSecret, which is not written here." in text
+    assert "# from this manifest, the object has none, and whoever knows its id gets in." in text
+    assert "ApiClient/hidden is created without a secret, which widens access" in run("plan").out
 
 
 def test_an_import_needs_no_configuration(tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_no_file_is_ever_overwritten(here: Path, run: Runner) -> None:
         (here / name).write_text("mine")
     done = run("init", "--region", "us-east")
     assert done.out.count("it is there already") == len(WRITTEN)
-    assert ".gitignore: it is there already; add .reconciler/ to it" in done.out
+    assert ".gitignore: it is there already; add .reconciler/ and *plan.json to it" in done.out
     assert {(here / name).read_text() for name in WRITTEN - {"reconciler.yaml"}} == {"mine"}
 
 

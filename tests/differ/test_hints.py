@@ -5,6 +5,9 @@ import pytest
 
 from reconciler.differ import diff, hints
 from reconciler.kinds import KINDS
+from reconciler.model.named_secret import NamedSecret
+from reconciler.model.resource import DesiredResource
+from reconciler.model.secret import SecretReference, SecretSource
 from tests.builders import body, desired, live, manifest
 
 
@@ -56,3 +59,35 @@ def test_a_kind_without_assignments_has_none_that_are_pointless() -> None:
     kinds = {"ApiClient": replace(KINDS["ApiClient"], assignments=None)}
     want = desired(manifest("shop", AllowAnyBuyer=True))
     assert hints(diff(want, live(body("ID", "shop")), KINDS, {}), want, kinds) == ()
+
+
+OPEN = ({"AllowSeller": True}, {"AllowAnyBuyer": True}, {"AllowAnySupplier": True})
+
+
+@pytest.mark.parametrize("spec", OPEN)
+def test_a_client_that_lets_somebody_in_without_a_secret_is_warned_of_when_it_is_created(spec: dict[str, Any]) -> None:
+    (warning,) = hinted(manifest("shop", **spec))
+    assert "ApiClient/shop is created without a secret, which widens access" in warning
+
+
+def test_an_assignment_lets_somebody_in_too() -> None:
+    assert len(hinted(manifest("shop", assignments={"buyers": ("b",)}))) == 1
+
+
+def test_nobody_is_warned_of_a_client_that_is_closed_public_or_said_to_need_no_secret() -> None:
+    reference = SecretReference(SecretSource.ENVIRONMENT, "SHOP")
+    opened = manifest("shop", AllowSeller=True)
+    for resource in (
+        manifest("shop"),
+        manifest("shop", AllowAnyBuyer=True, IsAnonBuyer=True),
+        replace(opened, named_secrets=()),
+        replace(opened, named_secrets=(NamedSecret("primary"),)),
+        replace(opened, secrets={"ClientSecret": reference}),
+        replace(opened, secrets={"ClientSecret": None}),
+    ):
+        assert hinted(resource) == ()
+
+
+def hinted(resource: DesiredResource) -> tuple[str, ...]:
+    want = desired(resource)
+    return hints(diff(want, live(), KINDS, {}), want, KINDS)

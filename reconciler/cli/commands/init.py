@@ -139,9 +139,9 @@ def _written(folder: Path, files: "Mapping[str, str]") -> "Iterator[str]":
 def _advice(path: Path, content: str) -> str:
     """What somebody should do about a file that was left."""
     if path.name == ".gitignore":
-        wanted = content.splitlines()[-1]
         known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        return "" if wanted in known.splitlines() else f"; add {wanted} to it"
+        wanted = [line for line in content.splitlines() if not line.startswith("#") and line not in known.splitlines()]
+        return f"; add {' and '.join(wanted)} to it" if wanted else ""
     return ""
 
 
