@@ -12,11 +12,17 @@ _OWN: Final = 0o600
 """What a temporary file has from the start."""
 
 
-def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN) -> None:
+def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN, *, keeps_owner: bool = False) -> None:
     """Write a text, or its pieces as they are made, in place of what was there; a crash leaves the old file.
 
+    Args:
+        path: of the file.
+        text: its new content.
+        mode: who may read it.
+        keeps_owner: a file that is there keeps its owner, and its mode instead of the given one.
+
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or its owner cannot be kept.
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".reconciler-")
     temporary = Path(name)
@@ -25,6 +31,8 @@ def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN) -> Non
             file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
+            if keeps_owner:
+                take_over(file.fileno(), path)
         if mode != _OWN:
             temporary.chmod(mode)
         temporary.replace(path)
@@ -54,3 +62,17 @@ def read_own(path: Path) -> bytes:
     """
     with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
         return file.read()
+
+
+def take_over(descriptor: int, path: Path) -> None:
+    """Give an open file the owner and mode of the one that it is to replace, where there is one.
+
+    Raises:
+        OSError: its owner cannot be kept.
+    """
+    if not path.exists() or not hasattr(os, "fchown"):
+        return
+    before, present = path.stat(), os.fstat(descriptor)
+    if (before.st_uid, before.st_gid) != (present.st_uid, present.st_gid):
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))

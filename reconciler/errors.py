@@ -14,6 +14,7 @@ ReconcilerError                 1   the base; nothing was written
 │   └── BadAnswer                   the service answered, but not what the API promises (HTML, half a list, wrong types)
 ├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it
 │   └── WrongMarketplace        3   the credentials open another marketplace than the configuration names
+├── PartlyDelivered             5   a delivery failed, and an earlier one cannot be taken back: apply again
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """
 
@@ -130,6 +131,12 @@ class GuardRefusal(ReconcilerError):
 
 class WrongMarketplace(GuardRefusal):
     """The service says that it is another marketplace than the configuration names."""
+
+
+class PartlyDelivered(ReconcilerError):
+    """A delivery failed after a command had been given a secret. Nothing was written to the service."""
+
+    exit_code = 5
 
 
 class PlanRefused(ReconcilerError):

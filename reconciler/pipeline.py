@@ -14,7 +14,7 @@ Loading is done by `loader.load`, rendering by `render`; this module joins what 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -390,9 +390,10 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
         PlanRefused: a secret has another value than when the plan was made; nothing was written.
     """
     _check_guards(plan, _standing(plan, objections), acknowledged)
-    secrets = provisioning.prepare(plan, resolve, plan_key, courier)
+    prepared = provisioning.prepare(plan, resolve, plan_key, courier)
     provide = provisioning.Provider(KINDS, remote, courier, controls.recorder.note)
-    return applier.apply(plan, remote, KINDS, secrets, controls, provide)
+    controls = replace(controls, conclude=prepared.conclude)
+    return applier.apply(plan, remote, KINDS, prepared.values, controls, provide)
 
 
 def acknowledgement(plan: Plan) -> str:

@@ -1,23 +1,26 @@
 """References and named secrets -> values, for the length of one run: what plan and apply do with secret values.
 
 A plan looks up what its references stand for only to compare it with what the service shows, and goes on where that is
-not possible on this machine. An apply looks up everything it sets before its first write. What is generated is
-delivered before it is set: a crash between the two leaves a value that opens nothing, never a lock whose key is lost.
+not possible on this machine. An apply looks up everything it sets, and checks every delivery, before its first write.
+What is generated is delivered before it is set: a crash between the two leaves a value that opens nothing, never a lock
+whose key is lost. Where it is then not set, what was delivered is taken back.
 """
 
 import secrets as lottery
 import string
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from reconciler import reader, rotation
-from reconciler.delivery import Courier, Parcel
-from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
+from reconciler.delivery import Courier, Parcel, Undo
+from reconciler.errors import PartlyDelivered, PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import Kind
+from reconciler.model.delivery import Delivery, ToCommand
 from reconciler.model.json import pointer_parts
 from reconciler.model.named_secret import LiveSecret
+from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Finding, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState
 from reconciler.model.rotation import Begin
@@ -59,14 +62,32 @@ class Known:
 
 def look_up(desired: DesiredState, resolve: Resolve) -> Known:
     """Look up every reference that stands for a value now; a generated one does not."""
-    values, unread = {}, []
-    for resource in desired.resources:
-        for name, reference in resource.secrets.items():
-            if reference and not reference.is_generated:
-                try:
-                    values[resource.address, name] = resolve(reference)
-                except SecretMissing as missing:
-                    unread.append(f"{resource.address}: {missing}")
+    wanted = [
+        (resource.address, name, reference)
+        for resource in desired.resources
+        for name, reference in resource.secrets.items()
+        if reference and not reference.is_generated
+    ]
+    return _looked_up(wanted, resolve)
+
+
+def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: Resolve) -> Known:
+    """Look all of them up.
+
+    Raises:
+        ReconcilerError: with all that give something which cannot be sent.
+    """
+    values, unread, faults = {}, [], []
+    for address, name, reference in wanted:
+        try:
+            values[address, name] = resolve(reference)
+        except SecretMissing as missing:
+            unread.append(f"{address}: {missing}")
+        except ReconcilerError as error:
+            faults.append(error)
+    if faults:
+        hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
+        raise ReconcilerError("; ".join(dict.fromkeys(map(str, faults))), hint="; ".join(hints))
     return Known(values, tuple(unread))
 
 
@@ -149,49 +170,113 @@ def live_secrets(
     return found
 
 
-def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Courier | None) -> Values:
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One delivery that was made of a value that is not set yet."""
+
+    address: Address
+    delivery: Delivery
+    undo: Undo | None
+
+    def take_back(self) -> str:
+        """Take it back; gives what cannot be, empty if nothing is left of it."""
+        if self.undo is None:
+            return f"{self.delivery} has a secret that opens nothing"
+        try:
+            self.undo()
+        except ReconcilerError as error:
+            return error.message
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What an apply sets, and what was delivered for it."""
+
+    values: Values
+    delivered: tuple[Delivered, ...] = ()
+
+    def conclude(self, outcome: Outcome) -> Outcome:
+        """Take back what was delivered for a change that was certainly not written, and say so."""
+        mine = [one for one in self.delivered if one.address == outcome.change.address]
+        is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
+        if not mine or (is_set and not outcome.restored):
+            return outcome
+        left = _taken_back(mine)
+        said = f"{'; '.join(left)}; apply again to deliver another one" if left else "its new secret was taken back"
+        return replace(outcome, message="; ".join(filter(None, [outcome.message, said])), delivered=bool(left))
+
+
+def _taken_back(delivered: Iterable[Delivered]) -> list[str]:
+    """Take all of these back, the last first; gives what is left of them."""
+    return [left for one in reversed([*delivered]) if (left := one.take_back())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Generated:
+    """A new value and where it goes."""
+
+    parcel: Parcel
+    deliveries: tuple[Delivery, ...]
+
+
+def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Courier | None) -> Prepared:
     """Look up what a plan sets, make and deliver what it generates. Called before the first write.
 
     Raises:
         SecretMissing: with all that cannot be read on this machine.
         PlanRefused: a secret has another value than when the plan was made.
-        ReconcilerError: a delivery cannot be made.
+        ReconcilerError: a delivery cannot be made; what was delivered before it is taken back.
+        PartlyDelivered: the same, and a command has got a value, which cannot be taken back.
     """
-    intents = [(change, intent) for change in plan.changes for intent in change.secrets if intent.reference]
-    values, unread = {}, []
-    for change, intent in intents:
-        if intent.reference and not intent.reference.is_generated:
-            try:
-                values[change.address, intent.field] = _planned(
-                    change.address, intent, resolve(intent.reference), plan_key
-                )
-            except SecretMissing as missing:
-                unread.append(f"{change.address}: {missing}")
-    Known(values, tuple(unread)).demand()
-    for change in plan.changes:
-        for secret in change.new_secrets:
-            _needed(courier).check(secret.deliver)
-    for change, intent in intents:
-        if intent.reference and intent.reference.is_generated:
-            values[change.address, intent.field] = _generated(change, intent, _needed(courier))
-    return values
+    intents = [
+        (change, intent, intent.reference) for change in plan.changes for intent in change.secrets if intent.reference
+    ]
+    known = _looked_up(
+        [(change.address, intent.field, one) for change, intent, one in intents if not one.is_generated], resolve
+    )
+    known.demand()
+    generated = []
+    for change, intent, reference in intents:
+        if reference.is_generated:
+            parcel = Parcel(change.address, change.id or "", intent.field, _lottery())
+            generated.append(_Generated(parcel, reference.deliver))
+        else:
+            _demand_planned(change.address, intent, known.values[change.address, intent.field], plan_key)
+    named = [one for change in plan.changes for secret in change.new_secrets for one in secret.deliver]
+    deliveries = [*named, *(one for each in generated for one in each.deliveries)]
+    if deliveries:
+        _needed(courier).check(deliveries)
+    made = {(one.parcel.address, one.parcel.name): one.parcel.value for one in generated}
+    return Prepared({**known.values, **made}, tuple(_all_delivered(generated, courier)))
 
 
-def _planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> Secret:
+def _lottery() -> Secret:
+    return Secret("".join(lottery.choice(_ALPHABET) for _ in range(GENERATED_LENGTH)))
+
+
+def _demand_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
     about = f"{address} {intent.field}"
     if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
         message = f"{intent.reference} of {address} has another value than when the plan was made"
         raise PlanRefused("secret", message)
-    return secret
 
 
-def _generated(change: Change, intent: SecretIntent, courier: Courier) -> Secret:
-    deliveries = intent.reference.deliver if intent.reference else ()
-    secret = Secret("".join(lottery.choice(_ALPHABET) for _ in range(GENERATED_LENGTH)))
-    courier.check(deliveries)
-    for delivery in deliveries:
-        courier.deliver(Parcel(change.address, change.id or "", intent.field, secret), delivery)
-    return secret
+def _all_delivered(generated: Iterable[_Generated], courier: Courier | None) -> list[Delivered]:
+    """Deliver all of these; commands, which cannot be taken back, come last."""
+    todo = [(one.parcel, delivery) for one in generated for delivery in one.deliveries]
+    done: list[Delivered] = []
+    try:
+        for parcel, delivery in sorted(todo, key=lambda each: isinstance(each[1], ToCommand)):
+            undo = _needed(courier).deliver(parcel, delivery)
+            done.append(Delivered(parcel.address, delivery, undo))
+    except BaseException as error:
+        left = _taken_back(done)
+        if left and isinstance(error, ReconcilerError):
+            message = f"{error.message}; nothing was written to the service, but {'; '.join(left)}"
+            raise PartlyDelivered(message, hint=error.hint) from error
+        raise
+    return done
 
 
 def _needed(courier: Courier | None) -> Courier:

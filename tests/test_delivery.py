@@ -4,14 +4,18 @@ import base64
 import json
 import stat
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from reconciler.confines import Confines
-from reconciler.delivery import Courier, Parcel
+from reconciler.delivery import Courier, Parcel, envfile
 from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import (
     Delivery,
@@ -36,8 +40,10 @@ Deliver = Callable[[Delivery], str]
 @pytest.fixture
 def deliver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deliver:
     """Deliver below a folder; gives what was written to the log."""
+    (tmp_path / "output").touch()
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     monkeypatch.setenv("OWN_SECRET", "own")
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "own")
 
     def deliver(delivery: Delivery) -> str:
         log: list[str] = []
@@ -60,9 +66,13 @@ def python(code: str) -> tuple[str, ...]:
 def test_a_file_holds_the_value_and_nothing_else_for_its_owner_only(deliver: Deliver, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "down" / "secret"
     assert deliver(ToFile("deep/down/secret")) == ""
-    path.chmod(0o644)
-    deliver(ToFile("deep/down/secret"))
     assert (path.read_text(), mode(path), [one.name for one in path.parent.iterdir()]) == (VALUE, 0o600, ["secret"])
+
+
+def test_a_file_that_is_there_keeps_its_mode(deliver: Deliver, tmp_path: Path) -> None:
+    (tmp_path / "secret").touch(0o640)
+    deliver(ToFile("secret"))
+    assert ((tmp_path / "secret").read_text(), mode(tmp_path / "secret")) == (VALUE, 0o640)
 
 
 ENV = "# kept\n\nOTHER='a # b'  # kept, too\nexport SHOP=old\nMULTI=\"x\nSHOP=no\n\"\nlast=1"
@@ -73,7 +83,6 @@ def test_one_variable_of_a_dotenv_file_is_set_and_the_rest_stays(deliver: Delive
     path.write_text(ENV)
     deliver(ToEnvFile(".env", "SHOP"))
     assert path.read_text() == ENV.replace("export SHOP=old", f"export SHOP='{VALUE}'")
-    assert mode(path) == 0o600
     deliver(ToEnvFile(".env", "NEW"))
     assert path.read_text().splitlines()[-2:] == ["last=1", f"NEW='{VALUE}'"]
 
@@ -96,7 +105,7 @@ def test_a_command_gets_the_value_on_its_standard_input_and_not_our_credentials(
         "ID",
         "primary",
     ]
-    assert "OWN_SECRET" not in environment
+    assert not {"OWN_SECRET", "RECONCILER_PLAN_KEY"} & environment.keys()
     assert capfd.readouterr() == ("", "")
 
 
@@ -122,7 +131,7 @@ def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Del
 @pytest.mark.parametrize(
     ("delivery", "said"),
     [
-        (ToFile("folder"), "is no file"),
+        (ToFile("folder"), "is not a file"),
         (ToFile("file/below"), "no secret can be delivered"),
         (ToFile("../outside"), "lies outside"),
         (ToCommand(("./folder-of-programs/none", "x")), "there is no program"),
@@ -187,3 +196,34 @@ def test_what_can_no_longer_be_written_says_so_without_the_value(
     with pytest.raises(ReconcilerError, match="no secret can be delivered to") as caught:
         courier.deliver(PARCEL, delivery)
     assert VALUE not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A=1\n\n\nSHOP=old\n", "A=1\n\n\nSHOP='{}'\n"),
+        ("  SHOP = old # why\nB=2", "  SHOP='{}'\nB=2"),
+        ("SHOP=old", "SHOP='{}'"),
+        ("A=1", "A=1\nSHOP='{}'\n"),
+        ("A=1\r\nB=2", "A=1\r\nB=2\r\nSHOP='{}'\r\n"),
+        ("SHOP=a\nSHOP=b\n", "SHOP='{}'\nSHOP='{}'\n"),
+        ("this is = no 'dotenv\nSHOP=1\n", "this is = no 'dotenv\nSHOP='{}'\n"),
+        ("#SHOP=1\nXSHOP=2\n", "#SHOP=1\nXSHOP=2\nSHOP='{}'\n"),
+    ],
+)
+def test_every_other_byte_of_a_dotenv_file_stays(deliver: Deliver, tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(before.encode())
+    deliver(ToEnvFile(".env", "SHOP"))
+    assert path.read_bytes().decode() == after.replace("{}", VALUE)
+
+
+@given(value=st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1))
+def test_what_is_set_in_a_dotenv_file_is_read_again(value: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ".env"
+        path.write_text("A=1\nSHOP=old\nB=2\n")
+        undo = envfile.set_variable(path, "SHOP", Secret(value))
+        assert dotenv_values(path, interpolate=False) == {"A": "1", "SHOP": value, "B": "2"}
+        undo()
+        assert path.read_text() == "A=1\nSHOP=old\nB=2\n"

@@ -152,7 +152,7 @@ def test_a_delivery_that_cannot_be_made_is_found_before_the_first_write(one: Sho
     (tmp_path / "a.secret").mkdir()
     plan = one.plan(desired(wanting(DELIVERED, Active=False)))
     one.forget()
-    with pytest.raises(Exception, match=r"is no file, so no secret can be delivered"):
+    with pytest.raises(Exception, match=r"is not a file, so no secret can be delivered"):
         apply(one, plan, tmp_path)
     assert one.writes() == []
 

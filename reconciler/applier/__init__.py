@@ -47,6 +47,8 @@ class Controls:
     recorder: Recorder = field(default_factory=NoRecord)
     """Told of each write before it is sent."""
     creation: Creation = "auto"
+    conclude: Callable[[Outcome], Outcome] = lambda outcome: outcome
+    """Gives each outcome as it is kept and told of. Called once per change, from one thread at a time."""
 
 
 def apply(  # both ends, and all that a write may need
@@ -118,8 +120,9 @@ class _Run:
                 self._one(left.get_nowait(), way)
 
     def _one(self, change: Change, way: _Way) -> None:
-        outcome = self._skipped(change) or way(self._task(change))
+        ended = self._skipped(change) or way(self._task(change))
         with self._lock:
+            outcome = self._controls.conclude(ended)
             self._failed |= outcome.status is not Status.APPLIED
             self._keep(outcome)
             self._controls.on_outcome(outcome)

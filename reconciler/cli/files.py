@@ -7,6 +7,8 @@ from typing import Final
 from reconciler.atomic import replace_file
 from reconciler.errors import ReconcilerError
 
+OWN_FOLDER: Final = ".reconciler"
+"""Where the tool keeps what is of this machine only."""
 _SIGNS_OF_A_PLAN: Final = (b'"format_version"', b'"resource_changes"')
 
 
@@ -56,6 +58,25 @@ def new_file(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
+
+
+def own_folder(place: Path) -> None:
+    """Make the tool's own folder where `place` lies in one, with a .gitignore that keeps all of it out of git.
+
+    Raises:
+        ReconcilerError: it cannot be made, or is a link: what is written there would be written elsewhere.
+    """
+    folder = next((each for each in (place, *place.parents) if each.name == OWN_FOLDER), None)
+    if folder is None:
+        return
+    if folder.is_symlink():
+        raise ReconcilerError(f"{folder} is a symbolic link", hint="remove it: a folder of its own is made there")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (folder / ".gitignore").exists():
+            replace_file(folder / ".gitignore", "*\n")
+    except OSError as error:
+        raise ReconcilerError(f"cannot make {folder}: {error.strerror}") from error
 
 
 def is_plan(path: Path) -> bool:

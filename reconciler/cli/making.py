@@ -10,6 +10,7 @@ from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.environment import load_context
 from reconciler.cli.streams import emit
 from reconciler.config import Config, Environment
+from reconciler.confines import demand_inside
 from reconciler.exporter import Origin, export
 from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, Loaded, load
@@ -60,6 +61,8 @@ class Workplace:
         """
         folder = _absolute(out or _default_folder(config))
         among = any(folder.is_relative_to(path) for path in config.manifests)
+        if among or out is None:
+            demand_inside([folder, *config.manifests], config.path.parent)
         paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests

@@ -14,7 +14,7 @@ import click
 
 from reconciler.atomic import read_own
 from reconciler.cli.failures import tell_problem
-from reconciler.cli.files import write_file
+from reconciler.cli.files import OWN_FOLDER, own_folder, write_file
 from reconciler.cli.options import Common, text
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.drift import Drift
@@ -23,7 +23,7 @@ from reconciler.render.notification import NOTIFICATIONS, Notice, format_for
 
 F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE: Final = "RECONCILER_NOTIFY_URL"
-STATE: Final = Path(".reconciler") / "notified.json"
+STATE: Final = Path(OWN_FOLDER) / "notified.json"
 
 
 def notify_options(function: F) -> F:
@@ -116,10 +116,7 @@ class _State:
         found = sorted({one.fingerprint for one in drift.deviations if one.is_drift})
         if self._known.get(subject, []) != found:
             self._known[subject] = found
-            try:
-                self._path.parent.mkdir(exist_ok=True)
-            except OSError as error:
-                raise ReconcilerError(f"cannot make {self._path.parent}: {error.strerror}") from error
+            own_folder(self._path)
             write_file(self._path, json.dumps(self._known, indent=2, sort_keys=True) + "\n")
 
 

@@ -1,12 +1,17 @@
 """References to secrets -> their values, read at the last moment, and only where the environment allows it."""
 
 import os
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError, SecretMissing
-from reconciler.model.secret import Secret, SecretReference, SecretSource
+from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable
+
+_LONGEST: Final = 65_536
+"""Bytes of a file with a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,16 @@ class Resolver:
 
     def _is_own(self, reference: SecretReference) -> bool:
         if reference.source is not SecretSource.FILE:
-            return reference in self.own
+            return reference in self.own or is_own_variable(reference.name)
         target = (self.confines.root / reference.name).resolve()
         files = [one.name for one in self.own if one.source is SecretSource.FILE]
         return any((self.confines.root / name).resolve() == target for name in files)
 
 
 def value_of(reference: SecretReference, confines: Confines) -> Secret:
-    """Read what a reference stands for, whoever wrote it, without the line end that an editor or a shell left on it.
+    """Read what a reference stands for, whoever wrote it.
+
+    Less the byte order mark and the line end that an editor or a shell left on it.
 
     Raises:
         SecretMissing: there is nothing.
@@ -55,21 +62,34 @@ def value_of(reference: SecretReference, confines: Confines) -> Secret:
 
 
 def _of_variable(name: str) -> Secret:
-    value = os.environ.get(name, "").rstrip("\r\n")
-    if not value:
-        state = "is empty" if name in os.environ else "is not set"
-        raise SecretMissing(f"the environment variable {name} {state}")
-    return Secret(value)
+    if name not in os.environ:
+        raise SecretMissing(f"the environment variable {name} is not set")
+    return _secret(os.environ[name], f"the environment variable {name}")
 
 
 def _of_file(confines: Confines, name: str) -> Secret:
-    path = confines.at(name)
+    path, about = confines.at(name), f"the secret file {name}"
     try:
-        value = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ReconcilerError(f"the secret file {name} is not UTF-8 text") from None  # its error quotes the bytes
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
     except OSError as error:
-        raise SecretMissing(f"the secret file {name} cannot be read: {error.strerror}") from error
+        raise SecretMissing(f"{about} cannot be read: {error.strerror}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ReconcilerError(f"{about} is not a regular file")
+        content = os.read(descriptor, _LONGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > _LONGEST:
+        raise ReconcilerError(f"{about} has more than {_LONGEST:,} bytes, which no secret has")
+    return _secret(content.decode("utf-8", "surrogateescape"), about)
+
+
+def _secret(text: str, about: str) -> Secret:
+    value = text.removeprefix("\ufeff").rstrip("\r\n")
     if not value:
-        raise SecretMissing(f"the secret file {name} is empty")
+        raise SecretMissing(f"{about} is empty")
+    if fault := unsendable(value):
+        raise ReconcilerError(
+            f"{about} {fault}, so it cannot be sent as a secret", hint="a secret is one line of UTF-8 text"
+        )
     return Secret(value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from reconciler.cli import connect
 from reconciler.cli.environment import chosen_environment, configuration, environment_name, load_context
 from reconciler.cli.failures import tell_warnings
+from reconciler.cli.files import own_folder
 from reconciler.cli.git import checkout
 from reconciler.cli.options import Common
 from reconciler.cli.plan_key import plan_key
@@ -57,6 +58,8 @@ class Session:
     """Whether plans delete what no manifest claims."""
     journal: Path = Path()
     """The folder of the journals."""
+    kept_inputs: tuple[Path, ...] = ()
+    """What no delivery may write over."""
 
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
@@ -101,6 +104,7 @@ class Session:
             load_with,
             prunes,
             config.journal,
+            (*config.inputs, *paths),
         )
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
         if loaded.warnings and not common.quiet:
@@ -132,7 +136,7 @@ class Session:
     @property
     def confines(self) -> Confines:
         """Where files with secrets may be."""
-        return Confines(self.root, self.environment.secret_folders)
+        return Confines(self.root, self.environment.secret_folders, self.kept_inputs)
 
     @property
     def courier(self) -> Courier:
@@ -208,6 +212,7 @@ class Session:
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep other runs from this checkout from writing to the environment meanwhile."""
+        own_folder(self.journal)
         return exclusive(self.journal, self.environment.name)
 
     @contextmanager

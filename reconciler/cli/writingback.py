@@ -8,6 +8,7 @@ from reconciler.cli.drifting import Lens
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.session import Session
 from reconciler.cli.streams import tell
+from reconciler.confines import demand_inside
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.remote.protocol import ReadRemote
@@ -31,6 +32,7 @@ def drift_left(session: Session, lens: Lens) -> Drift:
         if not contents:
             return drift
         left = _tried(session, lens, contents, remote)
+    demand_inside(map(Path, contents), session.root)
     _show(session, contents)
     write_contents(contents)
     return left

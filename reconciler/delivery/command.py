@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.delivery.parcel import Parcel
@@ -10,14 +10,18 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import ToCommand
 
 
-def check(argv: Sequence[str], environ: Mapping[str, str]) -> None:
-    """See whether there is such a program.
+def program(name: str, environ: Mapping[str, str], folder: Path) -> str:
+    """Find the program that a command starts: on the PATH, or by a path relative to a folder.
 
     Raises:
         ReconcilerError: there is none.
     """
-    if shutil.which(argv[0], path=environ.get("PATH")) is None:
-        raise ReconcilerError(f"there is no program {argv[0]} to deliver a secret to", hint="mend the command, or PATH")
+    is_path = Path(name).name != name
+    found = shutil.which(str(folder / name) if is_path else name, path=environ.get("PATH"))
+    if found is None:
+        hint = "correct the command, or PATH"
+        raise ReconcilerError(f"there is no program {name} to deliver a secret to", hint=hint)
+    return found
 
 
 def feed(wanted: ToCommand, parcel: Parcel, environ: Mapping[str, str], folder: Path) -> None:
@@ -26,9 +30,10 @@ def feed(wanted: ToCommand, parcel: Parcel, environ: Mapping[str, str], folder: 
     Raises:
         ReconcilerError: it cannot be started, takes too long, or exits with another code than 0.
     """
+    name, *arguments = wanted.argv
     try:
         ended = subprocess.run(  # noqa: S603  # the manifest names it, and no shell reads it
-            wanted.argv,
+            [program(name, environ, folder), *arguments],
             input=parcel.value.reveal().encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,15 +1,15 @@
-"""A secret -> a file: alone, as one line of a dotenv file, or as a Kubernetes manifest. The home of python-dotenv."""
+"""A secret -> a file: alone, or as a Kubernetes manifest."""
 
 import base64
-import io
 import json
 import os
-import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from reconciler.atomic import replace_file
+from reconciler.atomic import replace_file, take_over
+from reconciler.delivery.undo import Undo, put_back
 from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import ToKubernetesSecret
 from reconciler.model.secret import Secret
@@ -19,55 +19,43 @@ _LONGEST: Final = 2**20
 
 
 def check(path: Path) -> None:
-    """See whether a file can be written; makes the folder where there is none.
+    """See whether a file can be written; makes nothing.
 
     Raises:
         ReconcilerError: it cannot.
     """
-    if path.exists() and not path.is_file():
-        raise ReconcilerError(f"{path} is no file, so no secret can be delivered to it")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        if _is_there(path) and not path.is_file():
+            raise ReconcilerError(f"{path} is not a file, so no secret can be delivered to it")
+        folder = next(each for each in path.parents if _is_there(each))
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".reconciler-") as probe:
+            take_over(probe.fileno(), path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file, which only its owner may read.
+def _is_there(path: Path) -> bool:
+    """Whether there is something; unlike `Path.exists`, an error other than its absence is raised."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def write(path: Path, text: str) -> Undo:
+    """Replace a file; a new one may be read by its owner only.
 
     Raises:
         ReconcilerError: it cannot be written; the old one is still there.
     """
     try:
+        before = path.read_bytes() if path.exists() else None
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, text)
+        replace_file(path, text, keeps_owner=True)
     except OSError as error:
-        raise _unwritable(path, error) from None  # `from None`: its frames hold the text
-
-
-def set_variable(path: Path, variable: str, value: Secret) -> None:
-    """Set one variable of a dotenv file; all other lines stay as they are.
-
-    Raises:
-        ReconcilerError: the file cannot be read or written; the old one is still there.
-    """
-    from dotenv import set_key  # noqa: PLC0415  # only who delivers so needs it
-
-    try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            draft = Path(folder) / "env"
-            draft.touch(mode=0o600)
-            draft.write_text(before, encoding="utf-8")
-            export = bool(re.search(rf"^\s*export\s+{variable}\s*=", before, re.MULTILINE))
-            set_key(draft, variable, value.reveal(), quote_mode="always", export=export, encoding="utf-8")
-            replace_file(path, draft.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise ReconcilerError(f"{path} is not UTF-8 text, so no secret can be set in it") from None
-    except OSError as error:
-        raise _unwritable(path, error) from None  # `from None`: its frames hold the text
+        raise unwritable(path, error) from None  # `from None`: its frames hold the text
+    return put_back(path, text.encode(), before)
 
 
 def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
@@ -93,43 +81,38 @@ def value_in(path: Path) -> Secret:
         OSError: there is none.
         ValueError: it is not such a file.
     """
-    return Secret(_text(path))
-
-
-def variable_in(path: Path, variable: str) -> Secret | None:
-    """The value that `set_variable` has left; raises as `value_in` does."""
-    from dotenv import dotenv_values  # noqa: PLC0415  # see set_variable
-
-    value = dotenv_values(stream=io.StringIO(_text(path)), interpolate=False).get(variable)
-    return Secret(value) if value else None
+    return Secret(text_in(path))
 
 
 def kubernetes_value_in(path: Path) -> Secret:
     """The value that `kubernetes_secret` has written, in its last line; raises as `value_in` does."""
-    _, _, encoded = _text(path).rstrip().rpartition(": ")
+    _, _, encoded = text_in(path).rstrip().rpartition(": ")
     return Secret(base64.b64decode(encoded, validate=True).decode("utf-8"))
 
 
-def _text(path: Path) -> str:
+def text_in(path: Path) -> str:
     """The text of a file such as we write; nothing that may be endless is opened."""
     if not path.is_file() or path.stat().st_size > _LONGEST:
         raise ValueError(f"{path} is no file with a secret")
     return path.read_text(encoding="utf-8")
 
 
-def _unwritable(path: Path, error: OSError) -> ReconcilerError:
+def unwritable(path: Path, error: OSError) -> ReconcilerError:
+    """Say that no secret can go to a file."""
     return ReconcilerError(f"no secret can be delivered to {path}: {error.strerror or type(error).__name__}")
 
 
-def append(path: str, text: str) -> None:
-    """Add to a file that somebody else reads.
+def open_to_append(path: Path) -> int:
+    """Open a file that somebody else made and reads; a pipe or a device is refused, not waited for.
 
     Raises:
-        ReconcilerError: it cannot be written.
+        ReconcilerError: it is not a file that can be written.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        raise _unwritable(Path(path), error) from None
+        raise unwritable(path, error) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ReconcilerError(f"no secret can be delivered to {path}: it is not a regular file")
+    return descriptor

@@ -37,14 +37,17 @@ class Outcome:
 
     restored: bool = False
     """It was written, and the body of before was put back."""
+    delivered: bool = False
+    """A new secret was delivered for it and could not be taken back, although it opens nothing."""
 
     body: Body | None = field(default=None, compare=False)
     """What the service answered to the write, less secret values; None: there was no such answer."""
 
     @property
     def may_be_written(self) -> bool:
-        """Whether something may have been written to the service."""
-        return self.uncertain or self.restored or self.status in {Status.APPLIED, Status.NOT_CONVERGED}
+        """Whether something may have been written to the service, or delivered."""
+        is_written = self.status in {Status.APPLIED, Status.NOT_CONVERGED}
+        return is_written or self.uncertain or self.restored or self.delivered
 
 
 @dataclass(frozen=True, slots=True)

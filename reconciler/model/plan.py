@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from reconciler.model.delivery import Delivery
 from reconciler.model.diagnostic import Place
-from reconciler.model.json import Absent, Body, Json
+from reconciler.model.json import Absent, Body, Json, pointer
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretReference
@@ -107,6 +108,12 @@ class Change:
     protected: bool = False
     new_secrets: tuple[NamedSecret, ...] = ()
     """Made and delivered after all of that."""
+
+    def deliveries(self, at: str) -> tuple[Delivery, ...]:
+        """Where the value goes that is made for a secret; `at` is the pointer of its field. Empty: none is made."""
+        generated = {pointer(one.field): one.reference.deliver for one in self.secrets if one.reference}
+        named = {pointer("secrets", one.name): one.deliver for one in self.new_secrets}
+        return (generated | named).get(at, ())
 
     @property
     def is_pruned(self) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.model.json import pointer
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
 from reconciler.model.resource import Address
 from reconciler.render.escape import escape
@@ -38,7 +37,7 @@ class Words:
     set: str
     """For a secret that has no value yet."""
     made: str
-    """For a named secret that is not there; with `{places}`, where it is delivered to."""
+    """For a secret that is not there and is made; with `{places}`, where it is delivered to."""
     alarm: Direction
     """The direction that gets the mark."""
     mark: str
@@ -181,9 +180,8 @@ def secret_words(change: Change, field: FieldChange, words: Words) -> str:
     """What becomes of a secret. Setting one where there was none narrows: until then anyone was let in."""
     if any(f"/{intent.field}" == field.pointer and intent.reference is None for intent in change.secrets):
         return words.cleared
-    for secret in change.new_secrets:
-        if pointer("secrets", secret.name) == field.pointer:
-            return words.made.format(places=escape(", ".join(map(str, secret.deliver))))
+    if places := change.deliveries(field.pointer):
+        return words.made.format(places=escape(", ".join(map(str, places))))
     if change.action is Action.CREATE or field.direction is Direction.NARROWS:
         return words.set
     return "(secret, differs)"

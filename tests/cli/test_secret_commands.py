@@ -121,6 +121,7 @@ def test_what_fails_before_anything_is_written_is_an_error(shop: Project, run: R
 def test_a_github_job_masks_the_value_before_it_hands_it_on(
     shop: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (shop.folder / "output").touch()
     monkeypatch.setenv("GITHUB_OUTPUT", str(shop.folder / "output"))
     list_secrets(shop, SECRET | {"deliver": [{"githubOutput": "front-secret"}]})
     done = run("secrets", "rotate", "ApiClient/front", "--auto-approve")

@@ -71,7 +71,7 @@ def test_a_file_is_read_relative_to_the_root(tmp_path: Path) -> None:
         ("/etc/hostname", "lies outside"),
         ("link", "lies outside"),
         ("missing", "cannot be read"),
-        (".", "cannot be read"),
+        (".", "names no file"),
         ("empty", "is empty"),
         ("binary", "is not UTF-8"),
     ],

@@ -1,0 +1,32 @@
+"""What a delivery has changed -> a way to take it back, while nobody else has changed it since."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from reconciler.errors import ReconcilerError
+
+Undo: TypeAlias = Callable[[], None]
+"""Takes a delivery back, or raises a `ReconcilerError`."""
+
+
+def put_back(path: Path, ours: bytes, before: bytes | None) -> Undo:
+    """Restore the content that a file had before a delivery; None: there was no such file."""
+
+    def undo() -> None:
+        try:
+            if path.read_bytes() != ours:
+                raise ReconcilerError(f"{path} has been changed since, and was left as it is")
+            if before is None:
+                path.unlink()
+            else:
+                path.write_bytes(before)
+        except OSError as error:
+            raise cannot(path, error) from None
+
+    return undo
+
+
+def cannot(path: Path, error: OSError) -> ReconcilerError:
+    """Say that a file could not be restored; its frames hold the value."""
+    return ReconcilerError(f"{path} still has the value: {error.strerror or type(error).__name__}")
