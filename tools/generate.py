@@ -81,7 +81,7 @@ def _overview() -> Iterator[tuple[str, str]]:
 
 def _commands() -> Iterator[tuple[str, click.Command]]:
     """All commands, those below others included, by their full names."""
-    with click.Context(cli, info_name="reconciler") as context:
+    with click.Context(cli, info_name="reconciler", **cli.context_settings) as context:
         for name in COMMANDS:
             command = cli.get_command(context, name)
             if command:
@@ -91,7 +91,7 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 def _with_those_below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
     yield name, command
     if isinstance(command, click.Group):
-        with click.Context(command, info_name=name) as context:
+        with click.Context(command, info_name=name, **cli.context_settings) as context:
             for below in command.list_commands(context):
                 found = command.get_command(context, below)
                 if found:
@@ -99,7 +99,7 @@ def _with_those_below(name: str, command: click.Command) -> Iterator[tuple[str, 
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
-    with click.Context(command, info_name=f"reconciler {name}") as context:
+    with click.Context(command, info_name=f"reconciler {name}", **cli.context_settings) as context:
         usage = " ".join(command.collect_usage_pieces(context))
     yield f"\n## reconciler {name}\n\n"
     yield f"    reconciler {name} {usage}\n\n"
@@ -128,7 +128,7 @@ def _quoted(text: str) -> str:
 
 
 def _options(command: click.Command, hidden: tuple[str, ...]) -> Iterator[str]:
-    context = click.Context(command)
+    context = click.Context(command, **cli.context_settings)
     rows = [
         (one, record)
         for one in command.get_params(context)

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.streams import tell, wants_colour
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure, internal_error, warning
@@ -31,7 +31,9 @@ def report(error: BaseException, *, verbose: bool) -> int:
             tell("interrupted\n")
             return ExitCode.INTERRUPTED
         case click.ClickException():
-            return _show(_usage(error))
+            from reconciler.cli.usage import wrong_usage  # noqa: PLC0415  # only mistakes need it
+
+            return _show(wrong_usage(error))
         case ReconcilerError():
             return _show(error)
         case _:
@@ -63,12 +65,6 @@ def tell_problem(error: ReconcilerError) -> None:
 def tell_error(error: ReconcilerError) -> None:
     """Tell the user of an error, whatever becomes of the run."""
     tell(failure(error, style_of_stderr()), error_events(error))
-
-
-def _usage(error: click.ClickException) -> UsageError:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "reconciler"
-    return UsageError(error.format_message(), hint=f"see {path} --help")
 
 
 def _internal(error: BaseException, *, verbose: bool) -> int:

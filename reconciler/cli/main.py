@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "Say what a key of a manifest or of the configuration means.",
     "schema": "Print the JSON Schema of a kind of file.",
     "completion": "Print the script that completes commands in a shell.",
+    "version": "Print the version.",
     "emulator": "Serve a stand-in for OrderCloud on this machine.",
 }
 """Name -> what it does, in the order of a first day's work. The code is in `commands`, one module each."""
@@ -74,13 +75,11 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Say what an unknown command could have been meant to be."""
+        """Suggest a command for one that there is not."""
         if args[0] not in COMMANDS:
-            from difflib import get_close_matches  # noqa: PLC0415  # only mistakes need it
+            from reconciler.cli.usage import no_such_command  # noqa: PLC0415  # only mistakes need it
 
-            close = get_close_matches(args[0], COMMANDS)
-            suggestion = f" Did you mean '{close[0]}'?" if close else ""
-            raise click.UsageError(f"No such command '{args[0]}'.{suggestion}", ctx)
+            raise no_such_command(args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -96,7 +95,13 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Commands, epilog=_ORDER_OF_HELP, no_args_is_help=False, invoke_without_command=True)
+@click.group(
+    cls=Commands,
+    epilog=_ORDER_OF_HELP,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 @common_options
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."

@@ -1,4 +1,5 @@
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,17 +12,19 @@ from reconciler import __version__
 from reconciler.cli.main import COMMANDS, cli
 from tests.cli.conftest import Runner
 
+DANGEROUS = {"--ack", "--allow-host", "--allow-unknown-roles", "--auto-approve", "--keep-going", "--prune", "--write"}
 VALUES = {"--format": "text", "--port": "0", "--latency": "0", "--max-page-size": "1", "--profile": "current"}
 
 
 def commands() -> dict[str, click.Command]:
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     return {name: command for name in COMMANDS if (command := cli.get_command(context, name))} | {"": cli}
 
 
 def options(command: click.Command) -> dict[str, bool]:
     """Every option of a command -> whether it takes a value."""
-    found = [one for one in command.get_params(click.Context(command)) if isinstance(one, click.Option)]
+    context = click.Context(command, **cli.context_settings)
+    found = [one for one in command.get_params(context) if isinstance(one, click.Option)]
     return {name: not one.is_flag for one in found for name in one.opts}
 
 
@@ -52,7 +55,7 @@ def silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 @pytest.mark.parametrize("name", [*COMMANDS, ""])
 def test_a_slip_in_any_option_is_fatal_and_nothing_is_contacted(run: Runner, silence: socket.socket, name: str) -> None:
-    known = options(commands()[name])
+    known = {option: value for option, value in options(commands()[name]).items() if option != "-h"}
     shared = options(cli).keys() if name not in {"", "apply"} else set()  # one command stands for all of them
     for option in known.keys() - shared:
         takes_value = known[option]
@@ -61,6 +64,35 @@ def test_a_slip_in_any_option_is_fatal_and_nothing_is_contacted(run: Runner, sil
             command_line = [*filter(None, [name]), slip, *value, *([] if name else ["plan"])]
             done = run(*command_line)
             assert (done.code, done.out) == (64, ""), command_line
+            assert not DANGEROUS & set(re.findall(r"--[a-z-]+", done.err.partition("hint: did you mean")[2])), done.err
+
+
+@pytest.mark.parametrize("command_line", ["apply --dryrun", "apply --dry", "plan --dry-run", "rollback --dryrun"])
+def test_somebody_who_asks_for_a_dry_run_is_not_offered_what_writes(
+    run: Runner, silence: socket.socket, command_line: str
+) -> None:
+    done = run(*command_line.split(), "--auto-approve")
+    assert done.code == 64
+    assert not re.search(r"did you mean (?!--dry-run)|--prune", done.err)
+
+
+@pytest.mark.parametrize(
+    ("command_line", "hint"),
+    [
+        ("plan -o plan.json", "did you mean --out?"),
+        ("apply --target ApiClient/a", "did you mean --only?"),
+        ("plan -t ApiClient/a", "did you mean --only?"),
+        ("plan --exit-code", "did you mean --detailed-exitcode?"),
+        ("export --dry-run", "leave it out: without --write nothing is written"),
+        ("plan --dry-run", "leave it out: this command does not write to the service"),
+    ],
+)
+def test_the_options_of_other_tools_lead_to_ours(
+    run: Runner, silence: socket.socket, command_line: str, hint: str
+) -> None:
+    done = run(*command_line.split())
+    assert done.code == 64
+    assert hint in done.err
 
 
 def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, silence: socket.socket) -> None:
@@ -73,9 +105,9 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
 @pytest.mark.parametrize(
     ("command_line", "said"),
     [
-        (["plan", "--evn", "x"], "Did you mean"),
-        (["aply"], "Did you mean 'apply'?"),
-        (["frobnicate"], "No such command 'frobnicate'."),
+        (["plan", "--evn", "x"], "did you mean --env?"),
+        (["aply"], "did you mean apply?"),
+        (["frobnicate"], "No such command: frobnicate"),
         ([], "A command is needed: one of init, validate, plan"),
         (["plan", "--env", ""], "a value is needed, and this one is empty"),
         (["plan", "--env="], "a value is needed, and this one is empty"),
@@ -134,17 +166,23 @@ def test_the_list_of_commands_is_that_of_the_modules(run: Runner) -> None:
 
 
 def test_completion_knows_the_commands() -> None:
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     assert cli.list_commands(context) == list(COMMANDS)
     assert cli.get_command(context, "frobnicate") is None
 
 
-def test_every_option_is_long() -> None:
-    assert all(name.startswith("--") for command in commands().values() for name in options(command))
+def test_every_option_is_long_and_only_help_has_a_short_name_besides() -> None:
+    short = {name for command in commands().values() for name in options(command) if not name.startswith("--")}
+    assert short == {"-h"}
+
+
+def test_help_has_a_short_name_everywhere(run: Runner) -> None:
+    assert run("-h").out == run("--help").out
+    assert run("secrets", "rotate", "-h").out == run("secrets", "rotate", "--help").out
 
 
 def test_the_version_is_that_of_the_package(run: Runner) -> None:
-    assert run("--version").out == f"reconciler {__version__}\n"
+    assert run("--version").out == run("version").out == f"reconciler {__version__}\n"
 
 
 @pytest.mark.parametrize("command_line", [["--env", "test", "validate"], ["validate", "--env", "test"]])

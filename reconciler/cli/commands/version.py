@@ -1,0 +1,23 @@
+"""Nothing -> the version, as --version prints it."""
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.options import output_options
+from reconciler.cli.streams import emit
+
+
+@click.command(
+    "version",
+    epilog="""
+\b
+Examples:
+  reconciler version
+""",
+)
+@output_options
+def command() -> ExitCode:
+    """Print the version."""
+    emit(f"reconciler {__version__}\n")
+    return ExitCode.DONE
