@@ -17,7 +17,7 @@ from reconciler.model.json import pointer
 
 def configuration_path(common: Common) -> Path | None:
     """The file that was named, or the nearest one, or None."""
-    return Path(common.config) if common.config else find_config(Path.cwd())
+    return common.config or find_config(Path.cwd())
 
 
 def configuration(common: Common) -> Config:

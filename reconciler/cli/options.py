@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from reconciler.cli import completing
+
 if TYPE_CHECKING:
     from reconciler.remote.wire import Stats
 
@@ -23,7 +25,7 @@ ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
 class Common:
     """The global options of one run, filled while the command line is parsed."""
 
-    config: str | None = None
+    config: Path | None = None
     envs: tuple[str, ...] = ()
     """The environments that were named; more than one only where a command takes several."""
     env_all: bool = False
@@ -69,18 +71,25 @@ def text(value: str) -> str:
     return value
 
 
-def file_name(value: str) -> Path:
-    """Make a path of a value. Whether there is such a file is for whoever opens it to say."""
-    return Path(text(value))
+class _FileName(click.Path):
+    """A path; whether there is such a file is for whoever opens it to say. Shells complete it from what is there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
+        """Make a path of a value that somebody means."""
+        del param, ctx
+        return Path(text(str(value)))
 
 
-def _once(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
+file_name: Final = _FileName()
+
+
+def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) -> None:
     """Keep a global option, unless it was given before with another value."""
     common = ctx.find_root().ensure_object(Common)
     name = str(param.name)
     given = {*values, *filter(None, [getattr(common, name)])}
     if len(given) > 1:
-        raise click.BadParameter(f"given twice, as {' and as '.join(sorted(given))}.", ctx, param)
+        raise click.BadParameter(f"given twice, as {' and as '.join(sorted(map(str, given)))}.", ctx, param)
     for value in values:
         setattr(common, name, value)
 
@@ -129,10 +138,18 @@ def _log_format(ctx: click.Context, _param: click.Parameter, value: str | None) 
 
 
 def _global_text(
-    name: str, metavar: str, explanation: str, keep: Callable[[click.Context, click.Parameter, Sequence[str]], None]
+    name: str, metavar: str, explanation: str, keep: Callable[[click.Context, click.Parameter, Sequence[Any]], None]
 ) -> Callable[[F], F]:
+    is_env = name == "--env"
     return click.option(
-        name, multiple=True, type=text, metavar=metavar, callback=keep, expose_value=False, help=explanation
+        name,
+        multiple=True,
+        type=text if is_env else file_name,
+        metavar=metavar,
+        callback=keep,
+        expose_value=False,
+        help=explanation,
+        shell_complete=completing.environments if is_env else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from reconciler.cli import completing
 from reconciler.cli.options import text
 from reconciler.errors import UsageError
 from reconciler.model.selection import Selection
@@ -28,6 +29,7 @@ def selection_options(function: F) -> F:
         multiple=True,
         type=text,
         metavar="ADDRESS-GLOB",
+        shell_complete=completing.addresses,
         help="Leave out all other addresses, e.g. 'ApiClient/store*'; may be given several times.",
     )
     return only(selector(function))

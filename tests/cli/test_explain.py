@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.kinds import KINDS
 from reconciler.manual import SCHEMAS, everything, explain, manual
-from tests.cli.conftest import Runner
+from tests.cli.conftest import Project, Runner
 
 
 def test_a_field_is_explained_with_type_range_unit_meaning_and_source(run: Runner) -> None:
@@ -79,19 +79,36 @@ def test_another_shell_is_wrong_usage(run: Runner) -> None:
     assert run("completion", "csh").code == 64
 
 
-def test_what_the_script_asks_for_is_answered_with_commands_and_options(tmp_path: Path) -> None:
-    def completed(*words: str) -> str:
-        asked = {
-            "COMP_WORDS": " ".join(words),
-            "COMP_CWORD": str(len(words) - 1),
-            "_RECONCILER_COMPLETE": "bash_complete",
-        }
-        program = "from reconciler.cli.main import run; import sys; sys.argv[0] = 'reconciler'; run()"
-        command = [sys.executable, "-c", program]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=os.environ | asked, capture_output=True, text=True, check=False
-        )
-        return done.stdout
+def completed(*words: str) -> str:
+    """What the shell is offered for the last word."""
+    asked = {
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+        "_RECONCILER_COMPLETE": "bash_complete",
+    }
+    program = "from reconciler.cli.main import run; import sys; sys.argv[0] = 'reconciler'; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
 
+
+def test_what_the_script_asks_for_is_answered_with_commands_and_options(tmp_path: Path) -> None:
     assert completed("reconciler", "pl") == "plain,plan\n"
     assert "plain,--detailed-exitcode" in completed("reconciler", "plan", "--de")
+
+
+def test_environments_addresses_and_keys_are_completed_and_files_by_the_shell(project: Project) -> None:
+    project.manifest("frozen", AccessTokenDuration=5)  # a fault, which keeps no other from being offered
+    assert completed("reconciler", "plan", "--env", "t") == "plain,test\n"
+    assert completed("reconciler", "plan", "--only", "ApiClient/fr") == "plain,ApiClient/front\n"
+    assert completed("reconciler", "explain", "config.environments.NAME.lim").startswith("plain,config.environments")
+    assert completed("reconciler", "apply", "pl") == "file,pl\n"
+    assert completed("reconciler", "--config", "rec") == "file,rec\n"
+
+
+def test_where_there_is_no_configuration_nothing_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert completed("reconciler", "plan", "--env", "").strip() == ""
+    assert completed("reconciler", "rollback", "la").strip() == ""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options, text
 from reconciler.cli.streams import emit
@@ -29,7 +30,7 @@ Examples:
 Exit codes: 0 done; 64 there is no such key: the nearest one is named.
 """,
 )
-@click.argument("path", type=text, metavar="PATH")
+@click.argument("path", type=text, metavar="PATH", shell_complete=completing.keys)
 @output_options
 def command(path: str) -> ExitCode:
     """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source."""

@@ -2,6 +2,7 @@
 
 import click
 
+from reconciler.cli import completing
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, format_option, text
@@ -51,7 +52,7 @@ Examples:
   reconciler history show 20261124T170306.104233Z-9f3c --format json
 """,
 )
-@click.argument("run", type=text, metavar="RUN")
+@click.argument("run", type=text, metavar="RUN", shell_complete=completing.runs)
 @format_option(list(RUNS))
 @common_options
 @click.pass_obj
@@ -77,7 +78,7 @@ Examples:
 Exit codes: 0 all lines are as they were written, 1 some are not.
 """,
 )
-@click.argument("run", type=text, metavar="[RUN]", required=False)
+@click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=completing.runs)
 @common_options
 @click.pass_obj
 def verify(common: Common, run: str | None) -> ExitCode:

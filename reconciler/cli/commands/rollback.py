@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli import completing
 from reconciler.cli import exit as codes
 from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import RESULTS
@@ -36,7 +37,7 @@ altered, or the run is of another environment or marketplace; 5 partly applied; 
 run; 130 interrupted.
 """,
 )
-@click.argument("run", type=text, metavar="RUN")
+@click.argument("run", type=text, metavar="RUN", shell_complete=completing.runs)
 @click.option("--only", multiple=True, type=text, metavar="GLOB", help="Take back these only, by address.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @click.option("--ack", type=text, metavar="DIGITS", help="Accept the guards' findings: the plan's first 12 digits.")

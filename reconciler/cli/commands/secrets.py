@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli import completing
 from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
@@ -97,7 +98,7 @@ Exit codes: 0 all that is due was done, or is postponed until somebody can log i
 was written; 3 a guard refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.
 """,
 )
-@click.argument("address", type=text, metavar="[ADDRESS]", required=False)
+@click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=completing.addresses)
 @click.option("--secret", "name", type=text, metavar="NAME", help="Which one, where the manifest lists several.")
 @click.option("--due", is_flag=True, help="What is due, and nothing else: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")

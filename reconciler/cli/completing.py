@@ -1,0 +1,57 @@
+"""What a user has typed so far -> the values that a shell offers. Offline; a fault of the input offers nothing."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import click
+from click.shell_completion import CompletionItem
+
+from reconciler.errors import ReconcilerError
+
+Offer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _offering(values_of: Callable[[click.Context], Iterable[str]]) -> Offer:
+    def offer(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            values = sorted(values_of(ctx))
+        except (ReconcilerError, OSError):
+            return []
+        return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+
+    return offer
+
+
+def _environments(ctx: click.Context) -> Iterable[str]:
+    from reconciler.cli.environment import configuration  # noqa: PLC0415  # only a shell that completes needs it
+
+    return configuration(ctx.find_root().obj).environments
+
+
+def _addresses(ctx: click.Context) -> Iterable[str]:
+    from reconciler.cli.environment import configuration, load_context  # noqa: PLC0415  # see _environments
+    from reconciler.loader import inspect  # noqa: PLC0415
+
+    config = configuration(ctx.find_root().obj)
+    for environment in config.environments.values():
+        found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True))
+        yield from {str(resource.address) for resource in found.resources}
+
+
+def _runs(ctx: click.Context) -> Iterable[str]:
+    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see _environments
+    from reconciler.journal.read import run_files  # noqa: PLC0415
+
+    return ["last", *(path.stem for path in run_files(configuration(ctx.find_root().obj).journal))]
+
+
+def _keys(_ctx: click.Context) -> Iterable[str]:
+    from reconciler.manual import SCHEMAS, everything, manual  # noqa: PLC0415  # see _environments
+
+    return (entry.path for name in SCHEMAS for entry in everything(manual(name)))
+
+
+environments = _offering(_environments)
+addresses = _offering(lambda ctx: set(_addresses(ctx)))
+runs = _offering(_runs)
+keys = _offering(_keys)
