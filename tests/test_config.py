@@ -273,7 +273,7 @@ def test_there_may_be_no_configuration(tmp_path: Path) -> None:
     [
         (None, "there is no such file or directory"),
         ("", "the file is empty"),
-        ("a: [", "a value is missing here"),
+        ("a: [", "a '[' or '{' above is not closed"),
         ("[]", "this is no configuration"),
         ("apiVersion: reconciler/v1\nkind: ApiClient\n", "this is no configuration"),
         (f"{HEAD}environments: {{a: {{emulator: {{}}}}}}\n---\nb: 1\n", "a configuration is one document"),

@@ -110,7 +110,7 @@ def test_what_cannot_be_read_in_a_directory_is_named_with_the_rest(
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "bad.yaml").write_text("a: [")
     assert faults(tmp_path) == [
-        "bad.yaml:2:1: a value is missing here",
+        "bad.yaml:2:1: the document ends here, and a '[' or '{' above is not closed",
         "broken.yaml: the symbolic link leads nowhere",
         "loop: the symbolic link leads nowhere, and may have led to manifests",
         "loop.yaml: the symbolic link leads back to itself",

@@ -121,7 +121,7 @@ def test_two_clients_of_one_name_without_ids_are_not_guessed_at(tmp_path: Path) 
         (b"kind: Config\n", "there are no ApiClients in this file"),
         (b"Objects: {Buyers: [{ID: x}]}\n", "there are no ApiClients in this file"),
         (b"", "there are no ApiClients in this file"),
-        (b"a: [\n", "a value is missing here"),
+        (b"a: [\n", "a '[' or '{' above is not closed"),
         (b"\xff\xfe\x00", "UTF"),
     ],
 )

@@ -12,6 +12,11 @@ _QUOTE: Final = "put quotes around the value"
 _CLOSE: Final = "close it, or put quotes around the value"
 _INDENT: Final = "lines that belong together start in the same column"
 
+_NO_VALUE: Final = "did not find expected node content"
+_IN_BRACKETS: Final = "while parsing a flow node"
+_ENDS: Final = ("", "---", "...")
+_NEVER_CLOSED: Final = ("the document ends here, and a '[' or '{' above is not closed", "close it")
+
 # libyaml's words -> ours, and the remedy. libyaml's are fixed texts that quote nothing of the file.
 _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "mapping values are not allowed in this context": (
@@ -29,7 +34,7 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "did not find expected '-' indicator": ("this line does not belong to the list above it", _INDENT),
     "did not find expected key": ("this line does not belong to the mapping above it", _INDENT),
-    "did not find expected node content": ("a value is missing here", 'write "" for an empty text'),
+    _NO_VALUE: ("a value is missing here", 'write "" for an empty text'),
     "could not find expected ':'": ("this line has no 'key: value' and is no list item", "write 'key: value'"),
     "block sequence entries are not allowed in this context": (
         "a list item cannot stand here",
@@ -98,6 +103,8 @@ def syntax_fault(error: MarkedYAMLError, content: bytes, file: str) -> Diagnosti
     lines = content.decode("utf-8-sig").splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     message, hint = _PROBLEMS.get(error.problem, (f"this is not YAML: {error.problem}", ""))
+    if error.problem == _NO_VALUE and error.context == _IN_BRACKETS and line.strip() in _ENDS:
+        message, hint = _NEVER_CLOSED
     if line[mark.column : mark.column + 1] == "\t":
         message, hint = _TAB
     elif "${" in line:
