@@ -73,10 +73,18 @@ def explain(path: str) -> Entry:
     first, *names = path.split(".")
     entry = manual(first) if first in SCHEMAS else None
     for name in names:
-        entry = next((one for one in entry.children if one.name in {name, ANY_NAME}), None) if entry else None
+        entry = _below(entry, name) if entry else None
     if entry is None:
         raise UsageError(f"there is no {path}", hint=_nearest(path))
     return entry
+
+
+def _below(entry: Entry, name: str) -> Entry | None:
+    """The key of that name; where the user names the keys, what stands below any of them, or any of them."""
+    children = {one.name: one for one in entry.children}
+    named = children.get(ANY_NAME)
+    below = {one.name: one for one in named.children} if named else {}
+    return children.get(name) or below.get(name) or named
 
 
 def manual(name: str) -> Entry:

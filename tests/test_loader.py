@@ -230,6 +230,14 @@ def test_a_value_is_never_parsed_as_yaml(tmp_path: Path) -> None:
     assert resource.spec["xp"] == {"text": "x y\nActive: true # ${values.text} $${"}
 
 
+@pytest.mark.parametrize("nothing", ["0", "0d", "0h", "'0'"])
+def test_an_overlap_of_nothing_may_have_a_unit(tmp_path: Path, nothing: str) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(manifest("a") + f"secrets: [{{name: primary, overlap: {nothing}, deliver: [{{file: a.secret}}]}}]\n")
+    (secret,) = load([file], LoadContext(root=tmp_path)).desired.resources[0].named_secrets
+    assert not secret.overlap
+
+
 def test_references_to_files_are_kept_relative_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "manifests" / "web").mkdir(parents=True)
     file = tmp_path / "manifests" / "web" / "a.yaml"

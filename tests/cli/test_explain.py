@@ -38,6 +38,11 @@ def test_the_name_of_an_environment_may_stand_in_a_path(run: Runner) -> None:
     )
 
 
+def test_the_name_of_an_environment_may_be_left_out_of_a_path(run: Runner) -> None:
+    assert run("explain", "config.environments.limits").out == run("explain", "config.environments.NAME.limits").out
+    assert run("explain", "config.environments.limits.deletes").code == 0
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
