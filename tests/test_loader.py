@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -233,9 +234,11 @@ def test_a_value_is_never_parsed_as_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nothing", ["0", "0d", "0h", "'0'"])
 def test_an_overlap_of_nothing_may_have_a_unit(tmp_path: Path, nothing: str) -> None:
     file = tmp_path / "a.yaml"
-    file.write_text(manifest("a") + f"secrets: [{{name: primary, overlap: {nothing}, deliver: [{{file: a.secret}}]}}]\n")
-    (secret,) = load([file], LoadContext(root=tmp_path)).desired.resources[0].named_secrets
-    assert not secret.overlap
+    file.write_text(
+        manifest("a") + f"secrets: [{{name: primary, overlap: {nothing}, deliver: [{{file: a.secret}}]}}]\n"
+    )
+    (resource,) = load([file], LoadContext(root=tmp_path)).desired.resources
+    assert [secret.overlap for secret in resource.named_secrets or ()] == [timedelta()]
 
 
 def test_references_to_files_are_kept_relative_to_the_root(tmp_path: Path) -> None:

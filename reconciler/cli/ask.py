@@ -1,9 +1,12 @@
 """A question on the terminal -> whether the answer was yes."""
 
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from reconciler.cli.streams import is_terminal, tell
+from reconciler.errors import UsageError
+from reconciler.render.escape import escape
 
 _YES: Final = "yes"
 QUESTION: Final = f"\nApply these changes? Only '{_YES}' is accepted: "
@@ -14,20 +17,31 @@ def somebody_is_there() -> bool:
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
-def ask(question: str, default: str = "") -> str:
-    """Ask until there is an answer; an empty one means the default.
+def ask(question: str, default: str = "", check: Callable[[str], None] = lambda _answer: None) -> str:
+    """Ask until there is a usable answer; an empty one means the default.
+
+    Args:
+        question: what is asked.
+        default: what an empty answer means; without one, an empty answer is asked for again.
+        check: raises `UsageError` for an answer that is not usable; its message is shown.
 
     Raises:
         KeyboardInterrupt: the input ended.
     """
-    answer = ""
-    while not answer:
+    while True:
         tell(f"{question}{f' [{default}]' if default else ''}: ")
         line = sys.stdin.readline()
         if not line:
             raise KeyboardInterrupt
         answer = line.strip() or default
-    return answer
+        if not answer:
+            continue
+        try:
+            check(answer)
+        except UsageError as error:
+            tell(f"{escape(error.message)}\n")
+        else:
+            return answer
 
 
 def is_confirmed() -> bool:

@@ -84,6 +84,16 @@ def test_what_is_not_given_is_asked_for(here: Path, run: Runner, monkeypatch: py
     assert "Name of the environment [staging]: " in done.err
 
 
+def test_each_answer_is_checked_as_it_is_given(here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(monkeypatch, "us-wst", "ftp://x", "us-west", "stagin", "staging", "my-shop", "a b", "play")
+    done = run("init")
+    assert (done.code, list(load_config(here / "reconciler.yaml").environments)) == (0, ["play"])
+    for question, times in (("Region", 3), ("Stage", 2), ("Marketplace", 1), ("Name of the environment", 2)):
+        assert done.err.count(question) == times
+    assert "did you mean us-west?" in done.err
+    assert "did you mean staging?" in done.err
+
+
 def test_the_region_may_be_answered_with_an_address(here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     answered(monkeypatch, "https://shop.example", "my-shop", "test")
     run("init")

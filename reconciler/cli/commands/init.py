@@ -15,7 +15,7 @@ from reconciler.errors import UsageError
 from reconciler.render.escape import escape, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.scaffold import Answers, Auth
 
@@ -88,12 +88,12 @@ def _answers(common: Common, given: "dict[str, str | None]") -> "Answers":
         raise UsageError("--url, or --region and --stage: not both", hint="reconciler init --help has examples")
     if is_asked:
         if not (region or stage or url):
-            region = ask(f"Region ({', '.join(REGIONS)}) or base URL")
+            region = ask(f"Region ({', '.join(REGIONS)}) or base URL", check=_check_target)
             region, url = (None, region) if "://" in region else (region, None)
         if not url:
-            region = region or ask(f"Region ({', '.join(REGIONS)})")
-            stage = stage or ask(f"Stage ({', '.join(STAGES)})")
-        marketplace = marketplace or ask(f"Marketplace ({_PORTAL})")
+            region = region or ask(f"Region ({', '.join(REGIONS)})", check=_check_target)
+            stage = stage or ask(f"Stage ({', '.join(STAGES)})", check=_checking("stage"))
+        marketplace = marketplace or ask(f"Marketplace ({_PORTAL})", check=_checking("marketplace"))
     missing = [] if url else [f"--{name}" for name, value in (("region", region), ("stage", stage)) if not value]
     missing += [] if marketplace else ["--marketplace"]
     if missing:
@@ -101,10 +101,27 @@ def _answers(common: Common, given: "dict[str, str | None]") -> "Answers":
         raise UsageError(f"init needs {' and '.join(missing)}, and there is no terminal to ask on", hint=hint)
     name = common.env or stage or "default"
     if is_asked and not common.env:
-        name = ask("Name of the environment", name)
+        name = ask("Name of the environment", name, _checking("environment"))
     answers = Answers(name, str(marketplace), region, stage, url, _auth(given))
     check(answers)
     return answers
+
+
+def _checking(key: str) -> "Callable[[str], None]":
+    """Check one answer by itself, beside others that are usable."""
+    from reconciler.scaffold import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
+
+    usable = {"environment": "default", "marketplace": "marketplace", "region": REGIONS[0], "stage": STAGES[0]}
+    return lambda answer: check(Answers(**usable | {key: answer}))  # type: ignore[arg-type]  # all of them are texts
+
+
+def _check_target(answer: str) -> None:
+    """Check a region, or a base URL instead of one.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    _checking("url" if "://" in answer else "region")(answer)
 
 
 def _auth(given: "dict[str, str | None]") -> "Auth":
