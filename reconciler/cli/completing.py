@@ -6,13 +6,13 @@ from typing import TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from reconciler.errors import ReconcilerError
-
 Offer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _offering(values_of: Callable[[click.Context], Iterable[str]]) -> Offer:
     def offer(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from reconciler.errors import ReconcilerError  # noqa: PLC0415  # only a shell that completes needs it
+
         try:
             values = sorted(values_of(ctx))
         except (ReconcilerError, OSError):
@@ -23,13 +23,13 @@ def _offering(values_of: Callable[[click.Context], Iterable[str]]) -> Offer:
 
 
 def _environments(ctx: click.Context) -> Iterable[str]:
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # only a shell that completes needs it
+    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see _offering
 
     return configuration(ctx.find_root().obj).environments
 
 
 def _addresses(ctx: click.Context) -> Iterable[str]:
-    from reconciler.cli.environment import configuration, load_context  # noqa: PLC0415  # see _environments
+    from reconciler.cli.environment import configuration, load_context  # noqa: PLC0415  # see _offering
     from reconciler.loader import inspect  # noqa: PLC0415
 
     config = configuration(ctx.find_root().obj)
@@ -39,14 +39,14 @@ def _addresses(ctx: click.Context) -> Iterable[str]:
 
 
 def _runs(ctx: click.Context) -> Iterable[str]:
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see _environments
+    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see _offering
     from reconciler.journal.read import run_files  # noqa: PLC0415
 
     return ["last", *(path.stem for path in run_files(configuration(ctx.find_root().obj).journal))]
 
 
 def _keys(_ctx: click.Context) -> Iterable[str]:
-    from reconciler.manual import SCHEMAS, everything, manual  # noqa: PLC0415  # see _environments
+    from reconciler.manual import SCHEMAS, everything, manual  # noqa: PLC0415  # see _offering
 
     return (entry.path for name in SCHEMAS for entry in everything(manual(name)))
 

@@ -63,6 +63,7 @@ CASES: Final[dict[Arguments, Sequence[Arguments]]] = {
     ("schema",): [("ApiClient",)],
     ("explain",): [("ApiClient.spec.ClientSecret",)],
     ("completion",): [("bash",)],
+    ("version",): [()],
     ("emulator",): [("--port", "0", "--seed", "no-such-file.yaml")],
 }
 """Path of a command -> the arguments of each case."""
@@ -216,7 +217,17 @@ def indiscreet(self: httpx.Client, request: httpx.Request, **_options: Any) -> h
     raise RuntimeError(f"{request.headers} {request.content!r} {ADMIN_CLIENT_SECRET} {NEW} {OLD}")
 
 
-OFFLINE: Final = {"validate", "environments", "schema", "emulator", "explain", "completion", "import", "history"}
+OFFLINE: Final = {
+    "validate",
+    "environments",
+    "schema",
+    "emulator",
+    "explain",
+    "completion",
+    "import",
+    "history",
+    "version",
+}
 ONLINE: Final = [path for path in sorted(CASES) if path[0] not in OFFLINE]
 
 
