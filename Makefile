@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep check cover contract bench docs fix clean
+.PHONY: help demo test sweep check cover contract bench docs requirements wheel fix clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -47,6 +47,20 @@ bench: $(READY)  ## measure, as ratios to what bounds each command and to other 
 
 docs: $(READY)  ## write the pages and the picture in docs/ that are made of the program
 	@$(BIN)/python tools/generate.py
+
+requirements: $(READY)  ## write requirements.txt anew: what CI jobs install, at the versions of constraints.txt, with hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lock]'
+	@$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --build-deps-for wheel --no-annotate \
+	  --no-header --no-emit-index-url --no-emit-options --constraint constraints.txt --output-file .requirements pyproject.toml
+	@{ sed -n '/^#/p' requirements.txt; cat .requirements; } > .requirements.new
+	@mv .requirements.new requirements.txt && rm .requirements
+
+wheel: $(READY)  ## write the wheel, and the requirements that install it and nothing else, into dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
+	@{ echo "ordercloud-reconciler==$$($(BIN)/reconciler --version | cut -d' ' -f2) \\"; \
+	  $(BIN)/python -m pip hash dist/*.whl | sed -n 's/^--hash/    --hash/p'; cat requirements.txt; } > dist/requirements.txt
+	@ls dist/*
 
 fix: $(READY)  ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix .

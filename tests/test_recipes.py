@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,8 @@ def test_the_jobs_of_the_cluster_run_our_commands_without_privileges() -> None:
 
 def test_the_image_is_pinned_and_does_not_run_as_root() -> None:
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    assert re.fullmatch(
-        r"ARG BASE=python:\d+\.\d+\.\d+-slim-\w+", next(line for line in lines if line.startswith("ARG"))
-    )
+    (base,) = (line for line in lines if line.startswith("ARG"))
+    assert re.fullmatch(r"ARG BASE=python:\d+\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
     assert {line for line in lines if line.startswith("FROM")} == {"FROM ${BASE} AS build", "FROM ${BASE}"}
     assert [line for line in lines if line.startswith("USER")] == ["USER 65532:65532"]
     copied = [
@@ -149,9 +149,41 @@ def test_the_image_is_pinned_and_does_not_run_as_root() -> None:
     assert {name.strip("!/") for name in ignored if name.startswith("!")} == set(copied)
 
 
-def test_the_hook_of_pre_commit_runs_our_command() -> None:
+def test_the_image_installs_nothing_without_its_hash() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").replace("&&", "\n")
+    installed = [line for line in text.splitlines() if re.search(r"\bpip install\b", line)]
+    assert ["--require-hashes" in line for line in installed] == [True, False]
+    assert "--no-index --no-deps --no-build-isolation" in installed[1]
+
+
+def test_what_is_installed_with_hashes_is_what_is_tested_here() -> None:
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE))
+    assert len(locked) == text.count("==")
+    tested = re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    versions = {canonical(name): version for name, version in tested}
+    assert {canonical(name): version for name, version in locked.items()}.items() <= versions.items()
+    assert needed({"ordercloud-reconciler", "hatchling"}) - {"ordercloud-reconciler"} <= set(map(canonical, locked))
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def needed(names: set[str]) -> set[str]:
+    """These distributions with all that they need on this machine, extras apart."""
+    found: set[str] = set()
+    while names:
+        found |= names
+        lines = [line for name in names for line in requires(name) or ()]
+        names = {canonical(re.split(r"[^\w.-]", line)[0]) for line in lines if ";" not in line} - found
+    return found
+
+
+def test_the_hook_of_pre_commit_runs_our_command_also_after_a_deletion_and_installs_nothing() -> None:
     (hook,) = loaded(ROOT / ".pre-commit-hooks.yaml")
-    assert (hook["entry"], hook["language"], hook["pass_filenames"]) == ("reconciler validate", "python", False)
+    assert (hook["entry"], hook["language"]) == ("reconciler validate", "system")
+    assert (hook["always_run"], hook["pass_filenames"], "files" in hook) == (True, False, False)
 
 
 # ----------------------------------------------------------------------------------------------------- the action, run
