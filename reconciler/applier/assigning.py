@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.applier.settling import repeated
-from reconciler.applier.task import Task
+from reconciler.applier.task import ALREADY, Task
 from reconciler.errors import NotFound, ReconcilerError, Rejected
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import AssignmentChange
@@ -31,7 +31,12 @@ def assign(task: Task, outcome: Outcome) -> Outcome:
         except ReconcilerError as error:
             message = f"the body was written, but not all assignments: {error.message}"
             return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
-    return replace(outcome, message="") if task.change.assignments else outcome
+    return _changed(outcome) if task.change.assignments else outcome
+
+
+def _changed(outcome: Outcome) -> Outcome:
+    """The same, but for a message that says that nothing had to be done."""
+    return replace(outcome, message="") if outcome.message == ALREADY else outcome
 
 
 def provide(task: Task, outcome: Outcome) -> Outcome:
@@ -44,7 +49,7 @@ def provide(task: Task, outcome: Outcome) -> Outcome:
         hint = f"; {error.hint}" if error.hint else ""
         message = f"the body was written, but not all secrets were made: {error.message}{hint}"
         return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
-    return replace(outcome, message=note)
+    return replace(outcome, message="; ".join(filter(None, [_changed(outcome).message, note])))
 
 
 def _assign_one(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:

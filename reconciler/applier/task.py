@@ -11,7 +11,7 @@ after such a look, too: somebody may have changed the object while we waited.
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from reconciler.applier.newcomers import Newcomers
 from reconciler.applier.settling import Conflict, Next, settle
@@ -32,6 +32,9 @@ Provide: TypeAlias = Callable[[Change, str], str]
 """Makes and delivers the new secrets of one change, whose object has this id, and says what is left to do; raises a
 `ReconcilerError`."""
 
+
+ALREADY: Final = "it was so already"
+"""The message of a body that nobody had to write."""
 
 _T = TypeVar("_T")
 
@@ -237,7 +240,7 @@ class Task:
 
     def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
         """The object is there without an answer that says so: our write whose answer was lost, or another's."""
-        return self._compared(live, "" if lost else "it was so already")
+        return self._compared(live, "" if lost else ALREADY)
 
     def _compared(self, live: LiveResource, message: str = "") -> Outcome:
         """Whether the service holds what was sent."""

@@ -54,6 +54,14 @@ def test_where_only_post_creates_no_put_is_tried(tmp_path: Path) -> None:
         assert not empty.plan(NEW).has_changes
 
 
+def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_path: Path) -> None:
+    buyers = {"Buyers": [{"ID": "b1", "Name": "b1", "Active": True}]}
+    with shop(tmp_path, objects=buyers, put_creates=False) as empty:
+        want = desired(manifest("new", AccessTokenDuration=60, assignments={"buyers": ("b1",)}))
+        assert empty.converge(want).outcomes[0].message == "the service has chosen its id"
+        assert len(empty.assigned()) == 1
+
+
 def test_a_content_that_is_refused_is_not_sent_again_and_the_hint_names_the_id(tmp_path: Path) -> None:
     with shop(tmp_path) as empty:
         empty.fault("PUT /v1/apiclients/* status=400 code=ValidationFailure")
