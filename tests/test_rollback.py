@@ -216,6 +216,15 @@ def test_a_created_client_that_got_a_secret_of_the_older_generation_is_not_delet
         assert "planted" not in finding.message
 
 
+def test_a_null_that_the_answer_to_the_creation_left_out_is_no_change(two: Shop, tmp_path: Path) -> None:
+    run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60))
+    left = {name: value for name, value in (run.changes[0].left or {}).items() if name != "FutureFlag"}
+    run = replace(run, changes=(replace(run.changes[0], left=left),))
+    assert rules(plan_back(two, run)) == []
+    two.edit("c", FutureFlag="on")
+    assert "FutureFlag" in plan_back(two, run).guards[0].message
+
+
 def test_what_was_cut_off_before_its_end_was_recorded_is_judged_by_the_defaults_of_the_api(
     two: Shop, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from reconciler.model.secret_state import SecretState, Standing, states
 LiveSecrets: TypeAlias = Mapping[Address, Sequence[LiveSecret]]
 """Address of a manifest -> the secrets of its live object."""
 
-_ROTATE: Final = "run reconciler secrets rotate"
+_ROTATE: Final = "run reconciler secrets rotate --due"
 
 
 @dataclass(frozen=True, slots=True)

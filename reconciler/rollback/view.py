@@ -136,7 +136,13 @@ class View:
         if self.change.left is None:
             moved = [name for name in self.kind.fields if not self._is_as_left(name, live)]
         else:
-            moved = [one for one in self.kind.moved(self.change.left, live.body) if not self._is_made_otherwise(one)]
+            left = self.change.left
+            moved = [
+                name
+                for name in self.kind.moved(left, live.body)
+                if not self._is_made_otherwise(name)
+                if name in self.kind.fields or left.get(name) or live.body.get(name)  # an answer may leave out a null
+            ]
         if moved:
             yield f"changed {', '.join(moved)}"
 
