@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from reconciler import reader, rotation
-from reconciler.delivery import Courier, Parcel, Undo
-from reconciler.errors import PartlyDelivered, PlanRefused, ReconcilerError, SecretMissing
+from reconciler.delivery import Courier, Parcel
+from reconciler.delivery.orders import Delivered, Order, deliver_all, taken_back
+from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import Kind
-from reconciler.model.delivery import Delivery, ToCommand
 from reconciler.model.json import pointer_parts
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import Outcome, Status
@@ -171,25 +171,6 @@ def live_secrets(
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """One delivery that was made of a value that is not set yet."""
-
-    address: Address
-    delivery: Delivery
-    undo: Undo | None
-
-    def take_back(self) -> str:
-        """Take it back; gives what cannot be, empty if nothing is left of it."""
-        if self.undo is None:
-            return f"{self.delivery} has a secret that opens nothing"
-        try:
-            self.undo()
-        except ReconcilerError as error:
-            return error.message
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
 class Prepared:
     """What an apply sets, and what was delivered for it."""
 
@@ -202,22 +183,9 @@ class Prepared:
         is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
         if not mine or (is_set and not outcome.restored):
             return outcome
-        left = _taken_back(mine)
+        left = taken_back(mine)
         said = f"{'; '.join(left)}; apply again to deliver another one" if left else "its new secret was taken back"
         return replace(outcome, message="; ".join(filter(None, [outcome.message, said])), delivered=bool(left))
-
-
-def _taken_back(delivered: Iterable[Delivered]) -> list[str]:
-    """Take all of these back, the last first; gives what is left of them."""
-    return [left for one in reversed([*delivered]) if (left := one.take_back())]
-
-
-@dataclass(frozen=True, slots=True)
-class _Generated:
-    """A new value and where it goes."""
-
-    parcel: Parcel
-    deliveries: tuple[Delivery, ...]
 
 
 def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Courier | None) -> Prepared:
@@ -240,7 +208,7 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Couri
     for change, intent, reference in intents:
         if reference.is_generated:
             parcel = Parcel(change.address, change.id or "", intent.field, _lottery())
-            generated.append(_Generated(parcel, reference.deliver))
+            generated.append(Order(parcel, reference.deliver))
         else:
             _demand_planned(change.address, intent, known.values[change.address, intent.field], plan_key)
     named = [one for change in plan.changes for secret in change.new_secrets for one in secret.deliver]
@@ -248,7 +216,7 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Couri
     if deliveries:
         _needed(courier).check(deliveries)
     made = {(one.parcel.address, one.parcel.name): one.parcel.value for one in generated}
-    return Prepared({**known.values, **made}, tuple(_all_delivered(generated, courier)))
+    return Prepared({**known.values, **made}, deliver_all(generated, _needed(courier)) if generated else ())
 
 
 def _lottery() -> Secret:
@@ -260,23 +228,6 @@ def _demand_planned(address: Address, intent: SecretIntent, secret: Secret, plan
     if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
         message = f"{intent.reference} of {address} has another value than when the plan was made"
         raise PlanRefused("secret", message)
-
-
-def _all_delivered(generated: Iterable[_Generated], courier: Courier | None) -> list[Delivered]:
-    """Deliver all of these; commands, which cannot be taken back, come last."""
-    todo = [(one.parcel, delivery) for one in generated for delivery in one.deliveries]
-    done: list[Delivered] = []
-    try:
-        for parcel, delivery in sorted(todo, key=lambda each: isinstance(each[1], ToCommand)):
-            undo = _needed(courier).deliver(parcel, delivery)
-            done.append(Delivered(parcel.address, delivery, undo))
-    except BaseException as error:
-        left = _taken_back(done)
-        if left and isinstance(error, ReconcilerError):
-            message = f"{error.message}; nothing was written to the service, but {'; '.join(left)}"
-            raise PartlyDelivered(message, hint=error.hint) from error
-        raise
-    return done
 
 
 def _needed(courier: Courier | None) -> Courier:

@@ -10,24 +10,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from reconciler.config.freeze import window
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
-from reconciler.confines import Confines, objection_to_write
+from reconciler.config.values import base_url, reference_in
+from reconciler.confines import objection_to_write
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
-from reconciler.model.secret import SecretReference, SecretSource, is_own_variable
-from reconciler.remote.hosts import is_loopback
+from reconciler.model.secret import SecretReference, is_own_variable
 from reconciler.rules import Level
 from reconciler.validator import Fault, secret_reference, validator
 
 SCHEMA: Final = "config.v1.schema.json"
 JOURNAL_FOLDER: Final = ".reconciler/runs"
 DEFAULT_CONCURRENCY: Final = 8
-_EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"
 _REQUIRED: Final = {
     "marketplace": "it is the marketplace's ID, as the portal shows it",
     "auth": "write auth: {clientId: ID, clientSecret: {fromEnv: NAME}}",
@@ -127,42 +125,7 @@ class _Part:
 def _text(part: _Part, key: str, folder: Path) -> str | SecretReference | None:
     """A plain text, or where it comes from."""
     value = part.get(key)
-    return value if isinstance(value, str) else part.read(key, partial(_reference, folder))
-
-
-def _reference(folder: Path, value: Json) -> SecretReference | list[Fault]:
-    """Where a secret comes from; a file lies below the folder of the configuration."""
-    reference = secret_reference(value, "this", "")
-    if isinstance(reference, Fault):
-        return [reference]
-    if reference.source is SecretSource.ENVIRONMENT:
-        return reference
-    confines = Confines(folder)
-    path = confines.kept(reference.name, str(folder / "reconciler.yaml"))
-    if objection := confines.objection(path):
-        message = f"fromFile takes a path inside this file's folder, relative to it; this one {objection}"
-        return [Fault("/fromFile", message, "secret")]
-    return SecretReference(SecretSource.FILE, path)
-
-
-def _base_url(text: str) -> str | list[Fault]:
-    """Scheme and host of a URL that has nothing else."""
-    try:
-        url = urlsplit(text)
-        host, port = url.hostname or "", url.port
-    except ValueError:
-        return [Fault("", "this is no URL", "url", _EXAMPLE)]
-    if not host or url.scheme not in {"https", "http"} or not text.isascii() or not text.isprintable() or " " in text:
-        return [Fault("", "this is no https:// URL", "url", _EXAMPLE)]
-    netloc = url.netloc.lower()
-    scheme = url.scheme if port or is_loopback(host) else "https"
-    if url.path.strip("/") or "?" in text or "#" in text or "@" in netloc or "\\" in text:
-        hint = f"write {scheme}://{netloc.rpartition('@')[2]}"
-        return [Fault("", "the URL has more than scheme and host", "url", hint)]
-    if scheme != url.scheme:
-        hint = f"write https://{netloc}; a host that is allowed for plain http is written with its port"
-        return [Fault("", "http:// would send credentials in clear", "plain-http", hint)]
-    return f"{scheme}://{netloc}"
+    return value if isinstance(value, str) else part.read(key, partial(reference_in, folder))
 
 
 def _written(part: _Part, key: str, folder: Path, otherwise: str | None = None) -> Path | None:
@@ -191,7 +154,7 @@ def _auth(part: _Part, folder: Path) -> Auth | None:
         missing = "password" if part.get("password") is None else "username"
         part.blame(Fault("", f"{missing} is missing", "auth", "username and password go together"))
     client_id, username = _text(part, "clientId", folder), _text(part, "username", folder)
-    reference = partial(_reference, folder)
+    reference = partial(reference_in, folder)
     client_secret, password = part.read("clientSecret", reference), part.read("password", reference)
     if client_id is None or len(part.faults) > known:
         return None
@@ -233,7 +196,7 @@ def _unmanaged_is_drift(part: _Part, file: _Part) -> bool:
 def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth"), folder) if part.get("auth") is not None else None
-    url = part.read("url", _base_url)
+    url = part.read("url", base_url)
     part.blame(*_target_faults(part), *_credential_faults(part), *_id_faults(part.get("ids", {})))
     secrets = part.part("secrets")
     return Environment(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR
 from typing import Final, Self
 
 from reconciler.document import shown, unreadable
@@ -123,12 +123,7 @@ class _Search:
             return False
 
     def _add_entry(self, entry: "os.DirEntry[str]", name: str) -> None:
-        """Take a file that was found; a pipe or a device is refused, not waited for. One that is named may be read."""
         try:
-            status = entry.stat()
-            if not S_ISREG(status.st_mode):
-                self.faults.append(Diagnostic(Place(name), "this is not a regular file", "unreadable"))
-                return
-            self._add_file(entry.path, name, status)
+            self._add_file(entry.path, name, entry.stat())
         except OSError as error:
             self.faults.append(unreadable(error, entry.path, name))

@@ -89,5 +89,5 @@ def test_nobody_is_warned_of_a_client_that_is_closed_public_or_said_to_need_no_s
 
 
 def hinted(resource: DesiredResource) -> tuple[str, ...]:
-    want = desired(resource)
+    want = desired(replace(resource, spec={"AccessTokenDuration": 60, **resource.spec}))
     return hints(diff(want, live(), KINDS, {}), want, KINDS)
