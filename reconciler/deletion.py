@@ -5,12 +5,13 @@ object is found by it under every name that it goes by, also when no manifest cl
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from reconciler.kinds import Kind
 from reconciler.model.plan import Action, Change, Finding
+from reconciler.model.resource import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +74,28 @@ class Pruned:
 
 
 def settle(
-    changes: Iterable[Change], kinds: Mapping[str, Kind], protection: Protection, *, prunes: bool, own_client_id: str
+    changes: Iterable[Change],
+    kinds: Mapping[str, Kind],
+    protection: Protection,
+    *,
+    prunes: bool,
+    own_client_id: str,
+    odd: Container[Address] = (),
 ) -> Pruned:
-    """Mark what is protected, and where it is asked for delete what no manifest claims."""
+    """Mark what is protected, and where it is asked for delete what no manifest claims, less `odd` objects."""
     marked = protection.mark(changes, kinds)
-    pruned = prune(marked, own_client_id) if prunes else Pruned(marked)
+    pruned = prune(marked, own_client_id, odd) if prunes else Pruned(marked)
     return replace(pruned, warnings=(*protection.idle(marked, kinds), *pruned.warnings))
 
 
-def prune(changes: Iterable[Change], own_client_id: str) -> Pruned:
+def prune(changes: Iterable[Change], own_client_id: str, odd: Container[Address] = ()) -> Pruned:
     """Make deletions of unmanaged objects, but for protected ones and the client that the run is logged in with."""
     pruned: list[Change] = []
     warnings: list[str] = []
     for change in changes:
         if change.action is not Action.UNMANAGED:
             pruned.append(change)
-        elif reason := _spared(change, own_client_id):
+        elif reason := _spared(change, own_client_id, odd):
             pruned.append(change)
             warnings.append(f"{change.address} is in no manifest and is not pruned: it is {reason}")
         else:
@@ -96,7 +103,9 @@ def prune(changes: Iterable[Change], own_client_id: str) -> Pruned:
     return Pruned(tuple(pruned), tuple(warnings))
 
 
-def _spared(change: Change, own_client_id: str) -> str:
+def _spared(change: Change, own_client_id: str, odd: Container[Address]) -> str:
+    if change.address in odd:
+        return "an object with fields of unexpected types"
     if (change.id or "").casefold() == own_client_id.casefold():
         return "the client that this run is logged in with"
     return "protected" if change.protected else ""

@@ -44,7 +44,7 @@ from reconciler.model.freeze import Window
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Finding, Limits, Plan
-from reconciler.model.resource import DesiredState, LiveResource, LiveState
+from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState
 from reconciler.model.run import RecordedRun
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
@@ -108,7 +108,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     changes = differ.diff(considered, live, KINDS, secrets.values, target.plan_key)
     there = provisioning.live_secrets(considered, changes, KINDS, remote)
     named = differ.with_named_secrets(changes, considered, there, KINDS, target.now)
-    settled = _settled(named.changes, target, remote.client_id)
+    settled = _settled(named.changes, target, remote.client_id, live)
     selected = selection.restrict(settled.changes, desired, target.selection)
     foreseen = _foreseen(selected.changes, desired, target)
     checked = references.check(selected.changes, desired, KINDS, remote)
@@ -127,6 +127,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *selected.warnings,
             *secrets.warnings,
             *provisioning.placeholders(live),
+            *odd(live),
             *named.warnings,
             *settled.warnings,
             *differ.hints(selected.whole, desired, KINDS),
@@ -224,7 +225,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
             raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
     marketplace = _same_marketplace(snapshot.live.marketplace, target, "the snapshot is of", base_url)
     changes = differ.diff(selection.without_secrets(desired), snapshot.live, KINDS, {}, None)
-    settled = _settled(changes, target, "")
+    settled = _settled(changes, target, "", snapshot.live)
     selected = selection.restrict(settled.changes, desired, target.selection)
     nobody = Access("", None, as_context_user=False)
     return Plan(
@@ -236,6 +237,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         ),
         warnings=(
             _OF_A_SNAPSHOT.format(snapshot.taken_at),
+            *odd(snapshot.live),
             *selected.warnings,
             *settled.warnings,
             *differ.hints(selected.whole, desired, KINDS),
@@ -262,6 +264,7 @@ def adopt(desired: DesiredState, remote: ReadRemote, target: Target, bound: Mapp
     """
     marketplace = check_marketplace(remote, target)
     live = reader.read(remote, KINDS.values(), marketplace)
+    differ.demand_sound(desired, live, KINDS)
     proposals = differ.propose(desired, live, KINDS, bound)
     return Adoption(target.environment, remote.base_url, marketplace, proposals)
 
@@ -429,8 +432,20 @@ def _way_out(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) 
     return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
 
 
-def _settled(changes: Sequence[Change], target: Target, own_client_id: str) -> deletion.Pruned:
-    return deletion.settle(changes, KINDS, target.protection, prunes=target.prunes, own_client_id=own_client_id)
+def odd(live: LiveState) -> tuple[str, ...]:
+    """A warning for each object with fields of unexpected types; one that a manifest claims is refused elsewhere."""
+    return tuple(f"{KINDS[one.kind].odd(one)}; it is left as it is" for one in live.resources if one.faults)
+
+
+def _settled(changes: Sequence[Change], target: Target, own_client_id: str, live: LiveState) -> deletion.Pruned:
+    return deletion.settle(
+        changes,
+        KINDS,
+        target.protection,
+        prunes=target.prunes,
+        own_client_id=own_client_id,
+        odd={Address(one.kind, one.id) for one in live.resources if one.faults},
+    )
 
 
 def _context(desired: DesiredState, access: Access, target: Target, now: datetime) -> guard.Context:

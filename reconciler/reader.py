@@ -42,6 +42,8 @@ def identify(remote: ReadRemote) -> str:
 def read(remote: ReadRemote, kinds: Iterable[Kind], marketplace: str, assigned: Container[str] = ()) -> LiveState:
     """Read every object of the kinds, and for the kinds named in `assigned` the parties assigned to each.
 
+    An object with fields of unexpected types is there with its faults: whoever manages it must refuse it.
+
     Raises:
         RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
     """
@@ -53,12 +55,12 @@ def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> Iterator[
     facts = RequestFacts("GET", f"/v1{kind.path}")
     bodies = remote.list_all(kind.path)
     if not with_parties or kind.assignments is None:
-        yield from (kind.live(body, facts) for body in bodies)
+        yield from (kind.seen(body, facts) for body in bodies)
         return
     parties = _assigned(remote.list_all(kind.assignments.path, key=None), kind.assignments)
     nobody = {party.name: () for party in kind.assignments.parties}
     for body in bodies:
-        live = kind.live(body, facts)
+        live = kind.seen(body, facts)
         yield replace(live, assignments={**nobody, **parties.get(live.id.casefold(), {})})
 
 

@@ -39,6 +39,7 @@ def to_document(snapshot: Snapshot) -> dict[str, Json]:
                 "id": one.id,
                 "body": _known(one),
                 "assignments": {party: sorted(ids) for party, ids in one.assignments.items()},
+                **({"faults": one.faults} if one.faults else {}),
             }
             for one in ordered
         ],
@@ -69,6 +70,9 @@ def _resource(document: Mapping[str, Any], name: str) -> LiveResource:
         raise ReconcilerError(f"{name} has a kind that this version does not know: {document['kind']}", hint=hint)
     faults = kind.faults(document["body"])
     if faults:
-        raise ReconcilerError(f"{name} is no snapshot: {document['kind']} {document['id']}: {'; '.join(faults)}")
+        raise ReconcilerError(
+            f"{name} is no snapshot: {document['kind']} {document['id']}: {'; '.join(faults.values())}"
+        )
     parties = {party: tuple(ids) for party, ids in document["assignments"].items()}
-    return LiveResource(kind.name, document["id"], document["body"], assignments=parties)
+    at_fault = tuple(document.get("faults", ()))
+    return LiveResource(kind.name, document["id"], document["body"], assignments=parties, faults=at_fault)

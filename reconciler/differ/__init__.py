@@ -14,7 +14,7 @@ from reconciler.differ.adoption import propose
 from reconciler.differ.assignments import assignment_changes
 from reconciler.differ.fields import changed_fields, created_fields
 from reconciler.differ.hints import hints, likely_renames
-from reconciler.differ.identity import derived_id, match
+from reconciler.differ.identity import demand_sound, derived_id, match
 from reconciler.differ.named_secrets import LiveSecrets, with_named_secrets
 from reconciler.differ.notices import notices
 from reconciler.differ.places import placed
@@ -29,6 +29,7 @@ from reconciler.model.secret import Secret, SecretReference
 __all__ = [
     "LiveSecrets",
     "Secrets",
+    "demand_sound",
     "diff",
     "hints",
     "likely_renames",

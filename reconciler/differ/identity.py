@@ -43,6 +43,7 @@ def match(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> 
         for resource in desired.resources
         if looks[resource.address].is_ambiguous
     ]
+    faults += _odd(desired, matches, kinds)
     claims: dict[str, list[DesiredResource]] = defaultdict(list)
     for resource in desired.resources:
         found = matches[resource.address]
@@ -52,6 +53,33 @@ def match(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> 
     if faults:
         raise InputError(faults)
     return matches
+
+
+def demand_sound(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> None:
+    """Refuse manifests whose live object has fields of unexpected types: nobody knows what it is.
+
+    Raises:
+        InputError: with every such manifest.
+    """
+    finder = Finder(live, kinds)
+    faults = _odd(desired, {one.address: finder.look(one).found for one in desired.resources}, kinds)
+    if faults:
+        raise InputError(faults)
+
+
+def _odd(
+    desired: DesiredState, matches: Mapping[Address, LiveResource | None], kinds: Mapping[str, Kind]
+) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            resource.place,
+            f"{resource.address}: {kinds[found.kind].odd(found)}",
+            rule="odd-object",
+            hint="correct the object in the service",
+        )
+        for resource in desired.resources
+        if (found := matches[resource.address]) and found.faults
+    ]
 
 
 def rivalry(first: DesiredResource, other: DesiredResource) -> Diagnostic:

@@ -15,7 +15,7 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.export import LeftOut
-from reconciler.model.json import Body, Json, is_array, pointer_parts
+from reconciler.model.json import Body, Json, is_array
 from reconciler.model.resource import LiveResource, LiveState
 from reconciler.model.secret import Secret
 from reconciler.validator import did_you_mean
@@ -157,10 +157,9 @@ def _client(
     body = dict(_known(place, entry, seeds))
     secrets = {name: Secret("there is one") for name in _KIND.secret_fields if body.pop(name, None)}
     called = f"{place} {body.get(_KIND.name_field)}" if isinstance(body.get(_KIND.name_field), str) else place
-    for fault in _KIND.faults({_KIND.id_field: key, **body}):
-        name, reason = fault.split(": ", 1)
-        if body.pop(pointer_parts(name)[0], None) is not None:
-            seeds.left_out.append(LeftOut(f"{called} {pointer_parts(name)[0]}", reason))
+    for name, fault in _KIND.faults({_KIND.id_field: key, **body}).items():
+        if body.pop(name, None) is not None:
+            seeds.left_out.append(LeftOut(f"{called} {name}", fault.split(": ", 1)[1]))
     known = body.get(_KIND.id_field)
     object_id = known if isinstance(known, str) and known else key
     return LiveResource(_KIND.name, object_id, body, secrets, parties.get(object_id.casefold(), {}))

@@ -189,8 +189,8 @@ class Kind:
     id_field: str = "ID"
 
     @cached_property
-    def faults(self) -> Callable[[Body], list[str]]:
-        """Say what is wrong with the types of a service body; nothing where nothing is. Never quotes a value."""
+    def faults(self) -> Callable[[Body], dict[str, str]]:
+        """Say what is wrong with the type of a field of a service body, for each that is at fault. Quotes no value."""
         from reconciler.kinds.body import checker  # noqa: PLC0415  # what reads no service does without its library
 
         known: dict[str, Any] = {f.name: (f.shape | None, None) for f in self.fields.values()}
@@ -204,15 +204,34 @@ class Kind:
         Raises:
             BadAnswer: a field that we know has another type than the API promises.
         """
+        found = self.seen(body, request)
+        if found.faults:
+            raise BadAnswer(self.odd(found), request)
+        return found
+
+    def seen(self, body: Body, request: RequestFacts) -> LiveResource:
+        """The same of one object among many: what is wrong with it must not hide the others, see `LiveResource.faults`.
+
+        Raises:
+            BadAnswer: it has no usable id, so that nobody could say which object it is.
+        """
         faults = self.faults(body)
-        if faults:
-            raise BadAnswer(f"fields of the {self.name} have unexpected types: {'; '.join(faults)}", request)
+        if self.id_field in faults:
+            raise BadAnswer(f"a {self.name} has no usable ID: {faults[self.id_field]}", request)
+        sound = {name: value for name, value in body.items() if name not in faults}
         return LiveResource(
             kind=self.name,
             id=str(body[self.id_field]),
-            body={name: value for name, value in body.items() if name not in self.secret_fields},
-            secrets={name: _secret(body[name]) for name in self.secret_fields if name in body},
+            body={name: value for name, value in sound.items() if name not in self.secret_fields},
+            secrets={name: _secret(sound[name]) for name in self.secret_fields if name in sound},
+            faults=tuple(faults.values()),
         )
+
+    def odd(self, live: LiveResource) -> str:
+        """Name an object whose fields are at fault, and say why."""
+        name = live.body.get(self.name_field)
+        title = f" ({name})" if isinstance(name, str) else ""
+        return f"{self.name} {live.id}{title} has fields of unexpected types: {'; '.join(live.faults)}"
 
     def labels(self, body: Body) -> dict[str, str]:
         """What somebody has written on an object: a few of its plain entries, long ones cut."""

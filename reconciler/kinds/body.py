@@ -4,11 +4,14 @@ Imported when the first body comes: what only reads manifests does not wait for 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from reconciler.model.json import Body, pointer
+from reconciler.model.json import Body, is_nested_deeper, pointer
+
+DEEPEST: Final = 100
+"""Levels of arrays and objects in one field. Much else recurses over them."""
 
 
 class _ServiceBody(BaseModel):
@@ -17,8 +20,8 @@ class _ServiceBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-def checker(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Callable[[Body], list[str]]:
-    """Give what judges bodies: one sentence for each fault, none of which quotes a value.
+def checker(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Callable[[Body], dict[str, str]]:
+    """Give what judges bodies: a sentence for each field at fault, none of which quotes a value.
 
     Args:
         name: the kind's.
@@ -27,11 +30,14 @@ def checker(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Callable[[Body]
     definitions: dict[str, Any] = dict(fields)
     model = create_model(f"{name}Body", __base__=_ServiceBody, **definitions)
 
-    def faults(body: Body) -> list[str]:
+    def faults(body: Body) -> dict[str, str]:
+        deep = [field for field, value in body.items() if is_nested_deeper(value, DEEPEST)]
+        found = {field: f"{pointer(field)}: nested more than {DEEPEST} levels deep" for field in deep}
         try:
-            model.model_validate(body)
+            model.model_validate({field: value for field, value in body.items() if field not in found})
         except ValidationError as error:
-            return [f"{pointer(*fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False)]
-        return []
+            for fault in error.errors(include_input=False):
+                found.setdefault(str(fault["loc"][0]), f"{pointer(*fault['loc'])}: {fault['msg']}")
+        return found
 
     return faults

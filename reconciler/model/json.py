@@ -5,7 +5,7 @@ Python says ``True == 1``, JSON does not: everything that compares service data 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -97,6 +97,19 @@ def pointer_parts(text: str) -> tuple[str, ...]:
     if text and not text.startswith("/"):
         raise ValueError(f"a JSON pointer starts with '/': {text!r}")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
+
+
+def is_nested_deeper(value: Json, levels: int) -> bool:
+    """Whether there are more arrays and objects inside of one another than so many: what reads such values recurses."""
+    inner = [value]
+    while inner and levels >= 0:
+        inner = [child for one in inner if isinstance(one, Mapping | list | tuple) for child in _children(one)]
+        levels -= 1
+    return bool(inner)
+
+
+def _children(value: Mapping[str, Json] | Sequence[Json]) -> Iterable[Json]:
+    return value.values() if isinstance(value, Mapping) else value
 
 
 def get_at(value: Json | Absent, parts: Sequence[str]) -> Json | Absent:

@@ -5,6 +5,7 @@ Data}]}``.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -37,7 +38,9 @@ def parse(answer: Answer) -> Json:
     """
     try:
         return _DECODER.decode(answer.body.decode("utf-8-sig"))  # type: ignore[no-any-return]  # the decoder is untyped
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise Misshapen(f"JSON that is nested too deep{_nested(answer.body)}") from None
+    except ValueError:
         # `from None`: the decoder's error carries the whole text
         raise Misshapen(_found(answer)) from None
 
@@ -106,6 +109,24 @@ def texts(answer: Answer) -> tuple[str, ...]:
     return tuple(filter(None, dict.fromkeys([*oauth, *own])))
 
 
+def _nested(body: bytes) -> str:
+    """Name the item of a list that is nested too deep: of some thousand nobody could find it."""
+    depth, deepest, name = 0, 0, b""
+    for token in _TOKEN.finditer(body):
+        if token[0] in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+            if depth == _OF_AN_ITEM:
+                deepest, name = depth, b""
+        elif token[0] in b"]}":
+            depth -= 1
+            if depth == _OF_AN_ITEM - 1 and deepest > _FLAT and name:
+                return f", in the object of ID {name.decode('utf-8', 'replace')}"
+        elif depth == _OF_AN_ITEM and token["name"]:
+            name = token["name"]
+    return ""
+
+
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -127,6 +148,12 @@ def _float(text: str) -> float:
 _OAUTH: Final = ("error", "error_description")
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+_TOKEN: Final = re.compile(rb'"ID"\s*:\s*"(?P<name>[^"\\]*)"|"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_OF_AN_ITEM: Final = 3
+"""How deep an item of a list is: in the answer, in its Items."""
+_FLAT: Final = 200
+"""Levels that are surely no fault of the item."""
 
 _KINDS: Final[Mapping[type, str]] = {
     bool: "a boolean",

@@ -188,7 +188,7 @@ def test_a_byte_order_mark_does_not_hide_an_error_of_the_api() -> None:
         (b'{"ID": -Infinity}', "Infinity"),
         (b'{"ID": 1e999}', "too large"),
         (b'{"ID": ' + b"9" * 5000 + b"}", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"[" * 100_000, "nested too deep"),
         (b'["canary-body"]', "an array"),
         (b'"canary-body"', "a string"),
         (b"7", "a number"),

@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 
 from reconciler.cli.exit import ExitCode
+from reconciler.cli.failures import tell_problem
 from reconciler.cli.files import write_file
 from reconciler.cli.options import Common, common_options, file_name
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import tell
+from reconciler.errors import ReconcilerError
 
 
 @click.command(
@@ -47,4 +49,6 @@ def command(common: Common, *, out: Path) -> ExitCode:
     if not common.quiet:
         count = len(taken.live.resources)
         tell(f"Kept {count} object{'' if count == 1 else 's'} of {environment.name}.\n")
+        for text in pipeline.odd(taken.live):
+            tell_problem(ReconcilerError(text))
     return ExitCode.DONE
