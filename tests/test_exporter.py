@@ -348,3 +348,8 @@ def test_what_yaml_cannot_say_is_left_out_and_stays(service: Shop, tmp_path: Pat
     made = export(replace(live, resources=(first,)), (), STRICT, tmp_path / "m", ORIGIN)
     assert ("xp", "YAML has no way to write it") in {(one.what, one.reason) for one in made.objects[0].left_out}
     assert made.has_changes
+
+
+@pytest.mark.parametrize("title", ["CON", "nul", "Com1", "aux.", "LPT9"])
+def test_a_name_that_windows_has_for_a_device_gets_a_part_of_its_id(title: str) -> None:
+    assert names({"E5A05785-CAFF": title}, ()) == {"E5A05785-CAFF": f"{slug(title)}-e5a05785"}

@@ -343,3 +343,14 @@ JSON = st.recursive(
 def test_json_is_never_twice_as_long_as_what_python_prints(value: Json) -> None:
     """By this, hardly any extended properties are written as JSON only to be measured."""
     assert len(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) <= 2 * len(repr(value))
+
+
+@pytest.mark.parametrize("value", ["x" * 1000, {"k": "x" * 1000}])
+def test_what_values_make_of_a_document_is_bounded(tmp_path: Path, value: Json) -> None:
+    file = tmp_path / "a.yaml"
+    spec = "".join(f"    k{number}: ${{values.big}}\n" for number in range(3000))
+    file.write_text(manifest("a", f"  xp:\n{spec}"))
+    with pytest.raises(InputError) as caught:
+        load((file,), LoadContext(environment="test", values={"big": value}))
+    too_large = [fault.message for fault in caught.value.diagnostics if "values of the document" in fault.message]
+    assert too_large == ["with ${values.big} the values of the document come to more than 1048576 characters"]

@@ -1,7 +1,7 @@
 """One entry of ``freeze`` in reconciler.yaml -> Window, or what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -56,7 +56,7 @@ def _dated(days: Sequence[str] | None, start: str, end: str) -> Dated | Fault:
     except ValueError:
         return Fault("", "from or to is a day that no calendar has", "freeze")
     if len(end) == _DATE_LENGTH:
-        last += timedelta(minutes=MIDNIGHT)
+        last = datetime.combine(last, time.max) if last.date() == date.max else last + timedelta(minutes=MIDNIGHT)
     if last <= begin:
         return Fault("/to", "the window ends before it begins", "freeze")
     return Dated(begin, last)

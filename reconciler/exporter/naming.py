@@ -10,6 +10,10 @@ from typing import Final
 _LONGEST: Final = 60
 _DIGITS: Final = 8
 """Of an id: enough to tell a handful of objects apart."""
+_RESERVED: Final = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+)
+"""Names that Windows has for devices: no file can be called so, with whatever suffix."""
 _NAMELESS: Final = "client"
 
 
@@ -29,7 +33,7 @@ def names(objects: Mapping[str, str], taken: Collection[str]) -> Mapping[str, st
     used = set(taken)
     for one in sorted(objects):
         name = plain[one]
-        choices = [name] if name and counts[name] == 1 else []
+        choices = [name] if name and counts[name] == 1 and name not in _RESERVED else []
         found[one] = _first_free(chain(choices, _with_id(name or _NAMELESS, one)), used)
         used.add(found[one])
     return found

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.loader.context import LoadContext
-from reconciler.model.json import ABSENT, Body, Json, get_at, is_array, pointer
+from reconciler.model.json import ABSENT, Body, Json, canonical_text, get_at, is_array, pointer
 from reconciler.validator import Fault, did_you_mean
 
 _REFERENCE: Final = re.compile(r"\$(\$?)\{([^{}]*)(\}?)")
+_LARGEST: Final = 1024 * 1024
+"""Characters that all references of one document may come to: as much as a file may have without any."""
 _NAME: Final = re.compile(r"values((?:\.[A-Za-z0-9_-]+)+)")
 
 
@@ -30,6 +32,7 @@ class Substitution:
         self.used: dict[str, tuple[str, ...]] = {}
         """JSON pointer -> what the value there was made of: ``values.domain``."""
         self._names: list[str] = []
+        self._left = _LARGEST
 
     def apply(self, body: Body) -> Body:
         """Give the object with all references in it replaced."""
@@ -45,6 +48,8 @@ class Substitution:
         return value
 
     def _text(self, text: str, at: tuple[str | int, ...]) -> Json:
+        if self._left < 0:
+            return text  # that the document is too large is among the faults already
         self._names = []
         try:
             whole = _REFERENCE.fullmatch(text)
@@ -82,7 +87,15 @@ class Substitution:
             hint = did_you_mean(reference[2], _names(self._context.values))
             raise _Unusable(self._undefined(reference[2]), hint or self._define(reference[2]))
         self._names.append(reference[2])
+        self._bound(reference[0], value)  # type: ignore[arg-type]  # likewise
         return value  # type: ignore[return-value]  # mypy does not narrow by a sentinel's identity
+
+    def _bound(self, reference: str, value: Json) -> None:
+        """Refuse what makes the document too large."""
+        self._left -= len(value) if isinstance(value, str) else len(canonical_text(value))
+        if self._left < 0:
+            message = f"with {reference} the values of the document come to more than {_LARGEST} characters"
+            raise _Unusable(message, "shorten the value, or refer to it less often")
 
     def _define(self, name: str) -> str:
         environment = self._context.environment

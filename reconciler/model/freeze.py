@@ -7,14 +7,20 @@ makes a window longer, never shorter: it begins at the earliest moment that its 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from heapq import heapify, heappop, heapreplace
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT: Final = 24 * 60
 """Minutes of a day, which is also how its end is written: 24:00."""
-_MOST_STEPS: Final = 1000
-"""Ends of windows that are looked at; with one window a day that is more than two years."""
+_MOST_SPANS: Final = 1000
+_MOST_SPANS_EACH: Final = 8
+"""Times of windows that are looked at: of one that holds every day for more than two years, of many for a week each."""
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+Span: TypeAlias = tuple[datetime, datetime]
+"""When a window begins and ends, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +33,18 @@ class Weekly:
     """Minutes after midnight."""
     end: int
 
-    def span(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    def span(self, day: date, zone: ZoneInfo) -> Span:
         """When the window of this day begins and ends, in UTC."""
         last = self.end if self.end > self.start else self.end + MIDNIGHT
         return _instant(day, self.start, zone, min), _instant(day, last, zone, max)
 
-    def end_at(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """When the window ends that holds at this moment, in UTC; None where none does."""
+    def next_span(self, moment: datetime, zone: ZoneInfo) -> Span | None:
+        """The first time that ends after this moment, in UTC; None: there is none."""
         today = moment.astimezone(zone).date()
-        # Tomorrow's, too: an hour that is there twice may begin before midnight.
-        days = (today + timedelta(days=offset) for offset in (-1, 0, 1))
-        spans = [self.span(day, zone) for day in days if day.weekday() in self.days]
-        return max((end for begin, end in spans if begin <= moment < end), default=None)
+        # From yesterday's on; tomorrow's may have begun: an hour that is there twice begins before midnight.
+        days = (today + timedelta(days=offset) for offset in range(-1, len(DAYS) + 1))
+        spans = (self.span(day, zone) for day in days if day.weekday() in self.days)
+        return next((span for span in spans if moment < span[1]), None)
 
     def __str__(self) -> str:
         every = "every day" if len(self.days) == len(DAYS) else ", ".join(DAYS[day] for day in sorted(self.days))
@@ -52,10 +58,10 @@ class Dated:
     start: datetime
     end: datetime
 
-    def end_at(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """See `Weekly.end_at`."""
+    def next_span(self, moment: datetime, zone: ZoneInfo) -> Span | None:
+        """See `Weekly.next_span`."""
         begin, end = _utc(self.start, zone, min), _utc(self.end, zone, max)
-        return end if begin <= moment < end else None
+        return (begin, end) if moment < end else None
 
     def __str__(self) -> str:
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
@@ -69,9 +75,9 @@ class Window:
     zone: ZoneInfo
     reason: str = ""
 
-    def end_at(self, moment: datetime) -> datetime | None:
-        """When it ends, in UTC, if it holds at this moment."""
-        return self.when.end_at(moment, self.zone)
+    def next_span(self, moment: datetime) -> Span | None:
+        """The first time that ends after this moment, whether it holds or is to come; None: there is none."""
+        return self.when.next_span(moment, self.zone)
 
     def __str__(self) -> str:
         return f"{self.when} {self.zone.key}"
@@ -79,16 +85,25 @@ class Window:
 
 def holding(windows: Iterable[Window], moment: datetime) -> tuple[Window, ...]:
     """The windows that hold at this moment."""
-    return tuple(window for window in windows if window.end_at(moment))
+    return tuple(window for window in windows if (span := window.next_span(moment)) and span[0] <= moment)
 
 
 def opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
     """The first moment, in UTC, from this one on at which no window holds; None where there is none in sight."""
-    for _ in range(_MOST_STEPS):
-        ends = [end for window in windows if (end := window.end_at(moment))]
-        if not ends:
+    spans = [(*span, number) for number, window in enumerate(windows) if (span := window.next_span(moment))]
+    heapify(spans)
+    for _ in range(_MOST_SPANS + _MOST_SPANS_EACH * len(windows)):
+        if not spans or spans[0][0] > moment:
             return moment
-        moment = max(ends)
+        _, end, number = spans[0]
+        if end == _NEVER:
+            return None
+        moment = max(moment, end)
+        following = windows[number].next_span(moment)
+        if following:
+            heapreplace(spans, (*following, number))
+        else:
+            heappop(spans)
     return None
 
 
@@ -101,7 +116,10 @@ def _instant(day: date, minutes: int, zone: ZoneInfo, pick: _Pick) -> datetime:
 
 def _utc(wall: datetime, zone: ZoneInfo, pick: _Pick) -> datetime:
     """What a clock on the wall means: of the two moments that it can mean where it is changed, the picked one."""
-    return pick([wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)])
+    try:
+        return pick([wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)])
+    except OverflowError:  # the first or the last day that a calendar has, west or east of Greenwich
+        return _NEVER if wall.year > 1 else _EVER
 
 
 def _clock(minutes: int) -> str:

@@ -34,8 +34,10 @@ def parse(answer: Answer) -> Json:
     The mark was seen on live answers: Sitecore's JavaScript SDK drops it, too.
 
     Raises:
-        Misshapen: it is none; the message says only what was found.
+        Misshapen: it is none, or takes more memory than an answer may; the message says only what was found.
     """
+    if sum(map(answer.body.count, (b",", b"{", b"["))) > _MOST_VALUES:
+        raise Misshapen(f"JSON of more than {_MOST_VALUES} values")
     try:
         return _DECODER.decode(answer.body.decode("utf-8-sig"))  # type: ignore[no-any-return]  # the decoder is untyped
     except RecursionError:
@@ -150,6 +152,8 @@ _OAUTH: Final = ("error", "error_description")
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
 
 _TOKEN: Final = re.compile(rb'"ID"\s*:\s*"(?P<name>[^"\\]*)"|"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_MOST_VALUES: Final = 2_000_000
+"""A value takes two bytes of an answer and a hundred of memory; a page of a hundred objects has some thousand."""
 _OF_AN_ITEM: Final = 3
 """How deep an item of a list is: in the answer, in its Items."""
 _FLAT: Final = 200

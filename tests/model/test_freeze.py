@@ -8,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config.freeze import window
-from reconciler.model.freeze import Window, holding, opening
+from reconciler.guard import freeze
+from reconciler.model.freeze import Dated, Span, Window, holding, opening
+from reconciler.model.plan import Action, Change
+from reconciler.model.resource import Address
 
+CHANGES = [Change(Address("ApiClient", "a"), Action.CREATE, None, before=None, after={})]
 BERLIN = {"timezone": "Europe/Berlin"}
 
 
@@ -154,3 +158,31 @@ def test_at_the_opening_nothing_holds_and_before_it_something_does(
     assert not holding(windows, opens)
     assert opens == moment or holding(windows, opens - timedelta(seconds=1))
     assert opens.astimezone(ZoneInfo(zone)) - moment < timedelta(days=5)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati"])
+def test_a_window_up_to_the_last_day_of_the_calendar_holds(zone: str) -> None:
+    windows = [made(from_="0001-01-01", to="9999-12-31", timezone=zone)]
+    found = [*freeze(CHANGES, windows, at("2026-11-24T12:30+00:00"))]
+    assert "9999-12-31" in found[0].message
+    assert holding(windows, at("9999-12-30T00:00+00:00")) == (windows[0],)
+
+
+class Counting(Dated):
+    """A window that counts how often it is asked."""
+
+    asked = 0
+
+    def next_span(self, moment: datetime, zone: ZoneInfo) -> Span | None:
+        type(self).asked += 1
+        return super().next_span(moment, zone)
+
+
+@pytest.mark.parametrize("days_apart", [0, 1])
+def test_many_windows_are_looked_at_a_few_times_each(days_apart: int) -> None:
+    begin = datetime(2026, 1, 1)  # noqa: DTZ001  # of the window's own zone
+    starts = [begin + timedelta(days=days_apart * number) for number in range(2000)]
+    windows = [Window(Counting(start, start + timedelta(days=1)), ZoneInfo("UTC")) for start in starts]
+    Counting.asked = 0
+    assert opening(windows, begin.replace(tzinfo=UTC)) == (starts[-1] + timedelta(days=1)).replace(tzinfo=UTC)
+    assert Counting.asked <= 2 * len(windows)

@@ -189,6 +189,7 @@ def test_a_byte_order_mark_does_not_hide_an_error_of_the_api() -> None:
         (b'{"ID": 1e999}', "too large"),
         (b'{"ID": ' + b"9" * 5000 + b"}", "no JSON"),
         (b"[" * 100_000, "nested too deep"),
+        (b"[" + b"{}," * 2_000_001 + b"{}]", "JSON of more than 2000000 values"),
         (b'["canary-body"]', "an array"),
         (b'"canary-body"', "a string"),
         (b"7", "a number"),
