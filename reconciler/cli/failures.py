@@ -36,6 +36,8 @@ def report(error: BaseException, *, verbose: bool) -> int:
             return _show(wrong_usage(error))
         case ReconcilerError():
             return _show(error)
+        case OSError():
+            return _show(_of_the_system(error))
         case _:
             return _internal(error, verbose=verbose)
 
@@ -65,6 +67,21 @@ def tell_problem(error: ReconcilerError) -> None:
 def tell_error(error: ReconcilerError) -> None:
     """Tell the user of an error, whatever becomes of the run."""
     tell(failure(error, style_of_stderr()), error_events(error))
+
+
+def _of_the_system(error: OSError) -> ReconcilerError:
+    """A file or folder that the system refuses in a way that nobody has foreseen: no fault of the program."""
+    if isinstance(error, FileNotFoundError) and not _has_folder():
+        return ReconcilerError("the working directory does not exist any more", hint="change to a folder that exists")
+    why = error.strerror or type(error).__name__
+    return ReconcilerError(f"{error.filename}: {why}" if error.filename else f"the system refuses: {why}")
+
+
+def _has_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _internal(error: BaseException, *, verbose: bool) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.cli.failures import report
 from reconciler.model.json import Json, pointer_parts
-from tests.cli.conftest import Runner
+from tests.cli.conftest import Project, Runner
 
 
 def failure_inside(text: str) -> BaseException:
@@ -206,3 +206,38 @@ def test_the_network_brings_no_command_line_of_its_own() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # fixed words
     assert "httpx" in done.stdout.split()
     assert {"click", "rich", "pygments"}.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan"], ["validate"], ["init", "x"], ["import", "x.json"], ["plan", "--config", "x"]]
+)
+def test_a_working_directory_that_is_gone_is_an_error_that_says_so(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    options = ["--url", "http://127.0.0.1:1", "--marketplace", "m"] if "init" in arguments else []
+    done = run(*arguments, *options)
+    assert (done.code, done.err.splitlines()[0]) == (1, "error: the working directory does not exist any more")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "--json-into", "{}/x"], ["export", "--out", "{}"], ["init", "{}"], ["plan", "--out", "{}"]]
+)
+def test_a_name_that_no_file_can_have_is_an_error(project: Project, run: Runner, arguments: list[str]) -> None:
+    options = ["--url", "http://127.0.0.1:1", "--marketplace", "m"] if "init" in arguments else []
+    done = run(*(one.format("n" * 300) for one in arguments), *options)
+    assert (done.code, "File name too long" in done.err) == (1, True)
+
+
+def test_a_file_whose_name_is_as_long_as_one_can_be_is_written(project: Project, run: Runner) -> None:
+    assert run("plan", "--out", "n" * 255).code == 0
+    assert run("show", "n" * 255).code == 0
+
+
+def test_help_on_a_full_disk_is_an_error() -> None:
+    command = [sys.executable, "-m", "reconciler", "--help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # our own command
+    assert (done.returncode, done.stderr) == (1, "error: the system refuses: No space left on device\n")
