@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from reconciler.atomic import read_own
+from reconciler.atomic import read_own, replace_file
 from reconciler.cli.failures import tell_problem
-from reconciler.cli.files import OWN_FOLDER, own_folder, write_file
+from reconciler.cli.files import OWN_FOLDER, own_folder
 from reconciler.cli.options import Common, text
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.drift import Drift
@@ -117,7 +117,10 @@ class _State:
         if self._known.get(subject, []) != found:
             self._known[subject] = found
             own_folder(self._path)
-            write_file(self._path, json.dumps(self._known, indent=2, sort_keys=True) + "\n")
+            try:
+                replace_file(self._path, json.dumps(self._known, indent=2, sort_keys=True) + "\n")
+            except OSError as error:
+                raise ReconcilerError(f"cannot write {self._path}: {error.strerror}") from error
 
 
 def _subject(drift: Drift) -> str:

@@ -1,10 +1,12 @@
 """`--notify URL`: what is posted, when, and what happens where nobody takes it."""
 
 import json
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,3 +147,17 @@ def test_several_environments_are_told_of_one_by_one(project: Project, run: Runn
     project.manifest("missing", AccessTokenDuration=600)
     run("drift", "--env-all", "--notify", chat.url)
     assert [text.splitlines()[0] for text in chat.taken()] == ["a has 1 new deviation", "b has 1 new deviation"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_memory_that_is_a_pipe_or_a_link_is_replaced_and_not_waited_for(
+    project: Project, run: Runner, chat: Chat, make: Callable[[Path], None]
+) -> None:
+    memory = project.folder / ".reconciler" / "notified.json"
+    memory.parent.mkdir(exist_ok=True)
+    make(memory)
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 300})
+    assert [run("drift", "--notify", chat.url).code for _ in range(2)] == [2, 2]
+    assert len(chat.taken()) == 1
+    assert memory.is_file()
+    assert not memory.is_symlink()

@@ -1,0 +1,309 @@
+"""The deciding packages -> the mutations of their functions that no test notices: `make mutants`.
+
+1. Every test is run once, which tells what lines it runs and how long it takes.
+2. A mutation is one changed condition, constant, returned value or left out statement. Each is tried in a fork of this
+   process, in which the function has the changed code, with those tests that run its line; the quickest first.
+3. What no test notices is listed. Time is bounded: mutations are tried in a shuffled order that is always the same.
+
+No well-kept tool fits: mutmut copies the sources away from what they are beside, such as the schemas, and cosmic-ray
+starts Python for each mutation; neither can be told when to stop.
+"""
+
+import argparse
+import ast
+import copy
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Final
+
+import pytest
+from coverage.numbits import numbits_to_nums
+
+ROOT: Final = Path(__file__).parents[1]
+DECIDING: Final = (
+    "differ",
+    "guard",
+    "applier",
+    "planfile",
+    "sealed",
+    "selection",
+    "references",
+    "deletion",
+    "rollback",
+)
+KEPT: Final = ROOT / ".mutants"
+MOST_TESTS: Final = 120
+"""For one mutation."""
+PATIENCE: Final = 30
+"""Seconds for all tests of one mutation; one that makes them longer is noticed."""
+
+_OTHER: Final[Mapping[type[ast.AST], type[ast.AST]]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+}
+_NAMES: Final = {"any": "all", "all": "any", "min": "max", "max": "min"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A function with one thing changed."""
+
+    module: str
+    function: str
+    """Its qualified name."""
+    line: int
+    was: str
+    becomes: str
+    code: CodeType
+
+    def __str__(self) -> str:
+        return f"{self.module.replace('.', '/')}:{self.line} {self.function}: `{self.was}` -> `{self.becomes}`"
+
+
+# ------------------------------------------------------------------------------------------------------------ mutating
+
+
+def mutations(module: str, source: str) -> Iterator[Mutation]:
+    """All mutations of the functions of a module."""
+    tree = ast.parse(source)
+    for qualified, function in _functions(tree, ""):
+        for node in ast.walk(function):
+            if node is function or isinstance(node, ast.FunctionDef):
+                continue
+            for change in _changes(node):
+                yield from _made(module, source, tree, qualified, node, change)
+
+
+def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Functions and methods; what is defined inside of one belongs to it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef):
+            yield f"{prefix}{child.name}", child
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child, f"{prefix}{child.name}.")
+
+
+Change = Callable[[ast.AST], ast.AST]
+"""Makes of a copy of a node what takes its place."""
+
+
+def _changes(node: ast.AST) -> Iterator[Change]:
+    match node:
+        case ast.Compare(ops=[operator]) | ast.BoolOp(op=operator) | ast.BinOp(op=operator) if type(operator) in _OTHER:
+            yield _with_operator
+        case ast.UnaryOp(op=ast.Not()):
+            yield lambda one: one.operand  # type: ignore[attr-defined]  # a UnaryOp
+        case ast.If() | ast.IfExp() | ast.While():
+            yield _negated
+        case ast.Constant(value=bool() | int()):
+            yield _with_constant
+        case ast.Call(func=ast.Name(id=name)) if name in _NAMES:
+            yield _with_name
+        case ast.Return(value=ast.expr()):
+            yield lambda one: ast.Return(ast.Constant(None)) if not _is_none(one) else one
+        case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            yield lambda _one: ast.Pass()
+        case ast.Continue():
+            yield lambda _one: ast.Break()
+        case _:
+            return
+
+
+def _with_operator(node: ast.AST) -> ast.AST:
+    if isinstance(node, ast.Compare):
+        node.ops = [_OTHER[type(node.ops[0])]()]  # type: ignore[list-item]  # the table has pairs of one sort
+    elif isinstance(node, ast.BoolOp | ast.BinOp):
+        node.op = _OTHER[type(node.op)]()  # type: ignore[assignment]  # likewise
+    return node
+
+
+def _negated(node: ast.AST) -> ast.AST:
+    node.test = ast.UnaryOp(ast.Not(), node.test)  # type: ignore[attr-defined]  # an If, IfExp or While
+    return node
+
+
+def _with_constant(node: ast.AST) -> ast.AST:
+    value = node.value  # type: ignore[attr-defined]  # a Constant
+    return ast.Constant(not value if isinstance(value, bool) else value + 1)
+
+
+def _with_name(node: ast.AST) -> ast.AST:
+    node.func = ast.Name(_NAMES[node.func.id], ast.Load())  # type: ignore[attr-defined]  # a Call of a Name
+    return node
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and node.value.value is None
+
+
+class _Replacing(ast.NodeTransformer):
+    """Changes the one node that is marked."""
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if hasattr(node, "is_marked"):
+            return ast.copy_location(self.change(node), node)
+        return super().visit(node)  # type: ignore[no-any-return]  # typeshed has no type for it
+
+
+def _made(
+    module: str, source: str, tree: ast.Module, qualified: str, node: ast.AST, change: Change
+) -> Iterator[Mutation]:
+    was = (ast.get_source_segment(source, node) or "").split("\n")[0]
+    becomes = ast.unparse(change(copy.deepcopy(node))).split("\n")[0]
+    node.is_marked = True  # type: ignore[attr-defined]  # for `_Replacing`
+    mutated = ast.fix_missing_locations(_Replacing(change).visit(copy.deepcopy(tree)))
+    del node.is_marked  # type: ignore[attr-defined]  # see above
+    assert isinstance(mutated, ast.Module)  # noqa: S101  # the module itself is never marked
+    for code in _codes(compile(mutated, f"<{module}>", "exec")):
+        if code.co_qualname == qualified:
+            yield Mutation(module, qualified, getattr(node, "lineno", 0), was, becomes, code)
+            return
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def function_of(module: ModuleType, qualified: str) -> FunctionType | None:
+    """The function of this name, beneath what decorates it; None where it cannot be reached."""
+    found: object = module
+    for part in qualified.split("."):
+        found = vars(found).get(part) if hasattr(found, "__dict__") else None
+    if isinstance(found, property):
+        found = found.fget
+    elif isinstance(found, cached_property):
+        found = found.func
+    found = getattr(found, "__func__", found)
+    while hasattr(found, "__wrapped__"):
+        found = found.__wrapped__
+    return found if isinstance(found, FunctionType) else None
+
+
+# ------------------------------------------------------------------------------------------------------------- testing
+
+
+def measure() -> None:
+    """Run all tests, and keep what lines each runs and how long it takes."""
+    KEPT.mkdir(exist_ok=True)
+    options = ["--cov=reconciler", "--cov-context=test", "--cov-report=", f"--junitxml={KEPT / 'times.xml'}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-m", "not sweep", *options]
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "COVERAGE_FILE": str(KEPT / "coverage")})
+
+
+def tests_by_line() -> Mapping[tuple[str, int], Sequence[str]]:
+    """(file, line) -> the tests that run it, the quickest first."""
+    seconds: dict[str, float] = {}
+    for case in ET.parse(KEPT / "times.xml").iter("testcase"):  # noqa: S314  # we have written it
+        seconds[f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"] = float(case.get("time", 0))
+    found: dict[tuple[str, int], set[str]] = defaultdict(set)
+    with sqlite3.connect(KEPT / "coverage") as database:
+        rows = database.execute(
+            "select path, context, numbits from line_bits join file on file.id = file_id "
+            "join context on context.id = context_id"
+        )
+        for path, context, bits in rows:
+            test = context.rpartition("|")[0]
+            for line in numbits_to_nums(bits) if test else ():
+                found[path, line].add(test)
+    return {at: sorted(tests, key=lambda one: (seconds.get(one, 1.0), one)) for at, tests in found.items()}
+
+
+def is_noticed(mutation: Mutation, tests: Sequence[str]) -> bool:
+    """Whether a test fails with the mutation, in a fork of this process."""
+    function = function_of(import_module(mutation.module), mutation.function)
+    if function is None:
+        return True
+    child = os.fork()
+    if child == 0:
+        signal.alarm(PATIENCE)
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        function.__code__ = mutation.code
+        os._exit(run_tests(tests))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+
+
+def run_tests(tests: Sequence[str]) -> int:
+    """Run them up to the first that fails."""
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", *tests]))
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """The modules of the deciding packages."""
+    for name in DECIDING:
+        base = ROOT / "reconciler" / name
+        for path in [base.with_suffix(".py")] if base.with_suffix(".py").is_file() else sorted(base.rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def main() -> int:
+    """Try mutations until the time is over, and list those that no test has noticed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=15, help="for trying, after all tests were run once")
+    parser.add_argument("--again", action="store_true", help="use what the last run has measured")
+    parser.add_argument("only", nargs="*", help="packages, or modules")
+    given = parser.parse_args()
+    os.chdir(ROOT)
+    if not given.again:
+        measure()
+    by_line = tests_by_line()
+    found = [
+        (mutation, by_line.get((str(path), mutation.line), ()))
+        for name, path in modules()
+        if not given.only or any(one in name for one in given.only)
+        for mutation in mutations(name, path.read_text(encoding="utf-8"))
+    ]
+    random.Random(0).shuffle(found)  # noqa: S311  # the same order each time
+    return report(found, time.monotonic() + given.minutes * 60)
+
+
+def report(found: Sequence[tuple[Mutation, Sequence[str]]], until: float) -> int:
+    """Try them, and print what is left over; gives their number."""
+    run_tests(["--collect-only", "tests"])  # imports all test modules, once for all forks
+    tried, survivors = 0, []
+    for mutation, tests in found:
+        if time.monotonic() > until:
+            break
+        tried += 1
+        if not tests or not is_noticed(mutation, tests[:MOST_TESTS]):
+            survivors.append(mutation)
+            print(mutation, "" if tests else "(no test runs it)", flush=True)
+    print(f"{tried} of {len(found)} mutations tried, {len(survivors)} not noticed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
