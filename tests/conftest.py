@@ -19,8 +19,9 @@ settings.register_profile("dev", _COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a script has it so
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:  # so it is in a job in the background, and beneath nohup
+        signal.signal(number, usual)
 
 
 def pytest_collection_finish() -> None:
