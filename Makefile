@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep check cover contract bench docs requirements wheel fix clean
+.PHONY: help demo test sweep check mutants cover contract bench docs requirements wheel fix clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -31,6 +31,9 @@ check: $(READY)  ## lint, format check, types, architecture
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+mutants: $(READY)  ## change one thing at a time in what decides, and list what no test notices; some 20 minutes
+	@nice $(BIN)/python tools/mutants.py
 
 cover: $(READY)  ## run all tests and demand 95 % branch coverage
 	@$(BIN)/python -m coverage erase

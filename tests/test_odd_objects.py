@@ -42,7 +42,7 @@ class Odd(httpx.BaseTransport):
 def two(tmp_path: Path) -> Iterator[Shop]:
     """A marketplace of the client `ours`, and of `theirs`, whose xp is a text."""
     with shop(tmp_path, body(A, "ours"), body(B, "theirs", xp={"mark": "planted"})) as opened:
-        opened.transport = Odd(opened.transport)  # type: ignore[assignment]  # any transport
+        opened.transport = Odd(opened.transport)
         yield opened
 
 
