@@ -4,7 +4,7 @@
 different values is a mistake, and is refused rather than guessed at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -140,17 +140,17 @@ def _log_format(ctx: click.Context, _param: click.Parameter, value: str | None) 
 def _global_text(
     name: str, metavar: str, explanation: str, keep: Callable[[click.Context, click.Parameter, Sequence[Any]], None]
 ) -> Callable[[F], F]:
-    is_env = name == "--env"
+    values: Mapping[str, Any] = _VALUES.get(name, {"type": text})
     return click.option(
-        name,
-        multiple=True,
-        type=text if is_env else file_name,
-        metavar=metavar,
-        callback=keep,
-        expose_value=False,
-        help=explanation,
-        shell_complete=completing.environments if is_env else None,
+        name, multiple=True, metavar=metavar, callback=keep, expose_value=False, help=explanation, **values
     )
+
+
+_VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "--config": {"type": file_name},
+    "--env": {"type": text, "shell_complete": completing.environments},
+}
+"""What a global option takes, and how a shell completes it; any text where nothing is said."""
 
 
 def _global_switch(name: str, explanation: str) -> Callable[[F], F]:
