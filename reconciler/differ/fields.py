@@ -1,11 +1,12 @@
-"""Two bodies of one kind -> the fields in which they differ. The home of deepdiff.
+"""Two bodies of one kind -> the fields in which they differ.
 
-Equal bodies cost a comparison; DeepDiff is imported and asked only for objects (``xp``) that do differ.
+Equal bodies cost a comparison; deepdiff is asked only for objects (``xp``) that do differ: see `leaves`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from reconciler.differ.leaves import differing_paths
 from reconciler.kinds import Field, Kind
 from reconciler.model.json import ABSENT, Absent, Body, Json, is_array, pointer, same
 from reconciler.model.plan import Direction, FieldChange
@@ -73,28 +74,7 @@ def explain(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Part]
 
     Putting each `after` at its path turns `before` into `after`: nothing that differs is left out.
     """
-    from deepdiff import DeepDiff  # noqa: PLC0415  # 0.1 s to import, and most runs find no difference
-
-    found = DeepDiff(
-        before,
-        after,
-        view="tree",
-        threshold_to_diff_deeper=0,  # else two quite different objects count as one change of the root
-        ignore_private_variables=False,  # else keys that begin with "__" are never looked at
-    )
-    paths = {_object_path(level) for levels in found.values() for level in levels}
-    parts = [(path, _at(before, path), _at(after, path)) for path in sorted(paths)]
-    return [part for part in parts if not same(part[1], part[2])]
-
-
-def _object_path(level: Any) -> tuple[str, ...]:  # noqa: ANN401  # deepdiff publishes no type for its levels
-    """The path of a difference, cut off before the first array index."""
-    path: list[str] = []
-    for part in level.path(output_format="list"):
-        if not isinstance(part, str):
-            break
-        path.append(part)
-    return tuple(path)
+    return [(path, _at(before, path), _at(after, path)) for path in sorted(differing_paths(before, after))]
 
 
 def _at(value: Json | Absent, path: tuple[str, ...]) -> Json | Absent:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from reconciler.model.json import Absent, Json, digest, is_array
+from reconciler.model.json import Absent, Json, digest, is_array, with_whole_numbers
 from reconciler.model.plan import Action, Change, FieldChange, Plan
 from reconciler.model.resource import Address
 
@@ -136,7 +136,7 @@ def fingerprint(  # one for each part
         live: the canonical live value; absent for the resource as a whole and for secrets, whose values nobody knows.
         wanted: the same of the manifest.
     """
-    sides = [None if isinstance(value, Absent) else [_plain(value)] for value in (live, wanted)]
+    sides = [None if isinstance(value, Absent) else [with_whole_numbers(value)] for value in (live, wanted)]
     return digest([environment, kind.value, str(address), at, *sides])[:FINGERPRINT_DIGITS]
 
 
@@ -153,20 +153,11 @@ def hashes_of(value: Json | Absent) -> Json | Absent:
 
 
 def _hash(value: Json) -> str:
-    return digest(_plain(value))[:FINGERPRINT_DIGITS]
+    return digest(with_whole_numbers(value))[:FINGERPRINT_DIGITS]
 
 
 # Typed, for True is no 1. Most fields of most objects have one of few values.
 _hash_of_one: Final = lru_cache(maxsize=10_000, typed=True)(_hash)
-
-
-def _plain(value: Json) -> Json:
-    """The value with 1 in place of 1.0, in lists and below them, too."""
-    if isinstance(value, Mapping):
-        return {key: _plain(child) for key, child in value.items()}
-    if is_array(value):
-        return [_plain(member) for member in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,15 @@ def is_array(value: object) -> "TypeIs[Sequence[Json]]":
     return isinstance(value, list | tuple)
 
 
+def with_whole_numbers(value: Json) -> Json:
+    """The value with 1 in place of 1.0, in lists and below them, too."""
+    if isinstance(value, Mapping):
+        return {key: with_whole_numbers(child) for key, child in value.items()}
+    if is_array(value):
+        return [with_whole_numbers(member) for member in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
