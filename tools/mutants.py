@@ -50,9 +50,9 @@ ELSEWHERE: Final = (
     "emulator",
     "remote",
     "render",
-    "test_d*",
+    "test_do*",
     "test_fault*",
-    "test_r*es.py",
+    "test_recipes*",
     "test_si*",
 )
 """Tests that are about something else, or that take long: what decides must be noticed without them."""
