@@ -97,9 +97,9 @@ class _Odd:
         return [body(A, "a", Active="yes")]
 
 
-def test_a_client_of_a_shape_that_we_do_not_understand_gives_no_live_state() -> None:
-    with pytest.raises(BadAnswer, match="/Active"):
-        read(_Odd(), KINDS.values(), "shop")  # type: ignore[arg-type]  # only list_all() is asked
+def test_a_client_of_a_shape_that_we_do_not_understand_is_there_with_its_fault() -> None:
+    (found,) = read(_Odd(), KINDS.values(), "shop").resources  # type: ignore[arg-type]  # only list_all() is asked
+    assert (found.id, "Active" in found.body, found.faults[0].partition(":")[0]) == (A, False, "/Active")
 
 
 def test_a_secret_that_is_not_there_stops_an_apply_before_any_write(one: Shop) -> None:
