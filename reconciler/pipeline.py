@@ -450,7 +450,9 @@ def _settled(changes: Sequence[Change], target: Target, own_client_id: str, live
 
 def _context(desired: DesiredState, access: Access, target: Target, now: datetime) -> guard.Context:
     """What the guards know besides the changes."""
-    known_ids = frozenset(resource.id.casefold() for resource in desired.resources if resource.id)
+    known_ids = frozenset(
+        one.casefold() for resource in desired.resources for one in (resource.id, resource.second_id) if one
+    )
     return guard.Context(target.limits, access, known_ids, target.freeze, now)
 
 

@@ -5,6 +5,7 @@ missing; a look that fails otherwise is an error, as everywhere.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -248,7 +249,19 @@ class _Task:
             if step.assign and self.kind.assignments:
                 party = self.kind.assignments.party(step.party)
                 reference = Reference(party.name.removesuffix("s"), party.path, party.role)
-                yield from self._object(self._member(step.party, step.id), reference, step.id)
+                at = self._member(step.party, step.id)
+                yield from self._object(at, reference, step.id)
+                self._warn_of_inactive(at, reference, step.id)
+
+    def _warn_of_inactive(self, at: str, reference: Reference, object_id: str) -> None:
+        """An inactive party may be about to be activated, so that this is no objection."""
+        with suppress(_Unseen):
+            found = self.lookup.object(reference, object_id)
+            if found and found.get("Active") is False:
+                self.lookup.warnings.add(
+                    f"{self._at(at)}{self.change.address}: the {reference.noun} {object_id} is not active, so none of "
+                    "its users can log in"
+                )
 
     def _member(self, party: str, object_id: str) -> str:
         """Where the manifest names one party."""

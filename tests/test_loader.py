@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError
-from reconciler.loader import LoadContext, Loaded, inspect, load
+from reconciler.loader import LoadContext, Loaded, demand_all, inspect, load
 from reconciler.model.json import Json
 from reconciler.model.resource import spec_digest
 
@@ -77,6 +77,54 @@ def faults(*paths: Path) -> list[str]:
 def test_directories_are_read_with_all_below_them_except_what_starts_with_a_dot(tmp_path: Path) -> None:
     write(tmp_path, "b.yaml", "a/c.yml", "a/deep/d.yaml", ".hidden.yaml", ".git/e.yaml", "f.json", "g.yaml.bak")
     assert names(tmp_path) == ["a-c-yml", "a-deep-d-yaml", "b-yaml"]
+
+
+@pytest.mark.parametrize("name", ["a.YAML", "a.Yml", "a.yMl", "deep/A.YAML"])
+def test_extensions_are_read_in_any_case(tmp_path: Path, name: str) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / name).write_text(manifest("a"))
+    assert names(tmp_path) == ["a"]
+
+
+MANIFEST = {"kind": "ApiClient", "metadata": {"name": "f"}, "spec": {"AppName": "F"}, "apiVersion": "reconciler/v1"}
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        (json.dumps(MANIFEST), True),
+        ("\ufeff" + json.dumps(MANIFEST, indent=1), True),
+        (json.dumps(MANIFEST | {"kind": "Config"}), False),
+        (json.dumps(MANIFEST | {"apiVersion": "v1"}), False),
+        (json.dumps([MANIFEST]), False),
+        (json.dumps({"format_version": "1.0", "resource_changes": [MANIFEST]}), False),
+        ("{", False),
+        ("[" * 100_000, False),
+    ],
+)
+def test_a_json_file_below_a_directory_is_read_where_its_top_level_is_a_manifest(
+    tmp_path: Path, content: str, read: bool
+) -> None:
+    write(tmp_path, "b.yaml")
+    (tmp_path / "f.JSON").write_text(content, encoding="utf-8")
+    assert names(tmp_path) == ["b-yaml", *(["f"] if read else [])]
+    assert not load([tmp_path], LoadContext()).warnings
+
+
+@pytest.mark.parametrize("name", ["a.yaml.bak", "a.txt", "a", "a.yam", "a.json"])
+@pytest.mark.parametrize("before", ["", "\ufeff# words\n\n---\n", "{"])
+def test_a_file_that_reads_like_a_manifest_and_is_not_read_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, before: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "b.yaml")
+    (tmp_path / name).write_text(before + manifest("a"), encoding="utf-8")
+    (tmp_path / "README.md").write_text("Like this:\n```yaml\n" + manifest("a") + "```\n", encoding="utf-8")
+    loaded = load([Path()], LoadContext())
+    assert [(one.place.file, one.rule) for one in loaded.warnings] == [(name, "unread-manifest")]
+    with pytest.raises(InputError) as caught:
+        demand_all(loaded)
+    assert "what its manifests claim would be deleted" in str(caught.value.diagnostics[0])
 
 
 def test_a_file_that_is_named_is_read_whatever_it_is_called(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def user(name: str, **fields: Any) -> dict[str, Any]:
 
 
 OBJECTS = {
-    "Buyers": [{"ID": "b1", "Name": "b1", "Active": True}],
+    "Buyers": [{"ID": "b1", "Name": "b1", "Active": True}, {"ID": "closed", "Name": "closed", "Active": False}],
     "Suppliers": [{"ID": "s1", "Name": "s1", "Active": True}],
     "AdminUsers": [user("clerk"), user("retired", Active=False)],
     "Users": [user("shopper", BuyerID="b1"), user("gone", BuyerID="b1", Active=False)],
@@ -94,6 +94,13 @@ def test_a_plan_takes_the_spelling_that_the_service_has_of_a_user(one: Shop) -> 
 @pytest.mark.parametrize(("party", "found"), [("b1", []), ("b9", ["reference-missing"])])
 def test_a_party_that_is_assigned_must_be_there(one: Shop, party: str, found: list[str]) -> None:
     assert rules(one.plan(desired(manifest("a", assignments={"buyers": (party,)})))) == found
+
+
+def test_a_party_that_is_assigned_and_not_active_is_a_warning(one: Shop) -> None:
+    plan = one.plan(desired(manifest("a", assignments={"buyers": ("closed", "b1")})))
+    assert plan.guards == ()
+    warning = "a.yaml:1:1: ApiClient/a: the buyer closed is not active, so none of its users can log in"
+    assert [text for text in plan.warnings if "not active" in text] == [warning]
 
 
 def test_a_finding_names_file_and_line_and_nothing_is_written(one: Shop) -> None:

@@ -4,12 +4,14 @@ Kept apart from `session`, which imports what contacts the service: `validate` n
 """
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
 from reconciler.cli.tracking import in_git
-from reconciler.config import Config, Environment, find_config, load_config, select_environment
+from reconciler.config import Config, Environment, find_config, load_config, misnamed_config, select_environment
+from reconciler.document import shown
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.loader import LoadContext
 from reconciler.model.json import pointer
@@ -36,6 +38,10 @@ def configuration(common: Common) -> Config:
 def no_configuration() -> ReconcilerError:
     """The error for a command that cannot do without."""
     message = "there is no reconciler.yaml here or in any folder above"
+    other = misnamed_config(Path.cwd())
+    if other:
+        message, name = f"{message}, but there is {shown(other)}", shlex.quote(str(other.with_name("reconciler.yaml")))
+        return ReconcilerError(message, hint=f"rename it: mv {shlex.quote(str(other))} {name}")
     return ReconcilerError(
         message, hint="go to the folder that has one, name one with --config FILE, or start one: reconciler init"
     )

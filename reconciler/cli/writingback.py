@@ -1,4 +1,4 @@
-"""A session -> its manifests with what is live, shown and written; and the drift that is left, which is none."""
+"""A session -> its manifests with what is live, shown or written; and the drift that is left."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,10 +17,10 @@ from reconciler.writeback import write_contents
 from reconciler.writeback.live import bring_back
 
 
-def drift_left(session: Session, lens: Lens) -> Drift:
-    """Bring what drifted into the manifests. The service is only read.
+def drift_left(session: Session, lens: Lens, *, write: bool) -> Drift:
+    """Show the manifests with what drifted, and write them if that is asked for. The service is only read.
 
-    The changed files are tried before they are written: they must be manifests, and leave no drift.
+    The changed files are tried before they are shown: they must be manifests, and leave no drift.
 
     Raises:
         InputError: with everything that cannot be brought in; nothing was written.
@@ -33,7 +33,13 @@ def drift_left(session: Session, lens: Lens) -> Drift:
             return drift
         left = _tried(session, lens, contents, remote)
     demand_inside(map(Path, contents), session.root)
-    _show(session, contents)
+    _show(contents)
+    files = f"{len(contents)} file{'' if len(contents) == 1 else 's'}"
+    if not write:
+        tell(f"Nothing was written. To write {files}, add --write.\n")
+        return drift
+    if not session.common.quiet:
+        tell(f"Writing {files}.\n")
     write_contents(contents)
     return left
 
@@ -52,10 +58,8 @@ def _tried(session: Session, lens: Lens, contents: Mapping[str, bytes], remote: 
     return left
 
 
-def _show(session: Session, contents: Mapping[str, bytes]) -> None:
-    """Show what is about to be written, however quiet the run is: it changes files of the user."""
+def _show(contents: Mapping[str, bytes]) -> None:
+    """Show what changes, however quiet the run is: these are files of the user."""
     style = style_of_stderr()
     for file, content in contents.items():
         tell(edits(file, Path(file).read_bytes().decode(), content.decode(), style))
-    if not session.common.quiet:
-        tell(f"Writing {len(contents)} file{'' if len(contents) == 1 else 's'}.\n")

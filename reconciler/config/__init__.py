@@ -24,6 +24,7 @@ __all__ = [
     "Environment",
     "find_config",
     "load_config",
+    "misnamed_config",
     "select_environment",
 ]
 
@@ -34,6 +35,22 @@ def find_config(start: Path) -> Path | None:
     """Give the nearest reconciler.yaml, in a folder or in one above it."""
     folder = start.absolute()
     return next((file for each in (folder, *folder.parents) if (file := each / FILE_NAME).is_file()), None)
+
+
+def misnamed_config(start: Path) -> Path | None:
+    """Give the nearest file that somebody may have meant to be one: ``reconciler.yml``."""
+    folder = start.absolute()
+    names = {FILE_NAME, "reconciler.yml"}
+    return next(
+        (file for each in (folder, *folder.parents) for file in _listed(each) if file.name.casefold() in names), None
+    )
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def load_config(path: Path) -> Config:

@@ -119,7 +119,11 @@ def _stale(case: _Case) -> str:
 
 
 def _found_by(case: _Case) -> str:
-    ways = {Way.NAME: f"by {case.kind.name_field}", Way.DERIVED: "by the id that it was created with"}
+    ways = {
+        Way.SECOND_ID: "by metadata.id",
+        Way.NAME: f"by {case.kind.name_field}",
+        Way.DERIVED: "by the id that it was created with",
+    }
     note = ways[case.look.way]
     return f"{note}; its metadata.id is not live here" if case.resource.id else note
 

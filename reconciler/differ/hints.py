@@ -13,7 +13,8 @@ _ALIKE = 0.6
 def hints(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
     """All warnings, each sort in the order of the changes."""
     known = {resource.address: resource.id for resource in desired.resources if resource.id}
-    others = [_other_id(one, known[one.address], kinds) for one in changes if _is_another(one, known)]
+    second = {resource.address: (resource.second_id or "").casefold() for resource in desired.resources}
+    others = [_other_id(one, known[one.address], second, kinds) for one in changes if _is_another(one, known)]
     renames = [_renaming(*pair, kinds[pair[0].address.kind]) for pair in likely_renames(changes, kinds)]
     pointless = (warning for one in changes for warning in _pointless_assignments(one, kinds[one.address.kind]))
     wanted = {resource.address: resource for resource in desired.resources}
@@ -48,10 +49,11 @@ def _is_another(change: Change, known: Mapping[Address, str]) -> bool:
     return bool(expected and change.before and change.id and change.id.casefold() != expected.casefold())
 
 
-def _other_id(change: Change, known: str, kinds: Mapping[str, Kind]) -> str:
-    name_field = kinds[change.address.kind].name_field
+def _other_id(change: Change, known: str, second: Mapping[Address, str], kinds: Mapping[str, Kind]) -> str:
+    is_second = (change.id or "").casefold() == second.get(change.address)
+    way = "metadata.id" if is_second else f"its {kinds[change.address.kind].name_field}"
     return (
-        f"{change.address}: the id that is known, {known}, is not live here; it was found by its {name_field} as "
+        f"{change.address}: the id that is known, {known}, is not live here; it was found by {way} as "
         f"{change.id}: if that is right, write {change.address.name}: {change.id} under ids: of the environment"
     )
 

@@ -1,8 +1,9 @@
 """Manifests x live objects -> which is which. First hit wins.
 
 1. the id that the environment or the manifest knows
-2. the one live object whose name (an API client's ``AppName``) equals exactly
-3. the id that we would create it with: it was created so earlier, and renamed since
+2. the manifest's own id, where the one that the environment knows is not live
+3. the one live object whose name (an API client's ``AppName``) equals exactly
+4. the id that we would create it with: it was created so earlier, and renamed since
 """
 
 import uuid
@@ -113,6 +114,7 @@ class Way(Enum):
     """How a live object is found."""
 
     ID = auto()
+    SECOND_ID = auto()
     NAME = auto()
     DERIVED = auto()
 
@@ -155,11 +157,12 @@ class Finder:
                 self._by_name[resource.kind, name].append(resource)
 
     def look(self, resource: DesiredResource) -> Look:
-        """By known id, else by the exact name, else by the id that we would create it with."""
+        """By known id, else by the manifest's own, by the exact name, or by the id that we would create it with."""
         kind = resource.address.kind
-        known = self._by_id.get((kind, (resource.id or "").casefold()))
-        if known:
-            return Look(Way.ID, (known,))
+        for way, known in ((Way.ID, resource.id), (Way.SECOND_ID, resource.second_id)):
+            found = self._by_id.get((kind, (known or "").casefold()))
+            if found:
+                return Look(way, (found,))
         named = self._by_name.get((kind, resource.spec.get(self._kinds[kind].name_field)))
         if named:
             return Look(Way.NAME, tuple(sorted(named, key=lambda one: one.id)))

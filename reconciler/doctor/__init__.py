@@ -31,6 +31,7 @@ STEPS: Final = (
     Step("configuration", way.configuration),
     Step("credentials", way.credentials),
     Step("plan-key", way.plan_key),
+    Step("watching", way.watching),
     Step("host", way.host),
     Step("network", way.network, needs=("host",)),
     Step("login", way.login, needs=("credentials", "network")),

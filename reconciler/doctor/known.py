@@ -35,6 +35,8 @@ class Subject:
     credentials: Mapping[str, SecretReference] = field(default_factory=dict)
     """What they are needed for -> where they come from."""
     has_plan_key: bool = False
+    unwatched: tuple[str, ...] = ()
+    """What somebody may change in the service without drift, as the configuration has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,17 @@ def configuration(known: Known) -> Result:
     return Result(Verdict.OK, f"{subject.configuration}, environment {subject.environment}: {target}")
 
 
+def watching(known: Known) -> Result:
+    """Say whether everything that somebody changes in the service is drift."""
+    if not known.subject.unwatched:
+        return Result(Verdict.OK, "whatever somebody changes in the service is drift")
+    way_out = (
+        "first reconciler export --write, else the next apply resets what no manifest names; then write "
+        "defaults: {policy: {fields: exclusive}} and drift: {unmanaged: fail} (docs/exclusive.md)"
+    )
+    return Result(Verdict.WARNING, f"no drift, whoever changes it: {'; '.join(known.subject.unwatched)}", way_out)
+
+
 def credentials(known: Known) -> Result:
     """Look for every credential, and name all that are missing."""
     references = known.subject.credentials

@@ -25,7 +25,7 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.loader import places
 from reconciler.loader.context import Inspected, LoadContext, Loaded
-from reconciler.loader.files import NO_MANIFESTS, Found, find_files
+from reconciler.loader.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.loader.manifest import Candidate, check
 from reconciler.loader.overlays import Overlays, advice, blamed, read_overlays
 from reconciler.loader.state import clashes, unclaimed_ids
@@ -36,7 +36,7 @@ from reconciler.validator import hushed
 
 _SECRET_FIELDS: Final = frozenset(field for kind in KINDS.values() for field in kind.secret_fields)
 
-_GAPS: Final = frozenset({"empty-file", "broken-link"})
+_GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
 """Warnings of files that give no manifest, where one may have been meant to be."""
 
 __all__ = ["Inspected", "LoadContext", "Loaded", "demand_all", "inspect", "load"]
@@ -60,7 +60,7 @@ def demand_all(loaded: Loaded) -> None:
     Raises:
         InputError: a file or a link gave no manifest. That there is none at all is an error in any case, or this one.
     """
-    hint = "to prune, mend or remove it: what its manifests claim would be deleted"
+    hint = "to prune, correct or remove it: what its manifests claim would be deleted"
     faults = [replace(one, severity=Severity.ERROR, hint=hint) for one in loaded.warnings if one.rule in _GAPS]
     if faults:
         raise InputError(faults)

@@ -1,8 +1,15 @@
-"""Paths -> the files to be read, each real file once, in sorted order."""
+"""Paths -> the files to be read, each real file once, in sorted order.
 
+Below a directory these are YAML files by their extension, in any case, and JSON files whose content is a manifest.
+Another file that reads like a manifest is a warning: somebody may think that it is one.
+"""
+
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Final, Self
@@ -14,6 +21,55 @@ _SUFFIXES: Final = (".yaml", ".yml")
 NO_MANIFESTS: Final = "no-manifests"
 """The rule that a folder without manifests breaks."""
 _WAY_TO_FILL: Final = "fill it with: reconciler export --write, or write a manifest: reconciler explain ApiClient"
+
+
+_JSON: Final = ".json"
+UNREAD: Final = "unread-manifest"
+"""The rule that a file breaks which is not read and reads like a manifest."""
+_ENOUGH: Final = 4096
+"""Bytes at the beginning of a file by which it is judged."""
+_WHOLE: Final = 1 << 20
+"""Bytes of the largest manifest."""
+_BEGINNING: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:[ \t]*+(?:(?:#|---|%)[^\n]*+)?\r?\n)*+[ \t]*+[{]?\s*+"
+    rb"[\"']?apiVersion[\"']?\s*+:\s*+[\"']?reconciler/"
+)
+
+
+class _Look(Enum):
+    """What a file without the extension of YAML is."""
+
+    MANIFEST = auto()
+    UNREAD = auto()
+    """It reads like a manifest, but nobody can tell."""
+    OTHER = auto()
+
+
+def _look(entry: "os.DirEntry[str]", *, whole: bool) -> _Look:
+    """Look into a file; what cannot be read is none of our business."""
+    try:
+        if not S_ISREG(entry.stat().st_mode):
+            return _Look.OTHER
+        with Path(entry.path).open("rb") as file:
+            content = file.read(_WHOLE if whole else _ENOUGH)
+    except OSError:
+        return _Look.OTHER
+    if not whole:
+        return _Look.UNREAD if _BEGINNING.match(content) else _Look.OTHER
+    return _look_at_json(content)
+
+
+def _look_at_json(content: bytes) -> _Look:
+    """A manifest says so at the top level; a configuration, an export or a saved plan says something else."""
+    try:
+        data = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return _Look.UNREAD if _BEGINNING.match(content) else _Look.OTHER
+    match data:
+        case {"apiVersion": "reconciler/v1", "kind": kind} if kind != "Config":
+            return _Look.MANIFEST
+        case _:
+            return _Look.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +89,7 @@ class Found:
 
 
 def find_files(paths: Sequence[Path], apart: Sequence[Path] = ()) -> Found:
-    """Give the files that are named, and the ``*.yaml`` and ``*.yml`` files below the directories that are named.
+    """Give the files that are named, and the manifests below the directories that are named.
 
     In directories, entries that start with a dot are passed over, and so is what is `apart`, with all that is below it.
     What has been reached before is not given again, which also ends the circles that symbolic links can make.
@@ -64,7 +120,9 @@ class _Search:
         try:
             status = os.stat(path)  # noqa: PTH116  # strings: ten thousand Path objects cost more than reading the files
         except OSError as error:
-            self.faults.append(unreadable(error, path, name))
+            fault = unreadable(error, path, name)
+            is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see below
+            self.faults.append(replace(fault, hint=_WAY_TO_FILL) if is_folder and not fault.hint else fault)
             return
         if (status.st_dev, status.st_ino) in self._apart:
             message, hint = "this is an overlay, not a manifest", "leave it out: it is read with its environment"
@@ -98,7 +156,7 @@ class _Search:
                 entry_name = os.path.join(name, entry.name)  # noqa: PTH118  # see add
                 if self._is_new_folder(entry):
                     folders.append((entry.path, entry_name))
-                elif entry.name.endswith(_SUFFIXES):
+                elif self._is_manifest(entry, entry_name):
                     count += 1
                     self._add_entry(entry, entry_name)
                 elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110  # see add
@@ -106,6 +164,19 @@ class _Search:
                     self.faults.append(Diagnostic(Place(entry_name), message, "broken-link", severity=Severity.WARNING))
             waiting += reversed(folders)
         return count
+
+    def _is_manifest(self, entry: "os.DirEntry[str]", name: str) -> bool:
+        lower = entry.name.lower()
+        if lower.endswith(_SUFFIXES):
+            return True
+        look = _look(entry, whole=lower.endswith(_JSON))
+        if look is _Look.UNREAD:
+            message = "this file reads like a manifest, and is not read: it does not end in .yaml, .yml or .json"
+            hint = "rename it, move it out of this directory, or name it as a PATH"
+            if lower.endswith(_JSON):
+                message, hint = "this file reads like a manifest, and is not read: it is no JSON", "correct it"
+            self.faults.append(Diagnostic(Place(name), message, UNREAD, hint=hint, severity=Severity.WARNING))
+        return look is _Look.MANIFEST
 
     def _entries(self, directory: str, name: str) -> Iterator["os.DirEntry[str]"]:
         try:

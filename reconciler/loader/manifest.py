@@ -196,11 +196,13 @@ def _resource(
     document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
 ) -> DesiredResource:
     manifest: Any = examined.manifest
+    own_id = manifest["metadata"].get("id")
     return DesiredResource(
         address=address,
         spec=manifest["spec"],
         place=document.place(),
         id=known_id,
+        second_id=own_id if own_id and known_id and own_id.casefold() != known_id.casefold() else None,
         labels=manifest["metadata"].get("labels", {}),
         secrets=examined.secrets,
         named_secrets=examined.named.secrets,

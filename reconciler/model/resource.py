@@ -67,6 +67,8 @@ class DesiredResource:
     place: Place
     id: str | None = None
     """The service's id, where the environment or the manifest knows it."""
+    second_id: str | None = None
+    """The manifest's own id, where the environment knows another one: looked for where that is not live."""
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, SecretReference | None] = field(default_factory=dict)
     """Secret field -> where its value comes from; None clears it; a field that is not here stays as it is."""
@@ -134,6 +136,7 @@ def spec_digest(resources: tuple[DesiredResource, ...]) -> Json:
         {
             "address": str(resource.address),
             "id": resource.id,
+            **({"second_id": resource.second_id} if resource.second_id else {}),
             "labels": dict(resource.labels),
             "spec": resource.spec,
             "secrets": {name: _reference(reference) for name, reference in resource.secrets.items()},

@@ -27,15 +27,15 @@ def test_a_sound_environment_exits_with_0_and_needs_no_manifests(project: Projec
     assert "ok       marketplace           emulator, as configured\n" in done.out
     assert "ok       host                  127.0.0.1 is this machine, which needs no permission\n" in done.out
     assert "  127.0.0.1 answers; no TLS is needed" in done.out
-    assert done.out.endswith("Healthy: 12 ok, 4 for information.\n")
+    assert done.out.endswith("Healthy: 1 with a warning, 12 ok, 4 for information.\n")
     assert project.writes() == []
 
 
 def test_the_json_document_has_the_same_checks(project: Project, run: Runner) -> None:
     document = json.loads(run("doctor", "--env", "test", "--format", "json").out)
     assert (document["format_version"], document["ok"], document["environment"]) == ("1.0", True, "test")
-    assert {check["status"] for check in document["checks"]} == {"ok", "info"}
-    assert len(document["checks"]) == 16
+    assert {check["status"] for check in document["checks"]} == {"ok", "info", "warning"}
+    assert len(document["checks"]) == 17
 
 
 def test_a_missing_credential_is_named_and_exits_with_1(

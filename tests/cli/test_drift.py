@@ -157,7 +157,7 @@ def test_write_back_shows_the_edits_makes_them_and_then_there_is_no_drift(projec
         encoding="utf-8",
     )
     before = manifest.read_text(encoding="utf-8")
-    done = run("drift", "--write-back")
+    done = run("drift", "--write-back", "--write")
     assert (done.code, done.out.splitlines()[-1]) == (0, "No drift. 1 resource is in step, 2 unmanaged.")
     assert "-  AccessTokenDuration: 600   # minutes\n+  AccessTokenDuration: 300   # minutes\n" in done.err
     assert manifest.read_text(encoding="utf-8") == before.replace("600 ", "300 ")
@@ -165,9 +165,19 @@ def test_write_back_shows_the_edits_makes_them_and_then_there_is_no_drift(projec
     assert project.writes() == ["PATCH"]
 
 
+def test_write_back_alone_shows_the_edits_and_writes_nothing(project: Project, run: Runner) -> None:
+    edit(project, AccessTokenDuration=300)
+    before = Path("manifests/front.yaml").read_bytes()
+    done = run("drift", "--write-back")
+    assert (done.code, Path("manifests/front.yaml").read_bytes()) == (2, before)
+    assert '"AccessTokenDuration": 300' in done.err
+    assert "Nothing was written. To write 1 file, add --write.\n" in done.err
+    assert run("drift", "--write").code == 64
+
+
 def test_write_back_without_drift_writes_nothing(project: Project, run: Runner) -> None:
     before = Path("manifests/front.yaml").stat().st_mtime_ns
-    done = run("drift", "--write-back")
+    done = run("drift", "--write-back", "--write")
     assert (done.code, done.err, Path("manifests/front.yaml").stat().st_mtime_ns) == (0, "", before)
 
 
@@ -180,13 +190,13 @@ def test_write_back_refuses_what_it_does_not_own_all_in_one_run_and_writes_nothi
     project.manifest("gone", AccessTokenDuration=60)
     edit(project, AccessTokenDuration=300, xp={"a": 2})
     before = Path("manifests/front.yaml").read_bytes()
-    done = run("drift", "--write-back")
+    done = run("drift", "--write-back", "--write")
     assert (done.code, done.out) == (1, "")
     assert "ApiClient/front AccessTokenDuration is not brought back: values.minutes gives its value" in done.err
     assert "live is 300: change it under environments.test" in done.err
     assert "ApiClient/gone is not brought back: it is not in the service" in done.err
     assert Path("manifests/front.yaml").read_bytes() == before
-    part = run("drift", "--write-back", "--only", "ApiClient/gone")
+    part = run("drift", "--write-back", "--write", "--only", "ApiClient/gone")
     assert part.code == 1
 
 
@@ -194,7 +204,7 @@ def test_write_back_refuses_what_would_be_no_manifest(project: Project, run: Run
     project.manifest("front", AccessTokenDuration=600, IsAnonBuyer=False, DefaultContextUserName=None)
     edit(project, xp={"a": "<Redacted. Leave unchanged.>"})
     project.manifest("front", AccessTokenDuration=600, xp={"a": 1})
-    done = run("drift", "--write-back")
+    done = run("drift", "--write-back", "--write")
     assert (done.code, done.out) == (1, "")
     assert "with what is live: this is the text by which an export hides a secret" in done.err
 
@@ -206,14 +216,14 @@ def test_write_back_refuses_files_that_somebody_shares_by_an_anchor(project: Pro
     )
     Path("manifests/front.yaml").write_text(text, encoding="utf-8")
     edit(project, AccessTokenDuration=300, RefreshTokenDuration=600)
-    done = run("drift", "--write-back")
+    done = run("drift", "--write-back", "--write")
     assert (done.code, Path("manifests/front.yaml").read_text(encoding="utf-8")) == (1, text)
     assert "ApiClient/front AccessTokenDuration is not brought back: it is written in such a way" in done.err
     assert "(at /spec/AccessTokenDuration); change it by hand: live is 300" in done.err
 
 
 def test_write_back_and_a_receipt_are_for_one_environment(project: Project, run: Runner) -> None:
-    assert run("drift", "--write-back", "--env-all").code == 64
+    assert run("drift", "--write-back", "--write", "--env-all").code == 64
     run("apply", "--auto-approve", "--receipt", "receipt.json")
     assert run("drift", "--receipt", "receipt.json", "--env-all").code == 64
 
@@ -223,7 +233,7 @@ def test_write_back_gives_up_where_the_service_moves_meanwhile(project: Project,
     before = Path("manifests/front.yaml").read_bytes()
     spec = f"GET /v1/apiclients edit=AccessTokenDuration:301 client={FRONT} after=1"
     project.ask("POST", "/_emulator/faults", {"spec": spec})
-    done = run("drift", "--write-back")
+    done = run("drift", "--write-back", "--write")
     assert (done.code, done.out) == (1, "")
     assert "would still differ in ApiClient/front/AccessTokenDuration; nothing was written" in done.err
     assert Path("manifests/front.yaml").read_bytes() == before

@@ -110,3 +110,22 @@ def test_a_file_that_is_not_there_is_named(project: Project, run: Runner) -> Non
     done = run("import", "nowhere.yaml")
     assert (done.code, done.out) == (1, "")
     assert "nowhere.yaml: error: there is no such file or directory" in done.err
+
+
+@pytest.mark.parametrize("command", [("export",), ("import", "seed.json")])
+@pytest.mark.parametrize("state", ["empty", "kept", "missing"])
+def test_an_empty_or_missing_folder_is_what_the_command_fills(
+    project: Project, run: Runner, command: tuple[str, ...], state: str
+) -> None:
+    Path("manifests/front.yaml").unlink()
+    Path("manifests/.gitkeep").touch()
+    if state != "kept":
+        Path("manifests/.gitkeep").unlink()
+    if state == "missing":
+        Path("manifests").rmdir()
+    refused = run("plan")
+    assert refused.code == 1
+    assert "fill it with: reconciler export --write" in refused.err
+    done = run(*command, "--write")
+    assert (done.code, done.err) == (0, "")
+    assert Path("manifests/front.yaml").is_file()

@@ -65,7 +65,7 @@ def test_an_empty_file_may_be_a_manifest_that_was_lost(project: Project, run: Ru
     (project.folder / "manifests" / "lost.yaml").write_text("# nothing\n", encoding="utf-8")
     done = run("apply", "--prune", "--auto-approve")
     refused(project, done, 1)
-    assert "manifests/lost.yaml: error: the file is empty; to prune, mend or remove it" in done.err
+    assert "manifests/lost.yaml: error: the file is empty; to prune, correct or remove it" in done.err
 
 
 def test_a_link_that_leads_nowhere_may_have_led_to_manifests(project: Project, run: Runner) -> None:

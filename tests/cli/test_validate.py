@@ -90,6 +90,15 @@ def test_without_a_configuration_and_without_paths_there_is_nothing_to_do(run: R
     assert "there is no reconciler.yaml here or in any folder above" in done.err
 
 
+@pytest.mark.parametrize("name", ["reconciler.yml", "Reconciler.YAML"])
+def test_a_configuration_under_another_name_is_named(run: Runner, name: str) -> None:
+    Path("reconciler.yaml").rename(name)
+    done = run("validate")
+    assert done.code == 1
+    assert f"or in any folder above, but there is {name}" in done.err
+    assert "hint: rename it: mv " in done.err
+
+
 def test_an_environment_cannot_be_chosen_without_a_configuration(run: Runner) -> None:
     Path("reconciler.yaml").unlink()
     assert run("validate", "m", "--env", "one").code == 1

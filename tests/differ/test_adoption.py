@@ -130,3 +130,9 @@ def test_what_is_proposed_is_what_a_plan_would_match(
     planned = {one.address.name: one.id for one in changes if one.action in {Action.UPDATE, Action.NO_OP}}
     assert planned.items() >= found.ids.items()
     assert {one.address.name for one in found.proposals if one.state is State.NOT_LIVE}.isdisjoint(planned)
+
+
+def test_a_dead_id_of_the_environment_stays_where_the_manifests_own_is_live() -> None:
+    one = replace(manifest("shop", AppName="new"), second_id="A1")
+    found = proposals(one, bodies=(body("A1", "old"),), bound={"shop": "GONE"})
+    assert brief(found) == [("shop", "stale", "GONE", "by ids, and not live here; what it would be matched with is A1")]

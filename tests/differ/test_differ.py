@@ -1,10 +1,11 @@
 """The differ as a function: desired and live in, changes out."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from reconciler.differ import Secrets, diff
+from reconciler.differ import Secrets, diff, hints
 from reconciler.differ.identity import derived_id
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
@@ -162,6 +163,14 @@ def test_a_known_id_finds_its_object_in_any_case_and_so_a_new_name_is_an_update(
 
 def test_an_id_that_is_not_live_here_gives_way_to_the_exact_name() -> None:
     assert only(desired(manifest("shop", id=B)), live(body(A, "shop"))).id == A
+
+
+def test_a_dead_id_of_the_environment_gives_way_to_the_id_of_the_manifest_before_any_name() -> None:
+    want = desired(replace(manifest("shop", id="GONE", AppName="renamed in git"), second_id=A.lower()))
+    change = only(want, live(body(A, "old name")))
+    assert (change.action, change.id) == (Action.UPDATE, A)
+    (warning,) = hints((change,), want, KINDS)
+    assert "the id that is known, GONE, is not live here; it was found by metadata.id as " in warning
 
 
 def test_a_name_is_matched_exactly_or_not_at_all() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,17 @@ def test_a_wrong_secret_is_told_in_the_services_words_and_not_shown(tmp_path: Pa
 def test_after_a_refused_login_all_that_needs_one_is_skipped(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         found = verdicts(examined(emulator, ClientCredentials(ADMIN_CLIENT_ID, Secret("wrong"))))
-    unaffected = {"configuration", "credentials", "plan-key", "host", "network", "login", "put-creates", "rate"}
+    unaffected = {
+        "configuration",
+        "credentials",
+        "plan-key",
+        "watching",
+        "host",
+        "network",
+        "login",
+        "put-creates",
+        "rate",
+    }
     assert {name for name, verdict in found.items() if verdict != "skipped"} == unaffected
 
 
@@ -172,3 +183,14 @@ def test_sources_that_agree_are_both_named() -> None:
 @pytest.mark.parametrize(("exp", "verdict"), [(NOW.timestamp() + 600, "info"), (NOW.timestamp() - 400, "failed")])
 def test_an_end_alone_tells_the_time_only_when_it_is_past(exp: float, verdict: str) -> None:
     assert check(examined_service(logging_in(exp=exp)), "clock").verdict == verdict
+
+
+def test_what_nobody_watches_is_a_warning_that_says_how_to_change_over(tmp_path: Path) -> None:
+    subject = replace(SUBJECT, unwatched=("fields that a manifest does not name", "objects in no manifest"))
+    with emulated(tmp_path) as emulator:
+        one = check(examined(emulator, subject=subject), "watching")
+    assert (one.verdict, one.found) == (
+        Verdict.WARNING,
+        "no drift, whoever changes it: fields that a manifest does not name; objects in no manifest",
+    )
+    assert one.way_out.startswith("first reconciler export --write, else the next apply resets")

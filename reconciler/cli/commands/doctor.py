@@ -10,11 +10,12 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, format_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import emit
+from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference
 from reconciler.render.doctor import DIAGNOSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from reconciler.config import Auth, Config, Environment
@@ -63,7 +64,15 @@ def _subject(config: "Config", environment: "Environment") -> "Subject":
         is_embedded=environment.emulator is not None,
         credentials=_references(environment.auth) if environment.auth else {},
         has_plan_key=plan_key() is not None,
+        unwatched=tuple(_unwatched(environment)),
     )
+
+
+def _unwatched(environment: "Environment") -> "Iterator[str]":
+    if environment.defaults.fields is FieldsPolicy.MERGE:
+        yield "fields that a manifest does not name"
+    if not environment.unmanaged_is_drift:
+        yield "objects in no manifest"
 
 
 def _references(auth: "Auth") -> "Mapping[str, SecretReference]":

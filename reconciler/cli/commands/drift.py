@@ -52,7 +52,8 @@ Examples:
   reconciler drift --baseline drift.json           # only what is new since that document
   reconciler drift --receipt receipt.json          # who moved: git, the service, or both
   reconciler drift --metrics drift.prom --notify "$CHAT_WEBHOOK"
-  reconciler drift --write-back                    # the service is right: into the manifests with it
+  reconciler drift --write-back                    # the service is right: shows the manifests with its values
+  reconciler drift --write-back --write            # and writes them
   reconciler drift --selector team=web             # or by address: --only 'ApiClient/store*'
   reconciler drift --env-all                       # or several: --env staging --env production
 
@@ -74,7 +75,8 @@ what --since-receipt leaves out, does not count.
     is_flag=True,
     help="Count fields that no manifest names, where they are wider than the API's default.",
 )
-@click.option("--write-back", is_flag=True, help="Bring the live values into the manifests and their overlays.")
+@click.option("--write-back", is_flag=True, help="Show the manifests and overlays with the live values in them.")
+@click.option("--write", is_flag=True, help="With --write-back: write these files.")
 @outputs_option("drift", list(DRIFTS))
 @metrics_option("drift")
 @notify_options
@@ -91,6 +93,7 @@ def command(  # noqa: PLR0913  # one for each option
     since_receipt: bool,
     strict: bool,
     write_back: bool,
+    write: bool,
     outputs: Outputs,
     metering: Metering,
     notify: Secret | None,
@@ -102,12 +105,14 @@ def command(  # noqa: PLR0913  # one for each option
     """Say in what the service differs from the manifests: the plan, seen from the other side.
 
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
-    changes. With --write-back the manifests change: all that is shown is brought in, or nothing is.
+    changes. With --write-back --write the manifests change: all that is shown is brought in, or nothing is.
     """
     from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
     from reconciler.cli.environment import configuration  # noqa: PLC0415
     from reconciler.cli.session import Session  # noqa: PLC0415
 
+    if write and not write_back:
+        raise UsageError("--write is for --write-back", hint="drift --write-back --write")
     notifier = Notifier(notify, notify_format)
     notifier.check()
     selection = selection_of(only, selector)
@@ -125,7 +130,7 @@ def command(  # noqa: PLR0913  # one for each option
     if write_back:
         from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
 
-        drift = drift_left(open_session(common), lens)
+        drift = drift_left(open_session(common), lens, write=write)
     else:
         drift = lens.see(open_session(common).plan())
     metering.drift(drift)
