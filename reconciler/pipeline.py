@@ -249,7 +249,13 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
     )
 
 
-def adopt(desired: DesiredState, remote: ReadRemote, target: Target, bound: Mapping[str, str]) -> Adoption:
+def adopt(
+    desired: DesiredState,
+    remote: ReadRemote,
+    target: Target,
+    bound: Mapping[str, str],
+    given: Mapping[Address, str],
+) -> Adoption:
     """Work out which live object each manifest is, so that its id can be kept. Reads only.
 
     Args:
@@ -257,6 +263,7 @@ def adopt(desired: DesiredState, remote: ReadRemote, target: Target, bound: Mapp
         remote: the service.
         target: what it must be.
         bound: the ids that the environment keeps, by manifest name.
+        given: the ids of objects that somebody says some manifests are.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
@@ -265,7 +272,7 @@ def adopt(desired: DesiredState, remote: ReadRemote, target: Target, bound: Mapp
     marketplace = check_marketplace(remote, target)
     live = reader.read(remote, KINDS.values(), marketplace)
     differ.demand_sound(desired, live, KINDS)
-    proposals = differ.propose(desired, live, KINDS, bound)
+    proposals = differ.propose(desired, live, KINDS, bound, given)
     return Adoption(target.environment, remote.base_url, marketplace, proposals)
 
 

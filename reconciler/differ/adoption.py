@@ -6,13 +6,17 @@ live, that is said, and nothing else.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from reconciler.differ.identity import Finder, Look, Way, ambiguity, rivalry
 from reconciler.kinds import Kind
 from reconciler.model.adoption import Proposal, State
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState
+
+_NOTHING_GIVEN: Final[Mapping[Address, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class _Case:
     look: Look
     in_environment: bool
     """Its id stands under ``ids`` of the environment."""
+    given: str | None = None
+    """The id of the object that somebody says it is."""
 
     @property
     def source(self) -> str:
@@ -32,20 +38,23 @@ class _Case:
 
 
 def propose(
-    desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind], bound: Mapping[str, str]
+    desired: DesiredState,
+    live: LiveState,
+    kinds: Mapping[str, Kind],
+    bound: Mapping[str, str],
+    given: Mapping[Address, str] = _NOTHING_GIVEN,
 ) -> tuple[Proposal, ...]:
-    """Give one proposal for each manifest, sorted by address.
+    """Give one proposal for each manifest, sorted by address; where ids are given, for these manifests only.
 
     Args:
         desired: the manifests of one environment.
         live: all that the service has.
         kinds: by name.
         bound: the ids of the environment by manifest name, those of manifests that are not in `desired` included.
+        given: the ids of objects that somebody says some manifests are.
     """
     finder = Finder(live, kinds)
-    cases = [
-        _Case(one, kinds[one.address.kind], finder.look(one), one.address.name in bound) for one in desired.resources
-    ]
+    cases = [_case(one, kinds, finder, bound, given.get(one.address)) for one in desired.resources]
     rivals = _rivals(cases)
     strangers = _strangers(desired, bound)
     return tuple(
@@ -53,13 +62,23 @@ def propose(
         if case.resource.address in rivals
         else _unless_owned(case, strangers)
         for case in sorted(cases, key=lambda case: case.resource.address)
+        if case.given or not given
     )
 
 
+def _case(
+    resource: DesiredResource, kinds: Mapping[str, Kind], finder: Finder, bound: Mapping[str, str], given: str | None
+) -> _Case:
+    known = bound.get(resource.address.name)
+    if given and (known is None or known.casefold() == given.casefold()):
+        resource = replace(resource, id=given, second_id=None)
+    return _Case(resource, kinds[resource.address.kind], finder.look(resource), known is not None, given)
+
+
 def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
-    """Manifests whose object is another manifest's; the one whose id is known comes first."""
+    """Manifests whose object is another manifest's; the one whose id is known comes first, a given one last."""
     claims: dict[tuple[str, str], list[_Case]] = defaultdict(list)
-    for case in sorted(cases, key=lambda case: case.look.way is not Way.ID):
+    for case in sorted(cases, key=lambda case: (case.given is not None, case.look.way is not Way.ID)):
         if case.look.found:
             claims[case.kind.name, case.look.found.id.casefold()].append(case)
     return {
@@ -82,7 +101,7 @@ def _taken(case: _Case, fault: Diagnostic) -> Proposal:
 
 def _unless_owned(case: _Case, strangers: Mapping[str, str]) -> Proposal:
     """Bind nothing whose id is kept under a name that no manifest of this run has."""
-    proposal = _proposal(case)
+    proposal = _not_as_given(case) if case.given and not _is_as_given(case) else _proposal(case)
     owner = strangers.get((proposal.id or "").casefold()) if proposal.state is State.BIND else None
     if owner is None:
         return proposal
@@ -98,6 +117,8 @@ def _unless_owned(case: _Case, strangers: Mapping[str, str]) -> Proposal:
 def _proposal(case: _Case) -> Proposal:
     address, known, look = case.resource.address, case.resource.id, case.look
     found = look.found
+    if case.given and not case.in_environment and found and look.way is Way.ID:
+        return Proposal(address, State.BIND, found.id, "as given")
     if look.is_ambiguous:
         candidates = look.listed(case.kind)
         fault = ambiguity(case.resource, candidates, case.kind)
@@ -110,6 +131,22 @@ def _proposal(case: _Case) -> Proposal:
     if found:
         return Proposal(address, State.BIND, found.id, _found_by(case))
     return Proposal(address, State.NOT_LIVE, note=_missing(case.resource))
+
+
+def _is_as_given(case: _Case) -> bool:
+    return case.look.way is Way.ID and case.resource.id == case.given
+
+
+def _not_as_given(case: _Case) -> Proposal:
+    address, known = case.resource.address, case.resource.id
+    message, hint = (
+        f"there is no live object with the ID {known}",
+        "the IDs are in the portal, or in: reconciler export",
+    )
+    if case.in_environment:
+        message, hint = f"it is bound to {known} already, under ids", "nothing is overwritten; remove that line first"
+    fault = Diagnostic(case.resource.place, f"{address} cannot be bound: {message}", "adopt", hint=hint)
+    return Proposal(address, State.STALE, known, message, fault=fault)
 
 
 def _stale(case: _Case) -> str:

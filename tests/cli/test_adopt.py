@@ -104,3 +104,41 @@ def test_an_id_that_is_not_live_is_named_and_kept(project: Project, run: Runner)
     assert done.code == 0
     assert f"stale      ApiClient/front  {client_id(9)}  by ids, and not live here" in done.out
     assert CONFIG.read_text(encoding="utf-8") == text
+
+
+def test_an_id_that_is_given_settles_an_ambiguity_and_binds_nothing_else(project: Project, run: Runner) -> None:
+    other = twin_of_back(project)
+    done = run("adopt", f"ApiClient/back={other.lower()}", "--write")
+    assert (done.code, done.err) == (0, "")
+    assert f"bind       ApiClient/back  {other}  as given\n" in done.out
+    ids = json.loads(CONFIG.read_text(encoding="utf-8"))["environments"]["test"]["ids"]
+    assert ids == {"back": other}
+    assert "ApiClient/back  " + other + "  by ids" in run("adopt", f"back={other}").out
+    refused = run("adopt", f"back={BACK}", "--write")
+    assert refused.code == 1
+    assert f"it is bound to {other} already, under ids" in refused.err
+
+
+def test_an_id_can_be_given_for_a_client_of_another_name_but_not_for_one_that_is_taken(
+    project: Project, run: Runner
+) -> None:
+    project.manifest("new", AccessTokenDuration=60)
+    assert f"bind       ApiClient/new  {BACK}  as given\n" in run("adopt", f"new={BACK}").out
+    taken = run("adopt", f"new={FRONT}", "--write")
+    assert taken.code == 1
+    assert "taken" in taken.out
+    missing = run("adopt", "new=GONE", "--write")
+    assert missing.code == 1
+    assert "ApiClient/new cannot be bound: there is no live object with the ID GONE" in missing.err
+    assert "ids" not in CONFIG.read_text(encoding="utf-8")
+
+
+def test_what_is_no_manifest_or_no_id_is_wrong_usage(project: Project, run: Runner) -> None:
+    for arguments, said in (
+        (("frnt=X",), "there is no manifest frnt\n  hint: did you mean"),
+        (("front=",), "front= names no ID"),
+        (("front=A", "front=B"), "front is given two IDs: A and B"),
+    ):
+        done = run("adopt", *arguments)
+        assert (done.code, said in done.err) == (64, True), done.err
+    assert project.writes() == []

@@ -7,14 +7,17 @@ import click
 
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, format_option, paths_argument, unknown_roles_option
+from reconciler.cli.options import Common, common_options, format_option, text, unknown_roles_option
 from reconciler.cli.streams import emit
-from reconciler.errors import InputError, ReconcilerError
+from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.render.adoption import ADOPTIONS, Adopted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.cli.session import Session
     from reconciler.model.adoption import Adoption
+    from reconciler.model.resource import Address
 
 
 @click.command(
@@ -24,31 +27,34 @@ if TYPE_CHECKING:
 Examples:
   reconciler adopt --env staging            # shows what would be bound, writes nothing
   reconciler adopt --env staging --write    # adds the ids to reconciler.yaml
+  reconciler adopt ApiClient/kiosk=E5A05785-CAFF-4F7D-9CC3-758F13865FC3 --write   # this manifest is that client
   reconciler adopt --format json | jq '.proposals[] | select(.state == "ambiguous")'
 
 Exit codes: 0 done, also when there was nothing to bind; 1 an error, or a manifest that could be several live objects:
 then nothing is written.
 """,
 )
-@paths_argument
+@click.argument("arguments", nargs=-1, type=text, metavar="[ADDRESS=ID | PATH]...")
 @click.option("--write", is_flag=True, help="Write the ids into reconciler.yaml; else they are only shown.")
 @format_option(list(ADOPTIONS))
 @unknown_roles_option
 @common_options
 @click.pass_obj
 def command(
-    common: Common, paths: tuple[Path, ...], *, write: bool, format_name: str, allow_unknown_roles: bool
+    common: Common, arguments: tuple[str, ...], *, write: bool, format_name: str, allow_unknown_roles: bool
 ) -> ExitCode:
     """Bind manifests to the live objects of exactly their AppName, so that a later rename is an update.
 
     The ids go under ids: of the environment in reconciler.yaml; comments and layout stay, and an id that is there
-    already is never replaced. The service is only read.
+    already is never replaced. ADDRESS=ID says which live object a manifest is, whatever its AppName; then only the
+    manifests that are named are bound. The service is only read.
     """
     from reconciler.cli.session import Session  # noqa: PLC0415  # see main
     from reconciler.document import shown  # noqa: PLC0415
 
+    given, paths = _parted(arguments)
     session = Session.open(common, paths, allow_unknown_roles=allow_unknown_roles)
-    adoption = _adoption(session)
+    adoption = _adoption(session, _addresses(given, session))
     failure = _written(session.file, adoption) if write else None
     written = write and bool(adoption.ids) and not adoption.faults and failure is None
     emit(ADOPTIONS[format_name](Adopted(adoption, shown(session.file), written, write), style_of_stdout()))
@@ -59,12 +65,47 @@ def command(
     return ExitCode.DONE
 
 
-def _adoption(session: "Session") -> "Adoption":
+def _parted(arguments: tuple[str, ...]) -> tuple[dict[str, str], list[Path]]:
+    """Ids by what names a manifest, and paths."""
+    given: dict[str, str] = {}
+    paths: list[Path] = []
+    for argument in arguments:
+        name, equals, known = argument.partition("=")
+        if not equals or Path(argument).exists():
+            paths.append(Path(argument))
+        elif given.setdefault(name, known) != known:
+            raise UsageError(f"{name} is given two IDs: {given[name]} and {known}")
+        elif not known:
+            raise UsageError(f"{argument} names no ID", hint="write ADDRESS=ID, as ApiClient/storefront=ID")
+    return given, paths
+
+
+def _addresses(given: "Mapping[str, str]", session: "Session") -> "dict[Address, str]":
+    """The same by address; a bare name is enough where it is one manifest's.
+
+    Raises:
+        UsageError: no manifest has this name.
+    """
+    from reconciler.validator import did_you_mean  # noqa: PLC0415  # see main
+
+    known = [one.address for one in session.loaded.desired.resources]
+    found: dict[Address, str] = {}
+    for name, object_id in given.items():
+        meant = [address for address in known if name in {str(address), address.name}]
+        if len(meant) != 1:
+            names = [str(address) if "/" in name else address.name for address in meant or known]
+            hint = did_you_mean(name, names) or f"there are: {', '.join(names)}"
+            raise UsageError(f"there is {'no' if not meant else 'more than one'} manifest {name}", hint=hint)
+        found[meant[0]] = object_id
+    return found
+
+
+def _adoption(session: "Session", given: "Mapping[Address, str]") -> "Adoption":
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.cli import connect  # noqa: PLC0415
 
     with connect.reader(session.environment, session.root) as remote:
-        return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids)
+        return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)
 
 
 def _written(file: Path, adoption: "Adoption") -> ReconcilerError | None:
