@@ -9,11 +9,13 @@ from reconciler import __version__
 from reconciler.config import BASE_URLS
 from reconciler.config.file import config_of, structure_faults
 from reconciler.document import parse
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.json import Absent, get_at
 from reconciler.validator import schema_path
 from reconciler.writeback.text import scalar
+from reconciler.writeback.values import with_values
 
-__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files"]
+__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "with_environment"]
 
 REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
 STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
@@ -78,6 +80,28 @@ def files(answers: Answers, *, with_example: bool) -> Mapping[str, str]:
     if not with_example:
         del found[EXAMPLE]
     return found | {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
+
+
+def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
+    """The bytes of a configuration with one more environment, and nothing else changed.
+
+    Args:
+        content: a configuration without faults, in which there is no environment of this name.
+        answers: what is known of the new one.
+        file: what messages call the configuration.
+
+    Raises:
+        ReconcilerError: the environment cannot be added without changing more.
+    """
+    own = parse(_configuration(answers).encode(), CONFIG).documents[0].data
+    at = ("environments", answers.environment)
+    added = get_at(own, at)
+    assert not isinstance(added, Absent)  # noqa: S101  # the template has it
+    changed, by_hand = with_values(content, file, 0, {at: added})
+    if by_hand:
+        message = f"{file} is written in such a way that an environment cannot be added without changing more"
+        raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
+    return changed
 
 
 def check(answers: Answers) -> None:

@@ -186,3 +186,39 @@ def test_from_live_goes_on_with_an_export_and_ends_in_step(
     assert run("adopt", "--write").code == 0
     assert run("plan", "--detailed-exitcode").code == 0
     assert project.writes() == []
+
+
+PRODUCTION = ("--region", "us-west", "--stage", "production", "--marketplace", "my-shop-production")
+
+
+def test_an_environment_is_added_and_nothing_else_changes(here: Path, run: Runner) -> None:
+    run("init", *REGION)
+    config = here / "reconciler.yaml"
+    before = config.read_text(encoding="utf-8") + "# my last words\n"
+    config.write_text(before, encoding="utf-8")
+    done = run("init", "--add-env", "production", *PRODUCTION, "--client-id-env", "PRODUCTION_ID")
+    assert (done.code, done.err) == (0, "")
+    assert "+    marketplace: my-shop-production\n" in done.out
+    loaded = load_config(config)
+    assert list(loaded.environments) == ["sandbox", "production"]
+    added = loaded.environments["production"]
+    assert (added.base_url, added.marketplace) == ("https://api.ordercloud.io", "my-shop-production")
+    assert added.auth == Auth(variable("PRODUCTION_ID"), variable("OC_CLIENT_SECRET"))
+    assert added.limits == loaded.environments["sandbox"].limits
+    assert set(before.splitlines()) <= set(config.read_text(encoding="utf-8").splitlines())
+
+
+def test_an_environment_that_is_there_or_has_nowhere_to_go_is_refused(here: Path, run: Runner) -> None:
+    missing = run("init", "--add-env", "production", *PRODUCTION)
+    assert (missing.code, files(here)) == (64, set())
+    assert "there is no reconciler.yaml to add an environment to" in missing.err
+    run("init", *REGION)
+    before = (here / "reconciler.yaml").read_bytes()
+    for arguments, said in (
+        (("sandbox",), "there is an environment sandbox already"),
+        (("two words",), "letters, digits"),
+        (("production", "--from-live"), "--add-env goes with neither"),
+    ):
+        done = run("init", "--add-env", *arguments, *PRODUCTION)
+        assert (done.code, said in done.err) == (64, True), done.err
+    assert (here / "reconciler.yaml").read_bytes() == before

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.ask import ask, somebody_is_there
+from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import new_file
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
@@ -30,6 +31,7 @@ Examples:
   reconciler init                                   # asks
   reconciler init shop --region us-west --stage sandbox --marketplace my-shop
   reconciler init shop --url https://useast-staging.ordercloud.io --marketplace my-shop --env staging --from-live
+  reconciler init --add-env production --region us-west --stage production --marketplace my-shop-production
 
 Written are reconciler.yaml, manifests/example.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and
 .github/workflows/api-clients.yml. A file that is there already is left as it is, and that is said.
@@ -51,11 +53,14 @@ cannot be used: then nothing was written.
 )
 @click.option("--username-env", type=text, metavar="NAME", help="For the password grant: the variable with the user.")
 @click.option("--password-env", type=text, metavar="NAME", help="For the password grant: the one with the password.")
+@click.option(
+    "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the reconciler.yaml that is there."
+)
 @click.option("--from-live", is_flag=True, help="Go on with export: manifests of all that is live, and no example.")
 @environment_option
 @output_options
 @click.pass_obj
-def command(common: Common, /, folder: Path, *, from_live: bool, **given: str | None) -> ExitCode:
+def command(common: Common, /, folder: Path, *, added: str | None, from_live: bool, **given: str | None) -> ExitCode:
     """Start a folder of manifests: configuration, an example, CI and editor settings. Never overwrites a file.
 
     What is not given as an option is asked for where there is a terminal.
@@ -64,6 +69,9 @@ def command(common: Common, /, folder: Path, *, from_live: bool, **given: str | 
 
     if common.config:
         raise UsageError("init makes a configuration, and takes none", hint="leave out --config; DIR says where")
+    if added:
+        _add(folder / CONFIG, common, added, given, from_live=from_live)
+        return ExitCode.DONE
     is_new = not (folder / CONFIG).exists()
     answers = _answers(common, given) if is_new else _answers_of(folder / CONFIG)
     lines = list(_written(folder, files(answers, with_example=not from_live)))
@@ -74,7 +82,35 @@ def command(common: Common, /, folder: Path, *, from_live: bool, **given: str | 
     return ExitCode.DONE
 
 
-def _answers(common: Common, given: "dict[str, str | None]") -> "Answers":
+def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", *, from_live: bool) -> None:
+    """Add an environment to a configuration, and show the lines.
+
+    Raises:
+        UsageError: there is no configuration, or it has an environment of this name.
+    """
+    from reconciler.config import load_config  # noqa: PLC0415  # see main
+    from reconciler.document import shown  # noqa: PLC0415
+    from reconciler.render.edits import edits  # noqa: PLC0415
+    from reconciler.scaffold import with_environment  # noqa: PLC0415
+    from reconciler.writeback import write_contents  # noqa: PLC0415
+
+    if from_live or common.env:
+        raise UsageError(
+            "--add-env goes with neither --env nor --from-live", hint=f"then: reconciler export --env {name}"
+        )
+    if not path.exists():
+        raise UsageError(f"there is no {shown(path)} to add an environment to", hint=f"reconciler init --env {name}")
+    known = load_config(path).environments
+    if name in known:
+        raise UsageError(f"there is an environment {name} already", hint=f"there are: {', '.join(known)}")
+    before = path.read_bytes()
+    after = with_environment(before, _answers(common, given, name), shown(path))
+    write_contents({str(path): after})
+    emit(edits(shown(path), before.decode("utf-8"), after.decode("utf-8"), style_of_stdout()))
+    emit(joined(["", "Next:", f"  reconciler doctor --env {escape(name)}"]))
+
+
+def _answers(common: Common, given: "dict[str, str | None]", name: str | None = None) -> "Answers":
     """Ask for what was not given.
 
     Raises:
@@ -99,8 +135,9 @@ def _answers(common: Common, given: "dict[str, str | None]") -> "Answers":
     if missing:
         hint = "instead of --region and --stage there is --url" if len(missing) > 1 else "reconciler init --help"
         raise UsageError(f"init needs {' and '.join(missing)}, and there is no terminal to ask on", hint=hint)
-    name = common.env or stage or "default"
-    if is_asked and not common.env:
+    chosen = name or common.env
+    name = chosen or stage or "default"
+    if is_asked and not chosen:
         name = ask("Name of the environment", name, _checking("environment"))
     answers = Answers(name, str(marketplace), region, stage, url, _auth(given))
     check(answers)
