@@ -4,14 +4,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.environment import load_context
 from reconciler.cli.streams import emit
 from reconciler.config import Config, Environment
 from reconciler.confines import demand_inside
-from reconciler.exporter import Origin, export
+from reconciler.document import shown
+from reconciler.errors import ReconcilerError
+from reconciler.exporter import Choice, Origin, export
 from reconciler.kinds import KINDS
 from reconciler.loader import LoadContext, Loaded, load
 from reconciler.model.export import LeftOut
@@ -19,8 +21,14 @@ from reconciler.model.named_secret import LiveSecret
 from reconciler.model.resource import FieldsPolicy, LiveState
 from reconciler.render.edits import edits
 from reconciler.render.export import Exporting, text
+from reconciler.writeback.values import with_values
+
+if TYPE_CHECKING:
+    from reconciler.model.json import Json
 
 FOLDER: Final = "manifests"
+OVERLAYS: Final = "overlays"
+"""The folder of all overlays, where the configuration names none."""
 SCHEMAS: Final = "schemas"
 _NOT_NAMED: Final = (
     "Fields that a manifest does not name are neither watched nor changed. To have them watched, write",
@@ -49,6 +57,10 @@ class Workplace:
     context: LoadContext
     schema: str
     """The way from the folder to the schema that `init` has put beside the configuration; empty where it has not."""
+    choice: Choice = field(default_factory=Choice)
+    """What is exported, and where to."""
+    configuration: Mapping[str, bytes] = field(default_factory=dict)
+    """The configuration, as messages call it -> what it is to say, where it must name the folder of overlays."""
 
     @classmethod
     def open(
@@ -71,6 +83,31 @@ class Workplace:
             folder, load(paths, replace(context, may_be_empty=True)), context, _schema(config.path.parent, folder)
         )
 
+    def choosing(self, choice: Choice) -> "Workplace":
+        """The same for a part of what is live."""
+        return replace(self, choice=replace(choice, overlay=self.choice.overlay))
+
+    def into_overlay(self, config: Config, environment: Environment) -> "Workplace":
+        """The same with overlays of an environment for what differs; the configuration names their folder.
+
+        Raises:
+            ReconcilerError: the configuration cannot be changed without changing more, or a folder is elsewhere.
+        """
+        root = config.path.parent
+        folder = next((path for path in environment.overlays if not path.is_file()), None)
+        demand_inside([*environment.overlays, folder or root / OVERLAYS / environment.name], root)
+        if folder:
+            return replace(self, choice=replace(self.choice, overlay=folder))
+        named: list[Json] = [Path(os.path.relpath(one, root)).as_posix() for one in environment.overlays]
+        named.append(f"{OVERLAYS}/{environment.name}/")
+        file, at = shown(config.path), ("environments", environment.name, "overlays")
+        content, by_hand = with_values(config.path.read_bytes(), file, 0, {at: named})
+        if by_hand:
+            message = f"{file} is written in such a way that {'.'.join(at)} cannot be added without changing more"
+            raise ReconcilerError(message, hint=f"add by hand: overlays: [{named[-1]}]")
+        choice = replace(self.choice, overlay=root / OVERLAYS / environment.name)
+        return replace(self, choice=choice, configuration={file: content})
+
     @classmethod
     def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
         """Do the same where there is no configuration."""
@@ -87,7 +124,10 @@ class Workplace:
             ReconcilerError: a file cannot be written.
         """
         origin = Origin(source, self.schema)
-        made = export(found.live, self.loaded.manifests, self.context, self.folder, origin, found.secrets)
+        found_here = self.loaded.manifests
+        made = export(found.live, found_here, self.context, self.folder, origin, found.secrets, choice=self.choice)
+        if any(path.parent == self.choice.overlay for path in made.new):
+            made = replace(made, changed={**made.changed, **self.configuration})
         style = style_of_stdout()
         changes = [
             edits(file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8"), style)

@@ -3,13 +3,14 @@
 1. Each manifest is matched with a live object, as a plan does it.
 2. A live object without a manifest gets a file of its own, named after it.
 3. A manifest whose object differs gets the live values where they differ: comments, anchors and the environment's
-   values stay. A manifest without a live object is left alone.
+   values stay. A manifest without a live object is left alone. Where an overlay is to have what differs
+   (`overlaying`), manifests that are there do not change.
 
 What comes out plans to nothing: whatever a manifest cannot say is left out, and so keeps its live value.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,24 +19,16 @@ from typing import Final
 from reconciler.differ.identity import match
 from reconciler.document import shown
 from reconciler.errors import ReconcilerError
+from reconciler.exporter.choice import Choice
 from reconciler.exporter.content import Sound, body_of, sound, wanted_fields
+from reconciler.exporter.differences import changes, differences
 from reconciler.exporter.fresh import Beside, Origin, base, text_of
 from reconciler.exporter.naming import names
+from reconciler.exporter.overlaying import Overlaying
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader import LoadContext
 from reconciler.model.export import Exported, Fate, LeftOut
-from reconciler.model.json import (
-    ABSENT,
-    Absent,
-    Body,
-    Json,
-    get_at,
-    is_array,
-    pointer,
-    pointer_parts,
-    same,
-    with_value_at,
-)
+from reconciler.model.json import Body, Json, pointer, pointer_parts
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import FieldChange
 from reconciler.model.resource import Address, DesiredState, EffectiveManifest, FieldsPolicy, LiveResource, LiveState
@@ -43,9 +36,10 @@ from reconciler.writeback import write_contents
 from reconciler.writeback.live import Contents, bring_in
 from reconciler.writeback.values import Path as At
 
-__all__ = ["Export", "Origin", "export"]
+__all__ = ["Choice", "Export", "Origin", "export"]
 
 _SUFFIX: Final = ".yaml"
+_OWN: Final = LeftOut("everything", "this run is logged in with it; to have a manifest of it, add --own-client")
 _NO_SECRETS: Final[Mapping[str, Sequence[LiveSecret]]] = MappingProxyType({})
 
 
@@ -80,13 +74,18 @@ class Export:
         write_contents(self.changed)
 
 
-def export(
+_EVERYTHING: Final = Choice()
+
+
+def export(  # noqa: PLR0913  # one for each thing that a file is made of
     live: LiveState,
     manifests: Sequence[EffectiveManifest],
     context: LoadContext,
     folder: Path,
     origin: Origin,
     secrets: Mapping[str, Sequence[LiveSecret]] = _NO_SECRETS,
+    *,
+    choice: Choice = _EVERYTHING,
 ) -> Export:
     """Work out the files for all that is live.
 
@@ -97,23 +96,34 @@ def export(
         folder: where new files go.
         origin: where it all comes from.
         secrets: the named secrets of each object by its id; a comment names them.
+        choice: what of it.
 
     Raises:
         InputError: a manifest could be several live objects, or two manifests one.
-        ReconcilerError: a manifest cannot be read again.
+        ReconcilerError: a manifest cannot be read again, or nothing is what was chosen.
     """
     desired = DesiredState(tuple(one.resource for one in manifests), "")
     matches = match(desired, live, KINDS)
     bound = {found.id.casefold(): address for address, found in matches.items() if found}
     by_address = {one.resource.address: one for one in manifests}
-    run = _Run(context, folder, origin, _same_names(live, manifests), secrets)
+    overlays = Overlaying(context, choice.overlay, origin.source) if choice.overlay else None
+    run = _Run(context, folder, origin, _same_names(live, manifests), secrets, overlays)
     called = _names(live, bound.keys(), by_address, context, folder)
+    addresses = {one.id: bound.get(one.id.casefold()) or Address(one.kind, called[one.id]) for one in live.resources}
+    choice.check([*addresses.values(), *by_address])
     for resource in live.resources:
-        address = bound.get(resource.id.casefold())
-        if address:
-            run.update(KINDS[resource.kind], resource, by_address[address])
+        address, kind = addresses[resource.id], KINDS[resource.kind]
+        if not choice.takes(address):
+            continue
+        if address in by_address:
+            run.update(kind, resource, by_address[address])
+        elif resource.id.casefold() == choice.own_client_id.casefold():
+            run.leave(kind, resource, (_OWN,))
         else:
-            run.add(KINDS[resource.kind], resource, called[resource.id])
+            run.add(kind, resource, address.name)
+    for address, found in matches.items():
+        if found is None and choice.takes(address):
+            run.miss(by_address[address])
     changed = run.finish(manifests)
     return Export(tuple(sorted(run.objects, key=lambda one: one.address)), changed, dict(sorted(run.new.items())))
 
@@ -157,6 +167,8 @@ class _Run:
     ambiguous: Collection[Json]
     """AppNames by which an object cannot be found."""
     secrets: Mapping[str, Sequence[LiveSecret]]
+    overlays: Overlaying | None
+    """Has what differs, instead of the manifests."""
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
     _updates: list[tuple[Exported, tuple[FieldChange, ...]]] = field(default_factory=list)
@@ -173,58 +185,79 @@ class _Run:
                 reason = (
                     f"another object has this {kind.name_field}, and without an id nobody could tell which is meant"
                 )
-                self._leave(kind, live, (LeftOut(kind.name_field, reason),))
+                self.leave(kind, live, (LeftOut(kind.name_field, reason),))
                 return
         empty, wanted = base(kind, name, known), wanted_fields(kind, live)
         found = sound(kind, self.context, empty, wanted)
         if not found.is_manifest or ("spec", kind.name_field) not in found.values:
-            self._leave(kind, live, found.left_out)
+            self.leave(kind, live, found.left_out)
             return
         path = self.folder / f"{name}{_SUFFIX}"
         beside = Beside(found.left_out, self.secrets.get(live.id, ()))
-        self.new[path] = text_of(
-            kind, live, body_of(self._keeping(empty, wanted, found), found.values), beside, self.origin
-        )
+        body = body_of(self._with_policy(empty, wanted, found), found.values)
+        self.new[path] = text_of(kind, live, body, beside, self.origin)
         self.objects.append(
             Exported(
                 Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))
             )
         )
 
-    def _keeping(self, empty: Body, wanted: Mapping[At, Json], found: Sound) -> Body:
-        """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored."""
-        unsaid = [pointer(at[1]) for at in wanted if at not in found.values and at[0] == "spec"]
-        if not unsaid or self.context.defaults.fields is not FieldsPolicy.EXCLUSIVE:
-            return empty
-        return {**empty, "policy": {"ignore": unsaid}}
+        if self.overlays:
+            self.overlays.add(Address(kind.name, name), title)
 
-    def _leave(self, kind: Kind, live: LiveResource, reasons: tuple[LeftOut, ...]) -> None:
+    def _with_policy(self, empty: Body, wanted: Mapping[At, Json], found: Sound) -> Body:
+        """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored.
+
+        What only one environment is known to have is absent in the others.
+        """
+        unsaid: list[Json] = [pointer(at[1]) for at in wanted if at not in found.values and at[0] == "spec"]
+        policy: dict[str, Json] = {}
+        if unsaid and self.context.defaults.fields is FieldsPolicy.EXCLUSIVE:
+            policy["ignore"] = unsaid
+        if self.overlays:
+            policy["state"] = "absent"
+        return {**empty, "policy": policy} if policy else empty
+
+    def leave(self, kind: Kind, live: LiveResource, reasons: tuple[LeftOut, ...]) -> None:
+        """Write nothing for an object."""
         address = Address(kind.name, live.id)
         self.objects.append(Exported(address, Fate.LEFT, _title(live), live.id, left_out=reasons))
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Bring what is live into a manifest that is there."""
+        if self.overlays:
+            self.overlays.update(kind, live, manifest)
+            return
         address, file = manifest.resource.address, manifest.resource.place.file
         if manifest.resource.policy.absent:
             left = (LeftOut("everything", "the manifest asks for its deletion"),)
             self.objects.append(Exported(address, Fate.SAME, _title(live), live.id, file, left))
             return
-        found = sound(kind, self.context, manifest.body, dict(_differences(kind, live, manifest)))
-        changes = [one for at, value in found.values.items() for one in _changes(kind, manifest, at, value)]
+        found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest)))
+        fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
         one = Exported(address, Fate.CHANGED, _title(live), live.id, file, found.left_out)
-        self._updates.append((one, tuple(changes)))
+        self._updates.append((one, tuple(fields)))
+
+    def miss(self, manifest: EffectiveManifest) -> None:
+        """Leave a manifest alone whose object is not live; an overlay says that it is absent."""
+        if self.overlays:
+            self.overlays.miss(manifest)
 
     def finish(self, manifests: Sequence[EffectiveManifest]) -> Contents:
         """Bring everything into the manifests that are there, as far as it goes."""
-        wanted = [(one.address, change) for one, changes in self._updates for change in changes]
+        if self.overlays:
+            self.new |= self.overlays.new
+            self.objects += self.overlays.objects
+            return self.overlays.changed
+        wanted = [(one.address, change) for one, fields in self._updates for change in fields]
         contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment")
-        for one, changes in self._updates:
+        for one, fields in self._updates:
             reasons = tuple(
                 LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}")
                 for each in refused
                 if each.address == one.address
             )
-            fate = Fate.CHANGED if len(reasons) < len(changes) else Fate.SAME
+            fate = Fate.CHANGED if len(reasons) < len(fields) else Fate.SAME
             self.objects.append(replace(one, fate=fate, left_out=(*one.left_out, *reasons)))
         return contents
 
@@ -233,66 +266,3 @@ def _secrets(live: LiveResource) -> Iterator[LeftOut]:
     for name, secret in live.secrets.items():
         if secret is not None:
             yield LeftOut(name, "a secret is never written to a file; the client keeps the one that it has")
-
-
-def _differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> Iterator[tuple[At, Json]]:
-    """What a manifest must say to say what is live: fields that it names, and fields that are no longer the default."""
-    wanted = wanted_fields(kind, live)
-    for name, known in kind.fields.items():
-        path = ("spec", name)
-        said = get_at(manifest.body, path)
-        if said is ABSENT and path not in wanted:
-            continue
-        before: Json = None if said is ABSENT else said  # type: ignore[assignment]  # mypy does not narrow by identity
-        after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
-        if not known.equal(before, after):
-            yield path, after
-    for party in kind.assignments.parties if kind.assignments else ():
-        path = ("assignments", party.name)
-        if party.name not in live.assignments:
-            continue
-        held = live.assignments[party.name]
-        named = manifest.resource.assignments.get(party.name)
-        if named is None or {one.casefold() for one in named} != {one.casefold() for one in held}:
-            yield path, [*sorted(held, key=str.casefold)]
-
-
-def _changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Iterator[FieldChange]:
-    """What differs, with mappings taken apart and sets member by member; `before` is live."""
-    said = get_at(manifest.body, at)
-    is_party = at[0] == "assignments"
-    if is_party or kind.fields[at[1]].is_set:
-        name = pointer(*at) if is_party else pointer(at[1])
-        key = _folded if is_party else str
-        yield FieldChange(name, value, said, added=_missing(said, value, key), removed=_missing(value, said, key))
-    else:
-        yield from _leaves(at[1:], value, said)
-
-
-def _missing(those: Json | Absent, these: Json | Absent, key: Callable[[Json], str]) -> tuple[Json, ...]:
-    known = {key(one) for one in these} if is_array(these) else set()
-    return tuple(one for one in those if key(one) not in known) if is_array(those) else ()
-
-
-def _folded(party_id: Json) -> str:
-    return str(party_id).casefold()
-
-
-def _leaves(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[FieldChange]:
-    if same(before, after):
-        return
-    if isinstance(before, Mapping) and isinstance(after, Mapping) and after:
-        for key in dict.fromkeys((*after, *before)):
-            yield from _leaves((*at, key), before.get(key, ABSENT), after.get(key, ABSENT))
-    else:
-        yield FieldChange(pointer(*at), before, after)
-
-
-def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: Json) -> Json:
-    """What is ignored stays as the manifest has it."""
-    holder: Mapping[str, Json] = {name: after}
-    for text in manifest.resource.policy.ignore:
-        path = pointer_parts(text)
-        if path[0] == name:
-            holder = with_value_at(holder, path, get_at({name: before}, path))
-    return holder.get(name)

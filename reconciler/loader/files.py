@@ -20,7 +20,7 @@ from reconciler.model.diagnostic import Diagnostic, Place, Severity
 _SUFFIXES: Final = (".yaml", ".yml")
 NO_MANIFESTS: Final = "no-manifests"
 """The rule that a folder without manifests breaks."""
-_WAY_TO_FILL: Final = "fill it with: reconciler export --write, or write a manifest: reconciler explain ApiClient"
+WAY_TO_FILL: Final = "fill it with: reconciler export --write, or write a manifest: reconciler explain ApiClient"
 
 
 _JSON: Final = ".json"
@@ -122,7 +122,7 @@ class _Search:
         except OSError as error:
             fault = unreadable(error, path, name)
             is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see below
-            self.faults.append(replace(fault, hint=_WAY_TO_FILL) if is_folder and not fault.hint else fault)
+            self.faults.append(replace(fault, hint=WAY_TO_FILL) if is_folder and not fault.hint else fault)
             return
         if (status.st_dev, status.st_ino) in self._apart:
             message, hint = "this is an overlay, not a manifest", "leave it out: it is read with its environment"
@@ -132,7 +132,7 @@ class _Search:
         elif not self._walk(path, name, status):
             kind = "file but overlays" if self._apart else "file"
             message = f"there is no {' or '.join('*' + suffix for suffix in _SUFFIXES)} {kind} in this directory"
-            self.faults.append(Diagnostic(Place(name), message, NO_MANIFESTS, hint=_WAY_TO_FILL))
+            self.faults.append(Diagnostic(Place(name), message, NO_MANIFESTS, hint=WAY_TO_FILL))
 
     def _add_file(self, path: str, name: str, status: os.stat_result) -> None:
         if self._is_new(status):

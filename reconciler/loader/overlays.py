@@ -15,7 +15,7 @@ from reconciler.document import Document, Layered, Parsed, lay, removals
 from reconciler.kinds import KINDS, Kind
 from reconciler.loader.context import LoadContext
 from reconciler.loader.deliveries import moved_deliveries
-from reconciler.loader.files import NO_MANIFESTS, File, find_files
+from reconciler.loader.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
 from reconciler.loader.strangers import API_VERSION, recognise
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import Body, Json, pointer
@@ -98,11 +98,13 @@ def read_overlays(context: LoadContext) -> Overlays:
     """Read the overlays of an environment; without any this costs nothing."""
     overlays = Overlays()
     if context.overlays:
-        found = find_files(context.overlays)
+        found = find_files([path for path in context.overlays if path.exists() or not context.may_be_empty])
         overlays.files = found.files
         where = f"environment {context.environment} has it among its overlays"
         overlays.faults += [
-            replace(fault, hint=where if fault.rule == NO_MANIFESTS else fault.hint or where) for fault in found.faults
+            replace(fault, hint=where if fault.hint in {"", WAY_TO_FILL} else fault.hint)
+            for fault in found.faults
+            if fault.rule != NO_MANIFESTS or not context.may_be_empty
         ]
         for file in found.files:
             overlays.add(file, context.parsed(file.path, file.shown))

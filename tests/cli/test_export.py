@@ -21,17 +21,17 @@ def test_an_export_shows_what_it_would_write_and_writes_nothing(project: Project
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Environment test: marketplace emulator at http://127.0.0.1:")
     assert "new       ApiClient/back" in done.out
-    assert "Nothing was written. To write these 3 files, add --write." in done.out
+    assert "Nothing was written. To write these 2 files, add --write." in done.out
     assert [path.name for path in (project.folder / "manifests").iterdir()] == ["front.yaml"]
     assert project.writes() == []
 
 
 def test_right_after_an_export_the_plan_is_empty_and_there_is_nothing_to_export(project: Project, run: Runner) -> None:
-    assert "Written: 3 files." in run("export", "--write").out  # front.yaml lacked Active
+    assert "Written: 2 files." in run("export", "--write").out  # front.yaml lacked Active
     assert run("plan", "--detailed-exitcode").code == 0
     assert run("validate").code == 0
     again = run("export", "--write").out
-    assert "Manifests: 3 in step already.\nThere is nothing to write." in again
+    assert "Manifests: 2 in step already, 1 left out.\nThere is nothing to write." in again
     assert project.writes() == []
 
 
@@ -48,8 +48,8 @@ def test_a_change_that_is_exported_is_shown_line_by_line(project: Project, run: 
 
 
 def test_an_export_to_a_folder_of_its_own_looks_at_no_other_manifests(project: Project, run: Runner) -> None:
-    assert "Written: 3 files." in run("export", "--out", "elsewhere/deep", "--write").out
-    assert len(list((project.folder / "elsewhere" / "deep").iterdir())) == 3
+    assert "Written: 2 files." in run("export", "--out", "elsewhere/deep", "--write").out
+    assert len(list((project.folder / "elsewhere" / "deep").iterdir())) == 2
 
 
 def test_new_files_lead_editors_to_the_schema_where_there_is_one(project: Project, run: Runner) -> None:

@@ -136,7 +136,7 @@ def test_an_assignment_that_an_application_added_is_drift_and_never_deleted(watc
     assert done.code == 2
     assert "surplus south" in done.out
     assert "surplus mill" in done.out
-    assert "0 missing, 2 differ, 0 still there; 1 in step, 0 unmanaged." in done.out
+    assert "0 missing, 2 differ, 0 still there; 0 in step, 1 unmanaged." in done.out
     kept = run("apply", "--auto-approve")
     assert (kept.code, watched.writes()) == (0, ["POST", "POST"])
     assert "ApiClient/front has assignments that its manifest does not name, and apply keeps them (buyers: south)" in (

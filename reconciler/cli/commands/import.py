@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option
+from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 
 if TYPE_CHECKING:
     from reconciler.cli.making import Workplace
@@ -20,6 +20,7 @@ Examples:
   reconciler import marketplace.yaml                # shows what would be written, writes nothing
   reconciler import marketplace.yaml --write
   reconciler import seed.json --out /tmp/look --write
+  reconciler import production.yaml --into-overlay production --write   # what differs there, as its overlays
 
 FILE is a seeding file (Objects: and Assignments:, YAML or JSON), a page of the API, or request bodies. API clients and
 their assignments are taken; what else there is, and every field that cannot be used, is told. Secrets are never taken.
@@ -30,11 +31,26 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
 )
 @click.argument("file", type=file_name, metavar="FILE")
 @click.option("--out", type=file_name, metavar="DIR", help="Where new files go; else the first folder of manifests.")
+@click.option(
+    "--into-overlay",
+    "overlaid",
+    type=text,
+    metavar="ENV",
+    help="Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
+)
 @click.option("--write", is_flag=True, help="Write the files; else it is only shown what would be written.")
 @unknown_roles_option
 @common_options
 @click.pass_obj
-def command(common: Common, file: Path, *, out: Path | None, write: bool, allow_unknown_roles: bool) -> ExitCode:
+def command(  # one for each option
+    common: Common,
+    file: Path,
+    *,
+    out: Path | None,
+    overlaid: str | None,
+    write: bool,
+    allow_unknown_roles: bool,
+) -> ExitCode:
     """Make manifests of the API clients in a seeding file, offline."""
     from reconciler.cli.making import Found  # noqa: PLC0415  # see main
     from reconciler.document import shown  # noqa: PLC0415
@@ -50,19 +66,21 @@ def command(common: Common, file: Path, *, out: Path | None, write: bool, allow_
 
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
-    workplace = _workplace(common, out, allow_unknown_roles=allow_unknown_roles)
+    workplace = _workplace(common, out, overlaid, allow_unknown_roles=allow_unknown_roles)
     workplace.make(Found(seeds.live, left_out=seeds.left_out), file.name, f"File {name}", write=write)
     return ExitCode.DONE
 
 
-def _workplace(common: Common, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
+def _workplace(common: Common, out: Path | None, overlaid: str | None, *, allow_unknown_roles: bool) -> "Workplace":
     """Beside the manifests of the configuration, where there is one."""
+    from reconciler.cli.commands.export import overlaid_environment  # noqa: PLC0415  # see main
     from reconciler.cli.environment import configuration, configuration_path, environment_name  # noqa: PLC0415
     from reconciler.cli.making import Workplace  # noqa: PLC0415
     from reconciler.config import select_environment  # noqa: PLC0415
 
-    if configuration_path(common) is None:
+    if configuration_path(common) is None and not overlaid:
         return Workplace.bare(out, allow_unknown_roles=allow_unknown_roles)
     config = configuration(common)
-    environment = select_environment(config, environment_name(common))
-    return Workplace.open(config, environment, out, allow_unknown_roles=allow_unknown_roles)
+    environment = select_environment(config, overlaid_environment(common, overlaid) or environment_name(common))
+    workplace = Workplace.open(config, environment, out, allow_unknown_roles=allow_unknown_roles)
+    return workplace.into_overlay(config, environment) if overlaid else workplace

@@ -205,7 +205,7 @@ def _export(path: Path, name: str) -> None:
 
     config = load_config(path)
     emit("\n")
-    export_environment(config, select_environment(config, name), None, write=True)
+    export_environment(config, select_environment(config, name), write=True)
 
 
 def _next(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":
