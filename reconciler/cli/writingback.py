@@ -10,7 +10,7 @@ from reconciler.cli.session import Session
 from reconciler.cli.streams import tell
 from reconciler.confines import demand_inside
 from reconciler.errors import InputError, ReconcilerError
-from reconciler.model.drift import Drift
+from reconciler.model.drift import Drift, DriftKind
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.edits import edits
 from reconciler.writeback import write_contents
@@ -20,7 +20,8 @@ from reconciler.writeback.live import bring_back
 def drift_left(session: Session, lens: Lens, *, write: bool) -> Drift:
     """Show the manifests with what drifted, and write them if that is asked for. The service is only read.
 
-    The changed files are tried before they are shown: they must be manifests, and leave no drift.
+    The changed files are tried before they are shown: they must be manifests, and leave no drift but what no manifest
+    has.
 
     Raises:
         InputError: with everything that cannot be brought in; nothing was written.
@@ -51,8 +52,8 @@ def _tried(session: Session, lens: Lens, contents: Mapping[str, bytes], remote: 
         faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
         raise InputError(faults) from error
     left = lens.see(changed.plan_with(remote))
-    if left.has_drift:
-        still = ", ".join(f"{one.address}{one.pointer}" for one in left.deviations if one.is_drift)
+    still = ", ".join(f"{one.address}{one.pointer}" for one in left.deviations if one.kind is not DriftKind.UNMANAGED)
+    if still:
         hint = "somebody may have changed the service meanwhile: try again"
         raise ReconcilerError(f"the manifests would still differ in {still}; nothing was written", hint=hint)
     return left

@@ -10,11 +10,11 @@ from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Place, Severity
-from reconciler.model.drift import Drift
+from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, in_order, is_alarming
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, in_order, is_alarming, named
 from reconciler.render.escape import escape
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, rows
@@ -68,11 +68,16 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
     return "".join(
         [
             *(_change(change, DRIFT_WORDS, Level.WARNING) for change in changes),
+            *(_unmanaged(one) for one in drift.deviations if one.kind is DriftKind.UNMANAGED and one.is_drift),
             *warnings(drift.plan.warnings),
             *_notices(drift.plan),
             _last(drift.plan.binding.environment, titles.drift_verdict(drift)),
         ]
     )
+
+
+def _unmanaged(one: Deviation) -> str:
+    return annotation(Level.WARNING, f"unmanaged {one.address}", [f"{named(one.change)} is live, in no manifest"])
 
 
 def _last(subject: str, verdict: str) -> str:

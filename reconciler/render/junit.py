@@ -4,7 +4,7 @@ There is no standard; this is the common ground of Jenkins, GitLab and Azure Pip
 ``testsuite``, and in it ``testcase`` with ``failure``, ``error`` or ``skipped``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # nothing is parsed
@@ -14,6 +14,7 @@ from reconciler.model.diagnostic import Place, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change
+from reconciler.model.resource import Address
 from reconciler.render.blocks import DRIFT_WORDS, named
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, rows
@@ -74,19 +75,21 @@ def _add(suite: "Element", case: Case) -> None:
 def drift(drift: Drift, _digest: str, _style: Style) -> str:
     """A case for each resource: it fails where it drifted, and is skipped where no manifest knows it."""
     shown = {change.address: change for change in drift.changes}
-    cases = [_resource(shown.get(change.address), change) for change in drift.plan.changes]
+    drifted = {one.address for one in drift.deviations if one.is_drift}
+    cases = [_resource(shown.get(change.address), change, drifted) for change in drift.plan.changes]
     return suites(f"drift {drift.plan.binding.environment}", cases)
 
 
-def _resource(shown: Change | None, change: Change) -> Case:
+def _resource(shown: Change | None, change: Change, drifted: Container[Address]) -> Case:
     """What the baseline knows passes."""
     address = change.address
     if shown is None:
         return Case(address.kind, str(address), place=change.place)
     if change.action is Action.UNMANAGED:
-        return Case(address.kind, named(change), "skipped", "live, in no manifest")
+        end = "failure" if address in drifted else "skipped"
+        return Case(address.kind, named(change), end, "live, in no manifest")
     lines = [line(row, DRIFT_WORDS) for row in rows(shown, DRIFT_WORDS)]
-    message = f"{address} {DRIFT_WORDS.verbs[change.action]}"
+    message = f"{address} {DRIFT_WORDS.verbs[shown.action]}"
     return Case(address.kind, str(address), "failure", message, lines, change.place)
 
 

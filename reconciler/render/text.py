@@ -123,7 +123,7 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
         yield (
             f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING)} missing, "
             f"{_number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS)} still there; "
-            f"{drift.in_step} in step, {unmanaged} unmanaged."
+            f"{drift.in_step} in step, {unmanaged} unmanaged{_counted(drift)}."
         )
         yield from _alarm(changes, DRIFT_WORDS, "lets in more than wanted", "let in more than wanted", style)
     elif drift.left_out:
@@ -143,6 +143,12 @@ def _left_out(drift: Drift) -> Iterator[str]:
     if drift.receipt and (drift.has_drift or drift.left_out):
         commit = f" of commit {escape(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
         yield f"The last apply was at {escape(drift.receipt.created_at)}{commit}."
+
+
+def _counted(drift: Drift) -> str:
+    """Say so where objects in no manifest are drift."""
+    count = sum(one.is_drift for one in drift.deviations if one.kind is DriftKind.UNMANAGED)
+    return f" ({count} of them drift)" if count else ""
 
 
 def _in_step(in_step: int, unmanaged: int) -> str:

@@ -54,7 +54,7 @@ def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveMan
     """Give the new contents of all files that must change.
 
     Args:
-        deviations: what is to be brought in; unmanaged objects have no manifest, and are passed over.
+        deviations: what is to be brought in; unmanaged objects have no manifest, and are skipped, drift or not.
         manifests: those that the deviations are of.
         environment: its name, for messages.
 
@@ -63,7 +63,7 @@ def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveMan
     """
     run = _Run(_by_address(manifests), environment)
     for deviation in deviations:
-        if deviation.is_drift:
+        if deviation.kind is not DriftKind.UNMANAGED:
             run.take(deviation)
     contents = run.contents()
     if run.faults:

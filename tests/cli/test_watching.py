@@ -252,3 +252,27 @@ def test_a_repository_changes_over_by_an_export_before_the_configuration(project
     assert run("export", "--write").code == 0
     config.write_text(json.dumps(document | policy), encoding="utf-8")
     in_manifest(run)
+
+
+def test_every_format_says_that_what_is_in_no_manifest_is_drift(watched: Project, run: Runner) -> None:
+    watched.ask("POST", "/v1/apiclients", {"AppName": "new", "AccessTokenDuration": 60})
+    watched.ask("POST", "/v1/apiclients/assignments", {"ApiClientID": FRONT, "BuyerID": "south"})
+    documents = {name: run("drift", "--format", name) for name in ("text", "junit", "github", "sarif", "html", "jsonl")}
+    assert {name: done.code for name, done in documents.items()} == dict.fromkeys(documents, 2)
+    assert "2 unmanaged (1 of them drift)." in documents["text"].out
+    assert 'failures="2"' in documents["junit"].out
+    assert "title=unmanaged ApiClient/" in documents["github"].out
+    assert '"new" is live, in no manifest' in documents["github"].out
+    assert documents["sarif"].out.count('"level": "warning"') == 1
+
+
+def test_write_back_leaves_what_is_in_no_manifest_as_drift(watched: Project, run: Runner) -> None:
+    watched.ask("POST", "/v1/apiclients", {"AppName": "new", "AccessTokenDuration": 60})
+    watched.ask("POST", "/v1/apiclients/assignments", {"ApiClientID": FRONT, "BuyerID": "south"})
+    patch(watched, RefreshTokenDuration=700)
+    done = run("drift", "--write-back", "--write")
+    assert (done.code, "0 differ" in done.out) == (2, True)
+    text = Path("manifests/front.yaml").read_text(encoding="utf-8")
+    assert "RefreshTokenDuration: 700\n" in text
+    assert "buyers: [north, south]\n" in text
+    assert "2 unmanaged (1 of them drift)" in run("drift").out
