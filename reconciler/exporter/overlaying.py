@@ -26,6 +26,8 @@ from reconciler.writeback.values import Path as At
 from reconciler.writeback.values import with_values
 
 _STATE: Final = ("policy", "state")
+_FIELD: Final = 2
+"""Length of the path to a field."""
 _NULLS: Final = "live it holds null, which an overlay cannot say; let the manifest say so"
 _BY_HAND: Final = (
     "the overlay is written in such a way that it cannot be changed without changing more; change it by hand"
@@ -53,11 +55,10 @@ class Overlaying:
         found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest)))
         left = list(found.left_out)
         for at, value in found.values.items():
-            wanted = literal(value)
-            if isinstance(wanted, Mapping) and not same(merge_patch({}, wanted), wanted):
-                left.append(LeftOut(at[1], _NULLS))
-            else:
-                values |= dict(_steps(at, get_at(manifest.body, at), wanted))
+            steps = dict(_steps(at, get_at(manifest.body, at), literal(value)))
+            left += [LeftOut(".".join(path[1:]), _NULLS) for path, step in steps.items() if _has_null(path, step)]
+            sayable = {path: step for path, step in steps.items() if not _has_null(path, step)}
+            values |= {path: None if isinstance(step, Absent) else step for path, step in sayable.items()}
         self._put(manifest, values, str(live.body.get(kind.name_field) or ""), left)
 
     def miss(self, manifest: EffectiveManifest) -> None:
@@ -104,15 +105,22 @@ def _choices(folder: Path, name: str) -> Iterator[Path]:
     yield from (folder / f"{name}-{number}.yaml" for number in count(2))
 
 
-def _steps(at: At, before: Json | Absent, after: Json) -> Iterator[tuple[At, Json]]:
-    """What an overlay says where, so that the one becomes the other."""
+def _steps(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[tuple[At, Json | Absent]]:
+    """What must stand where, so that the one becomes the other; `ABSENT` is to go."""
     if same(before, after):
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys((*after, *before)):
-            yield from _steps((*at, key), before.get(key, ABSENT), after.get(key))
+            yield from _steps((*at, key), before.get(key, ABSENT), after.get(key, ABSENT))
     else:
         yield at, after
+
+
+def _has_null(at: At, step: Json | Absent) -> bool:
+    """Whether it says null inside of a field; a field that is null is left out, which means the same."""
+    if step is None:
+        return len(at) > _FIELD
+    return isinstance(step, Mapping) and not same(merge_patch({}, step), step)
 
 
 def _less_needless(manifest: EffectiveManifest, values: Mapping[At, Json]) -> Mapping[At, Json | Absent]:

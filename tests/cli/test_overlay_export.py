@@ -139,6 +139,20 @@ def test_a_value_of_the_environment_is_overlaid_like_any_other(shops: Path, run:
     in_step(run, "second")
 
 
+def test_null_in_xp_stays_where_it_is_and_is_left_out_where_an_overlay_would_have_to_say_it(
+    shops: Path, run: Runner
+) -> None:
+    seed("first", [FIRST[0] | {"xp": {"a": {"n": None, "b": 1}}}])
+    seed("second", [FIRST[0] | {"xp": {"a": {"n": None, "b": 2}}}])
+    run("export", "--env", "first", "--write")
+    assert "an overlay cannot say" not in run("export", "--into-overlay", "second", "--write").out
+    in_step(run, "second")
+    seed("second", [FIRST[0] | {"xp": {"a": {"n": None, "b": None}}}])
+    assert "ApiClient/front xp.a.b: live it holds null, which an overlay cannot say" in (
+        run("export", "--into-overlay", "second").out
+    )
+
+
 def test_an_import_fills_overlays_too(shops: Path, run: Runner) -> None:
     run("import", "first.json", "--env", "first", "--write")
     assert run("import", "second.json", "--into-overlay", "second", "--write").code == 0
