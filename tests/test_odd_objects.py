@@ -94,9 +94,9 @@ def test_a_snapshot_keeps_that_it_is_odd(two: Shop) -> None:
 
 def test_adopting_it_is_an_error_that_names_it_and_adopting_others_is_none(two: Shop) -> None:
     with two.reader() as reader:
-        assert pipeline.adopt(desired(manifest("ours")), reader, NO_LIMITS, {}).ids == {"ours": A}
+        assert pipeline.adopt(desired(manifest("ours")), reader, NO_LIMITS, {}, {}).ids == {"ours": A}
         with pytest.raises(InputError) as caught:
-            pipeline.adopt(desired(manifest("theirs")), reader, NO_LIMITS, {})
+            pipeline.adopt(desired(manifest("theirs")), reader, NO_LIMITS, {}, {})
     assert WHO in caught.value.diagnostics[0].message
 
 

@@ -176,7 +176,7 @@ class _Run:
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
         if live.faults:
-            self._leave(kind, live, (LeftOut("everything", kind.odd(live)),))
+            self.leave(kind, live, (LeftOut("everything", kind.odd(live)),))
             return
         title, known = _title(live), ""
         if title in self.ambiguous:
