@@ -402,3 +402,17 @@ def test_what_values_make_of_a_document_is_bounded(tmp_path: Path, value: Json) 
         load((file,), LoadContext(environment="test", values={"big": value}))
     too_large = [fault.message for fault in caught.value.diagnostics if "values of the document" in fault.message]
     assert too_large == ["with ${values.big} the values of the document come to more than 1048576 characters"]
+
+
+@pytest.mark.parametrize("overlaid", [False, True])
+def test_no_manifest_or_overlay_names_a_variable_of_the_tool_itself(tmp_path: Path, overlaid: bool) -> None:
+    secret = "spec: {AppName: A, ClientSecret: {fromEnv: RECONCILER_PLAN_KEY}}\n"
+    head = "apiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {name: a}\n"
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "a.yaml").write_text(head + ("spec: {AppName: A}\n" if overlaid else secret))
+    (tmp_path / "overlay" / "a.yaml").write_text(head + secret)
+    overlays = (tmp_path / "overlay",) if overlaid else ()
+    context = LoadContext(allowed_secrets=frozenset({"RECONCILER_PLAN_KEY"}), overlays=overlays)
+    found = inspect([tmp_path / "a.yaml"], context)
+    assert not found.is_sound
+    assert any("RECONCILER_PLAN_KEY is a variable of the reconciler itself" in one.message for one in found.diagnostics)

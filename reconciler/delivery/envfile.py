@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.atomic import replace_file
@@ -35,7 +36,7 @@ def set_variable(path: Path, variable: str, value: Secret) -> Undo:
         replace_file(path, text, keeps_owner=True)
     except OSError as error:
         raise unwritable(path, error) from None  # `from None`: its frames hold the text
-    return lambda: _take_back(path, variable, new, old if existed else None)
+    return lambda: _take_back(path, variable, _Edit(new, old, was_empty=existed and not before))
 
 
 def variable_in(path: Path, variable: str) -> Secret | None:
@@ -46,14 +47,29 @@ def variable_in(path: Path, variable: str) -> Secret | None:
     return Secret(value) if value else None
 
 
-def _take_back(path: Path, variable: str, ours: Sequence[str], before: Sequence[str] | None) -> None:
-    """Restore the lines that the variable had, unless somebody has changed them since."""
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What was done to a file."""
+
+    ours: Sequence[str]
+    """The pieces that set the variable."""
+    before: Sequence[str]
+    """Those that did so before."""
+    was_empty: bool
+    """Whether there was a file, and nothing in it."""
+
+
+def _take_back(path: Path, variable: str, edit: _Edit) -> None:
+    """Restore the lines that the variable had, unless somebody has changed them since.
+
+    A file in which nothing is left was made for deliveries, all of which have been taken back by now.
+    """
     text = _text(path)
-    if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
+    if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in edit.ours]:
         raise ReconcilerError(f"{variable} in {path} has been changed since, and was left as it is")
-    left = _edited(text, variable, before or [""] * len(ours))
+    left = _edited(text, variable, edit.before or [""] * len(edit.ours))
     try:
-        if before is None and not left:
+        if not left and not edit.was_empty:
             path.unlink()
         else:
             replace_file(path, left, keeps_owner=True)

@@ -178,6 +178,18 @@ def test_a_secret_whose_write_nobody_can_judge_stays_where_it_was_delivered(lega
     assert len((legacy.folder / "first").read_text()) == VALUE
 
 
+def test_what_was_delivered_for_a_change_that_never_began_is_taken_back(legacy: Project, run: Runner) -> None:
+    document = json.loads((legacy.folder / "reconciler.yaml").read_text())["environments"]["test"]
+    legacy.configure(test=document | {"concurrency": 1})
+    generate(legacy, {"envFile": "../.env", "variable": "BACK"}, name="back")
+    generate(legacy, {"envFile": "../.env", "variable": "FRONT"})
+    legacy.ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400 count=all"})
+    code, text = apply(run)
+    assert code == 1
+    assert "an earlier change did not succeed; its new secret was taken back" in text
+    assert not (legacy.folder / ".env").exists()
+
+
 # -------------------------------------------------------------------------------------------- files that others read
 
 

@@ -86,3 +86,22 @@ def test_a_file_that_gives_no_secret_is_named(tmp_path: Path, name: str, problem
     with pytest.raises(ReconcilerError, match=problem) as caught:
         Resolver(Confines(root), ())(from_file(name))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["RECONCILER_PLAN_KEY", "RECONCILER_ANYTHING", "Reconciler_Plan_Key"])
+def test_a_variable_of_the_tool_itself_is_never_given_out_whoever_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "s3cret")
+    with pytest.raises(ReconcilerError, match="own credentials"):
+        Resolver(Confines(tmp_path), {name})(from_env(name))
+
+
+@pytest.mark.parametrize("path", [".git/config", "link", "sub/.git/config"])
+def test_no_file_of_git_is_a_secret(tmp_path: Path, path: str) -> None:
+    for folder in (tmp_path / ".git", tmp_path / "sub" / ".git"):
+        folder.mkdir(parents=True)
+        (folder / "config").write_text("token")
+    (tmp_path / "link").symlink_to(".git/config")
+    with pytest.raises(ReconcilerError, match=r"lies below \.git"):
+        Resolver(Confines(tmp_path), ())(from_file(path))

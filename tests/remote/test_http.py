@@ -183,6 +183,13 @@ def test_secrets_are_written_in_clear_only_into_the_body() -> None:
     assert sent == {"ClientSecret": "canary", "xp": {"key": "bird"}, "list": [1]}
 
 
+@pytest.mark.parametrize("value", ["", 5, "two\nlines", "half \ud800", "a\x00b", "\ufeffa"])
+def test_a_new_secret_that_could_not_be_delivered_is_no_answer(value: Any) -> None:
+    answer = httpx.Response(201, content=json.dumps({"ID": "s", "ClientSecret": value}))
+    with serving(answer).writer() as client, pytest.raises(AnswerLost, match="expected ClientSecret to be"):
+        client.post_for_secret("/apiclients/a/secrets", {}, "ClientSecret")
+
+
 def test_the_text_that_exports_have_in_place_of_a_secret_is_never_sent() -> None:
     service = Service()
     body: dict[str, Any] = {"ClientSecret": Secret("<Redacted. Leave unchanged.>")}
