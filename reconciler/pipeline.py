@@ -86,7 +86,7 @@ class Target:
     freeze: tuple[Window, ...] = ()
     """When nothing is applied."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """The moment by which expiries and freeze windows are judged."""
+    """The moment at which a plan is made, and by which freeze windows are judged."""
 
 
 def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Plan:
@@ -117,13 +117,14 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         changes=checked.changes,
         binding=_binding(desired, remote.base_url, target, marketplace),
         guards=(
-            *guard.check(selected.whole, _context(desired, remote.access(), target, target.now)),
+            *guard.check(selected.whole, _context(desired, remote.access(), target)),
             *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
             *provisioning.hidden(selected.changes, live, KINDS, remote),
             *checked.findings,
             *dependent.findings,
         ),
         warnings=(
+            *_freeze_warnings(selected.changes, target),
             *selected.warnings,
             *secrets.warnings,
             *provisioning.placeholders(live),
@@ -138,6 +139,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         selection=target.selection,
         notices=differ.notices(selected.changes, desired, live, KINDS),
         own_client_id=remote.client_id,
+        created_at=planfile.precise(target.now),
     )
 
 
@@ -185,14 +187,18 @@ def plan_back(
         guards=(
             *back.findings,
             *provisioning.hidden(planned, live, KINDS, remote),
-            *guard.check(
-                rollback.whole(changes, manifests, KINDS), _context(manifests, remote.access(), target, target.now)
-            ),
+            *guard.check(rollback.whole(changes, manifests, KINDS), _context(manifests, remote.access(), target)),
             *checked.findings,
             *dependent.findings,
         ),
-        warnings=(*back.warnings, *checked.warnings, *dependent.warnings),
+        warnings=(
+            *_freeze_warnings(planned, target),
+            *back.warnings,
+            *checked.warnings,
+            *dependent.warnings,
+        ),
         selection=chosen,
+        created_at=planfile.precise(target.now),
     )
 
 
@@ -232,12 +238,13 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         changes=selected.changes,
         binding=_binding(desired, base_url, target, marketplace),
         guards=(
-            *guard.check(selected.whole, _context(desired, nobody, target, target.now)),
+            *guard.check(selected.whole, _context(desired, nobody, target)),
             *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
         ),
         warnings=(
             _OF_A_SNAPSHOT.format(snapshot.taken_at),
             *odd(snapshot.live),
+            *_freeze_warnings(selected.changes, target),
             *selected.warnings,
             *settled.warnings,
             *differ.hints(selected.whole, desired, KINDS),
@@ -246,6 +253,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         selection=target.selection,
         snapshot=snapshot.taken_at,
         notices=differ.notices(selected.changes, desired, snapshot.live, KINDS),
+        created_at=planfile.precise(target.now),
     )
 
 
@@ -355,19 +363,13 @@ def check_saved(
     """
     marketplace = check_marketplace(remote, target)
     planfile.check_binding(saved, _binding(desired, remote.base_url, target, marketplace), now)
-    known = {_objection(finding) for finding in saved.guards if finding.rule not in guard.TIMED}
+    known = {planfile.objection(finding) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
     changes = target.protection.mark(saved.changes, KINDS)
-    found = [*guard.check(changes, _context(desired, remote.access(), target, now))]
+    found = [*guard.check(changes, _context(desired, remote.access(), target)), *frozen(saved, target.freeze, now)]
     found += references.check(saved.changes, desired, KINDS, remote).findings
     found += dependents.check(saved.changes, KINDS, remote).findings
-    return tuple(one for one in found if _objection(one) not in known and one.rule not in partial)
-
-
-def _objection(finding: Finding) -> tuple[str, str]:
-    """What a finding is known by again: the line that it names may have moved, as no digest of manifests tells."""
-    place, address, said = finding.message.partition(f"{next(iter(finding.addresses), '')}: ")
-    return finding.rule, address + said if place.endswith(": ") else finding.message
+    return tuple(one for one in found if planfile.objection(one) not in known and one.rule not in partial)
 
 
 def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user said
@@ -376,7 +378,7 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     resolve: Resolve,
     controls: applier.Controls,
     *,
-    objections: Sequence[Finding] | None = None,
+    objections: Sequence[Finding] = (),
     acknowledged: str | None = None,
     plan_key: bytes | None = None,
     courier: Courier | None = None,
@@ -388,9 +390,8 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
         remote: what it was made for.
         resolve: asked for every secret that the plan sets, before the first write.
         controls: how the run is watched and stopped.
-        objections: what `check_saved` or `frozen` gave. The findings of the plan hold besides, but for those that judge
-            the hour at which it was made; None: those hold, too.
-        acknowledged: the first digits of the digest of the plan whose findings the user accepts.
+        objections: what `check_saved` or `frozen` gave. The findings of the plan hold besides.
+        acknowledged: see `refusal`.
         plan_key: what the plan's fingerprints were keyed with.
         courier: puts new secrets where their manifests want them; None: a plan that makes any is refused.
 
@@ -399,16 +400,48 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
         SecretMissing: a secret cannot be read here; nothing was written.
         PlanRefused: a secret has another value than when the plan was made; nothing was written.
     """
-    _check_guards(plan, _standing(plan, objections), acknowledged)
+    if refused := refusal(plan, acknowledged, objections):
+        raise refused
     prepared = provisioning.prepare(plan, resolve, plan_key, courier)
     provide = provisioning.Provider(KINDS, remote, courier, controls.recorder.note)
     controls = replace(controls, conclude=prepared.conclude)
     return applier.apply(plan, remote, KINDS, prepared.values, controls, provide)
 
 
-def acknowledgement(plan: Plan) -> str:
-    """What ``--ack`` must be given to accept the findings of this plan: it fits no other."""
-    return planfile.plan_digest(plan)[:ACKNOWLEDGEMENT_DIGITS]
+def acknowledgement(plan: Plan, objections: Sequence[Finding] = ()) -> str:
+    """What ``--ack`` must be given to accept the findings of this plan and these: it fits no other changes."""
+    return planfile.changes_digest(plan, (*plan.guards, *objections))[:ACKNOWLEDGEMENT_DIGITS]
+
+
+def refusal(plan: Plan, acknowledged: str | None, objections: Sequence[Finding] = ()) -> GuardRefusal | None:
+    """Why the plan cannot be applied as it stands; None: it can.
+
+    Args:
+        plan: with what the guards object to.
+        acknowledged: what ``--ack`` was given: digits, or several separated by commas or blanks.
+        objections: as in `apply`.
+    """
+    findings = (*plan.guards, *objections)
+    final = [finding for finding in findings if not finding.can_be_acknowledged]
+    digits = acknowledgement(plan, objections)
+    accepted = given(acknowledged)
+    if not findings or (digits in accepted and not final):
+        return None
+    if digits in accepted:
+        return GuardRefusal(final, hint="these cannot be acknowledged")
+    return GuardRefusal(findings, hint=_how_to_proceed(digits, accepted, final))
+
+
+def given(acknowledged: str | None) -> list[str]:
+    """What ``--ack`` was given, one by one."""
+    return (acknowledged or "").replace(",", " ").split()
+
+
+def _how_to_proceed(digits: str, accepted: Sequence[str], final: Sequence[Finding]) -> str:
+    if final:
+        return "not all of these can be acknowledged"
+    other = f"--ack {' '.join(accepted)} is for other changes or findings; " if accepted else ""
+    return f"{other}to accept exactly these changes and findings, add --ack {digits}"
 
 
 def frozen(plan: Plan, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
@@ -416,27 +449,9 @@ def frozen(plan: Plan, freeze: Sequence[Window], now: datetime) -> tuple[Finding
     return tuple(guard.freeze(plan.changes, freeze, now))
 
 
-def _standing(plan: Plan, objections: Sequence[Finding] | None) -> tuple[Finding, ...]:
-    if objections is None:
-        return plan.guards
-    return (*(finding for finding in plan.guards if finding.rule not in guard.TIMED), *objections)
-
-
-def _check_guards(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) -> None:
-    if not findings:
-        return
-    if acknowledged != acknowledgement(plan):
-        raise GuardRefusal(findings, hint=_way_out(plan, findings, acknowledged))
-    final = [finding for finding in findings if not finding.can_be_acknowledged]
-    if final:
-        raise GuardRefusal(final, hint="an acknowledgement does not override these")
-
-
-def _way_out(plan: Plan, findings: Sequence[Finding], acknowledged: str | None) -> str:
-    if any(not finding.can_be_acknowledged for finding in findings):
-        return "an acknowledgement does not override all of these"
-    stale = f"--ack {acknowledged} is of another plan; " if acknowledged else ""
-    return f"{stale}to accept this plan as it is, add --ack {acknowledgement(plan)}"
+def _freeze_warnings(changes: Sequence[Change], target: Target) -> tuple[str, ...]:
+    """What apply would refuse at this hour."""
+    return tuple(f"freeze: {one.message}" for one in guard.freeze(changes, target.freeze, target.now))
 
 
 def odd(live: LiveState) -> tuple[str, ...]:
@@ -455,12 +470,12 @@ def _settled(changes: Sequence[Change], target: Target, own_client_id: str, live
     )
 
 
-def _context(desired: DesiredState, access: Access, target: Target, now: datetime) -> guard.Context:
+def _context(desired: DesiredState, access: Access, target: Target) -> guard.Context:
     """What the guards know besides the changes."""
     known_ids = frozenset(
         one.casefold() for resource in desired.resources for one in (resource.id, resource.second_id) if one
     )
-    return guard.Context(target.limits, access, known_ids, target.freeze, now)
+    return guard.Context(target.limits, access, known_ids)
 
 
 def _binding(desired: DesiredState, base_url: str, target: Target, marketplace: str) -> Binding:

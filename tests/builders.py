@@ -12,6 +12,7 @@ from reconciler.model.resource import Address, DesiredResource, DesiredState, Li
 from reconciler.model.secret import SecretReference
 
 MARKETPLACE = "shop"
+CREATED_AT = "2026-11-23T12:00:00.000000Z"
 BINDING = Binding("test", "https://shop.example", MARKETPLACE, "0" * 64, "0.1.0")
 
 
@@ -54,4 +55,4 @@ def live(*bodies: Mapping[str, Any]) -> LiveState:
 
 def plan_of(*changes: Change) -> Plan:
     """A plan that holds these changes."""
-    return Plan(changes, BINDING)
+    return Plan(changes, BINDING, created_at=CREATED_AT)

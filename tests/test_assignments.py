@@ -17,7 +17,6 @@ from reconciler.model.resource import Policy
 from reconciler.reader import read
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
-from tests.test_planfile import NOW
 
 A, B = client_id(0xA), client_id(0xB)
 PARTIES = {
@@ -158,7 +157,7 @@ def test_assigning_where_everybody_is_let_in_is_warned_of(one: Shop) -> None:
 
 def test_a_saved_plan_keeps_its_assignments(one: Shop) -> None:
     plan = one.plan(desired(manifest("a", assignments={"buyers": ("b3",)})))
-    assert planfile.loads(planfile.dumps(plan, NOW), "plan.json") == plan
+    assert planfile.loads(planfile.dumps(plan), "plan.json") == plan
 
 
 class _Odd:

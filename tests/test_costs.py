@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
@@ -247,7 +246,7 @@ WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
     "adopt": lambda size: [adopted(size)],
     "export": lambda size: [exported(size)],
     "receipt": lambda size: [kept(size)],
-    "plan file": lambda size: [partial(planfile.dumps, size.plan, datetime.now(UTC), None)],
+    "plan file": lambda size: [partial(planfile.dumps, size.plan)],
     **{name: partial(written_as, format_) for name, format_ in FORMATS.items()},
 }
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconciler.differ import diff
-from reconciler.guard import Context, check
+from reconciler.guard import Context, check, freeze
 from reconciler.kinds import KINDS
 from reconciler.model.access import Access
 from reconciler.model.freeze import Weekly, Window
@@ -221,10 +221,10 @@ def test_a_window_that_holds_is_named_with_the_next_opening() -> None:
     )
     changes = plan(manifest("a", Active=False), bodies=[body("a", "a"), SELLER])
     friday = datetime(2026, 10, 23, 20, tzinfo=UTC)
-    (finding,) = check(changes, Context(NO_LIMITS, Access(OWN), freeze=windows, now=friday))
+    (finding,) = freeze(changes, windows, friday)
     assert finding.message == (
         "nothing is applied to this environment now: nobody is there (fri 16:00-24:00 Europe/Berlin); "
         "the next opening is 2026-10-26 00:00 Europe/Berlin (2026-10-25T23:00Z)"
     )
     thursday = friday - timedelta(days=1)
-    assert check(changes, Context(NO_LIMITS, Access(OWN), freeze=windows, now=thursday)) == ()
+    assert not [*freeze(changes, windows, thursday)]

@@ -67,7 +67,7 @@ def test_the_digest_of_this_plan_and_of_no_other_overrides_a_guard(one: Shop) ->
     plan, other = (one.plan(desired(manifest("a", AccessTokenDuration=life)), STRICT) for life in (60, 61))
     with pytest.raises(GuardRefusal, match="would change") as error:
         one.apply(plan, acknowledged=pipeline.acknowledgement(other))
-    assert "another plan" in error.value.hint
+    assert "other changes" in error.value.hint
     assert one.apply(plan, acknowledged=pipeline.acknowledgement(plan)).is_complete
 
 
@@ -141,7 +141,7 @@ def test_findings_that_were_taken_out_of_a_saved_plan_are_found_again(one: Shop)
     with one.reader() as reader:
         objections = pipeline.check_saved(forged, want, reader, NO_LIMITS, NOW)
     with pytest.raises(GuardRefusal, match="protected"):
-        one.apply(forged, objections=objections, acknowledged=pipeline.acknowledgement(forged))
+        one.apply(forged, objections=objections, acknowledged=pipeline.acknowledgement(forged, objections))
     assert one.writes() == []
 
 
@@ -152,7 +152,7 @@ def test_a_limit_that_was_lowered_since_the_plan_was_saved_holds(one: Shop) -> N
         objections = pipeline.check_saved(plan, want, reader, STRICT, NOW)
     with pytest.raises(GuardRefusal, match="limit-changes") as error:
         one.apply(plan, objections=objections)
-    assert pipeline.acknowledgement(plan) in error.value.hint
+    assert pipeline.acknowledgement(plan, objections) in error.value.hint
     assert one.writes() == []
 
 

@@ -51,26 +51,26 @@ def rich_plan(bodies: Sequence[Any] = BODIES) -> Plan:
 
 def altered(change: Any, *, sealed: bool = False) -> str:
     """The text of a plan after `change` did something to its document; sealed: with a digest that fits again."""
-    document = json.loads(planfile.dumps(rich_plan(), NOW))
+    document = json.loads(planfile.dumps(rich_plan()))
     change(document)
     if sealed:
-        document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "created_at"}})
+        document["digest"] = digest({k: v for k, v in document.items() if k != "digest"})
     return "".join(planfile.pieces_of(document))
 
 
 def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
-    file.write_text(planfile.dumps(rich_plan(), NOW))
+    file.write_text(planfile.dumps(rich_plan()))
     assert planfile.read(file) == rich_plan()
 
 
 def test_what_we_write_is_valid_by_our_own_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(json.loads(planfile.dumps(rich_plan(), NOW)), SCHEMA, jsonschema.Draft202012Validator)
+    jsonschema.validate(json.loads(planfile.dumps(rich_plan())), SCHEMA, jsonschema.Draft202012Validator)
 
 
 def test_a_policy_that_was_written_for_terraform_judges_our_plans() -> None:
-    document = json.loads(planfile.dumps(rich_plan(), NOW))
+    document = json.loads(planfile.dumps(rich_plan()))
     deletions = [
         f"{one['type']}.{one['name']}"
         for one in document["resource_changes"]
@@ -96,12 +96,12 @@ def test_equal_plans_give_equal_bytes_whatever_order_the_service_answered_in(bod
     def mixed(one: dict[str, Any]) -> dict[str, Any]:
         return dict(random.sample(list(one.items()), len(one)))
 
-    assert planfile.dumps(rich_plan(), NOW) == planfile.dumps(rich_plan(list(map(mixed, bodies))), NOW)
+    assert planfile.dumps(rich_plan()) == planfile.dumps(rich_plan(list(map(mixed, bodies))))
 
 
 @pytest.mark.parametrize(("seed", "locale"), [("1", "C"), ("2", "tr_TR.UTF-8")])
 def test_equal_plans_give_equal_bytes_whatever_the_hash_seed_and_the_locale(seed: str, locale: str) -> None:
-    script = "from tests.test_planfile import *; print(planfile.dumps(rich_plan(), NOW, KEY), end='')"
+    script = "from tests.test_planfile import *; print(planfile.dumps(rich_plan(), KEY), end='')"
     done = subprocess.run(
         [sys.executable, "-c", script],
         check=True,
@@ -110,22 +110,21 @@ def test_equal_plans_give_equal_bytes_whatever_the_hash_seed_and_the_locale(seed
         cwd=Path(__file__).parents[1],
         env=os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale},
     )
-    assert done.stdout == planfile.dumps(rich_plan(), NOW, KEY)
+    assert done.stdout == planfile.dumps(rich_plan(), KEY)
 
 
-def test_the_time_of_making_is_the_only_thing_that_the_digest_does_not_cover() -> None:
-    early, late = (json.loads(planfile.dumps(rich_plan(), NOW.replace(hour=hour))) for hour in (1, 2))
-    assert early.pop("created_at") != late.pop("created_at")
-    assert early == late
-    assert early["digest"] == planfile.plan_digest(rich_plan())
+def test_the_digest_covers_the_time_of_making_and_the_digest_of_the_changes_does_not() -> None:
+    early, late = (json.loads(planfile.dumps(replace(rich_plan(), created_at=f"at {hour}"))) for hour in (1, 2))
+    assert {name for name in early if early[name] != late[name]} == {"created_at", "digest"}
+    assert early["changes_digest"] == planfile.changes_digest(rich_plan())
 
 
 @given(st.integers(0, 10**6), st.integers(0, 255))
 def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) -> None:
-    written = planfile.dumps(rich_plan(), NOW, KEY).encode()
+    written = planfile.dumps(rich_plan(), KEY).encode()
     place %= len(written)
     altered = written[:place] + bytes([byte]) + written[place + 1 :]
-    assume(altered != written and b'"created_at": "2026-11-23T12:00:00Z"' in altered)
+    assume(altered != written)
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(altered)
         with pytest.raises(PlanRefused) as error:
@@ -154,14 +153,14 @@ def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) 
 )
 def test_a_plan_that_says_the_same_in_other_bytes_is_refused(rewritten: Any, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
-    file.write_bytes(rewritten(planfile.dumps(rich_plan(), NOW)).encode())
+    file.write_bytes(rewritten(planfile.dumps(rich_plan())).encode())
     with pytest.raises(PlanRefused, match="in other bytes") as error:
         planfile.read(file)
     assert error.value.reason == "altered"
 
 
 def test_a_number_beyond_all_numbers_is_no_plan_of_ours() -> None:
-    text = planfile.dumps(rich_plan(), NOW).replace('"AccessTokenDuration": 60', '"AccessTokenDuration": 1e400', 1)
+    text = planfile.dumps(rich_plan()).replace('"AccessTokenDuration": 60', '"AccessTokenDuration": 1e400', 1)
     with pytest.raises(PlanRefused) as error:
         planfile.loads(text, "plan.json")
     assert error.value.reason == "altered"
@@ -172,7 +171,7 @@ def test_a_number_beyond_all_numbers_is_no_plan_of_ours() -> None:
 
 def saved(folder: Path, key: bytes | None) -> Path:
     file = folder / "plan.json"
-    file.write_text(planfile.dumps(rich_plan(), NOW, key), encoding="utf-8")
+    file.write_text(planfile.dumps(rich_plan(), key), encoding="utf-8")
     return file
 
 
@@ -181,7 +180,7 @@ def test_a_signed_plan_is_read_with_its_key(tmp_path: Path) -> None:
 
 
 def test_a_signature_is_no_part_of_what_the_digest_covers() -> None:
-    signed, plain = (json.loads(planfile.dumps(rich_plan(), NOW, key)) for key in (KEY, None))
+    signed, plain = (json.loads(planfile.dumps(rich_plan(), key)) for key in (KEY, None))
     assert re.fullmatch("[0-9a-f]{64}", signed.pop("signature"))
     assert signed == plain
 
@@ -199,9 +198,9 @@ def test_a_plan_whose_signature_is_not_proven_is_refused(
 
 
 def test_a_forged_plan_needs_the_key_besides_a_digest_that_fits(tmp_path: Path) -> None:
-    document = json.loads(planfile.dumps(rich_plan(), NOW, KEY))
+    document = json.loads(planfile.dumps(rich_plan(), KEY))
     document["guards"] = []
-    document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "created_at", "signature"}})
+    document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "signature"}})
     with pytest.raises(PlanRefused) as error:
         planfile.loads("".join(planfile.pieces_of(document)), "plan.json", KEY)
     assert error.value.reason == "signature"
@@ -209,8 +208,8 @@ def test_a_forged_plan_needs_the_key_besides_a_digest_that_fits(tmp_path: Path) 
 
 def test_a_plan_is_written_in_pieces_of_one_change_at_most() -> None:
     plan = rich_plan()
-    pieces = [*planfile.pieces(plan, NOW, KEY)]
-    assert "".join(pieces) == planfile.dumps(plan, NOW, KEY)
+    pieces = [*planfile.pieces(plan, KEY)]
+    assert "".join(pieces) == planfile.dumps(plan, KEY)
     assert max(piece.count('"mode": "managed"') for piece in pieces) == 1
 
 
@@ -219,7 +218,7 @@ def test_the_digest_of_a_plan_is_that_of_its_document() -> None:
 
 
 def test_no_secret_can_be_chosen_so_that_its_fingerprint_is_a_signature() -> None:
-    signature = json.loads(planfile.dumps(rich_plan(), NOW, KEY))["signature"]
+    signature = json.loads(planfile.dumps(rich_plan(), KEY))["signature"]
     message = b"\xffplan\n" + planfile.plan_digest(rich_plan()).encode()
     assert hmac.new(KEY, message, "sha256").hexdigest() == signature
     with pytest.raises(UnicodeDecodeError):
@@ -227,7 +226,7 @@ def test_no_secret_can_be_chosen_so_that_its_fingerprint_is_a_signature() -> Non
 
 
 def test_no_secret_value_is_in_the_file() -> None:
-    assert "planted" not in planfile.dumps(rich_plan(), NOW)
+    assert "planted" not in planfile.dumps(rich_plan())
 
 
 @pytest.mark.parametrize(
@@ -240,7 +239,8 @@ def test_no_secret_value_is_in_the_file() -> None:
         (lambda d: d.pop("digest"), "no-digest"),
         (lambda d: d.update(summary={}, digest=None), "altered"),
         (lambda d: d.update(digest="0" * 64), "altered"),
-        (lambda d: d.update(format_version="2.0"), "format"),
+        (lambda d: d.update(format_version="3.0"), "format"),
+        (lambda d: d.update(created_at="2026-11-24T12:00:00.000000Z"), "altered"),
         (lambda d: d.pop("format_version"), "no-plan"),
         (lambda d: d.pop("resource_changes"), "no-plan"),
     ],
@@ -261,6 +261,7 @@ def test_a_plan_that_was_touched_is_refused_with_its_reason(change: Any, reason:
         lambda d: d.update(binding=None),
         lambda d: d["guards"][0].update(addresses=["no-slash"]),
         lambda d: d.update(resource_changes="none"),
+        lambda d: d.update(changes_digest="0" * 64),
     ],
 )
 def test_a_plan_of_another_shape_is_refused_even_where_its_digest_fits(change: Any) -> None:
@@ -270,7 +271,7 @@ def test_a_plan_of_another_shape_is_refused_even_where_its_digest_fits(change: A
 
 
 def test_members_that_a_later_minor_format_adds_are_passed_over() -> None:
-    text = altered(lambda d: (d["binding"].update(new=1), d.update(format_version="1.9")), sealed=True)
+    text = altered(lambda d: (d["binding"].update(new=1), d.update(format_version="2.9")), sealed=True)
     assert planfile.loads(text, "plan.json") == rich_plan()
 
 

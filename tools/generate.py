@@ -22,7 +22,7 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
 from reconciler.cli.session import Session
 from reconciler.manual import Entry, everything, manual
-from reconciler.planfile import plan_digest
+from reconciler.planfile import changes_digest
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
 
@@ -44,6 +44,7 @@ Every key of a manifest, as the JSON Schema has it (`reconciler schema ApiClient
 
 _VARIABLES: Final = (
     ("RECONCILER_ENV", "The environment, where `--env` names none."),
+    ("RECONCILER_ACK", "What `--ack` accepts, where the option is not given."),
     ("RECONCILER_PLAN_KEY", "Signs saved plans and keys the fingerprints in them; see [Plan files](plan-file.md)."),
     (
         "RECONCILER_ALLOWED_HOSTS",
@@ -221,7 +222,7 @@ def _plan_text() -> str:
         write = FORMATS["text"].plan
         if write is None:
             raise AssertionError("plans have a text")
-        return write(plan, plan_digest(plan), Style(colour=True))
+        return write(plan, changes_digest(plan), Style(colour=True))
 
 
 def _svg(lines: list[str]) -> str:

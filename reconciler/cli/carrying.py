@@ -44,7 +44,7 @@ def demand_approval(session: "Session", plan: Plan, ack: str | None, *, ask: boo
     Raises:
         ReconcilerError: the answer was no.
     """
-    ask = ask and plan.has_changes and (not plan.guards or ack == pipeline.acknowledgement(plan))
+    ask = ask and plan.has_changes and not pipeline.refusal(plan, ack, session.frozen(plan))
     if ask or not session.common.quiet:
         tell(plan_text(PLANS["text"], plan, style_of_stderr()), plan_events(plan))
     if ask and not is_confirmed():

@@ -5,7 +5,6 @@ Formats come from `render`. The JSON of a plan is the plan file itself, which `p
 
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.plan_key import plan_key
@@ -23,13 +22,13 @@ def plan_file(plan: "Plan") -> Iterator[str]:
     """The text of a plan's file in pieces, as they are made."""
     from reconciler.planfile import pieces  # noqa: PLC0415  # brings the schema checker along
 
-    return pieces(plan, datetime.now(UTC), plan_key())
+    return pieces(plan, plan_key())
 
 
 def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
     from reconciler.planfile import dumps  # noqa: PLC0415
 
-    return dumps(plan, datetime.now(UTC), plan_key())
+    return dumps(plan, plan_key())
 
 
 _FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}
@@ -47,16 +46,16 @@ def style_of_stdout() -> Style:
 
 
 def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:
-    """A plan; the digest is worked out only where there is something to apply."""
+    """A plan; the digest of its changes is worked out only where there is something to apply."""
     return write(plan, _digest(plan), style)
 
 
 def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
-    """Drift, with the digest of its plan as above."""
+    """Drift, with the digest of its plan's changes as above."""
     return write(drift, _digest(drift.plan), style)
 
 
 def _digest(plan: "Plan") -> str:
-    from reconciler.planfile import plan_digest  # noqa: PLC0415  # brings the schema checker along
+    from reconciler.planfile import changes_digest  # noqa: PLC0415  # brings the schema checker along
 
-    return plan_digest(plan) if plan.guards or plan.has_changes else ""
+    return changes_digest(plan) if plan.guards or plan.has_changes else ""

@@ -30,8 +30,9 @@ MEANINGS: Final = {
     ExitCode.CHANGES: (
         "changes or drift exist (`plan --detailed-exitcode`, `drift`), or a rotation is due (`secrets status`)"
     ),
-    ExitCode.REFUSED: "a guard refused; nothing was written",
-    ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, or made for another target; nothing was written",
+    ExitCode.REFUSED: "a guard refuses; nothing was written. `plan` shows and saves the plan all the same",
+    ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, unsigned, no plan at all, or made for another "
+    "target; nothing was written",
     ExitCode.PARTLY_APPLIED: "partly applied: some changes failed; the journal says which",
     ExitCode.NOT_CONVERGED: "written, but the service does not hold what was sent",
     ExitCode.USAGE: "wrong usage; nothing was contacted",
@@ -39,13 +40,17 @@ MEANINGS: Final = {
 }
 
 
-def of_plan(plan: "Plan", *, detailed: bool) -> ExitCode:
-    """Count from the very changes that are shown."""
+def of_plan(plan: "Plan", acknowledged: str | None, *, detailed: bool) -> ExitCode:
+    """Count from the changes and findings that are shown; a refusal outweighs changes."""
+    from reconciler.pipeline import refusal  # noqa: PLC0415  # `--help` needs none of it
+
+    if refusal(plan, acknowledged):
+        return ExitCode.REFUSED
     return ExitCode.CHANGES if detailed and plan.has_changes else ExitCode.DONE
 
 
 def of_drift(drift: "Drift") -> ExitCode:
-    """Count from the very deviations that are shown."""
+    """Deviations that are shown."""
     return ExitCode.CHANGES if drift.has_drift else ExitCode.DONE
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 LOG_FORMATS: Final = ("text", "json")
 ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
+ACK_VARIABLE: Final = "RECONCILER_ACK"
 
 
 @dataclass(slots=True)
@@ -212,6 +213,14 @@ unknown_roles_option: Final = click.option(
     "--allow-unknown-roles",
     is_flag=True,
     help="Warn of role names that this version does not know, instead of refusing them.",
+)
+
+ack_option: Final = click.option(
+    "--ack",
+    type=text,
+    envvar=ACK_VARIABLE,
+    metavar="DIGITS",
+    help=f"Accept what the guards object to: the digits that the refusal prints. Else {ACK_VARIABLE}.",
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from reconciler import guard
+from reconciler import guard, pipeline
 from reconciler.cli.ask import is_confirmed
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
@@ -78,7 +78,7 @@ def _approved(session: "Session", order: Order, plan: Rotation, remote: ReadRemo
     Raises:
         ReconcilerError: the answer was no, or something else is due by now.
     """
-    ask = order.ask and (not plan.findings or order.ack == plan.acknowledgement)
+    ask = order.ask and (not plan.findings or plan.acknowledgement in pipeline.given(order.ack))
     if ask or not session.common.quiet:
         tell(rotated_text(_shown(session, plan), style_of_stderr()))
     if not ask:

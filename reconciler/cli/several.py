@@ -80,7 +80,7 @@ def several_drift_code(planned: Sequence[Planned]) -> ExitCode:
     return codes.worst([*found, *(ExitCode(one.error.exit_code) for one in planned if one.error)])
 
 
-def several_code(planned: Sequence[Planned], *, detailed: bool) -> ExitCode:
+def several_code(planned: Sequence[Planned], code_of: Callable[[Plan], ExitCode]) -> ExitCode:
     """The worst of all; see `exit.worst`."""
-    plans = [codes.of_plan(one.plan, detailed=detailed) for one in planned if one.plan]
+    plans = [code_of(one.plan) for one in planned if one.plan]
     return codes.worst([*plans, *(ExitCode(one.error.exit_code) for one in planned if one.error)])

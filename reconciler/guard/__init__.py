@@ -1,14 +1,15 @@
 """Changes x limits -> findings: the rules that refuse a dangerous plan before its first write. Pure.
 
 Each guard is one function in `GUARDS`; it says the numbers, the rule's name and the way out. A finding that
-`can_be_acknowledged` is overridden by ``--ack`` with this very plan's digest, and by nothing else.
+`can_be_acknowledged` is overridden by ``--ack`` with the digest of these changes and findings, and by nothing else.
+`freeze` judges the hour, so it stands apart: a plan only warns of it.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 from reconciler.guard.context import Context, Guard
-from reconciler.guard.freeze import freeze, frozen
+from reconciler.guard.freeze import freeze
 from reconciler.guard.keeping import last_full_access, last_seller_client, protected
 from reconciler.guard.limits import limit_changes, limit_changes_percent, limit_deletes, limit_widens
 from reconciler.guard.own_client import own_client
@@ -25,14 +26,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     last_seller_client,
     last_full_access,
     own_client,
-    frozen,
 )
 
 NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent", "last-seller-client", "last-full-access"})
 """Rules that can only judge a plan of the whole marketplace."""
 
+
 TIMED: Final = frozenset({"freeze"})
-"""Rules that judge the hour: what they said when a plan was made means nothing when it is applied."""
+"""Rules that judge the hour: what they said earlier means nothing now."""
 
 
 def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:

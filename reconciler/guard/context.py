@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeAlias
 
 from reconciler.model.access import Access
-from reconciler.model.freeze import Window
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Limits
 from reconciler.model.resource import Address
@@ -21,9 +19,6 @@ class Context:
     """How this run is logged in."""
     known_ids: frozenset[str] = frozenset()
     """The ids, case folded, that the environment or a manifest names: what is not here is bound by its name."""
-    freeze: tuple[Window, ...] = ()
-    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    """The moment that the freeze windows are judged at."""
 
 
 Guard: TypeAlias = Callable[[Sequence[Change], Context], Iterator[Finding]]

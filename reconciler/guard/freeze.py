@@ -3,18 +3,13 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from reconciler.guard.context import Context, addresses, writing
+from reconciler.guard.context import addresses, writing
 from reconciler.model.freeze import Window, holding, opening
 from reconciler.model.plan import Change, Finding
 
 
-def frozen(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """A freeze window of the environment holds."""
-    yield from freeze(changes, context.freeze, context.now)
-
-
 def freeze(changes: Sequence[Change], windows: Sequence[Window], now: datetime) -> Iterator[Finding]:
-    """The same, for whoever knows the windows and the hour only."""
+    """A freeze window of the environment holds."""
     held, writes = holding(windows, now), writing(changes)
     if held and writes:
         yield Finding(

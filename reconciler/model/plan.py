@@ -147,7 +147,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A guard's objection to a plan: applying it is refused, unless the plan's digest is acknowledged."""
+    """A guard's objection to a plan: applying it is refused, unless its changes and findings are acknowledged."""
 
     rule: str
     message: str
@@ -203,6 +203,8 @@ class Plan:
     """Sorted by address."""
     own_client_id: str = field(default="", compare=False)
     """The client that the run was logged in with. For drift; it is not saved."""
+    created_at: str = field(default="", compare=False)
+    """UTC, ISO 8601 with microseconds and a Z."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.changes, key=lambda one: (one.direction is not Direction.WIDENS, one.address))

@@ -7,11 +7,13 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from reconciler.model.delivery import Delivery
+from reconciler.model.delivery import Delivery, delivery_entry, delivery_of
+from reconciler.model.json import Json
 
 REDACTED: Final = "(secret)"
 
@@ -155,3 +157,24 @@ class SecretReference:
 
     def __str__(self) -> str:
         return f"{{{self.source}: {'true' if self.is_generated else self.name}}}"
+
+
+def reference_entry(reference: SecretReference | None) -> Json:
+    """Write a reference: `reference_of` reads it."""
+    if reference is None or not reference.is_generated:
+        return {reference.source.value: reference.name} if reference else None
+    return {reference.source.value: True, "deliver": [delivery_entry(delivery) for delivery in reference.deliver]}
+
+
+def reference_of(document: Mapping[str, Any] | None) -> SecretReference | None:
+    """Read what `reference_entry` wrote."""
+    entries: Sequence[Mapping[str, Any]] = document.get("deliver", ()) if document else ()
+    match document:
+        case {"generate": True}:
+            return SecretReference(SecretSource.GENERATED, deliver=tuple(map(delivery_of, entries)))
+        case {"fromEnv": name}:
+            return SecretReference(SecretSource.ENVIRONMENT, name)
+        case {"fromFile": name}:
+            return SecretReference(SecretSource.FILE, name)
+        case _:
+            return None

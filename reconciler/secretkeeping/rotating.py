@@ -92,7 +92,7 @@ class Rotation:
         final = [one for one in findings if not one.can_be_acknowledged]
         if final:
             raise GuardRefusal(final, hint="an acknowledgement does not override these")
-        if findings and acknowledged != self.acknowledgement:
+        if findings and self.acknowledgement not in pipeline.given(acknowledged):
             raise GuardRefusal(findings, hint=f"to accept this rotation as it is, add --ack {self.acknowledgement}")
 
 
@@ -125,8 +125,9 @@ def plan(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, wis
         if found is not None:
             turns += _turn(_subject(resource, found, secret, secrets[resource.address], courier), remote, target, wish)
     changes = target.protection.mark(_changes(desired, matches, turns), KINDS)
-    context = guard.Context(target.limits, remote.access(), freeze=target.freeze, now=target.now)
-    findings = (*guard.check(changes, context), *_protected(changes, turns, target.now))
+    context = guard.Context(target.limits, remote.access())
+    frozen = guard.freeze(changes, target.freeze, target.now)
+    findings = (*guard.check(changes, context), *frozen, *_protected(changes, turns, target.now))
     return Rotation(marketplace, tuple(turns), changes, findings)
 
 

@@ -39,7 +39,15 @@ Runner = Callable[..., Run]
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine that runs the tests reaches them."""
-    for name in ("CI", "NO_COLOR", "TERM", "RECONCILER_ENV", "RECONCILER_DEBUG", "RECONCILER_PLAN_KEY"):
+    for name in (
+        "CI",
+        "NO_COLOR",
+        "TERM",
+        "RECONCILER_ENV",
+        "RECONCILER_ACK",
+        "RECONCILER_DEBUG",
+        "RECONCILER_PLAN_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -184,7 +183,7 @@ def too_much(project: Project, run: Runner) -> str:
         project.manifest(name, AccessTokenDuration=600)
     run("plan", "--out", "plan.json")
     project.writes()
-    return str(json.loads(Path("plan.json").read_text(encoding="utf-8"))["digest"][:12])
+    return str(json.loads(Path("plan.json").read_text(encoding="utf-8"))["changes_digest"][:12])
 
 
 def test_a_refusal_shows_numbers_and_way_out_and_writes_nothing(project: Project, run: Runner, too_much: str) -> None:
@@ -199,11 +198,11 @@ def test_an_acknowledged_plan_is_applied(project: Project, run: Runner, too_much
     assert project.writes() == ["PUT", "PUT", "PUT"]
 
 
-def test_an_acknowledgement_is_good_for_its_plan_only(project: Project, run: Runner, too_much: str) -> None:
+def test_an_acknowledgement_is_good_for_these_changes_only(project: Project, run: Runner, too_much: str) -> None:
     project.manifest("four", AccessTokenDuration=600)
     done = run("apply", "--auto-approve", "--ack", too_much)
     assert (done.code, project.writes()) == (3, [])
-    assert f"--ack {too_much} is of another plan" in done.err
+    assert f"--ack {too_much} is for other changes or findings" in done.err
 
 
 def test_what_is_refused_anyway_is_not_asked_about(
@@ -251,7 +250,7 @@ def test_some_refused_changes_among_others_exit_with_5(project: Project, run: Ru
 def test_what_the_service_does_not_keep_exits_with_6(project: Project, run: Runner, saved: str) -> None:
     plan = planfile.read(Path(saved))
     dreams = [replace(one, after={**one.after, "NotAField": 1}) if one.after else one for one in plan.changes]
-    Path(saved).write_text(planfile.dumps(replace(plan, changes=tuple(dreams)), datetime.now(UTC)), encoding="utf-8")
+    Path(saved).write_text(planfile.dumps(replace(plan, changes=tuple(dreams))), encoding="utf-8")
     done = run("apply", saved)
     assert done.code == 6
     assert "NotAField  sent 1 -> held (not set)" in done.out

@@ -40,7 +40,7 @@ def test_a_plan_exits_with_2_only_where_it_is_asked_to_and_would_write(
     action: Action, detailed: bool, code: int
 ) -> None:
     plan = Plan((Change(Address("ApiClient", "a"), action, "ID", {}, {}),), BINDING)
-    assert of_plan(plan, detailed=detailed) == code
+    assert of_plan(plan, None, detailed=detailed) == code
 
 
 @pytest.mark.parametrize(

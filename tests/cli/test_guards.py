@@ -185,11 +185,12 @@ def test_the_digits_of_another_plan_accept_nothing(project: Project, run: Runner
     assert (applied(run, rule, "--ack", "0123456789ab").code, project.writes()) == (3, [])
 
 
-@pytest.mark.parametrize("rule", sorted(CASES.keys() - {"host", "marketplace"}))
-def test_plan_and_drift_show_the_objection_and_exit_as_usual(project: Project, run: Runner, rule: str) -> None:
+@pytest.mark.parametrize("rule", sorted(CASES.keys() - {"host", "marketplace", "freeze"}))
+def test_plan_shows_and_saves_what_a_guard_refuses_and_exits_with_3(project: Project, run: Runner, rule: str) -> None:
     CASES[rule](project)
-    planned = run("plan", *OPTIONS.get(rule, []))
-    assert (planned.code, f"  {rule}: " in planned.out) == (0, True)
+    planned = run("plan", "--out", "plan.json", "--detailed-exitcode", *OPTIONS.get(rule, []))
+    assert (planned.code, f"  {rule}: " in planned.out) == (3, True)
+    assert f"  {rule}: " in run("show", "plan.json").out
     if rule not in OPTIONS:
         drift = run("drift")
         assert (drift.code, f"  {rule}: " in drift.out) == (2, True)
@@ -206,10 +207,13 @@ def test_the_acknowledged_plan_is_applied_and_no_other(project: Project, run: Ru
     project.manifest("front", AllowAnyBuyer=True, AllowAnySupplier=True)
     run("plan", "--out", "b.json")
     project.writes()
-    a, b = (json.loads(Path(name).read_text(encoding="utf-8"))["digest"][:12] for name in ("a.json", "b.json"))
+    a, b = (json.loads(Path(name).read_text(encoding="utf-8"))["changes_digest"][:12] for name in ("a.json", "b.json"))
     refused = run("apply", "b.json", "--ack", a)
     assert (refused.code, project.writes()) == (3, [])
-    assert f"--ack {a} is of another plan; to accept this plan as it is, add --ack {b}" in refused.err
+    assert (
+        f"--ack {a} is for other changes or findings; to accept exactly these changes and findings, add --ack {b}"
+        in refused.err
+    )
     assert (run("apply", "b.json", "--ack", b).code, project.writes()) == (0, ["PUT"])
 
 

@@ -46,7 +46,7 @@ def test_the_command_of_a_plan_that_guards_refuse_acknowledges_that_very_plan(pr
     for name in "abc":
         project.manifest(name, AccessTokenDuration=600)
     run("plan", "--out", "plan.json", *into("markdown"))
-    digest = json.loads((project.folder / "plan.json").read_text())["digest"]
+    digest = json.loads((project.folder / "plan.json").read_text())["changes_digest"]
     assert f"\nreconciler apply plan.json --ack {digest[:12]}\n" in read(project, "markdown")
 
 

@@ -85,9 +85,9 @@ def test_a_client_that_only_its_name_binds_is_not_renamed(
     assert run("apply", "--auto-approve").code == 0
 
 
-def test_plan_and_drift_show_the_objection_and_exit_as_usual(project: Project, run: Runner) -> None:
+def test_plan_and_drift_show_the_objection(project: Project, run: Runner) -> None:
     tool(project, Active=False)
-    for arguments, code in ((["plan"], 0), (["plan", "--detailed-exitcode"], 2), (["drift"], 2)):
+    for arguments, code in ((["plan"], 3), (["plan", "--detailed-exitcode"], 3), (["drift"], 2)):
         done = run(*arguments)
         assert done.code == code
         assert "own-client: ApiClient/tool" in done.out

@@ -46,7 +46,7 @@ def test_the_json_of_a_plan_is_the_plan_file(project: Project, run: Runner) -> N
     printed = json.loads(run("plan", "--format", "json").out)
     run("plan", "--out", "plan.json")
     saved = json.loads(Path("plan.json").read_text(encoding="utf-8"))
-    assert printed["digest"] == saved["digest"]
+    assert printed["changes_digest"] == saved["changes_digest"]
     assert saved["summary"] == {"create": 0, "update": 1, "delete": 0, "no_op": 0, "unmanaged": 2}
 
 
@@ -106,8 +106,8 @@ def test_a_plan_shows_what_guards_object_to_and_how_to_accept_it(project: Projec
     for name in ("one", "two", "three"):
         project.manifest(name, AccessTokenDuration=600)
     done = run("plan", "--out", "plan.json")
-    digits = json.loads(Path("plan.json").read_text(encoding="utf-8"))["digest"][:12]
-    assert done.code == 0
+    digits = json.loads(Path("plan.json").read_text(encoding="utf-8"))["changes_digest"][:12]
+    assert done.code == 3
     assert "limit-changes: 3 resources would change; limits.changes allows 2" in done.out
     assert f"--ack {digits}" in done.out
 

@@ -60,7 +60,7 @@ def rewrite(change: Callable[[dict[str, Any]], object]) -> None:
     [
         (lambda plan: plan["resource_changes"][0].update(id="another"), "altered"),
         (lambda plan: plan.pop("digest"), "no-digest"),
-        (lambda plan: plan.update(format_version="2.0"), "format"),
+        (lambda plan: plan.update(format_version="3.0"), "format"),
         (lambda plan: plan.update(signature="0" * 64), "no-key"),
     ],
 )

@@ -58,7 +58,7 @@ def test_as_json_every_plan_is_that_of_its_environment(three: Project, run: Runn
     document = json.loads(run("plan", "--env-all", "--format", "json").out)
     good, changed, wrong = document["environments"]
     alone = json.loads(run("plan", "--env", "changed", "--format", "json").out)
-    assert (changed["environment"], changed["plan"]["digest"]) == ("changed", alone["digest"])
+    assert (changed["environment"], changed["plan"]["changes_digest"]) == ("changed", alone["changes_digest"])
     assert good["plan"]["summary"]["no_op"] == 1
     assert (wrong["error"]["exit_code"], "another" in wrong["error"]["message"]) == (3, True)
     states = {"good": "in-step", "changed": "differs", "wrong": "unknown"}

@@ -13,7 +13,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import is_plan
 from reconciler.cli.metering import Metering, metrics_option
-from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
+from reconciler.cli.options import Common, ack_option, common_options, file_name, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
@@ -36,14 +36,14 @@ Examples:
   reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
   reconciler apply plan.json --receipt receipt.json    # for drift --receipt: tells later who moved
   reconciler apply plan.json --format text --json-into result.json --junit-into result.xml
-  reconciler apply plan.json --ack 0123456789ab    # accepts what the guards object to in this very plan
+  reconciler apply plan.json --ack 0123456789ab    # accepts what the guards object to in these changes
 
 Ctrl-C starts no more changes, finishes those on their way, shows what is left and exits with 130.
 """,
 )
 @click.argument("paths", nargs=-1, type=file_name, metavar="[PLANFILE] [PATH]...")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
-@click.option("--ack", type=text, metavar="DIGITS", help="Accept the guards' findings: the plan's first 12 digits.")
+@ack_option
 @click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
 @click.option("--receipt", type=file_name, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt.")
 @outputs_option("apply", list(RESULTS))

@@ -14,6 +14,7 @@ from reconciler.cli.files import read_file, write_file
 from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
+    ack_option,
     environments_options,
     file_name,
     paths_argument,
@@ -44,7 +45,7 @@ Examples:
   reconciler plan --out plan.json --markdown-into comment.md --github-into annotations.txt
   reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
   reconciler plan --prune                          # what no manifest claims would be deleted
-  reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes
+  reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes, 3 refused
   reconciler plan --env staging --env production   # one after the other, and side by side; all: --env-all
 """,
 )
@@ -59,6 +60,7 @@ Examples:
 @metrics_option("plan")
 @selection_options
 @prune_option
+@ack_option
 @unknown_roles_option
 @environments_options
 @click.pass_obj
@@ -75,11 +77,13 @@ def command(  # noqa: PLR0913  # one for each option
     only: tuple[str, ...],
     selector: dict[str, str],
     prune: bool,
+    ack: str | None,
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Show what apply would change. PATHs are manifests or folders of them; else those of the configuration.
 
-    Reads only. The plan lists every field that would change, and what the guards say of it.
+    Reads only. The plan lists every field that would change, and what the guards say of it; if they refuse it, the exit
+    code is 3.
     """
     from reconciler.cli.session import Session  # noqa: PLC0415  # see main
 
@@ -96,16 +100,17 @@ def command(  # noqa: PLR0913  # one for each option
         expires=expires,
         prunes=prune,
     )
+    code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
     if common.is_of_several:
         if from_snapshot:
             raise UsageError("a snapshot is of one environment", hint="plan for each environment by itself")
-        return _of_several(common, open_session, out, outputs, metering, detailed=detailed_exitcode)
+        return _of_several(common, open_session, out, outputs, metering, code_of)
     plan = _from_snapshot(open_session(common), from_snapshot) if from_snapshot else open_session(common).plan()
     metering.plan(plan)
     if out:
         write_file(out, plan_file(plan))
     outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
-    return codes.of_plan(plan, detailed=detailed_exitcode)
+    return code_of(plan)
 
 
 def _from_snapshot(session: "Session", file: Path) -> "Plan":
@@ -114,14 +119,13 @@ def _from_snapshot(session: "Session", file: Path) -> "Plan":
     return session.plan_from(snapshotfile.loads(read_file(file), str(file), session.plan_key))
 
 
-def _of_several(
+def _of_several(  # what `command` was given
     common: Common,
     open_session: "Callable[[Common], Session]",
     out: Path | None,
     outputs: Outputs,
     metering: Metering,
-    *,
-    detailed: bool,
+    code_of: "Callable[[Plan], ExitCode]",
 ) -> ExitCode:
     """Plan for each environment and show all of it. Nothing can apply such a document, so it is not saved as a plan."""
     from reconciler.cli.several import plan_each, several_code, several_text  # noqa: PLC0415  # see main
@@ -131,4 +135,4 @@ def _of_several(
     planned = plan_each(common, open_session)
     metering.planned(planned)
     outputs.write(lambda name, style: several_text(planned, name, PLANS, style))
-    return several_code(planned, detailed=detailed)
+    return several_code(planned, code_of)

@@ -10,7 +10,7 @@ from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.options import Common, common_options, text
+from reconciler.cli.options import Common, ack_option, common_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
@@ -40,7 +40,7 @@ run; 130 interrupted.
 @click.argument("run", type=text, metavar="RUN", shell_complete=completing.runs)
 @click.option("--only", multiple=True, type=text, metavar="GLOB", help="Take back these only, by address.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
-@click.option("--ack", type=text, metavar="DIGITS", help="Accept the guards' findings: the plan's first 12 digits.")
+@ack_option
 @click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
 @outputs_option("result", list(RESULTS))
 @common_options

@@ -9,7 +9,7 @@ from reconciler.cli import completing
 from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, format_option, paths_argument, text
+from reconciler.cli.options import Common, ack_option, common_options, file_name, format_option, paths_argument, text
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError, UsageError
@@ -103,7 +103,7 @@ was written; 3 a guard refused; 5 stopped after some steps, or some secrets fail
 @click.option("--due", is_flag=True, help="What is due, and nothing else: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
-@click.option("--ack", type=text, metavar="DIGITS", help="Accept what the guards object to, in exactly this rotation.")
+@ack_option
 @selection_options
 @format_option(list(ROTATIONS))
 @common_options

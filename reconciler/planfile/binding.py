@@ -1,0 +1,54 @@
+"""A saved plan x what is here now -> refused, unless both are the same."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.errors import PlanRefused
+from reconciler.model.plan import Binding, Plan
+from reconciler.planfile.document import timestamp
+
+
+def check_binding(plan: Plan, now: Binding, moment: datetime) -> None:
+    """Refuse a plan that was made for something else than what is here now.
+
+    Args:
+        plan: as it was saved.
+        now: what a plan made at this moment would be bound to.
+        moment: the present time.
+
+    Raises:
+        PlanRefused: with a reason of its own for each mismatch, the gravest first.
+    """
+    for reason, message in (*_other_target(plan.binding, now), *_other_checkout(plan.binding, now)):
+        raise PlanRefused(reason, message)
+    if plan.binding.expires_at and timestamp(moment) >= plan.binding.expires_at:
+        raise PlanRefused("expired", f"the plan expired at {plan.binding.expires_at}")
+
+
+def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
+    """Reason and message of every mismatch in what the plan was made for, and with what."""
+    for reason, noun, was, is_now in (
+        ("environment", "environment", saved.environment, now.environment),
+        ("base-url", "base URL", saved.base_url, now.base_url),
+        ("marketplace", "marketplace", saved.marketplace, now.marketplace),
+        ("tool-version", "version of reconciler", saved.tool_version, now.tool_version),
+        ("manifests", "set of manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
+    ):
+        if was != is_now:
+            yield reason, f"the plan was made for another {noun}: {was}, and this is {is_now}"
+
+
+def _other_checkout(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
+    """The same of the commit. A plan of uncommitted files is good for the same manifests, uncommitted."""
+    if saved.git_commit != now.git_commit:
+        yield "commit", f"the plan was made at {_commit(saved)}, and this is {_commit(now)}"
+    if saved.git_dirty != now.git_dirty:
+        yield "dirty", f"the plan was made from {_cleanness(saved)}, and this is {_cleanness(now)}"
+
+
+def _commit(binding: Binding) -> str:
+    return f"commit {binding.git_commit[:12]}" if binding.git_commit else "no commit that git can tell"
+
+
+def _cleanness(binding: Binding) -> str:
+    return "a checkout with uncommitted changes" if binding.git_dirty else "a clean checkout"
