@@ -39,6 +39,7 @@ from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerE
 from reconciler.kinds import KINDS, make_ready
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
+from reconciler.model.checkout import Checkout
 from reconciler.model.diagnostic import Severity
 from reconciler.model.freeze import Window
 from reconciler.model.named_secret import LiveSecret
@@ -67,8 +68,7 @@ class Target:
     marketplace: str | None
     """The Seller.ID that the service must answer; None takes any (the embedded emulator)."""
     limits: Limits
-    git_commit: str | None = None
-    git_dirty: bool = False
+    checkout: Checkout = field(default_factory=Checkout)
     expires_at: str | None = None
     """See `Binding.expires_at`."""
     plan_key: bytes | None = None
@@ -124,7 +124,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *dependent.findings,
         ),
         warnings=(
-            *_freeze_warnings(selected.changes, target),
+            *_surroundings(selected.changes, target),
             *selected.warnings,
             *secrets.warnings,
             *provisioning.placeholders(live),
@@ -192,7 +192,7 @@ def plan_back(
             *dependent.findings,
         ),
         warnings=(
-            *_freeze_warnings(planned, target),
+            *_surroundings(planned, target),
             *back.warnings,
             *checked.warnings,
             *dependent.warnings,
@@ -244,7 +244,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         warnings=(
             _OF_A_SNAPSHOT.format(snapshot.taken_at),
             *odd(snapshot.live),
-            *_freeze_warnings(selected.changes, target),
+            *_surroundings(selected.changes, target),
             *selected.warnings,
             *settled.warnings,
             *differ.hints(selected.whole, desired, KINDS),
@@ -362,7 +362,7 @@ def check_saved(
         PlanRefused: with a reason of its own for each mismatch.
     """
     marketplace = check_marketplace(remote, target)
-    planfile.check_binding(saved, _binding(desired, remote.base_url, target, marketplace), now)
+    planfile.check_binding(saved, _binding(desired, remote.base_url, target, marketplace), now, target.checkout)
     known = {planfile.objection(finding) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
     changes = target.protection.mark(saved.changes, KINDS)
@@ -449,9 +449,10 @@ def frozen(plan: Plan, freeze: Sequence[Window], now: datetime) -> tuple[Finding
     return tuple(guard.freeze(plan.changes, freeze, now))
 
 
-def _freeze_warnings(changes: Sequence[Change], target: Target) -> tuple[str, ...]:
-    """What apply would refuse at this hour."""
-    return tuple(f"freeze: {one.message}" for one in guard.freeze(changes, target.freeze, target.now))
+def _surroundings(changes: Sequence[Change], target: Target) -> tuple[str, ...]:
+    """Warnings of what is around the plan: a checkout of which git cannot tell, an hour at which apply would refuse."""
+    frozen = (f"freeze: {one.message}" for one in guard.freeze(changes, target.freeze, target.now))
+    return (*target.checkout.warnings, *frozen)
 
 
 def odd(live: LiveState) -> tuple[str, ...]:
@@ -485,7 +486,7 @@ def _binding(desired: DesiredState, base_url: str, target: Target, marketplace: 
         marketplace=marketplace,
         manifest_digest=desired.digest,
         tool_version=__version__,
-        git_commit=target.git_commit,
-        git_dirty=target.git_dirty,
+        git_commit=target.checkout.commit,
+        git_dirty=target.checkout.dirty,
         expires_at=target.expires_at,
     )

@@ -1,55 +1,182 @@
-"""A folder -> the commit that is checked out there, and whether what a run is made from differs from it."""
+"""A folder -> what git says of the repository around it, by questions for which git runs nothing.
+
+Whoever can open a pull request can put into the checkout what makes git run a command: a bare repository among ordinary
+files, attributes that name filters, hooks, links. So git is asked plumbing only (`rev-parse`, `for-each-ref`, `ls-tree`,
+`cat-file`, `check-attr`), about the repository whose `.git` is found here and no other; nothing refreshes the index,
+compares files or fetches. Of the variables of git only those that configure it reach it: `safe.directory` may be there.
+"""
 
 import os
+import shutil
 import subprocess  # git has no other interface that is always there
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 _SECONDS: Final = 10
+_CONFIGURED: Final = {
+    "safe.bareRepository": "explicit",
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "protocol.allow": "never",
+}
+_OURS: Final = {
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+_PASSED_ON: Final = "GIT_CONFIG_"
+_ARGUMENTS: Final = 500
+
+
+class GitFailed(Exception):
+    """Git gave no answer; `problem` says why, and `fix` what to do."""
+
+    def __init__(self, problem: str, fix: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
-class Checkout:
-    """What git says of a folder; without git, or outside a repository, it says nothing."""
+class Blob:
+    """A file of a commit."""
 
-    commit: str | None = None
-    dirty: bool = False
-
-
-def checkout(folder: Path, inputs: Sequence[Path] = ()) -> Checkout:
-    """Ask git. Never fails: a plan can be made without git.
-
-    Dirty is a checkout in which a file that git knows differs from the commit, or in which one of the YAML files at or
-    below `inputs` is unknown to git. Other new files are no part of what a run is made from: the saved plan is one.
-    """
-    commit = _git(folder, "rev-parse", "--verify", "HEAD")
-    if not commit:
-        return Checkout()
-    dirty = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") or _new_inputs(folder, inputs)
-    return Checkout(commit, dirty=bool(dirty))
+    id: bytes
+    is_link: bool
 
 
-def _new_inputs(folder: Path, inputs: Sequence[Path]) -> list[str]:
-    if not inputs:
-        return []
-    new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", *map(str, inputs))
-    return [name for name in new.split("\0") if name.endswith((".yaml", ".yml"))]
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A checkout; names of files are bytes, relative to its top."""
+
+    top: bytes
+    """Links resolved."""
+
+    @classmethod
+    def around(cls, folder: Path) -> Self | None:
+        """The nearest folder with a `.git`, here or above."""
+        here = Path(os.path.realpath(folder))
+        found = next((one for one in (here, *here.parents) if os.path.lexists(one / ".git")), None)
+        return cls(os.fsencode(found)) if found else None
+
+    def commit(self) -> str | None:
+        """The commit that is checked out; None: there is none yet.
+
+        Raises:
+            GitFailed: git cannot be asked, or refuses to answer.
+        """
+        return self._ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}", may_fail=True).decode().strip() or None
+
+    def tip(self, branch: str) -> str | None:
+        """The commit of a branch as it was last fetched; where it never was, of the local branch; None: there is none.
+
+        Raises:
+            GitFailed: as for `commit`.
+        """
+        names = [branch] if branch.startswith("refs/") else [f"refs/{one}{branch}" for one in _WHERE]
+        lines = self._ask("for-each-ref", "--format=%(objectname) %(refname)", "--", *names).splitlines()
+        known = {os.fsdecode(name): commit.decode() for commit, _, name in (line.partition(b" ") for line in lines)}
+        return next((known[name] for name in names if name in known), None)
+
+    def tree(self, commit: str, names: Iterable[bytes]) -> Mapping[bytes, Blob]:
+        """The files of a commit that have one of these names, or are below a folder that has.
+
+        Raises:
+            GitFailed: as for `commit`.
+        """
+        chosen = sorted(set(names))
+        if b"" in chosen or len(chosen) > _ARGUMENTS:
+            chosen = []
+        listed = self._ask("ls-tree", "-r", "-z", "--full-tree", commit, "--", *chosen)
+        return dict(_entry(line) for line in listed.split(b"\0") if b" blob " in line.partition(b"\t")[0])
+
+    def contents(self, ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """What blobs hold, by their ids; None: this clone does not have it.
+
+        Raises:
+            GitFailed: as for `commit`.
+        """
+        asked = sorted(set(ids))
+        answer = self._ask("cat-file", "--batch", stdin=b"\n".join([*asked, b""])) if asked else b""
+        at = 0
+        for one in asked:
+            head = answer[at : answer.index(b"\n", at)]
+            at += len(head) + 1
+            if head.endswith(b" missing"):
+                yield one, None
+                continue
+            size = int(head.rpartition(b" ")[2])
+            yield one, answer[at : at + size]
+            at += size + 1
+
+    def filters(self, names: Iterable[bytes]) -> Mapping[bytes, str]:
+        """The files that git would store otherwise than they stand here, and by which attribute.
+
+        Raises:
+            GitFailed: as for `commit`.
+        """
+        asked = b"".join(name + b"\0" for name in names)
+        answer = self._ask("check-attr", "-z", "--stdin", *_CONVERTING, stdin=asked) if asked else b""
+        words = answer.split(b"\0")
+        rows = zip(words[::3], words[1::3], words[2::3], strict=False)
+        return {
+            name: f"{attribute.decode()}={value.decode(errors='replace')}"
+            for name, attribute, value in rows
+            if value not in {b"unspecified", b"unset"}
+        }
+
+    def _ask(self, *arguments: str | bytes, stdin: bytes = b"", may_fail: bool = False) -> bytes:
+        """The answer to one question; `may_fail`: an empty one where git says no without a word."""
+        settings = [word for name, value in _CONFIGURED.items() for word in ("-c", f"{name}={value}")]
+        command = [_program(self.top), "-C", self.top, *settings, *arguments]
+        try:
+            done = subprocess.run(  # noqa: S603  # a fixed program, and arguments that no shell sees
+                command, input=stdin, capture_output=True, check=False, env=_environment(self.top), timeout=_SECONDS
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise GitFailed(f"git cannot be asked about this checkout: {error}") from error
+        if done.returncode == 0 or (may_fail and done.returncode == 1):
+            return done.stdout
+        raise _failure(done.stderr.decode(errors="replace"), os.fsdecode(self.top))
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    """The answer of one git command that changes nothing, and runs nothing that the repository configures."""
-    command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
-    try:
-        done = subprocess.run(  # noqa: S603  # a fixed program, and arguments that no shell sees
-            command,
-            capture_output=True,
-            check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-            text=True,
-            timeout=_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+_WHERE: Final = ("remotes/", "remotes/origin/", "heads/")
+_CONVERTING: Final = ("filter", "working-tree-encoding", "ident")
+
+
+def _entry(line: bytes) -> tuple[bytes, Blob]:
+    head, _, name = line.partition(b"\t")
+    mode, _, blob = head.split(b" ")
+    return name, Blob(blob, is_link=mode == b"120000")
+
+
+def _program(top: bytes) -> str:
+    """Git, but none that lies in the checkout, or wherever the run was started."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    inside = os.fsdecode(top)
+    trusted = [one for one in folders if Path(one).is_absolute() and not Path(one).resolve().is_relative_to(inside)]
+    found = shutil.which("git", path=os.pathsep.join(trusted)) if trusted else None
+    if not found:
+        raise GitFailed("this is a git checkout, and git is not installed", "install git")
+    return found
+
+
+def _environment(top: bytes) -> dict[str, str]:
+    here_only = {"GIT_CEILING_DIRECTORIES": str(Path(os.fsdecode(top)).parent)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    passed_on = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    return {**kept, **passed_on, **here_only, **_OURS}
+
+
+def _failure(said: str, top: str) -> GitFailed:
+    if "safe.directory" in said or "dubious ownership" in said:
+        fix = f"if you trust it: git config --global --add safe.directory {top}"
+        return GitFailed("git refuses to read this checkout, which belongs to another user", fix)
+    first = next((line for line in said.splitlines() if line.strip()), "it says nothing")
+    return GitFailed(f"git cannot be asked about this checkout: {first.removeprefix('fatal: ')}")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from reconciler.cli import connect
+from reconciler.cli.checkout import Inputs, checkout
 from reconciler.cli.environment import chosen_environment, configuration, environment_name, load_context
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.files import own_folder
-from reconciler.cli.git import checkout
 from reconciler.cli.options import Common
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.secrets import Resolver
@@ -48,8 +48,8 @@ class Session:
     loaded: Loaded
     selection: Selection = field(default_factory=Selection)
     """What plans are restricted to."""
-    inputs: tuple[Path, ...] = ()
-    """The files and folders that it was loaded from."""
+    folders: tuple[Path, ...] = ()
+    """Where manifests and overlays were looked for."""
     expires_at: datetime | None = None
     """Until when a plan that is saved is good; None: for ever."""
     load: Callable[[Mapping[str, bytes]], Loaded] | None = None
@@ -91,7 +91,7 @@ class Session:
         loaded = load_with({})
         if prunes:
             demand_all(loaded)
-        inputs = (config.path, *(paths or config.manifests), *environment.overlays)
+        folders = (*(paths or config.manifests), *environment.overlays)
         until = datetime.now(UTC) + expires if expires else None
         session = cls(
             common,
@@ -99,7 +99,7 @@ class Session:
             environment,
             loaded,
             selection or Selection(),
-            inputs,
+            folders,
             until,
             load_with,
             prunes,
@@ -116,6 +116,16 @@ class Session:
     def root(self) -> Path:
         """The folder of the configuration."""
         return self.file.parent
+
+    @property
+    def inputs(self) -> Inputs:
+        """What plans are made from."""
+        own = self.environment.own_credentials
+        named = {one for resource in self.loaded.desired.resources for one in resource.secrets.values() if one} | own
+        files = {self.root / one.name for one in named if one.source is SecretSource.FILE}
+        emulator = self.environment.emulator
+        files |= {emulator.seed} if emulator and emulator.seed else set()
+        return Inputs(self.loaded.files | {str(self.file)}, self.folders, frozenset(files))
 
     def note(self, text: str) -> None:
         """Tell those who want to know more."""
@@ -148,13 +158,12 @@ class Session:
         """What a plan is made for."""
         from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
 
-        environment, git = self.environment, checkout(self.root, self.inputs)
+        environment = self.environment
         return pipeline.Target(
             environment.name,
             environment.marketplace,
             environment.limits,
-            git_commit=git.commit,
-            git_dirty=git.dirty,
+            checkout=checkout(self.root, self.inputs),
             expires_at=timestamp(self.expires_at) if self.expires_at else None,
             plan_key=self.plan_key,
             demands_secrets=demands_secrets,

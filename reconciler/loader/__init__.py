@@ -51,7 +51,7 @@ def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
     found = inspect(paths, context)
     if not found.is_sound:
         raise InputError(found.diagnostics)
-    return Loaded(_state(found.resources), found.diagnostics, len(found.files), len(found.manifests), found.manifests)
+    return Loaded(_state(found.resources), found.diagnostics, found.files, len(found.manifests), found.manifests)
 
 
 def demand_all(loaded: Loaded) -> None:

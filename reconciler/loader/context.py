@@ -120,7 +120,8 @@ class Loaded:
     desired: DesiredState
     warnings: tuple[Diagnostic, ...]
     """Sorted by place."""
-    files: int
+    files: frozenset[str]
+    """The paths of all that were read."""
     documents: int
     manifests: tuple[EffectiveManifest, ...] = ()
     """In the order in which they were read."""

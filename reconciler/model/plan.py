@@ -166,7 +166,8 @@ class Binding:
     manifest_digest: str
     tool_version: str
     git_commit: str | None = None
-    git_dirty: bool = False
+    git_dirty: bool | None = None
+    """Whether the inputs differ from that commit; None: nobody can tell."""
     expires_at: str | None = None
     """UTC, ISO 8601 with seconds and a Z; None: never."""
 

@@ -4,22 +4,28 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.errors import PlanRefused
+from reconciler.model.checkout import Checkout
 from reconciler.model.plan import Binding, Plan
 from reconciler.planfile.document import timestamp
 
 
-def check_binding(plan: Plan, now: Binding, moment: datetime) -> None:
+def check_binding(plan: Plan, now: Binding, moment: datetime, checkout: Checkout) -> None:
     """Refuse a plan that was made for something else than what is here now.
 
     Args:
         plan: as it was saved.
         now: what a plan made at this moment would be bound to.
         moment: the present time.
+        checkout: why git cannot say more, where it cannot.
 
     Raises:
         PlanRefused: with a reason of its own for each mismatch, the gravest first.
     """
-    for reason, message in (*_other_target(plan.binding, now), *_other_checkout(plan.binding, now)):
+    for reason, message in _other_target(plan.binding, now):
+        raise PlanRefused(reason, message)
+    for reason, message in _other_checkout(plan.binding, now):
+        if checkout.problem:
+            raise PlanRefused(reason, f"{message}: {checkout.problem}", hint=checkout.fix)
         raise PlanRefused(reason, message)
     if plan.binding.expires_at and timestamp(moment) >= plan.binding.expires_at:
         raise PlanRefused("expired", f"the plan expired at {plan.binding.expires_at}")
@@ -51,4 +57,6 @@ def _commit(binding: Binding) -> str:
 
 
 def _cleanness(binding: Binding) -> str:
+    if binding.git_dirty is None:
+        return "a checkout that cannot be compared with its commit"
     return "a checkout with uncommitted changes" if binding.git_dirty else "a clean checkout"

@@ -1,0 +1,187 @@
+"""The inputs of a run x a commit -> whether they are the same, without letting git compare anything.
+
+Line ends do not count. A file that git would store otherwise than it stands here, because an attribute says so (LFS for
+example), cannot be compared without running what the repository configures: nobody can tell.
+"""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.cli.git import Blob, GitFailed, Repository
+from reconciler.errors import PlanRefused
+from reconciler.model.checkout import Checkout
+from reconciler.render.blocks import few
+
+_SEPARATOR: Final = os.fsencode(os.sep)
+_SHA1: Final = 40
+"""Digits; longer ids are SHA-256."""
+_SUFFIXES: Final = (b".yaml", b".yml", b".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run is made from."""
+
+    files: frozenset[str] = frozenset()
+    """All that were read."""
+    folders: tuple[Path, ...] = ()
+    """Where they were looked for: a file that only the commit has there counts, too."""
+    named: frozenset[Path] = frozenset()
+    """Files that those name. They may be of this machine alone: where the commit has one, it is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The files in which the inputs are not those of the commit."""
+
+    different: tuple[str, ...]
+    unknown: Mapping[str, str]
+    """Name -> the attribute that keeps it from being compared."""
+
+
+def checkout(folder: Path, inputs: Inputs) -> Checkout:
+    """Say what is checked out around a folder. Never fails: a plan can be made without git."""
+    repository = Repository.around(folder)
+    if repository is None:
+        return Checkout()
+    try:
+        commit = repository.commit()
+        if commit is None:
+            return Checkout()
+        found = _compare(repository, commit, inputs)
+    except GitFailed as failure:
+        return Checkout(problem=f"{failure.problem}; the plan is bound to no commit", fix=failure.fix)
+    if found.different or not found.unknown:
+        return Checkout(commit, dirty=bool(found.different))
+    names = [f"{name} ({attribute})" for name, attribute in found.unknown.items()]
+    return Checkout(commit, None, f"files under a git filter cannot be compared with the commit: {_listed(names)}")
+
+
+def require_tip(folder: Path, inputs: Inputs, branch: str) -> None:
+    """Refuse inputs that are not those of the tip of a branch, as far as it was fetched.
+
+    Raises:
+        PlanRefused: they differ, or there is nothing to compare them with.
+    """
+    try:
+        different = _not_as_at_tip(folder, inputs, branch)
+    except GitFailed as failure:
+        raise PlanRefused("tip", failure.problem, hint=failure.fix) from failure
+    if different:
+        message = f"this is not what the tip of {branch} says: {_listed(different)} differ"
+        raise PlanRefused("tip", message, hint=f"check out {branch}, plan again and apply that plan")
+
+
+def _not_as_at_tip(folder: Path, inputs: Inputs, branch: str) -> list[str]:
+    repository = Repository.around(folder)
+    tip = repository.tip(branch) if repository else None
+    if repository is None or tip is None:
+        raise GitFailed(f"the tip of {branch} is not known here", f"fetch it first: git fetch origin {branch}")
+    found = _compare(repository, tip, inputs)
+    names = [os.fsencode(name) for name in found.unknown]
+    head = repository.commit()
+    here, there = (repository.tree(one, names) if one and names else {} for one in (head, tip))
+    return [*found.different, *(os.fsdecode(name) for name in names if here.get(name) != there.get(name))]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(few(sorted(names)))
+
+
+# ---------------------------------------------------------------------------------------------------------- comparison
+
+
+def _compare(repository: Repository, commit: str, inputs: Inputs) -> Comparison:
+    top = repository.top
+    read = {os.path.realpath(os.fsencode(path)) for path in inputs.files}
+    required = _names(top, read | {*_links(map(os.fsencode, inputs.files))})
+    chosen = required | _names(top, (os.path.realpath(os.fsencode(path)) for path in inputs.named))
+    folders = _names(top, (os.path.realpath(os.fsencode(path)) for path in inputs.folders))
+    outside = sorted(path for path in read if not _is_inside(top, path))
+    tree = repository.tree(commit, [*folders, *(name for name in chosen if not _is_below(name, folders))])
+    doubtful = {name for name in chosen & tree.keys() if not _holds(top, name, tree[name])}
+    filters = repository.filters(doubtful)
+    stored = dict(repository.contents(tree[name].id for name in doubtful - filters.keys()))
+    different = {name for name in doubtful - filters.keys() if not _holds_lines(top, name, stored[tree[name].id])}
+    different |= required - tree.keys()
+    different |= {name for name in tree.keys() - chosen if _is_missing(top, name) and _is_below(name, folders)}
+    return Comparison(
+        tuple(map(os.fsdecode, [*sorted(different), *outside])),
+        {os.fsdecode(name): filters[name] for name in sorted(filters)},
+    )
+
+
+def _names(top: bytes, paths: Iterable[bytes]) -> set[bytes]:
+    """What commits call these files, of which no folder is a link; those outside of the repository are left out."""
+    inside = (path for path in paths if _is_inside(top, path))
+    return {path[len(top) :].lstrip(_SEPARATOR).replace(_SEPARATOR, b"/") for path in inside}
+
+
+def _is_inside(top: bytes, path: bytes) -> bool:
+    return path == top or path.startswith(top.rstrip(_SEPARATOR) + _SEPARATOR)
+
+
+def _links(paths: Iterable[bytes]) -> Iterator[bytes]:
+    """The links on the way to files: where one leads is an input as well."""
+    seen: set[bytes] = set()
+    waiting = [os.path.abspath(path) for path in paths]
+    while waiting:
+        path = waiting.pop()
+        folder, name = os.path.split(path)
+        if path in seen or not name:
+            continue
+        seen.add(path)
+        waiting.append(folder)
+        if os.path.islink(path):
+            yield os.path.join(os.path.realpath(folder), name)
+            waiting.append(os.path.abspath(os.path.join(folder, os.readlink(path))))
+
+
+def _is_below(name: bytes, folders: Collection[bytes]) -> bool:
+    """Whether it is one of these, or below one."""
+    at = len(name)
+    while at >= 0:
+        if name[:at] in folders:
+            return True
+        at = name.rfind(b"/", 0, at)
+    return b"" in folders
+
+
+def _is_missing(top: bytes, name: bytes) -> bool:
+    return name.lower().endswith(_SUFFIXES) and not os.path.lexists(os.path.join(top, name))
+
+
+def _holds(top: bytes, name: bytes, blob: Blob) -> bool:
+    """Whether a file is, byte for byte, what the commit has."""
+    content = _content(os.path.join(top, name), blob)
+    if content is None:
+        return False
+    hashed = hashlib.new("sha1" if len(blob.id) == _SHA1 else "sha256", usedforsecurity=False)
+    hashed.update(b"blob %d\0" % len(content) + content)
+    return hashed.hexdigest().encode() == blob.id
+
+
+def _holds_lines(top: bytes, name: bytes, stored: bytes | None) -> bool:
+    """Whether it is but for line ends. What this clone lacks is taken for different."""
+    content = _content(os.path.join(top, name), None)
+    return None not in {content, stored} and _lines(content or b"") == _lines(stored or b"")
+
+
+def _lines(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n")
+
+
+def _content(path: bytes, blob: Blob | None) -> bytes | None:
+    """What stands here, of the sort that the commit has; None: nothing of that sort."""
+    with suppress(OSError):
+        if os.path.islink(path):
+            return os.readlink(path) if blob and blob.is_link else None
+        if os.path.isfile(path) and not (blob and blob.is_link):
+            with open(path, "rb") as file:
+                return file.read()
+    return None
