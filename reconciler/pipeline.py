@@ -346,6 +346,19 @@ def _same_marketplace(marketplace: str, target: Target, whose: str, base_url: st
     return marketplace
 
 
+def check_here(saved: Plan, desired: DesiredState, base_url: str, target: Target, now: datetime) -> None:
+    """Refuse a saved plan that was made for something else than what is here now, as far as nobody need be asked.
+
+    Raises:
+        PlanRefused: with a reason of its own for each mismatch.
+    """
+    planned = saved.binding.marketplace
+    configured = target.marketplace or planned
+    marketplace = planned if planned.casefold() == configured.casefold() else configured
+    planfile.check_binding(saved, _binding(desired, base_url, target, marketplace), now, target.checkout)
+    planfile.check_deliveries(saved, desired)
+
+
 def check_saved(
     saved: Plan, desired: DesiredState, remote: ReadRemote, target: Target, now: datetime
 ) -> tuple[Finding, ...]:
@@ -361,6 +374,7 @@ def check_saved(
         WrongMarketplace: as `plan` does.
         PlanRefused: with a reason of its own for each mismatch.
     """
+    check_here(saved, desired, remote.base_url, target, now)
     marketplace = check_marketplace(remote, target)
     planfile.check_binding(saved, _binding(desired, remote.base_url, target, marketplace), now, target.checkout)
     known = {planfile.objection(finding) for finding in saved.guards}

@@ -32,6 +32,7 @@ def to_document(receipt: Receipt) -> dict[str, Json]:
         "base_url": receipt.base_url,
         "marketplace": receipt.marketplace,
         "manifest_digest": receipt.manifest_digest,
+        "plan_digest": receipt.plan_digest,
         "git_commit": receipt.git_commit,
         "complete": receipt.is_complete,
         "resources": [
@@ -65,6 +66,7 @@ def from_document(document: Mapping[str, Any]) -> Receipt:
             Applied(Address(one["kind"], one["name"]), one["id"], one["applied"]) for one in document["resources"]
         ),
         unmanaged=tuple(document["unmanaged"]),
+        plan_digest=document["plan_digest"],
     )
 
 
@@ -74,10 +76,19 @@ def check(receipt: Receipt, now: Binding) -> None:
     Raises:
         ReconcilerError: it is of another environment or marketplace.
     """
-    for noun, was, is_now in (
+    for noun, was, is_now in _targets(receipt, now):
+        if was != is_now:
+            raise ReconcilerError(f"the receipt is of another {noun}: {was}, and this is {is_now}")
+
+
+def is_of(receipt: Receipt, now: Binding) -> bool:
+    """Whether it speaks of this target."""
+    return all(was == is_now for _, was, is_now in _targets(receipt, now))
+
+
+def _targets(receipt: Receipt, now: Binding) -> tuple[tuple[str, str, str], ...]:
+    return (
         ("environment", receipt.environment, now.environment),
         ("base URL", receipt.base_url, now.base_url),
         ("marketplace", receipt.marketplace, now.marketplace),
-    ):
-        if was != is_now:
-            raise ReconcilerError(f"the receipt is of another {noun}: {was}, and this is {is_now}")
+    )

@@ -13,7 +13,7 @@ from reconciler.model.secret import SecretReference
 
 MARKETPLACE = "shop"
 CREATED_AT = "2026-11-23T12:00:00.000000Z"
-BINDING = Binding("test", "https://shop.example", MARKETPLACE, "0" * 64, "0.1.0")
+BINDING = Binding("test", "https://shop.example", MARKETPLACE, "0" * 64, "0.1.0", git_dirty=False)
 
 
 def manifest(  # one keyword per block of a manifest

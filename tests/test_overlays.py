@@ -91,7 +91,7 @@ def test_an_overlay_that_is_reached_twice_is_read_once(tmp_path: Path) -> None:
     one = write(tmp_path / "a.yaml", "a", "AppName: A")
     overlay = write(tmp_path / "overlays" / "a.yaml", "a", "Active: true")
     loaded = load([tmp_path], LoadContext(overlays=(overlay, overlay.parent), apart=(overlay.parent,)))
-    assert (loaded.files, loaded.documents) == (2, 1)
+    assert (len(loaded.files), loaded.documents) == (2, 1)
     assert load([one], LoadContext()).desired.digest != loaded.desired.digest
 
 

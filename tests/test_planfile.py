@@ -20,6 +20,7 @@ from reconciler import planfile
 from reconciler.differ import diff
 from reconciler.errors import PlanRefused
 from reconciler.kinds import KINDS
+from reconciler.model.checkout import Checkout
 from reconciler.model.json import digest
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address, Policy
@@ -302,19 +303,29 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
         ({"git_commit": "b" * 40}, "commit"),
         ({"git_commit": None}, "commit"),
         ({"git_dirty": True}, "dirty"),
+        ({"git_dirty": None}, "dirty"),
     ],
 )
 def test_a_plan_for_another_target_is_refused_with_its_reason(now: dict[str, Any], reason: str) -> None:
     plan = rich_plan()
     saved = replace(plan, binding=replace(plan.binding, git_commit="a" * 40))
     with pytest.raises(PlanRefused) as error:
-        planfile.check_binding(saved, replace(saved.binding, **now), NOW)
+        planfile.check_binding(saved, replace(saved.binding, **now), NOW, Checkout())
     assert error.value.reason == reason
+
+
+def test_a_checkout_that_git_does_not_read_is_named_with_its_fix() -> None:
+    plan = rich_plan()
+    saved = replace(plan, binding=replace(plan.binding, git_commit="a" * 40))
+    refused = Checkout(problem="git refuses this", fix="allow it")
+    with pytest.raises(PlanRefused, match="git refuses this") as error:
+        planfile.check_binding(saved, replace(plan.binding, git_commit=None), NOW, refused)
+    assert (error.value.reason, error.value.hint) == ("commit", "allow it")
 
 
 def test_a_plan_is_good_until_the_second_it_expires() -> None:
     plan = rich_plan()
     saved = replace(plan, binding=replace(plan.binding, expires_at="2026-11-23T12:00:00Z"))
-    planfile.check_binding(saved, saved.binding, NOW.replace(hour=11, minute=59, second=59))
+    planfile.check_binding(saved, saved.binding, NOW.replace(hour=11, minute=59, second=59), Checkout())
     with pytest.raises(PlanRefused, match="expired at 2026-11-23T12:00:00Z"):
-        planfile.check_binding(saved, saved.binding, NOW)
+        planfile.check_binding(saved, saved.binding, NOW, Checkout())

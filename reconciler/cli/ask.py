@@ -9,7 +9,6 @@ from reconciler.errors import UsageError
 from reconciler.render.escape import escape
 
 _YES: Final = "yes"
-QUESTION: Final = f"\nApply these changes? Only '{_YES}' is accepted: "
 
 
 def somebody_is_there() -> bool:
@@ -44,7 +43,12 @@ def ask(question: str, default: str = "", check: Callable[[str], None] = lambda 
             return answer
 
 
-def is_confirmed() -> bool:
+def target(environment: str, marketplace: str, base_url: str) -> str:
+    """Where something is about to be written."""
+    return f"environment {escape(environment)} (marketplace {escape(marketplace)} at {escape(base_url)})"
+
+
+def is_confirmed(question: str) -> bool:
     """Ask, and take anything but the whole word for a no."""
-    tell(QUESTION)
+    tell(f"\n{question} Only '{_YES}' is accepted: ")
     return sys.stdin.readline().strip() == _YES

@@ -8,7 +8,7 @@ import click
 
 from reconciler import pipeline
 from reconciler.applier import Controls
-from reconciler.cli.ask import is_confirmed
+from reconciler.cli.ask import is_confirmed, target
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.journaling import finished, recorder_of
@@ -19,6 +19,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Plan
 from reconciler.remote.protocol import SecretRemote
+from reconciler.render.escape import joined
 from reconciler.render.jsonl import plan_events
 
 if TYPE_CHECKING:
@@ -47,8 +48,19 @@ def demand_approval(session: "Session", plan: Plan, ack: str | None, *, ask: boo
     ask = ask and plan.has_changes and not pipeline.refusal(plan, ack, session.frozen(plan))
     if ask or not session.common.quiet:
         tell(plan_text(PLANS["text"], plan, style_of_stderr()), plan_events(plan))
-    if ask and not is_confirmed():
+    if ask and not is_confirmed(f"Apply these changes to {_target(plan)}?"):
         raise ReconcilerError("not approved; nothing was written")
+
+
+def announce(session: "Session", plan: Plan) -> None:
+    """Say where a saved plan is about to be carried out."""
+    if not session.common.quiet:
+        tell(joined([f"Applying the saved plan to {_target(plan)}"]))
+
+
+def _target(plan: Plan) -> str:
+    binding = plan.binding
+    return target(binding.environment, binding.marketplace, binding.base_url)
 
 
 def carry_out(session: "Session", remote: SecretRemote, order: Order, objections: Sequence[Finding]) -> ApplyResult:

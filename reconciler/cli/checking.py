@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from reconciler.cli.apart import keep_apart, keep_manifests_apart
 from reconciler.cli.environment import (
     chosen_environment,
     configuration_path,
@@ -44,7 +45,9 @@ def check(common: Common, paths: Sequence[Path], *, allow_unknown_roles: bool) -
     if file is None:
         if not paths or environment_name(common):
             raise no_configuration()
+        keep_manifests_apart(common, paths)
         return _report({"": _check(paths, LoadContext(allow_unknown_roles=allow_unknown_roles))})
+    keep_apart(common, [file])
     try:
         config = load_config(file)
     except InputError as error:
@@ -52,6 +55,8 @@ def check(common: Common, paths: Sequence[Path], *, allow_unknown_roles: bool) -
     is_chosen = environment_name(common) is not None
     environments = [chosen_environment(config, common)] if is_chosen else list(config.environments.values())
     partial, paths = bool(paths), paths or config.manifests
+    for each in environments:
+        keep_manifests_apart(common, paths, config, each)
     contexts = [
         load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial) for each in environments
     ]

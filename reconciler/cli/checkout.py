@@ -34,6 +34,11 @@ class Inputs:
     named: frozenset[Path] = frozenset()
     """Files that those name. They may be of this machine alone: where the commit has one, it is compared."""
 
+    @property
+    def all(self) -> frozenset[str | Path]:
+        """Every file."""
+        return self.files | self.named
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import wants_colour
 from reconciler.render import FORMATS
+from reconciler.render.command import apply_command, may_be_applied
+from reconciler.render.escape import escape, joined
 from reconciler.render.format import DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
@@ -48,6 +50,14 @@ def style_of_stdout() -> Style:
 def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:
     """A plan; the digest of its changes is worked out only where there is something to apply."""
     return write(plan, _digest(plan), style)
+
+
+def saved_plan(plan: "Plan", file: str) -> str:
+    """Where a plan was saved, and what applies it."""
+    lines = [f"Saved the plan to {escape(file)}."]
+    if may_be_applied(plan):
+        lines.append(f"To apply it: {escape(apply_command(plan, _digest(plan), Style(plan_file=file)))}")
+    return joined(lines)
 
 
 def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:

@@ -31,6 +31,8 @@ class Lens:
     """Whether unowned fields that are wider than the API's default are drift."""
     failing: frozenset[str] = frozenset()
     """The environments in which objects in no manifest are drift."""
+    key: bytes | None = None
+    """What receipts must be signed with."""
 
     @classmethod
     def of_files(
@@ -43,17 +45,18 @@ class Lens:
         """
         known = fingerprints(read_file(baseline), str(baseline)) if baseline else frozenset()
         past = receiptfile.loads(read_file(receipt), str(receipt), key) if receipt else None
-        return cls(known, past, since_receipt, journal)
+        return cls(known, past, since_receipt, journal, key=key)
 
     def see(self, plan: Plan) -> Drift:
         """See a plan as drift.
 
         Raises:
-            ReconcilerError: the receipt is one of another environment or marketplace, or one is needed and not there.
+            ReconcilerError: the receipt is one of another environment or marketplace, or one is needed and not there;
+                that of the journal was altered or is not signed with the key.
         """
         if self.receipt:
             receiptfile.check(self.receipt, plan.binding)
-        receipt = self.receipt or of_journal(self.journal, plan.binding)
+        receipt = self.receipt or of_journal(self.journal, plan.binding, self.key)
         if self.since_receipt and not receipt:
             message = f"there is no receipt of the last apply to {plan.binding.environment} in {self.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")

@@ -30,8 +30,11 @@ def configuration(common: Common) -> Config:
         InputError: it has faults.
     """
     path = configuration_path(common)
+    from reconciler.cli.apart import keep_apart  # noqa: PLC0415  # it brings the loader along
+
     if path is None:
         raise no_configuration()
+    keep_apart(common, [path])
     return load_config(path)
 
 

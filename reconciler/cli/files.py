@@ -1,5 +1,6 @@
-"""A finished text -> a file: complete or not at all, and readable by its owner only. A file -> whether it is a plan."""
+"""A finished text -> a file: complete or not at all, and readable by its owner only. A path -> whether it is a plan."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ from reconciler.errors import ReconcilerError
 
 OWN_FOLDER: Final = ".reconciler"
 """Where the tool keeps what is of this machine only."""
-_SIGNS_OF_A_PLAN: Final = (b'"format_version"', b'"resource_changes"')
+_MANIFESTS: Final = frozenset({".yaml", ".yml"})
 
 
 def read_file(path: Path) -> str:
@@ -79,10 +80,11 @@ def own_folder(place: Path) -> None:
         raise ReconcilerError(f"cannot make {folder}: {error.strerror}") from error
 
 
+def is_manifest(path: Path) -> bool:
+    """Whether there is a file of this name that may be a manifest or the configuration."""
+    return path.suffix.lower() in _MANIFESTS and path.is_file()
+
+
 def is_plan(path: Path) -> bool:
-    """Judge by content: JSON with the members that every plan has. What cannot be read is for the loader to report."""
-    try:
-        content = path.read_bytes() if path.is_file() else b""
-    except OSError:
-        return False
-    return content.lstrip().startswith(b"{") and all(sign in content for sign in _SIGNS_OF_A_PLAN)
+    """Judge by name, so that no content makes manifests of a plan: all but folders and YAML files are taken for one."""
+    return path.suffix.lower() not in _MANIFESTS and not os.path.isdir(path)  # noqa: PTH112  # a name may be too long

@@ -1,9 +1,10 @@
 """A folder -> what git says of the repository around it, by questions for which git runs nothing.
 
-Whoever can open a pull request can put into the checkout what makes git run a command: a bare repository among ordinary
-files, attributes that name filters, hooks, links. So git is asked plumbing only (`rev-parse`, `for-each-ref`, `ls-tree`,
-`cat-file`, `check-attr`), about the repository whose `.git` is found here and no other; nothing refreshes the index,
-compares files or fetches. Of the variables of git only those that configure it reach it: `safe.directory` may be there.
+Whoever can open a pull request can put into the checkout what makes git run a command: a bare repository among
+ordinary files, attributes that name filters, hooks, links. So git is asked plumbing only (`rev-parse`, `for-each-ref`,
+`ls-tree`, `cat-file`, `check-attr`), about the repository whose `.git` is found here and no other; nothing refreshes
+the index, compares files or fetches. Of the variables of git only those that configure it reach it: `safe.directory`
+may be there.
 """
 
 import os

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 
 from reconciler.cli.failures import tell_error
-from reconciler.cli.files import read_file, write_file
-from reconciler.cli.options import Common, common_of_this_run, file_name
+from reconciler.cli.files import is_manifest, read_file, write_file
+from reconciler.cli.options import Common, common_of_this_run, output_file
 from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
@@ -106,11 +106,11 @@ def metrics_option(command: str) -> Callable[[F], F]:
                 metering.failed(_environment())
                 raise
             finally:
-                if metrics_file:
+                if metrics_file and not is_manifest(metrics_file):
                     _write(metrics_file, metering)
 
         option = click.option(
-            "--metrics", "metrics_file", type=file_name, metavar="FILE", help="Write metrics for Prometheus, as text."
+            "--metrics", "metrics_file", type=output_file, metavar="FILE", help="Write metrics for Prometheus, as text."
         )
         return option(cast("F", call))
 

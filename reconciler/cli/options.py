@@ -37,6 +37,10 @@ class Common:
     verbose: bool = False
     allow_hosts: tuple[str, ...] = ()
     """Hosts that credentials may be sent to, as they were given."""
+    reads: list[Path] = field(default_factory=list)
+    """The files that options and arguments name for reading."""
+    writes: list[Path] = field(default_factory=list)
+    """Those that they name for writing; see `apart`."""
     stats: "dict[str, Stats]" = field(default_factory=dict)
     """What each environment has cost so far: requests, retries, bytes, seconds."""
 
@@ -81,7 +85,29 @@ class _FileName(click.Path):
         return Path(text(str(value)))
 
 
+class _InputFile(_FileName):
+    """The same of a file that the run reads."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
+        """Keep it, so that no output overwrites it."""
+        path = super().convert(value, param, ctx)
+        click.get_current_context().find_root().ensure_object(Common).reads.append(path)
+        return path
+
+
+class _OutputFile(_FileName):
+    """The same of a file that the run writes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
+        """Keep it, so that it overwrites no input."""
+        path = super().convert(value, param, ctx)
+        click.get_current_context().find_root().ensure_object(Common).writes.append(path)
+        return path
+
+
 file_name: Final = _FileName()
+input_file: Final = _InputFile()
+output_file: Final = _OutputFile()
 
 
 def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import click
 
 from reconciler.cli.documents import style_of_stdout
-from reconciler.cli.files import write_file
+from reconciler.cli.files import is_manifest, write_file
 from reconciler.cli.options import Common, file_name, format_option
 from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError, UsageError
@@ -87,12 +87,15 @@ class Outputs:
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
         """Say in every file, and in a stream, why there is no document."""
-        from reconciler.cli.failures import tell_error  # noqa: PLC0415  # only failures need it
+        from reconciler.cli.apart import WouldOverwrite  # noqa: PLC0415  # only failures need them
+        from reconciler.cli.failures import tell_error  # noqa: PLC0415
 
         style = replace(PLAIN, environment=environment)
-        if self._is_written:
+        if self._is_written or isinstance(error, WouldOverwrite):
             return
         for name, path in self.into.items():
+            if is_manifest(path):
+                continue  # where the configuration is at fault, nobody knows whether it is read
             try:
                 write_file(path, _failure(name, self.noun, error, style))
             except ReconcilerError as another:
@@ -132,6 +135,7 @@ def _guarded(
     outputs: Outputs, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:  # noqa: ANN401  # what the command gives
     outputs.check()
+    click.get_current_context().ensure_object(Common).writes.extend(outputs.into.values())
     try:
         return function(*arguments, outputs=outputs, **options)
     except ReconcilerError as error:

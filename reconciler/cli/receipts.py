@@ -1,5 +1,7 @@
 """An apply -> its receipt, beside its journal and where the user wants it; and back, for a later look."""
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -7,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from reconciler import drifts, receiptfile
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import read_file, write_file
-from reconciler.errors import ReconcilerError
-from reconciler.journal import newest
+from reconciler.errors import PlanRefused, ReconcilerError
+from reconciler.journal import applied, newest
 from reconciler.kinds import KINDS
 from reconciler.model.drift import Receipt
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Plan
-from reconciler.planfile import timestamp
+from reconciler.planfile import plan_digest, timestamp
 
 if TYPE_CHECKING:
     from reconciler.cli.session import Session
@@ -31,7 +33,7 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
     if not files:
         return
     kept = drifts.receipt_of(plan, result, session.loaded.desired, KINDS, timestamp(datetime.now(UTC)))
-    text = receiptfile.dumps(kept, session.plan_key)
+    text = receiptfile.dumps(replace(kept, plan_digest=plan_digest(plan)), session.plan_key)
     for file in files:
         try:
             write_file(file, text)
@@ -39,19 +41,44 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
             tell_error(error)
 
 
-def of_journal(folder: Path, now: Binding) -> Receipt | None:
+def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | None) -> None:
+    """Refuse a plan that was applied before, as far as the journal or a receipt says so.
+
+    Args:
+        saved: the plan.
+        folder: of the journals, with the receipts beside them.
+        receipt: the file that is going to be written: the receipt that it has now is of an earlier apply.
+        key: what receipts are signed with.
+
+    Raises:
+        PlanRefused: it was.
+    """
+    digest = plan_digest(saved)
+    files = [*folder.glob(f"*{_SUFFIX}"), *([receipt] if receipt and receipt.is_file() else [])]
+    found = applied(folder, digest) or next((str(file) for file in files if _applied(file, key) == digest), None)
+    if found and saved.has_changes:
+        raise PlanRefused("applied", f"this plan was applied before, see {found}: a plan is applied once")
+
+
+def _applied(file: Path, key: bytes | None) -> str:
+    """The digest of the plan that a receipt is of; empty where it is none that can be trusted."""
+    with suppress(ReconcilerError):
+        return receiptfile.loads(read_file(file), str(file), key).plan_digest
+    return ""
+
+
+def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     """Give the receipt of the newest run against this environment.
 
-    None if there is none, if it cannot be read, or if that run has left none: it was cut off, or took an earlier run
-    back. What an older run has left says nothing then.
+    None if there is none, or it is of another base URL or marketplace, or if that run has left none: it was cut off, or
+    took an earlier run back. What an older run has left says nothing then.
+
+    Raises:
+        ReconcilerError: it was altered, or there is a key and it is not signed with it.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
     if not run or not file.is_file():
         return None
-    try:
-        receipt = receiptfile.loads(read_file(file), str(file))
-        receiptfile.check(receipt, now)
-    except ReconcilerError:
-        return None
-    return receipt
+    receipt = receiptfile.loads(read_file(file), str(file), key)
+    return receipt if receiptfile.is_of(receipt, now) else None

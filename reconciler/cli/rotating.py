@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler import guard, pipeline
-from reconciler.cli.ask import is_confirmed
+from reconciler.cli.ask import is_confirmed, target
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.stopping import stoppable
@@ -83,7 +83,8 @@ def _approved(session: "Session", order: Order, plan: Rotation, remote: ReadRemo
         tell(rotated_text(_shown(session, plan), style_of_stderr()))
     if not ask:
         return plan
-    if not is_confirmed():
+    environment = session.environment
+    if not is_confirmed(f"Rotate in {target(environment.name, plan.marketplace, environment.base_url)}?"):
         raise ReconcilerError("not approved; nothing was written")
     now = _planned(session, order, remote)
     if now.acknowledgement != plan.acknowledgement:

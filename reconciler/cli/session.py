@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from reconciler.cli import connect
-from reconciler.cli.checkout import Inputs, checkout
+from reconciler.cli.apart import keep_apart, keep_manifests_apart
+from reconciler.cli.checkout import Inputs, checkout, require_tip
 from reconciler.cli.environment import chosen_environment, configuration, environment_name, load_context
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.files import own_folder
@@ -83,6 +84,7 @@ class Session:
         config = configuration(common)
         environment = chosen_environment(config, common, _environment_of(saved, config, common))
         common.chosen = environment.name
+        keep_manifests_apart(common, paths or config.manifests, config, environment)
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
 
         def load_with(contents: Mapping[str, bytes]) -> Loaded:
@@ -106,6 +108,7 @@ class Session:
             config.journal,
             (*config.inputs, *paths),
         )
+        keep_apart(common, session.inputs.all)
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
         if loaded.warnings and not common.quiet:
             tell_warnings(loaded.warnings, (environment.name,) if common.is_of_several else ())
@@ -207,6 +210,16 @@ class Session:
 
         return pipeline.plan_back(run, only, self.loaded.desired, remote, self.target())
 
+    def check_here(self, saved: Plan) -> None:
+        """Refuse a saved plan that was made for something else than what is here, before anybody is contacted."""
+        from reconciler import pipeline  # noqa: PLC0415
+
+        pipeline.check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
+
+    def require_tip(self, branch: str) -> None:
+        """Refuse inputs that are not those of the tip of a branch."""
+        require_tip(self.root, self.inputs, branch)
+
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
         from reconciler import pipeline  # noqa: PLC0415
@@ -240,9 +253,11 @@ class Session:
 
 
 def _environment_of(saved: Plan | None, config: Config, common: Common) -> str | None:
-    if saved is None or environment_name(common):
+    if saved is None:
         return None
-    name = saved.binding.environment
+    name, asked = saved.binding.environment, environment_name(common)
+    if asked and asked != name:
+        raise PlanRefused("environment", f"the plan was made for environment {name}, and {asked} was asked for")
     if name not in config.environments:
         raise PlanRefused("environment", f"the plan was made for environment {name}, which is not in {config.path}")
     return name

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.cli import exit as codes
+from reconciler.cli.apart import WouldOverwrite
 from reconciler.cli.documents import DRIFTS, drift_text, plan_text
 from reconciler.cli.environment import configuration
 from reconciler.cli.exit import ExitCode
@@ -35,6 +36,8 @@ def plan_each(common: Common, open_session: Callable[[Common], Session]) -> tupl
 def _planned(name: str, common: Common, open_session: Callable[[Common], Session]) -> Planned:
     try:
         return Planned(name, open_session(common).plan())
+    except WouldOverwrite:
+        raise
     except ReconcilerError as error:
         return Planned(name, None, error)
 

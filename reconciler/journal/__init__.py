@@ -8,7 +8,7 @@ it, so that a run that was removed, or whose last lines were, is missed.
 Nothing secret can be written by accident: a `Secret` is no JSON.
 """
 
-from reconciler.journal.applying import ApplyRecorder, facts_of, last_written, newest, recorded, unfinished
+from reconciler.journal.applying import ApplyRecorder, applied, facts_of, last_written, newest, recorded, unfinished
 from reconciler.journal.check import Fault, check, check_all
 from reconciler.journal.lines import Entry
 from reconciler.journal.read import Run, find, read, runs
@@ -20,6 +20,7 @@ __all__ = [
     "Fault",
     "Journal",
     "Run",
+    "applied",
     "check",
     "check_all",
     "facts_of",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.journal.read import Run, read, run_files
+from reconciler.journal.read import SUFFIX, Run, first, read, run_files
 from reconciler.journal.rotating import made_secrets
 from reconciler.journal.write import Journal
 from reconciler.model.json import Json
@@ -81,6 +81,12 @@ def last_written(folder: Path, environment: str | None) -> Path:
             return path
     where = f" to {environment}" if environment else ""
     raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")
+
+
+def applied(folder: Path, plan_digest: str) -> str:
+    """The id of the run that was to apply this plan; empty where there is none."""
+    started = ((path.name.removesuffix(SUFFIX), first(path)) for path in run_files(folder))
+    return next((run for run, one in started if one and one.facts.get("plan_digest") == plan_digest), "")
 
 
 class ApplyRecorder:

@@ -1,6 +1,7 @@
 """The journal of a run -> its events, also where the process was killed while it wrote the last of them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,6 +65,13 @@ def lines_of(path: Path) -> tuple[list[str], bool]:
     except OSError as error:
         raise ReconcilerError(f"the journal {path} cannot be read: {error.strerror}") from error
     return [line.decode("utf-8", "replace") for line in whole], bool(rest)
+
+
+def first(path: Path) -> Entry | None:
+    """The first line of a journal; None where it cannot be read."""
+    with suppress(OSError, NotALine), path.open("rb") as file:
+        return Entry.of(file.readline().decode("utf-8", "replace"))
+    return None
 
 
 def read(path: Path) -> Run:

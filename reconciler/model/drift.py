@@ -186,6 +186,8 @@ class Receipt:
     """Sorted by address."""
     unmanaged: tuple[str, ...] = ()
     """Addresses of what no manifest knew, ids in lower case; sorted."""
+    plan_digest: str = ""
+    """Of the plan that was applied."""
 
     @property
     def facts(self) -> ReceiptFacts:

@@ -9,7 +9,7 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 """
 
 from reconciler.planfile.acknowledging import changes_digest, objection
-from reconciler.planfile.binding import check_binding
+from reconciler.planfile.binding import check_binding, check_deliveries
 from reconciler.planfile.document import (
     FORMAT_VERSION,
     dumps,
@@ -27,6 +27,7 @@ __all__ = [
     "SCHEMA",
     "changes_digest",
     "check_binding",
+    "check_deliveries",
     "content",
     "dumps",
     "loads",

@@ -6,6 +6,7 @@ from datetime import datetime
 from reconciler.errors import PlanRefused
 from reconciler.model.checkout import Checkout
 from reconciler.model.plan import Binding, Plan
+from reconciler.model.resource import DesiredState
 from reconciler.planfile.document import timestamp
 
 
@@ -29,6 +30,23 @@ def check_binding(plan: Plan, now: Binding, moment: datetime, checkout: Checkout
         raise PlanRefused(reason, message)
     if plan.binding.expires_at and timestamp(moment) >= plan.binding.expires_at:
         raise PlanRefused("expired", f"the plan expired at {plan.binding.expires_at}")
+
+
+def check_deliveries(plan: Plan, desired: DesiredState) -> None:
+    """Refuse a plan that takes secrets from, or delivers them to, other places than the manifests say.
+
+    Raises:
+        PlanRefused: it does.
+    """
+    manifests = {resource.address: resource for resource in desired.resources}
+    for change in plan.changes:
+        resource = manifests.get(change.address)
+        fields = {*resource.secrets.items()} if resource else set()
+        named = (resource.named_secrets if resource else None) or ()
+        planned = {(intent.field, intent.reference) for intent in change.secrets}
+        if planned - fields or {*change.new_secrets} - {*named}:
+            message = f"{change.address}: the plan has other sources or deliveries of secrets than the manifest"
+            raise PlanRefused("deliveries", message)
 
 
 def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:

@@ -83,7 +83,15 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
     _check_seal(document, text, name)
     if key:
         _check_signature(document, name, key)
-    plan = Plan(
+    plan = plan_of(document)
+    if changes_digest(plan) != document["changes_digest"]:
+        raise _altered(name, "its changes_digest does not fit its changes and findings")
+    return plan
+
+
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """The plan of a document that fits the schema."""
+    return Plan(
         changes=tuple(_read_change(change) for change in document["resource_changes"]),
         binding=Binding(**{name: document["binding"][name] for name in Binding.__slots__}),
         guards=tuple(_read_finding(finding) for finding in document["guards"]),
@@ -93,9 +101,6 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
         snapshot=document.get("snapshot"),
         created_at=document["created_at"],
     )
-    if changes_digest(plan) != document["changes_digest"]:
-        raise _altered(name, "its changes_digest does not fit its changes and findings")
-    return plan
 
 
 def _no_constant(name: str) -> None:

@@ -175,7 +175,7 @@ def test_a_checkout_that_git_refuses_is_not_called_clean(
     assert f"git config --global --add safe.directory {repository}" in found.fix
 
 
-# ------------------------------------------------------------------------------------------------------- tip of a branch
+# ------------------------------------------------------------------------------------------------------ tip of a branch
 
 
 @pytest.fixture

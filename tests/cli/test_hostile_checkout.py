@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -141,11 +143,11 @@ def test_a_plan_from_a_snapshot_and_a_saved_plan_execute_nothing_either(hostile:
     assert not hostile.exists(), hostile.read_text(encoding="utf-8")
 
 
-def test_git_would_have_executed_it(hostile: Path) -> None:
-    """What the tests above show is worth something: the same checkout runs the script when git is asked carelessly."""
-    shutil.rmtree(hostile.parent / "shop" / "bin" / "git", ignore_errors=True)
-    git_program = shutil.which("git", path="/usr/bin:/usr/local/bin:/opt/homebrew/bin") or "git"
-    os.environ.pop("GIT_TRACE")
-    os.environ.pop("GIT_DIR")
-    os.spawnl(os.P_WAIT, git_program, "git", "status", "--porcelain")
+def test_git_would_have_executed_it(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above can fail: the same checkout runs the script where git is asked carelessly."""
+    for name in ("GIT_DIR", "GIT_TRACE"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", os.environ["PATH"].partition(f"{Path.cwd() / 'bin'}:")[2])
+    with suppress(subprocess.CalledProcessError):  # the script fails, and so git does
+        git(Path.cwd(), "-c", "safe.bareRepository=all", "status", "--porcelain")
     assert hostile.exists()

@@ -83,7 +83,9 @@ def test_another_commit_is_refused(saved: Project, run: Runner) -> None:
 
 
 def test_uncommitted_changes_are_refused(saved: Project, run: Runner) -> None:
-    (saved.folder / ".gitignore").write_text("*.tmp\n", encoding="utf-8")
+    (saved.folder / ".gitignore").write_text("*.tmp\n", encoding="utf-8")  # no input of the run
+    manifest = saved.folder / "manifests" / "front.yaml"
+    manifest.write_text(f"# a line more\n{manifest.read_text(encoding='utf-8')}", encoding="utf-8")
     refused(saved, run("apply", "plan.json"), "dirty")
 
 

@@ -74,7 +74,7 @@ def test_only_the_whole_word_is_a_yes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, confirmed: bool
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    assert is_confirmed() is confirmed
+    assert is_confirmed("Go on?") is confirmed
     assert "Only 'yes' is accepted" in capsys.readouterr().err
 
 

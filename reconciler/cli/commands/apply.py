@@ -1,6 +1,6 @@
 """A saved plan, or manifests and a service -> changes of the service, and what became of each."""
 
-import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,22 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import is_plan
 from reconciler.cli.metering import Metering, metrics_option
-from reconciler.cli.options import Common, ack_option, common_options, file_name, unknown_roles_option
+from reconciler.cli.options import (
+    Common,
+    ack_option,
+    common_options,
+    file_name,
+    output_file,
+    text,
+    unknown_roles_option,
+)
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
+    from reconciler.cli.session import Session
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
     from reconciler.model.selection import Selection
@@ -45,7 +54,15 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
-@click.option("--receipt", type=file_name, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt.")
+@click.option(
+    "--require-tip",
+    type=text,
+    metavar="BRANCH",
+    help="Refuse manifests other than those of this branch as last fetched.",
+)
+@click.option(
+    "--receipt", type=output_file, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt."
+)
 @outputs_option("apply", list(RESULTS))
 @metrics_option("apply")
 @selection_options
@@ -60,6 +77,7 @@ def command(  # noqa: PLR0913  # one for each option
     auto_approve: bool,
     ack: str | None,
     keep_going: bool,
+    require_tip: str | None,
     receipt: Path | None,
     outputs: Outputs,
     metering: Metering,
@@ -71,34 +89,66 @@ def command(  # noqa: PLR0913  # one for each option
     """Change the service to what the manifests ask for.
 
     Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
-    shows the plan and asks.
+    shows the plan and asks. Each path but folders and YAML files is taken for a plan.
     """
-    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+    from reconciler.cli.apart import keep_apart  # noqa: PLC0415  # see main
+    from reconciler.cli.receipts import keep  # noqa: PLC0415
+    from reconciler.cli.session import Session  # noqa: PLC0415
 
-    selection = selection_of(only, selector)
-    saved, paths = _parted(paths)
+    keep_apart(common, paths)
+    selection, (saved, paths) = selection_of(only, selector), _parted(paths)
     _check(saved, selection, paths, prune=prune, ask=not auto_approve)
     session = Session.open(
         common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection, prunes=prune
     )
-    with session.exclusively(), session.writer() as remote:
-        from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
-        from reconciler.cli.journaling import look_back  # noqa: PLC0415
-
-        objections = session.check(saved, remote) if saved else ()
-        plan = saved or session.plan_with(remote, demands_secrets=True)
-        follows_up = look_back(session, remote, plan)
-        if not saved:
-            demand_approval(session, plan, ack, ask=not auto_approve)
-            objections = session.frozen(plan)
-        result = carry_out(session, remote, Order(plan, ack, keep_going, follows_up), objections)
-    from reconciler.cli.receipts import keep  # noqa: PLC0415
-
+    if require_tip:
+        session.require_tip(require_tip)
+    with session.exclusively():
+        said = Said(ack, keep_going, ask=not auto_approve)
+        plan, result = _saved(session, saved, receipt, said) if saved else _planned(session, said)
     metering.plan(plan)
     metering.result(session.environment.name, result)
     keep(receipt, session, plan, result)
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the user said about a plan."""
+
+    ack: str | None
+    keep_going: bool
+    ask: bool
+
+
+def _saved(session: "Session", saved: "Plan", receipt: Path | None, said: Said) -> tuple["Plan", "ApplyResult"]:
+    """Carry out a saved plan. Whatever speaks against it and is known here is said before anybody is contacted."""
+    from reconciler.cli.receipts import check_first  # noqa: PLC0415  # see main
+
+    session.check_here(saved)
+    check_first(saved, session.journal, receipt, session.plan_key)
+    with session.writer() as remote:
+        from reconciler.cli.carrying import Order, announce, carry_out  # noqa: PLC0415  # see Session.writer
+        from reconciler.cli.journaling import look_back  # noqa: PLC0415
+
+        objections = session.check(saved, remote)
+        follows_up = look_back(session, remote, saved)
+        announce(session, saved)
+        return saved, carry_out(session, remote, Order(saved, said.ack, said.keep_going, follows_up), objections)
+
+
+def _planned(session: "Session", said: Said) -> tuple["Plan", "ApplyResult"]:
+    """Plan, show the plan, ask and carry it out."""
+    with session.writer() as remote:
+        from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
+        from reconciler.cli.journaling import look_back  # noqa: PLC0415
+
+        plan = session.plan_with(remote, demands_secrets=True)
+        follows_up = look_back(session, remote, plan)
+        demand_approval(session, plan, said.ack, ask=said.ask)
+        order = Order(plan, said.ack, said.keep_going, follows_up)
+        return plan, carry_out(session, remote, order, session.frozen(plan))
 
 
 def _check(saved: "Plan | None", selection: "Selection", paths: tuple[Path, ...], *, prune: bool, ask: bool) -> None:
@@ -129,16 +179,21 @@ def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:
 
 
 def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
-    """A saved plan, where the first path is one, and the other paths."""
-    missing = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110  # a name may be too long for Path
-    if missing:
-        hint = "name a plan that plan --out has saved, or manifests"
-        raise ReconcilerError(f"there is no file or folder {missing[0]}", hint=hint)
-    plans = [path for path in paths if is_plan(path)]
+    """A saved plan, where the first path is one, and the other paths.
+
+    Raises:
+        PlanRefused: the plan is refused, or there is a key and a path is none.
+        UsageError: there are several plans.
+    """
+    plans, key = [path for path in paths if is_plan(path)], plan_key()
+    others = [path for path in paths if path not in plans]
+    if key and others:
+        message = f"RECONCILER_PLAN_KEY is set, so apply takes plans signed with it, and {others[0]} is none"
+        raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
     if not plans:
         return None, paths
     if plans != [paths[0]]:
         raise UsageError("apply takes one PLANFILE, and takes it first", hint="see reconciler apply --help")
     from reconciler import planfile  # noqa: PLC0415  # see main
 
-    return planfile.read(paths[0], plan_key()), paths[1:]
+    return planfile.read(paths[0], key), paths[1:]

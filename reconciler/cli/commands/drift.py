@@ -15,7 +15,7 @@ from reconciler.cli.notifying import Notifier, notify_options
 from reconciler.cli.options import (
     Common,
     environments_options,
-    file_name,
+    input_file,
     paths_argument,
     unknown_roles_option,
 )
@@ -62,10 +62,10 @@ what --since-receipt leaves out, does not count.
 """,
 )
 @paths_argument
-@click.option("--baseline", type=file_name, metavar="FILE", help="Leave out what this earlier JSON document has.")
+@click.option("--baseline", type=input_file, metavar="FILE", help="Leave out what this earlier JSON document has.")
 @click.option(
     "--receipt",
-    type=file_name,
+    type=input_file,
     metavar="FILE",
     help="Tells which side moved; else that of the newest run in the journal.",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.documents import PLANS, plan_file, plan_text
+from reconciler.cli.documents import PLANS, plan_file, plan_text, saved_plan
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import read_file, write_file
@@ -16,12 +16,14 @@ from reconciler.cli.options import (
     Common,
     ack_option,
     environments_options,
-    file_name,
+    input_file,
+    output_file,
     paths_argument,
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
+from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +52,11 @@ Examples:
 """,
 )
 @paths_argument
-@click.option("--out", type=file_name, metavar="FILE", help="Save the plan for apply.")
+@click.option("--out", type=output_file, metavar="FILE", help="Save the plan for apply.")
 @click.option("--expires", type=duration, metavar="DURATION", help="Let the saved plan be good for so long, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
 @click.option(
-    "--from-snapshot", type=file_name, metavar="FILE", help="Plan from what snapshot kept; nobody is contacted."
+    "--from-snapshot", type=input_file, metavar="FILE", help="Plan from what snapshot kept; nobody is contacted."
 )
 @outputs_option("plan", list(PLANS))
 @metrics_option("plan")
@@ -110,6 +112,8 @@ def command(  # noqa: PLR0913  # one for each option
     if out:
         write_file(out, plan_file(plan))
     outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
+    if out and not common.quiet:
+        tell(saved_plan(plan, str(out)))
     return code_of(plan)
 
 

@@ -9,7 +9,7 @@ from reconciler.cli import completing
 from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, ack_option, common_options, file_name, format_option, paths_argument, text
+from reconciler.cli.options import Common, ack_option, common_options, format_option, output_file, paths_argument, text
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError, UsageError
@@ -53,7 +53,7 @@ do. What else needs somebody is listed, and changes no code.
 )
 @paths_argument
 @format_option(list(STATUSES))
-@click.option("--metrics", "metrics_file", type=file_name, metavar="FILE", help="Besides, write Prometheus metrics.")
+@click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Besides, write Prometheus metrics.")
 @selection_options
 @common_options
 @click.pass_obj

@@ -48,12 +48,15 @@ def command(
 
     A plan that was altered is refused (exit 4).
     """
+    from reconciler.cli.apart import keep_apart  # noqa: PLC0415  # see main
+
     if resolved:
         _check(paths, outputs)
         manifests = _manifests(common, paths, allow_unknown_roles=allow_unknown_roles)
         outputs.write(lambda name, _style: manifests[name])
     else:
         path = _planfile(paths)
+        keep_apart(common, [path])
         plan, written = _plan(path)
         outputs.write(
             lambda name, style: written if name == "json" else plan_text(PLANS[name], plan, style), plan_file=str(path)
@@ -80,7 +83,8 @@ def _plan(path: Path) -> tuple["Plan", str]:
 
 def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool) -> dict[str, str]:
     """The manifests in each format that shows them."""
-    from reconciler.cli.environment import chosen_environment, configuration, load_context  # noqa: PLC0415  # see main
+    from reconciler.cli.apart import keep_manifests_apart  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
     from reconciler.cli.failures import tell_warnings  # noqa: PLC0415
     from reconciler.document import shown  # noqa: PLC0415
     from reconciler.loader import load  # noqa: PLC0415
@@ -88,6 +92,7 @@ def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: 
 
     config = configuration(common)
     environment = chosen_environment(config, common)
+    keep_manifests_apart(common, paths or config.manifests, config, environment)
     context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
     loaded = load(paths or config.manifests, context)
     if not common.quiet:

@@ -8,7 +8,7 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.files import write_file
-from reconciler.cli.options import Common, common_options, file_name
+from reconciler.cli.options import Common, common_options, output_file
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
@@ -25,7 +25,7 @@ Examples:
 Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than the configuration names.
 """,
 )
-@click.option("--out", type=file_name, required=True, metavar="FILE", help="Where the snapshot is written.")
+@click.option("--out", type=output_file, required=True, metavar="FILE", help="Where the snapshot is written.")
 @common_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:

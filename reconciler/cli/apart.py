@@ -1,0 +1,48 @@
+"""The files that a run writes x those that it reads -> refused, before any is written, where one is both."""
+
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from reconciler.cli.options import Common
+from reconciler.config import Config, Environment
+from reconciler.errors import UsageError
+from reconciler.loader.files import find_files
+
+
+class WouldOverwrite(UsageError):
+    """An output is an input. Nothing is written then: no document that says why there is none, either."""
+
+
+def keep_apart(common: Common, reads: Iterable[Path | str]) -> None:
+    """Refuse to write over these files, and over those that the command line names for reading.
+
+    Raises:
+        WouldOverwrite: a file would be overwritten.
+    """
+    known = {_identity(path) for path in (*common.reads, *reads)} - {None} if common.writes else set()
+    for path in common.writes:
+        if _identity(path) in known:
+            raise WouldOverwrite(f"{path} is read by this run and would be overwritten", hint="name another file")
+
+
+def keep_manifests_apart(
+    common: Common, paths: Iterable[Path], config: Config | None = None, environment: Environment | None = None
+) -> None:
+    """The same of the manifests below these paths, the configuration, and the overlays and files of an environment."""
+    if not common.writes:
+        return
+    overlays, emulator = (environment.overlays, environment.emulator) if environment else ((), None)
+    found = find_files([*paths, *overlays]).files
+    own = [config.path] if config else []
+    seed = [emulator.seed] if emulator and emulator.seed else []
+    keep_apart(common, [*(file.path for file in found), *own, *seed])
+
+
+def _identity(path: Path | str) -> tuple[int, int] | None:
+    """What a file is recognised by under any of its names; a device keeps nothing that could be lost."""
+    with suppress(OSError):
+        status = Path(path).stat()
+        return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+    return None
