@@ -13,9 +13,10 @@ from reconciler.model.json import Json
 from reconciler.model.plan import Binding
 from reconciler.model.resource import Address
 
-FORMAT_VERSION: Final = "1.0"
+FORMAT_VERSION: Final = "2.0"
 _NOUN: Final = "receipt"
-SCHEMA: Final = "receipt.v1.schema.json"
+SCHEMA: Final = "receipt.v2.schema.json"
+_RENEWED: Final = "delete it; the next apply writes a new one"
 
 
 def dumps(receipt: Receipt, key: bytes | None) -> str:
@@ -49,7 +50,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
     Raises:
         ReconcilerError: as `sealed.loads` does.
     """
-    return from_document(sealed.loads(text, name, _NOUN, SCHEMA, key))
+    return from_document(sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key))
 
 
 def from_document(document: Mapping[str, Any]) -> Receipt:

@@ -7,7 +7,9 @@ has a line for each item.
 
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
@@ -15,10 +17,11 @@ from reconciler.model.json import Json, digest, is_array
 from reconciler.validator import validator
 
 _SEAL: Final = ("digest", "signature")
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def dumps(document: Mapping[str, Json], noun: str, key: bytes | None) -> str:
-    """Write a document, with the seal as its last members; `noun` is its kind, as in `loads`."""
+    """Write a document, with the seal as its last members; `noun` is its kind, as in `Format`."""
     sealed = dict(document)
     sealed["digest"] = digest(document)
     if key:
@@ -58,24 +61,43 @@ def signature(noun: str, digest_: str, key: bytes) -> str:
     return hmac.new(key, b"\xff" + f"{noun}\n{digest_}".encode(), "sha256").hexdigest()
 
 
-def loads(text: str, name: str, noun: str, schema: str, key: bytes | None) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a kind of document must be."""
+
+    noun: str
+    """What messages call it: ``receipt``."""
+    version: str
+    schema: str
+    """The file name of its JSON Schema."""
+    renewed: str
+    """What to do about a document of another major format."""
+
+
+def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[str, Any]:
     """Read a document and check its seal.
 
     Args:
         text: of the file.
         name: what messages call the file.
-        noun: what it should be: ``receipt``.
-        schema: the file name of its JSON Schema.
+        expected: what it should be.
         key: what it must be signed with; None: whoever wrote it is believed.
 
     Raises:
-        ReconcilerError: it is something else, was altered since it was written, or is not signed with this key.
+        ReconcilerError: it is something else or of another format, was altered since it was written, or is not signed
+            with this key.
     """
+    noun = expected.noun
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ReconcilerError(f"{name} is no {noun}: {error}") from error
-    faults = validator(schema).faults(document)
+    if other := other_format(document, expected.version):
+        message = f"{name} has {noun} format {other}, and this version reads format {expected.version}"
+        raise ReconcilerError(message, hint=expected.renewed)
+    if has_half_characters(document, text):
+        raise ReconcilerError(f"{name} was altered since it was written: it holds half a character")
+    faults = validator(expected.schema).faults(document)
     if faults:
         raise ReconcilerError(f"{name} is no {noun}: {faults[0].message} (at {faults[0].pointer or '/'})")
     content = {member: value for member, value in document.items() if member not in _SEAL}
@@ -86,3 +108,21 @@ def loads(text: str, name: str, noun: str, schema: str, key: bytes | None) -> Ma
         hint = "write it where the same RECONCILER_PLAN_KEY is set"
         raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY demands its own", hint=hint)
     return content
+
+
+def other_format(document: object, version: str) -> str:
+    """The format of a document whose major format is another one; empty where it is not, or says nothing of it."""
+    found = document.get("format_version") if isinstance(document, Mapping) else None
+    is_other = isinstance(found, str) and found.partition(".")[0] != version.partition(".")[0]
+    return str(found) if is_other else ""
+
+
+def has_half_characters(document: object, text: str) -> bool:
+    """Whether a document holds a surrogate without its other half, which is no text and nothing that we write."""
+    if not _SURROGATE.search(text):
+        return False
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

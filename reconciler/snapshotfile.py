@@ -14,8 +14,9 @@ from reconciler.model.json import Body, Json
 from reconciler.model.resource import LiveResource, LiveState
 from reconciler.model.snapshot import Snapshot
 
-FORMAT_VERSION: Final = "1.0"
-SCHEMA: Final = "snapshot.v1.schema.json"
+FORMAT_VERSION: Final = "2.0"
+SCHEMA: Final = "snapshot.v2.schema.json"
+_RENEWED: Final = "take a new one: reconciler snapshot --out FILE"
 _NOUN: Final = "snapshot"
 
 
@@ -57,7 +58,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
     Raises:
         ReconcilerError: as `sealed.loads` does, or it holds what no service would answer.
     """
-    document = sealed.loads(text, name, _NOUN, SCHEMA, key)
+    document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     resources = tuple(_resource(one, name) for one in document["resources"])
     live = LiveState(resources, document["marketplace"])
     return Snapshot(document["taken_at"], document["environment"], document["base_url"], live)

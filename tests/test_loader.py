@@ -201,7 +201,7 @@ def test_resources_are_sorted_and_the_digest_does_not_care_which_file_they_are_i
     many, one = (load([tmp_path / name], LoadContext()) for name in ("many", "one.yaml"))
     assert [str(resource.address) for resource in many.desired.resources] == ["ApiClient/a-yaml", "ApiClient/b-yaml"]
     assert many.desired.digest == one.desired.digest
-    assert (many.files, one.files, one.documents) == (2, 1, 2)
+    assert (len(many.files), len(one.files), one.documents) == (2, 1, 2)
 
 
 def test_the_digest_changes_with_the_content(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_each_resource_has_a_line() -> None:
         ("", "r.json is no receipt: Expecting value"),
         ("[" * 100_000, "r.json is no receipt: "),
         ("{}", "r.json is no receipt: format_version is missing"),
-        (altered(format_version="2.0"), "r.json is no receipt: "),
+        (altered(format_version="3.0"), "r.json has receipt format 3.0, and this version reads format 2.0"),
         (altered(complete=False), "r.json was altered since it was written"),
         (altered(more=1), "r.json was altered since it was written"),
     ],

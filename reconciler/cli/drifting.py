@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from reconciler import drifts, receiptfile
+from reconciler import drifts, receiptfile, sealed
 from reconciler.cli.files import read_file
 from reconciler.cli.receipts import of_journal
 from reconciler.errors import ReconcilerError
@@ -82,12 +82,14 @@ def fingerprints(text: str, name: str) -> frozenset[str]:
         parts = (
             [one["drift"] for one in found["environments"] if "drift" in one] if "environments" in found else [found]
         )
-        versions = {str(part["format_version"]).partition(".")[0] for part in parts}
+        versions = {str(part["format_version"]) for part in parts if sealed.other_format(part, FORMAT_VERSION)}
         known = frozenset(_texts(one["fingerprint"] for part in parts for one in part["deviations"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReconcilerError(f"{name} is no baseline", hint=_HINT) from error
-    if versions - {FORMAT_VERSION.partition(".")[0]}:
-        raise ReconcilerError(f"{name} is of another format of drift than {FORMAT_VERSION}", hint=_HINT)
+    if versions:
+        other = ", ".join(sorted(versions))
+        message = f"{name} has drift format {other}, and this version reads format {FORMAT_VERSION}"
+        raise ReconcilerError(message, hint=_HINT)
     return known
 
 

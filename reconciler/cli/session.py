@@ -61,6 +61,8 @@ class Session:
     """The folder of the journals."""
     kept_inputs: tuple[Path, ...] = ()
     """What no delivery may write over."""
+    plan_key: bytes | None = None
+    """Signs plans, and keys the fingerprints of secrets in them."""
 
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
@@ -81,6 +83,7 @@ class Session:
             UsageError: the selection selects nothing.
             PlanRefused: the saved plan was made for an environment that is no longer there.
         """
+        key = plan_key()
         config = configuration(common)
         environment = chosen_environment(config, common, _environment_of(saved, config, common))
         common.chosen = environment.name
@@ -107,6 +110,7 @@ class Session:
             prunes,
             config.journal,
             (*config.inputs, *paths),
+            plan_key=key,
         )
         keep_apart(common, session.inputs.all)
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
@@ -134,11 +138,6 @@ class Session:
         """Tell those who want to know more."""
         if self.common.verbose and not self.common.quiet:
             tell(joined([escape(text)]))
-
-    @property
-    def plan_key(self) -> bytes | None:
-        """What keys the fingerprints of secrets in plans."""
-        return plan_key()
 
     @property
     def resolve(self) -> Resolver:

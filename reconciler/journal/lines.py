@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reconciler.model.json import Json, canonical_text
 
-FORMAT_VERSION: Final = "1.0"
+FORMAT_VERSION: Final = "2.0"
 NO_LINE: Final = "0" * 64
 """What the first line has for the hash of the line before it."""
 _MEMBERS: Final = {"at": str, "event": str, "facts": dict, "hash": str, "line": int, "previous": str}

@@ -1,14 +1,16 @@
 """The journal of a run -> its events, also where the process was killed while it wrote the last of them."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.atomic import read_own
+from reconciler import sealed
+from reconciler.atomic import open_own, read_own
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.journal.lines import Entry, NotALine
+from reconciler.journal.lines import FORMAT_VERSION, Entry, NotALine
 from reconciler.model.json import Json
 
 SUFFIX: Final = ".jsonl"
@@ -69,7 +71,7 @@ def lines_of(path: Path) -> tuple[list[str], bool]:
 
 def first(path: Path) -> Entry | None:
     """The first line of a journal; None where it cannot be read."""
-    with suppress(OSError, NotALine), path.open("rb") as file:
+    with suppress(OSError, NotALine), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
         return Entry.of(file.readline().decode("utf-8", "replace"))
     return None
 
@@ -88,6 +90,9 @@ def read(path: Path) -> Run:
         except NotALine as fault:
             hint = "history verify says what is wrong with it"
             raise ReconcilerError(f"{path}:{number}: this is no line of a journal: {fault}", hint=hint) from None
+    if entries and (other := sealed.other_format(entries[0].facts, FORMAT_VERSION)):
+        message = f"the journal {path} has format {other}, and this version reads format {FORMAT_VERSION}"
+        raise ReconcilerError(message, hint="read it with the version that wrote it, or move it out of this folder")
     if not entries:
         raise ReconcilerError(f"the journal {path} has no line", hint="its run was stopped before it had begun")
     return Run(path, tuple(entries), torn)

@@ -80,6 +80,8 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
     except (ValueError, RecursionError) as error:
         raise PlanRefused("no-plan", f"{name} is no plan: {error}", hint=_NO_PLAN_HINT) from error
     _check_format(document, name)
+    if sealed.has_half_characters(document, text):
+        raise _altered(name, "it holds half a character")
     _check_seal(document, text, name)
     if key:
         _check_signature(document, name, key)
@@ -111,7 +113,7 @@ def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever
     version = document.get("format_version") if isinstance(document, Mapping) else None
     if not isinstance(version, str) or "resource_changes" not in document:
         raise PlanRefused("no-plan", f"{name} is no plan", hint=_NO_PLAN_HINT)
-    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+    if sealed.other_format(document, FORMAT_VERSION):
         raise PlanRefused(
             "format",
             f"{name} has plan format {version}, and this version reads format {FORMAT_VERSION}",

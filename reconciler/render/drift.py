@@ -7,7 +7,7 @@ from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.plan import Notice
 
-FORMAT_VERSION: Final = "1.0"
+FORMAT_VERSION: Final = "2.0"
 
 
 def to_json(drift: Drift) -> dict[str, Json]:

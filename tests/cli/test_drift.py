@@ -69,12 +69,12 @@ def test_what_is_no_baseline_is_refused_before_anything_is_contacted(project: Pr
 
 
 def test_a_baseline_of_another_format_is_refused(project: Project, run: Runner) -> None:
-    Path("known.json").write_text('{"format_version": "2.0", "deviations": []}', encoding="utf-8")
-    assert "is of another format of drift than 1.0" in run("drift", "--baseline", "known.json").err
+    Path("known.json").write_text('{"format_version": "3.0", "deviations": []}', encoding="utf-8")
+    assert "known.json has drift format 3.0" in run("drift", "--baseline", "known.json").err
 
 
 def test_a_fingerprint_that_is_no_text_is_no_baseline(project: Project, run: Runner) -> None:
-    Path("known.json").write_text('{"format_version": "1.0", "deviations": [{"fingerprint": 1}]}', encoding="utf-8")
+    Path("known.json").write_text('{"format_version": "2.0", "deviations": [{"fingerprint": 1}]}', encoding="utf-8")
     assert "known.json is no baseline" in run("drift", "--baseline", "known.json").err
 
 

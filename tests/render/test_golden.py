@@ -29,7 +29,7 @@ from reconciler.render.style import PLAIN, Style
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 DIGEST: Final = "0123456789abcdef" * 4
-BINDING: Final = Binding("staging", "https://staging.example.com", "acme-staging", "f" * 64, "0.1.0")
+BINDING: Final = Binding("staging", "https://staging.example.com", "acme-staging", "f" * 64, "0.1.0", git_dirty=False)
 ID: Final = "E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
 WIDENS, NARROWS = Direction.WIDENS, Direction.NARROWS
 
