@@ -68,7 +68,10 @@ class DesiredResource:
     id: str | None = None
     """The service's id, where the environment or the manifest knows it."""
     second_id: str | None = None
-    """The manifest's own id, where the environment knows another one: looked for where that is not live."""
+    """The manifest's own id, where the environment knows another one: looked for where that is not live.
+
+    The digest leaves it out: a plan says which object each change is of.
+    """
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, SecretReference | None] = field(default_factory=dict)
     """Secret field -> where its value comes from; None clears it; a field that is not here stays as it is."""
@@ -136,7 +139,6 @@ def spec_digest(resources: tuple[DesiredResource, ...]) -> Json:
         {
             "address": str(resource.address),
             "id": resource.id,
-            **({"second_id": resource.second_id} if resource.second_id else {}),
             "labels": dict(resource.labels),
             "spec": resource.spec,
             "secrets": {name: _reference(reference) for name, reference in resource.secrets.items()},

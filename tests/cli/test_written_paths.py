@@ -19,7 +19,7 @@ def outside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project.folder
 
 
-WRITING = [["export", "--write"], ["drift", "--write-back"]]
+WRITING = [["export", "--write"], ["drift", "--write-back", "--write"]]
 
 
 @pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
