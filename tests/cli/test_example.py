@@ -139,5 +139,5 @@ def test_what_is_shown_resolved_is_valid_and_plans_the_same(name: str, run: Runn
     shown = run("show", "--resolved", "--env", name)
     (tmp_path / "all.yaml").write_text(shown.out, encoding="utf-8")
     plans = [json.loads(run("plan", *paths, "--env", name, "--format", "json").out) for paths in ([], ["all.yaml"])]
-    assert plans[0]["binding"]["manifest_digest"] == plans[1]["binding"]["manifest_digest"]
+    assert plans[0]["changes_digest"] == plans[1]["changes_digest"]
     assert run("validate", "all.yaml", "--env", name).code == 0

@@ -108,7 +108,7 @@ COMMANDS = (
     (["plan"], 0),
     (["plan", "--out", "plan.json", "--prune"], 3),
     (["drift"], 2),
-    (["drift", "--write-back"], 0),
+    (["drift", "--write-back", "--write"], 0),
     (["apply", "--auto-approve"], 0),
     (["apply", "--auto-approve", "--require-tip", "main"], 4),
     (["adopt"], 0),

@@ -122,7 +122,7 @@ def test_it_is_named_and_apply_takes_it_back(watched: Project, run: Runner, name
 
 
 def acknowledgement(run: Runner) -> str:
-    return str(json.loads(run("plan", "--format", "json").out)["digest"])[:12]
+    return str(json.loads(run("plan", "--format", "json").out)["changes_digest"])[:12]
 
 
 def test_a_value_for_each_field_of_the_table_is_known_here() -> None:
