@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.ask import somebody_is_there
-from reconciler.cli.documents import RESULTS
+from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import is_plan
@@ -42,6 +42,7 @@ Examples:
   reconciler plan --env staging --out plan.json && reconciler apply plan.json
   reconciler apply --env staging                   # plans, shows it, asks
   reconciler apply --env staging --auto-approve    # plans and does not ask
+  reconciler apply plan.json --dry-run             # checks and shows it; nothing is written, whatever else is given
   reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
   reconciler apply plan.json --receipt receipt.json    # for drift --receipt: tells later who moved
   reconciler apply plan.json --format text --json-into result.json --junit-into result.xml
@@ -52,6 +53,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 )
 @click.argument("paths", nargs=-1, type=file_name, metavar="[PLANFILE] [PATH]...")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
 @click.option(
@@ -75,6 +77,7 @@ def command(  # noqa: PLR0913  # one for each option
     paths: tuple[Path, ...],
     *,
     auto_approve: bool,
+    dry_run: bool,
     ack: str | None,
     keep_going: bool,
     require_tip: str | None,
@@ -97,12 +100,14 @@ def command(  # noqa: PLR0913  # one for each option
 
     keep_apart(common, paths)
     selection, (saved, paths) = selection_of(only, selector), _parted(paths)
-    _check(saved, selection, paths, prune=prune, ask=not auto_approve)
+    _check(saved, selection, paths, prune=prune, ask=not (auto_approve or dry_run))
     session = Session.open(
         common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection, prunes=prune
     )
     if require_tip:
         session.require_tip(require_tip)
+    if dry_run:
+        return _shown(session, saved, ack, outputs)
     with session.exclusively():
         said = Said(ack, keep_going, ask=not auto_approve)
         plan, result = _saved(session, saved, receipt, said) if saved else _planned(session, said)
@@ -120,6 +125,32 @@ class Said:
     ack: str | None
     keep_going: bool
     ask: bool
+
+
+def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: Outputs) -> ExitCode:
+    """Show what would be carried out, over a connection that cannot write.
+
+    Raises:
+        UsageError: a format that a plan does not have was asked for; nobody was contacted.
+        PlanRefused: the saved plan would be refused.
+        GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
+    """
+    from reconciler.cli.receipts import check_first  # noqa: PLC0415  # see main
+    from reconciler.pipeline import refusal  # noqa: PLC0415
+
+    if missing := set(outputs.names) - PLANS.keys():
+        raise UsageError(f"a plan has no format {missing.pop()}", hint=f"use one of {', '.join(PLANS)}")
+    if saved:
+        session.check_here(saved)
+        check_first(saved, session.journal, None, session.plan_key)
+    with session.reader() as remote:
+        plan = saved or session.plan_with(remote, demands_secrets=True)
+        objections = session.check(saved, remote) if saved else session.frozen(plan)
+    outputs.write(lambda name, style: plan_text(PLANS[name], plan, style))
+    refused = refusal(plan, ack, objections)
+    if refused and objections:
+        raise refused
+    return codes.of_plan(plan, ack, detailed=False)
 
 
 def _saved(session: "Session", saved: "Plan", receipt: Path | None, said: Said) -> tuple["Plan", "ApplyResult"]:
