@@ -2,9 +2,9 @@
 
 Whoever can open a pull request can put into the checkout what makes git run a command: a bare repository among
 ordinary files, attributes that name filters, hooks, links. So git is asked plumbing only (`rev-parse`, `for-each-ref`,
-`ls-tree`, `cat-file`, `check-attr`), about the repository whose `.git` is found here and no other; nothing refreshes
-the index, compares files or fetches. Of the variables of git only those that configure it reach it: `safe.directory`
-may be there.
+`ls-tree`, `ls-files`, `cat-file`, `check-attr`, `check-ignore`), about the repository whose `.git` is found here and no
+other; nothing refreshes the index, compares files or fetches. Of the variables of git only those that configure it
+reach it: `safe.directory` may be there.
 """
 
 import os
@@ -24,7 +24,6 @@ _CONFIGURED: Final = {
 }
 _OURS: Final = {
     "GIT_ALLOW_PROTOCOL": "none",
-    "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -94,7 +93,7 @@ class Repository:
         chosen = sorted(set(names))
         if b"" in chosen or len(chosen) > _ARGUMENTS:
             chosen = []
-        listed = self._ask("ls-tree", "-r", "-z", "--full-tree", commit, "--", *chosen)
+        listed = self._ask("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", commit, "--", *chosen)
         return dict(_entry(line) for line in listed.split(b"\0") if b" blob " in line.partition(b"\t")[0])
 
     def contents(self, ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
@@ -131,6 +130,25 @@ class Repository:
             for name, attribute, value in rows
             if value not in {b"unspecified", b"unset"}
         }
+
+    def tracked(self, names: Iterable[bytes]) -> frozenset[bytes]:
+        """Those of these files that git knows.
+
+        Raises:
+            GitFailed: as for `commit`.
+        """
+        asked = [*names]
+        return frozenset(self._ask("--literal-pathspecs", "ls-files", "-z", "--", *asked).split(b"\0") if asked else ())
+
+    def ignored(self, names: Iterable[bytes]) -> frozenset[bytes]:
+        """Those of these files that git would not add.
+
+        Raises:
+            GitFailed: as for `commit`.
+        """
+        asked = b"".join(b"./" + name + b"\0" for name in names)  # else a name may be taken for a pattern
+        found = self._ask("check-ignore", "-z", "--stdin", stdin=asked, may_fail=True) if asked else b""
+        return frozenset(name.removeprefix(b"./") for name in found.split(b"\0"))
 
     def _ask(self, *arguments: str | bytes, stdin: bytes = b"", may_fail: bool = False) -> bytes:
         """The answer to one question; `may_fail`: an empty one where git says no without a word."""

@@ -1,5 +1,6 @@
 """Nothing that lies in a checkout is executed, whichever command asks git about it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -140,6 +141,18 @@ def test_a_plan_from_a_snapshot_and_a_saved_plan_execute_nothing_either(hostile:
     assert run("plan", "--from-snapshot", "snapshot.json").code == 0
     assert run("plan", "--out", "plan.json").code == 0
     assert run("apply", "plan.json").code == 0
+    assert not hostile.exists(), hostile.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_where_a_delivery_goes_is_looked_up_without_executing_anything(
+    hostile: Path, run: Runner, command: str
+) -> None:
+    manifest = Path("manifests/front.yaml")
+    document = json.loads(manifest.read_text(encoding="utf-8").partition("\n")[2])
+    document["secrets"] = [{"name": "primary", "deliver": [{"file": "secret.txt"}]}]
+    manifest.write_text(json.dumps(document), encoding="utf-8")
+    assert "not ignored" in (done := run(command)).out + done.err
     assert not hostile.exists(), hostile.read_text(encoding="utf-8")
 
 
