@@ -32,7 +32,7 @@ check: $(READY)  ## lint, format check, types, architecture
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-mutants: $(READY)  ## change one thing at a time in what decides, and list what no test notices; some 20 minutes
+mutants: $(READY)  ## change one thing at a time in what decides, and list what no test notices; a quarter of an hour
 	@nice $(BIN)/python tools/mutants.py
 
 cover: $(READY)  ## run all tests and demand 95 % branch coverage

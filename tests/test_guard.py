@@ -56,6 +56,19 @@ def test_an_objection_says_the_numbers_and_the_way_out() -> None:
     assert [str(address) for address in finding.addresses] == ["ApiClient/a", "ApiClient/b"]
 
 
+@pytest.mark.parametrize("are_rows", [False, True])
+def test_only_assignments_that_would_go_can_be_kept_by_naming_or_watching_them(are_rows: bool) -> None:
+    if are_rows:
+        held = replace(live(body("a", "a")).resources[0], assignments={"buyers": ("b1",), "suppliers": ()})
+        wanted = manifest("a", assignments={"buyers": ()})
+        changes = diff(desired(wanted), replace(live(SELLER), resources=(held,)), KINDS, {})
+    else:
+        changes = plan(manifest("a", policy=Policy(absent=True)), bodies=[body("a", "a"), SELLER])
+    (finding,) = check(changes, Context(Limits(), Access(OWN)))
+    assert finding.rule == "limit-deletes"
+    assert ("name the assignments in the manifest" in finding.way_out) is are_rows
+
+
 def test_no_delete_is_allowed_unless_a_limit_says_so() -> None:
     changes = plan(manifest("a", policy=Policy(absent=True)), bodies=[body("a", "a"), SELLER])
     assert rules(changes, Limits()) == ["limit-deletes"]
@@ -172,6 +185,14 @@ def test_a_run_that_only_reads_needs_no_more_than_that() -> None:
 def test_a_demand_that_stays_is_not_judged_again() -> None:
     demanding = manifest("tool", MinimumRequiredRoles=["OrderAdmin", "Shopper"])
     assert harms(demanding, ADMIN, MinimumRequiredRoles=["OrderAdmin"]) == ""
+
+
+@pytest.mark.parametrize("door", ["Active", "AllowSeller"])
+def test_a_door_that_was_closed_already_or_is_opened_is_no_harm(door: str) -> None:
+    closed: dict[str, Any] = {door: False}
+    opened: dict[str, Any] = {door: True}
+    assert harms(manifest("tool", AccessTokenDuration=30), ADMIN, **closed) == ""
+    assert harms(manifest("tool", **opened), ADMIN, **closed) == ""
 
 
 def test_a_user_with_a_password_does_not_act_as_the_context_user() -> None:

@@ -1,9 +1,8 @@
-"""The deciding packages -> the mutations of their functions that no test notices: `make mutants`.
+"""The deciding packages -> the mutations of their functions that their tests do not notice: `make mutants`.
 
-1. The tests of what decides are run once, which tells what lines each runs and how long it takes.
-2. A mutation is one changed condition, constant, returned value or left out statement. Each is tried in a fork of this
-   process, in which the function has the changed code, with those tests that run its line; the quickest first.
-3. What no test notices is listed. Time is bounded: mutations are tried in a shuffled order that is always the same.
+A mutation is one changed condition, constant, returned value or left out statement. Each is tried in a fork of this
+process, in which the function has the changed code, with the tests of its package. Time is bounded: mutations are tried
+in a shuffled order that is always the same, until it is over.
 
 No well-kept tool fits: mutmut copies the sources away from what they are beside, such as the schemas, and cosmic-ray
 starts Python for each mutation; neither can be told when to stop.
@@ -11,16 +10,14 @@ starts Python for each mutation; neither can be told when to stop.
 
 import argparse
 import ast
+import contextlib
 import copy
+import io
 import os
 import random
 import signal
-import sqlite3
-import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ET
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -30,37 +27,24 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Final
 
 import pytest
-from coverage.numbits import numbits_to_nums
+
+from reconciler.emulator import Emulator, Settings
 
 ROOT: Final = Path(__file__).parents[1]
-DECIDING: Final = (
-    "differ",
-    "guard",
-    "applier",
-    "planfile",
-    "sealed",
-    "selection",
-    "references",
-    "deletion",
-    "rollback",
-)
-ELSEWHERE: Final = (
-    "cli",
-    "doctor",
-    "emulator",
-    "remote",
-    "render",
-    "test_do*",
-    "test_fault*",
-    "test_recipes*",
-    "test_si*",
-)
-"""Tests that are about something else, or that take long: what decides must be noticed without them."""
-KEPT: Final = ROOT / ".mutants"
-MOST_TESTS: Final = 120
-"""For one mutation."""
-PATIENCE: Final = 30
-"""Seconds for all tests of one mutation; one that makes them longer is noticed."""
+DECIDING: Final[Mapping[str, Sequence[str]]] = {
+    "differ": ["differ", "test_named_secrets.py", "test_assignments.py", "test_odd_objects.py"],
+    "guard": ["test_guard.py", "cli/test_guards.py", "cli/test_own_client.py"],
+    "applier": ["applier", "test_applier.py", "test_assignments.py", "test_creation.py", "journal/test_applying.py"],
+    "planfile": ["test_planfile.py", "cli/test_saved_plans.py", "test_pipeline.py"],
+    "sealed": ["test_planfile.py", "test_receiptfile.py", "test_snapshotfile.py"],
+    "selection": ["test_selection.py", "cli/test_selecting.py"],
+    "references": ["test_references.py"],
+    "deletion": ["test_deletion.py", "cli/test_prune.py"],
+    "rollback": ["test_rollback.py", "cli/test_rollback.py"],
+}
+"""Package or module -> the tests that must notice what becomes of it, in a few seconds."""
+PATIENCE: Final = 120
+"""Seconds for the tests of one mutation; one that makes them longer is noticed."""
 
 _OTHER: Final[Mapping[type[ast.AST], type[ast.AST]]] = {
     ast.Eq: ast.NotEq,
@@ -94,7 +78,7 @@ class Mutation:
     code: Callable[[], CodeType]
 
     def __str__(self) -> str:
-        return f"{self.module.replace('.', '/')}:{self.line} {self.function}: `{self.was}` -> `{self.becomes}`"
+        return f"{self.module}:{self.line} {self.function}: `{self.was}` -> `{self.becomes}`"
 
 
 # ------------------------------------------------------------------------------------------------------------ mutating
@@ -226,45 +210,21 @@ def function_of(module: ModuleType, qualified: str) -> FunctionType | None:
 # ------------------------------------------------------------------------------------------------------------- testing
 
 
-def measure() -> None:
-    """Run all tests, and keep what lines each runs and how long it takes."""
-    KEPT.mkdir(exist_ok=True)
-    options = [f"--ignore-glob={ROOT / 'tests' / name}" for name in ELSEWHERE]
-    options += ["--cov=reconciler", "--cov-context=test", "--cov-report=", f"--junitxml={KEPT / 'times.xml'}"]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-m", "not sweep", *options]
-    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "COVERAGE_FILE": str(KEPT / "coverage")})
-
-
-def tests_by_line() -> Mapping[tuple[str, int], Sequence[str]]:
-    """(file, line) -> the tests that run it, the quickest first."""
-    seconds: dict[str, float] = {}
-    for case in ET.parse(KEPT / "times.xml").iter("testcase"):  # noqa: S314  # we have written it
-        seconds[f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"] = float(case.get("time", 0))
-    found: dict[tuple[str, int], set[str]] = defaultdict(set)
-    with sqlite3.connect(KEPT / "coverage") as database:
-        rows = database.execute(
-            "select path, context, numbits from line_bits join file on file.id = file_id "
-            "join context on context.id = context_id"
-        )
-        for path, context, bits in rows:
-            test = context.rpartition("|")[0]
-            for line in numbits_to_nums(bits) if test else ():
-                found[path, line].add(test)
-    return {at: sorted(tests, key=lambda one: (seconds.get(one, 1.0), one)) for at, tests in found.items()}
-
-
 def is_noticed(mutation: Mutation, tests: Sequence[str]) -> bool:
-    """Whether a test fails with the mutation, in a fork of this process."""
+    """Whether a test fails with the mutation."""
     function = function_of(import_module(mutation.module), mutation.function)
-    if function is None:
-        return True
+    return function is None or fails(tests, lambda: setattr(function, "__code__", mutation.code()))
+
+
+def fails(tests: Sequence[str], prepare: Callable[[], None] = lambda: None) -> bool:
+    """Whether a test fails, or all take too long, in a fork of this process that is prepared so."""
     child = os.fork()
     if child == 0:
         signal.alarm(PATIENCE)
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
-        function.__code__ = mutation.code()
+        prepare()
         os._exit(run_tests(tests))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
 
@@ -274,30 +234,33 @@ def run_tests(tests: Sequence[str]) -> int:
     return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", *tests]))
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    """The modules of the deciding packages."""
-    for name in DECIDING:
-        base = ROOT / "reconciler" / name
-        for path in [base.with_suffix(".py")] if base.with_suffix(".py").is_file() else sorted(base.rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+def warm_up(tests: Sequence[str]) -> None:
+    """Do once for all forks what takes long: import the tests, and make the key that the emulator signs with."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_tests(["--collect-only", *tests])
+    Emulator(Settings()).close()
+
+
+def modules(name: str) -> Iterator[tuple[str, Path]]:
+    """The modules of a package."""
+    base = ROOT / "reconciler" / name
+    for path in [base.with_suffix(".py")] if base.with_suffix(".py").is_file() else sorted(base.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
 def main() -> int:
     """Try mutations until the time is over, and list those that no test has noticed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=15, help="for trying, after all tests were run once")
-    parser.add_argument("--again", action="store_true", help="use what the last run has measured")
-    parser.add_argument("only", nargs="*", help="packages, or modules")
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("packages", nargs="*", choices=[[], *DECIDING], default=[])
     given = parser.parse_args()
     os.chdir(ROOT)
-    if not given.again:
-        measure()
-    by_line = tests_by_line()
+    os.environ["HYPOTHESIS_EXAMPLES"] = "5"
     found = [
-        (mutation, by_line.get((str(path), mutation.line), ()))
-        for name, path in modules()
-        if not given.only or any(one in name for one in given.only)
+        (mutation, [f"tests/{test}" for test in DECIDING[package]])
+        for package in given.packages or DECIDING
+        for name, path in modules(package)
         for mutation in mutations(name, path.read_text(encoding="utf-8"))
     ]
     random.Random(0).shuffle(found)  # noqa: S311  # the same order each time
@@ -305,17 +268,20 @@ def main() -> int:
 
 
 def report(found: Sequence[tuple[Mutation, Sequence[str]]], until: float) -> int:
-    """Try them, and print what is left over; gives their number."""
-    run_tests(["--collect-only", "tests"])  # it imports all test modules, once for all forks
-    tried, survivors = 0, []
+    """Try them, and print what is left over."""
+    warm_up(sorted({test for _, tests in found for test in tests}))
+    if any(fails(tests) for tests in {tuple(tests) for _, tests in found}):
+        print("the tests fail, or take too long, without any mutation", file=sys.stderr)
+        return 1
+    tried = survived = 0
     for mutation, tests in found:
         if time.monotonic() > until:
             break
         tried += 1
-        if not tests or not is_noticed(mutation, tests[:MOST_TESTS]):
-            survivors.append(mutation)
-            print(mutation, "" if tests else "(no test runs it)", flush=True)
-    print(f"{tried} of {len(found)} mutations tried, {len(survivors)} not noticed")
+        if not is_noticed(mutation, tests):
+            survived += 1
+            print(mutation, flush=True)
+    print(f"{tried} of {len(found)} mutations tried, {survived} not noticed")
     return 0
 
 
