@@ -32,7 +32,14 @@ from reconciler.emulator import Emulator, Settings
 
 ROOT: Final = Path(__file__).parents[1]
 DECIDING: Final[Mapping[str, Sequence[str]]] = {
-    "differ": ["differ", "test_named_secrets.py", "test_assignments.py", "test_odd_objects.py"],
+    "differ": [
+        "differ",
+        "test_named_secrets.py",
+        "test_assignments.py",
+        "test_odd_objects.py",
+        "test_hidden_secrets.py",
+        "cli/test_watching.py",
+    ],
     "guard": ["test_guard.py", "cli/test_guards.py", "cli/test_own_client.py"],
     "applier": ["applier", "test_applier.py", "test_assignments.py", "test_creation.py", "journal/test_applying.py"],
     "planfile": ["test_planfile.py", "cli/test_saved_plans.py", "test_pipeline.py"],
