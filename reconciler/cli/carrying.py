@@ -1,7 +1,9 @@
 """A plan that was made or checked a moment ago -> the user's consent, and the result of carrying it out."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -10,12 +12,13 @@ from reconciler import pipeline
 from reconciler.applier import Controls
 from reconciler.cli.ask import is_confirmed, target
 from reconciler.cli.documents import PLANS, plan_text
-from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.journaling import finished, recorder_of
 from reconciler.cli.progress import progress
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
+from reconciler.model.delivery import ToEnvFile, ToFile, ToKubernetesSecret
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Plan
 from reconciler.remote.protocol import SecretRemote
@@ -66,6 +69,8 @@ def _target(plan: Plan) -> str:
 def carry_out(session: "Session", remote: SecretRemote, order: Order, objections: Sequence[Finding]) -> ApplyResult:
     """Apply the plan, stoppable and on the record; `objections` as `pipeline.apply` takes them."""
     plan, quiet = order.plan, session.common.quiet
+    for problem in _short_lived(plan):
+        tell_problem(problem)
     recorder = recorder_of(session, plan, order.follows_up, order.rolls_back)
     # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
     should_stop = click.get_current_context().with_resource(stoppable())
@@ -85,3 +90,14 @@ def carry_out(session: "Session", remote: SecretRemote, order: Order, objections
             courier=session.courier,
         )
     return finished(recorder, result, order.follows_up)
+
+
+def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
+    """In a CI job, the new secrets that are delivered to files: most runners are thrown away after the job."""
+    for change in plan.changes if os.environ.get("CI") else ():
+        generated = [intent.reference.deliver for intent in change.secrets if intent.reference]
+        for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
+            if isinstance(delivery, ToFile | ToEnvFile | ToKubernetesSecret):
+                message = f"{change.address}: a new secret is delivered to {delivery}, on the machine of this CI job"
+                hint = "if that is thrown away after the job, the secret is lost: use a command to a secret store"
+                yield ReconcilerError(message, hint=hint)

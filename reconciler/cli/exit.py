@@ -27,9 +27,8 @@ class ExitCode(IntEnum):
 MEANINGS: Final = {
     ExitCode.DONE: 'done; for `plan` also "there are changes" unless `--detailed-exitcode`',
     ExitCode.ERROR: "error; nothing was written",
-    ExitCode.CHANGES: (
-        "changes or drift exist (`plan --detailed-exitcode`, `drift`), or a rotation is due (`secrets status`)"
-    ),
+    ExitCode.CHANGES: "changes or drift exist (`plan --detailed-exitcode`, `drift`), a plan is not what was reviewed "
+    "(`show --reviewed`), or a rotation is due (`secrets status`)",
     ExitCode.REFUSED: "a guard refuses; nothing was written. `plan` shows and saves the plan all the same",
     ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, unsigned, no plan at all, or made for another "
     "target; nothing was written",

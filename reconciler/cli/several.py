@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from reconciler.cli import exit as codes
 from reconciler.cli.apart import WouldOverwrite
-from reconciler.cli.documents import DRIFTS, drift_text, plan_text
+from reconciler.cli.documents import DRIFTS, drift_text, plan_file, plan_text
 from reconciler.cli.environment import configuration
 from reconciler.cli.exit import ExitCode
+from reconciler.cli.files import write_file
 from reconciler.cli.options import Common
-from reconciler.cli.session import Session
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
@@ -21,25 +22,52 @@ from reconciler.render.several import Planned
 from reconciler.render.style import Style
 
 
-def plan_each(common: Common, open_session: Callable[[Common], Session]) -> tuple[Planned, ...]:
+def plan_each(common: Common, plan_of: Callable[[Common], Plan]) -> tuple[Planned, ...]:
     """Plan for each, in the order in which they were named or are configured. A failure does not stop the others.
 
     Raises:
         InputError: the configuration has faults.
         UsageError: there is no environment of a name that was given; nothing was contacted.
     """
+    return tuple(_planned(name, replace(common, envs=(name,), env_all=True), plan_of) for name in _names(common))
+
+
+def _names(common: Common) -> list[str]:
+    """The environments that are meant."""
     config = configuration(common)
-    names = [select_environment(config, name).name for name in common.envs] or list(config.environments)
-    return tuple(_planned(name, replace(common, envs=(name,), env_all=True), open_session) for name in names)
+    return [select_environment(config, name).name for name in common.envs] or list(config.environments)
 
 
-def _planned(name: str, common: Common, open_session: Callable[[Common], Session]) -> Planned:
+def _planned(name: str, common: Common, plan_of: Callable[[Common], Plan]) -> Planned:
     try:
-        return Planned(name, open_session(common).plan())
+        return Planned(name, plan_of(common))
     except WouldOverwrite:
         raise
     except ReconcilerError as error:
         return Planned(name, None, error)
+
+
+def files_of_each(common: Common, folder: Path) -> Mapping[str, Path]:
+    """Environment -> the file of its plan in a folder."""
+    return {name: folder / f"{name}.json" for name in _names(common)}
+
+
+def save_each(planned: Sequence[Planned], files: Mapping[str, Path]) -> None:
+    """Write each plan into its file, and remove the older file of an environment that has no plan now.
+
+    Raises:
+        ReconcilerError: one cannot be written.
+    """
+    for one in planned if files else ():
+        file = files[one.environment]
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not one.plan:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise ReconcilerError(f"cannot write {file}: {error.strerror}") from error
+        if one.plan:
+            write_file(file, plan_file(one.plan))
 
 
 def several_text(planned: Sequence[Planned], format_name: str, writers: Mapping[str, PlanWriter], style: Style) -> str:

@@ -8,7 +8,7 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 (a key that is there twice) is no plan. With a key, the document is signed, and an unsigned one is refused.
 """
 
-from reconciler.planfile.acknowledging import changes_digest, objection
+from reconciler.planfile.acknowledging import changes_besides, changes_digest, objection
 from reconciler.planfile.binding import check_binding, check_deliveries
 from reconciler.planfile.document import (
     FORMAT_VERSION,
@@ -25,6 +25,7 @@ from reconciler.planfile.reading import SCHEMA, content, loads, read
 __all__ = [
     "FORMAT_VERSION",
     "SCHEMA",
+    "changes_besides",
     "changes_digest",
     "check_binding",
     "check_deliveries",

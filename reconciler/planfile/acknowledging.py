@@ -30,6 +30,12 @@ def changes_digest(plan: Plan, findings: Sequence[Finding] | None = None) -> str
     )
 
 
+def changes_besides(plan: Plan, other: Plan) -> tuple[Change, ...]:
+    """The changes that would be written and that the other plan does not have, or has otherwise."""
+    known = {digest(_change(change)) for change in other.changes if change.action.writes}
+    return tuple(change for change in plan.changes if change.action.writes and digest(_change(change)) not in known)
+
+
 def objection(finding: Finding) -> tuple[str, str]:
     """What a finding is recognised by: the line of the manifest that it names may have moved."""
     place, address, said = finding.message.partition(f"{next(iter(finding.addresses), '')}: ")

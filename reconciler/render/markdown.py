@@ -146,7 +146,22 @@ def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
         lines += ["", f"Digest: {code(digest)}"]
     if may_be_applied(plan):
         lines += ["", "To apply it:", "", *fenced([brief(apply_command(plan, digest, style), LONGEST_MESSAGE)], "sh")]
+    if plan.snapshot and plan.has_changes:
+        lines += ["", *_after_the_merge(plan, digest)]
     return lines
+
+
+def _after_the_merge(plan: Plan, digest: str) -> Iterator[str]:
+    """How a plan of a pull request comes to be applied, and where what the guards object to is acknowledged."""
+    yield (
+        "To apply it, merge: a job with credentials then plans again. It applies exactly these changes without asking, "
+        "and asks for approval of any others."
+    )
+    if plan.guards and all(finding.can_be_acknowledged for finding in plan.guards):
+        yield ""
+        yield "To accept what the guards object to, end the message of the last commit with this line:"
+        yield ""
+        yield from fenced([f"Reconciler-Ack: {digest[:12]}"], "")
 
 
 def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:

@@ -124,7 +124,6 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["plan", "--env", "test", "--env-all"], "all environments, or --env test: not both"),
         (["plan", "--env-all", "--env", "test"], "all environments, or --env test: not both"),
         (["--env", "test", "drift", "--env-all"], "all environments, or --env test: not both"),
-        (["plan", "--env-all", "--out", "plan.json"], "--out saves the plan of one environment"),
         (["apply", "--env-all"], "No such option"),
         (["plan", "--env", "tset"], "there is no environment 'tset'"),
         (["show"], "write show PLANFILE, or show --resolved [PATH]..."),

@@ -153,7 +153,7 @@ def _of_several(
 ) -> ExitCode:
     from reconciler.cli.several import plan_each, seen, several_drift, several_drift_code  # noqa: PLC0415  # see main
 
-    drifts = seen(plan_each(common, open_session), lens.see)
+    drifts = seen(plan_each(common, lambda each: open_session(each).plan()), lens.see)
     reporting.metering.planned(drifts)
     reporting.notifier.tell([one.drift for one in drifts if one.drift], common)
     outputs.write(

@@ -24,7 +24,7 @@ from reconciler.cli.options import (
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
 from reconciler.cli.streams import tell
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +49,18 @@ Examples:
   reconciler plan --prune                          # what no manifest claims would be deleted
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes, 3 refused
   reconciler plan --env staging --env production   # one after the other, and side by side; all: --env-all
+  reconciler plan --env-all --out plans            # a folder: plans/staging.json, plans/production.json
 """,
 )
 @paths_argument
-@click.option("--out", type=output_file, metavar="FILE", help="Save the plan for apply.")
+@click.option("--out", type=output_file, metavar="FILE", help="Save the plan for apply; of several, FILE is a folder.")
 @click.option("--expires", type=duration, metavar="DURATION", help="Let the saved plan be good for so long, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
 @click.option(
-    "--from-snapshot", type=input_file, metavar="FILE", help="Plan from what snapshot kept; nobody is contacted."
+    "--from-snapshot",
+    type=input_file,
+    metavar="FILE",
+    help="Plan from what snapshot kept, contacting nothing. A folder has a file for each environment: NAME.json.",
 )
 @outputs_option("plan", list(PLANS))
 @metrics_option("plan")
@@ -103,11 +107,10 @@ def command(  # noqa: PLR0913  # one for each option
         prunes=prune,
     )
     code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
+    plan_of = partial(_from_snapshot, path=from_snapshot) if from_snapshot else Session.plan
     if common.is_of_several:
-        if from_snapshot:
-            raise UsageError("a snapshot is of one environment", hint="plan for each environment by itself")
-        return _of_several(common, open_session, out, outputs, metering, code_of)
-    plan = _from_snapshot(open_session(common), from_snapshot) if from_snapshot else open_session(common).plan()
+        return _of_several(common, lambda each: plan_of(open_session(each)), out, outputs, metering, code_of)
+    plan = plan_of(open_session(common))
     metering.plan(plan)
     if out:
         write_file(out, plan_file(plan))
@@ -117,26 +120,39 @@ def command(  # noqa: PLR0913  # one for each option
     return code_of(plan)
 
 
-def _from_snapshot(session: "Session", file: Path) -> "Plan":
-    from reconciler import snapshotfile  # noqa: PLC0415  # see main
+def _from_snapshot(session: "Session", path: Path) -> "Plan":
+    """Plan from a snapshot, or from that of the environment in a folder of them.
 
+    Raises:
+        ReconcilerError: the folder has none of this environment.
+    """
+    from reconciler import snapshotfile  # noqa: PLC0415  # see main
+    from reconciler.cli.apart import keep_apart  # noqa: PLC0415
+
+    name = session.environment.name
+    file = path / f"{name}.json" if path.is_dir() else path
+    if file != path and not file.exists():
+        hint = f"a job with credentials takes it: reconciler snapshot --env {name} --out {file}"
+        raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
+    keep_apart(session.common, [file])
     return session.plan_from(snapshotfile.loads(read_file(file), str(file), session.plan_key))
 
 
-def _of_several(  # what `command` was given
+def _of_several(
     common: Common,
-    open_session: "Callable[[Common], Session]",
+    plan_of: "Callable[[Common], Plan]",
     out: Path | None,
     outputs: Outputs,
     metering: Metering,
     code_of: "Callable[[Plan], ExitCode]",
 ) -> ExitCode:
-    """Plan for each environment and show all of it. Nothing can apply such a document, so it is not saved as a plan."""
-    from reconciler.cli.several import plan_each, several_code, several_text  # noqa: PLC0415  # see main
+    """Plan for each environment and show all of it; `out` is a folder with a plan file for each."""
+    from reconciler.cli.several import files_of_each, plan_each, save_each, several_code, several_text  # noqa: PLC0415  # see main
 
-    if out:
-        raise UsageError("--out saves the plan of one environment", hint="plan for each environment by itself")
-    planned = plan_each(common, open_session)
+    files = files_of_each(common, out) if out else {}
+    common.writes += files.values()
+    planned = plan_each(common, plan_of)
     metering.planned(planned)
+    save_each(planned, files)
     outputs.write(lambda name, style: several_text(planned, name, PLANS, style))
     return several_code(planned, code_of)

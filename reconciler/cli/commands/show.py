@@ -8,7 +8,7 @@ import click
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import is_plan
-from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option
+from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.errors import UsageError
@@ -29,6 +29,7 @@ Examples:
   reconciler show plan.json
   reconciler show plan.json --format json | jq '.summary'
   reconciler show plan.json --markdown-into comment.md
+  reconciler show plan.json --reviewed reviewed.json    # 0: that, or nothing to do; 2: not what was reviewed
   reconciler show --resolved --env production
   reconciler show --resolved manifests/storefront.yaml --env staging --format json
 
@@ -37,12 +38,24 @@ The YAML of --resolved is valid itself; comments say which file and line, or whi
 )
 @click.argument("paths", nargs=-1, type=file_name, metavar="PLANFILE | --resolved [PATH]...")
 @click.option("--resolved", is_flag=True, help="Show manifests as they are in the environment, with all their places.")
+@click.option(
+    "--reviewed",
+    type=input_file,
+    metavar="FILE",
+    help="Show what differs from the plan in FILE, or whether the manifests are those of the receipt in FILE.",
+)
 @outputs_option("plan", list(PLANS))
 @unknown_roles_option
 @common_options
 @click.pass_obj
 def command(
-    common: Common, paths: tuple[Path, ...], *, resolved: bool, outputs: Outputs, allow_unknown_roles: bool
+    common: Common,
+    paths: tuple[Path, ...],
+    *,
+    resolved: bool,
+    reviewed: Path | None,
+    outputs: Outputs,
+    allow_unknown_roles: bool,
 ) -> ExitCode:
     """Show a saved plan, or manifests after overlays and substitution. Nothing is contacted, no secret is read.
 
@@ -50,6 +63,9 @@ def command(
     """
     from reconciler.cli.apart import keep_apart  # noqa: PLC0415  # see main
 
+    if reviewed:
+        keep_apart(common, paths)
+        return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
     if resolved:
         _check(paths, outputs)
         manifests = _manifests(common, paths, allow_unknown_roles=allow_unknown_roles)
@@ -62,6 +78,23 @@ def command(
             lambda name, style: written if name == "json" else plan_text(PLANS[name], plan, style), plan_file=str(path)
         )
     return ExitCode.DONE
+
+
+def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
+    """Compare a plan with what was reviewed."""
+    from reconciler.cli.reviewing import review  # noqa: PLC0415  # see main
+    from reconciler.planfile import changes_digest  # noqa: PLC0415
+    from reconciler.render.review import REVIEWS  # noqa: PLC0415
+
+    if resolved:
+        raise UsageError("--reviewed compares plans, and --resolved shows manifests", hint=_TWO_FORMS)
+    for name in outputs.names:
+        if name not in REVIEWS:
+            raise UsageError(f"--format {name} shows plans", hint=f"with --reviewed there are: {', '.join(REVIEWS)}")
+    plan, _ = _plan(path)
+    found, digest = review(plan, reviewed, plan_key()), changes_digest(plan)
+    outputs.write(lambda name, style: REVIEWS[name](found, digest, style), plan_file=str(path))
+    return ExitCode.DONE if found.is_reviewed else ExitCode.CHANGES
 
 
 def _planfile(paths: tuple[Path, ...]) -> Path:

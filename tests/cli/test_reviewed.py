@@ -1,0 +1,192 @@
+"""What was reviewed on a pull request, and what is planned after the merge."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler.emulator import ADMIN_CLIENT_SECRET
+from tests.cli.conftest import BACK, FRONT, Project, Runner
+
+
+@pytest.fixture
+def reviewed(project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A change of `front` that was planned from a snapshot, without credentials and without a key."""
+    Path("snapshots").mkdir()
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "k")
+    assert run("snapshot", "--out", "snapshots/test.json").code == 0
+    project.manifest("front", AccessTokenDuration=300)
+    monkeypatch.delenv("OC_SECRET")
+    monkeypatch.delenv("RECONCILER_PLAN_KEY")
+    assert run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "reviewed").code == 0
+    monkeypatch.setenv("OC_SECRET", ADMIN_CLIENT_SECRET)
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "k")
+    return project
+
+
+def test_the_live_plan_is_the_one_that_was_reviewed_although_the_service_shows_more(
+    reviewed: Project, run: Runner
+) -> None:
+    assert run("plan", "--out", "plan.json").code == 0
+    done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
+    assert done.code == 0
+    assert done.out.startswith("Reviewed: the changes are those of the plan, ")
+
+
+def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project, run: Runner) -> None:
+    reviewed.manifest("back", AccessTokenDuration=600)
+    reviewed.ask("PATCH", f"/v1/apiclients/{BACK}", {"AccessTokenDuration": 60})
+    run("plan", "--out", "plan.json")
+    done = run("show", "plan.json", "--reviewed", "reviewed/test.json", "--markdown-into", "difference.md")
+    assert done.code == 2
+    assert "Not reviewed: the changes are not those of the plan that was reviewed." in done.out
+    assert "AccessTokenDuration  60 -> 600" in done.out
+    assert "ApiClient/front" not in done.out
+    assert "## `test`: not what was reviewed" in Path("difference.md").read_text()
+
+
+def test_what_was_reviewed_and_is_no_longer_planned_is_named(reviewed: Project, run: Runner) -> None:
+    reviewed.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 299})
+    run("plan", "--out", "plan.json")
+    done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
+    assert done.code == 2
+    assert "Reviewed, and no longer planned: update ApiClient/front" in done.out
+
+
+def test_nothing_to_do_needs_no_review(reviewed: Project, run: Runner) -> None:
+    reviewed.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 300})
+    run("plan", "--out", "plan.json")
+    done = run("show", "plan.json", "--reviewed", "nowhere.json")
+    assert (done.code, done.out) == (0, "Reviewed: there is nothing to do.\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot read reviewed/test.json"),
+        ("{}", "is no receipt"),
+        ('{"resource_changes": []}', "no plan"),
+        ("\N{SNOWMAN}", "is no receipt"),
+    ],
+)
+def test_what_cannot_be_read_was_not_reviewed(reviewed: Project, run: Runner, content: str | None, reason: str) -> None:
+    run("plan", "--out", "plan.json")
+    file = Path("reviewed/test.json")
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
+    assert done.code == 2
+    assert "Not reviewed: " in done.out
+    assert reason in done.out
+    assert "AccessTokenDuration  600 -> 300" in done.out
+
+
+def test_a_plan_of_another_environment_was_not_reviewed(reviewed: Project, run: Runner) -> None:
+    config = json.loads(Path("reconciler.yaml").read_text())["environments"]
+    reviewed.configure(**config, other=config["test"])
+    run("plan", "--env", "other", "--out", "plan.json")
+    done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
+    assert done.code == 2
+    assert "the plan that was reviewed is of environment test" in done.out
+
+
+def test_other_findings_of_the_guards_need_approval(reviewed: Project, run: Runner) -> None:
+    config = json.loads(Path("reconciler.yaml").read_text())["environments"]
+    reviewed.configure(test=config["test"] | {"limits": {"changes": 0}})
+    assert run("plan", "--out", "plan.json").code == 3
+    done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
+    assert done.code == 2
+    assert "the guards object to something else than in the plan that was reviewed" in done.out
+    assert "limit-changes" in done.out
+
+
+def test_the_manifests_of_the_last_apply_were_reviewed_whatever_the_service_has_now(
+    reviewed: Project, run: Runner
+) -> None:
+    assert run("apply", "--auto-approve", "--receipt", "receipt.json").code == 0
+    reviewed.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 60})
+    run("plan", "--out", "plan.json")
+    done = run("show", "plan.json", "--reviewed", "receipt.json")
+    assert done.code == 0
+    assert "only the service has changed" in done.out
+    reviewed.manifest("front", AccessTokenDuration=200)
+    run("plan", "--out", "plan.json")
+    assert run("show", "plan.json", "--reviewed", "receipt.json").code == 2
+
+
+def test_a_receipt_that_was_not_signed_with_the_key_says_nothing(
+    reviewed: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RECONCILER_PLAN_KEY")
+    run("apply", "--auto-approve", "--receipt", "receipt.json")
+    reviewed.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 60})
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "k")
+    run("plan", "--out", "plan.json")
+    done = run("show", "plan.json", "--reviewed", "receipt.json")
+    assert done.code == 2
+    assert "is not signed" in done.out
+
+
+@pytest.mark.parametrize("words", [["--format", "html"], ["--resolved"]])
+def test_a_comparison_has_two_formats(reviewed: Project, run: Runner, words: list[str]) -> None:
+    run("plan", "--out", "plan.json")
+    assert run("show", "plan.json", "--reviewed", "reviewed/test.json", *words).code == 64
+
+
+# ------------------------------------------------------------------------------------------- snapshots of several
+
+
+def test_each_environment_is_planned_from_its_own_snapshot_and_saved(reviewed: Project, run: Runner) -> None:
+    config = json.loads(Path("reconciler.yaml").read_text())["environments"]
+    reviewed.configure(**config, new=config["test"])
+    Path("reviewed/new.json").write_text("old")
+    done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "reviewed")
+    assert done.code == 1
+    assert "there is no snapshot of environment new in snapshots" in done.out
+    assert "reconciler snapshot --env new --out snapshots/new.json" in done.out
+    assert [path.name for path in Path("reviewed").iterdir()] == ["test.json"]
+    assert json.loads(Path("reviewed/test.json").read_text())["snapshot"]
+
+
+def test_a_folder_of_plans_cannot_take_the_place_of_a_file(reviewed: Project, run: Runner) -> None:
+    done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "reconciler.yaml")
+    assert done.code != 0
+    assert "reconciler.yaml" in done.err
+
+
+def test_the_comment_names_the_merge_as_the_way_and_the_line_that_acknowledges(reviewed: Project, run: Runner) -> None:
+    config = json.loads(Path("reconciler.yaml").read_text())["environments"]
+    reviewed.configure(test=config["test"] | {"limits": {"changes": 0}})
+    command = ["plan", "--env-all", "--from-snapshot", "snapshots", "--out", "plans", "--format", "markdown"]
+    done = run(*command)
+    assert done.code == 3
+    assert "To apply it, merge: " in done.out
+    assert "reconciler apply" not in done.out
+    line = next(line for line in done.out.splitlines() if line.startswith("Reconciler-Ack: "))
+    assert line.split()[1] == json.loads(Path("plans/test.json").read_text())["changes_digest"][:12]
+    assert run(*command, "--ack", line.split()[1]).code == 0
+
+
+@pytest.mark.parametrize(("ci", "told"), [("true", True), ("", False)])
+def test_a_secret_that_would_be_lost_with_the_machine_of_a_ci_job_is_a_warning_before_the_first_write(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch, ci: str, told: bool
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    manifest = project.manifest("front")
+    document = json.loads(manifest.read_text())
+    document["secrets"] = [{"name": "primary", "deliver": [{"file": "../front.secret"}]}]
+    manifest.write_text(json.dumps(document))
+    done = run("apply", "--auto-approve")
+    assert done.code == 0, done.err
+    warning = "warning: ApiClient/front: a new secret is delivered to file front.secret, on the machine of this CI job"
+    assert (warning in done.err) is told
+    assert not told or done.err.index(warning) < done.err.index("applied")
+
+
+def test_a_folder_of_plans_overwrites_no_snapshot_that_is_read(reviewed: Project, run: Runner) -> None:
+    snapshot = Path("snapshots/test.json")
+    before = snapshot.read_text()
+    done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "snapshots")
+    assert (done.code, snapshot.read_text()) == (64, before)
+    assert "snapshots/test.json is read by this run and would be overwritten" in done.err
