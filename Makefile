@@ -26,11 +26,13 @@ test: $(READY)  ## run the tests, less those of `make sweep`
 sweep: $(READY)  ## run the tests that try every fault at every request, and a kill at each
 	@$(BIN)/python -m pytest -q -n auto -m sweep
 
-check: $(READY)  ## lint, format check, types, architecture
+check: $(READY)  ## lint, format check, types, architecture, workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/zizmor --offline --quiet --no-progress action.yml ci/github/*.yml
+	@tools/actionlint/run.sh $(VENV)/actionlint ci/github/*.yml
 
 mutants: $(READY)  ## change one thing at a time in what decides, and list what no test notices; a quarter of an hour
 	@nice $(BIN)/python tools/mutants.py

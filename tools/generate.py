@@ -1,8 +1,9 @@
-"""The program -> the pages and the picture in docs/ that are made of it. `make docs` writes them; a test compares them.
+"""The program -> the pages and files that are made of it. `make docs` writes them; a test compares them.
 
 docs/cli.md                 every command, from the command line's own definitions
 docs/manifest-reference.md  every key of a manifest, from the JSON Schema
 docs/plan.svg               a plan of this repository's own manifests, as a terminal shows it
+ci/github/*.yml             the workflows that `reconciler init` writes, for an environment called staging
 """
 
 import contextlib
@@ -13,11 +14,13 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
 
+from reconciler import scaffold
 from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
 from reconciler.cli.session import Session
@@ -254,10 +257,16 @@ def _spans(line: str) -> str:
     return "".join(shown)
 
 
+# -- workflows --
+
+_WORKFLOWS: Final = scaffold.workflows(scaffold.Answers("staging", "my-marketplace-staging", stage="staging"))
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/cli.md": commands_page,
     "docs/manifest-reference.md": manifest_page,
     "docs/plan.svg": picture,
+    **{f"ci/github/{Path(path).name}": partial(_WORKFLOWS.__getitem__, path) for path in _WORKFLOWS},
 }
 """Path below the root -> what makes it."""
 

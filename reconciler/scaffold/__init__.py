@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler import __version__
 from reconciler.config import BASE_URLS
 from reconciler.config.file import config_of, structure_faults
 from reconciler.document import parse
@@ -15,13 +14,14 @@ from reconciler.validator import schema_path
 from reconciler.writeback.text import scalar
 from reconciler.writeback.values import with_values
 
-__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "with_environment"]
+__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "with_environment", "workflows"]
 
 REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
 STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
 CONFIG: Final = "reconciler.yaml"
 EXAMPLE: Final = "manifests/example.yaml"
 _SCHEMAS: Final = ("api-client.v1.schema.json", "config.v1.schema.json")
+_WORKFLOWS: Final = ("api-clients.yml", "api-clients-environment.yml")
 _FILES: Final = Path(__file__).parent / "files"
 
 
@@ -67,13 +67,10 @@ def files(answers: Answers, *, with_example: bool) -> Mapping[str, str]:
         answers: what the configuration is to say.
         with_example: whether there is to be a manifest; an export brings its own.
     """
-    variables = "\n".join(f"  {name}: ${{{{ secrets.{name} }}}}" for name in answers.auth.variables.values())
     found = {
         CONFIG: _configuration(answers),
         EXAMPLE: _file("example.yaml"),
-        ".github/workflows/api-clients.yml": _file(
-            "api-clients.yml", ENVIRONMENT=scalar(answers.environment), VARIABLES=variables, VERSION=__version__
-        ),
+        **workflows(answers),
         ".gitignore": _file("gitignore"),
         ".vscode/settings.json": _file("settings.json"),
     }
@@ -102,6 +99,20 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
         message = f"{file} is written in such a way that an environment cannot be added without changing more"
         raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
     return changed
+
+
+def workflows(answers: Answers) -> Mapping[str, str]:
+    """The workflows of GitHub, by path: those of ``ci/github/`` with the names of this marketplace."""
+    names = list(answers.auth.variables.values())
+    is_staging = answers.stage == "staging"
+    words = {
+        "VARIABLES": "\n".join(f"      {name}: ${{{{ secrets.{name} }}}}" for name in names),
+        "DECLARED": "\n".join(f"      {name}: {{required: false}}" for name in names),
+        "NAMES": ", ".join(names),
+        "RESTORE": "" if is_staging else "# ",
+        "STAGING": answers.environment if is_staging else "staging",
+    }
+    return {f".github/workflows/{name}": _file(name, **words) for name in _WORKFLOWS}
 
 
 def check(answers: Answers) -> None:

@@ -16,6 +16,7 @@ WRITTEN = {
     "reconciler.yaml",
     "manifests/example.yaml",
     ".github/workflows/api-clients.yml",
+    ".github/workflows/api-clients-environment.yml",
     ".gitignore",
     ".vscode/settings.json",
     "schemas/api-client.v1.schema.json",
@@ -32,6 +33,10 @@ class Terminal(io.StringIO):
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+WORKFLOWS = ("api-clients.yml", "api-clients-environment.yml")
+ROOT = Path(__file__).parents[2]
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
@@ -148,17 +153,17 @@ def test_a_folder_that_cannot_be_written_is_named(here: Path, run: Runner) -> No
     assert "cannot write taken/reconciler.yaml" in done.err
 
 
-def test_the_workflow_is_yaml_that_names_existing_commands(here: Path, run: Runner) -> None:
-    run("init", *REGION)
-    workflow = YAML(typ="safe").load((here / ".github/workflows/api-clients.yml").read_text())
-    steps = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
-    assert workflow["env"]["OC_CLIENT_SECRET"] == "${{ secrets.OC_CLIENT_SECRET }}"
-    assert {step.split("#")[0].split()[1] for step in steps if step.startswith("reconciler")} == {
-        "validate",
-        "plan",
-        "apply",
-        "drift",
-    }
+@pytest.mark.parametrize(
+    ("stage", "schedules"), [("staging", ["0 2 * * *", "30 3 * * 0"]), ("production", ["0 2 * * *"])]
+)
+def test_the_workflows_are_those_of_the_recipe(here: Path, run: Runner, stage: str, schedules: list[str]) -> None:
+    run("init", "--region", "us-west", "--stage", stage, "--marketplace", "my-shop", "--env", "play")
+    main, environment = ((here / ".github/workflows" / name).read_text() for name in WORKFLOWS)
+    workflow = YAML(typ="safe").load(main)
+    assert [one["cron"] for one in workflow["on"]["schedule"]] == schedules
+    assert ("&& 'play' ||" in main) is (stage == "staging")
+    recipe = (ROOT / "ci/github/api-clients-environment.yml").read_text()
+    assert environment == recipe
 
 
 def test_editors_are_told_of_schemas_that_are_there(here: Path, run: Runner) -> None:

@@ -41,7 +41,7 @@ def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project,
     assert done.code == 2
     assert "Not reviewed: the changes are not those of the plan that was reviewed." in done.out
     assert "AccessTokenDuration  60 -> 600" in done.out
-    assert "ApiClient/front" not in done.out
+    assert "update ApiClient/front" not in done.out
     assert "## `test`: not what was reviewed" in Path("difference.md").read_text()
 
 

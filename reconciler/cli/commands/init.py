@@ -33,8 +33,9 @@ Examples:
   reconciler init shop --url https://useast-staging.ordercloud.io --marketplace my-shop --env staging --from-live
   reconciler init --add-env production --region us-west --stage production --marketplace my-shop-production
 
-Written are reconciler.yaml, manifests/example.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and
-.github/workflows/api-clients.yml. A file that is there already is left as it is, and that is said.
+Written are reconciler.yaml, manifests/example.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and two
+workflows in .github/workflows/, whose first lines say what to set up. A file that is there already is left as it is,
+and that is said.
 
 Exit codes: 0 done; 1 a file cannot be written, or, with --from-live, the service not read; 64 an answer is missing or
 cannot be used: then nothing was written.

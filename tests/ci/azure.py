@@ -1,0 +1,271 @@
+"""Stands in for Azure Pipelines: stages and steps of ci/azure-*.yml with their real shell and conditions."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tests.ci.expressions import Functions, evaluated, interpolated, worded
+from tests.ci.forge import ROOT, Forge, loaded
+from tests.cli.conftest import git
+
+PIPELINE = loaded(ROOT / "ci" / "azure-pipelines.yml")
+STEPS = loaded(ROOT / "ci" / "azure-steps.yml")["steps"]
+GIVEN: Final = {"parameters": {one["name"]: one["default"] for one in PIPELINE["parameters"]}}
+CURL = """#!/bin/sh
+# Plays the API: the last part of a path is a file.
+set -eu
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --output) output="$2"; shift ;;
+    https://*) file="$AZURE/$(basename "${1%%\\?*}")" ;;
+  esac
+  shift
+done
+if [ -n "${output:-}" ]; then cp "$file" "$output"; else cat "$file"; fi
+"""
+_FUNCTIONS: Final[Functions] = {
+    "eq": lambda one, other: worded(one).lower() == worded(other).lower(),
+    "ne": lambda one, other: worded(one).lower() != worded(other).lower(),
+    "and": lambda *all_: all(all_),
+    "or": lambda *any_: any(any_),
+    "not": lambda one: not one,
+    "in": lambda one, *many: one in many,
+    "iif": lambda test, yes, no: yes if test else no,
+    "canceled": lambda: False,
+}
+
+
+class Azure(Forge):
+    """A project with a variable group for each environment."""
+
+    def __init__(self, folder: Path, programs: Path, secrets: Mapping[str, Mapping[str, str]]) -> None:
+        super().__init__(folder, programs, secrets)
+        own = folder / "programs"
+        own.mkdir()
+        (own / "curl").write_text(CURL, encoding="utf-8")
+        (own / "curl").chmod(0o755)
+        self.path = f"{own}:{self.path}"
+        self.newest: dict[str, Path] = {}
+        """The newest artifact of main, by tag."""
+        (self.folder / "api").mkdir()
+
+    def answer(self, name: str, content: Any) -> None:
+        """Let the API answer."""
+        (self.folder / "api" / name).write_text(json.dumps(content), encoding="utf-8")
+
+    def review(self, branch: str) -> "Build":
+        """Run what a pull request runs: for the merge of its head into main."""
+        head = git(self.origin, "rev-parse", branch)
+        self.branch()
+        git(self.clone, "merge", "--quiet", "--no-ff", "--message", f"Merge {head}", head)
+        git(self.clone, "push", "--quiet", "--force", "origin", "HEAD:refs/pull/7/merge")
+        return Build(self, git(self.clone, "rev-parse", "HEAD"), "PullRequest")
+
+    def merge(self, branch: str, how: str = "merge") -> "Build":
+        """Complete pull request 7, and run what main runs."""
+        self.merge_branch(branch, how)
+        self.answer("pullrequestquery", {"results": [{self.tip: [{"pullRequestId": 7}]}]})
+        self.answer("builds", {"value": [{"id": 3}]})
+        self.answer("artifacts", {"resource": {"downloadUrl": "https://azure.example/plans.zip"}})
+        return self.run()
+
+    def run(self, schedule: str = "", commit: str = "") -> "Build":
+        """Run what main runs."""
+        return Build(self, commit or self.tip, "Schedule" if schedule else "IndividualCI", schedule)
+
+
+class Build:
+    """One run of the pipeline: stages by name."""
+
+    def __init__(self, azure: Azure, commit: str, reason: str, schedule: str = "") -> None:
+        self.azure, self.commit, self.reason, self.schedule = azure, commit, reason, schedule
+        self.stages: dict[str, dict[str, Any]] = {}
+        self.artifacts: dict[str, Path] = {}
+        self.log = ""
+        self.approved: set[str] = set()
+        self.waiting: set[str] = set()
+        self.play()
+
+    def approve(self, environment: str) -> None:
+        """Let an approver approve, and go on."""
+        self.approved.add(environment)
+        self.play()
+
+    @property
+    def results(self) -> dict[str, str]:
+        """Of the stages that were not skipped."""
+        return {name: one["result"] for name, one in self.stages.items() if one["result"] != "Skipped"}
+
+    def play(self) -> None:
+        self.waiting.clear()
+        for stage, environment in _stages():
+            needed = _list(stage.get("dependsOn", []))
+            if stage["stage"] not in self.stages and all(name in self.stages for name in needed):
+                self._stage(stage, environment, needed)
+
+    def _stage(self, stage: Any, environment: str, needed: list[str]) -> None:
+        name = stage["stage"]
+        variables = {"Build.Reason": self.reason, "Build.CronSchedule.DisplayName": self.schedule}
+        known = {one: self.stages[one] for one in needed}
+        fine = all(one["result"] == "Succeeded" for one in known.values())
+        context = {"variables": variables, "dependencies": known}
+        if not evaluated(stage["condition"], context, {**_FUNCTIONS, "succeeded": lambda: fine}):
+            self.stages[name] = {"result": "Skipped", "outputs": {}}
+            return
+        if name.startswith("approve_") and environment not in self.approved:
+            self.waiting.add(environment)
+            return
+        (job,) = stage["jobs"]
+        secrets = self.azure.secrets[environment] if "variables" in stage else {}
+        steps = job["steps"] if "steps" in job else job["strategy"]["runOnce"]["deploy"]["steps"]
+        outputs, fine = _Agent(self, environment, secrets).job(steps)
+        found = {f"{job.get('job', job.get('deployment'))}.run.{key}": value for key, value in outputs.items()}
+        self.stages[name] = {"result": "Succeeded" if fine else "Failed", "outputs": found}
+
+
+def _stages() -> Iterator[tuple[Any, str]]:
+    """All stages, those of each environment written out."""
+    (review, each) = PIPELINE["stages"]
+    yield review, ""
+    (template,) = each.values()
+    for environment in PIPELINE["parameters"][0]["default"]:
+        for stage in template:
+            yield _expanded(stage, {**GIVEN, "environment": environment}), environment
+
+
+def _expanded(value: Any, context: Mapping[str, Any]) -> Any:
+    """A template with its expressions evaluated, loops and conditions included."""
+    if isinstance(value, str):
+        return interpolated(value, context, _FUNCTIONS) if "${{" in value else value
+    if isinstance(value, list):
+        return [one for item in value for one in _items(item, context)]
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            if key.startswith("${{ if "):
+                if evaluated(key[6:-2], context, _FUNCTIONS):
+                    found |= _expanded(item, context)
+            else:
+                found[key] = _expanded(item, context)
+        return found
+    return value
+
+
+def _items(item: Any, context: Mapping[str, Any]) -> Iterator[Any]:
+    key = next(iter(item), "") if isinstance(item, dict) else ""
+    if key.startswith("${{ if "):
+        yield from _expanded(item[key], context) if evaluated(key[6:-2], context, _FUNCTIONS) else ()
+    elif key.startswith("${{ each "):
+        for environment in PIPELINE["parameters"][0]["default"]:
+            yield from _expanded(item[key], {**context, "environment": environment})
+    else:
+        yield _expanded(item, context)
+
+
+def _list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+class _Agent:
+    """One job on a fresh agent."""
+
+    def __init__(self, build: Build, environment: str, secrets: Mapping[str, str]) -> None:
+        self.build, self.azure, self.environment = build, build.azure, environment
+        self.sources, self.temporary = self.azure.machine()
+        planned = build.stages.get(f"plan_{environment}", {"outputs": {}})["outputs"].get("plan.run.commit", "")
+        self.variables = {
+            **PIPELINE["variables"],
+            "Agent.TempDirectory": str(self.temporary),
+            "Build.SourcesDirectory": str(self.sources),
+            "Pipeline.Workspace": str(self.sources.parent),
+            "Build.Repository.ID": "r",
+            "System.CollectionUri": "https://azure.example/",
+            "System.TeamProjectId": "p",
+            "System.DefinitionId": "d",
+            "System.AccessToken": "t",
+            "Build.CronSchedule.DisplayName": build.schedule,
+            "PLANNED": planned,
+            "RECONCILER_NOTIFY_URL": "",
+        }
+        self.secrets = secrets
+        self.outputs: dict[str, str] = {}
+        self.fine = True
+
+    def job(self, steps: list[Any]) -> tuple[dict[str, str], bool]:
+        """Run all steps; what they set, and whether none failed."""
+        for step in _expanded(steps, GIVEN):
+            if "template" in step:
+                parameters = {"environment": "", "acknowledge": " ", **step["parameters"]}
+                for one in _expanded(STEPS, {"parameters": parameters}):
+                    self._step(one)
+            else:
+                self._step(step)
+        return self.outputs, self.fine
+
+    def _step(self, step: Any) -> None:
+        wanted = {"always()": True, "succeededOrFailed()": True}.get(step.get("condition", ""), self.fine)
+        if not wanted or step.get("displayName") == "Install":
+            return
+        if step.get("checkout") == "self":
+            assert step["clean"] == "true"
+            self.azure.check_out(self.sources, self.build.commit, int(step["fetchDepth"]))
+        elif "download" in step:
+            shutil.copytree(self.build.artifacts[step["artifact"]], self.sources.parent / step["artifact"])
+        elif "publish" in step:
+            self._publish(step["artifact"], Path(self._filled(step["publish"])))
+        elif step.get("task") == "DownloadPipelineArtifact@2":
+            self._fetch({key: self._filled(str(value)) for key, value in step["inputs"].items()})
+        elif step.get("bash", "true") != "true":
+            self._script(step)
+
+    def _filled(self, text: str) -> str:
+        for name, value in {**self.variables, **self.secrets}.items():
+            text = text.replace(f"$({name})", value)
+        return text
+
+    def _publish(self, artifact: str, source: Path) -> None:
+        target = self.temporary.parent / "artifacts" / artifact
+        shutil.copytree(source, target)
+        self.build.artifacts[artifact] = target
+        if self.build.reason == "PullRequest":
+            shutil.make_archive(str(self.azure.folder / "api" / "plans"), "zip", target.parent, artifact)
+        else:
+            self.azure.newest[artifact] = target
+
+    def _fetch(self, inputs: Mapping[str, str]) -> None:
+        assert (inputs["branchName"], inputs["tags"]) == ("refs/heads/main", inputs["artifactName"])
+        if inputs["artifactName"] in self.azure.newest:
+            shutil.copytree(self.azure.newest[inputs["artifactName"]], inputs["targetPath"], dirs_exist_ok=True)
+
+    def _script(self, step: Any) -> None:
+        predefined = {name.upper().replace(".", "_"): value for name, value in self.variables.items()}
+        environment = {
+            "PATH": self.azure.path,
+            "HOME": str(self.temporary.parent),
+            "CI": "true",
+            "TF_BUILD": "True",
+            "AZURE": str(self.azure.folder / "api"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{name: value for name, value in predefined.items() if name != "SYSTEM_ACCESSTOKEN"},
+            **{name: self._filled(value) for name, value in step.get("env", {}).items()},
+        }
+        command = ["bash", "--noprofile", "--norc", "-c", step["bash"]]
+        done = subprocess.run(
+            command,
+            cwd=self.sources,
+            env={name: value for name, value in environment.items() if value},
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.build.log += done.stdout
+        for line in done.stdout.splitlines():
+            if line.startswith("##vso[task.setvariable variable="):
+                name, _, value = line.removeprefix("##vso[task.setvariable variable=").partition("]")
+                self.outputs[name.removesuffix(";isOutput=true")] = value
+        self.fine = self.fine and done.returncode == 0

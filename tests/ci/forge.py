@@ -1,0 +1,89 @@
+"""A repository with a remote, as every stand-in for a CI system needs one, and the programs that jobs find."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.cli.conftest import git
+
+ROOT = Path(__file__).parents[2]
+
+
+def loaded(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+
+
+class Forge:
+    """The remote, and the clone of whoever works."""
+
+    def __init__(self, folder: Path, programs: Path, secrets: Mapping[str, Mapping[str, str]]) -> None:
+        self.folder = folder / "forge"
+        self.origin = folder / "origin.git"
+        self.clone = folder / "clone"
+        self.secrets = secrets
+        self.path = f"{programs}:{os.environ['PATH']}"
+        self.jobs = 0
+        self.folder.mkdir(parents=True)
+        git(folder, "init", "--quiet", "--bare", "--initial-branch", "main", str(self.origin))
+        git(folder, "clone", "--quiet", str(self.origin), str(self.clone))
+
+    @property
+    def tip(self) -> str:
+        return git(self.origin, "rev-parse", "main")
+
+    def commit(self, message: str, branch: str = "main") -> str:
+        """Commit what is in the clone, on a branch, and push it."""
+        git(self.clone, "add", "--all")
+        git(self.clone, "commit", "--quiet", "--allow-empty", "--message", message)
+        git(self.clone, "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
+        return git(self.clone, "rev-parse", "HEAD")
+
+    def branch(self, start: str = "main") -> None:
+        """Go back to main, or to another commit, for something new."""
+        git(self.clone, "fetch", "--quiet", "origin")
+        git(self.clone, "checkout", "--quiet", "--detach", "origin/main" if start == "main" else start)
+
+    def merge_branch(self, branch: str, how: str) -> None:
+        """Merge a branch into main, as the button of a pull request does."""
+        self.branch()
+        if how == "squash":
+            git(self.clone, "merge", "--quiet", "--squash", f"origin/{branch}")
+            git(self.clone, "commit", "--quiet", "--message", "squashed")
+        elif how == "rebase":
+            git(self.clone, "checkout", "--quiet", "--detach", f"origin/{branch}")
+            git(self.clone, "rebase", "--quiet", "origin/main")
+        else:
+            git(self.clone, "merge", "--quiet", "--no-ff", "--message", "Merge", f"origin/{branch}")
+        git(self.clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+
+    def machine(self) -> tuple[Path, Path]:
+        """The folders of a fresh machine: for the checkout, and for what is temporary."""
+        self.jobs += 1
+        folder = self.folder / f"job-{self.jobs}"
+        (folder / "workspace").mkdir(parents=True)
+        (folder / "temporary").mkdir()
+        return folder / "workspace", folder / "temporary"
+
+    def check_out(self, folder: Path, commit: str, depth: int) -> None:
+        """A shallow clone with a detached head, as the checkout of a CI system is; 0 is all of it."""
+        git(folder, "init", "--quiet", "--initial-branch", "none")
+        git(folder, "remote", "add", "origin", f"file://{self.origin}")
+        git(folder, "fetch", "--quiet", *([f"--depth={depth}"] if depth else []), "origin", commit)
+        git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+
+
+def programs(folder: Path, prefork: Mapping[str, str], gh: str) -> Iterator[Path]:
+    """Give a folder with ``gh`` and ``reconciler``, as `tests/prefork.py` makes it fast."""
+    folder.mkdir()
+    python = sys.executable
+    for name, line in (
+        ("gh", f'exec "{python}" -I -S "{Path(__file__).with_name("gh.py")}" "{gh}" "$@"'),
+        ("reconciler", f'exec "{python}" -I -S "{prefork["PREFORK"]}" "{prefork["SOCKET"]}" "$@"'),
+    ):
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    yield folder

@@ -1,0 +1,91 @@
+"""A week of a repository on Azure: the pipeline of ci/azure-*.yml against two marketplaces, with real git."""
+
+import json
+
+import pytest
+
+from tests.ci.azure import Azure
+from tests.ci.conftest import NAMES, Shop
+
+APPLIED = {f"{stage}_{name}": "Succeeded" for name in NAMES for stage in ("plan", "apply")}
+
+
+@pytest.fixture
+def project(azure: Azure) -> Azure:
+    """The shop, after a night."""
+    night = azure.run("drift")
+    assert night.results == {f"drift_{name}": "Succeeded" for name in NAMES}, night.log
+    return azure
+
+
+def change(project: Azure, minutes: int) -> None:
+    project.branch()
+    manifest = project.clone / "manifests" / "front.yaml"
+    document = json.loads(manifest.read_text())
+    document["spec"]["AccessTokenDuration"] = minutes
+    manifest.write_text(json.dumps(document))
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
+def test_what_was_reviewed_is_applied_without_asking(shop: Shop, project: Azure, how: str) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    review = project.review("shorter")
+    assert review.results == {"review": "Succeeded"}, review.log
+    assert "##vso[task.uploadsummary]" in review.log
+    build = project.merge("shorter", how)
+    assert (build.results, build.waiting, shop.minutes()) == (APPLIED, set(), [300, 300]), build.log
+    assert project.run().results == {f"plan_{name}": "Succeeded" for name in NAMES}
+
+
+@pytest.mark.sweep
+def test_a_direct_push_waits_for_approval_and_a_late_one_is_refused(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.answer("pullrequestquery", {"results": [{}]})
+    old = project.commit("straight to main")
+    build = project.run()
+    assert (build.waiting, shop.minutes()) == (set(NAMES), [600, 600]), build.log
+    build.approve("production")
+    assert (build.results["apply_production"], shop.minutes()) == ("Succeeded", [600, 300]), build.log
+    change(project, 600)
+    project.commit("taken back")
+    build.approve("staging")
+    assert (build.results["apply_staging"], shop.minutes()) == ("Failed", [600, 300]), build.log
+    again = project.run(commit=old)
+    again.approve("production")
+    assert shop.minutes() == [600, 600], again.log
+
+
+@pytest.mark.sweep
+def test_a_failing_command_fails_its_step_and_the_journal_is_kept(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    shop.markets["production"].ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400"})
+    build = project.merge("shorter")
+    assert build.results["apply_production"] == "Failed", build.log
+    assert list((project.newest["runs-production"] / "runs").glob("*.jsonl"))
+    assert "snapshot-production" in build.artifacts
+
+
+@pytest.mark.sweep
+def test_a_pull_request_that_does_not_validate_is_red(project: Azure) -> None:
+    change(project, 300)
+    (project.clone / "manifests" / "front.yaml").write_text("kind: ApiClient\n")
+    project.commit("worse", "worse")
+    assert project.review("worse").results == {"review": "Failed"}
+
+
+@pytest.mark.sweep
+def test_the_restore_is_put_back_unattended_as_long_as_main_was_applied(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    assert project.merge("shorter").results == APPLIED
+    shop.portal("staging", AccessTokenDuration=60)
+    shop.portal("production", AccessTokenDuration=60)
+    build = project.run("restore")
+    assert (build.results, shop.minutes()) == ({n: r for n, r in APPLIED.items() if "staging" in n}, [300, 60]), (
+        build.log
+    )
