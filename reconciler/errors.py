@@ -50,8 +50,11 @@ class InputError(ReconcilerError):
 
     def __init__(self, diagnostics: "Sequence[Diagnostic]") -> None:
         self.diagnostics = tuple(sorted(diagnostics))
-        count = len(self.diagnostics)
-        super().__init__(f"{count} fault{'' if count == 1 else 's'} found")
+        errors = sum(one.severity == "error" for one in self.diagnostics)
+        warnings = len(self.diagnostics) - errors
+        counts = ((errors, "error"), (warnings, "warning"))
+        told = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
+        super().__init__(f"{' and '.join(told) or 'no error'} found")
 
 
 class SecretMissing(ReconcilerError):

@@ -3,7 +3,7 @@
 What is left out is not planned, not applied and not reported, not even as unmanaged. The guards still judge the whole
 marketplace as it would be after the selected changes alone: they see those as they are, and everything that was left
 out as a no-op of its live state. So the last client for sellers may be one that was left out, and a percentage is one
-of all managed resources.
+of all managed resources. A run that was given PATHs leaves out what no loaded manifest claims.
 """
 
 import re
@@ -74,7 +74,7 @@ def restrict(changes: Sequence[Change], desired: DesiredState, selection: Select
     if selection.is_everything:
         return Selected(tuple(changes), tuple(changes))
     labels = {resource.address: resource.labels for resource in desired.resources}
-    chosen = [is_selected(selection, change.address, labels.get(change.address, {})) for change in changes]
+    chosen = [_is_chosen(selection, change, labels) for change in changes]
     for glob in selection.only:
         if not any(map(_matcher(glob), (str(change.address) for change in changes))):
             raise ReconcilerError(f"--only {glob} matches neither a manifest nor a live object")
@@ -84,6 +84,13 @@ def restrict(changes: Sequence[Change], desired: DesiredState, selection: Select
         tuple(change if is_chosen else _as_it_is(change) for change, is_chosen in parted),
         tuple(_left_out(changes, [change for change, is_chosen in parted if not is_chosen], selection)),
     )
+
+
+def _is_chosen(selection: Selection, change: Change, labels: Mapping[Address, Mapping[str, str]]) -> bool:
+    """Whether a change is selected; with paths, nobody knows whether a manifest claims what is unmanaged."""
+    if selection.paths and change.action is Action.UNMANAGED:
+        return False
+    return is_selected(selection, change.address, labels.get(change.address, {}))
 
 
 def is_selected(selection: Selection, address: Address, labels: Mapping[str, str]) -> bool:
@@ -152,12 +159,17 @@ def _as_it_is(change: Change) -> Change:
 
 
 def _left_out(changes: Sequence[Change], left: Sequence[Change], selection: Selection) -> Iterator[str]:
-    """One warning, where anything was left out; what no manifest manages is counted apart."""
+    """A warning, where anything was left out; what no manifest manages is counted apart."""
     managed, unmanaged = _counts(left)
     parts = [f"{managed} of {_counts(changes)[0]} resources"] if managed else []
-    parts += [f"{unmanaged} unmanaged"] if unmanaged else []
+    if selection.paths and unmanaged:
+        objects = "1 live object is" if unmanaged == 1 else f"{unmanaged} live objects are"
+        yield f"{objects} not loaded: no manifest in the given PATHs claims {'it' if unmanaged == 1 else 'them'}"
+    elif unmanaged:
+        parts.append(f"{unmanaged} unmanaged")
     if parts:
-        yield f"{' and '.join(parts)} {'was' if len(left) == 1 else 'were'} left out by {selection}"
+        number = managed + (0 if selection.paths else unmanaged)
+        yield f"{' and '.join(parts)} {'was' if number == 1 else 'were'} left out by {selection}"
 
 
 def _counts(changes: Sequence[Change]) -> tuple[int, int]:

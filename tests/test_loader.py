@@ -230,7 +230,7 @@ def test_the_id_of_the_environment_wins_over_the_manifests(tmp_path: Path) -> No
 
 def test_two_manifests_with_one_id_of_the_environment_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "b.yaml")
-    with pytest.raises(InputError, match="1 fault"):
+    with pytest.raises(InputError, match="1 error"):
         load([tmp_path], LoadContext(ids={"a-yaml": "SAME", "b-yaml": "same"}))
 
 
@@ -295,7 +295,7 @@ def test_references_to_files_are_kept_relative_to_the_root(tmp_path: Path) -> No
     file.write_text(manifest("a", "  ClientSecret: {fromFile: ../../secrets/a}\n"))
     (resource,) = load([file], LoadContext(root=tmp_path)).desired.resources
     assert str(resource.secrets["ClientSecret"]) == "{fromFile: secrets/a}"
-    with pytest.raises(InputError, match="1 fault"):
+    with pytest.raises(InputError, match="1 error"):
         load([file], LoadContext(root=tmp_path / "manifests"))
 
 
@@ -304,7 +304,7 @@ def test_a_link_does_not_lead_a_secret_out_of_the_root(tmp_path: Path) -> None:
     root.mkdir()
     (root / "way-out").symlink_to(tmp_path)
     (root / "a.yaml").write_text(manifest("a", "  ClientSecret: {fromFile: way-out/key}\n"))
-    with pytest.raises(InputError, match="1 fault"):
+    with pytest.raises(InputError, match="1 error"):
         load([root / "a.yaml"], LoadContext(root=root))
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.journaling import finished, recorder_of
 from reconciler.cli.progress import progress
+from reconciler.cli.repeating import carried_out_by, shared_options
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
@@ -50,7 +51,8 @@ def demand_approval(session: "Session", plan: Plan, ack: str | None, *, ask: boo
     """
     ask = ask and plan.has_changes and not pipeline.refusal(plan, ack, session.frozen(plan))
     if ask or not session.common.quiet:
-        tell(plan_text(PLANS["text"], plan, style_of_stderr()), plan_events(plan))
+        style = replace(style_of_stderr(), options=shared_options(), verb=carried_out_by())
+        tell(plan_text(PLANS["text"], plan, style), plan_events(plan))
     if ask and not is_confirmed(f"Apply these changes to {_target(plan)}?"):
         raise ReconcilerError("not approved; nothing was written")
 

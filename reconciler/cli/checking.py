@@ -17,7 +17,7 @@ from reconciler.cli.options import Common
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.loader import LoadContext, inspect
-from reconciler.model.diagnostic import Diagnostic, Waived
+from reconciler.model.diagnostic import Diagnostic, Place, Waived
 from reconciler.render.report import Checked, Report
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
@@ -29,7 +29,8 @@ class _Check:
 
     diagnostics: tuple[Diagnostic, ...]
     files: frozenset[str]
-    documents: int | None = None
+    documents: frozenset[Place] | None = None
+    """Where manifests and overlays stand; None where that is not known."""
     waived: tuple[Waived, ...] = ()
 
 
@@ -65,7 +66,8 @@ def check(common: Common, paths: Sequence[Path], *, allow_unknown_roles: bool) -
 
 def _check(paths: Sequence[Path], context: LoadContext) -> _Check:
     found = inspect(paths, context)
-    documents = len(found.resources) if found.is_sound else None
+    places = (*(resource.place for resource in found.resources), *found.overlays)
+    documents = frozenset(places) if found.is_sound else None
     return _Check(found.diagnostics, found.files, documents, found.waived)
 
 
@@ -73,12 +75,13 @@ def _report(checks: Mapping[str, _Check]) -> Report:
     """Each fault once, with the environments that have it where some have not."""
     faults = _by_environment({name: one.diagnostics for name, one in checks.items()})
     waived = _by_environment({name: one.waived for name, one in checks.items()})
-    documents = [one.documents for one in checks.values()]
-    known = None if None in documents else max((number or 0 for number in documents), default=0)
+    documents = [one.documents for one in checks.values() if one.documents is not None]
+    known = frozenset[Place]().union(*documents) if len(documents) == len(checks) else None
+    read = frozenset[str]().union(*(one.files for one in checks.values()))
     return Report(
         tuple(Checked(diagnostic, names) for diagnostic, names in faults),
-        len(frozenset().union(*(one.files for one in checks.values()))),
-        known,
+        len(read if known is None else {place.file for place in known}),
+        None if known is None else len(known),
         tuple((Checked(one.diagnostic, names), one.waiver) for one, names in waived),
     )
 

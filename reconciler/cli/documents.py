@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.plan_key import plan_key
-from reconciler.cli.streams import wants_colour
+from reconciler.cli.streams import wants_colour, width
 from reconciler.render import FORMATS
 from reconciler.render.command import apply_command, may_be_applied
 from reconciler.render.escape import escape, joined
@@ -44,7 +44,7 @@ VALIDATIONS: Final[Mapping[str, ValidationWriter]] = {
 
 def style_of_stdout() -> Style:
     """How the document is to look."""
-    return Style(colour=wants_colour(sys.stdout))
+    return Style(colour=wants_colour(sys.stdout), width=width(sys.stdout))
 
 
 def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:

@@ -2,19 +2,19 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.streams import tell, wants_colour
-from reconciler.errors import ReconcilerError
-from reconciler.model.diagnostic import Diagnostic
-from reconciler.render.escape import escape, joined
+from reconciler.cli.streams import tell, wants_colour, width
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.render.escape import escape
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.jsonl import diagnostic, error_events, fault
+from reconciler.render.layout import laid_out
 from reconciler.render.report import Checked
 from reconciler.render.style import Style
 from reconciler.render.text import diagnostics
@@ -22,8 +22,8 @@ from reconciler.render.text import diagnostics
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
-def report(error: BaseException, *, verbose: bool) -> int:
-    """Tell the user of an error, and give the exit code."""
+def report(error: BaseException, *, verbose: bool, arguments: Sequence[str] = ()) -> int:
+    """Tell the user of an error, and give the exit code; documents of a wrong command line say so, too."""
     match error:
         case SystemExit():
             return int(error.code or 0)
@@ -33,24 +33,25 @@ def report(error: BaseException, *, verbose: bool) -> int:
         case click.ClickException():
             from reconciler.cli.usage import wrong_usage  # noqa: PLC0415  # only mistakes need it
 
-            return _show(wrong_usage(error))
-        case ReconcilerError():
-            return _show(error)
-        case OSError():
-            return _show(_of_the_system(error))
+            return _misused(wrong_usage(error), arguments)
+        case UsageError() if not _command_of(arguments):
+            return _misused(error, arguments)
+        case ReconcilerError() | OSError():
+            return _show(_of_the_system(error) if isinstance(error, OSError) else error)
         case _:
             return _internal(error, verbose=verbose)
 
 
-def tell_warnings(warnings: Sequence[Diagnostic], environments: tuple[str, ...] = ()) -> None:
-    """Tell the user of what is wrong and stops nothing; in a run about several environments, of which."""
-    found = [Checked(warning, environments) for warning in warnings]
-    tell(joined(diagnostics(found, style_of_stderr())), [fault(one, environments) for one in warnings] if found else ())
+def tell_warnings(warnings: Iterable[Checked]) -> None:
+    """Tell the user of what is wrong and stops nothing."""
+    found = list(warnings)
+    style = style_of_stderr()
+    tell(laid_out(diagnostics(found, style), style), [fault(one.diagnostic, one.environments) for one in found])
 
 
 def style_of_stderr() -> Style:
     """How messages are to look."""
-    return Style(colour=wants_colour(sys.stderr))
+    return Style(colour=wants_colour(sys.stderr), width=width(sys.stderr))
 
 
 def _show(error: ReconcilerError) -> int:
@@ -82,6 +83,19 @@ def _has_folder() -> bool:
         return bool(Path.cwd())
     except OSError:
         return False
+
+
+def _misused(error: UsageError, arguments: Sequence[str]) -> int:
+    from reconciler.cli.outputs import misused  # noqa: PLC0415  # only mistakes need it
+
+    misused(arguments, _command_of(arguments) or "run", error)
+    return _show(error)
+
+
+def _command_of(arguments: Sequence[str]) -> str:
+    from reconciler.cli.main import COMMANDS  # noqa: PLC0415  # it imports this module, when something has failed
+
+    return next((word for word in arguments if word in COMMANDS), "")
 
 
 def _internal(error: BaseException, *, verbose: bool) -> int:

@@ -16,7 +16,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import signals
-from reconciler.cli.options import LOG_FORMATS, Common, Log, common_options
+from reconciler.cli.options import Common, Log, common_options, log_format_of
 
 COMMANDS: Final[Mapping[str, str]] = {
     "init": "Start a folder: configuration, a manifest, CI, editor settings.",
@@ -115,13 +115,14 @@ def cli(ctx: click.Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line, and give its exit code; whatever happens, no exception leaves this function."""
-    common, Log.format = Common(), LOG_FORMATS[0]
+    arguments = sys.argv[1:] if argv is None else argv
+    common, Log.format = Common(), log_format_of(arguments)
     try:
         return int(cli.main(argv, _PROGRAM, standalone_mode=False, obj=common) or 0)
     except BaseException as error:  # noqa: BLE001  # the one place where every error becomes a message and a code
         from reconciler.cli.failures import report  # noqa: PLC0415  # only failures need it
 
-        return report(error, verbose=common.verbose or bool(os.environ.get("RECONCILER_DEBUG")))
+        return report(error, verbose=common.verbose or bool(os.environ.get("RECONCILER_DEBUG")), arguments=arguments)
 
 
 def tolerate_any_encoding() -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.environment import load_context
-from reconciler.cli.streams import emit
+from reconciler.cli.outputs import Outputs
 from reconciler.config import Config, Environment
 from reconciler.confines import demand_inside
 from reconciler.document import shown
@@ -19,8 +18,7 @@ from reconciler.loader import LoadContext, Loaded, load
 from reconciler.model.export import LeftOut
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.resource import FieldsPolicy, LiveState
-from reconciler.render.edits import edits
-from reconciler.render.export import Exporting, text
+from reconciler.render.export import EXPORTS, Exporting
 from reconciler.writeback.values import with_values
 
 if TYPE_CHECKING:
@@ -116,7 +114,7 @@ class Workplace:
         loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, _schema(Path.cwd(), folder))
 
-    def make(self, found: Found, source: str, title: str, *, write: bool) -> None:
+    def make(self, found: Found, source: str, title: str, outputs: Outputs, *, write: bool) -> None:
         """Work out the files, write them if that is asked for, and show what they are.
 
         Raises:
@@ -128,15 +126,14 @@ class Workplace:
         made = export(found.live, found_here, self.context, self.folder, origin, found.secrets, choice=self.choice)
         if any(path.parent == self.choice.overlay for path in made.new):
             made = replace(made, changed={**made.changed, **self.configuration})
-        style = style_of_stdout()
         changes = [
-            edits(file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8"), style)
-            for file, now in made.changed.items()
+            (file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8")) for file, now in made.changed.items()
         ]
         if write:
             made.write()
         end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
-        emit(text(Exporting(title, made.objects, changes, found.left_out, written=write, end=end), style))
+        shown = Exporting(title, made.objects, changes, found.left_out, written=write, end=end)
+        outputs.write(lambda name, style: EXPORTS[name](shown, style))
 
 
 def _absolute(path: Path) -> Path:

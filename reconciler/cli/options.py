@@ -6,6 +6,7 @@ different values is a mistake, and is refused rather than guessed at.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ import click
 from reconciler.cli import completing
 
 if TYPE_CHECKING:
+    from reconciler.model.diagnostic import Diagnostic
     from reconciler.remote.wire import Stats
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +43,8 @@ class Common:
     """The files that options and arguments name for reading."""
     writes: list[Path] = field(default_factory=list)
     """Those that they name for writing; see `apart`."""
+    warned: "dict[Diagnostic, list[str]]" = field(default_factory=dict)
+    """What a run about several environments has to warn of once, with the environments that it holds in."""
     stats: "dict[str, Stats]" = field(default_factory=dict)
     """What each environment has cost so far: requests, retries, bytes, seconds."""
 
@@ -59,6 +63,13 @@ class Log:
     """How stderr is written in this run; errors are told when the command line is no longer at hand."""
 
     format: str = LOG_FORMATS[0]
+
+
+def log_format_of(arguments: Sequence[str]) -> str:
+    """The format that a command line asks for, even one that is wrong otherwise."""
+    named = [value for option, value in pairwise([*arguments, ""]) if option == "--log-format"]
+    named += [word.partition("=")[2] for word in arguments if word.startswith("--log-format=")]
+    return named[0] if named and named[0] in LOG_FORMATS else LOG_FORMATS[0]
 
 
 def common_of_this_run() -> Common:

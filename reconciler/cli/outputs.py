@@ -1,12 +1,15 @@
 """Options -> the documents of a run: one on stdout, others in files, from one look at the service.
 
-A file is written whole or not at all, before the command exits; where there is no document because of an error, it says
-so in its format, so that nobody takes an older file for the answer.
+A file is written whole or not at all, before the command exits. Where there is no document because of an error, it says
+so in its format; an older file says so from the start, so that nobody takes it for the answer of a run that was killed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
@@ -14,13 +17,15 @@ import click
 
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.files import is_manifest, write_file
-from reconciler.cli.options import Common, file_name, format_option
+from reconciler.cli.options import common_of_this_run, file_name, format_option, text
+from reconciler.cli.repeating import shared_options, this_command
 from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style
 
 F = TypeVar("F", bound=Callable[..., Any])
+Into: TypeAlias = tuple[tuple[str, Path], ...]
 TextOf: TypeAlias = Callable[[str, Style], str]
 """Gives the document in the format of this name, in this style."""
 
@@ -36,15 +41,15 @@ class Outputs:
     """What the document is: ``plan``."""
     format_name: str
     """Of stdout."""
-    into: Mapping[str, Path] = field(default_factory=dict)
-    """Format -> file."""
+    into: Sequence[tuple[str, Path]] = ()
+    """Formats and files."""
     _is_written: bool = False
 
     @property
     def names(self) -> Iterator[str]:
         """All formats."""
         yield self.format_name
-        yield from self.into
+        yield from (name for name, _ in self.into)
 
     def check(self) -> None:
         """Refuse files that could not be written, or that would overwrite one another.
@@ -52,12 +57,12 @@ class Outputs:
         Raises:
             UsageError: they would.
         """
-        paths = [path.absolute() for path in self.into.values()]
+        paths = [path.absolute() for _, path in self.into]
         for path in paths:
             if not path.parent.is_dir():
                 raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
             if paths.count(path) > 1:
-                raise UsageError(f"{path} is given twice, for two formats")
+                raise UsageError(f"{path} is given twice, for two documents")
 
     def write(
         self,
@@ -77,65 +82,106 @@ class Outputs:
             environment=environment or _environment(),
             plan_file=plan_file,
             history=history() if "html" in self.names else (),
+            options=shared_options(),
+            source=shlex.join(["reconciler", "show", plan_file]) if plan_file else this_command(),
+            is_offered=True,
         )
-        shown = text_of(self.format_name, replace(plain, colour=style_of_stdout().colour))
-        texts = {path: text_of(name, plain) for name, path in self.into.items()}
+        look = style_of_stdout()
+        shown = text_of(self.format_name, replace(plain, colour=look.colour, width=look.width))
+        texts = {path: text_of(name, plain) for name, path in self.into}
         self._is_written = True
-        for path, text in texts.items():
-            write_file(path, text)
+        for path, content in texts.items():
+            write_file(path, content)
         emit(shown)
+
+    def begin(self) -> None:
+        """Say in every older document that this run has not finished. What may be an input is left alone."""
+        reads = {path.absolute() for path in common_of_this_run().reads}
+        old = [(name, path) for name, path in self.into if path.absolute() not in reads and _is_document(path)]
+        _say(old, self.noun, ReconcilerError("the run has not finished"), _environment())
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
         """Say in every file, and in a stream, why there is no document."""
-        from reconciler.cli.apart import WouldOverwrite  # noqa: PLC0415  # only failures need them
-        from reconciler.cli.failures import tell_error  # noqa: PLC0415
+        from reconciler.cli.apart import WouldOverwrite  # noqa: PLC0415  # only failures need it
 
-        style = replace(PLAIN, environment=environment)
         if self._is_written or isinstance(error, WouldOverwrite):
             return
-        for name, path in self.into.items():
-            if is_manifest(path):
-                continue  # where the configuration is at fault, nobody knows whether it is read
-            try:
-                write_file(path, _failure(name, self.noun, error, style))
-            except ReconcilerError as another:
-                tell_error(another)
+        # Where the configuration is at fault, nobody knows whether a manifest is read.
+        _say([one for one in self.into if not is_manifest(one[1])], self.noun, error, environment)
         if self.format_name in _STREAMS:
-            emit(_failure(self.format_name, self.noun, error, style))
+            emit(_failure(self.format_name, self.noun, error, replace(PLAIN, environment=environment)))
+
+
+_SIGNS: Final = re.compile(
+    rb'"format_version"|<!-- reconciler:|"ordercloud-reconciler"|name="reconciler"|Content-Security-Policy'
+    rb"|^::(error|warning|notice) |^(Environment|Apply:|Valid:|Not valid:|Nothing to do|There is no) ?",
+    re.MULTILINE,
+)
+_ENOUGH: Final = 1_000_000
+"""Bytes in which the signs of a document are looked for."""
+
+
+def _is_document(path: Path) -> bool:
+    """Whether there is a file that a run like this may have written, and nobody else."""
+    if is_manifest(path) or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return bool(_SIGNS.search(file.read(_ENOUGH)))
+
+
+def _say(into: Iterable[tuple[str, Path]], noun: str, error: ReconcilerError, environment: str) -> None:
+    from reconciler.cli.failures import tell_error  # noqa: PLC0415  # only failures need it
+
+    for name, path in into:
+        try:
+            write_file(path, _failure(name, noun, error, replace(PLAIN, environment=environment)))
+        except ReconcilerError as another:
+            tell_error(another)
 
 
 def _failure(name: str, noun: str, error: ReconcilerError, style: Style) -> str:
-    write = FORMATS[name].failure
+    write = FORMATS[name].failure if name in FORMATS else None
     return write(noun, error, style) if write else ""
 
 
 def outputs_option(noun: str, names: Sequence[str]) -> Callable[[F], F]:
-    """Give a command ``--format`` and a ``--FORMAT-into`` for each format, as one `Outputs` named `outputs`."""
+    """Give a command ``--format`` and ``--into``, as one `Outputs` named `outputs`."""
 
     def decorate(function: F) -> F:
         @wraps(function)
-        def call(*arguments: Any, format_name: str, **options: Any) -> Any:  # noqa: ANN401  # click's signature
-            into = {name: path for name in names if (path := options.pop(f"{name}_into"))}
-            return _guarded(Outputs(noun, format_name, into), function, arguments, options)
+        def call(*arguments: Any, format_name: str, into: Into, **options: Any) -> Any:  # noqa: ANN401  # click's signature
+            older = tuple((name, path) for name in _OLDER if (path := options.pop(f"{name}_into", None)))
+            return _guarded(Outputs(noun, format_name, (*into, *older)), function, arguments, options)
 
         command = cast("F", call)
-        for name in reversed(names):
-            command = _into(name)(command)
-        return format_option(names)(command)
+        for name in filter(_OLDER.__contains__, names):
+            command = click.option(f"--{name}-into", type=file_name, hidden=True)(command)
+        return format_option(names)(_into(names)(command))
 
     return decorate
 
 
-def _into(name: str) -> Callable[[F], F]:
-    explanation = f"Besides, write the document as {name} into a file."
-    return click.option(f"--{name}-into", type=file_name, metavar="FILE", help=explanation)
+_OLDER: Final = tuple(FORMATS)
+"""The formats that have had an option of their own, ``--FORMAT-into FILE``, which ``--into`` replaces."""
+
+
+def _into(names: Sequence[str]) -> Callable[[F], F]:
+    def read(value: str) -> tuple[str, Path]:
+        name, equals, file = value.partition("=")
+        if not equals or name not in names:
+            raise click.BadParameter(f"'{value}' is not FORMAT=FILE, with a format of: {', '.join(names)}.")
+        return name, Path(text(file))
+
+    explanation = "Besides, write the document in this format into a file; may be given several times."
+    return click.option("--into", multiple=True, type=read, metavar="FORMAT=FILE", help=explanation)
 
 
 def _guarded(
     outputs: Outputs, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:  # noqa: ANN401  # what the command gives
     outputs.check()
-    click.get_current_context().ensure_object(Common).writes.extend(outputs.into.values())
+    common_of_this_run().writes.extend(path for _, path in outputs.into)
+    outputs.begin()
     try:
         return function(*arguments, outputs=outputs, **options)
     except ReconcilerError as error:
@@ -143,8 +189,27 @@ def _guarded(
         raise
 
 
+def misused(arguments: Sequence[str], noun: str, error: ReconcilerError) -> None:
+    """Say in every file that a command line names and that is there why there is no document: it cannot be read."""
+    _say(list(_files_of(arguments)), noun, error, "")
+
+
+def _files_of(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    for option, following in pairwise([*arguments, ""]):
+        name, equals, attached = option.partition("=")
+        value = attached if equals else following
+        if name == "--into":
+            format_name, _, file = value.partition("=")
+        else:
+            format_name, file = name.removeprefix("--").removesuffix("-into"), value
+        is_option = name in {"--into", f"--{format_name}-into"}
+        is_read = arguments.count(file) > (file == following)  # it may be an input as well
+        if is_option and format_name in FORMATS and not is_read and _is_document(Path(file)):
+            yield format_name, Path(file)
+
+
 def _environment() -> str:
     from reconciler.cli.environment import environment_name  # noqa: PLC0415  # only failures need it
 
-    common = click.get_current_context().ensure_object(Common)
+    common = common_of_this_run()
     return common.chosen or environment_name(common) or ""

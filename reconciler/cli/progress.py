@@ -9,8 +9,9 @@ from typing import Final, TextIO, TypeAlias
 import click
 
 from reconciler.cli.options import Log
+from reconciler.cli.repeating import shows_text
 from reconciler.cli.streams import is_terminal, tell
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, Status
 from reconciler.render.escape import joined
 from reconciler.render.jsonl import outcome_event
 from reconciler.render.style import PLAIN
@@ -23,11 +24,12 @@ PATIENCE: Final = 1.0
 
 
 def progress(total: int, *, quiet: bool) -> AbstractContextManager[Report]:
-    """Choose the way to report that suits the other end of stderr."""
-    if quiet:
-        return nullcontext(lambda _outcome: None)
-    if is_terminal(sys.stderr) and Log.format == "text":
+    """Choose the way to report that suits the other end of stderr; what stdout tells in text is not told twice."""
+    is_in_text = Log.format == "text"
+    if is_terminal(sys.stderr) and is_in_text and not quiet:
         return bar(total, sys.stderr, time.monotonic)
+    if quiet or (is_in_text and shows_text()):
+        return nullcontext(lambda _outcome: None)
     return nullcontext(lambda outcome: tell(joined([outcome_line(outcome, PLAIN)]), [outcome_event(outcome)]))
 
 
@@ -39,8 +41,10 @@ def bar(total: int, stream: TextIO, clock: Callable[[], float]) -> Iterator[Repo
     show: Callable[[int], None] | None = None
     with ExitStack() as stack:
 
-        def report(_outcome: Outcome) -> None:
+        def report(outcome: Outcome) -> None:
             nonlocal done, show
+            if outcome.status is Status.SKIPPED:  # after Ctrl-C or a failure: nothing was done
+                return
             done += 1
             if show is None and clock() - began > PATIENCE:
                 show = stack.enter_context(_shown_bar(total, stream))

@@ -46,16 +46,16 @@ def check_prune(selection: Selection, paths: Sequence[Path]) -> None:
     Raises:
         UsageError: a part was chosen.
     """
-    if not selection.is_everything:
+    if selection.only or selection.selector:
         raise UsageError("--prune does not go with --only or --selector", hint="prune with all manifests")
     if paths:
         message = "--prune does not go with PATHs: it would delete what all other manifests claim"
         raise UsageError(message, hint="leave the PATHs out; those of the configuration are then read")
 
 
-def selection_of(only: Sequence[str], selector: dict[str, str]) -> Selection:
-    """What the two options select, whatever order they were given in."""
-    return Selection(tuple(sorted(set(only))), selector)
+def selection_of(only: Sequence[str], selector: dict[str, str], paths: Sequence[Path] = ()) -> Selection:
+    """What the two options and the PATHs select, whatever order the options were given in."""
+    return Selection(tuple(sorted(set(only))), selector, tuple(map(str, paths)))
 
 
 def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:

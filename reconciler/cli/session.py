@@ -32,6 +32,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.planfile import timestamp
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.render.escape import escape, joined
+from reconciler.render.report import Checked
 from reconciler.selection import check as check_selection
 
 if TYPE_CHECKING:
@@ -114,8 +115,11 @@ class Session:
         )
         keep_apart(common, session.inputs.all)
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
-        if loaded.warnings and not common.quiet:
-            tell_warnings(loaded.warnings, (environment.name,) if common.is_of_several else ())
+        if common.is_of_several:
+            for warning in loaded.warnings:
+                common.warned.setdefault(warning, []).append(environment.name)
+        elif loaded.warnings and not common.quiet:
+            tell_warnings(Checked(warning) for warning in loaded.warnings)
         check_selection(session.selection, loaded.desired)
         return session
 

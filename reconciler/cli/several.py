@@ -9,6 +9,7 @@ from reconciler.cli.apart import WouldOverwrite
 from reconciler.cli.documents import DRIFTS, drift_text, plan_file, plan_text
 from reconciler.cli.environment import configuration
 from reconciler.cli.exit import ExitCode
+from reconciler.cli.failures import tell_warnings
 from reconciler.cli.files import write_file
 from reconciler.cli.options import Common
 from reconciler.config import select_environment
@@ -18,6 +19,7 @@ from reconciler.model.plan import Plan
 from reconciler.render import FORMATS
 from reconciler.render.format import PlanWriter
 from reconciler.render.joining import SEVERAL
+from reconciler.render.report import Checked
 from reconciler.render.several import Planned
 from reconciler.render.style import Style
 
@@ -29,7 +31,12 @@ def plan_each(common: Common, plan_of: Callable[[Common], Plan]) -> tuple[Planne
         InputError: the configuration has faults.
         UsageError: there is no environment of a name that was given; nothing was contacted.
     """
-    return tuple(_planned(name, replace(common, envs=(name,), env_all=True), plan_of) for name in _names(common))
+    names = _names(common)
+    planned = tuple(_planned(name, replace(common, envs=(name,), env_all=True), plan_of) for name in names)
+    if common.warned and not common.quiet:
+        warned = sorted(common.warned.items())
+        tell_warnings(Checked(warning, () if len(of) == len(names) else tuple(of)) for warning, of in warned)
+    return planned
 
 
 def _names(common: Common) -> list[str]:

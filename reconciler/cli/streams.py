@@ -53,10 +53,23 @@ def is_terminal(stream: IO[str] | None) -> bool:
 
 
 def wants_colour(stream: IO[str] | None) -> bool:
-    """Whether colour may be written to the stream. See https://no-color.org."""
-    if stream is sys.stderr and Log.format == "json":
+    """Whether colour may be written to the stream. See https://no-color.org and https://force-color.org."""
+    if (stream is sys.stderr and Log.format == "json") or os.environ.get("NO_COLOR"):
         return False
-    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return bool(os.environ.get("FORCE_COLOR")) or (is_terminal(stream) and os.environ.get("TERM") != "dumb")
+
+
+def width(stream: IO[str] | None) -> int:
+    """How many columns a text has: as COLUMNS says, else as the terminal has; 0: as many as its lines need."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal():
+        return int(named)
+    if stream is None or not is_terminal(stream):
+        return 0
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return 0
 
 
 def _write(stream: IO[str] | None, text: str) -> None:

@@ -75,7 +75,7 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     diagnostics += _misplaced(candidates, paths, context)
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
-    return Inspected(manifests, tuple(sorted(diagnostics)), tuple(sorted(waived)), files)
+    return Inspected(manifests, tuple(sorted(diagnostics)), tuple(sorted(waived)), files, overlays.places)
 
 
 def _found(paths: Sequence[Path], context: LoadContext) -> Found:

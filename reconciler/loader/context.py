@@ -101,6 +101,8 @@ class Inspected:
     """What would be among the diagnostics but for waivers; sorted by place."""
     files: frozenset[str]
     """The paths of all that were read."""
+    overlays: tuple[Place, ...] = ()
+    """Where each overlay stands."""
 
     @property
     def resources(self) -> tuple[DesiredResource, ...]:

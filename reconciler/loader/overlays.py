@@ -54,6 +54,11 @@ class Overlays:
     def __bool__(self) -> bool:
         return bool(self._found)
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where each of them stands."""
+        return tuple(overlay.document.place() for overlay in self._found.values())
+
     def over(self, document: Document, path: str) -> Document:
         """Give the manifest as it is with its overlay, or as it is where it has none; `path` is its file's."""
         key = _key(document.data)

@@ -15,11 +15,15 @@ class Selection:
     """Patterns with ``*``, ``?`` and ``[...]`` for addresses, as `ApiClient/store*`; case does not count. Sorted."""
     selector: Mapping[str, str] = field(default_factory=dict)
     """Label -> the value that it must have."""
+    paths: tuple[str, ...] = ()
+    """The files and folders whose manifests were loaded, as the user wrote them; empty: all those of the configuration.
+
+    Live objects that none of them claims are left out: manifests that were not loaded may claim them."""
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
-        return not self.only and not self.selector
+        return not self.only and not self.selector and not self.paths
 
     def __str__(self) -> str:
         only = [f"--only {glob}" for glob in self.only]

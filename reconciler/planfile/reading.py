@@ -98,7 +98,11 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         binding=Binding(**{name: document["binding"][name] for name in Binding.__slots__}),
         guards=tuple(_read_finding(finding) for finding in document["guards"]),
         warnings=tuple(document["warnings"]),
-        selection=Selection(tuple(document["selection"]["only"]), document["selection"]["selector"]),
+        selection=Selection(
+            tuple(document["selection"]["only"]),
+            document["selection"]["selector"],
+            tuple(document["selection"].get("paths", ())),
+        ),
         notices=tuple(_read_notice(notice) for notice in document.get("notices", ())),
         snapshot=document.get("snapshot"),
         created_at=document["created_at"],

@@ -1,6 +1,5 @@
 """An adoption, and whether it was written -> text for people, or a JSON document for programs."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,7 +7,8 @@ from typing import Final, TypeAlias
 
 from reconciler.model.adoption import Adoption, Candidate, Proposal, State
 from reconciler.model.json import Json
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape, json_text
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -52,7 +52,7 @@ def text(adopted: Adopted, style: Style) -> str:
     head = f"Environment {escape(adoption.environment)}: {where}"
     width = max((len(escape(str(one.address))) for one in adoption.proposals), default=0)
     lines = [line for one in adoption.proposals for line in _block(one, width, style)]
-    return joined([head, "", *lines, *([""] if lines else []), _totals(adoption, style), *_end(adopted)])
+    return laid_out([head, "", *lines, *([""] if lines else []), _totals(adoption, style), *_end(adopted)], style)
 
 
 def _block(one: Proposal, width: int, style: Style) -> Iterator[str]:
@@ -103,7 +103,7 @@ def document(adopted: Adopted, _style: Style) -> str:
         "ids": dict(adoption.ids),
         "proposals": [_proposal(one) for one in adoption.proposals],
     }
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return json_text(content)
 
 
 def _proposal(one: Proposal) -> Json:

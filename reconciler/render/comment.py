@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.render.escape import joined
+from reconciler.render.style import Style
 from reconciler.render.titles import Count, Noun
 from reconciler.render.values import LONGEST_MESSAGE, brief
 
@@ -85,50 +86,83 @@ def document(
     entries: Sequence[Entry],
     tail: Sequence[str],
     nouns: tuple[Noun, Noun],
-    room: int,
+    style: Style,
 ) -> str:
-    """Put a comment together that has so many characters at most.
+    """Put a comment together that has `style.room` characters at most, as long as head and tail have fewer.
 
     Args:
-        head: what is always there.
+        head: what is always there; its first line is the marker.
         entries: the alarming ones first. As many as fit are given as blocks; an alarming one that does not fit is at
-            least a line, as long as there is room for lines; what is left out in the end is counted.
+            least a line, as long as there is room for lines. The first line says how many are not shown whole.
         tail: as the head.
         nouns: what an alarming and an ordinary entry is called.
-        room: number of characters.
+        style: has the room.
     """
     alarming = [entry for entry in entries if entry.is_alarming]
     ordinary = [entry for entry in entries if not entry.is_alarming]
-    room -= _size(head) + _size(tail) + 2 * _FOR_MORE
-    first, count, room = _filled(alarming, room, keep_lines=True)
-    first += more(len(alarming) - count, nouns[0])
-    second, count, _ = _filled(ordinary, room, keep_lines=False)
-    second += more(len(ordinary) - count, nouns[1])
-    return joined([*head, *first, *second, "", *tail])
+    room = style.room - _size(head) - _size(tail) - 2 * _FOR_MORE - len(style.source)
+    first, shown, room = _filled(alarming, room, keep_lines=True)
+    first += left_out(len(alarming) - shown.lines, nouns[0])
+    second, others, _ = _filled(ordinary, room, keep_lines=False)
+    second += left_out(len(ordinary) - others.lines, nouns[1])
+    missing = len(entries) - shown.whole - others.whole
+    return joined([*head[:1], *_missing(missing, len(entries), style), *head[1:], *first, *second, "", *tail])
 
 
-def _filled(entries: Sequence[Entry], room: int, *, keep_lines: bool) -> tuple[list[str], int, int]:
+def _missing(count: int, total: int, style: Style) -> list[str]:
+    """What the reader has to know first."""
+    if not count:
+        return []
+    return [f"{NOT_WHOLE}{count:,} of {total:,}**: there is no room here.{source_of(style)}", ""]
+
+
+def source_of(style: Style) -> str:
+    """Where to read all of it."""
+    return f" All of it: {code(style.source)}." if style.source else ""
+
+
+NOT_WHOLE: Final = "**Not shown in full: "
+"""The beginning of the first line of a document that leaves something out."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """How many entries are there, at least as a line, and how many of them whole."""
+
+    lines: int = 0
+    whole: int = 0
+
+
+def _filled(entries: Sequence[Entry], room: int, *, keep_lines: bool) -> tuple[list[str], _Shown, int]:
     """The lines, how many entries are in them, and the room that is left."""
     owed = sum(len(entry.line) + 1 for entry in entries) if keep_lines else 0
     lines: list[str] = []
-    for count, entry in enumerate(entries):
+    shown = _Shown()
+    for entry in entries:
         owed -= len(entry.line) + 1 if keep_lines else 0
-        shown = entry.block if _size(entry.block) + owed <= room else (entry.line,) if keep_lines else ()
-        if not shown or _size(shown) > room:
-            return lines, count, room
-        lines += shown
-        room -= _size(shown)
-    return lines, len(entries), room
+        is_whole = _size(entry.block) + owed <= room
+        block = entry.block if is_whole else (entry.line,) if keep_lines else ()
+        if block and _size(block) <= room:
+            lines += block
+            room -= _size(block)
+            shown.lines += 1
+            shown.whole += is_whole
+    return lines, shown, room
+
+
+def fitting(blocks: Sequence[Sequence[str]], room: int) -> int:
+    """How many blocks, from the first, there is room for."""
+    for count, block in enumerate(blocks):
+        room -= _size(block)
+        if room < 0:
+            return count
+    return len(blocks)
 
 
 def _size(lines: Iterable[str]) -> int:
     return sum(len(line) + 1 for line in lines)
 
 
-def more(left_out: int, noun: Noun) -> list[str]:
+def left_out(count: int, noun: Noun) -> list[str]:
     """How many there are besides; nothing where there are none."""
-    return (
-        ["", f"**And {left_out:,} more: {noun.of(left_out)}, for which there is no room here.**", ""]
-        if left_out > 0
-        else []
-    )
+    return ["", f"**And {count:,} more: {noun.of(count)}, for which there is no room here.**", ""] if count > 0 else []

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.model.run import Certainty, RecordedChange, RecordedRun
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 
@@ -36,7 +37,7 @@ def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> s
         )
     if not run.changes:
         lines.append("  certain: nothing was written")
-    return joined([*lines, "What is to be done now is planned anew from what the service holds.", ""])
+    return laid_out([*lines, "What is to be done now is planned anew from what the service holds.", ""], style)
 
 
 _CERTAIN: Final = {

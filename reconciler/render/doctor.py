@@ -1,13 +1,13 @@
 """A diagnosis -> text for people, or a JSON document with a ``format_version`` for programs."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.model.diagnosis import Check, Diagnosis, Verdict
 from reconciler.model.json import Json
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape, json_text
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -25,7 +25,7 @@ _WIDTH: Final = max(map(len, Verdict))
 def text(diagnosis: Diagnosis, style: Style) -> str:
     """One line for each check, the way out below it, then the totals."""
     checks = [line for check in diagnosis.checks for line in _block(check, diagnosis, style)]
-    return joined([f"Environment {escape(diagnosis.environment)}", "", *checks, "", _totals(diagnosis, style)])
+    return laid_out([f"Environment {escape(diagnosis.environment)}", "", *checks, "", _totals(diagnosis, style)], style)
 
 
 def _block(check: Check, diagnosis: Diagnosis, style: Style) -> Iterator[str]:
@@ -55,7 +55,7 @@ def document(diagnosis: Diagnosis, _style: Style) -> str:
         "environment": escape(diagnosis.environment),
         "checks": [_check(check) for check in diagnosis.checks],
     }
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return json_text(content)
 
 
 def _check(check: Check) -> Json:

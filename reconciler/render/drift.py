@@ -50,7 +50,7 @@ def _side(value: Json | Absent) -> Json:
 
 def _deviation(one: Deviation) -> Json:
     change, field = one.change, one.field
-    sides = {"live": field.before, "wanted": field.after} if field else {}
+    sides = {"live": field.before, "wanted": field.after} if field else _whole(one)
     return {
         "fingerprint": one.fingerprint,
         "kind": one.kind.value,
@@ -63,3 +63,14 @@ def _deviation(one: Deviation) -> Json:
         "place": asdict(change.place) if change.place else None,
         **{name: value for name, value in sides.items() if not isinstance(value, Absent)},
     }
+
+
+def _whole(one: Deviation) -> dict[str, Json | Absent]:
+    """What is missing with the body that apply would send, what is still there with the body that it has."""
+    match one.kind:
+        case DriftKind.MISSING:
+            return {"wanted": one.change.after}
+        case DriftKind.SURPLUS:
+            return {"live": one.change.before}
+        case _:
+            return {}

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.model.json import Json
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape, json_text
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -28,7 +29,7 @@ class Listed:
 def text(environments: Sequence[Listed], style: Style) -> str:
     """A line for each environment; the default one is marked."""
     rows = [_row(one) for one in environments]
-    return joined(_lines([("ENVIRONMENT", "ADDRESS", "MARKETPLACE", ""), *rows], style)) if rows else ""
+    return laid_out(_lines([("ENVIRONMENT", "ADDRESS", "MARKETPLACE", ""), *rows], style), style) if rows else ""
 
 
 def _row(one: Listed) -> tuple[str, str, str, str]:
@@ -46,7 +47,7 @@ def _lines(rows: Sequence[tuple[str, ...]], style: Style) -> Iterator[str]:
 def document(environments: Sequence[Listed], _style: Style) -> str:
     """The JSON document: all that the table has."""
     content = {"format_version": FORMAT_VERSION, "environments": [_entry(one) for one in environments]}
-    return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    return json_text(content)
 
 
 def _entry(one: Listed) -> Json:

@@ -4,6 +4,7 @@ Whatever could move the cursor, hide or reorder characters is shown as ``\u001b`
 order to itself (``::set-output``, ``##vso[``) loses its first character in the same way.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -29,7 +30,12 @@ def escape(text: str) -> str:
 
 def neutral(line: str) -> str:
     """Give the line so that no CI runner takes its beginning for a command."""
-    return _LINE_COMMAND.sub(r"\1\\u003a", line)
+    return _LINE_COMMAND.sub(r"\1\\u003a", line) if "::" in line else line
+
+
+def json_text(document: object) -> str:
+    """Give the text of a JSON document: ASCII only, so that it holds nothing that a terminal could take for more."""
+    return in_json(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
 
 
 def in_json(text: str) -> str:

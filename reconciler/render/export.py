@@ -1,11 +1,15 @@
-"""What an export or an import comes to -> text for people: each object, each changed line, and what is left out."""
+"""What an export or an import comes to -> text or JSON: each object, each changed file, and what is left out."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from reconciler.model.export import Exported, Fate, LeftOut
-from reconciler.render.escape import escape, joined
+from reconciler.model.json import Json
+from reconciler.render.edits import edits
+from reconciler.render.escape import escape, json_text
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 _TONES: Final = {Fate.NEW: Tone.CREATE, Fate.CHANGED: Tone.UPDATE, Fate.SAME: Tone.QUIET, Fate.LEFT: Tone.ALARM}
@@ -19,8 +23,8 @@ class Exporting:
     source: str
     """Where the objects come from: the first line."""
     objects: Sequence[Exported]
-    edits: Sequence[str] = ()
-    """The changes of files that were there already, see `render.edits`: one for each file."""
+    edits: Sequence[tuple[str, str, str]] = ()
+    """The files that were there already and change, each with its text before and after."""
     left_out: Sequence[LeftOut] = ()
     """What belongs to no object."""
     written: bool = False
@@ -32,10 +36,10 @@ def text(shown: Exporting, style: Style) -> str:
     """A line for each object that gets or changes a file, the changes as a diff, what is left out, the totals."""
     width = max((len(escape(str(one.address))) for one in shown.objects), default=0)
     lines = [_object(one, width, style) for one in shown.objects if one.fate is not Fate.SAME]
-    diffs = [line for edit in shown.edits for line in edit.splitlines()]
+    diffs = [line for edit in shown.edits for line in edits(*edit, style).splitlines()]
     left = [*_left_out(shown, style)]
     blocks = [[escape(shown.source)], lines, diffs, left, [_totals(shown, style), *_end(shown)]]
-    return joined(line for block in blocks if block for line in (*block, "")).removesuffix("\n")
+    return laid_out((line for block in blocks if block for line in (*block, "")), style).removesuffix("\n")
 
 
 def _object(one: Exported, width: int, style: Style) -> str:
@@ -68,3 +72,34 @@ def _end(shown: Exporting) -> Iterator[str]:
     else:
         yield f"Nothing was written. To write {'this file' if files == 1 else f'these {files} files'}, add --write."
     yield from map(escape, shown.end)
+
+
+FORMAT_VERSION: Final = "1.0"
+
+
+def document(shown: Exporting, _style: Style) -> str:
+    """The JSON document."""
+    content: Json = {
+        "format_version": FORMAT_VERSION,
+        "source": shown.source,
+        "written": shown.written,
+        "objects": [_exported(one) for one in shown.objects],
+        "changed_files": [file for file, _, _ in shown.edits],
+        "left_out": [asdict(one) for one in shown.left_out],
+    }
+    return json_text(content)
+
+
+def _exported(one: Exported) -> Json:
+    return {
+        "address": str(one.address),
+        "title": one.title,
+        "fate": one.fate.value,
+        "file": one.file,
+        "left_out": [asdict(left) for left in one.left_out],
+    }
+
+
+ExportWriter: TypeAlias = Callable[[Exporting, Style], str]
+EXPORTS: Final[Mapping[str, ExportWriter]] = MappingProxyType({"text": text, "json": document})
+"""Name of a format -> what writes an export or an import in it; the first is the default."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
 from reconciler.render.blocks import finding_block
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape
+from reconciler.render.layout import laid_out
 from reconciler.render.report import Checked
 from reconciler.render.style import Style, Tone
 from reconciler.render.text import diagnostics
@@ -13,7 +14,7 @@ from reconciler.render.values import LONGEST_MESSAGE, brief
 
 def failure(error: ReconcilerError, style: Style) -> str:
     """The text of an error that was raised on purpose."""
-    return joined([*_lines(error, style), *_hint(error)])
+    return laid_out([*_lines(error, style), *_hint(error)], style)
 
 
 def in_place_of(name: str, error: ReconcilerError, style: Style) -> str:
@@ -47,10 +48,10 @@ def _hint(error: ReconcilerError) -> Iterator[str]:
 
 def warning(message: str, style: Style) -> str:
     """One line about something that does not stop the run."""
-    return joined([f"{style.paint(Tone.UPDATE, 'warning:')} {brief(message, LONGEST_MESSAGE)}"])
+    return laid_out([f"{style.paint(Tone.UPDATE, 'warning:')} {brief(message, LONGEST_MESSAGE)}"], style)
 
 
 def internal_error(error: BaseException, place: str, style: Style) -> str:
     """An error that nobody foresaw: its type and place, never its text, which could quote a value."""
     text = f"internal error: {type(error).__name__} at {place}; please report it with the command that you ran"
-    return joined([style.paint(Tone.ALARM, escape(text))])
+    return laid_out([style.paint(Tone.ALARM, escape(text))], style)

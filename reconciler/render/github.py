@@ -1,6 +1,7 @@
 """Plan, drift, result, report or error -> workflow commands of GitHub Actions: annotations at the line of the manifest.
 
-GitHub shows the first ten errors, ten warnings and ten notices of a step; the others are in its log. See
+GitHub shows the first ten errors, ten warnings and ten notices of a step, and at most 64 KB of each: the first line
+says what is missing, and how to read it. The others are in the log. See
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 """
 
@@ -14,11 +15,12 @@ from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, in_order, is_alarming, named
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, heading, in_order, is_alarming, named
 from reconciler.render.escape import escape
 from reconciler.render.report import Checked, Report
-from reconciler.render.rows import line, rows
+from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.style import Style
+from reconciler.render.titles import SENT_WORDS
 from reconciler.render.values import LONGEST_MESSAGE, brief
 
 
@@ -30,13 +32,36 @@ class Level(StrEnum):
     NOTICE = "notice"
 
 
+_SHOWN: Final = 10
+"""How many annotations of a level a step shows."""
+_ROOM: Final = 60_000
+"""Characters of the message of one annotation."""
+
+
 def annotation(level: Level, title: str, lines: Iterable[str], place: Place | None = None) -> str:
     """One workflow command. The lines are escaped already, the title and the place are not."""
     at = {"file": place.file} if place else {}
     if place and place.line:
         at |= {"line": str(place.line), "col": str(place.column)}
     properties = ",".join(f"{name}={_property(brief(text))}" for name, text in {**at, "title": title}.items())
-    return f"::{level} {properties}::{'%0A'.join(map(_data, lines))}\n"
+    message = "%0A".join(map(_data, lines))
+    return f"::{level} {properties}::{message if len(message) <= _ROOM else _TOO_LONG}\n"
+
+
+_TOO_LONG: Final = "too long for an annotation: nothing of it is shown here"
+
+
+def document(annotations: Iterable[str], last: str, style: Style) -> str:
+    """All annotations, after a line about those that GitHub does not show."""
+    made = list(annotations)
+    hidden = sum(max(0, sum(one.startswith(f"::{level} ") for one in made) - _SHOWN) for level in Level)
+    long = sum(one.endswith(f"::{_TOO_LONG}\n") for one in made)
+    missing = [
+        *([f"GitHub shows {_SHOWN} annotations of each level: {hidden:,} more are in this log only"] if hidden else []),
+        *([f"{titles.number(long, 'annotation')} too long to be shown"] if long else []),
+    ]
+    source = f"; all of it: {style.source}" if style.source else ""
+    return "".join([*([f"{escape('; '.join(missing) + source)}\n"] if missing else []), *made, last])
 
 
 def _data(text: str) -> str:
@@ -48,32 +73,28 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def plan(plan: Plan, _digest: str, _style: Style) -> str:
+def plan(plan: Plan, _digest: str, style: Style) -> str:
     """A notice for each change; a warning where it widens or destroys, an error where a guard refuses it all."""
     changes = [change for change in in_order(plan.changes, PLAN_WORDS) if change.action.writes]
-    return "".join(
-        [
-            *map(_finding, plan.guards),
-            *(_change(change, PLAN_WORDS, _level(change)) for change in changes),
-            *warnings(plan.warnings),
-            *_notices(plan),
-            _last(plan.binding.environment, titles.plan_verdict(plan)),
-        ]
-    )
+    annotations = [
+        *map(_finding, plan.guards),
+        *(_change(change, PLAN_WORDS, _level(change)) for change in changes),
+        *warnings(plan.warnings),
+        *_notices(plan),
+    ]
+    return document(annotations, _last(plan.binding.environment, titles.plan_verdict(plan)), style)
 
 
-def drift(drift: Drift, _digest: str, _style: Style) -> str:
+def drift(drift: Drift, _digest: str, style: Style) -> str:
     """A warning for each resource that drifted, at its manifest."""
     changes = [change for change in in_order(drift.changes, DRIFT_WORDS) if change.action.writes]
-    return "".join(
-        [
-            *(_change(change, DRIFT_WORDS, Level.WARNING) for change in changes),
-            *(_unmanaged(one) for one in drift.deviations if one.kind is DriftKind.UNMANAGED and one.is_drift),
-            *warnings(drift.plan.warnings),
-            *_notices(drift.plan),
-            _last(drift.plan.binding.environment, titles.drift_verdict(drift)),
-        ]
-    )
+    annotations = [
+        *(_change(change, DRIFT_WORDS, Level.WARNING) for change in changes),
+        *(_unmanaged(one) for one in drift.deviations if one.kind is DriftKind.UNMANAGED and one.is_drift),
+        *warnings(drift.plan.warnings),
+        *_notices(drift.plan),
+    ]
+    return document(annotations, _last(drift.plan.binding.environment, titles.drift_verdict(drift)), style)
 
 
 def _unmanaged(one: Deviation) -> str:
@@ -96,7 +117,7 @@ def _level(change: Change) -> Level:
 
 def _change(change: Change, words: Words, level: Level) -> str:
     lines = [line(row, words) for row in rows(change, words)] or ["no field is set"]
-    return annotation(level, f"{words.verbs[change.action]} {change.address}", lines, change.place)
+    return annotation(level, f"{words.verbs[change.action]} {heading(change)}", lines, change.place)
 
 
 def warnings(texts: Iterable[str]) -> Iterator[str]:
@@ -111,15 +132,15 @@ def _notices(plan: Plan) -> Iterator[str]:
 def result(result: ApplyResult, style: Style) -> str:
     """An error for each change that was not applied; those that were are lines of the log."""
     shown = [_outcome(outcome) for outcome in result.outcomes if outcome.status is not Status.APPLIED]
-    return "".join([*shown, _last(style.environment, titles.result_verdict(result))])
+    return document(shown, _last(style.environment, titles.result_verdict(result)), style)
 
 
 def _outcome(outcome: Outcome) -> str:
     level = Level.WARNING if outcome.status is Status.SKIPPED else Level.ERROR
     doubt = ["it may have been written all the same"] if outcome.uncertain else []
-    lost = [f"not kept: {brief(field.pointer)}" for field in outcome.fields]
+    lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     lines = [*([brief(outcome.message, LONGEST_MESSAGE)] if outcome.message else []), *doubt, *lost]
-    title = f"{outcome.status}: {outcome.change.action} {outcome.change.address}"
+    title = f"{outcome.status}: {outcome.change.action} {heading(outcome.change)}"
     return annotation(level, title, lines or [outcome.status.value], outcome.change.place)
 
 
@@ -128,7 +149,7 @@ _LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.WARNING: Level.WARNING}
 
 def validation(report: Report, style: Style) -> str:
     """An annotation for each fault, at its line."""
-    return "".join([*map(_fault, report.found), _last(style.environment, titles.report_verdict(report))])
+    return document(map(_fault, report.found), _last(style.environment, titles.report_verdict(report)), style)
 
 
 def _fault(one: Checked) -> str:
@@ -148,4 +169,4 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
         case _:
             lines = [brief(text, LONGEST_MESSAGE) for text in (error.message, error.hint) if text]
             shown = [annotation(Level.ERROR, f"{name} failed", lines)]
-    return "".join([*shown, _last(style.environment, f"{name} failed")])
+    return document(shown, _last(style.environment, f"{name} failed"), style)

@@ -10,7 +10,8 @@ from reconciler.model.json import Json
 from reconciler.model.outcome import Status
 from reconciler.model.rotation import Ended
 from reconciler.model.run import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape, json_text
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Moment, Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -56,7 +57,7 @@ def text_list(runs: Sequence[Listed], style: Style) -> str:
     cells = [[escape(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return joined([style.paint(Tone.STRONG, lines[0]), *lines[1:]])
+    return laid_out([style.paint(Tone.STRONG, lines[0]), *lines[1:]], style)
 
 
 def _row(run: Listed, taken_up_by: str) -> tuple[str, ...]:
@@ -132,7 +133,7 @@ def _certainties(run: RecordedRun) -> Mapping[str, int]:
 
 def json_list(runs: Sequence[Listed], _style: Style) -> str:
     """The same as a document."""
-    return _text({"format_version": FORMAT_VERSION, "runs": [_listed(run) for run in runs]})
+    return json_text({"format_version": FORMAT_VERSION, "runs": [_listed(run) for run in runs]})
 
 
 def _listed(run: Listed) -> dict[str, Json]:
@@ -182,7 +183,7 @@ def text_run(run: Listed, style: Style) -> str:
         lines += [line for turn in run.rotation.turns for line in _turn_lines(turn)]
     else:
         lines += map(_change_line, run.applied.changes) if run.applied else map(_event_line, run.events)
-    return joined(lines)
+    return laid_out(lines, style)
 
 
 def _turn_lines(turn: RecordedTurn) -> Iterator[str]:
@@ -240,7 +241,7 @@ def json_run(run: Listed, _style: Style) -> str:
         document |= {"rotations": [_turn_document(turn) for turn in run.rotation.turns]}
     else:
         document |= {"events": [asdict(event) for event in run.events]}
-    return _text(document)
+    return json_text(document)
 
 
 def _turn_document(turn: RecordedTurn) -> Json:
@@ -267,8 +268,26 @@ def _change(change: RecordedChange) -> Json:
     }
 
 
-def _text(document: Mapping[str, Json]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+# -------------------------------------------------------------------------------------------------------------- verify
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How many journals were read, and where they are not as they were written."""
+
+    journals: int
+    faults: tuple[str, ...]
+
+
+def text_verification(verified: Verified, style: Style) -> str:
+    """A line for each fault, then the verdict."""
+    count = f"{verified.journals} {'journal' if verified.journals == 1 else 'journals'} read."
+    return laid_out([*map(escape, verified.faults), f"{'Altered' if verified.faults else 'Verified'}: {count}"], style)
+
+
+def json_verification(verified: Verified, _style: Style) -> str:
+    """The same as a document."""
+    return json_text({"format_version": FORMAT_VERSION, "journals": verified.journals, "faults": list(verified.faults)})
 
 
 ListWriter: TypeAlias = Callable[[Sequence[Listed], Style], str]
@@ -276,4 +295,7 @@ RunWriter: TypeAlias = Callable[[Listed, Style], str]
 
 LISTS: Final[Mapping[str, ListWriter]] = MappingProxyType({"text": text_list, "json": json_list})
 RUNS: Final[Mapping[str, RunWriter]] = MappingProxyType({"text": text_run, "json": json_run})
+VERIFICATIONS: Final[Mapping[str, Callable[[Verified, Style], str]]] = MappingProxyType(
+    {"text": text_verification, "json": json_verification}
+)
 """Name of a format -> what writes it."""

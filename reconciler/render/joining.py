@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.render import several
-from reconciler.render.comment import cell, code, document, marker
-from reconciler.render.escape import in_json
+from reconciler.render.comment import NOT_WHOLE, cell, code, document, marker, source_of
+from reconciler.render.escape import json_text
 from reconciler.render.html.several import page
 from reconciler.render.several import Planned, State, matrix, verdict
 from reconciler.render.style import Style
@@ -28,7 +28,7 @@ def sarif(planned: Sequence[Planned], _style: Style) -> str:
         for run in log["runs"]
     ]
     first = logs[0] if logs else {"version": "2.1.0"}
-    return in_json(json.dumps(first | {"runs": runs}, indent=2, ensure_ascii=True)) + "\n"
+    return json_text(first | {"runs": runs})
 
 
 def junit(planned: Sequence[Planned], _style: Style) -> str:
@@ -50,8 +50,10 @@ def markdown(planned: Sequence[Planned], style: Style) -> str:
     """A matrix, as far as there is room for it, and each document."""
     noun = planned[0].noun if planned else "plan"
     names = [one.environment for one in planned]
+    cut = [one.environment for one in planned if NOT_WHOLE in one.text.partition("##")[0]]
     head = [
         marker(noun, ",".join(names)),
+        *([f"{NOT_WHOLE}{', '.join(map(code, cut))}**: see there.{source_of(style)}", ""] if cut else []),
         f"## {noun.capitalize()} of {number(len(planned), 'environment')}: {verdict(planned)}",
         "",
         f"| | {' | '.join(map(cell, names))} |",
@@ -63,7 +65,7 @@ def markdown(planned: Sequence[Planned], style: Style) -> str:
     ]
     sections = [line for one in planned for line in ("", f"### {code(one.environment)}", "", *_demoted(one.text))]
     room = max(style.room - sum(len(line) + 1 for line in [*head, *sections]) - 200, 0)
-    return document(head + list(_fitting(rows, room)), (), sections, (Noun(""), Noun("")), style.room)
+    return document(head + list(_fitting(rows, room)), (), sections, (Noun(""), Noun("")), style)
 
 
 def _fitting(rows: Sequence[str], room: int) -> Iterator[str]:
@@ -71,7 +73,7 @@ def _fitting(rows: Sequence[str], room: int) -> Iterator[str]:
     for count, row in enumerate(rows):
         room -= len(row) + 1
         if room < 0:
-            yield f"| **and {len(rows) - count:,} more** |"
+            yield f"| **and {len(rows) - count:,} more, for which there is no room here** |"
             return
         yield row
 

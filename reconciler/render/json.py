@@ -4,8 +4,6 @@ The JSON of a plan is the plan file itself, and is not made here. Within one maj
 text is ASCII, so that it holds nothing that a terminal could take for more than text.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
@@ -16,7 +14,7 @@ from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import FieldChange
 from reconciler.render.drift import to_json
-from reconciler.render.escape import in_json
+from reconciler.render.escape import json_text
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style
 
@@ -25,13 +23,13 @@ FORMAT_VERSION: Final = "1.0"
 
 def drift(drift: Drift, _digest: str, _style: Style) -> str:
     """The drift of one environment."""
-    return _text(to_json(drift))
+    return json_text(to_json(drift))
 
 
 def result(result: ApplyResult, _style: Style) -> str:
     """What became of a plan; the numbers of `summary` other than `planned` add up to `planned`."""
     counts: dict[str, Json] = {status.value.replace("-", "_"): result.count(status) for status in Status}
-    return _text(
+    return json_text(
         {
             "format_version": FORMAT_VERSION,
             "complete": result.is_complete,
@@ -69,7 +67,7 @@ def _field(field: FieldChange) -> Json:
 
 def validation(report: Report, _style: Style) -> str:
     """Every fault with its place; `environments` is empty where a fault is the same in all that were checked."""
-    return _text(
+    return json_text(
         {
             "format_version": FORMAT_VERSION,
             "valid": report.valid,
@@ -99,7 +97,7 @@ def diagnostic(one: Checked) -> dict[str, Json]:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Why there is no document; `exit_code` is that of the command."""
-    return _text(
+    return json_text(
         {"format_version": FORMAT_VERSION, "document": name, "environment": style.environment, "error": error_of(error)}
     )
 
@@ -122,7 +120,3 @@ def _waived(one: Checked, waiver: Waiver) -> Json:
     """A diagnostic like the others, with what lets it pass."""
     why: Json = {"reason": waiver.reason, "owner": waiver.owner, "expires": waiver.expires.isoformat()}
     return {**diagnostic(one), "waiver": why}
-
-
-def _text(document: Mapping[str, Json]) -> str:
-    return in_json(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from reconciler import __version__
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Diagnostic, Place
-from reconciler.model.drift import Deviation, Drift
+from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, FieldChange, Finding, Plan
@@ -88,6 +88,10 @@ def _deviation(one: Deviation) -> Event:
         "fingerprint": one.fingerprint,
         "field": field(one.field) if one.field else None,
     }
+    if one.kind is DriftKind.MISSING:
+        members["after"] = change.after
+    if one.kind is DriftKind.SURPLUS:
+        members["before"] = change.before
     return event("resource_drift", f"{one.address}: {one.kind.value}", change=members)
 
 

@@ -15,10 +15,11 @@ from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
-from reconciler.render.blocks import DRIFT_WORDS, named
+from reconciler.render.blocks import DRIFT_WORDS, heading, named
 from reconciler.render.report import Checked, Report
-from reconciler.render.rows import line, rows
+from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.style import Style
+from reconciler.render.titles import SENT_WORDS
 from reconciler.render.values import LONGEST_MESSAGE, brief
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def _outcome(outcome: Outcome) -> Case:
     change, status = outcome.change, outcome.status
     doubt = "; it may have been written all the same" if outcome.uncertain else ""
     message = f"{outcome.message or status.value}{doubt}"
-    lost = [f"not kept: {brief(field.pointer)}" for field in outcome.fields]
-    return Case(change.address.kind, f"{change.action} {change.address}", _ENDS[status], message, lost, change.place)
+    lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
+    return Case(change.address.kind, f"{change.action} {heading(change)}", _ENDS[status], message, lost, change.place)
 
 
 def validation(report: Report, style: Style) -> str:

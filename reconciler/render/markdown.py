@@ -11,29 +11,38 @@ from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, Change, FieldChange, Finding, Plan
-from reconciler.model.resource import Address
+from reconciler.model.plan import Action, Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import (
     DRIFT_WORDS,
-    FEW,
-    NO_NOTES,
     PLAN_WORDS,
     Words,
+    heading,
     in_order,
     is_alarming,
     named,
 )
 from reconciler.render.command import apply_command, may_be_applied
-from reconciler.render.comment import Entry, code, counts, details, document, fenced, in_code_tag, marker, more
+from reconciler.render.comment import (
+    Entry,
+    code,
+    counts,
+    details,
+    document,
+    fenced,
+    fitting,
+    in_code_tag,
+    left_out,
+    marker,
+)
 from reconciler.render.report import Checked, Report
-from reconciler.render.rows import Row, rows
+from reconciler.render.rows import Row, outcome_rows, rows
 from reconciler.render.style import Style
-from reconciler.render.titles import SIDE_WORDS, Noun, number
-from reconciler.render.values import LONGEST_MESSAGE, brief, show_pair
+from reconciler.render.titles import NO_SIDES, SENT_WORDS, Noun, Sides
+from reconciler.render.values import NOT_SET
 
-_LONGEST_BLOCK: Final = 60
-"""Lines of one resource that are shown."""
+_PART: Final = 6
+"""Findings, warnings and names of unmanaged objects take up to one of so many parts of the room each."""
 _CHANGES: Final = (Noun("change that widens or destroys", "changes that widen or destroy"), Noun("other change"))
 _DRIFTS: Final = (
     Noun("resource that is wider than wanted", "resources that are wider than wanted"),
@@ -53,35 +62,39 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
         f"## Plan for {code(environment)}: {titles.plan_verdict(plan)}",
         "",
         *counts(titles.plan_counts(plan)),
-        *guards(plan.guards),
-        *notes("Warnings", plan.warnings),
-        *notes("Notices", [one.message for one in plan.notices]),
+        *guards(plan.guards, style),
+        *notes("Warnings", plan.warnings, style),
+        *notes("Notices", [one.message for one in plan.notices], style),
     ]
-    return document(
-        head, change_entries(plan.changes, PLAN_WORDS), _plan_tail(plan, digest, style), _CHANGES, style.room
-    )
+    entries = change_entries(plan.changes, PLAN_WORDS)
+    return document(head, entries, _plan_tail(plan, digest, style), _CHANGES, style)
 
 
-def guards(findings: Sequence[Finding]) -> Iterator[str]:
+def guards(findings: Sequence[Finding], style: Style) -> list[str]:
     """What guards object to, each with its way out."""
-    if findings:
-        yield "### Guards refuse to apply these changes"
-        yield ""
-    for finding in findings[:FEW]:
-        final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
-        yield f"- **{code(finding.rule)}**{final}: {code(finding.message)}"
-        yield f"  - way out: {code(finding.way_out)}"
-    yield from more(len(findings) - FEW, Noun("finding"))
-    if findings:
-        yield ""
+    if not findings:
+        return []
+    blocks = list(map(_finding, findings))
+    count = fitting(blocks, style.room // _PART)
+    lines = [line for block in blocks[:count] for line in block]
+    return ["### Guards refuse to apply these changes", "", *lines, *left_out(len(blocks) - count, Noun("finding")), ""]
 
 
-def notes(title: str, texts: Sequence[str]) -> list[str]:
-    """A list of a few texts that is shown at a click."""
+def _finding(finding: Finding) -> list[str]:
+    final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
+    return [
+        f"- **{code(finding.rule)}**{final}: {code(finding.message)}",
+        f"  - way out: {code(finding.way_out)}",
+    ]
+
+
+def notes(title: str, texts: Sequence[str], style: Style) -> list[str]:
+    """A list of texts that is shown at a click, as long as there is room for them."""
     if not texts:
         return []
-    more = [f"- and {number(len(texts) - FEW, 'more', 'more')}"] if len(texts) > FEW else []
-    return details(f"{title} ({len(texts):,})", [*(f"- {code(text)}" for text in texts[:FEW]), *more])
+    lines = [f"- {code(text)}" for text in texts]
+    count = fitting([[line] for line in lines], style.room // _PART)
+    return details(f"{title} ({len(texts):,})", [*lines[:count], *left_out(len(lines) - count, Noun("line"))])
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
@@ -92,42 +105,34 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
         f"## Drift in {code(environment)}: {titles.drift_verdict(drift)}",
         "",
         *counts(titles.drift_counts(drift)),
-        *guards(drift.plan.guards),
-        *notes("Warnings", drift.plan.warnings),
-        *notes("Notices", [one.message for one in drift.plan.notices]),
+        *guards(drift.plan.guards, style),
+        *notes("Warnings", drift.plan.warnings, style),
+        *notes("Notices", [one.message for one in drift.plan.notices], style),
     ]
-    sides = {(one.address, one.pointer): words for one in drift.deviations if (words := SIDE_WORDS.get(one.side))}
-    entries = change_entries(drift.changes, DRIFT_WORDS, sides)
-    return document(head, entries, _drift_tail(drift, digest, style), _DRIFTS, style.room)
+    entries = change_entries(drift.changes, DRIFT_WORDS, titles.sides(drift))
+    return document(head, entries, _drift_tail(drift, digest, style), _DRIFTS, style)
 
 
-def change_entries(
-    changes: Iterable[Change], words: Words, sides: Mapping[tuple[Address, str], str] = NO_NOTES
-) -> list[Entry]:
+def change_entries(changes: Iterable[Change], words: Words, sides: Sides = NO_SIDES) -> list[Entry]:
     """Every change that is made, in the order in which they must not be overlooked."""
-    of: dict[Address, dict[str, str]] = {}
-    for (address, pointer), side in sides.items():
-        of.setdefault(address, {})[pointer] = side
     written = (change for change in in_order(changes, words) if change.action.writes)
-    return [_entry(change, words, of.get(change.address, {})) for change in written]
+    return [_entry(change, words, sides.get(change.address, {})) for change in written]
 
 
 def _entry(change: Change, words: Words, sides: Mapping[str, str]) -> Entry:
     shown = list(rows(change, words, sides))
-    verb, address = words.verbs[change.action], str(change.address)
+    verb = words.verbs[change.action]
     alarming = [row.name for row in shown if row.is_alarming]
     mark = f" {words.mark[1:-1]}" if alarming else ""
     place = f" ({in_code_tag(str(change.place))})" if change.place else ""
     place = " (in no manifest)" if change.is_pruned else place
     side = f" ({sides['']})" if "" in sides else ""
-    summary = f"<b>{verb}</b> {in_code_tag(address)}{f' <b>{mark.strip()}</b>' if mark else ''}{side}{place}"
+    summary = f"<b>{verb}</b> {in_code_tag(heading(change))}{f' <b>{mark.strip()}</b>' if mark else ''}{side}{place}"
     lines = [line for row in shown for line in _diff(row, words)]
-    if len(lines) > _LONGEST_BLOCK:
-        lines = [*lines[:_LONGEST_BLOCK], f"  ... and {len(lines) - _LONGEST_BLOCK:,} more lines"]
     of = f":{mark} {code(', '.join(alarming))}" if alarming else ""
     return Entry(
         tuple(details(summary, fenced(lines, "diff") if lines else ["No field is set."])),
-        f"- **{verb}** {code(address)}{of}",
+        f"- **{verb}** {code(heading(change))}{of}",
         is_alarming(change, words),
     )
 
@@ -136,16 +141,18 @@ def _diff(row: Row, words: Words) -> Iterator[str]:
     """The field on a line of its own, which an alarming one has in another colour; then what goes and what comes."""
     note = "".join(f"  ({text.strip('()')})" for text in (row.note, row.side, row.place) if text)
     yield f"! {row.name}  {words.mark}{note}" if row.is_alarming else f"  {row.name}{note}"
+    if row.differences:
+        yield f"      {row.differences}"
     yield from (f"-     {text}" for text in (row.before, *row.removed) if text)
     yield from (f"+     {text}" for text in (row.after, *row.added) if text)
 
 
 def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
-    lines = [*_unmanaged(plan.changes), _made_from(plan)]
+    lines = [*_unmanaged(plan.changes, style), _made_from(plan)]
     if digest:
         lines += ["", f"Digest: {code(digest)}"]
     if may_be_applied(plan):
-        lines += ["", "To apply it:", "", *fenced([brief(apply_command(plan, digest, style), LONGEST_MESSAGE)], "sh")]
+        lines += ["", "To apply it:", "", *fenced([apply_command(plan, digest, style)], "sh")]
     if plan.snapshot and plan.has_changes:
         lines += ["", *_after_the_merge(plan, digest)]
     return lines
@@ -165,19 +172,19 @@ def _after_the_merge(plan: Plan, digest: str) -> Iterator[str]:
 
 
 def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
-    lines = [*_unmanaged(drift.changes), _made_from(drift.plan)]
+    lines = [*_unmanaged(drift.changes, style), _made_from(drift.plan)]
     if drift.receipt:
         commit = f" of commit {code(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
         lines += ["", f"The last apply was at {code(drift.receipt.created_at)}{commit}."]
     if drift.has_drift and may_be_applied(drift.plan):
-        command = brief(apply_command(drift.plan, digest, style), LONGEST_MESSAGE)
+        command = apply_command(drift.plan, digest, style)
         lines += ["", "To bring the service back to what git says:", "", *fenced([command], "sh")]
     return lines
 
 
-def _unmanaged(changes: Iterable[Change]) -> list[str]:
+def _unmanaged(changes: Iterable[Change], style: Style) -> list[str]:
     names = [named(change) for change in changes if change.action is Action.UNMANAGED]
-    return notes("Unmanaged: live, in no manifest, left alone", names)
+    return notes("Unmanaged: live, in no manifest, left alone", names, style)
 
 
 def _made_from(plan: Plan) -> str:
@@ -201,7 +208,7 @@ def result(result: ApplyResult, style: Style) -> str:
         *counts(titles.result_counts(result)),
     ]
     ordered = sorted(result.outcomes, key=lambda outcome: outcome.status is Status.APPLIED)
-    return document(head, [_outcome(outcome) for outcome in ordered], [], _OUTCOMES, style.room)
+    return document(head, [_outcome(outcome) for outcome in ordered], [], _OUTCOMES, style)
 
 
 def _outcome(outcome: Outcome) -> Entry:
@@ -209,19 +216,18 @@ def _outcome(outcome: Outcome) -> Entry:
     status = outcome.status.value if done else f"**{outcome.status.value}**"
     doubt = "; it may have been written all the same" if outcome.uncertain else ""
     message = f": {code(outcome.message)}" if outcome.message else ""
-    line = f"- {status} {change.action.value} {code(str(change.address))}{message}{doubt}"
-    lost = [line for field in outcome.fields for line in _not_kept(field)]
+    line = f"- {status} {change.action.value} {code(heading(change))}{message}{doubt}"
+    lost = [line for row in outcome_rows(outcome.fields) for line in _not_kept(row)]
     return Entry((line, *(f"  {text}" for text in fenced(lost, "diff") if lost)), line, not done)
 
 
-def _not_kept(field: FieldChange) -> Iterator[str]:
-    yield f"  {brief(field.pointer.removeprefix('/'))}"
-    if field.sensitive:
-        yield "!     (secret, the service holds another one)"
-    else:
-        sent, held = show_pair(field.before, field.after)
-        yield f"-     sent {sent}"
-        yield f"+     held {held}"
+def _not_kept(row: Row) -> Iterator[str]:
+    yield f"  {row.name}"
+    if row.note:
+        yield f"!     {row.note}"
+    if row.before or row.after:
+        yield f"-     {SENT_WORDS.was}{row.before or NOT_SET}"
+        yield f"+     {SENT_WORDS.becomes}{row.after or NOT_SET}"
 
 
 # ----------------------------------------------------------------------------------------------- validation and failure
@@ -238,7 +244,7 @@ def validation(report: Report, style: Style) -> str:
     waived = [
         f"{one.diagnostic}: {waiver.reason} ({waiver.owner}, until {waiver.expires})" for one, waiver in report.waived
     ]
-    return document(head, _faults(report.found), notes("Waived", waived), _FAULTS, style.room)
+    return document(head, _faults(report.found), notes("Waived", waived, style), _FAULTS, style)
 
 
 def _faults(found: Iterable[Checked]) -> list[Entry]:
@@ -270,8 +276,8 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             head += [f"{code(error.message)}", ""]
             entries = _faults(map(Checked, error.diagnostics))
         case GuardRefusal():
-            head += guards(error.findings)
+            head += guards(error.findings, style)
         case _:
             head += [code(error.message), ""]
     tail = [f"Hint: {code(error.hint)}"] if error.hint else []
-    return document(head, entries, tail, _FAULTS, style.room)
+    return document(head, entries, tail, _FAULTS, style)

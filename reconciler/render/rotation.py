@@ -1,6 +1,5 @@
 """A rotation, planned or carried out -> text or JSON. No value comes here."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,7 +10,8 @@ from reconciler.model.json import Json
 from reconciler.model.named_secret import moment_text
 from reconciler.model.plan import Finding
 from reconciler.model.rotation import Ended, Step, StepKind
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape, json_text
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -67,7 +67,7 @@ def rotated_text(rotated: Rotated, style: Style) -> str:
     lines = [f"Environment {escape(rotated.environment)}: {where}", ""]
     for turned in rotated.turns:
         lines += [*_turn(turned, style), ""]
-    return joined([*lines, *_findings(rotated, style), *_verdict(rotated, style)])
+    return laid_out([*lines, *_findings(rotated, style), *_verdict(rotated, style)], style)
 
 
 def _turn(turned: Turned, style: Style) -> Iterator[str]:
@@ -135,7 +135,7 @@ def rotated_document(rotated: Rotated, _style: Style) -> str:
         "guards": [{"rule": one.rule, "message": escape(one.message)} for one in rotated.findings],
         "acknowledgement": rotated.acknowledgement or None,
     }
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return json_text(content)
 
 
 def _turned(turned: Turned) -> Json:

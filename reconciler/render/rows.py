@@ -1,23 +1,27 @@
-"""One change -> its fields, ready to be laid out: what Markdown, HTML and annotations show of it.
+"""One change -> its fields, ready to be laid out: what all formats for people show of it.
 
 Every text here has been through `escape`: it is one line of visible characters, and means nothing to a terminal or a CI
-log. What it may mean to the format that shows it is that format's own business.
+log. What it may mean to the format that shows it is that format's own business. No value is ever shortened here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from reconciler.model.json import Absent
-from reconciler.model.plan import Action, Change, Direction, FieldChange
+from reconciler.model.json import ABSENT, Absent, Json, pointer
+from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.render.blocks import Words, fields_in_order, is_marked, overlay_of, secret_words
-from reconciler.render.values import NOT_SET, brief, show, show_member, show_pair
+from reconciler.render.escape import escape
+from reconciler.render.values import LONG, NOT_SET, differences, show, show_member
+
+if TYPE_CHECKING:
+    from reconciler.differ.leaves import Leaf
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One field of a change."""
+    """One field of a change, or one leaf of a field that is a structure."""
 
     name: str
     before: str = ""
@@ -26,6 +30,8 @@ class Row:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     """Members of a set; then both sides are empty."""
+    differences: str = ""
+    """Where two long values differ; both are shown besides."""
     note: str = ""
     """What is said in place of values, or besides them."""
     side: str = ""
@@ -33,7 +39,11 @@ class Row:
     place: str = ""
     """The overlay that sets the value, where one does."""
     is_alarming: bool = False
-    direction: Direction = Direction.NEUTRAL
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its values need a line each."""
+        return max(len(self.before), len(self.after)) > LONG
 
 
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -42,50 +52,90 @@ _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 def rows(change: Change, words: Words, sides: Mapping[str, str] = _NOBODY) -> Iterator[Row]:
     """The fields of a change; of a deleted object, all that it has. `sides` has who moved, by JSON pointer."""
     if change.action in {Action.DELETE, Action.UNMANAGED}:
-        yield from _whole(change)
-    else:
-        for field in fields_in_order(change, words):
-            place = overlay_of(change, field)
-            yield replace(_row(change, field, words), side=sides.get(field.pointer, ""), place=place)
+        yield from _whole(change, words)
+        return
+    for field in fields_in_order(change, words):
+        side, place = sides.get(field.pointer, ""), overlay_of(change, field)
+        for row in _of_field(change, field, words):
+            yield replace(row, side=side, place=place) if side or place else row
 
 
-def _whole(change: Change) -> Iterator[Row]:
+def _whole(change: Change, words: Words) -> Iterator[Row]:
+    """Everything that the object has, less what is empty or was said already."""
     for name, value in (change.before or {}).items():
-        if value and value != change.id:
-            yield Row(brief(name), before=show(value))
+        for leaf in _leaves(value, ABSENT):
+            if leaf.before not in (None, "", [], {}) and leaf.before != change.id:
+                yield Row(_leaf_name(_name(pointer(name)), leaf), show(leaf.before))
+    if change.action is Action.DELETE and words.gone:
+        yield Row("secrets and assignments", note=words.gone)
 
 
-def _row(change: Change, field: FieldChange, words: Words) -> Row:
-    name, alarming = brief(field.pointer.removeprefix("/")), is_marked(change, field, words)
+def _of_field(change: Change, field: FieldChange, words: Words) -> Iterator[Row]:
+    name, marked = _name(field.pointer), is_marked(change, field, words)
     if field.sensitive:
-        note = secret_words(change, field, words)
-        return Row(name, note=note, is_alarming=alarming, direction=field.direction)
-    if field.added or field.removed:
+        yield Row(name, note=secret_words(change, field, words), is_alarming=marked)
+    elif field.added or field.removed:
         added, removed = (tuple(map(show_member, members)) for members in (field.added, field.removed))
-        note = _emptiness(change, field)
-        return Row(name, added=added, removed=removed, note=note, is_alarming=alarming, direction=field.direction)
-    before, after = _sides(field)
-    return Row(name, before, after, is_alarming=alarming, direction=field.direction)
+        yield Row(name, "", "", added, removed, note=_emptiness(change, field, words), is_alarming=marked)
+    else:
+        for leaf in _leaves(field.before, field.after):
+            yield _of_leaf(name, leaf, is_alarming=marked)
 
 
-def _sides(field: FieldChange) -> tuple[str, str]:
-    if isinstance(field.before, Absent):
-        return "", show(field.after)
-    if isinstance(field.after, Absent):
-        return show(field.before), ""
-    return show_pair(field.before, field.after)
+def _of_leaf(field: str, leaf: "Leaf", *, is_alarming: bool = False) -> Row:
+    name = _leaf_name(field, leaf)
+    if leaf.moved_from is not None:
+        return Row(name, after=show(leaf.after), note=f"(moved from {leaf.moved_from})", is_alarming=is_alarming)
+    before, after = leaf.before, leaf.after
+    return Row(
+        name,
+        "" if isinstance(before, Absent) else show(before),
+        "" if isinstance(after, Absent) else show(after),
+        differences=differences(before, after),
+        is_alarming=is_alarming,
+    )
 
 
-def _emptiness(change: Change, field: FieldChange) -> str:
+def _leaf_name(field: str, leaf: "Leaf") -> str:
+    return f"{field}{escape(pointer(*leaf.path))}" if leaf.path else field
+
+
+def _leaves(before: Json | Absent, after: Json | Absent) -> "Iterable[Leaf]":
+    from reconciler.differ.leaves import leaves  # noqa: PLC0415  # not every document has a structure
+
+    return leaves(before, after)
+
+
+def _name(at: str) -> str:
+    return escape(at.removeprefix("/"))
+
+
+def _emptiness(change: Change, field: FieldChange, words: Words) -> str:
     """Which side of a set is empty, if any: an empty list of roles may stand for all of them."""
     if change.action is not Action.UPDATE:
         return ""
-    return "was empty" if not field.before else "" if field.after else "becomes empty"
+    return words.empty_before if not field.before else "" if field.after else words.empty_after
+
+
+def outcome_rows(fields: Iterable[FieldChange]) -> Iterator[Row]:
+    """The fields that the service did not keep: `before` is what was sent, `after` what it holds."""
+    for field in fields:
+        if field.sensitive:
+            yield Row(_name(field.pointer), note="(secret, the service holds another one)")
+        else:
+            yield from (_of_leaf(_name(field.pointer), leaf) for leaf in _leaves(field.before, field.after))
 
 
 def line(row: Row, words: Words) -> str:
     """One field in one line."""
     members = [f"{words.come}{member}" for member in row.added] + [f"{words.go}{member}" for member in row.removed]
-    sides = words.pair.format(before=row.before or NOT_SET, after=row.after or NOT_SET)
-    shown = ", ".join(members) or (row.note or sides)
-    return f"{row.name}: {shown}{f'  {words.mark}' if row.is_alarming else ''}{f'  [{row.side}]' if row.side else ''}"
+    shown = ", ".join(members) or pair(row, words.pair)
+    notes = (shown, row.note, words.mark if row.is_alarming else "", f"[{row.side}]" if row.side else "")
+    return f"{row.name}: {'  '.join(filter(None, notes))}"
+
+
+def pair(row: Row, form: str) -> str:
+    """Both sides of a value, where there are any; of a member that has moved, the member."""
+    if row.note or not (row.before or row.after):
+        return row.after
+    return form.format(before=row.before or NOT_SET, after=row.after or NOT_SET)

@@ -3,7 +3,6 @@
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; section numbers below are of that page.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -16,7 +15,7 @@ from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
 from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest
 from reconciler.render.blocks import DRIFT_WORDS
-from reconciler.render.escape import in_json
+from reconciler.render.escape import escape, json_text
 from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
@@ -59,7 +58,7 @@ def document(results: Sequence[Result], *, successful: bool) -> str:
         "results": [_result(result, rules.index(result.rule)) for result in results],
     }
     log: Json = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return in_json(json.dumps(log, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
+    return json_text(log)
 
 
 def _pascal(rule: str) -> str:
@@ -83,7 +82,7 @@ def _result(result: Result, index: int) -> Json:
 
 def text(message: str) -> str:
     """Plain text: what viewers would take for a link (3.11.6) is none, and nothing is hidden in it."""
-    return brief(message, LONGEST_MESSAGE).replace("](", "\\u005d(")
+    return escape(message).replace("](", "\\u005d(")
 
 
 def _location(result: Result) -> Json:
@@ -122,7 +121,7 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
 
 def _deviation(one: Deviation) -> Result:
     change = replace(one.change, fields=(one.field,)) if one.field else one.change
-    shown = [line(row, DRIFT_WORDS) for row in rows(change, DRIFT_WORDS)] if one.field else []
+    shown = [line(row, DRIFT_WORDS) for row in rows(change, DRIFT_WORDS)] if one.is_drift else []
     level = "error" if is_wider(one) else "warning" if one.is_drift else "note"
     message = f"{one.address} {'; '.join([one.kind.value, *shown])}"
     sides: dict[str, Json] = {"side": one.side.value}

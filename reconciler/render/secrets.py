@@ -1,6 +1,5 @@
 """How secrets stand -> text, JSON or Prometheus metrics. No value comes here."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -10,7 +9,8 @@ from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_text
 from reconciler.model.secret_report import SecretReport, SecretRow
 from reconciler.model.secret_state import Standing
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape, json_text
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -27,7 +27,7 @@ def status_text(report: SecretReport, style: Style) -> str:
     widths = [max(len(line[column]) for line in cells) for column in range(len(_TITLES))]
     head = f"Environment {escape(report.environment)}: marketplace {escape(report.marketplace)}"
     table = _table(cells, widths, report, style) if report.rows else ["No client has a secret, and none is wanted."]
-    return joined([head, "", *table, "", *_verdict(report, style)])
+    return laid_out([head, "", *table, "", *_verdict(report, style)], style)
 
 
 def _table(cells: Sequence[Sequence[str]], widths: Sequence[int], report: SecretReport, style: Style) -> Iterator[str]:
@@ -53,7 +53,8 @@ def _cells(row: SecretRow, now: datetime) -> tuple[str, ...]:
 
 
 def _age(live: LiveSecret | None, now: datetime) -> timedelta | None:
-    return now - live.made_at if live and live.made_at else None
+    """Never less than nothing: the service's clock may be ahead of this one."""
+    return max(now - live.made_at, timedelta()) if live and live.made_at else None
 
 
 def _left(live: LiveSecret | None, now: datetime) -> timedelta | None:
@@ -139,7 +140,7 @@ def _row(row: SecretRow, now: datetime) -> Json:
 
 
 def _dumped(content: Json) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return json_text(content)
 
 
 StatusWriter: TypeAlias = Callable[[SecretReport, Style], str]

@@ -13,9 +13,10 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.model.json import Json
 from reconciler.model.plan import Action, Change, Plan
-from reconciler.render.escape import escape, in_json, joined
+from reconciler.render.escape import escape, json_text
 from reconciler.render.failure import failure
 from reconciler.render.json import error_of
+from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
 FORMAT_VERSION: Final = "1.0"
@@ -109,11 +110,15 @@ def verdict(planned: Sequence[Planned]) -> str:
 def text(planned: Sequence[Planned], style: Style) -> str:
     """Every plan, or error in its place, under a heading; then the matrix and the totals."""
     sections = "".join(f"{_heading(one.environment, style)}{_content(one, style)}\n" for one in planned)
-    return sections + _heading("all environments", style) + joined([*_table(matrix(planned), style), _totals(planned)])
+    return (
+        sections
+        + _heading("all environments", style)
+        + laid_out([*_table(matrix(planned), style), _totals(planned)], style)
+    )
 
 
 def _heading(title: str, style: Style) -> str:
-    return joined([style.paint(Tone.STRONG, f"=== {escape(title)} ==="), ""])
+    return laid_out([style.paint(Tone.STRONG, f"=== {escape(title)} ==="), ""], style)
 
 
 def _content(one: Planned, style: Style) -> str:
@@ -162,7 +167,7 @@ def document(planned: Sequence[Planned], _style: Style) -> str:
         "environments": [_environment(one) for one in planned],
         "matrix": {address: dict(row) for address, row in matrix(planned).items()},
     }
-    return in_json(json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
+    return json_text(content)
 
 
 def _environment(one: Planned) -> Json:

@@ -44,6 +44,17 @@ class Style:
     plan_file: str = ""
     """Where the plan is saved that the document shows, as the user wrote it."""
 
+    options: tuple[str, ...] = ()
+    """What another command has to be given to mean the same: ``--config FILE``, ``--prune``."""
+    verb: tuple[str, ...] = ("apply",)
+    """The command that carries out what is shown."""
+    is_offered: bool = False
+    """Whether a text ends in the command that carries out the plan; not where that is running already."""
+    width: int = 0
+    """How many columns a line of text has at most, as long as no word is longer; 0: as many as it takes."""
+    source: str = ""
+    """The command that gives the whole document, for one that has not enough room."""
+
     def paint(self, tone: Tone, text: str) -> str:
         """Colour a text that is already escaped."""
         return f"\x1b[{tone}m{text}\x1b[0m" if self.colour and text else text

@@ -7,64 +7,61 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from reconciler.model.diagnostic import Severity
-from reconciler.model.drift import Deviation, Drift, DriftKind, Side
+from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.render.blocks import (
     DRIFT_WORDS,
-    NO_NOTES,
     PLAN_WORDS,
-    Notes,
     Words,
-    change_block,
     few,
     finding_block,
+    heading,
     in_order,
     is_marked,
     named,
 )
-from reconciler.render.escape import escape, joined
+from reconciler.render.command import apply_command, command, may_be_applied
+from reconciler.render.escape import escape
+from reconciler.render.layout import laid_out
+from reconciler.render.lines import change_block, row_lines, said_of
 from reconciler.render.report import Checked, Report
+from reconciler.render.rows import outcome_rows
 from reconciler.render.style import Style, Tone
-from reconciler.render.titles import SIDE_WORDS, snapshot_note
-from reconciler.render.values import LONGEST_MESSAGE, brief, show_pair
+from reconciler.render.titles import NO_SIDES, SENT_WORDS, Sides, sides, snapshot_note
+from reconciler.render.values import LONGEST_MESSAGE, brief
 
 # ------------------------------------------------------------------------------------------------------ plan and drift
 
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
     """A plan as people know it from Terraform: a block for each resource that would be written, then the totals."""
-    return joined(
-        [*_body(plan, plan.changes, PLAN_WORDS, style), *_guards(plan, digest, style), *_plan_summary(plan, style)]
+    return laid_out(
+        [
+            *_body(plan, plan.changes, PLAN_WORDS, style),
+            *_guards(plan, digest, style),
+            *_plan_summary(plan, style),
+            *_offer(plan, digest, style, "To apply it:"),
+        ],
+        style,
     )
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
     """The same plan seen from the other side: in what the service differs from the manifests, and who moved."""
     plan, changes = drift.plan, drift.changes
-    notes = {(one.address, one.pointer): note for one in drift.deviations if (note := _side(one, style))}
-    return joined(
+    return laid_out(
         [
-            *_body(plan, changes, DRIFT_WORDS, style, notes),
+            *_body(plan, changes, DRIFT_WORDS, style, sides(drift)),
             *_guards(plan, digest, style),
             *_drift_summary(drift, changes, style),
-        ]
+            *(_offer(plan, digest, style, "To bring the service back to what git says:") if drift.has_drift else ()),
+        ],
+        style,
     )
 
 
-_SIDE_TONES: Final = {
-    Side.GIT_AHEAD: Tone.QUIET,
-    Side.LIVE_DRIFTED: Tone.ALARM,
-    Side.BOTH: Tone.ALARM,
-}
-
-
-def _side(deviation: Deviation, style: Style) -> str:
-    words = SIDE_WORDS.get(deviation.side)
-    return style.paint(_SIDE_TONES[deviation.side], f"[{words}]") if words else ""
-
-
-def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, notes: Notes = NO_NOTES) -> Iterator[str]:
+def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, moved: Sides = NO_SIDES) -> Iterator[str]:
     binding, changes = plan.binding, list(changes)
     yield (
         f"Environment {escape(binding.environment)}: "
@@ -75,17 +72,16 @@ def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, not
     yield ""
     for change in in_order(changes, words):
         if change.action.writes:
-            yield from change_block(change, words, style, notes)
+            yield from change_block(change, words, style, moved.get(change.address, {}))
             yield ""
-    unmanaged = [_with_note(change, notes) for change in changes if change.action is Action.UNMANAGED]
+    unmanaged = [
+        "  ".join(filter(None, [named(change), said_of(moved.get(change.address, {}).get("", ""), style)]))
+        for change in changes
+        if change.action is Action.UNMANAGED
+    ]
     yield from _section("Unmanaged (live, in no manifest; left alone):", few(unmanaged), style)
     yield from _section("Warnings:", (brief(text, LONGEST_MESSAGE) for text in plan.warnings), style)
     yield from _section("Notices:", (brief(one.message, LONGEST_MESSAGE) for one in plan.notices), style)
-
-
-def _with_note(change: Change, notes: Notes) -> str:
-    note = notes.get((change.address, ""))
-    return f"{named(change)}  {note}" if note else named(change)
 
 
 def _section(title: str, lines: Iterable[str], style: Style) -> Iterator[str]:
@@ -99,9 +95,17 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
         yield style.paint(Tone.ALARM, "Guards refuse to apply these changes:")
         for finding in plan.guards:
             yield from finding_block(finding, style)
-        if all(finding.can_be_acknowledged for finding in plan.guards):
-            yield f"  To accept this very plan as it is: apply --ack {escape(digest[:12])}"
+        if may_be_applied(plan):
+            yield "  To accept them:"
+            yield f"    {apply_command(plan, digest, style)}"
         yield ""
+
+
+def _offer(plan: Plan, digest: str, style: Style, purpose: str) -> Iterator[str]:
+    """The command that carries it out, unless the guards have just said it."""
+    if style.is_offered and may_be_applied(plan) and not plan.guards:
+        yield purpose
+        yield f"    {apply_command(plan, digest, style)}"
 
 
 def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
@@ -182,7 +186,7 @@ _STATUS_WIDTH: Final = max(map(len, Status))
 def result(result: ApplyResult, style: Style) -> str:
     """What became of each change, then totals that add up to the number of planned changes."""
     lines = [line for outcome in result.outcomes for line in _outcome_block(outcome, style)]
-    return joined([*lines, *([""] if lines else []), *_result_summary(result, style)])
+    return laid_out([*lines, *([""] if lines else []), *_result_summary(result, style)], style)
 
 
 def outcome_line(outcome: Outcome, style: Style) -> str:
@@ -193,18 +197,12 @@ def outcome_line(outcome: Outcome, style: Style) -> str:
     suffix = f" (id {brief(known)})" if known else ""
     message = f": {brief(outcome.message, LONGEST_MESSAGE)}" if outcome.message else ""
     doubt = "; it may have been written all the same" if outcome.uncertain else ""
-    return f"{status}  {change.action} {brief(str(change.address))}{suffix}{message}{doubt}"
+    return f"{status}  {change.action} {heading(change)}{suffix}{message}{doubt}"
 
 
 def _outcome_block(outcome: Outcome, style: Style) -> Iterator[str]:
     yield outcome_line(outcome, style)
-    for field in outcome.fields:
-        name = brief(field.pointer.removeprefix("/"))
-        if field.sensitive:
-            yield f"    {name}  (secret, the service holds another one)"
-        else:
-            sent, held = show_pair(field.before, field.after)
-            yield f"    {name}  sent {sent} -> held {held}"
+    yield from row_lines(outcome_rows(outcome.fields), SENT_WORDS, style, Action.UPDATE)
 
 
 def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
@@ -221,7 +219,8 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
     if result.interrupted:
         yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")
     if result.run and not result.is_complete:
-        yield f"The journal has it all: reconciler history show {escape(result.run)}"
+        yield "The journal has it all:"
+        yield f"    {command('history', 'show', result.run, *style.options)}"
 
 
 def _left(count: int) -> str:
@@ -235,7 +234,7 @@ def _left(count: int) -> str:
 
 def validation(report: Report, style: Style) -> str:
     """One line for each fault, in the order of the files, then the count."""
-    return joined([*diagnostics(report.found, style), _verdict(report, style)])
+    return laid_out([*diagnostics(report.found, style), _verdict(report, style)], style)
 
 
 def diagnostics(found: Iterable[Checked], style: Style) -> Iterator[str]:

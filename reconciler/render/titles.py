@@ -1,11 +1,14 @@
 """Plan, result or report -> its verdict in a few words, and its numbers: what every format for people puts first."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from reconciler.model.drift import Deviation, Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Change, Plan
+from reconciler.model.resource import Address
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, is_marked
 from reconciler.render.report import Report
 
@@ -77,6 +80,22 @@ SIDE_WORDS: Final = {
     Side.BOTH: "both moved",
 }
 """Which side moved, where that is known and says something."""
+Sides: TypeAlias = Mapping[Address, Mapping[str, str]]
+"""Address -> JSON pointer, empty for the whole -> which side moved, in words."""
+NO_SIDES: Final[Sides] = MappingProxyType({})
+SENT_WORDS: Final = replace(
+    PLAN_WORDS, pair="sent {before} -> held {after}", columns=("Sent", "Held"), was="sent  ", becomes="held  "
+)
+"""For a field that the service did not keep."""
+
+
+def sides(drift: Drift) -> Sides:
+    """Which side moved, of everything that is shown."""
+    found: dict[Address, dict[str, str]] = {}
+    for one in drift.deviations:
+        if words := SIDE_WORDS.get(one.side):
+            found.setdefault(one.address, {})[one.pointer] = words
+    return found
 
 
 def drift_verdict(drift: Drift) -> str:

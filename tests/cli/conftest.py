@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from reconciler.cli.main import main
+from reconciler.cli.options import Log
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings, running
 from reconciler.model.json import Json
 from tests.service import client_id
@@ -42,6 +43,8 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "CI",
         "NO_COLOR",
+        "FORCE_COLOR",
+        "COLUMNS",
         "TERM",
         "RECONCILER_ENV",
         "RECONCILER_ACK",
@@ -49,6 +52,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "RECONCILER_PLAN_KEY",
     ):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Log, "format", "text")
 
 
 @pytest.fixture

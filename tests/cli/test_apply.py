@@ -36,7 +36,8 @@ def test_an_approved_apply_shows_its_plan_on_stderr_and_its_result_on_stdout(pro
     done = run("apply", "--auto-approve")
     assert done.code == 0
     assert "Plan: 0 to create, 1 to update" in done.err
-    assert done.err.endswith(f"applied        update ApiClient/front (id {FRONT})\n")
+    assert done.out.startswith(f"applied        update ApiClient/front (id {FRONT})\n")
+    assert "applied  " not in done.err  # once is enough
     assert "Apply: 1 resource planned: 1 applied" in done.out
     assert (project.writes(), live(project)["Active"]) == (["PUT"], False)
 
@@ -275,10 +276,10 @@ def test_a_signal_finishes_what_has_begun_and_exits_with_130(
     document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))
     project.configure(test=document["environments"]["test"] | {"concurrency": 1})
     listen(monkeypatch, number)
-    done = run("apply", "--auto-approve")
+    done = run("apply", "--auto-approve", "--format", "json")
     assert done.code == 130
-    assert "1 applied, 0 unchanged, 0 not converged, 0 failed, 1 skipped" in done.out
-    assert "Interrupted: 1 change was not started" in done.out
+    result = json.loads(done.out)
+    assert (result["interrupted"], result["summary"]["applied"], result["summary"]["skipped"]) == (True, 1, 1)
     assert project.writes() == ["PUT"]
 
 
@@ -306,7 +307,7 @@ def test_a_second_signal_ends_the_process_at_once_and_leaves_a_whole_journal(pro
     child = os.fork()
     if child == 0:
         sys.stderr = Impatient()
-        run("apply", "--auto-approve")
+        run("apply", "--auto-approve", "--format", "json")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
     assert project.writes() == ["PUT"]

@@ -44,7 +44,7 @@ LIVE: Final = (
 CASES: Final[dict[Arguments, Sequence[Arguments]]] = {
     ("init",): [("fresh", *LIVE), ("from-live", "--from-live", *LIVE)],
     ("validate",): [(), ("--env", "test")],
-    ("plan",): [(), ("--out", "plan.json"), ("--detailed-exitcode", "--json-into", "again.json")],
+    ("plan",): [(), ("--out", "plan.json"), ("--detailed-exitcode", "--into", "json=again.json")],
     ("apply",): [("--auto-approve",), ("--auto-approve", "--keep-going", "--receipt", "receipt.json")],
     ("show",): [("saved.json",), ("--resolved",)],
     ("drift",): [()],

@@ -77,3 +77,9 @@ def test_no_argument_reaches_stderr_unescaped(project: Project, run: Runner) -> 
                 done = run(*arguments)
                 assert done.code != 0
                 assert is_harmless(done.err + done.out)
+
+
+def test_a_wrong_command_line_is_an_event_too(project: Project, run: Runner) -> None:
+    for arguments in (["plan", "--no-such", "--log-format", "json"], ["--log-format=json", "plna"]):
+        done = run(*arguments)
+        assert (done.code, [one["type"] for one in events(done)]) == (64, ["diagnostic"])

@@ -3,14 +3,21 @@
 import json
 import re
 from pathlib import Path
+from typing import Final
 
+import click
 import pytest
 
+from reconciler.cli.main import cli
+from reconciler.cli.options import Common
+from reconciler.cli.outputs import Outputs
 from tests.cli.conftest import Project, Runner
+
+OLDER: Final = '{"format_version": "1.0"}\n<!-- reconciler:plan:test -->\n'
 
 
 def into(*formats: str) -> list[str]:
-    return [word for name in formats for word in (f"--{name}-into", f"out.{name}")]
+    return [word for name in formats for word in ("--into", f"{name}=out.{name}")]
 
 
 def read(project: Project, name: str) -> str:
@@ -54,7 +61,7 @@ def test_the_command_of_a_plan_that_guards_refuse_acknowledges_that_very_plan(pr
 def test_faults_are_in_every_file_though_there_is_no_document(project: Project, run: Runner, command: str) -> None:
     project.manifest("front", AccessTokenDuratio=700)
     names = ["text", "json", "jsonl", "markdown", "github"] + ["junit", "sarif"] * (command != "plan")
-    (project.folder / "out.markdown").write_text("an older one")
+    (project.folder / "out.markdown").write_text(OLDER)
     assert run(command, *into(*names)).code == 1
     assert {name: "AccessTokenDuratio" in read(project, name) for name in names} == dict.fromkeys(names, True)
 
@@ -92,8 +99,8 @@ def test_a_result_is_given_in_every_format(project: Project, run: Runner) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--json-into", "no/such/folder.json"], "there is no folder"),
-        (["--json-into", "a", "--markdown-into", "./a"], "is given twice"),
+        (["--into", "json=no/such/folder.json"], "there is no folder"),
+        (["--into", "json=a", "--into", "markdown=./a"], "is given twice"),
     ],
 )
 def test_files_that_cannot_be_written_are_refused_before_anything_is_contacted(
@@ -107,7 +114,7 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_contacted(
 
 def test_a_failure_to_write_one_file_is_told_and_the_others_are_written(project: Project, run: Runner) -> None:
     (project.folder / "folder").mkdir()
-    arguments = ["--json-into", "folder", *into("markdown")]
+    arguments = ["--into", "json=folder", *into("markdown")]
     done = run("plan", "--env", "nowhere", *arguments)
     assert done.code == 64
     assert "cannot write folder" in done.err
@@ -142,3 +149,91 @@ def test_a_page_of_drift_has_the_runs_of_the_journal(project: Project, run: Runn
     journal = next((project.folder / ".reconciler" / "runs").glob("*.jsonl"))
     journal.write_text("no journal")
     assert '<li class="bad">' in run("drift", "--format", "html").out
+
+
+def test_the_option_of_each_format_that_was_there_before_still_works_and_is_hidden(
+    project: Project, run: Runner
+) -> None:
+    assert run("plan", "--json-into", "out.json", *into("markdown")).code == 0
+    assert json.loads(read(project, "json"))["summary"]
+    assert read(project, "markdown")
+    assert "-into" not in run("plan", "--help").out.replace("--into", "")
+
+
+@pytest.mark.parametrize("value", ["json", "=x", "yaml=x", "json=", ""])
+def test_into_takes_a_known_format_and_a_file(project: Project, run: Runner, value: str) -> None:
+    done = run("plan", "--into", value)
+    assert (done.code, done.out) == (64, "")
+    assert project.writes() == []
+
+
+WRONG = (
+    ["plan", "--into", "json=out.json", "--no-such-option"],
+    ["plan", "--into=json=out.json", "--env", "a", "--env"],
+    ["drift", "--json-into", "out.json", "--only"],
+    ["plna", "--into", "json=out.json"],
+    ["doctor", "--format", "nothing", "--into", "json=out.json"],
+)
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_a_wrong_command_line_leaves_no_older_document(project: Project, run: Runner, arguments: list[str]) -> None:
+    (project.folder / "out.json").write_text(OLDER)
+    assert run(*arguments).code == 64
+    assert json.loads(read(project, "json"))["error"]["exit_code"] == 64
+
+
+@pytest.mark.parametrize("arguments", [["--no-such"], []])
+def test_what_is_no_document_is_not_written_over_before_it_is_known_what_is_read(
+    project: Project, run: Runner, arguments: list[str]
+) -> None:
+    (project.folder / "notes.txt").write_text("mine")
+    run("plan", "--env", "nowhere", *arguments, "--into", "json=seed.json", "--into", "text=manifests/front.yaml")
+    assert "Objects" in (project.folder / "seed.json").read_text() or not arguments
+    assert "apiVersion" in (project.folder / "manifests" / "front.yaml").read_text()
+    run("show", "notes.txt", "--into", "json=notes.txt")
+    assert (project.folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_wrong_command_line_makes_no_new_file(project: Project, run: Runner) -> None:
+    assert run("plan", "--into", "json=out.json", "--no-such-option").code == 64
+    assert not (project.folder / "out.json").exists()
+
+
+def test_while_a_run_goes_on_an_older_document_says_that_it_has_not_finished(project: Project, run: Runner) -> None:
+    (project.folder / "out.markdown").write_text(OLDER)
+    outputs = Outputs("plan", "text", (("markdown", Path("out.markdown")),))
+    with click.Context(cli, obj=Common()):
+        outputs.begin()
+    assert "the run has not finished" in read(project, "markdown")
+    assert run("plan", *into("markdown")).code == 0
+    assert "not finished" not in read(project, "markdown")
+
+
+WITH_JSON = (
+    ["doctor"],
+    ["adopt"],
+    ["environments"],
+    ["history"],
+    ["history", "show", "last"],
+    ["history", "verify"],
+    ["secrets", "status"],
+    ["export"],
+    ["import", "seed.json"],
+    ["validate"],
+    ["plan"],
+    ["drift"],
+    ["show", "plan.json"],
+)
+
+
+@pytest.mark.parametrize("arguments", WITH_JSON, ids=" ".join)
+def test_every_command_that_prints_a_document_gives_it_as_json_and_into_a_file(
+    project: Project, run: Runner, arguments: list[str]
+) -> None:
+    project.manifest("front", AccessTokenDuration=500)
+    run("plan", "--out", "plan.json")
+    run("apply", "--auto-approve")
+    shown = run(*arguments, "--format", "json", "--into", "text=out.text")
+    assert "format_version" in json.loads(shown.out)
+    assert read(project, "text").strip()

@@ -51,7 +51,7 @@ def test_the_json_of_a_plan_is_the_plan_file(project: Project, run: Runner) -> N
 
 
 def test_one_run_gives_text_a_saved_plan_and_its_json(project: Project, run: Runner) -> None:
-    done = run("plan", "--out", "a.plan", "--json-into", "b.json")
+    done = run("plan", "--out", "a.plan", "--into", "json=b.json")
     assert "No changes." in done.out
     assert Path("a.plan").read_bytes() == Path("b.json").read_bytes()
     assert stat.S_IMODE(Path("a.plan").stat().st_mode) == 0o600
@@ -91,7 +91,7 @@ def test_an_altered_plan_is_not_shown(project: Project, run: Runner) -> None:
 def test_paths_narrow_a_plan_down(project: Project, run: Runner) -> None:
     path = project.manifest("back", Active=False)
     assert "ApiClient/back" in run("plan", str(path)).out
-    assert "0 to create, 1 to update, 0 to delete; 0 in step, 2 unmanaged" in run("plan", str(path)).out
+    assert "0 to create, 1 to update, 0 to delete; 0 in step, 0 unmanaged" in run("plan", str(path)).out
 
 
 def test_the_wrong_marketplace_stops_a_plan_with_3(project: Project, run: Runner) -> None:
@@ -119,7 +119,7 @@ def test_faults_of_manifests_are_all_shown_before_anything_is_contacted(project:
     assert (done.code, done.out) == (1, "")
     assert "unknown field Activ" in done.err
     assert "AccessTokenDuration must be" in done.err
-    assert "error: 2 faults found" in done.err
+    assert "error: 2 errors found" in done.err
     assert project.ask("GET", "/_emulator/requests")["requests"][:-1] == []
 
 
@@ -163,3 +163,16 @@ def test_credentials_that_are_not_there_are_named(
     done = run("plan")
     assert done.code == 1
     assert "the environment variable OC_SECRET is not set" in done.err
+
+
+def test_at_80_columns_no_word_of_a_plan_is_broken(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = f"https://evil.example/{'path/' * 30}end"
+    project.manifest("front", AccessTokenDuration=500, xp={"notes": f"{'some words ' * 30}{link}"})
+    plain = run("plan").out
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("plan").out
+    assert shown.split() == plain.split()
+    assert link in shown
+    assert [line for line in shown.splitlines() if len(line) > 80 and len(line.split()) > 1] == []

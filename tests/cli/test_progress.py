@@ -1,5 +1,6 @@
 import io
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -43,3 +44,12 @@ def test_on_a_terminal_long_work_gets_a_bar() -> None:
             report(OUTCOME)
     assert "applying" in stream.getvalue()
     assert "3/3" in stream.getvalue()
+
+
+def test_a_bar_stops_where_the_run_has_stopped() -> None:
+    stream, clock = Terminal(), iter([0.0, 2.0, 2.0])
+    with bar(3, stream, lambda: next(clock)) as report:
+        for status in (Status.APPLIED, Status.SKIPPED, Status.SKIPPED):
+            report(replace(OUTCOME, status=status))
+    assert "1/3" in stream.getvalue()
+    assert "3/3" not in stream.getvalue()

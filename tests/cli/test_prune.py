@@ -20,7 +20,8 @@ def refused(project: Project, done: Run, code: int) -> None:
 def test_what_no_manifest_claims_is_deleted_where_it_is_asked_for_and_allowed(project: Project, run: Runner) -> None:
     limits(project)
     done = run("plan", "--prune")
-    assert f"- delete ApiClient/{BACK} (id {BACK}, in no manifest)" in done.out
+    assert f'- delete ApiClient/{BACK} "back" (id {BACK}, in no manifest)' in done.out
+    assert "secrets and assignments" in done.out
     assert "it is the client that this run is logged in with" in done.out
     assert run("apply", "--prune", "--auto-approve").code == 0
     assert project.writes() == ["DELETE"]

@@ -52,14 +52,18 @@ def saved(run: Runner, *arguments: str) -> Any:
 def test_a_saved_plan_keeps_its_selection_under_its_digest(two: Project, run: Runner) -> None:
     globs = ["--only", "*/front", "--only", "*/back", "--only", "*/front"]
     document = saved(run, *globs, "--selector", "tier=1", "--selector", "team=web")
-    assert document["selection"] == {"only": ["*/back", "*/front"], "selector": {"team": "web", "tier": "1"}}
+    assert document["selection"] == {
+        "only": ["*/back", "*/front"],
+        "selector": {"team": "web", "tier": "1"},
+        "paths": [],
+    }
     text = Path("plan.json").read_text(encoding="utf-8")
     Path("plan.json").write_text(text.replace("*/back", "*/bock"), encoding="utf-8")
     assert run("apply", "plan.json").code == 4
 
 
 def test_a_plan_of_everything_says_so(two: Project, run: Runner) -> None:
-    assert saved(run)["selection"] == {"only": [], "selector": {}}
+    assert saved(run)["selection"] == {"only": [], "selector": {}, "paths": []}
 
 
 def test_a_saved_plan_is_applied_without_options_and_takes_none(two: Project, run: Runner) -> None:

@@ -59,7 +59,7 @@ def test_the_two_forms_are_named_where_neither_is_used(
 
 
 def test_a_format_of_plans_is_refused_for_manifests(project: Project, run: Runner) -> None:
-    done = run("show", "--resolved", "--json-into", "a.json", "--markdown-into", "b.md")
+    done = run("show", "--resolved", "--into", "json=a.json", "--into", "markdown=b.md")
     assert done.code == 64
     assert "--format markdown shows plans" in done.err
     assert "with --resolved there are: text, json" in done.err

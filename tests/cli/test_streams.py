@@ -84,3 +84,16 @@ def test_a_question_needs_a_terminal_at_both_ends(monkeypatch: pytest.MonkeyPatc
     assert not somebody_is_there()
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert somebody_is_there()
+
+
+def test_force_color_colours_a_pipe_unless_no_color_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert streams.wants_colour(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not streams.wants_colour(Terminal())
+
+
+@pytest.mark.parametrize(("columns", "width"), [("72", 72), ("", 0), ("wide", 0), ("-3", 0)])
+def test_columns_says_how_wide_a_text_is(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert streams.width(io.StringIO()) == width

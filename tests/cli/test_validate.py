@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.json import Json
-from tests.cli.conftest import Runner
+from tests.cli.conftest import Project, Runner
 
 
 def write(name: str, document: Json) -> None:
@@ -153,3 +153,15 @@ def test_a_part_of_the_manifests_says_nothing_about_ids_of_others(run: Runner) -
     assert "id-without-manifest" in run("validate").out
     Path("m/b.yaml").write_text("a: [", encoding="utf-8")
     assert "id-without-manifest" not in run("validate").out
+
+
+def test_what_is_counted_is_what_was_read(project: Project, run: Runner) -> None:
+    (project.folder / "manifests" / "empty.yaml").write_text("# nothing yet\n")
+    project.manifest("back", AccessTokenDuration=600)
+    assert run("validate").out.splitlines()[-1] == "Valid: 2 documents in 2 files, 1 warning."
+
+
+def test_an_error_and_a_warning_are_not_two_errors(project: Project, run: Runner) -> None:
+    (project.folder / "manifests" / "empty.yaml").write_text("# nothing yet\n")
+    project.manifest("back", AccessTokenDuratio=600)
+    assert run("plan").err.splitlines()[-1] == "error: 1 error and 1 warning found"

@@ -187,7 +187,7 @@ def test_two_live_objects_of_the_name_are_an_error_that_lists_both() -> None:
 
 
 def test_two_manifests_for_one_live_object_are_an_error_at_the_second() -> None:
-    with pytest.raises(InputError, match="1 fault") as error:
+    with pytest.raises(InputError, match="1 error") as error:
         changes(desired(manifest("a", id=A), manifest("b", id=A.lower())), live(body(A, "a")))
     assert "same live object as ApiClient/a" in error.value.diagnostics[0].message
 

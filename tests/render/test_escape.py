@@ -24,7 +24,7 @@ from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import PLAIN
 from reconciler.render.text import drift, outcome_line, plan, result, validation
-from reconciler.render.values import LONGEST, show, show_member, show_pair
+from reconciler.render.values import show, show_member
 from tests.hostile import COMMANDS, INVISIBLE
 
 PAYLOADS = (*INVISIBLE, *COMMANDS)
@@ -65,15 +65,14 @@ def test_escaping_is_harmless_and_changes_nothing_the_second_time(text: str) -> 
 
 @given(JSONS, JSONS)
 def test_values_that_differ_never_look_the_same(left: object, right: object) -> None:
-    before, after = show_pair(left, right)  # type: ignore[arg-type]  # the strategy draws JSON
+    before, after = show(left), show(right)  # type: ignore[arg-type]  # the strategy draws JSON
     assert same(left, right) or before != after  # type: ignore[arg-type]
 
 
 @given(JSONS)
-def test_a_value_is_short_and_harmless_wherever_it_is_shown(value: object) -> None:
+def test_a_value_is_harmless_wherever_it_is_shown(value: object) -> None:
     for text in (show(value), show_member(value)):  # type: ignore[arg-type]  # the strategy draws JSON
         assert is_harmless(text)
-        assert len(text) <= 10 * LONGEST + 40
 
 
 @given(TEXTS, TEXTS, JSONS, JSONS)

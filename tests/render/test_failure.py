@@ -18,7 +18,7 @@ def test_an_error_without_a_hint_has_one_line() -> None:
 
 def test_faults_of_the_input_come_in_the_order_of_the_files_and_are_counted() -> None:
     error = InputError([Diagnostic(Place("b.yaml", 1, 2), "two", "r"), Diagnostic(Place("a.yaml", 9, 1), "one", "r")])
-    assert failure(error, PLAIN) == ("a.yaml:9:1: error: one [r]\nb.yaml:1:2: error: two [r]\nerror: 2 faults found\n")
+    assert failure(error, PLAIN) == ("a.yaml:9:1: error: one [r]\nb.yaml:1:2: error: two [r]\nerror: 2 errors found\n")
 
 
 def test_a_refusal_shows_rule_numbers_and_both_ways_out() -> None:

@@ -8,6 +8,8 @@ from typing import Final
 
 from reconciler.cli.documents import DRIFTS, PLANS, RESULTS, VALIDATIONS
 from reconciler.render import FORMATS, Format
+from reconciler.render.drift import to_json
+from tests.render import test_golden
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "formats.md"
 COLUMNS: Final = (PLANS, DRIFTS, RESULTS, VALIDATIONS)
@@ -30,3 +32,13 @@ def test_every_document_that_a_format_announces_is_written_by_its_module() -> No
         announced = {document for document in documents if getattr(known, document)}
         there = {document for document in documents if callable(getattr(module, document, None))}
         assert announced == there | ({"failure"} if name == "text" else set()), name
+
+
+def test_the_page_names_the_members_of_the_document_of_drift() -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("The document of drift:")[2].partition("## jsonl")[0]
+    rows = [re.findall(r"`(\w+)`", row) for row in section.splitlines() if row.startswith("| `")]
+    document = to_json(test_golden.DRIFTS["with-receipt"])
+    assert rows[0] + [name for row in rows[1:-1] for name in row[:1]] + rows[-1] == list(document)
+    told = {name for row in rows for name in row}
+    inner = [document["summary"], *document["deviations"]]  # type: ignore[misc]  # see to_json
+    assert {name for part in inner for name in part} <= told

@@ -169,3 +169,10 @@ def test_what_lets_in_more_stands_first_and_both_sides_are_side_by_side() -> Non
     assert '<td data-label="Live"><del>true</del></td><td data-label="Wanted"><ins>false</ins></td>' in text
     assert 'data-moved="git-is-ahead live-drifted"' in text
     assert '<option value="live-drifted">live drifted</option>' in text
+
+
+def test_a_side_that_has_nothing_says_so() -> None:
+    text = html.drift(DRIFTS["everything"], DIGEST, LOOK)
+    assert text.count("<td></td>") == 2  # the secret, of which nobody knows either side
+    assert '<td data-label="Live"><span class="none-here">(not set)</span></td>' in text
+    assert '<td data-label="Live"><span class="none-here">(none)</span></td>' in text

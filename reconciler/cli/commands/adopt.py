@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, format_option, text, unknown_roles_option
-from reconciler.cli.streams import emit
+from reconciler.cli.options import Common, common_options, text, unknown_roles_option
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.render.adoption import ADOPTIONS, Adopted
 
@@ -36,12 +35,12 @@ then nothing is written.
 )
 @click.argument("arguments", nargs=-1, type=text, metavar="[ADDRESS=ID | PATH]...")
 @click.option("--write", is_flag=True, help="Write the ids into reconciler.yaml; else they are only shown.")
-@format_option(list(ADOPTIONS))
+@outputs_option("adopt", list(ADOPTIONS))
 @unknown_roles_option
 @common_options
 @click.pass_obj
 def command(
-    common: Common, arguments: tuple[str, ...], *, write: bool, format_name: str, allow_unknown_roles: bool
+    common: Common, arguments: tuple[str, ...], *, write: bool, outputs: Outputs, allow_unknown_roles: bool
 ) -> ExitCode:
     """Bind manifests to the live objects of exactly their AppName, so that a later rename is an update.
 
@@ -57,7 +56,8 @@ def command(
     adoption = _adoption(session, _addresses(given, session))
     failure = _written(session.file, adoption) if write else None
     written = write and bool(adoption.ids) and not adoption.faults and failure is None
-    emit(ADOPTIONS[format_name](Adopted(adoption, shown(session.file), written, write), style_of_stdout()))
+    adopted = Adopted(adoption, shown(session.file), written, write)
+    outputs.write(lambda name, style: ADOPTIONS[name](adopted, style))
     if adoption.faults:
         raise InputError(adoption.faults)
     if failure:

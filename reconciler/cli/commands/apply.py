@@ -45,7 +45,7 @@ Examples:
   reconciler apply plan.json --dry-run             # checks and shows it; nothing is written, whatever else is given
   reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
   reconciler apply plan.json --receipt receipt.json    # for drift --receipt: tells later who moved
-  reconciler apply plan.json --format text --json-into result.json --junit-into result.xml
+  reconciler apply plan.json --format text --into json=result.json --into junit=result.xml
   reconciler apply plan.json --ack 0123456789ab    # accepts what the guards object to in these changes
 
 Ctrl-C starts no more changes, finishes those on their way, shows what is left and exits with 130.
@@ -102,7 +102,12 @@ def command(  # noqa: PLR0913  # one for each option
     selection, (saved, paths) = selection_of(only, selector), _parted(paths)
     _check(saved, selection, paths, prune=prune, ask=not (auto_approve or dry_run))
     session = Session.open(
-        common, paths, allow_unknown_roles=allow_unknown_roles, saved=saved, selection=selection, prunes=prune
+        common,
+        paths,
+        allow_unknown_roles=allow_unknown_roles,
+        saved=saved,
+        selection=selection_of(only, selector, paths),
+        prunes=prune,
     )
     if require_tip:
         session.require_tip(require_tip)

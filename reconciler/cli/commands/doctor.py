@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, format_option
+from reconciler.cli.options import Common, common_options
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
-from reconciler.cli.streams import emit
 from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference
 from reconciler.render.doctor import DIAGNOSES
@@ -33,10 +32,10 @@ Examples:
 Exit codes: 0 no check failed, warnings or not; 1 a check failed, or the configuration cannot be used.
 """,
 )
-@format_option(list(DIAGNOSES))
+@outputs_option("doctor", list(DIAGNOSES))
 @common_options
 @click.pass_obj
-def command(common: Common, *, format_name: str) -> ExitCode:
+def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """Check all that plan and apply need: configuration, credentials, network, clock, roles, marketplace.
 
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
@@ -47,7 +46,7 @@ def command(common: Common, *, format_name: str) -> ExitCode:
     config = configuration(common)
     environment = chosen_environment(config, common)
     diagnosis = examine(_subject(config, environment), _tools(common, environment, config.path.parent))
-    emit(DIAGNOSES[format_name](diagnosis, style_of_stdout()))
+    outputs.write(lambda name, style: DIAGNOSES[name](diagnosis, style), environment=environment.name)
     return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR
 
 

@@ -48,7 +48,7 @@ class Reporting:
 Examples:
   reconciler drift --env production
   reconciler drift --env staging --format json > drift.json
-  reconciler drift --html-into drift.html --junit-into drift.xml --sarif-into drift.sarif
+  reconciler drift --into html=drift.html --into junit=drift.xml --into sarif=drift.sarif
   reconciler drift --baseline drift.json           # only what is new since that document
   reconciler drift --receipt receipt.json          # who moved: git, the service, or both
   reconciler drift --metrics drift.prom --notify "$CHAT_WEBHOOK"
@@ -115,7 +115,7 @@ def command(  # noqa: PLR0913  # one for each option
         raise UsageError("--write is for --write-back", hint="drift --write-back --write")
     notifier = Notifier(notify, notify_format)
     notifier.check()
-    selection = selection_of(only, selector)
+    selection = selection_of(only, selector, paths)
     config = configuration(common)
     lens = replace(
         Lens.of_files(baseline, receipt, plan_key(), config.journal, since_receipt=since_receipt),

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, environments_options, format_option
-from reconciler.cli.streams import emit
+from reconciler.cli.options import Common, environments_options
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.render.environments import ENVIRONMENTS, Listed
 
 if TYPE_CHECKING:
@@ -25,14 +24,15 @@ Examples:
   reconciler environments --env staging --env production --format github-matrix
 """,
 )
-@format_option(list(ENVIRONMENTS))
+@outputs_option("environments", list(ENVIRONMENTS))
 @environments_options
 @click.pass_obj
-def command(common: Common, *, format_name: str) -> ExitCode:
+def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """List the environments of the configuration, or those that are named, offline. No secret is read."""
     from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
 
-    emit(ENVIRONMENTS[format_name](_listed(configuration(common), common), style_of_stdout()))
+    found = _listed(configuration(common), common)
+    outputs.write(lambda name, style: ENVIRONMENTS[name](found, style))
     return ExitCode.DONE
 
 

@@ -8,7 +8,9 @@ import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
+from reconciler.render.export import EXPORTS
 
 if TYPE_CHECKING:
     from reconciler.config import Config, Environment
@@ -59,6 +61,7 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
 )
 @click.option("--own-client", is_flag=True, help="Make a manifest of the client that the run is logged in with, too.")
 @click.option("--write", is_flag=True, help="Write the files; else it is only shown what would be written.")
+@outputs_option("export", list(EXPORTS))
 @unknown_roles_option
 @common_options
 @click.pass_obj
@@ -70,6 +73,7 @@ def command(  # noqa: PLR0913  # one for each option
     overlaid: str | None,
     own_client: bool,
     write: bool,
+    outputs: Outputs,
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the API clients that are live. Right after it, plan finds no changes.
@@ -82,7 +86,7 @@ def command(  # noqa: PLR0913  # one for each option
     config = configuration(common)
     environment = select_environment(config, overlaid_environment(common, overlaid) or environment_name(common))
     wish = Wish(out, only, into_overlay=overlaid is not None, with_own_client=own_client)
-    export_environment(config, environment, wish, write=write, allow_unknown_roles=allow_unknown_roles)
+    export_environment(config, environment, outputs, wish, write=write, allow_unknown_roles=allow_unknown_roles)
     return ExitCode.DONE
 
 
@@ -100,6 +104,7 @@ def overlaid_environment(common: Common, name: str | None) -> str | None:
 def export_environment(
     config: "Config",
     environment: "Environment",
+    outputs: Outputs,
     wish: Wish = _EVERYTHING,
     *,
     write: bool,
@@ -120,6 +125,5 @@ def export_environment(
         found = Found(live, pipeline.secrets_beside(remote, live))
         own = "" if wish.with_own_client else remote.client_id
     source = f"marketplace {live.marketplace}"
-    workplace.choosing(Choice(wish.only, own)).make(
-        found, source, f"Environment {environment.name}: {source} at {environment.base_url}", write=write
-    )
+    title = f"Environment {environment.name}: {source} at {environment.base_url}"
+    workplace.choosing(Choice(wish.only, own)).make(found, source, title, outputs, write=write)

@@ -3,12 +3,10 @@
 import click
 
 from reconciler.cli import completing
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, format_option, text
-from reconciler.cli.streams import emit
-from reconciler.render.escape import escape, joined
-from reconciler.render.history import LISTS, RUNS
+from reconciler.cli.options import Common, common_options, text
+from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
 
 
 @click.group(
@@ -25,10 +23,10 @@ Examples:
 Exit codes: 0 done, 1 a journal was altered or cannot be read, 64 there is no such run.
 """,
 )
-@format_option(list(LISTS))
+@outputs_option("history", list(LISTS))
 @common_options
 @click.pass_context
-def command(ctx: click.Context, *, format_name: str) -> ExitCode | None:
+def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
     """List the runs that have written, as their journals tell; show one, or verify the journals."""
     if ctx.invoked_subcommand is not None:
         return None
@@ -39,7 +37,8 @@ def command(ctx: click.Context, *, format_name: str) -> ExitCode | None:
     common = ctx.ensure_object(Common)
     folder, environment = configuration(common).journal, environment_name(common)
     found = [listed(run, path) for run, path in zip(runs(folder), run_files(folder), strict=True)]
-    emit(LISTS[format_name]([run for run in found if environment in {None, run.environment}], style_of_stdout()))
+    chosen = [run for run in found if environment in {None, run.environment}]
+    outputs.write(lambda name, style: LISTS[name](chosen, style))
     return ExitCode.DONE
 
 
@@ -53,17 +52,18 @@ Examples:
 """,
 )
 @click.argument("run", type=text, metavar="RUN", shell_complete=completing.runs)
-@format_option(list(RUNS))
+@outputs_option("history", list(RUNS))
 @common_options
 @click.pass_obj
-def show(common: Common, run: str, *, format_name: str) -> ExitCode:
+def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     """Show how far each change of a run had come. RUN is its id, a part of it, or last."""
     from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
     from reconciler.cli.journaling import listed  # noqa: PLC0415
     from reconciler.journal import find, read  # noqa: PLC0415
 
     path = find(configuration(common).journal, run)
-    emit(RUNS[format_name](listed(read(path), path), style_of_stdout()))
+    found = listed(read(path), path)
+    outputs.write(lambda name, style: RUNS[name](found, style))
     return ExitCode.DONE
 
 
@@ -79,9 +79,10 @@ Exit codes: 0 all lines are as they were written, 1 some are not.
 """,
 )
 @click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=completing.runs)
+@outputs_option("history", list(VERIFICATIONS))
 @common_options
 @click.pass_obj
-def verify(common: Common, run: str | None) -> ExitCode:
+def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved, and name each."""
     from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
     from reconciler.journal import check, check_all, find  # noqa: PLC0415
@@ -89,7 +90,6 @@ def verify(common: Common, run: str | None) -> ExitCode:
 
     folder = configuration(common).journal
     faults = check(find(folder, run)) if run else check_all(folder)
-    count = 1 if run else len(run_files(folder))
-    verdict = f"{'Altered' if faults else 'Verified'}: {count} {'journal' if count == 1 else 'journals'} read."
-    emit(joined([*(escape(str(fault)) for fault in faults), verdict]))
+    verified = Verified(1 if run else len(run_files(folder)), tuple(map(str, faults)))
+    outputs.write(lambda name, style: VERIFICATIONS[name](verified, style))
     return ExitCode.ERROR if faults else ExitCode.DONE

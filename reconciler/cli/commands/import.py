@@ -7,6 +7,8 @@ import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
+from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.render.export import EXPORTS
 
 if TYPE_CHECKING:
     from reconciler.cli.making import Workplace
@@ -39,16 +41,18 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
     help="Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
 )
 @click.option("--write", is_flag=True, help="Write the files; else it is only shown what would be written.")
+@outputs_option("import", list(EXPORTS))
 @unknown_roles_option
 @common_options
 @click.pass_obj
-def command(  # one for each option
+def command(  # noqa: PLR0913  # one for each option
     common: Common,
     file: Path,
     *,
     out: Path | None,
     overlaid: str | None,
     write: bool,
+    outputs: Outputs,
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the API clients in a seeding file, offline."""
@@ -67,7 +71,7 @@ def command(  # one for each option
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
     workplace = _workplace(common, out, overlaid, allow_unknown_roles=allow_unknown_roles)
-    workplace.make(Found(seeds.live, left_out=seeds.left_out), file.name, f"File {name}", write=write)
+    workplace.make(Found(seeds.live, left_out=seeds.left_out), file.name, f"File {name}", outputs, write=write)
     return ExitCode.DONE
 
 

@@ -202,11 +202,12 @@ def _advice(path: Path, content: str) -> str:
 
 def _export(path: Path, name: str) -> None:
     from reconciler.cli.commands.export import export_environment  # noqa: PLC0415  # see main
+    from reconciler.cli.outputs import Outputs  # noqa: PLC0415
     from reconciler.config import load_config, select_environment  # noqa: PLC0415
 
     config = load_config(path)
     emit("\n")
-    export_environment(config, select_environment(config, name), write=True)
+    export_environment(config, select_environment(config, name), Outputs("export", "text"), write=True)
 
 
 def _next(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":

@@ -44,7 +44,7 @@ Examples:
   reconciler plan --out plan.json --expires 2h     # after that, apply refuses it
   reconciler plan manifests/storefront.yaml --format json | jq '.summary'
   reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
-  reconciler plan --out plan.json --markdown-into comment.md --github-into annotations.txt
+  reconciler plan --out plan.json --into markdown=comment.md --into github=annotations.txt
   reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
   reconciler plan --prune                          # what no manifest claims would be deleted
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes, 3 refused
@@ -95,7 +95,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
-    selection = selection_of(only, selector)
+    selection = selection_of(only, selector, paths)
     if prune:
         check_prune(selection, paths)
     open_session = partial(

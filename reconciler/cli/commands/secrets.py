@@ -7,11 +7,10 @@ import click
 
 from reconciler.cli import completing
 from reconciler.cli.ask import somebody_is_there
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, ack_option, common_options, format_option, output_file, paths_argument, text
+from reconciler.cli.options import Common, ack_option, common_options, output_file, paths_argument, text
+from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
-from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.rotation import ROTATIONS
 from reconciler.render.secrets import STATUSES, metrics
@@ -52,7 +51,7 @@ do. What else needs somebody is listed, and changes no code.
 """,
 )
 @paths_argument
-@format_option(list(STATUSES))
+@outputs_option("secrets", list(STATUSES))
 @click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Besides, write Prometheus metrics.")
 @selection_options
 @common_options
@@ -61,7 +60,7 @@ def status(
     common: Common,
     paths: tuple[Path, ...],
     *,
-    format_name: str,
+    outputs: Outputs,
     metrics_file: Path | None,
     only: tuple[str, ...],
     selector: dict[str, str],
@@ -78,7 +77,7 @@ def status(
         report = inspect(session.loaded.desired, remote, session.target(), session.resolve)
     if metrics_file:
         write_file(metrics_file, metrics(report))
-    emit(STATUSES[format_name](report, style_of_stdout()))
+    outputs.write(lambda name, style: STATUSES[name](report, style))
     return ExitCode.CHANGES if report.due else ExitCode.DONE
 
 
@@ -105,7 +104,7 @@ was written; 3 a guard refused; 5 stopped after some steps, or some secrets fail
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @ack_option
 @selection_options
-@format_option(list(ROTATIONS))
+@outputs_option("rotation", list(ROTATIONS))
 @common_options
 @click.pass_obj
 def rotate(  # noqa: PLR0913  # one for each option
@@ -119,7 +118,7 @@ def rotate(  # noqa: PLR0913  # one for each option
     ack: str | None,
     only: tuple[str, ...],
     selector: dict[str, str],
-    format_name: str,
+    outputs: Outputs,
 ) -> ExitCode:
     """Put a new secret in the place of an old one: shows the steps, asks, and takes them.
 
@@ -139,7 +138,7 @@ def rotate(  # noqa: PLR0913  # one for each option
         message = "cannot ask for approval: not a terminal"
         raise ReconcilerError(message, hint="use --auto-approve, or --dry-run to see the steps")
     rotated, code = show(session, order) if dry_run else carry_out(session, order)
-    emit(ROTATIONS[format_name](rotated, style_of_stdout()))
+    outputs.write(lambda name, style: ROTATIONS[name](rotated, style))
     return code
 
 

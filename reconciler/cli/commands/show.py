@@ -13,6 +13,7 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.errors import UsageError
 from reconciler.render.escape import escape, joined
+from reconciler.render.report import Checked
 
 if TYPE_CHECKING:
     from reconciler.model.plan import Plan
@@ -28,7 +29,7 @@ _TWO_FORMS: Final = "write show PLANFILE, or show --resolved [PATH]..."
 Examples:
   reconciler show plan.json
   reconciler show plan.json --format json | jq '.summary'
-  reconciler show plan.json --markdown-into comment.md
+  reconciler show plan.json --into markdown=comment.md
   reconciler show plan.json --reviewed reviewed.json    # 0: that, or nothing to do; 2: not what was reviewed
   reconciler show --resolved --env production
   reconciler show --resolved manifests/storefront.yaml --env staging --format json
@@ -129,7 +130,7 @@ def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: 
     context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
     loaded = load(paths or config.manifests, context)
     if not common.quiet:
-        tell_warnings(loaded.warnings)
+        tell_warnings(map(Checked, loaded.warnings))
     bound = Bound(environment.name, shown(config.path), environment.ids, config.places)
     ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
     manifests = [resolve(manifest, bound) for manifest in ordered]

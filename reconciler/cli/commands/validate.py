@@ -18,7 +18,7 @@ Examples:
   reconciler validate                          # all environments of the configuration
   reconciler validate --env staging
   reconciler validate manifests/ --format json
-  reconciler validate --format github --sarif-into faults.sarif
+  reconciler validate --format github --into sarif=faults.sarif
 
 Without a configuration, PATHs are checked alone: the values of an environment are then unknown.
 """,

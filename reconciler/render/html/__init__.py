@@ -15,7 +15,6 @@ from reconciler.render.html.page import Filters, Page, bullets, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style
-from reconciler.render.titles import SIDE_WORDS
 from reconciler.render.values import LONGEST_MESSAGE, brief
 
 # ------------------------------------------------------------------------------------------------------- plan and drift
@@ -56,7 +55,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             titles.drift_counts(drift),
             join(timeline(style.history), refused(drift.plan.guards)),
             drift_filters([drift]) if drift.has_drift else None,
-            join(*items.changes(drift.changes, DRIFT_WORDS, sides(drift))),
+            join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
             join(
                 _besides(drift.plan, drift.changes),
                 _footer(drift.plan, digest, style, "To bring the service back to what git says"),
@@ -70,15 +69,12 @@ def drift_tone(drift: Drift) -> str:
     return "good" if not drift.has_drift else "bad" if any(map(titles.is_wider, drift.deviations)) else "warn"
 
 
-def sides(drift: Drift) -> items.Sides:
-    """Who moved, in words."""
-    return {(one.address, one.pointer): words for one in drift.deviations if (words := SIDE_WORDS.get(one.side))}
-
-
 def drift_filters(drifts: Sequence[Drift]) -> Filters:
     """What drift can be chosen by; by who moved, where that is known."""
     changes = [change for drift in drifts for change in drift.changes]
-    moved = sorted({words.replace(" ", "-") for drift in drifts for words in sides(drift).values()})
+    moved = sorted(
+        {words.replace(" ", "-") for drift in drifts for of in titles.sides(drift).values() for words in of.values()}
+    )
     return Filters({**items.kinds_of(changes, DRIFT_WORDS), "moved": moved})
 
 
@@ -129,7 +125,7 @@ def _besides(plan: Plan, changes: Sequence[Change]) -> Html:
 
 def _footer(plan: Plan, digest: str, style: Style, purpose: str) -> Html:
     command = apply_command(plan, digest, style)
-    how = join(el("h2", purpose), el("pre", brief(command, LONGEST_MESSAGE))) if may_be_applied(plan) else None
+    how = join(el("h2", purpose), el("pre", command)) if may_be_applied(plan) else None
     return el("footer", how, el("p", "Digest ", el("code", digest)) if digest else None)
 
 

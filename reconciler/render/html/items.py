@@ -5,16 +5,13 @@ from typing import Final
 
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Action, Change, Direction, FieldChange
-from reconciler.model.resource import Address
-from reconciler.render.blocks import PLAN_WORDS, Words, in_order, is_alarming
+from reconciler.model.plan import Action, Change, Direction
+from reconciler.render.blocks import PLAN_WORDS, Words, heading, in_order, is_alarming
 from reconciler.render.html.tags import Html, el, join
 from reconciler.render.report import Checked
-from reconciler.render.rows import Row, rows
-from reconciler.render.values import LONGEST_MESSAGE, brief, show_pair
-
-Sides = Mapping[tuple[Address, str], str]
-"""Address and JSON pointer -> who moved, in words."""
+from reconciler.render.rows import Row, outcome_rows, rows
+from reconciler.render.titles import SENT_WORDS, Sides
+from reconciler.render.values import LONGEST_MESSAGE, NOT_SET, brief
 
 _ACTION_TONES: Final = {Action.CREATE: "good", Action.UPDATE: "warn", Action.DELETE: "bad"}
 _OPEN: Final = 8
@@ -26,12 +23,7 @@ _OPEN: Final = 8
 def changes(given: Iterable[Change], words: Words, sides: Sides, environment: str = "") -> list[Html]:
     """Every change that would be made, in the order in which they must not be overlooked."""
     made = [change for change in in_order(given, words) if change.action.writes]
-    by_address: dict[Address, dict[str, str]] = {}
-    for (address, pointer), side in sides.items():
-        by_address.setdefault(address, {})[pointer] = side
-    return [
-        _change(one, words, by_address.get(one.address, {}), environment, is_open=len(made) <= _OPEN) for one in made
-    ]
+    return [_change(one, words, sides.get(one.address, {}), environment, is_open=len(made) <= _OPEN) for one in made]
 
 
 def _change(change: Change, words: Words, sides: Mapping[str, str], environment: str, *, is_open: bool) -> Html:
@@ -41,7 +33,7 @@ def _change(change: Change, words: Words, sides: Mapping[str, str], environment:
     summary = el(
         "summary",
         el("span", verb, class_=f"badge {_ACTION_TONES[change.action]}"),
-        el("b", brief(str(change.address)), class_="name"),
+        el("b", heading(change), class_="name"),
         el("span", words.mark[1:-1], class_="badge bad") if marked else None,
         el("span", "protected", class_="badge") if change.protected else None,
         el("span", sides[""], class_="badge warn") if "" in sides else None,
@@ -53,7 +45,7 @@ def _change(change: Change, words: Words, sides: Mapping[str, str], environment:
         el("div", _pairs(shown, words), class_="inside"),
         class_="wide" if marked else "gone" if is_alarming(change, words) else None,
         open=is_open,
-        data_name=brief(str(change.address)),
+        data_name=heading(change),
         data_action=verb.replace(" ", "-"),
         data_direction=_direction(change, words),
         data_moved=" ".join(sorted({side.replace(" ", "-") for side in sides.values()})) or None,
@@ -75,22 +67,16 @@ def _place(place: Place | None) -> Html | None:
     return el("span", el("code", brief(str(place))), class_="place") if place else None
 
 
-def columns(words: Words) -> tuple[str, str]:
-    """What the two sides of a change are called."""
-    return ("Before", "After") if words is PLAN_WORDS else ("Live", "Wanted")
-
-
 def _pairs(shown: Sequence[Row], words: Words) -> Html:
     """The fields of one change, the two sides side by side."""
     if not shown:
         return el("p", "No field is set.", class_="none-here")
-    left, right = columns(words)
-    head = el("tr", *(el("th", name, scope="col") for name in ("Field", left, right)))
+    head = el("tr", *(el("th", name, scope="col") for name in ("Field", *words.columns)))
     return el("table", el("thead", head), el("tbody", *(_pair(row, words) for row in shown)), class_="pairs")
 
 
 def _pair(row: Row, words: Words) -> Html:
-    left, right = columns(words)
+    left, right = words.columns
     notes = [note.strip("()") for note in (row.note, row.side, row.place) if note]
     name = el(
         "th",
@@ -99,14 +85,23 @@ def _pair(row: Row, words: Words) -> Html:
         *(join(" ", el("span", note, class_="badge")) for note in notes),
         scope="row",
     )
-    gone = [el("del", text) for text in (row.before, *row.removed) if text]
-    come = [el("ins", text) for text in (row.after, *row.added) if text]
-    return el(
-        "tr",
-        name,
-        el("td", *gone, data_label=left if gone else None),
-        el("td", *come, data_label=right if come else None),
-    )
+    sides = (("del", left, row.removed, row.before), ("ins", right, row.added, row.after))
+    cells = [_side(tag, label, members, value, row) for tag, label, members, value in sides]
+    summary = el("tr", el("td", el("code", row.differences), colspan="3")) if row.differences else None
+    return join(el("tr", name, *cells), summary)
+
+
+def _side(tag: str, label: str, members: Sequence[str], value: str, row: Row) -> Html:
+    """One side of a field: its members, or its value, which opens at a click where the differences are shown."""
+    shown = [el(tag, member) for member in members]
+    if row.differences and value:
+        whole = el("summary", f"the whole value ({len(value):,} characters)")
+        shown += [el("details", whole, el(tag, value))]
+    elif value:
+        shown += [el(tag, value)]
+    if not shown and not row.note:
+        shown = [el("span", "(none)" if row.added or row.removed else NOT_SET, class_="none-here")]
+    return el("td", *shown, data_label=label if shown else None)
 
 
 def kinds_of(given: Iterable[Change], words: Words) -> dict[str, list[str]]:
@@ -135,13 +130,13 @@ def _outcome(outcome: Outcome) -> Html:
     inside = [
         el("p", brief(outcome.message, LONGEST_MESSAGE)) if outcome.message else None,
         el("p", doubt) if doubt else None,
-        el("table", _sent_and_held(outcome.fields), class_="pairs") if outcome.fields else None,
+        _pairs(list(outcome_rows(outcome.fields)), SENT_WORDS) if outcome.fields else None,
         el("p", "id ", el("code", brief(known))) if known else None,
     ]
     summary = el(
         "summary",
         el("span", status.value, class_=f"badge {_STATUS_TONES.get(status, 'bad')}"),
-        el("b", brief(str(change.address)), class_="name"),
+        el("b", heading(change), class_="name"),
         el("span", change.action.value, class_="badge"),
         _place(change.place),
     )
@@ -150,23 +145,10 @@ def _outcome(outcome: Outcome) -> Html:
         summary,
         el("div", *inside, class_="inside"),
         open=status is not Status.APPLIED,
-        data_name=brief(str(change.address)),
+        data_name=heading(change),
         data_status=status.value,
         data_action=change.action.value,
     )
-
-
-def _sent_and_held(fields: Iterable[FieldChange]) -> Html:
-    head = el("thead", el("tr", *(el("th", name, scope="col") for name in ("Field", "Sent", "Held"))))
-    return join(head, el("tbody", *map(_not_kept, fields)))
-
-
-def _not_kept(field: FieldChange) -> Html:
-    name = el("th", el("code", brief(field.pointer.removeprefix("/"))), scope="row")
-    if field.sensitive:
-        return el("tr", name, el("td"), el("td", "(secret, the service holds another one)"))
-    sent, held = show_pair(field.before, field.after)
-    return el("tr", name, el("td", el("ins", sent), data_label="Sent"), el("td", el("del", held), data_label="Held"))
 
 
 # --------------------------------------------------------------------------------------------------------------- faults

@@ -82,7 +82,7 @@ def _state(state: State) -> Html:
 def _section(one: Planned) -> Html:
     if one.plan is None:
         return el("section", el("h2", one.environment), _error(one))
-    sides = single.sides(one.drift) if one.drift else {}
+    sides = titles.sides(one.drift) if one.drift else titles.NO_SIDES
     changes = _changes(one)
     verdict = titles.drift_verdict(one.drift) if one.drift else titles.plan_verdict(one.plan)
     shown = items.changes(changes, _words(one), sides, one.environment)

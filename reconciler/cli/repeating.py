@@ -1,0 +1,63 @@
+"""The command that is running -> the words that another one has to be given to mean the same."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+from reconciler.cli.options import Common, common_of_this_run
+
+_SHARED: Final = ("prune", "allow_unknown_roles")
+"""Options of this command that `apply` takes, too, and that no plan keeps."""
+_MEANT: Final = ("only", "selector", "from_snapshot", "baseline", "since_receipt", "strict", *_SHARED)
+"""Options that say what a command is about, not how it shows that."""
+
+
+def shared_options() -> tuple[str, ...]:
+    """``--config`` and the other options that `apply` must be given as well."""
+    return (*_of_common(common_of_this_run()), *_options(_SHARED))
+
+
+def carried_out_by() -> tuple[str, ...]:
+    """The command that carries out what this one shows, and what it is given first."""
+    context = click.get_current_context()
+    return ("rollback", context.params["run"]) if context.command.name == "rollback" else ("apply",)
+
+
+def shows_text() -> bool:
+    """Whether the document on stdout is the text."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.params.get("format_name") == "text"
+
+
+def this_command() -> str:
+    """The command line as it was given, with text on stdout and without what it writes besides."""
+    context = click.get_current_context()
+    common, arguments = common_of_this_run(), map(str, context.params.get("paths") or ())
+    environments = ["--env-all"] if common.env_all else [word for name in common.envs for word in ("--env", name)]
+    return shlex.join(
+        [*context.command_path.split(), *arguments, *environments, *_of_common(common), *_options(_MEANT)]
+    )
+
+
+def _of_common(common: Common) -> Iterator[str]:
+    if common.config:
+        yield from ("--config", str(common.config))
+    for host in common.allow_hosts:
+        yield from ("--allow-host", host)
+
+
+def _options(names: tuple[str, ...]) -> Iterator[str]:
+    """Those of them that this command has and that were given."""
+    params = click.get_current_context().params
+    for name in names:
+        option, value = f"--{name.replace('_', '-')}", params.get(name)
+        if value is True:
+            yield option
+        elif isinstance(value, dict):
+            yield from (word for label, one in value.items() for word in (option, f"{label}={one}"))
+        elif value:
+            yield from (
+                word for one in (value if isinstance(value, tuple) else (value,)) for word in (option, str(one))
+            )

@@ -1,0 +1,40 @@
+"""Lines on a terminal: no word is broken, and nothing is lost."""
+
+import re
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.render.command import command
+from reconciler.render.layout import laid_out
+from reconciler.render.style import Style, Tone
+
+NARROW = Style(width=30)
+WORDS = st.text("ab\"'-", min_size=1, max_size=40)
+
+
+@given(st.lists(WORDS, min_size=1), st.integers(0, 6))
+def test_a_line_is_broken_between_words_only_and_only_where_it_is_too_long(words: list[str], indent: int) -> None:
+    line = " " * indent + " ".join(words)
+    lines = laid_out([line], NARROW).splitlines()
+    assert " ".join(" ".join(lines).split()) == " ".join(words)
+    assert [one for one in lines if len(one) > NARROW.width and len(one.split()) > 1] == []
+    assert len(line) > NARROW.width or lines == [line]
+
+
+@given(st.lists(st.text("ab '$\\\"", min_size=1, max_size=40), min_size=1))
+def test_a_command_that_is_broken_is_the_same_for_a_shell(words: list[str]) -> None:
+    shown = laid_out([f"    {command(*words)}"], NARROW)
+    assert shlex.split(shown.replace("\\\n", "")) == ["reconciler", *words]
+
+
+def test_colour_takes_no_room() -> None:
+    style = Style(colour=True, width=30)
+    line = " ".join(style.paint(Tone.ALARM, "word") for _ in range(6))
+    assert laid_out([line], style) == f"{line}\n"
+
+
+def test_without_a_width_a_line_is_as_long_as_it_is() -> None:
+    assert laid_out(["word " * 100 + "end"], Style()).count("\n") == 1
+    assert re.fullmatch(r"(word )+end\n", laid_out(["word " * 100 + "end"], Style()))
