@@ -19,6 +19,8 @@ settings.register_profile("dev", _COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+os.environ.pop("COLUMNS", None)  # the workers of pytest-xdist have it, and texts would be as narrow as this terminal
+
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:  # so it is in a job in the background, and beneath nohup
         signal.signal(number, usual)

@@ -21,9 +21,9 @@ def keep_apart(common: Common, reads: Iterable[Path | str]) -> None:
     Raises:
         WouldOverwrite: a file would be overwritten.
     """
-    known = {_identity(path) for path in (*common.reads, *reads)} - {None} if common.writes else set()
+    known = {identity(path) for path in (*common.reads, *reads)} - {None} if common.writes else set()
     for path in common.writes:
-        if _identity(path) in known:
+        if identity(path) in known:
             raise WouldOverwrite(f"{path} is read by this run and would be overwritten", hint="name another file")
 
 
@@ -40,7 +40,7 @@ def keep_manifests_apart(
     keep_apart(common, [*(file.path for file in found), *own, *seed])
 
 
-def _identity(path: Path | str) -> tuple[int, int] | None:
+def identity(path: Path | str) -> tuple[int, int] | None:
     """What a file is recognised by under any of its names; a device keeps nothing that could be lost."""
     with suppress(OSError):
         status = Path(path).stat()

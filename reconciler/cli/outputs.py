@@ -96,9 +96,13 @@ class Outputs:
 
     def begin(self) -> None:
         """Say in every older document that this run has not finished. What may be an input is left alone."""
-        reads = {path.absolute() for path in common_of_this_run().reads}
-        old = [(name, path) for name, path in self.into if path.absolute() not in reads and _is_document(path)]
-        _say(old, self.noun, ReconcilerError("the run has not finished"), _environment())
+        old = [(name, path) for name, path in self.into if _is_document(path)]
+        if old:
+            from reconciler.cli.apart import identity  # noqa: PLC0415  # it brings the loader along
+
+            reads = {identity(path) for path in (*common_of_this_run().reads, *_named())}
+            kept = [(name, path) for name, path in old if identity(path) not in reads]
+            _say(kept, self.noun, ReconcilerError("the run has not finished"), _environment())
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
         """Say in every file, and in a stream, why there is no document."""
@@ -110,6 +114,13 @@ class Outputs:
         _say([one for one in self.into if not is_manifest(one[1])], self.noun, error, environment)
         if self.format_name in _STREAMS:
             emit(_failure(self.format_name, self.noun, error, replace(PLAIN, environment=environment)))
+
+
+def _named() -> Iterator[Path]:
+    """The paths that the command line has, but for those of documents."""
+    for name, value in click.get_current_context().params.items():
+        paths = value if isinstance(value, tuple) else (value,)
+        yield from (path for path in paths if isinstance(path, Path) and not name.endswith("_into"))
 
 
 _SIGNS: Final = re.compile(

@@ -177,7 +177,7 @@ def test_a_secret_that_would_be_lost_with_the_machine_of_a_ci_job_is_a_warning_b
     document = json.loads(manifest.read_text())
     document["secrets"] = [{"name": "primary", "deliver": [{"file": "../front.secret"}]}]
     manifest.write_text(json.dumps(document))
-    done = run("apply", "--auto-approve")
+    done = run("apply", "--auto-approve", "--format", "json")
     assert done.code == 0, done.err
     warning = "warning: ApiClient/front: a new secret is delivered to file front.secret, on the machine of this CI job"
     assert (warning in done.err) is told
