@@ -273,7 +273,7 @@ def test_drift_is_told_once_although_the_job_is_red_every_night(watched: Shop, c
     for _ in range(2):
         night = watched.hub.nightly()
         assert (night.results["drift production"], night.results["drift staging"]) == ("failure", "success"), night.log
-    assert [("production" in one, "ApiClient/front" in one) for one in chat] == [(True, True)]
+    assert [("production" in one, "ApiClient/front" in one) for one in chat] == [(True, True)], chat
     watched.portal("production", AccessTokenDuration=600)
     assert watched.hub.nightly().results["drift production"] == "success"
     assert len(chat) == 2
