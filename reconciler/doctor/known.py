@@ -45,7 +45,7 @@ class Tools:
 
     resolve: Callable[[SecretReference], object]
     """Looks whether a credential is there; what it gives is not looked at."""
-    demand_allowed: Callable[[str], None]
+    demand_allowed: Callable[[str], object]
     """Refuses a base URL that credentials may not be sent to."""
     reach: Callable[[str], Reached]
     """Goes to a base URL as far as a request would."""

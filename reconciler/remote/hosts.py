@@ -16,7 +16,7 @@ from reconciler.model.plan import Finding
 ALLOWED_HOSTS_VARIABLE: Final = "RECONCILER_ALLOWED_HOSTS"
 """The environment variable with the hosts that are allowed besides, separated by commas."""
 _PORTS: Final = {"http": 80, "https": 443}
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?")
 _ORDERCLOUD: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+ordercloud\.io")
 
 
@@ -42,10 +42,10 @@ def origin_of(url: str) -> Origin:
         ValueError: it is no http:// or https:// URL.
     """
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
+    host = _plain(parts.hostname or "")
+    if parts.scheme not in _PORTS or not (_NAME.fullmatch(host) or _address(host)):
         raise ValueError("it begins with https:// or http:// and a host")
-    port = _PORTS[parts.scheme] if parts.port is None else parts.port
-    return Origin(parts.scheme, _plain(parts.hostname), port)
+    return Origin(parts.scheme, host, _PORTS[parts.scheme] if parts.port is None else parts.port)
 
 
 def allowed_origin(entry: str) -> Origin:
@@ -62,7 +62,7 @@ def allowed_origin(entry: str) -> Origin:
         has_port = urlsplit(f"//{rest}").port is not None
     except ValueError:
         raise ValueError(expected) from None
-    if not is_bare or not (_NAME.fullmatch(origin.host) or _address(origin.host)):
+    if not is_bare:
         raise ValueError(expected)
     if scheme and not has_port:
         raise ValueError("plain http needs a port: write http://host:port")

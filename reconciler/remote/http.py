@@ -58,8 +58,7 @@ class Connection:
     """Where the user allows credentials to be sent, besides what any base URL may name."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "base_url", _checked(self.base_url))
-        demand_allowed(self.base_url, self.allowed_hosts)
+        object.__setattr__(self, "base_url", checked(self.base_url, self.allowed_hosts))
         if self.concurrency < 1:
             raise ReconcilerError(f"concurrency is {self.concurrency}: at least 1 is needed")
 
@@ -311,7 +310,13 @@ def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTrans
     return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
 
 
-def _checked(base_url: str) -> str:
+def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
+    """Give a base URL as scheme and host, if credentials may be sent there. Contacts nobody.
+
+    Raises:
+        ReconcilerError: it is none.
+        GuardRefusal: credentials may not be sent there, see `hosts`.
+    """
     try:
         url = httpx.URL(
             str(httpx.URL(base_url.strip()))
@@ -322,7 +327,12 @@ def _checked(base_url: str) -> str:
         raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
     if url.scheme not in {"http", "https"} or not _host(url):
         raise ReconcilerError("the base URL must begin with https:// and a host")
-    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    try:
+        demand_allowed(origin, allowed_hosts)
+    except ValueError:
+        raise ReconcilerError("the base URL must begin with https:// and a host") from None
+    return origin
 
 
 def _host(url: httpx.URL) -> str:

@@ -82,6 +82,15 @@ def test_doctor_explains_who_allows_a_host_and_goes_no_further_without(project: 
     )
 
 
+def test_a_name_that_is_none_is_refused_even_where_it_is_allowed(project: Project, run: Runner) -> None:
+    away(project, "https://xn--a-.example")
+    CONTACTED.clear()
+    done = run("doctor", "--allow-host", "xn--a-.example")
+    assert "failed   host                  the base URL must begin with https:// and a host" in done.out
+    assert "internal error" not in done.out
+    assert not CONTACTED
+
+
 def test_plain_http_is_allowed_by_scheme_and_port_only(project: Project, run: Runner) -> None:
     away(project, "http://emulator.example:8080")
     CONTACTED.clear()

@@ -1,5 +1,6 @@
 """Where credentials may be sent, attacked from the side of whoever can change the base URL."""
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -88,6 +89,15 @@ def test_what_is_taken_is_connected_to_under_the_very_name_that_was_judged(host:
             assert is_loopback(origin.host) or (origin.scheme == "https" and origin.host.endswith(".ordercloud.io"))
 
 
+@pytest.mark.parametrize("url", REFUSED)
+def test_what_a_refusal_suggests_allows_exactly_that(url: str) -> None:
+    with pytest.raises(ReconcilerError) as caught:
+        Connection(url, CREDENTIALS)
+    if isinstance(caught.value, GuardRefusal):  # else it is no base URL, whoever allows it
+        suggested = re.findall(r"--allow-host (\S+), or", caught.value.findings[0].way_out)
+        assert Connection(url, CREDENTIALS, allowed_hosts=[allowed_origin(one) for one in suggested]).base_url
+
+
 def test_a_refusal_names_the_host_and_how_to_allow_it() -> None:
     with pytest.raises(GuardRefusal) as caught:
         demand_allowed("https://shop.example:8443", {allowed_origin("shop.example")})
@@ -148,7 +158,6 @@ def test_permission_is_for_one_scheme_host_and_port(entry: str, url: str) -> Non
         "shop.example?",
         "bücher.example",
         "[::1",
-        "shop.example.",
     ],
 )
 def test_what_names_no_single_host_allows_nothing(entry: str) -> None:

@@ -91,13 +91,13 @@ def _tools(common: Common, environment: "Environment", root: "Path") -> "Tools":
     from reconciler.confines import Confines  # noqa: PLC0415
     from reconciler.doctor import Tools  # noqa: PLC0415
     from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
-    from reconciler.remote.hosts import demand_allowed  # noqa: PLC0415
+    from reconciler.remote.http import checked  # noqa: PLC0415
     from reconciler.remote.reach import Network, reach  # noqa: PLC0415
 
     target = Target(environment.name, environment.marketplace, environment.limits)
     return Tools(
         resolve=partial(value_of, confines=Confines(root)),
-        demand_allowed=partial(demand_allowed, allowed=connect.allowed_hosts(common)),
+        demand_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(common)),
         reach=partial(reach, network=Network()),
         open=partial(connect.reader, environment, root),
         identify=partial(check_marketplace, target=target),
