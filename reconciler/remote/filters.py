@@ -10,7 +10,7 @@ from typing import Final
 _PLAIN: Final = r"[\w.@ +-]"
 """Nothing of this can mean anything; other signs, like quotes and commas, are not relied on."""
 _HEAD: Final = re.compile(rf"{_PLAIN}*")
-_TAIL: Final = re.compile(rf"{_PLAIN}*$")
+_TAIL: Final = re.compile(rf"{_PLAIN}*\Z")
 _LONGEST: Final = 200
 """Characters of a filter: the service takes URLs of about 2,000, in which one character may be twelve."""
 

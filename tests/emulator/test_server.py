@@ -96,7 +96,10 @@ def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
         url = server.stdout.readline().removeprefix("listening on").strip()
         assert httpx.get(url + "/v1/openapi/v3", verify=NO_TLS).status_code == 200
         os.kill(server.pid, number)
-        assert server.communicate(timeout=10) == ("stopped\n", "")
+        try:
+            assert server.communicate(timeout=30) == ("stopped\n", "")
+        finally:
+            server.kill()  # else one that does not end would be waited for
     assert server.returncode == 0
 
 

@@ -1,7 +1,7 @@
 """The filter that finds what equals a text, whatever the text means in the list language."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.emulator.fields import Field
@@ -12,6 +12,7 @@ NAMES = st.text(st.characters(codec="utf-8") | st.sampled_from("*|!<>\",'ab"), m
 
 
 @given(NAMES)
+@example(":0\n")
 def test_the_filter_of_a_name_lets_the_name_through(name: str) -> None:
     assert compile_filter(Field("AppName"), at_least(name))(name)
 
