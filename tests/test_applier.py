@@ -120,7 +120,7 @@ def test_an_object_that_already_is_as_planned_is_not_written_again(two: Shop) ->
     two.apply(plan)
     two.forget()
     outcome = only(two.apply(plan))
-    assert (outcome.status, outcome.message, two.writes()) == (Status.APPLIED, "it was so already", [])
+    assert (outcome.status, outcome.message, two.writes()) == (Status.APPLIED, "already up to date", [])
 
 
 @pytest.mark.parametrize("put_creates", [True, False])

@@ -33,7 +33,7 @@ Provide: TypeAlias = Callable[[Change, str], str]
 `ReconcilerError`."""
 
 
-ALREADY: Final = "it was so already"
+ALREADY: Final = "already up to date"
 """The message of a body that nobody had to write."""
 
 _T = TypeVar("_T")

@@ -33,7 +33,7 @@ def _block(check: Check, diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     verdict = style.paint(_TONES[check.verdict], f"{check.verdict:<{_WIDTH}}")
     yield f"{verdict}  {check.name:<{width}}  {escape(check.found)}"
     if check.way_out:
-        yield f"{'':<{_WIDTH}}  {'':<{width}}  way out: {escape(check.way_out)}"
+        yield f"{'':<{_WIDTH}}  {'':<{width}}  fix: {escape(check.way_out)}"
 
 
 def _totals(diagnosis: Diagnosis, style: Style) -> str:

@@ -84,7 +84,7 @@ def _finding(finding: Finding) -> list[str]:
     final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
     return [
         f"- **{code(finding.rule)}**{final}: {code(finding.message)}",
-        f"  - way out: {code(finding.way_out)}",
+        f"  - fix: {code(finding.way_out)}",
     ]
 
 

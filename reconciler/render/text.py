@@ -117,7 +117,7 @@ def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
         f"{style.paint(Tone.STRONG, 'Plan:')} {count.create} to create, {count.update} to update, "
         f"{count.delete} to delete; {count.no_op} in step, {count.unmanaged} unmanaged."
     )
-    yield from _alarm(plan.changes, PLAN_WORDS, "lets in more than before", "let in more than before", style)
+    yield from _alarm(plan.changes, PLAN_WORDS, "change widens access", "changes widen access", style)
 
 
 def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> Iterator[str]:
@@ -129,7 +129,13 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
             f"{_number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS)} still there; "
             f"{drift.in_step} in step, {unmanaged} unmanaged{_counted(drift)}."
         )
-        yield from _alarm(changes, DRIFT_WORDS, "lets in more than wanted", "let in more than wanted", style)
+        yield from _alarm(
+            changes,
+            DRIFT_WORDS,
+            "resource has wider access than its manifest",
+            "resources have wider access than their manifests",
+            style,
+        )
     elif drift.left_out:
         yield f"{style.paint(Tone.STRONG, 'No new drift.')} {_in_step(drift.in_step, unmanaged)}"
     else:
@@ -163,7 +169,7 @@ def _in_step(in_step: int, unmanaged: int) -> str:
 def _alarm(changes: Iterable[Change], words: Words, one: str, many: str, style: Style) -> Iterator[str]:
     marked = sum(any(is_marked(change, field, words) for field in change.fields) for change in changes)
     if marked:
-        text = f"{marked} of them {one if marked == 1 else many}: see {words.mark}."
+        text = f"{_number(marked, one, many)}: see {words.mark}."
         yield style.paint(Tone.ALARM, text)
 
 

@@ -141,8 +141,8 @@ def test_no_file_is_ever_overwritten(here: Path, run: Runner) -> None:
     for name in WRITTEN - {"reconciler.yaml"}:
         (here / name).write_text("mine")
     done = run("init", "--region", "us-east")
-    assert done.out.count("it is there already") == len(WRITTEN)
-    assert ".gitignore: it is there already; add .reconciler/ and *plan.json to it" in done.out
+    assert done.out.count("(already exists)") == len(WRITTEN)
+    assert ".gitignore (already exists); add .reconciler/ and *plan.json to it" in done.out
     assert {(here / name).read_text() for name in WRITTEN - {"reconciler.yaml"}} == {"mine"}
 
 

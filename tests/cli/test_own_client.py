@@ -24,7 +24,7 @@ def tool(project: Project, policy: dict[str, Any] | None = None, **spec: Any) ->
 def refused(project: Project, done: Run) -> None:
     assert (done.code, done.out, project.writes()) == (3, "", [])
     assert "own-client: ApiClient/tool is the client that this run is logged in with" in done.err
-    assert "way out: run this change with the credentials of another client" in done.err
+    assert "fix: run this change with the credentials of another client" in done.err
     assert "add --ack " in done.err
 
 

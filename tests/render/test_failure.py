@@ -27,7 +27,7 @@ def test_a_refusal_shows_rule_numbers_and_both_ways_out() -> None:
         "error: refused by a guard; nothing was written\n"
         "  limit-changes: 25 would change; allowed are 20\n"
         "      about: ApiClient/a\n"
-        "      way out: split it\n"
+        "      fix: split it\n"
         "  hint: or add --ack 0123456789ab\n"
     )
 

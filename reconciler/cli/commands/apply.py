@@ -202,7 +202,7 @@ def _check(saved: "Plan | None", selection: "Selection", paths: tuple[Path, ...]
     if prune:
         check_prune(selection, paths)
     if not (saved or not ask or somebody_is_there()):
-        message = "nobody can be asked to approve the changes: this is no terminal"
+        message = "cannot ask for approval: not a terminal"
         raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")
 
 

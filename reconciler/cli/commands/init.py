@@ -185,7 +185,7 @@ def _written(folder: Path, files: "Mapping[str, str]") -> "Iterator[str]":
     for name, content in files.items():
         path = folder / name
         if path.exists():
-            yield f"left     {escape(str(path))}: it is there already{_advice(path, content)}"
+            yield f"kept     {escape(str(path))} (already exists){_advice(path, content)}"
         else:
             new_file(path, content)
             yield f"written  {escape(str(path))}"

@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.cli.session import Session  # noqa: PLC0415
 
     if not (auto_approve or somebody_is_there()):
-        message = "nobody can be asked to approve the changes: this is no terminal"
+        message = "cannot ask for approval: not a terminal"
         raise ReconcilerError(message, hint="add --auto-approve")
     recorded = _recorded(common, run)
     common.envs = (recorded.environment,)

@@ -108,7 +108,7 @@ def refused(findings: Sequence[Finding]) -> Html:
 
 def _finding(finding: Finding) -> Html:
     final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
-    way_out = el("div", f"way out: {brief(finding.way_out, LONGEST_MESSAGE)}")
+    way_out = el("div", f"fix: {brief(finding.way_out, LONGEST_MESSAGE)}")
     return el("li", el("code", brief(finding.rule)), f"{final}: {brief(finding.message, LONGEST_MESSAGE)}", way_out)
 
 
