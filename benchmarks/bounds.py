@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import data
 
-from reconciler import document
+from reconciler.manifests import yaml as document
 
 _PAGE: Final = 100
 

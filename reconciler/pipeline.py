@@ -18,25 +18,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from reconciler import (
-    __version__,
-    applier,
-    creation,
-    deletion,
-    dependents,
-    differ,
-    guard,
-    planfile,
-    provisioning,
-    reader,
-    references,
-    rollback,
-    selection,
-)
-from reconciler.deletion import Protection
-from reconciler.delivery import Courier
+from reconciler import __version__
+from reconciler.applying import rollback
+from reconciler.applying import run as applier
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError, UsageError, WrongMarketplace
 from reconciler.kinds import KINDS, make_ready
+from reconciler.live import read as reader
+from reconciler.manifests.rules import Level
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.checkout import Checkout
@@ -49,9 +37,14 @@ from reconciler.model.resource import Address, DesiredState, LiveResource, LiveS
 from reconciler.model.run import RecordedRun
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
-from reconciler.provisioning import Resolve
+from reconciler.planning import creation, deletion, dependents, planfile, references, selection
+from reconciler.planning import diff as differ
+from reconciler.planning import guards as guard
+from reconciler.planning.deletion import Protection
 from reconciler.remote.protocol import ReadRemote, SecretRemote
-from reconciler.rules import Level
+from reconciler.secrets import values as provisioning
+from reconciler.secrets.delivery import Courier
+from reconciler.secrets.values import Resolve
 
 ACKNOWLEDGEMENT_DIGITS: Final = 12
 _OF_A_SNAPSHOT: Final = (

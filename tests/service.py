@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from reconciler import pipeline
-from reconciler.applier import Controls
+from reconciler.applying.run import Controls
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.emulator.settings import utc_now
 from reconciler.errors import SecretMissing

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from reconciler.differ import diff
 from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Place
 from reconciler.model.plan import Change, FieldChange, Finding, Plan, SecretIntent
 from reconciler.model.resource import Address, Policy
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.planfile import changes_digest
+from reconciler.planning.diff import diff
+from reconciler.planning.planfile import changes_digest
 from tests.builders import body, desired, live, manifest, plan_of
 
 SHOP = Address("ApiClient", "shop")

@@ -16,24 +16,29 @@ from typing import Any
 import pytest
 from deepdiff import DeepDiff
 
-from reconciler import deletion, differ, document, drifts, guard, planfile, receiptfile
-from reconciler.deletion import Protection
-from reconciler.differ.fields import explain
-from reconciler.exporter import Origin, export
+from reconciler.applying import receipt as receiptfile
+from reconciler.export import Origin, export
 from reconciler.kinds import KINDS
-from reconciler.loader import LoadContext, inspect
+from reconciler.manifests import yaml as document
+from reconciler.manifests.load import LoadContext, inspect
+from reconciler.manifests.schema import words
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Limits, Plan
 from reconciler.model.resource import DesiredState, LiveState
+from reconciler.planning import deletion, planfile
+from reconciler.planning import diff as differ
+from reconciler.planning import drift as drifts
+from reconciler.planning import guards as guard
+from reconciler.planning.deletion import Protection
+from reconciler.planning.diff.fields import explain
 from reconciler.render import FORMATS, Format
 from reconciler.render.adoption import Adopted
 from reconciler.render.adoption import text as adoption_text
 from reconciler.render.export import Exporting
 from reconciler.render.export import text as exporting_text
 from reconciler.render.style import PLAIN
-from reconciler.validator import words
 from tests.builders import desired, live, manifest, plan_of
 from tests.service import client_id, shop
 

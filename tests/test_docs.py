@@ -15,7 +15,7 @@ import pytest
 from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
 from reconciler.config import load_config
-from reconciler.loader import LoadContext, load
+from reconciler.manifests.load import LoadContext, load
 from tools import generate
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from reconciler.applier import Controls
+from reconciler.applying.run import Controls
 from reconciler.cli.exit import of_result
 from reconciler.errors import ReconcilerError
 from reconciler.model.outcome import Status

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler import pipeline
-from reconciler.applier import Controls
+from reconciler.applying.run import Controls
 from reconciler.errors import (
     AccessDenied,
     BadAnswer,
@@ -20,11 +20,11 @@ from reconciler.errors import (
     WrongMarketplace,
 )
 from reconciler.kinds import KINDS
+from reconciler.live.read import identify, read
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.model.selection import Selection
-from reconciler.reader import identify, read
 from reconciler.remote.http import ReadClient
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop

@@ -10,13 +10,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import planfile
 from reconciler.kinds import KINDS
 from reconciler.model.outcome import Status
 from reconciler.model.resource import DesiredState, FieldsPolicy, Policy
+from reconciler.planning import planfile
+from tests.applying.test_rollback import plan_back, run_if_any
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
-from tests.test_rollback import plan_back, run_if_any
 
 KIND = KINDS["ApiClient"]
 NAMES = ["back office", "middleware", "shop"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import journal
+from reconciler.applying import journal
 from reconciler.emulator import Emulator, Settings
 from tests.builders import body
 from tests.service import Shop, client_id

@@ -20,12 +20,12 @@ from typing import Final
 
 import click
 
-from reconciler import scaffold
 from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
 from reconciler.cli.session import Session
-from reconciler.manual import Entry, everything, manual
-from reconciler.planfile import changes_digest
+from reconciler.export import init as scaffold
+from reconciler.manifests.explain import Entry, everything, manual
+from reconciler.planning.planfile import changes_digest
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from reconciler.cli.options import Common
 from reconciler.config import Config, Environment
 from reconciler.errors import UsageError
-from reconciler.loader.files import find_files
+from reconciler.manifests.files import find_files
 
 
 class WouldOverwrite(UsageError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import pipeline
-from reconciler.applier import Controls
+from reconciler.applying.run import Controls
 from reconciler.cli.ask import is_confirmed, target
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.failures import style_of_stderr, tell_problem

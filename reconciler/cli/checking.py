@@ -16,7 +16,7 @@ from reconciler.cli.environment import (
 from reconciler.cli.options import Common
 from reconciler.config import load_config
 from reconciler.errors import InputError
-from reconciler.loader import LoadContext, inspect
+from reconciler.manifests.load import LoadContext, inspect
 from reconciler.model.diagnostic import Diagnostic, Place, Waived
 from reconciler.render.report import Checked, Report
 

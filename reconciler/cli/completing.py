@@ -30,7 +30,7 @@ def _environments(ctx: click.Context) -> Iterable[str]:
 
 def _addresses(ctx: click.Context) -> Iterable[str]:
     from reconciler.cli.environment import configuration, load_context  # noqa: PLC0415  # see _offering
-    from reconciler.loader import inspect  # noqa: PLC0415
+    from reconciler.manifests.load import inspect  # noqa: PLC0415
 
     config = configuration(ctx.find_root().obj)
     for environment in config.environments.values():
@@ -39,14 +39,14 @@ def _addresses(ctx: click.Context) -> Iterable[str]:
 
 
 def _runs(ctx: click.Context) -> Iterable[str]:
+    from reconciler.applying.journal.read import run_files  # noqa: PLC0415
     from reconciler.cli.environment import configuration  # noqa: PLC0415  # see _offering
-    from reconciler.journal.read import run_files  # noqa: PLC0415
 
     return ["last", *(path.stem for path in run_files(configuration(ctx.find_root().obj).journal))]
 
 
 def _keys(_ctx: click.Context) -> Iterable[str]:
-    from reconciler.manual import SCHEMAS, everything, manual  # noqa: PLC0415  # see _offering
+    from reconciler.manifests.explain import SCHEMAS, everything, manual  # noqa: PLC0415  # see _offering
 
     return (entry.path for name in SCHEMAS for entry in everything(manual(name)))
 

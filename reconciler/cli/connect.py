@@ -13,8 +13,8 @@ from reconciler.cli.options import Common, common_of_this_run
 from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.cli.secrets import value_of
 from reconciler.config import Auth, EmulatorSettings, Environment
-from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
+from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, demand_allowed

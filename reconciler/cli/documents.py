@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 def plan_file(plan: "Plan") -> Iterator[str]:
     """The text of a plan's file in pieces, as they are made."""
-    from reconciler.planfile import pieces  # noqa: PLC0415  # brings the schema checker along
+    from reconciler.planning.planfile import pieces  # noqa: PLC0415  # brings the schema checker along
 
     return pieces(plan, plan_key())
 
 
 def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
-    from reconciler.planfile import dumps  # noqa: PLC0415
+    from reconciler.planning.planfile import dumps  # noqa: PLC0415
 
     return dumps(plan, plan_key())
 
@@ -66,6 +66,6 @@ def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
 
 
 def _digest(plan: "Plan") -> str:
-    from reconciler.planfile import changes_digest  # noqa: PLC0415  # brings the schema checker along
+    from reconciler.planning.planfile import changes_digest  # noqa: PLC0415  # brings the schema checker along
 
     return changes_digest(plan) if plan.guards or plan.has_changes else ""

@@ -11,9 +11,9 @@ from pathlib import Path
 from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
 from reconciler.cli.tracking import in_git
 from reconciler.config import Config, Environment, find_config, load_config, misnamed_config, select_environment
-from reconciler.document import shown
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.loader import LoadContext
+from reconciler.manifests.load import LoadContext
+from reconciler.manifests.yaml import shown
 from reconciler.model.json import pointer
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from reconciler.atomic import replace_file
 from reconciler.errors import ReconcilerError
+from reconciler.manifests.replacing import replace_file
 
 OWN_FOLDER: Final = ".reconciler"
 """Where the tool keeps what is of this machine only."""

@@ -5,18 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler import recovery
+from reconciler.applying import recovery
+from reconciler.applying.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
+from reconciler.applying.journal.rotating import recorded_rotation
+from reconciler.applying.recovery import Found, Looked
 from reconciler.cli.failures import style_of_stderr, tell_error
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
-from reconciler.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
-from reconciler.journal.rotating import recorded_rotation
 from reconciler.kinds import KINDS
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.model.run import RecordedRun
-from reconciler.planfile import plan_digest
-from reconciler.recovery import Found, Looked
+from reconciler.planning.planfile import plan_digest
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.cut_off import Uncertain, cut_off
 from reconciler.render.history import Event, Listed

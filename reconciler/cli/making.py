@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 from reconciler.cli.environment import load_context
 from reconciler.cli.outputs import Outputs
 from reconciler.config import Config, Environment
-from reconciler.confines import demand_inside
-from reconciler.document import shown
 from reconciler.errors import ReconcilerError
-from reconciler.exporter import Choice, Origin, export
+from reconciler.export import Choice, Origin, export
 from reconciler.kinds import KINDS
-from reconciler.loader import LoadContext, Loaded, load
+from reconciler.manifests.allowed_paths import demand_inside
+from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.load import LoadContext, Loaded, load
+from reconciler.manifests.yaml import shown
 from reconciler.model.export import LeftOut
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.resource import FieldsPolicy, LiveState
 from reconciler.render.export import EXPORTS, Exporting
-from reconciler.writeback.values import with_values
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json

@@ -12,11 +12,11 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from reconciler.atomic import read_own, replace_file
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.files import OWN_FOLDER, own_folder
 from reconciler.cli.options import Common, text
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
 from reconciler.render.notification import NOTIFICATIONS, Notice, format_for

@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler import drifts, receiptfile
+from reconciler.applying import receipt as receiptfile
+from reconciler.applying.journal import applied, newest
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import read_file, write_file
 from reconciler.errors import PlanRefused, ReconcilerError
-from reconciler.journal import applied, newest
 from reconciler.kinds import KINDS
 from reconciler.model.drift import Receipt
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Plan
-from reconciler.planfile import plan_digest, timestamp
+from reconciler.planning import drift as drifts
+from reconciler.planning.planfile import plan_digest, timestamp
 
 if TYPE_CHECKING:
     from reconciler.cli.session import Session

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler import planfile, receiptfile
+from reconciler.applying import receipt as receiptfile
 from reconciler.cli.files import read_file
 from reconciler.errors import ReconcilerError
 from reconciler.model.plan import Plan
 from reconciler.model.review import Review
+from reconciler.planning import planfile
 
 
 def review(plan: Plan, file: Path, key: bytes | None) -> Review:

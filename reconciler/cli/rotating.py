@@ -5,22 +5,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from reconciler import guard, pipeline
+from reconciler import pipeline
+from reconciler.applying.journal import Journal
+from reconciler.applying.journal.rotating import ROTATION, outcome_facts, turn_facts
 from reconciler.cli.ask import is_confirmed, target
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
-from reconciler.journal import Journal
-from reconciler.journal.rotating import ROTATION, outcome_facts, turn_facts
 from reconciler.model.rotation import Ended
+from reconciler.planning import guards as guard
+from reconciler.project.secret_status import rotating
+from reconciler.project.secret_status.rotating import Rotation, Turn, Wish
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.rotation import Rotated, Turned, rotated_text
-from reconciler.rotation import Tools
-from reconciler.rotation import carry_out as take
-from reconciler.secretkeeping import rotating
-from reconciler.secretkeeping.rotating import Rotation, Turn, Wish
+from reconciler.secrets.rotation import Tools
+from reconciler.secrets.rotation import carry_out as take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

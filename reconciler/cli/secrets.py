@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError, SecretMissing
+from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable
 
 _LONGEST: Final = 65_536

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from reconciler.applying.journal.lock import exclusive
 from reconciler.cli import connect
 from reconciler.cli.apart import keep_apart, keep_manifests_apart
 from reconciler.cli.checkout import Inputs, checkout, require_tip
@@ -18,22 +19,21 @@ from reconciler.cli.plan_key import plan_key
 from reconciler.cli.secrets import Resolver
 from reconciler.cli.streams import tell
 from reconciler.config import Config, Environment
-from reconciler.confines import Confines
-from reconciler.deletion import Protection
-from reconciler.delivery import Courier
 from reconciler.errors import PlanRefused
-from reconciler.journal.lock import exclusive
-from reconciler.loader import Loaded, demand_all, load
+from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.load import Loaded, demand_all, load
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretSource
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
-from reconciler.planfile import timestamp
+from reconciler.planning.deletion import Protection
+from reconciler.planning.planfile import timestamp
+from reconciler.planning.selection import check as check_selection
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.render.escape import escape, joined
 from reconciler.render.report import Checked
-from reconciler.selection import check as check_selection
+from reconciler.secrets.delivery import Courier
 
 if TYPE_CHECKING:
     from reconciler import pipeline

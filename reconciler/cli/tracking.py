@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from reconciler.cli.git import GitFailed, Repository
-from reconciler.loader.context import InGit
+from reconciler.manifests.context import InGit
 
 
 def in_git(paths: Collection[Path]) -> Mapping[Path, InGit]:

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from reconciler.errors import UsageError
-from reconciler.validator import closest
+from reconciler.manifests.schema import closest
 
 _NEVER_SUGGESTED: Final = frozenset(
     {"--ack", "--allow-host", "--allow-unknown-roles", "--auto-approve", "--keep-going", "--prune", "--write"}

@@ -8,13 +8,13 @@ from reconciler.cli.drifting import Lens
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.session import Session
 from reconciler.cli.streams import tell
-from reconciler.confines import demand_inside
 from reconciler.errors import InputError, ReconcilerError
+from reconciler.manifests.allowed_paths import demand_inside
+from reconciler.manifests.edit import write_contents
+from reconciler.manifests.edit.live import bring_back
 from reconciler.model.drift import Drift, DriftKind
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.edits import edits
-from reconciler.writeback import write_contents
-from reconciler.writeback.live import bring_back
 
 
 def drift_left(session: Session, lens: Lens, *, write: bool) -> Drift:

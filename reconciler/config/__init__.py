@@ -10,10 +10,10 @@ from typing import Final
 
 from reconciler.config.file import SECRET_POSITIONS, config_of, structure_faults
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
-from reconciler.document import Document, read, shown
 from reconciler.errors import InputError, UsageError
+from reconciler.manifests.schema import Fault, did_you_mean, hushed
+from reconciler.manifests.yaml import Document, read, shown
 from reconciler.model.diagnostic import Diagnostic, Place
-from reconciler.validator import Fault, did_you_mean, hushed
 
 __all__ = [
     "BASE_URLS",

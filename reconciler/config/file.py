@@ -14,14 +14,14 @@ from typing import Any, Final, TypeVar
 from reconciler.config.freeze import window
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
 from reconciler.config.values import base_url, reference_in
-from reconciler.confines import objection_to_write
+from reconciler.manifests.allowed_paths import objection_to_write
+from reconciler.manifests.rules import Level
+from reconciler.manifests.schema import Fault, secret_reference, validator
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
 from reconciler.model.secret import SecretReference, is_own_variable
-from reconciler.rules import Level
-from reconciler.validator import Fault, secret_reference, validator
 
 SCHEMA: Final = "config.v1.schema.json"
 JOURNAL_FOLDER: Final = ".reconciler/runs"

@@ -5,8 +5,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from reconciler.manifests.schema import Fault
 from reconciler.model.freeze import DAYS, MIDNIGHT, Dated, Weekly, Window
-from reconciler.validator import Fault
 
 _DATE_LENGTH: Final = len("2026-12-24")
 _HINT: Final = "give days and hours (days, from, to), or from and to as dates"

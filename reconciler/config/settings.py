@@ -6,13 +6,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from reconciler.manifests.rules import Level
 from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Creation, Limits
 from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference
-from reconciler.rules import Level
 
 Profile: TypeAlias = Literal["current", "legacy"]
 

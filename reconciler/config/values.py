@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from reconciler.confines import Confines
+from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.schema import Fault, secret_reference
 from reconciler.model.json import Json
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.remote.hosts import is_loopback
-from reconciler.validator import Fault, secret_reference
 
 _EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"
 

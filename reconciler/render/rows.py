@@ -16,7 +16,7 @@ from reconciler.render.escape import escape
 from reconciler.render.values import LONG, NOT_SET, differences, show, show_member
 
 if TYPE_CHECKING:
-    from reconciler.differ.leaves import Leaf
+    from reconciler.render.leaves import Leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _leaf_name(field: str, leaf: "Leaf") -> str:
 
 
 def _leaves(before: Json | Absent, after: Json | Absent) -> "Iterable[Leaf]":
-    from reconciler.differ.leaves import leaves  # noqa: PLC0415  # not every document has a structure
+    from reconciler.render.leaves import leaves  # noqa: PLC0415  # not every document has a structure
 
     return leaves(before, after)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import journal, planfile
+from reconciler.applying import journal
+from reconciler.planning import planfile
 from tests.cli.conftest import FRONT, Project, Run, Runner
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import journal
+from reconciler.applying import journal
 from tests.cli.conftest import Project, Runner
 
 FORMER = Path(__file__).parents[1] / "earlier_formats"

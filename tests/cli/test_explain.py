@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.kinds import KINDS
-from reconciler.manual import SCHEMAS, everything, explain, manual
+from reconciler.manifests.explain import SCHEMAS, everything, explain, manual
 from tests.cli.conftest import Project, Runner
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import journal
+from reconciler.applying import journal
 from tests.cli.conftest import BACK, FRONT, Project, Runner
 
 RUNS = Path(".reconciler/runs")

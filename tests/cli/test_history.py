@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from reconciler import journal
-from reconciler.journal import Journal
-from reconciler.journal.lock import exclusive
+from reconciler.applying import journal
+from reconciler.applying.journal import Journal
+from reconciler.applying.journal.lock import exclusive
 from tests.cli.conftest import FRONT, Project, Runner
 
 RUNS = Path(".reconciler/runs")

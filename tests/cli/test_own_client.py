@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.differ.identity import derived_id
 from reconciler.emulator import ADMIN_CLIENT_ID, Emulator, Settings
+from reconciler.planning.diff.identity import derived_id
 from tests.cli.conftest import Project, Run, Runner, Switchboard
 
 NAME = "Emulator Administration"

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import planfile
 from reconciler.cli.main import main
 from reconciler.model.json import digest
-from reconciler.planfile.reading import plan_of
+from reconciler.planning import planfile
+from reconciler.planning.planfile.reading import plan_of
 from tests.cli.conftest import FRONT, Project, Run, Runner, git
 from tests.cli.test_apply import sit_down
-from tests.test_planfile import rich_plan
+from tests.planning.test_planfile import rich_plan
 
 MANIFEST = json.dumps(
     {

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import journal
-from reconciler.journal import Journal
+from reconciler.applying import journal
+from reconciler.applying.journal import Journal
 from tests.cli.conftest import FRONT, Project, Runner
 from tests.cli.test_apply import sit_down
 

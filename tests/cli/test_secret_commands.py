@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.rotation import Done, Tools
+from reconciler.secrets.rotation import Done, Tools
 from tests.cli.conftest import FRONT, Project, Runner
 
 OPEN: dict[str, Any] = {"AccessTokenDuration": 600, "AllowSeller": True, "DefaultContextUserName": "emulator-admin"}

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.secrets import Resolver
-from reconciler.confines import Confines
 from reconciler.errors import ReconcilerError
+from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config.freeze import window
-from reconciler.guard import freeze
 from reconciler.model.freeze import Dated, Span, Window, holding, opening
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
+from reconciler.planning.guards import freeze
 
 CHANGES = [Change(Address("ApiClient", "a"), Action.CREATE, None, before=None, after={})]
 BERLIN = {"timezone": "Europe/Berlin"}

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import planfile
-from reconciler.differ import diff
 from reconciler.kinds import KINDS
 from reconciler.model.json import is_array
 from reconciler.model.plan import Action, Change, Direction, FieldChange
 from reconciler.model.resource import Policy
+from reconciler.planning import planfile
+from reconciler.planning.diff import diff
 from tests.builders import body, desired, live, manifest, plan_of
 from tests.test_properties import FIELDS
 

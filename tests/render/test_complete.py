@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import drifts
 from reconciler.kinds import KINDS
 from reconciler.model.json import ABSENT, Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Plan
+from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS
 from reconciler.render.escape import escape
 from reconciler.render.joining import SEVERAL
 from reconciler.render.several import Planned
 from reconciler.render.style import PLAIN, Style
-from tests.differ.test_leaves import ends
 from tests.render.test_golden import BINDING, DIGEST, change
+from tests.render.test_leaves import ends
 
 LINK: Final = f"https://evil.example/{'path/' * 30}end"
 TEXTS: Final = st.text("ab /~é<&|`%", max_size=5) | st.just(LINK) | st.text("ab c", min_size=70, max_size=200)

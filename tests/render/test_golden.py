@@ -13,7 +13,6 @@ from typing import Final
 
 import pytest
 
-from reconciler import drifts
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
@@ -23,6 +22,7 @@ from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Plan, SecretIntent
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS, Format
 from reconciler.render.report import Checked, Report
 from reconciler.render.style import PLAIN, Style

@@ -13,13 +13,13 @@ import pytest
 from jsonschema import Draft4Validator
 from markdown_it import MarkdownIt
 
-from reconciler import drifts
 from reconciler.errors import AccessDenied, GuardRefusal, InputError, PlanRefused, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Plan
 from reconciler.model.resource import Address
+from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.joining import SEVERAL

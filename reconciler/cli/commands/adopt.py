@@ -49,7 +49,7 @@ def command(
     manifests that are named are bound. The service is only read.
     """
     from reconciler.cli.session import Session  # noqa: PLC0415  # see main
-    from reconciler.document import shown  # noqa: PLC0415
+    from reconciler.manifests.yaml import shown  # noqa: PLC0415
 
     given, paths = _parted(arguments)
     session = Session.open(common, paths, allow_unknown_roles=allow_unknown_roles)
@@ -86,7 +86,7 @@ def _addresses(given: "Mapping[str, str]", session: "Session") -> "dict[Address,
     Raises:
         UsageError: no manifest has this name.
     """
-    from reconciler.validator import did_you_mean  # noqa: PLC0415  # see main
+    from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415  # see main
 
     known = [one.address for one in session.loaded.desired.resources]
     found: dict[Address, str] = {}
@@ -110,7 +110,7 @@ def _adoption(session: "Session", given: "Mapping[Address, str]") -> "Adoption":
 
 def _written(file: Path, adoption: "Adoption") -> ReconcilerError | None:
     """Write what is beyond doubt, unless something is in doubt; what went wrong is told after the proposals."""
-    from reconciler.writeback import write_ids  # noqa: PLC0415  # see main
+    from reconciler.manifests.edit import write_ids  # noqa: PLC0415  # see main
 
     if adoption.ids and not adoption.faults:
         try:

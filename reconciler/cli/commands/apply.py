@@ -230,6 +230,6 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
         return None, paths
     if plans != [paths[0]]:
         raise UsageError("apply takes one PLANFILE, and takes it first", hint="see reconciler apply --help")
-    from reconciler import planfile  # noqa: PLC0415  # see main
+    from reconciler.planning import planfile  # noqa: PLC0415  # see main
 
     return planfile.read(paths[0], key), paths[1:]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.config import Auth, Config, Environment
-    from reconciler.doctor import Subject, Tools
+    from reconciler.project.doctor import Subject, Tools
 
 
 @click.command(
@@ -41,7 +41,7 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
     """
     from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
-    from reconciler.doctor import examine  # noqa: PLC0415
+    from reconciler.project.doctor import examine  # noqa: PLC0415
 
     config = configuration(common)
     environment = chosen_environment(config, common)
@@ -51,8 +51,8 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
 
 
 def _subject(config: "Config", environment: "Environment") -> "Subject":
-    from reconciler.doctor import Subject  # noqa: PLC0415  # see main
-    from reconciler.document import shown  # noqa: PLC0415
+    from reconciler.manifests.yaml import shown  # noqa: PLC0415
+    from reconciler.project.doctor import Subject  # noqa: PLC0415  # see main
 
     return Subject(
         shown(config.path),
@@ -88,9 +88,9 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
 def _tools(common: Common, environment: "Environment", root: "Path") -> "Tools":
     from reconciler.cli import connect  # noqa: PLC0415  # see main
     from reconciler.cli.secrets import value_of  # noqa: PLC0415
-    from reconciler.confines import Confines  # noqa: PLC0415
-    from reconciler.doctor import Tools  # noqa: PLC0415
+    from reconciler.manifests.allowed_paths import Confines  # noqa: PLC0415
     from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
+    from reconciler.project.doctor import Tools  # noqa: PLC0415
     from reconciler.remote.http import checked  # noqa: PLC0415
     from reconciler.remote.reach import Network, reach  # noqa: PLC0415
 

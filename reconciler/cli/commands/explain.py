@@ -13,7 +13,7 @@ from reconciler.cli.streams import emit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.manual import Entry
+    from reconciler.manifests.explain import Entry
 
 _WIDTH: Final = 100
 
@@ -34,7 +34,7 @@ Exit codes: 0 done; 64 there is no such key: the nearest one is named.
 @output_options
 def command(path: str) -> ExitCode:
     """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source."""
-    from reconciler.manual import explain  # noqa: PLC0415  # see main
+    from reconciler.manifests.explain import explain  # noqa: PLC0415  # see main
 
     emit("".join(f"{line}\n" for line in _lines(explain(path))))
     return ExitCode.DONE

@@ -114,7 +114,7 @@ def export_environment(
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.cli import connect  # noqa: PLC0415
     from reconciler.cli.making import Found, Workplace  # noqa: PLC0415
-    from reconciler.exporter import Choice  # noqa: PLC0415
+    from reconciler.export import Choice  # noqa: PLC0415
 
     workplace = Workplace.open(config, environment, wish.out, allow_unknown_roles=allow_unknown_roles)
     if wish.into_overlay:

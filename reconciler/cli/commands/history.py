@@ -30,9 +30,9 @@ def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
     """List the runs that have written, as their journals tell; show one, or verify the journals."""
     if ctx.invoked_subcommand is not None:
         return None
+    from reconciler.applying.journal.read import run_files, runs  # noqa: PLC0415
     from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415  # see main
     from reconciler.cli.journaling import listed  # noqa: PLC0415
-    from reconciler.journal.read import run_files, runs  # noqa: PLC0415
 
     common = ctx.ensure_object(Common)
     folder, environment = configuration(common).journal, environment_name(common)
@@ -57,9 +57,9 @@ Examples:
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     """Show how far each change of a run had come. RUN is its id, a part of it, or last."""
+    from reconciler.applying.journal import find, read  # noqa: PLC0415
     from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
     from reconciler.cli.journaling import listed  # noqa: PLC0415
-    from reconciler.journal import find, read  # noqa: PLC0415
 
     path = find(configuration(common).journal, run)
     found = listed(read(path), path)
@@ -84,9 +84,9 @@ Exit codes: 0 all lines are as they were written, 1 some are not.
 @click.pass_obj
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved, and name each."""
+    from reconciler.applying.journal import check, check_all, find  # noqa: PLC0415
+    from reconciler.applying.journal.read import run_files  # noqa: PLC0415
     from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
-    from reconciler.journal import check, check_all, find  # noqa: PLC0415
-    from reconciler.journal.read import run_files  # noqa: PLC0415
 
     folder = configuration(common).journal
     faults = check(find(folder, run)) if run else check_all(folder)

@@ -57,16 +57,16 @@ def command(  # noqa: PLR0913  # one for each option
 ) -> ExitCode:
     """Make manifests of the API clients in a seeding file, offline."""
     from reconciler.cli.making import Found  # noqa: PLC0415  # see main
-    from reconciler.document import shown  # noqa: PLC0415
     from reconciler.errors import InputError  # noqa: PLC0415
-    from reconciler.exporter.seeding import LIMIT, read_seeds  # noqa: PLC0415
+    from reconciler.export.seeding import LIMIT, read_seeds  # noqa: PLC0415
+    from reconciler.manifests.yaml import shown  # noqa: PLC0415
 
     name = shown(file)
     try:
         with file.open("rb") as stream:
             content = stream.read(LIMIT + 1)
     except OSError as error:
-        from reconciler.document import unreadable  # noqa: PLC0415
+        from reconciler.manifests.yaml import unreadable  # noqa: PLC0415
 
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)

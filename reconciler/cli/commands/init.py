@@ -18,7 +18,7 @@ from reconciler.render.escape import escape, joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from reconciler.scaffold import Answers, Auth
+    from reconciler.export.init import Answers, Auth
 
 _PORTAL: Final = "the ID of the marketplace, as the portal shows it"
 
@@ -66,7 +66,7 @@ def command(common: Common, /, folder: Path, *, added: str | None, from_live: bo
 
     What is not given as an option is asked for where there is a terminal.
     """
-    from reconciler.scaffold import CONFIG, files  # noqa: PLC0415  # see main
+    from reconciler.export.init import CONFIG, files  # noqa: PLC0415  # see main
 
     if common.config:
         raise UsageError("init makes a configuration, and takes none", hint="leave out --config; DIR says where")
@@ -90,10 +90,10 @@ def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", 
         UsageError: there is no configuration, or it has an environment of this name.
     """
     from reconciler.config import load_config  # noqa: PLC0415  # see main
-    from reconciler.document import shown  # noqa: PLC0415
+    from reconciler.export.init import with_environment  # noqa: PLC0415
+    from reconciler.manifests.edit import write_contents  # noqa: PLC0415
+    from reconciler.manifests.yaml import shown  # noqa: PLC0415
     from reconciler.render.edits import edits  # noqa: PLC0415
-    from reconciler.scaffold import with_environment  # noqa: PLC0415
-    from reconciler.writeback import write_contents  # noqa: PLC0415
 
     if from_live or common.env:
         raise UsageError(
@@ -117,7 +117,7 @@ def _answers(common: Common, given: "dict[str, str | None]", name: str | None = 
     Raises:
         UsageError: there is nobody to ask, or an answer cannot be used.
     """
-    from reconciler.scaffold import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
+    from reconciler.export.init import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
 
     is_asked = somebody_is_there()
     region, stage, url, marketplace = (given[name] for name in ("region", "stage", "url", "marketplace"))
@@ -147,7 +147,7 @@ def _answers(common: Common, given: "dict[str, str | None]", name: str | None = 
 
 def _checking(key: str) -> "Callable[[str], None]":
     """Check one answer by itself, beside others that are usable."""
-    from reconciler.scaffold import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
+    from reconciler.export.init import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
 
     usable = {"environment": "default", "marketplace": "marketplace", "region": REGIONS[0], "stage": STAGES[0]}
     return lambda answer: check(Answers(**usable | {key: answer}))  # type: ignore[arg-type]  # all of them are texts
@@ -163,7 +163,7 @@ def _check_target(answer: str) -> None:
 
 
 def _auth(given: "dict[str, str | None]") -> "Auth":
-    from reconciler.scaffold import Auth  # noqa: PLC0415  # see main
+    from reconciler.export.init import Auth  # noqa: PLC0415  # see main
 
     usual = Auth()
     username, password = given["username_env"], given["password_env"]
@@ -174,7 +174,7 @@ def _auth(given: "dict[str, str | None]") -> "Auth":
 def _answers_of(path: Path) -> "Answers":
     """What a configuration that is there already says, as far as the other files need it."""
     from reconciler.config import load_config  # noqa: PLC0415  # see main
-    from reconciler.scaffold import Answers  # noqa: PLC0415
+    from reconciler.export.init import Answers  # noqa: PLC0415
 
     first = next(iter(load_config(path).environments.values()))
     return Answers(first.name, first.marketplace or "")

@@ -126,8 +126,8 @@ def _from_snapshot(session: "Session", path: Path) -> "Plan":
     Raises:
         ReconcilerError: the folder has none of this environment.
     """
-    from reconciler import snapshotfile  # noqa: PLC0415  # see main
     from reconciler.cli.apart import keep_apart  # noqa: PLC0415
+    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415  # see main
 
     name = session.environment.name
     file = path / f"{name}.json" if path.is_dir() else path

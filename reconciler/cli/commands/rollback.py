@@ -92,8 +92,8 @@ def _recorded(common: Common, name: str) -> "RecordedRun":
         UsageError: there is no such run.
         PlanRefused: its journal was altered, it applied nothing, or it is of another environment.
     """
+    from reconciler.applying.journal import check, find, last_written, read, recorded  # noqa: PLC0415  # see main
     from reconciler.cli.environment import chosen_environment, configuration, environment_name  # noqa: PLC0415
-    from reconciler.journal import check, find, last_written, read, recorded  # noqa: PLC0415  # see main
 
     config, environment = configuration(common), environment_name(common)
     if environment:
@@ -126,7 +126,7 @@ def _demand_unchanged(shown: "Plan", now: "Plan") -> None:
         GuardRefusal: something that would be taken back was changed.
         ReconcilerError: the plan is another one by now.
     """
-    from reconciler.rollback import RULE  # noqa: PLC0415  # see main
+    from reconciler.applying.rollback import RULE  # noqa: PLC0415  # see main
 
     moved = [finding for finding in now.guards if finding.rule == RULE]
     if moved:

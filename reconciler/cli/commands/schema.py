@@ -24,18 +24,18 @@ Examples:
 @output_options
 def command(kind: str) -> ExitCode:
     """Print the JSON Schema of a kind of manifest, of the configuration, of saved plans, receipts or snapshots."""
-    from reconciler.validator import schema_path  # noqa: PLC0415  # see main
+    from reconciler.manifests.schema import schema_path  # noqa: PLC0415  # see main
 
     emit(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
     return ExitCode.DONE
 
 
 def _file_of(kind: str) -> str:
+    from reconciler.applying.receipt import SCHEMA as RECEIPT  # noqa: PLC0415
     from reconciler.kinds import KINDS  # noqa: PLC0415  # see main
-    from reconciler.planfile import SCHEMA as PLAN  # noqa: PLC0415
-    from reconciler.receiptfile import SCHEMA as RECEIPT  # noqa: PLC0415
-    from reconciler.snapshotfile import SCHEMA as SNAPSHOT  # noqa: PLC0415
-    from reconciler.validator import did_you_mean  # noqa: PLC0415
+    from reconciler.live.snapshot import SCHEMA as SNAPSHOT  # noqa: PLC0415
+    from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415
+    from reconciler.planning.planfile import SCHEMA as PLAN  # noqa: PLC0415
 
     others = {"config": "config.v1.schema.json", "plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT}
     files = {name: known.schema for name, known in KINDS.items()} | others

@@ -69,7 +69,7 @@ def status(
     from reconciler.cli import connect  # noqa: PLC0415  # see main
     from reconciler.cli.files import write_file  # noqa: PLC0415
     from reconciler.cli.session import Session  # noqa: PLC0415
-    from reconciler.secretkeeping import status as inspect  # noqa: PLC0415
+    from reconciler.project.secret_status import status as inspect  # noqa: PLC0415
 
     selection = selection_of(only, selector)
     session = Session.open(common, paths, allow_unknown_roles=True, selection=selection)
@@ -127,7 +127,7 @@ def rotate(  # noqa: PLR0913  # one for each option
     """
     from reconciler.cli.rotating import Order, carry_out, show  # noqa: PLC0415  # see main
     from reconciler.cli.session import Session  # noqa: PLC0415
-    from reconciler.secretkeeping.rotating import Wish, wanted  # noqa: PLC0415
+    from reconciler.project.secret_status.rotating import Wish, wanted  # noqa: PLC0415
 
     selection = selection_of(only, selector)
     _check(address, name, selection, due=due)

@@ -84,7 +84,7 @@ def command(
 def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
     """Compare a plan with what was reviewed."""
     from reconciler.cli.reviewing import review  # noqa: PLC0415  # see main
-    from reconciler.planfile import changes_digest  # noqa: PLC0415
+    from reconciler.planning.planfile import changes_digest  # noqa: PLC0415
     from reconciler.render.review import REVIEWS  # noqa: PLC0415
 
     if resolved:
@@ -109,7 +109,7 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
 
 def _plan(path: Path) -> tuple["Plan", str]:
     """The plan, and the text that it was read from, whose every byte has just been checked: its JSON."""
-    from reconciler import planfile  # noqa: PLC0415  # see main
+    from reconciler.planning import planfile  # noqa: PLC0415  # see main
 
     written = planfile.content(path)
     return planfile.loads(written, str(path), plan_key()), written
@@ -120,9 +120,9 @@ def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: 
     from reconciler.cli.apart import keep_manifests_apart  # noqa: PLC0415  # see main
     from reconciler.cli.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
     from reconciler.cli.failures import tell_warnings  # noqa: PLC0415
-    from reconciler.document import shown  # noqa: PLC0415
-    from reconciler.loader import load  # noqa: PLC0415
-    from reconciler.resolved import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
+    from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
+    from reconciler.manifests.load import load  # noqa: PLC0415
+    from reconciler.manifests.yaml import shown  # noqa: PLC0415
 
     config = configuration(common)
     environment = chosen_environment(config, common)

@@ -34,11 +34,12 @@ def command(common: Common, *, out: Path) -> ExitCode:
     No manifests are needed, and the service is only read. The file has no secrets and no fields that this version does
     not know; it is under a digest, and with RECONCILER_PLAN_KEY it is signed.
     """
-    from reconciler import pipeline, snapshotfile  # noqa: PLC0415  # see main
+    from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.cli import connect  # noqa: PLC0415
     from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415
     from reconciler.config import select_environment  # noqa: PLC0415
-    from reconciler.planfile import timestamp  # noqa: PLC0415
+    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415  # see main
+    from reconciler.planning.planfile import timestamp  # noqa: PLC0415
 
     config = configuration(common)
     environment = select_environment(config, environment_name(common))

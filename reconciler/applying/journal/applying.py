@@ -1,0 +1,340 @@
+"""The course of an apply <-> events of its journal.
+
+start    what run it is, for which environment, from which plan
+plan     every change that is to be written, with the bodies of before and after, less secrets
+intent   a write that is about to be sent
+answer   what came of it
+outcome  how a change ended; a later one for the same address counts
+end      the run came to its own end
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from reconciler.applying.journal.read import SUFFIX, Run, first, read, run_files
+from reconciler.applying.journal.rotating import made_secrets
+from reconciler.applying.journal.write import Journal
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.json import Json
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Action, AssignmentChange, Binding, Change, Plan
+from reconciler.model.record import Ending, Step, Write
+from reconciler.model.resource import Address
+from reconciler.model.run import RecordedChange, RecordedRun, RecordedWrite
+
+APPLY: Final = "apply"
+ROLLBACK: Final = "rollback"
+
+
+Facts: TypeAlias = dict[str, Json]
+"""What one line says."""
+
+
+def facts_of(plan: Plan, digest: str, *, follows_up: tuple[str, ...] = (), rolls_back: str | None = None) -> Facts:
+    """What the first line says of a run that applies this plan; for the rest see `RecordedRun`."""
+    binding = plan.binding
+    return {
+        "kind": ROLLBACK if rolls_back else APPLY,
+        "environment": binding.environment,
+        "base_url": binding.base_url,
+        "marketplace": binding.marketplace,
+        "plan_digest": digest,
+        "manifest_digest": binding.manifest_digest,
+        "git_commit": binding.git_commit,
+        "git_dirty": binding.git_dirty,
+        "follows_up": follows_up,
+        "rolls_back": rolls_back,
+    }
+
+
+def newest(folder: Path, environment: str) -> str:
+    """The id of the newest run that was to write to an environment; empty where there is none, or it cannot be read."""
+    for path in reversed(run_files(folder)):
+        try:
+            run = read(path)
+        except ReconcilerError:
+            return ""
+        if run.kind in {APPLY, ROLLBACK} and run.facts.get("environment") == environment:
+            return run.id
+    return ""
+
+
+def last_written(folder: Path, environment: str | None) -> Path:
+    """The newest journal of a run that may have written to an environment, of any if none is given.
+
+    One that cannot be read may be that run: it is given, for whoever opens it to refuse.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for path in reversed(run_files(folder)):
+        try:
+            run = recorded(read(path))
+        except ReconcilerError:
+            return path
+        is_meant = run and environment in {None, run.environment}
+        if is_meant and run and any(change.may_be_written for change in run.changes):
+            return path
+    where = f" to {environment}" if environment else ""
+    raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")
+
+
+def applied(folder: Path, plan_digest: str) -> str:
+    """The id of the run that was to apply this plan; empty where there is none."""
+    started = ((path.name.removesuffix(SUFFIX), first(path)) for path in run_files(folder))
+    return next((run for run, one in started if one and one.facts.get("plan_digest") == plan_digest), "")
+
+
+class ApplyRecorder:
+    """Writes the journal of an apply, begun with its first write: a run that writes nothing leaves none. Thread-safe.
+
+    See `model.record.Recorder`.
+    """
+
+    def __init__(self, plan: Plan, facts: Callable[[], Facts], start: Callable[[Facts], Journal]) -> None:
+        """Take what it is the record of.
+
+        Args:
+            plan: what is applied.
+            facts: works out what the first line says, see `facts_of`.
+            start: begins the journal, given these.
+        """
+        self._plan = plan
+        self._facts = facts
+        self._start = start
+        self._lock = threading.Lock()
+        self._ready: tuple[Facts, Facts] | None = None
+        self._journal: Journal | None = None
+        self._numbers = 0
+        self._early: list[Outcome] = []
+        self.fault: ReconcilerError | None = None
+        """Why the journal is not whole."""
+
+    @property
+    def run_id(self) -> str:
+        """What the run is called; empty: it has not begun."""
+        return self._journal.run_id if self._journal else ""
+
+    def begin(self) -> None:
+        """Begin the journal, even if nothing should come to be written."""
+        with suppress(ReconcilerError), self._faults():
+            self._open()
+
+    def make_ready(self) -> None:
+        """Work out what the first two lines say, once."""
+        with self._lock:
+            self._first_lines()
+
+    def _first_lines(self) -> tuple[Facts, Facts]:
+        if self._ready is None:
+            changes = [_change(change) for change in self._plan.changes if change.action.writes]
+            self._ready = self._facts(), {"changes": changes, "unchanged": self._plan.summary.no_op}
+        return self._ready
+
+    def intend(self, write: Write) -> int:
+        """Keep that this write is about to be sent; gives its number."""
+        with self._lock:
+            self._numbers += 1
+            number = self._numbers
+        self.note("intent", _intent(number, write))
+        return number
+
+    def settle(self, number: int, ending: Ending, message: str) -> None:
+        """Keep what came of it. Nothing waits for the disk here: see `Journal.append`."""
+        self._try("answer", {"number": number, "ending": ending.value, "message": message}, wait=False)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Keep how a change ended. Nothing waits for the disk here either.
+
+        Were the machine to lose its power now, the announcement of the write is there, and the next run looks. What
+        ends before anything was to be written is kept if the journal ever begins.
+        """
+        with self._lock:
+            if self._journal is None:
+                self._early.append(outcome)
+                return
+        self._try("outcome", _outcome(outcome), wait=False)
+
+    def note(self, event: str, facts: Mapping[str, Json]) -> None:
+        """Keep a step of another sort."""
+        with self._faults():
+            self._open().append(event, facts)
+
+    def end(self, result: ApplyResult) -> None:
+        """Keep that the run came to its own end, and let go of the journal."""
+        totals: dict[str, Json] = {status.value: result.count(status) for status in Status}
+        self._try("end", {"interrupted": result.interrupted, **totals, "unchanged": result.unchanged})
+        if self._journal:
+            with suppress(ReconcilerError), self._faults():
+                self._journal.close()
+
+    def _open(self) -> Journal:
+        with self._lock:
+            if self._journal is None:
+                facts, planned = self._first_lines()
+                journal = self._start(facts)
+                with journal.kept_or_removed():
+                    journal.append("plan", planned)
+                    for outcome in self._early:
+                        journal.append("outcome", _outcome(outcome), wait=False)
+                self._journal = journal
+            return self._journal
+
+    def _try(self, event: str, facts: Mapping[str, Json], *, wait: bool = True) -> None:
+        if self._journal:
+            with suppress(ReconcilerError), self._faults():
+                self._journal.append(event, facts, wait=wait)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Keep the first fault, and announce nothing after it: a run has one journal, and it is not whole."""
+        if self.fault:
+            raise self.fault
+        try:
+            yield
+        except ReconcilerError as error:
+            self.fault = error
+            raise
+
+
+def _change(change: Change) -> Json:
+    return {
+        "address": str(change.address),
+        "action": change.action.value,
+        "id": change.id,
+        "before": change.before,
+        "after": change.after,
+        "secrets": [*(intent.field for intent in change.secrets), *(secret.name for secret in change.new_secrets)],
+        "assignments": [asdict(step) for step in change.assignments],
+    }
+
+
+def _intent(number: int, write: Write) -> dict[str, Json]:
+    return {
+        "number": number,
+        "address": str(write.change.address),
+        "step": write.step.value,
+        "method": write.method,
+        "path": write.path,
+        "assignment": asdict(write.assignment) if write.assignment else None,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Json]:
+    return {
+        "address": str(outcome.change.address),
+        "status": outcome.status.value,
+        "id": outcome.id,
+        "message": outcome.message,
+        "uncertain": outcome.uncertain,
+        "restored": outcome.restored,
+        "fields": [field.pointer for field in outcome.fields],
+        "body": outcome.body if outcome.change.action is Action.CREATE else None,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def recorded(run: Run) -> RecordedRun | None:
+    """What the journal says of an apply or a rollback; None for a run of another kind.
+
+    Raises:
+        ReconcilerError: the journal is not such as this version writes.
+    """
+    if run.kind not in {APPLY, ROLLBACK}:
+        return None
+    try:
+        return _run(run)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"the journal {run.path} is not such as this version writes"
+        raise ReconcilerError(message, hint="history verify says whether it was altered") from error
+
+
+def _run(run: Run) -> RecordedRun:
+    facts: Mapping[str, Any] = run.facts
+    plan: Mapping[str, Any] = run.of("plan")[0].facts if run.of("plan") else {"changes": (), "unchanged": 0}
+    end: Mapping[str, Any] = run.entries[-1].facts if run.is_finished else {}
+    return RecordedRun(
+        id=run.id,
+        kind=run.kind,
+        started_at=run.started_at,
+        environment=facts["environment"],
+        base_url=facts["base_url"],
+        marketplace=facts["marketplace"],
+        plan_digest=facts["plan_digest"],
+        git_commit=facts["git_commit"],
+        user=facts["user"],
+        host=facts["host"],
+        pid=facts["pid"],
+        tool_version=facts["tool_version"],
+        changes=_changes(run, plan),
+        is_finished=run.is_finished,
+        interrupted=bool(end.get("interrupted")),
+        unchanged=plan["unchanged"],
+        torn=run.torn,
+        follows_up=tuple(facts["follows_up"]),
+        rolls_back=facts["rolls_back"],
+    )
+
+
+def _changes(run: Run, plan: Mapping[str, Any]) -> tuple[RecordedChange, ...]:
+    endings: dict[int, Ending] = {}
+    for entry in run.of("answer"):
+        answer: Mapping[str, Any] = entry.facts
+        endings[answer["number"]] = Ending(answer["ending"])
+    writes: dict[str, list[RecordedWrite]] = {}
+    for entry in run.of("intent"):
+        intent: Mapping[str, Any] = entry.facts
+        writes.setdefault(intent["address"], []).append(_write(intent, endings.get(intent["number"])))
+    outcomes: dict[str, Mapping[str, Any]] = {str(one.facts["address"]): one.facts for one in run.of("outcome")}
+    made = made_secrets(run)
+    return tuple(
+        replace(
+            _recorded(change, tuple(writes.get(change["address"], ())), outcomes.get(change["address"], {})),
+            made=made.get(change["address"], ()),
+        )
+        for change in plan["changes"]
+    )
+
+
+def _write(intent: Mapping[str, Any], ending: Ending | None) -> RecordedWrite:
+    assignment = AssignmentChange(**intent["assignment"]) if intent["assignment"] else None
+    return RecordedWrite(intent["number"], Step(intent["step"]), intent["method"], intent["path"], ending, assignment)
+
+
+def _recorded(
+    change: Mapping[str, Any], writes: tuple[RecordedWrite, ...], outcome: Mapping[str, Any]
+) -> RecordedChange:
+    kind, _, name = change["address"].partition("/")
+    return RecordedChange(
+        Address(kind, name),
+        Action(change["action"]),
+        outcome.get("id") or change["id"],
+        change["before"],
+        change["after"],
+        secrets=tuple(change["secrets"]),
+        assignments=tuple(AssignmentChange(**step) for step in change["assignments"]),
+        writes=writes,
+        status=Status(outcome["status"]) if outcome else None,
+        message=outcome.get("message", ""),
+        uncertain=bool(outcome.get("uncertain")),
+        restored=bool(outcome.get("restored")),
+        left=outcome.get("body"),
+        not_held=tuple(outcome.get("fields", ())),
+    )
+
+
+def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
+    """The runs against one marketplace that were cut off, and that no later run has looked at."""
+    seen = {name for run in runs for name in run.follows_up}
+    here = (target.environment, target.base_url, target.marketplace)
+    return [
+        run
+        for run in runs
+        if not run.is_finished and run.id not in seen and (run.environment, run.base_url, run.marketplace) == here
+    ]

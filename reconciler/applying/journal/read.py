@@ -1,0 +1,132 @@
+"""The journal of a run -> its events, also where the process was killed while it wrote the last of them."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.applying.journal.lines import FORMAT_VERSION, Entry, NotALine
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.manifests.replacing import open_own, read_own
+from reconciler.model.json import Json
+from reconciler.planning import seal as sealed
+
+SUFFIX: Final = ".jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the journal of one run says."""
+
+    path: Path
+    entries: tuple[Entry, ...]
+    """At least the first, which says what the run is."""
+    torn: bool = False
+    """The last line is there in part only: the process or the machine stopped while it was written."""
+
+    @property
+    def id(self) -> str:
+        """The name of the file, less its suffix."""
+        return self.path.name.removesuffix(SUFFIX)
+
+    @property
+    def facts(self) -> Mapping[str, Json]:
+        """What the first line says of the run."""
+        return self.entries[0].facts
+
+    @property
+    def kind(self) -> str:
+        """What sort of run it is: ``apply``, for example."""
+        return str(self.facts.get("kind", ""))
+
+    @property
+    def started_at(self) -> str:
+        """UTC, ISO 8601."""
+        return self.entries[0].at
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its own end, good or bad, and was not cut off."""
+        return self.entries[-1].event == "end"
+
+    def of(self, event: str) -> list[Entry]:
+        """The events of one sort, in their order."""
+        return [entry for entry in self.entries if entry.event == event]
+
+
+def lines_of(path: Path) -> tuple[list[str], bool]:
+    """The lines of a journal without their ends, and whether one more is torn.
+
+    Raises:
+        ReconcilerError: it cannot be read.
+    """
+    try:
+        *whole, rest = read_own(path).split(b"\n")
+    except OSError as error:
+        raise ReconcilerError(f"the journal {path} cannot be read: {error.strerror}") from error
+    return [line.decode("utf-8", "replace") for line in whole], bool(rest)
+
+
+def first(path: Path) -> Entry | None:
+    """The first line of a journal; None where it cannot be read."""
+    with suppress(OSError, NotALine), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        return Entry.of(file.readline().decode("utf-8", "replace"))
+    return None
+
+
+def read(path: Path) -> Run:
+    """Read a journal, whose last line may be torn. That nothing was altered is for `check` to say.
+
+    Raises:
+        ReconcilerError: it cannot be read, or a line of it is none.
+    """
+    lines, torn = lines_of(path)
+    entries = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entries.append(Entry.of(line))
+        except NotALine as fault:
+            hint = "history verify says what is wrong with it"
+            raise ReconcilerError(f"{path}:{number}: this is no line of a journal: {fault}", hint=hint) from None
+    if entries and (other := sealed.other_format(entries[0].facts, FORMAT_VERSION)):
+        message = f"the journal {path} has format {other}, and this version reads format {FORMAT_VERSION}"
+        raise ReconcilerError(message, hint="read it with the version that wrote it, or move it out of this folder")
+    if not entries:
+        raise ReconcilerError(f"the journal {path} has no line", hint="its run was stopped before it had begun")
+    return Run(path, tuple(entries), torn)
+
+
+def run_files(folder: Path) -> list[Path]:
+    """The journals of a folder, the oldest first; none where there is no such folder."""
+    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
+
+
+def runs(folder: Path) -> list[Run | ReconcilerError]:
+    """Every run of a folder, the oldest first; for one that cannot be read, why not."""
+    found: list[Run | ReconcilerError] = []
+    for path in run_files(folder):
+        try:
+            found.append(read(path))
+        except ReconcilerError as error:
+            found.append(error)
+    return found
+
+
+def find(folder: Path, name: str) -> Path:
+    """The journal of a run by its id, or by a start or an end of it that no other id has; ``last`` is the newest.
+
+    Raises:
+        UsageError: there is no such run, or several.
+    """
+    files = run_files(folder)
+    if name == "last" and files:
+        return files[-1]
+    ids = {path.name.removesuffix(SUFFIX): path for path in files}
+    hits = [name] if name in ids else [one for one in ids if name and (one.startswith(name) or one.endswith(name))]
+    if len(hits) == 1:
+        return ids[hits[0]]
+    if hits:
+        raise UsageError(f"several runs are called {name}", hint=f"write more of one: {', '.join(hits)}")
+    raise UsageError(f"there is no run {name} in {folder}", hint="reconciler history lists the runs")

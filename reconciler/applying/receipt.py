@@ -1,0 +1,95 @@
+"""Receipt of an apply <-> JSON file: what was left behind in each resource, as hashes.
+
+No value is in it, and so no secret; it may lie in a repository or among the artifacts of a CI job.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.drift import Applied, Receipt
+from reconciler.model.json import Json
+from reconciler.model.plan import Binding
+from reconciler.model.resource import Address
+from reconciler.planning import seal as sealed
+
+FORMAT_VERSION: Final = "2.0"
+_NOUN: Final = "receipt"
+SCHEMA: Final = "receipt.v2.schema.json"
+_RENEWED: Final = "delete it; the next apply writes a new one"
+
+
+def dumps(receipt: Receipt, key: bytes | None) -> str:
+    """The JSON text of a receipt, signed where there is a key."""
+    return sealed.dumps(to_document(receipt), _NOUN, key)
+
+
+def to_document(receipt: Receipt) -> dict[str, Json]:
+    """The receipt as JSON values, without its seal."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "created_at": receipt.created_at,
+        "environment": receipt.environment,
+        "base_url": receipt.base_url,
+        "marketplace": receipt.marketplace,
+        "manifest_digest": receipt.manifest_digest,
+        "plan_digest": receipt.plan_digest,
+        "git_commit": receipt.git_commit,
+        "complete": receipt.is_complete,
+        "resources": [
+            {"kind": one.address.kind, "name": one.address.name, "id": one.id, "applied": one.hashes}
+            for one in receipt.resources
+        ],
+        "unmanaged": list(receipt.unmanaged),
+    }
+
+
+def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
+    """Read the text of a receipt; `name` is what messages call it.
+
+    Raises:
+        ReconcilerError: as `sealed.loads` does.
+    """
+    return from_document(sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key))
+
+
+def from_document(document: Mapping[str, Any]) -> Receipt:
+    """The receipt of a document that fits the schema."""
+    return Receipt(
+        document["created_at"],
+        document["environment"],
+        document["base_url"],
+        document["marketplace"],
+        document["manifest_digest"],
+        document["git_commit"],
+        is_complete=document["complete"],
+        resources=tuple(
+            Applied(Address(one["kind"], one["name"]), one["id"], one["applied"]) for one in document["resources"]
+        ),
+        unmanaged=tuple(document["unmanaged"]),
+        plan_digest=document["plan_digest"],
+    )
+
+
+def check(receipt: Receipt, now: Binding) -> None:
+    """Refuse a receipt that speaks of something else.
+
+    Raises:
+        ReconcilerError: it is of another environment or marketplace.
+    """
+    for noun, was, is_now in _targets(receipt, now):
+        if was != is_now:
+            raise ReconcilerError(f"the receipt is of another {noun}: {was}, and this is {is_now}")
+
+
+def is_of(receipt: Receipt, now: Binding) -> bool:
+    """Whether it speaks of this target."""
+    return all(was == is_now for _, was, is_now in _targets(receipt, now))
+
+
+def _targets(receipt: Receipt, now: Binding) -> tuple[tuple[str, str, str], ...]:
+    return (
+        ("environment", receipt.environment, now.environment),
+        ("base URL", receipt.base_url, now.base_url),
+        ("marketplace", receipt.marketplace, now.marketplace),
+    )

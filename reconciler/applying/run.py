@@ -1,0 +1,157 @@
+"""Plan x remote -> outcomes. Computes nothing: what the plan shows is what is sent.
+
+1. Each object is read again just before its write. If it is no longer what the plan saw, that change is a conflict and
+   is not written (`task`).
+2. Deletions come after all other changes. Then everything that was written is read once more: what the service does not
+   hold as it was sent is named field by field (`final`).
+3. The client that the run is logged in with comes last of all (`own`).
+
+Before each write is sent it is announced to a recorder, and after it what came of it.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler.applying import login_client as own
+from reconciler.applying import verify as final
+from reconciler.applying.newcomers import Newcomers
+from reconciler.applying.task import Provide, Secrets, Task, Writer
+from reconciler.applying.write import write
+from reconciler.kinds import Kind
+from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.plan import Action, Change, Creation, Plan
+from reconciler.model.record import NoRecord, Recorder
+from reconciler.remote.protocol import WriteRemote
+
+if TYPE_CHECKING:
+    from reconciler.model.resource import Address
+
+__all__ = ["Controls", "Provide", "Secrets", "apply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """How a run is watched and stopped."""
+
+    concurrency: int = 8
+    keep_going: bool = False
+    """Go on with other changes after one has failed."""
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None
+    """Called once per change as it ends, from one thread at a time."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked before each change: True starts no more of them."""
+    recorder: Recorder = field(default_factory=NoRecord)
+    """Told of each write before it is sent."""
+    creation: Creation = "auto"
+    conclude: Callable[[Outcome], Outcome] = lambda outcome: outcome
+    """Gives each outcome as it is kept and told of. Called once per change, from one thread at a time."""
+
+
+def apply(  # both ends, and all that a write may need
+    plan: Plan,
+    remote: WriteRemote,
+    kinds: Mapping[str, Kind],
+    secrets: Secrets,
+    controls: Controls,
+    provide: Provide,
+) -> ApplyResult:
+    """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
+    known_ids = frozenset(change.id.casefold() for change in plan.changes if change.id and change.before is not None)
+    newcomers = Newcomers(remote, known_ids)
+    writer = Writer(remote, kinds, secrets, newcomers, controls.recorder, provide, controls.creation)
+    run = _Run(writer, controls)
+    todo = [change for change in plan.changes if change.action.writes]
+    mine, others = _parted(todo, lambda change: bool(change.id) and own.is_own(change, remote))
+    deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
+    run.carry_out(rest, write)
+    run.carry_out(deletes, write)
+    run.look_again(others, live=len(plan.changes))
+    run.carry_out(mine, own.write)
+    run.look_again(mine, live=len(plan.changes))
+    outcomes = tuple(run.outcomes[change.address] for change in todo)
+    left_out = any(outcome.status is Status.SKIPPED for outcome in outcomes)
+    return ApplyResult(outcomes, plan.summary.no_op, interrupted=left_out and controls.should_stop())
+
+
+def _parted(changes: Sequence[Change], question: Callable[[Change], bool]) -> tuple[list[Change], list[Change]]:
+    """Those for which the answer is yes, and the others."""
+    return [one for one in changes if question(one)], [one for one in changes if not question(one)]
+
+
+_Way: TypeAlias = Callable[[Task], Outcome]
+
+
+class _Run:
+    """The pool: a fixed number of workers take one change after another until none is left or the run stops."""
+
+    def __init__(self, writer: Writer, controls: Controls) -> None:
+        self.outcomes: dict[Address, Outcome] = {}
+        self._writer = writer
+        self._controls = controls
+        self._tasks: dict[Address, Task] = {}
+        self._lock = threading.Lock()
+        self._failed = False
+
+    def carry_out(self, changes: Sequence[Change], way: _Way) -> None:
+        """Return when every change has an outcome."""
+        left: SimpleQueue[Change] = SimpleQueue()
+        for change in changes:
+            left.put(change)
+        workers = min(self._workers, len(changes))
+        if workers:
+            with ThreadPoolExecutor(workers) as pool:
+                futures = [pool.submit(self._work, left, way) for _ in range(workers)]
+                self._controls.recorder.make_ready()
+                for future in futures:
+                    future.result()
+
+    @property
+    def _workers(self) -> int:
+        """A few more than requests at a time, which the remote sees to: while one compares, another's request goes."""
+        return self._controls.concurrency + self._controls.concurrency // 4
+
+    def _work(self, left: "SimpleQueue[Change]", way: _Way) -> None:
+        with suppress(Empty):
+            while True:
+                self._one(left.get_nowait(), way)
+
+    def _one(self, change: Change, way: _Way) -> None:
+        ended = self._skipped(change) or way(self._task(change))
+        with self._lock:
+            outcome = self._controls.conclude(ended)
+            self._failed |= outcome.status is not Status.APPLIED
+            self._keep(outcome)
+            self._controls.on_outcome(outcome)
+
+    def _task(self, change: Change) -> Task:
+        task = Task(change, self._writer)
+        self._tasks[change.address] = task
+        return task
+
+    def _skipped(self, change: Change) -> Outcome | None:
+        if self._controls.should_stop():
+            return Outcome(change, Status.SKIPPED, "the run was interrupted before it")
+        if self._failed and not self._controls.keep_going:
+            return Outcome(change, Status.SKIPPED, "an earlier change did not succeed")
+        return None
+
+    def look_again(self, changes: Sequence[Change], *, live: int) -> None:
+        """Let the outcomes of what was written say what the service holds now."""
+        written = [
+            (self._tasks[change.address], outcome)
+            for change in changes
+            if (outcome := self.outcomes[change.address]).status in {Status.APPLIED, Status.NOT_CONVERGED}
+        ]
+        for outcome in final.look_again(written, self._writer, live=live, at_a_time=self._controls.concurrency):
+            if outcome != self.outcomes[outcome.change.address]:
+                self._failed = True
+                self._keep(outcome)
+
+    def _keep(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.change.address] = outcome
+        self._controls.recorder.ended(outcome)

@@ -1,0 +1,292 @@
+"""One change -> its outcome: read the object, write it, and know whether it was written.
+
+The only thing that the wire body has beyond `Change.after` are secret values: those that the live object shows are
+carried over, so that a PUT cannot erase them, and those that the plan names are put in.
+
+A write whose answer is lost is settled by reading: it counts as applied when the object is there as sent, and is sent
+again only when the object is there as before. A write that was turned away (429, no connection) is sent again only
+after such a look, too: somebody may have changed the object while we waited.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeVar
+
+from reconciler.applying.newcomers import Newcomers
+from reconciler.applying.settle import Conflict, Next, settle
+from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
+from reconciler.kinds import Kind
+from reconciler.kinds.moments import with_moments
+from reconciler.model.json import ABSENT, Body, pointer, same
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Change, Creation, FieldChange
+from reconciler.model.record import Ending, Recorder, Step, Write
+from reconciler.model.resource import Address, LiveResource
+from reconciler.model.secret import Secret
+from reconciler.remote.protocol import WireBody, WriteRemote
+
+Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value to be sent."""
+Provide: TypeAlias = Callable[[Change, str], str]
+"""Makes and delivers the new secrets of one change, whose object has this id, and says what is left to do; raises a
+`ReconcilerError`."""
+
+
+ALREADY: Final = "already up to date"
+"""The message of a body that nobody had to write."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What all changes of a run are written with."""
+
+    remote: WriteRemote
+    kinds: Mapping[str, Kind]
+    secrets: Secrets
+    newcomers: Newcomers
+    recorder: Recorder
+    provide: Provide
+    creation: Creation
+
+
+@dataclass(slots=True)
+class Task:
+    """One change, all it takes to carry it out, and what was seen on the way. Used by one thread at a time."""
+
+    change: Change
+    writer: Writer
+    sent: dict[str, Secret | None] = field(default_factory=dict)
+    """The secret values that were sent beside the planned body."""
+    before: LiveResource | None = None
+    """The object as it was just before it was written."""
+    after: LiveResource | None = None
+    """The object as the service has answered, or as it was found."""
+    has_sent: bool = False
+    """Whether any write was sent."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is about."""
+        return self.writer.kinds[self.change.address.kind]
+
+    # ------------------------------------------------------------------------------------------------------- verbs
+
+    def update(self) -> Outcome:
+        """Replace the object, if it is what the plan saw."""
+
+        def step(lost: AnswerLost | None) -> Next:
+            live = self.read()
+            if live is None:
+                raise Conflict("it was deleted since it was planned")
+            if self.is_done(live):
+                return self.found(live, lost)
+            self._demand_unmoved(live)
+            self.before = live
+            self.sent.update(self.secrets(live))
+            return self.send_put
+
+        return settle(step)
+
+    def delete(self) -> Outcome:
+        """Delete the object, if it is what the plan saw."""
+
+        def step(lost: AnswerLost | None) -> Next:
+            live = self.read()
+            if live is None:
+                message = "" if lost else "it was gone already"
+                return Outcome(self.change, Status.APPLIED, message, self.change.id)
+            self._demand_unmoved(live)
+            self.before = live
+            return self._send_delete
+
+        return settle(step)
+
+    def restore(self) -> None:
+        """Put the body of before back, unless somebody else has changed the object since we wrote it.
+
+        Raises:
+            Conflict: it is not as our write left it.
+            RemoteError: it could not be read or written.
+        """
+        before = self.before
+        if before is None:
+            raise Conflict("it was not written by this run")
+
+        def step(lost: AnswerLost | None) -> Next:
+            live = self.read()
+            if live is None:
+                raise Conflict("it is gone")
+            if lost and same(self.kind.canonical(before.body), self.kind.canonical(live.body)):
+                return self._outcome(live)
+            if self.after and self.kind.moved(self.after.body, live.body):
+                raise Conflict("somebody else has changed it meanwhile")
+            return lambda attempt: self._put_back(before, attempt)
+
+        settle(step)
+
+    def _put_back(self, before: LiveResource, attempt: int) -> Outcome:
+        body = {**self.kind.writable(before.body), **before.secrets}
+        self._put(body, Step.RESTORE, attempt)
+        return self._outcome(before)
+
+    def _outcome(self, live: LiveResource) -> Outcome:
+        return Outcome(self.change, Status.FAILED, id=live.id, restored=True)
+
+    # ----------------------------------------------------------------------------------------------------- looking
+
+    @property
+    def _id(self) -> str:
+        if not self.change.id:
+            raise ValueError(f"{self.change.address} was planned without an id")
+        return self.change.id
+
+    @property
+    def planned(self) -> Body:
+        """The body that the plan shows."""
+        if self.change.after is None:
+            raise ValueError(f"{self.change.address} was planned without a body")
+        return self.change.after
+
+    @property
+    def name(self) -> str:
+        """The name that the planned body has."""
+        return str(self.planned[self.kind.name_field])
+
+    def read(self, object_id: str | None = None) -> LiveResource | None:
+        """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
+        try:
+            body = self.writer.remote.get(self.kind.path, object_id or self._id)
+        except NotFound:
+            return None
+        return self.kind.live(body, self._facts("GET"))
+
+    def _demand_unmoved(self, live: LiveResource) -> None:
+        moved = self.kind.moved(self.change.before or {}, live.body)
+        appeared = [
+            intent.field
+            for intent in self.change.secrets
+            if intent.reference and intent.reference.is_generated and live.secrets.get(intent.field)
+        ]
+        if moved or appeared:
+            raise Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
+
+    def is_done(self, live: LiveResource) -> bool:
+        """Whether the object is already what we are about to make of it: another run, or a lost answer, did it."""
+        return not self._misses(live, self.secrets(None))
+
+    def misses(self, live: LiveResource) -> tuple[FieldChange, ...]:
+        """What was sent and is not held."""
+        return self._misses(live, self.sent)
+
+    # ----------------------------------------------------------------------------------------------------- writing
+
+    def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
+        """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
+        carried = live.secrets if live else {}
+        address = self.change.address
+        planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
+        return {**carried, **planned}
+
+    def send_put(self, attempt: int) -> Outcome:
+        """Put the planned body to the planned id."""
+        return self.verified(self._put({**self.planned, **self.sent}, Step.BODY, attempt), "PUT")
+
+    def _put(self, body: WireBody, step: Step, attempt: int) -> Body:
+        path, remote = self.kind.path, self.writer.remote
+        carried = body.keys() - {intent.field for intent in self.change.secrets}
+        values = {name: body[name] for name in sorted(carried)}
+        hidden = [name for name, value in values.items() if isinstance(value, Secret) and value.is_placeholder]
+        if hidden:
+            raise Conflict(f"the service does not show its {', '.join(hidden)}, which this write would overwrite")
+        intent = Write(self.change, step, "PUT", f"{path}/{self._id}")
+        return self.announced(intent, lambda: remote.put(path, self._id, body, attempt=attempt))
+
+    def _send_delete(self, attempt: int) -> Outcome:
+        path, remote = self.kind.path, self.writer.remote
+        intent = Write(self.change, Step.BODY, "DELETE", f"{path}/{self._id}")
+        with suppress(NotFound):  # somebody else deleted it a moment ago
+            self.announced(intent, lambda: remote.delete(path, self._id, attempt=attempt))
+        return Outcome(self.change, Status.APPLIED, id=self.change.id)
+
+    def announced(self, intent: Write, send: Callable[[], _T]) -> _T:
+        """Send a write between its announcement and the record of what came of it."""
+        number = self.writer.recorder.intend(intent)
+        self.has_sent = True
+        try:
+            answer = send()
+        except RemoteError as error:
+            ending = Ending.LOST if isinstance(error, AnswerLost) else Ending.REFUSED
+            self.writer.recorder.settle(number, ending, error.message)
+            raise
+        self.writer.recorder.settle(number, Ending.ANSWERED, "")
+        return answer
+
+    def verified(self, answer: Body, method: str) -> Outcome:
+        """Compare the answer with what was sent.
+
+        Raises:
+            AnswerLost: the answer is of no use, or about another object, so that only a look tells.
+        """
+        try:
+            live = self.kind.live(answer, self._facts(method))
+        except BadAnswer as error:
+            raise AnswerLost("it was carried out, but its answer cannot be used", error.request) from error
+        if self.change.before is not None and live.id.casefold() != self._id.casefold():
+            raise AnswerLost("it was carried out, but its answer is about another object", self._facts(method))
+        return self._compared(live)
+
+    def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
+        """The object is there without an answer that says so: our write whose answer was lost, or another's."""
+        return self._compared(live, "" if lost else ALREADY)
+
+    def _compared(self, live: LiveResource, message: str = "") -> Outcome:
+        """Whether the service holds what was sent."""
+        self.after = live
+        misses = self.misses(live)
+        status = Status.NOT_CONVERGED if misses else Status.APPLIED
+        words = "; ".join(filter(None, [message, self._other_notations(live)]))
+        return Outcome(self.change, status, words, live.id, misses, body=live.body)
+
+    def _other_notations(self, live: LiveResource) -> str:
+        """Name the fields of free data that the service holds as it was sent, but for how a moment is written."""
+        fields, held = self.kind.fields, live.body
+        names = [
+            pointer(name)
+            for name, value in self.planned.items()
+            if value and name in fields and fields[name].canonical is with_moments
+            if fields[name].equal(value, held.get(name)) and not same(value, held.get(name))
+        ]
+        return f"equal, other notation: {', '.join(names)}" if names else ""
+
+    def _misses(self, live: LiveResource, sent: Mapping[str, Secret | None]) -> tuple[FieldChange, ...]:
+        """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""
+        held, fields = live.body, self.kind.fields
+        known = [
+            FieldChange(pointer(name), value, held.get(name, ABSENT))
+            for name, value in self.planned.items()
+            if name in fields and not fields[name].equal(value, held.get(name))
+        ]
+        lost = [
+            FieldChange(pointer(name), value, ABSENT)
+            for name, value in self.planned.items()
+            if name not in fields and name not in held and value is not None
+        ]
+        secret = [
+            FieldChange(pointer(name), ABSENT, ABSENT, sensitive=True)
+            for name, value in sent.items()
+            if not _same_secret(live.secrets.get(name), value)
+        ]
+        return (*known, *lost, *secret)
+
+    def _facts(self, method: str) -> RequestFacts:
+        return RequestFacts(method, f"/v1{self.kind.path}/{self.change.id}")
+
+
+def _same_secret(held: Secret | None, sent: Secret | None) -> bool:
+    """What the service hides may be what was sent."""
+    if held is None or sent is None:
+        return held is sent
+    return held.is_mask or held.equals(sent)

@@ -1,0 +1,141 @@
+"""Outcomes of what was written -> the same after one more look: what does the service hold in the end?
+
+The answer to a PUT tells what the service says that it holds. This look tells what it holds, and what somebody else has
+made of it meanwhile. Where many objects were written, a list of all of them is cheaper than each by itself; what the
+list does not show as it should be is read by itself all the same, since a list may lag behind.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from reconciler.applying.task import Task, Writer
+from reconciler.errors import RemoteError, RequestFacts
+from reconciler.kinds import Kind
+from reconciler.model.json import ABSENT, Body, pointer
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Action, FieldChange
+
+_PAGE: Final = 100
+"""Objects in a page of a list, at most."""
+
+_Written: TypeAlias = tuple[Task, Outcome]
+_Rows: TypeAlias = Sequence[Body] | RemoteError
+
+
+def look_again(written: Sequence[_Written], writer: Writer, *, live: int, at_a_time: int) -> Iterator[Outcome]:
+    """Give each outcome as the last look at its object makes it.
+
+    Args:
+        written: the tasks whose writes were answered, and how they ended.
+        writer: what they were written with.
+        live: about how many objects there are.
+        at_a_time: how many objects are read side by side.
+    """
+    if not written:
+        return
+    look = _Look(_listed(written, writer, live), _assigned(written, writer))
+    alone = []
+    for task, outcome in written:
+        if look.is_listed_as_sent(task, outcome):
+            yield look.with_parties(task, outcome)
+        else:
+            alone.append((task, outcome))
+    if alone:
+        with ThreadPoolExecutor(min(at_a_time, len(alone))) as pool:
+            yield from pool.map(lambda one: look.by_itself(*one), alone)
+
+
+def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[tuple[str, str], Body]:
+    """The objects of each kind that it takes fewer requests to list than to read, by kind and id."""
+    found: dict[tuple[str, str], Body] = {}
+    for kind in {task.kind.name: task.kind for task, _ in written}.values():
+        count = sum(task.kind is kind for task, _ in written)
+        if count > live // _PAGE + 1:
+            with suppress(RemoteError):  # then each is read by itself
+                bodies = writer.remote.list_all(kind.path)
+                found |= {(kind.name, str(one[kind.id_field]).casefold()): one for one in bodies}
+    return found
+
+
+def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[str, _Rows]:
+    """Kind -> all assignments, where any were changed."""
+    changed = {task.kind.name: task.kind for task, _ in written if task.change.assignments}
+    return {name: _rows(kind, writer) for name, kind in changed.items()}
+
+
+def _rows(kind: Kind, writer: Writer) -> _Rows:
+    if kind.assignments is None:
+        return ()
+    try:
+        return writer.remote.list_all(kind.assignments.path, key=None)
+    except RemoteError as error:
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was listed, and how one object is judged."""
+
+    listed: Mapping[tuple[str, str], Body]
+    assigned: Mapping[str, _Rows]
+
+    def is_listed_as_sent(self, task: Task, outcome: Outcome) -> bool:
+        """Whether the list already shows all that there is to see."""
+        if task.change.action is Action.DELETE:
+            return False
+        body = self.listed.get((task.kind.name, (outcome.id or "").casefold()))
+        if outcome.status is not Status.APPLIED or body is None or task.kind.faults(body):
+            return False
+        return not task.misses(task.kind.live(body, RequestFacts("GET", f"/v1{task.kind.path}")))
+
+    def by_itself(self, task: Task, outcome: Outcome) -> Outcome:
+        """Read the object, and judge what the service holds now."""
+        try:
+            return self.with_parties(task, self._read(task, outcome))
+        except RemoteError as error:
+            return _unseen(outcome, error)
+
+    def _read(self, task: Task, outcome: Outcome) -> Outcome:
+        live = task.read(outcome.id)
+        if task.change.action is Action.DELETE:
+            return outcome if live is None else _not_held(outcome, "it is there all the same")
+        if live is None:
+            return _not_held(outcome, "it was written, and is not there")
+        misses = task.misses(live)
+        status = Status.NOT_CONVERGED if misses else Status.APPLIED
+        return replace(outcome, status=status, fields=misses)
+
+    def with_parties(self, task: Task, outcome: Outcome) -> Outcome:
+        """Add the parties that are not assigned as they were to be."""
+        rows = self.assigned.get(task.kind.name, ())
+        if not task.change.assignments:
+            return outcome
+        if isinstance(rows, RemoteError):
+            return _unseen(outcome, rows)
+        misses = tuple(_misplaced(task, (outcome.id or "").casefold(), rows))
+        return replace(outcome, status=Status.NOT_CONVERGED, fields=(*outcome.fields, *misses)) if misses else outcome
+
+
+def _misplaced(task: Task, object_id: str, rows: Sequence[Body]) -> Iterator[FieldChange]:
+    if task.kind.assignments is None:
+        return
+    mine = [row for row in rows if str(row.get(task.kind.assignments.object_field)).casefold() == object_id]
+    for step in task.change.assignments:
+        field = task.kind.assignments.party(step.party).field
+        is_there = any(str(row.get(field)).casefold() == step.id.casefold() for row in mine)
+        if is_there is not step.assign:
+            sides = (step.id, ABSENT) if step.assign else (ABSENT, step.id)
+            yield FieldChange(pointer("assignments", step.party), *sides)
+
+
+def _not_held(outcome: Outcome, message: str) -> Outcome:
+    return replace(outcome, status=Status.NOT_CONVERGED, message=message, fields=())
+
+
+def _unseen(outcome: Outcome, error: RemoteError) -> Outcome:
+    """Nobody knows what the service holds, and that must not pass for success."""
+    message = f"it was written, and could not be read again: {error.message}"
+    return replace(outcome, status=Status.NOT_CONVERGED, message=message)

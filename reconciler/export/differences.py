@@ -1,0 +1,73 @@
+"""A live object x its manifest -> what the manifest must say to say what is live, and how a file says it."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from reconciler.export.content import wanted_fields
+from reconciler.kinds import Kind
+from reconciler.manifests.edit.values import Path as At
+from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts, same, with_value_at
+from reconciler.model.plan import FieldChange
+from reconciler.model.resource import EffectiveManifest, LiveResource
+
+
+def differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> Iterator[tuple[At, Json]]:
+    """What a manifest must say to say what is live: fields that it names, and fields that are no longer the default."""
+    wanted = wanted_fields(kind, live)
+    for name, known in kind.fields.items():
+        path = ("spec", name)
+        said = get_at(manifest.body, path)
+        if said is ABSENT and path not in wanted:
+            continue
+        before: Json = None if said is ABSENT else said  # type: ignore[assignment]  # mypy does not narrow by identity
+        after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
+        if not known.equal(before, after):
+            yield path, after
+    for party in kind.assignments.parties if kind.assignments else ():
+        path = ("assignments", party.name)
+        if party.name not in live.assignments:
+            continue
+        held = live.assignments[party.name]
+        named = manifest.resource.assignments.get(party.name)
+        if named is None or {one.casefold() for one in named} != {one.casefold() for one in held}:
+            yield path, [*sorted(held, key=str.casefold)]
+
+
+def changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Iterator[FieldChange]:
+    """What differs, with mappings taken apart and sets member by member; `before` is live."""
+    said = get_at(manifest.body, at)
+    is_party = at[0] == "assignments"
+    if is_party or kind.fields[at[1]].is_set:
+        name = pointer(*at) if is_party else pointer(at[1])
+        key = _folded if is_party else str
+        yield FieldChange(name, value, said, added=_missing(said, value, key), removed=_missing(value, said, key))
+    else:
+        yield from _leaves(at[1:], value, said)
+
+
+def _missing(those: Json | Absent, these: Json | Absent, key: Callable[[Json], str]) -> tuple[Json, ...]:
+    known = {key(one) for one in these} if is_array(these) else set()
+    return tuple(one for one in those if key(one) not in known) if is_array(those) else ()
+
+
+def _folded(party_id: Json) -> str:
+    return str(party_id).casefold()
+
+
+def _leaves(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[FieldChange]:
+    if same(before, after):
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and after:
+        for key in dict.fromkeys((*after, *before)):
+            yield from _leaves((*at, key), before.get(key, ABSENT), after.get(key, ABSENT))
+    else:
+        yield FieldChange(pointer(*at), before, after)
+
+
+def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: Json) -> Json:
+    """What is ignored stays as the manifest has it."""
+    holder: Mapping[str, Json] = {name: after}
+    for text in manifest.resource.policy.ignore:
+        path = pointer_parts(text)
+        if path[0] == name:
+            holder = with_value_at(holder, path, get_at({name: before}, path))
+    return holder.get(name)

@@ -1,0 +1,152 @@
+"""Answers about a marketplace -> the files that a repository of manifests starts with."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.config import BASE_URLS
+from reconciler.config.file import config_of, structure_faults
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.manifests.edit.text import scalar
+from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.schema import schema_path
+from reconciler.manifests.yaml import parse
+from reconciler.model.json import Absent, get_at
+
+__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "with_environment", "workflows"]
+
+REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
+STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
+CONFIG: Final = "reconciler.yaml"
+EXAMPLE: Final = "manifests/example.yaml"
+_SCHEMAS: Final = ("api-client.v1.schema.json", "config.v1.schema.json")
+_WORKFLOWS: Final = ("api-clients.yml", "api-clients-environment.yml")
+_FILES: Final = Path(__file__).parent / "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """The names of the environment variables with the credentials."""
+
+    client_id: str = "OC_CLIENT_ID"
+    client_secret: str | None = "OC_CLIENT_SECRET"  # noqa: S105  # the name of a variable
+    username: str | None = None
+    """With a password it is the password grant."""
+    password: str | None = None
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Key of the configuration -> name of the variable."""
+        known = {
+            "clientId": self.client_id,
+            "clientSecret": self.client_secret,
+            "username": self.username,
+            "password": self.password,
+        }
+        return {key: name for key, name in known.items() if name}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What must be known of a marketplace."""
+
+    environment: str
+    marketplace: str
+    region: str | None = None
+    """With a stage; or a URL."""
+    stage: str | None = None
+    url: str | None = None
+    auth: Auth = Auth()
+
+
+def files(answers: Answers, *, with_example: bool) -> Mapping[str, str]:
+    """Path below the folder -> content.
+
+    Args:
+        answers: what the configuration is to say.
+        with_example: whether there is to be a manifest; an export brings its own.
+    """
+    found = {
+        CONFIG: _configuration(answers),
+        EXAMPLE: _file("example.yaml"),
+        **workflows(answers),
+        ".gitignore": _file("gitignore"),
+        ".vscode/settings.json": _file("settings.json"),
+    }
+    if not with_example:
+        del found[EXAMPLE]
+    return found | {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
+
+
+def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
+    """The bytes of a configuration with one more environment, and nothing else changed.
+
+    Args:
+        content: a configuration without faults, in which there is no environment of this name.
+        answers: what is known of the new one.
+        file: what messages call the configuration.
+
+    Raises:
+        ReconcilerError: the environment cannot be added without changing more.
+    """
+    own = parse(_configuration(answers).encode(), CONFIG).documents[0].data
+    at = ("environments", answers.environment)
+    added = get_at(own, at)
+    assert not isinstance(added, Absent)  # noqa: S101  # the template has it
+    changed, by_hand = with_values(content, file, 0, {at: added})
+    if by_hand:
+        message = f"{file} is written in such a way that an environment cannot be added without changing more"
+        raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
+    return changed
+
+
+def workflows(answers: Answers) -> Mapping[str, str]:
+    """The workflows of GitHub, by path: those of ``ci/github/`` with the names of this marketplace."""
+    names = list(answers.auth.variables.values())
+    is_staging = answers.stage == "staging"
+    words = {
+        "VARIABLES": "\n".join(f"      {name}: ${{{{ secrets.{name} }}}}" for name in names),
+        "DECLARED": "\n".join(f"      {name}: {{required: false}}" for name in names),
+        "NAMES": ", ".join(names),
+        "RESTORE": "" if is_staging else "# ",
+        "STAGING": answers.environment if is_staging else "staging",
+    }
+    return {f".github/workflows/{name}": _file(name, **words) for name in _WORKFLOWS}
+
+
+def check(answers: Answers) -> None:
+    """Refuse answers that no configuration can hold.
+
+    Raises:
+        UsageError: with all that is wrong.
+    """
+    data = parse(_configuration(answers).encode(), CONFIG).documents[0].data
+    outcome = structure_faults(data) or config_of(data, Path(CONFIG).absolute())
+    if isinstance(outcome, list):
+        faults = dict.fromkeys(f"{fault.message}{f'; {fault.hint}' if fault.hint else ''}" for fault in outcome)
+        raise UsageError("; ".join(faults), hint="reconciler init --help has examples")
+
+
+def _configuration(answers: Answers) -> str:
+    target = {"url": answers.url} if answers.url else {"region": answers.region, "stage": answers.stage}
+    return _file(
+        CONFIG,
+        ENVIRONMENT=scalar(answers.environment),
+        TARGET="\n".join(f"    {key}: {scalar(value)}" for key, value in target.items()),
+        MARKETPLACE=scalar(answers.marketplace),
+        AUTH="\n".join(_references(answers.auth)),
+    )
+
+
+def _references(auth: Auth) -> Iterator[str]:
+    for key, name in auth.variables.items():
+        yield f"      {key}: {{fromEnv: {scalar(name)}}}"
+
+
+def _file(name: str, **words: str) -> str:
+    """A file of this package with words in place of ``@WORD@``."""
+    text = (_FILES / name).read_text(encoding="utf-8")
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    return text

@@ -1,0 +1,1 @@
+"""A service -> what it has; and files that keep it."""

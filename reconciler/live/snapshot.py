@@ -1,0 +1,79 @@
+"""Snapshot of a service <-> JSON file, under a seal: what a plan is made from where there are no credentials.
+
+It holds the fields that this version knows, and nothing else: neither secret fields nor fields that OrderCloud may add,
+of which nobody can say yet what they hold. Its `xp` is in it as it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.kinds import KINDS
+from reconciler.model.json import Body, Json
+from reconciler.model.resource import LiveResource, LiveState
+from reconciler.model.snapshot import Snapshot
+from reconciler.planning import seal as sealed
+
+FORMAT_VERSION: Final = "2.0"
+SCHEMA: Final = "snapshot.v2.schema.json"
+_RENEWED: Final = "take a new one: reconciler snapshot --out FILE"
+_NOUN: Final = "snapshot"
+
+
+def dumps(snapshot: Snapshot, key: bytes | None) -> str:
+    """The JSON text of a snapshot, signed where there is a key; the same state has the same text but for the time."""
+    return sealed.dumps(to_document(snapshot), _NOUN, key)
+
+
+def to_document(snapshot: Snapshot) -> dict[str, Json]:
+    """The snapshot as JSON values, without its seal."""
+    ordered = sorted(snapshot.live.resources, key=lambda one: (one.kind, one.id.casefold()))
+    return {
+        "format_version": FORMAT_VERSION,
+        "taken_at": snapshot.taken_at,
+        "environment": snapshot.environment,
+        "base_url": snapshot.base_url,
+        "marketplace": snapshot.live.marketplace,
+        "resources": [
+            {
+                "kind": one.kind,
+                "id": one.id,
+                "body": _known(one),
+                "assignments": {party: sorted(ids) for party, ids in one.assignments.items()},
+                **({"faults": one.faults} if one.faults else {}),
+            }
+            for one in ordered
+        ],
+    }
+
+
+def _known(one: LiveResource) -> Body:
+    kind = KINDS[one.kind]
+    return {name: one.body[name] for name in (kind.id_field, *kind.fields) if name in one.body}
+
+
+def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
+    """Read the text of a snapshot; `name` is what messages call it.
+
+    Raises:
+        ReconcilerError: as `sealed.loads` does, or it holds what no service would answer.
+    """
+    document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
+    resources = tuple(_resource(one, name) for one in document["resources"])
+    live = LiveState(resources, document["marketplace"])
+    return Snapshot(document["taken_at"], document["environment"], document["base_url"], live)
+
+
+def _resource(document: Mapping[str, Any], name: str) -> LiveResource:
+    kind = KINDS.get(document["kind"])
+    if kind is None:
+        hint = "take and read it with the same version of reconciler"
+        raise ReconcilerError(f"{name} has a kind that this version does not know: {document['kind']}", hint=hint)
+    faults = kind.faults(document["body"])
+    if faults:
+        raise ReconcilerError(
+            f"{name} is no snapshot: {document['kind']} {document['id']}: {'; '.join(faults.values())}"
+        )
+    parties = {party: tuple(ids) for party, ids in document["assignments"].items()}
+    at_fault = tuple(document.get("faults", ()))
+    return LiveResource(kind.name, document["id"], document["body"], assignments=parties, faults=at_fault)

@@ -1,0 +1,1 @@
+"""YAML -> desired state: parsing with places, schema, rules, overlays, substitution; and editing YAML in place."""

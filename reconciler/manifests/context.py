@@ -1,0 +1,129 @@
+"""What goes into loading beside the files, and what comes out."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.rules import RULES, Level
+from reconciler.manifests.yaml import Parsed, parse, read
+from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
+from reconciler.model.json import Json
+from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest, Policy
+from reconciler.model.secret import SecretReference
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class InGit:
+    """A file that git tracks, or does not ignore."""
+
+    line: str
+    """For a .gitignore at the top of the repository."""
+    is_tracked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadContext:
+    """What one environment contributes."""
+
+    environment: str | None = None
+    """Its name, for messages."""
+    values: Mapping[str, Json] = field(default_factory=dict)
+    """What ``${values.KEY}`` gives."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Manifest name -> the service's id; wins over ``metadata.id``."""
+    allowed_secrets: frozenset[str] = frozenset()
+    """The environment variables that manifests may name as secrets."""
+    defaults: Policy = field(default_factory=Policy)
+    """What manifests get where they say nothing themselves."""
+    allow_unknown_roles: bool = False
+    """A role that we do not know is a warning instead of an error."""
+    secret_folders: tuple[Path, ...] = ()
+    """Folders besides `root` that ``fromFile`` references and deliveries may be in."""
+    own_credentials: frozenset[SecretReference] = frozenset()
+    """What the reconciler itself logs in with: no manifest may name it."""
+    root: Path | None = None
+    """The folder that ``fromFile`` references stay in and are kept relative to; None: the working directory."""
+    inputs: tuple[Path, ...] = ()
+    """The configuration, and the files and folders of manifests and overlays: no delivery may write there."""
+    overlays: tuple[Path, ...] = ()
+    """Files and directories with parts of manifests that hold here."""
+    apart: tuple[Path, ...] = ()
+    """The overlays of all environments: none of them is read as a manifest, wherever it stands."""
+    may_be_empty: bool = False
+    """A folder without manifests is no fault: they are about to be made."""
+    partial: bool = False
+    """Not all manifests are loaded, so that an overlay may be of one that is not."""
+    rules: Mapping[str, Level] = field(default_factory=dict)
+    """How strictly rules are taken; those that are not here, as their table says."""
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
+    today: date = field(default_factory=_today)
+    """The day in UTC that waivers are judged by."""
+
+    ask_git: Callable[[Collection[Path]], Mapping[Path, InGit]] | None = None
+    """Looks files up that are neither ignored nor outside of a repository; None: nothing is known of git."""
+    others: tuple["LoadContext", ...] = ()
+    """What the other environments contribute: they must not have secrets delivered to the same files."""
+
+    def parsed(self, path: str, shown: str) -> Parsed:
+        """Read and parse a file, or what stands in for it."""
+        content = self.contents.get(shown)
+        return read(path, shown) if content is None else parse(content, shown)
+
+    @property
+    def confines(self) -> Confines:
+        """Where files with secrets may be."""
+        return Confines(self.root or Path(), self.secret_folders, self.inputs)
+
+    id_places: Mapping[str, Place] = field(default_factory=dict)
+    """Manifest name -> where the configuration has that id."""
+
+    def level(self, rule: str) -> Level:
+        """How strictly a rule is taken."""
+        return self.rules.get(rule, RULES[rule].level)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the manifests of one environment come to, with errors or without."""
+
+    manifests: tuple[EffectiveManifest, ...]
+    """Those that have no errors."""
+    diagnostics: tuple[Diagnostic, ...]
+    """Sorted by place."""
+    waived: tuple[Waived, ...]
+    """What would be among the diagnostics but for waivers; sorted by place."""
+    files: frozenset[str]
+    """The paths of all that were read."""
+    overlays: tuple[Place, ...] = ()
+    """Where each overlay stands."""
+
+    @property
+    def resources(self) -> tuple[DesiredResource, ...]:
+        """What these manifests ask for."""
+        return tuple(manifest.resource for manifest in self.manifests)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there are no errors."""
+        return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The manifests of one environment, free of errors."""
+
+    desired: DesiredState
+    warnings: tuple[Diagnostic, ...]
+    """Sorted by place."""
+    files: frozenset[str]
+    """The paths of all that were read."""
+    documents: int
+    manifests: tuple[EffectiveManifest, ...] = ()
+    """In the order in which they were read."""

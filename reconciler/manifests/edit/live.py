@@ -1,0 +1,255 @@
+"""Deviations, manifests -> the files of these manifests as they must be to ask for what is live.
+
+A value goes where it is owned: into the environment's overlay if that says it, else into the manifest. What a value of
+the environment or a secret gives is not a manifest's to change, and is refused; so is what cannot be changed in a file
+without changing more. Every refusal is found before anything is given back.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from reconciler.errors import InputError
+from reconciler.manifests.edit.values import Path as Keys
+from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.yaml import Document, parse, unreadable
+from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.drift import Deviation, DriftKind
+from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts
+from reconciler.model.plan import FieldChange
+from reconciler.model.resource import Address, EffectiveManifest
+
+Contents: TypeAlias = Mapping[str, bytes]
+"""File, as messages call it -> what it is to hold."""
+
+_RULE: Final = "write-back"
+_LONGEST: Final = 200
+_GONE: Final = {
+    DriftKind.MISSING: ("it is not in the service", "apply creates it again; else remove its manifest"),
+    DriftKind.SURPLUS: ("it is in the service", "apply deletes it; else take policy.state out of its manifest"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A value that is not brought in."""
+
+    address: Address
+    at: str
+    """JSON pointer into the document; empty for all of it."""
+    place: Place
+    message: str
+    hint: str
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The same as an error."""
+        what = f"{self.address}{' ' if self.at else ''}{self.at.removeprefix('/spec').removeprefix('/')}"
+        return Diagnostic(self.place, f"{what} is not brought back: {self.message}", _RULE, self.at, self.hint)
+
+
+def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveManifest], environment: str) -> Contents:
+    """Give the new contents of all files that must change.
+
+    Args:
+        deviations: what is to be brought in; unmanaged objects have no manifest, and are skipped, drift or not.
+        manifests: those that the deviations are of.
+        environment: its name, for messages.
+
+    Raises:
+        InputError: with every deviation that cannot be brought in, and why.
+    """
+    run = _Run(_by_address(manifests), environment)
+    for deviation in deviations:
+        if deviation.kind is not DriftKind.UNMANAGED:
+            run.take(deviation)
+    contents = run.contents()
+    if run.faults:
+        raise InputError(run.faults)
+    return contents
+
+
+def bring_in(
+    changes: Iterable[tuple[Address, FieldChange]], manifests: Iterable[EffectiveManifest], environment: str
+) -> tuple[Contents, tuple[Refused, ...]]:
+    """Do the same for what can be brought in, and tell of the rest.
+
+    Args:
+        changes: fields of resources; `before` is live, `after` is what the manifest asks for.
+        manifests: those that the changes are of.
+        environment: its name, for messages.
+    """
+    run = _Run(_by_address(manifests), environment)
+    for address, changed in changes:
+        run.put(address, changed)
+    return run.contents(), tuple(run.refused)
+
+
+def _by_address(manifests: Iterable[EffectiveManifest]) -> Mapping[Address, EffectiveManifest]:
+    return {manifest.resource.address: manifest for manifest in manifests}
+
+
+@dataclass(slots=True)
+class _Run:
+    """Collects what is to stand where, and what is wrong with it."""
+
+    manifests: Mapping[Address, EffectiveManifest]
+    environment: str
+    refused: list[Refused] = field(default_factory=list)
+    _files: dict[str, bytes] = field(default_factory=dict)
+    _wanted: dict[tuple[str, Address], dict[Keys, Json | Absent]] = field(default_factory=dict)
+
+    @property
+    def faults(self) -> list[Diagnostic]:
+        """Everything that cannot be brought in, as errors."""
+        return [one.diagnostic for one in self.refused]
+
+    def take(self, deviation: Deviation) -> None:
+        """Find the place of one deviation."""
+        if deviation.field is None:
+            message, hint = _GONE[deviation.kind]
+            self._refuse(self.manifests[deviation.address].resource.place, deviation.address, "", message, hint)
+        else:
+            self.put(deviation.address, deviation.field)
+
+    def put(self, address: Address, changed: FieldChange) -> None:
+        """Find the place of one value."""
+        manifest = self.manifests[address]
+        keys = _keys(changed)
+        reason = self._objection(manifest, keys, changed)
+        if reason:
+            self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
+            return
+        value = _live_value(manifest, keys, changed)
+        owner, value = self._owned(manifest, keys, value)
+        reason = self._unsayable(manifest, keys, changed) if owner == manifest.overlay else None
+        if reason:
+            self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
+            return
+        self._wanted.setdefault((owner, address), {})[keys] = value
+
+    def _objection(self, manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> tuple[str, str] | None:
+        """Why a manifest does not own a value."""
+        if changed.sensitive:
+            return "a secret is never written into a manifest", "apply sets it; else take it out of the manifest"
+        for at, names in manifest.values.items():
+            there = pointer_parts(at)
+            if there[: len(keys)] == keys or keys[: len(there)] == there:
+                value, where = _shown(changed.before), f"environments.{self.environment}"
+                return f"{', '.join(names)} gives its value", f"live is {value}: change it under {where}"
+        return None
+
+    def _unsayable(self, manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> tuple[str, str] | None:
+        """Why an overlay, in which null removes, cannot say what is live."""
+        if _has_null(changed.before):
+            return "live it is null or holds one, which an overlay cannot say", "let the manifest say so"
+        address, place = manifest.resource.address, manifest.resource.place
+        above, below = self._data(str(manifest.overlay), address), self._data(place.file, address)
+        for prefix in (keys[:count] for count in range(2, len(keys))):
+            if get_at(above, prefix) is None and isinstance(get_at(below, prefix), Mapping):
+                return "its overlay removes what it would be in", "take the null out of the overlay"
+        return None
+
+    def _owned(self, manifest: EffectiveManifest, keys: Keys, value: Json | Absent) -> tuple[str, Json | Absent]:
+        """The file that a value belongs to. What an overlay takes away that the manifest has, it takes away by null."""
+        base, overlay = manifest.resource.place.file, manifest.overlay
+        if overlay is None or not self._says(overlay, manifest, keys):
+            return base, value
+        below = self._data(base, manifest.resource.address)
+        return overlay, None if value is ABSENT and get_at(below, keys) is not ABSENT else value
+
+    def _says(self, overlay: str, manifest: EffectiveManifest, keys: Keys) -> bool:
+        """Whether the overlay says the value, or to remove it, or something else of the field that it would be in."""
+        data = self._data(overlay, manifest.resource.address)
+        first = len(keys) if pointer(*keys) in manifest.resource.places else 2
+        return any(get_at(data, keys[:count]) is not ABSENT for count in range(first, len(keys) + 1))
+
+    def _data(self, file: str, address: Address) -> Json:
+        return _found(self._content(file), file, address)[1].data
+
+    def _content(self, file: str) -> bytes:
+        if file not in self._files:
+            try:
+                self._files[file] = Path(file).read_bytes()
+            except OSError as error:
+                raise InputError([unreadable(error, file, file)]) from error
+        return self._files[file]
+
+    def contents(self) -> Contents:
+        """Put everything in its place."""
+        changed: dict[str, bytes] = {}
+        for (file, address), values in self._wanted.items():
+            content = changed.get(file, self._content(file))
+            index, document = _found(content, file, address)
+            changed[file], by_hand = with_values(content, file, index, values)
+            for keys in by_hand:
+                message = "it is written in such a way that it cannot be changed without changing more"
+                hint = f"change it by hand: live is {_shown(values[keys])}"
+                self._refuse(document.place(pointer(*keys)), address, pointer(*keys), message, hint)
+        return changed
+
+    def _refuse(self, place: Place, address: Address, at: str, message: str, hint: str) -> None:
+        self.refused.append(Refused(address, at, place, message, hint))
+
+
+def _keys(changed: FieldChange) -> Keys:
+    """The path into the document: fields stand in its spec, assignments in a block of their own."""
+    parts = pointer_parts(changed.pointer)
+    return parts if parts[0] == "assignments" else ("spec", *parts)
+
+
+def _place(manifest: EffectiveManifest, keys: Keys) -> Place:
+    """Where a value stands, or what it would be in."""
+    places = manifest.resource.places
+    above = (pointer(*keys[:count]) for count in range(len(keys), 0, -1))
+    return next((places[at] for at in above if at in places), manifest.resource.place)
+
+
+def _found(content: bytes, file: str, address: Address) -> tuple[int, Document]:
+    """The document of a manifest, or its overlay, and which one of the file it is."""
+    for index, document in enumerate(parse(content, file).documents):
+        found = [get_at(document.data, keys) for keys in (("kind",), ("metadata", "name"))]
+        if found == [address.kind, address.name]:
+            return index, document
+    raise InputError([Diagnostic(Place(file), f"the file no longer has {address}", _RULE)])
+
+
+def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> Json | Absent:
+    """What is live, written for a manifest: of a set, the members that stay keep their order and their spelling."""
+    value = changed.before
+    if (changed.added or changed.removed) and is_array(value):
+        named = get_at(manifest.body, keys)
+        missing = {_folded(keys, member) for member in changed.added}
+        stays = [member for member in named if _folded(keys, member) not in missing] if is_array(named) else []
+        value = [*dict.fromkeys(stays), *changed.removed]
+    return value if isinstance(value, Absent) else literal(value)
+
+
+def _folded(keys: Keys, member: Json) -> str:
+    """Ids of parties have no case."""
+    return str(member).casefold() if keys[0] == "assignments" else str(member)
+
+
+def literal(value: Json) -> Json:
+    """The value in which no text is taken for a reference to a value of the environment."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, Mapping):
+        return {key: literal(child) for key, child in value.items()}
+    return [literal(member) for member in value] if is_array(value) else value
+
+
+def _has_null(value: Json | Absent) -> bool:
+    """Whether a mapping says null somewhere, which would remove a key if it stood in an overlay."""
+    if isinstance(value, Mapping):
+        return any(child is None or _has_null(child) for child in value.values())
+    return value is None
+
+
+def _shown(value: Json | Absent) -> str:
+    if isinstance(value, Absent):
+        return "without it"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"

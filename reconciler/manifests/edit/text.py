@@ -1,0 +1,117 @@
+"""A JSON value -> YAML text that every reader takes for exactly that value.
+
+Nothing is left to a reader's taste: a text that some YAML would take for a number, a date or a boolean is in quotes,
+and so is whatever has more in it than letters, digits and a few marks. Characters that do not show are escaped.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reconciler.manifests.edit.nodes import Node
+from reconciler.manifests.yaml.scalars import key_text
+from reconciler.model.json import Body, Json, is_array
+
+WIDTH: Final = 120
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[A-Za-z](?:[A-Za-z0-9._/@+ -]*[A-Za-z0-9._/@+])?")
+_WORDS_OF_YAML_1_1: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
+"""Texts to us, and booleans to many an editor."""
+_LIKE_A_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*")
+_LAST_OF_TWO_BYTES: Final = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How entries are written."""
+
+    step: int = 2
+    """By how much a block inside of a block is indented."""
+    key: str = ""
+    """The quotes around keys; none where they are empty."""
+    value: str = ""
+
+    def of_key(self, mapping: Node, key: str) -> "Style":
+        """As this key is written: whoever quotes keys means JSON, and quotes values, too."""
+        quote = next(name.quote for name, _ in mapping.entries if name.text == key)
+        return replace(self, key=quote, value=quote)
+
+    def of_last(self, mapping: Node, *, with_values: bool) -> "Style":
+        """As the last entry is written."""
+        key, value = mapping.entries[-1]
+        return replace(self, key=key.quote, value=value.quote if with_values else key.quote)
+
+
+def scalar(value: Json, quote: str = "") -> str:
+    """A value that is no mapping and no list; a text in these quotes, or in others where these do not do."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if not _PLAIN.fullmatch(value):
+        return _quoted(value)
+    if quote or key_text(value) != value or value.lower() in _WORDS_OF_YAML_1_1 or _LIKE_A_DATE.fullmatch(value):
+        quote = quote or '"'
+    return f"{quote}{value}{quote}"
+
+
+def flow(value: Json, style: Style) -> str:
+    """Any value on one line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(flow_entry(key, member, style) for key, member in value.items())}}}"
+    if is_array(value):
+        return f"[{', '.join(flow(member, style) for member in value)}]"
+    return scalar(value, style.value)
+
+
+def flow_entry(key: str, value: Json, style: Style) -> str:
+    """One entry of a mapping in braces."""
+    return f"{scalar(key, style.key)}: {flow(value, style)}"
+
+
+def block(entries: Body, column: int, style: Style) -> Iterator[str]:
+    """The lines of a mapping's entries, without line ends."""
+    for key, value in entries.items():
+        yield from _entry(f"{' ' * column}{scalar(key, style.key)}:", value, column, style)
+
+
+def _entry(start: str, value: Json, column: int, style: Style) -> Iterator[str]:
+    """A key with its value, beside it where that is short and without a mapping below."""
+    if isinstance(value, Mapping) and value:
+        yield start
+        yield from block(value, column + style.step, style)
+    elif is_array(value) and value and (_is_deep(value) or len(start) + len(flow(value, style)) >= WIDTH):
+        yield start
+        for member in value:
+            yield from item(member, column + style.step, style)
+    else:
+        yield f"{start} {flow(value, style)}"
+
+
+def item(value: Json, column: int, style: Style) -> Iterator[str]:
+    """The lines of one member of a list in lines."""
+    dash = " " * column + "- "
+    if isinstance(value, Mapping) and value:
+        first, *others = block(value, column + 2, style)
+        yield dash + first.lstrip(" ")
+        yield from others
+    else:
+        yield dash + flow(value, style)
+
+
+def _is_deep(members: Json) -> bool:
+    return any(isinstance(one, Mapping) or is_array(one) for one in members) if is_array(members) else False
+
+
+def _quoted(text: str) -> str:
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    if character == "\n":
+        return "\\n"
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= _LAST_OF_TWO_BYTES else f"\\U{code:08x}"

@@ -1,0 +1,196 @@
+"""A JSON Schema -> what each key means, in words: `explain`, and the manifest reference in `docs/`, are made of it.
+
+A key is named by its path: ``ApiClient.spec.AccessTokenDuration``, ``config.environments.NAME.limits``. Members of a
+list have the list's path; a key that the user names stands as ``NAME``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from reconciler.errors import UsageError
+from reconciler.kinds import KINDS
+from reconciler.manifests.schema import closest, read_schema
+
+Schema: TypeAlias = Mapping[str, Any]
+
+SCHEMAS: Final[Mapping[str, str]] = {name: kind.schema for name, kind in KINDS.items()} | {
+    "config": "config.v1.schema.json"
+}
+"""What can be explained, and the schema that says so."""
+
+ANY_NAME: Final = "NAME"
+_FROM_VALUES: Final = {"$ref": "#/$defs/fromValues"}
+_TYPES: Final = {
+    "boolean": "true or false",
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "object": "mapping",
+    "array": "list",
+    "null": "null",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key."""
+
+    path: str
+    meaning: str
+    type: str = ""
+    """In words; empty for a key that nobody may set."""
+    limits: str = ""
+    default: str = ""
+    examples: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    """The names that there are to choose from."""
+    source: str = ""
+    """Where OrderCloud documents it; empty for what is this program's own."""
+    is_required: bool = False
+    takes_values: bool = False
+    """``${values.KEY}`` may stand here."""
+    children: "tuple[Entry, ...]" = ()
+
+    @property
+    def summary(self) -> str:
+        """The first sentence."""
+        return self.meaning.split(". ")[0].rstrip(".") + "."
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+
+def explain(path: str) -> Entry:
+    """Find a key by its path.
+
+    Raises:
+        UsageError: there is none; the hint names the nearest.
+    """
+    first, *names = path.split(".")
+    entry = manual(first) if first in SCHEMAS else None
+    for name in names:
+        entry = _below(entry, name) if entry else None
+    if entry is None:
+        raise UsageError(f"there is no {path}", hint=_nearest(path))
+    return entry
+
+
+def _below(entry: Entry, name: str) -> Entry | None:
+    """The key of that name; where the user names the keys, what stands below any of them, or any of them."""
+    children = {one.name: one for one in entry.children}
+    named = children.get(ANY_NAME)
+    below = {one.name: one for one in named.children} if named else {}
+    return children.get(name) or below.get(name) or named
+
+
+def manual(name: str) -> Entry:
+    """Everything about one kind of file."""
+    schema = read_schema(SCHEMAS[name])
+    return _entry(name, schema, schema, is_required=False)
+
+
+def everything(entry: Entry) -> Iterator[Entry]:
+    """The key and all below it."""
+    yield entry
+    for child in entry.children:
+        yield from everything(child)
+
+
+def _nearest(path: str) -> str:
+    """By the whole path, or, for a name without one, by the last part."""
+    paths = [entry.path for name in SCHEMAS for entry in everything(manual(name))]
+    last = {one.rpartition(".")[2]: one for one in reversed(paths)}
+    found = closest(path, paths) if "." in path else None
+    near = closest(path.rpartition(".")[2], last)
+    found = found or (last[near] if near else None)
+    return f"did you mean {found}?" if found else f"start with one of: {', '.join(SCHEMAS)}"
+
+
+def _entry(path: str, part: Schema, root: Schema, *, is_required: bool) -> Entry:
+    resolved, takes_values = _resolved(part, root)
+    items, _ = _resolved(resolved.get("items", {}), root)
+    return Entry(
+        path=path,
+        meaning=resolved.get("description", ""),
+        type=_type(resolved, items),
+        limits=_limits(resolved, items),
+        default=json.dumps(resolved["default"]) if "default" in resolved else "",
+        examples=tuple(map(json.dumps, resolved.get("examples", ()))),
+        values=tuple(_texts(items.get("enum", resolved.get("enum", ())))),
+        source=resolved.get("x-source", ""),
+        is_required=is_required,
+        takes_values=takes_values,
+        children=tuple(_children(path, resolved if _has_keys(resolved) else items, root)),
+    )
+
+
+def _resolved(part: Schema, root: Schema) -> tuple[Schema, bool]:
+    """Follow references, and part the choice of a value of the environment from what else there may be."""
+    takes_values = False
+    while True:
+        if "$ref" in part:
+            below = root["$defs"][part["$ref"].rpartition("/")[2]]
+            part = {**below, **{key: value for key, value in part.items() if key != "$ref"}}
+        elif _FROM_VALUES in part.get("anyOf", ()):
+            takes_values = True
+            (only, *_) = (branch for branch in part["anyOf"] if branch != _FROM_VALUES)
+            part = {**only, **{key: value for key, value in part.items() if key != "anyOf"}}
+        elif "anyOf" in part:
+            branches = [_resolved(branch, root)[0] for branch in part["anyOf"]]
+            types = [one for branch in branches for one in _type_names(branch)]
+            outer = {key: value for key, value in part.items() if key != "anyOf"}
+            part = {**branches[0], **outer, "type": list(dict.fromkeys(types))}
+        else:
+            return part, takes_values
+
+
+def _has_keys(part: Schema) -> bool:
+    return bool(part.get("properties") or isinstance(part.get("additionalProperties"), Mapping))
+
+
+def _children(path: str, part: Schema, root: Schema) -> Iterator[Entry]:
+    required = part.get("required", ())
+    for name, below in part.get("properties", {}).items():
+        yield _entry(f"{path}.{name}", below, root, is_required=name in required)
+    others = part.get("additionalProperties")
+    if isinstance(others, Mapping) and "$ref" in others:
+        yield _entry(f"{path}.{ANY_NAME}", others, root, is_required=False)
+
+
+def _type_names(part: Schema) -> list[str]:
+    known = part.get("type", "string" if "enum" in part or "const" in part else [])
+    return [known] if isinstance(known, str) else list(known)
+
+
+def _type(part: Schema, items: Schema) -> str:
+    if part.get("readOnly"):
+        return ""
+    if "const" in part:
+        return f"always {part['const']}"
+    words = [_TYPES[name] for name in _type_names(part)]
+    if items and "list" in words:
+        words[words.index("list")] = f"list of {_TYPES[next(iter(_type_names(items)), 'string')]}s"
+    return " or ".join(words)
+
+
+def _limits(part: Schema, items: Schema) -> str:
+    found = []
+    low, high, unit = part.get("minimum"), part.get("maximum"), part.get("x-unit", "")
+    if low is not None and high is not None:
+        found.append(f"{low} to {high} {unit}".strip())
+    elif low is not None:
+        found.append(f"at least {low} {unit}".strip())
+    for rule in (part, items):
+        if "x-pattern" in rule:
+            found.append(rule["x-pattern"])
+        if "maxLength" in rule:
+            found.append(f"at most {rule['maxLength']} characters")
+    return "; ".join(found)
+
+
+def _texts(values: Sequence[Any]) -> Iterator[str]:
+    yield from (value if isinstance(value, str) else json.dumps(value) for value in values)

@@ -1,0 +1,130 @@
+"""Paths, context -> DesiredState: manifests read, substituted, checked; every fault of every file in one run.
+
+Each document goes through the same steps, and a fault of one keeps no other from being found:
+
+files          paths -> files, each once
+document       file -> documents with places
+overlays       what holds in this environment only is laid over the manifest that it is a part of
+strangers      what is no manifest is told what it is
+secrets        references to secrets are taken out, so that nothing that follows can quote them
+substitution   ``${values.KEY}`` -> the environment's value
+validator      the kind's schema
+checks         what a schema cannot say
+judging        the rules, less what is waived
+state          what one manifest alone cannot show: names, ids and AppNames that are taken
+places         where secrets are delivered to, in this environment and in the others
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from reconciler.errors import InputError
+from reconciler.kinds import KINDS
+from reconciler.manifests import places
+from reconciler.manifests.context import Inspected, LoadContext, Loaded
+from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
+from reconciler.manifests.manifest import Candidate, check
+from reconciler.manifests.overlays import Overlays, advice, blamed, read_overlays
+from reconciler.manifests.schema import hushed
+from reconciler.manifests.state import clashes, unclaimed_ids
+from reconciler.manifests.yaml import Parsed
+from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
+from reconciler.model.json import digest
+from reconciler.model.resource import DesiredResource, DesiredState, spec_digest
+
+_SECRET_FIELDS: Final = frozenset(field for kind in KINDS.values() for field in kind.secret_fields)
+
+_GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
+"""Warnings of files that give no manifest, where one may have been meant to be."""
+
+__all__ = ["Inspected", "LoadContext", "Loaded", "demand_all", "inspect", "load"]
+
+
+def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
+    """Read files, and directories with all that is below them, for one environment.
+
+    Raises:
+        InputError: with every error and every warning of all files, sorted by place.
+    """
+    found = inspect(paths, context)
+    if not found.is_sound:
+        raise InputError(found.diagnostics)
+    return Loaded(_state(found.resources), found.diagnostics, found.files, len(found.manifests), found.manifests)
+
+
+def demand_all(loaded: Loaded) -> None:
+    """Refuse what could be a part of the manifests only: whoever prunes deletes what those that are missing claim.
+
+    Raises:
+        InputError: a file or a link gave no manifest. That there is none at all is an error in any case, or this one.
+    """
+    hint = "to prune, correct or remove it: what its manifests claim would be deleted"
+    faults = [replace(one, severity=Severity.ERROR, hint=hint) for one in loaded.warnings if one.rule in _GAPS]
+    if faults:
+        raise InputError(faults)
+
+
+def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
+    """Read what `load` reads, and tell of errors instead of raising them."""
+    context = replace(context, inputs=(*context.inputs, *paths))
+    found, overlays = _found(paths, context), read_overlays(context)
+    candidates, diagnostics, waived = _check_all(found, overlays, context)
+    diagnostics += clashes(candidates)
+    diagnostics += _misplaced(candidates, paths, context)
+    manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
+    files = frozenset(file.path for file in (*found.files, *overlays.files))
+    return Inspected(manifests, tuple(sorted(diagnostics)), tuple(sorted(waived)), files, overlays.places)
+
+
+def _found(paths: Sequence[Path], context: LoadContext) -> Found:
+    found = find_files(paths, context.apart)
+    if not context.may_be_empty:
+        return found
+    return replace(found, faults=tuple(fault for fault in found.faults if fault.rule != NO_MANIFESTS))
+
+
+def _misplaced(candidates: Sequence[Candidate], paths: Sequence[Path], context: LoadContext) -> Iterator[Diagnostic]:
+    """What is wrong with where secrets are delivered to; the other environments are loaded only where it matters."""
+    yield from places.crossed(candidates, context)
+    yield from places.in_git(candidates, context)
+    if context.others and places.leads_to_files(candidates, context):
+        others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
+        elsewhere = {str(other.environment): inspect(paths, other).resources for other in others}
+        yield from places.shared(candidates, context, elsewhere)
+
+
+def _check_all(
+    found: Found, overlays: Overlays, context: LoadContext
+) -> tuple[list[Candidate], list[Diagnostic], list[Waived]]:
+    diagnostics = [*found.faults, *overlays.faults]
+    is_whole = not (context.partial or found.faults)
+    candidates: list[Candidate] = []
+    waived: list[Waived] = []
+    for file in found.files:
+        parsed = context.parsed(file.path, file.shown)
+        broken = {fault.place for fault in parsed.faults} | overlays.broken
+        is_whole = is_whole and not parsed.faults
+        diagnostics += hushed(parsed.faults, _SECRET_FIELDS) if parsed.faults else _emptiness(parsed, file.shown)
+        for document in parsed.documents:
+            effective = overlays.over(document, file.path) if overlays else document
+            checked = check(effective, file.path, context)
+            diagnostics += [blamed(each, effective) for each in checked.diagnostics if each.place not in broken]
+            diagnostics += advice(effective)
+            candidates += checked.candidates
+            waived += checked.waived
+    if is_whole:
+        diagnostics += [*overlays.without_manifest(), *unclaimed_ids(candidates, context)]
+    return candidates, diagnostics, waived
+
+
+def _emptiness(parsed: Parsed, shown: str) -> list[Diagnostic]:
+    if parsed.documents:
+        return []
+    return [Diagnostic(Place(shown), "the file is empty", "empty-file", severity=Severity.WARNING)]
+
+
+def _state(resources: tuple[DesiredResource, ...]) -> DesiredState:
+    ordered = tuple(sorted(resources, key=lambda resource: resource.address))
+    return DesiredState(ordered, digest(spec_digest(ordered)))

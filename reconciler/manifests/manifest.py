@@ -1,0 +1,223 @@
+"""One document -> a desired resource, or what is wrong with the document."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from reconciler.kinds import KINDS, Kind
+from reconciler.manifests.checks import semantic_faults
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.evaluate import judge
+from reconciler.manifests.named_secrets import Named, take_named_secrets
+from reconciler.manifests.schema import Fault, validator
+from reconciler.manifests.secrets import redactions, take_secrets
+from reconciler.manifests.substitution import Substitution
+from reconciler.manifests.unrecognised import API_VERSION, recognise
+from reconciler.manifests.yaml import Document, Layered
+from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
+from reconciler.model.json import Body, Json, pointer, pointer_parts
+from reconciler.model.resource import (
+    Address,
+    AssignmentsPolicy,
+    DesiredResource,
+    EffectiveManifest,
+    FieldsPolicy,
+    Policy,
+)
+from reconciler.model.secret import REDACTION, SecretReference
+
+_NO_VALUES: Final[Mapping[str, tuple[str, ...]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A manifest as far as others can clash with it; `effective` is None where it has errors."""
+
+    document: Document
+    address: Address
+    id: str | None
+    name_in_service: str
+    """The value of the field by which the service's object is found when no id is known."""
+    effective: EffectiveManifest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came out of one document."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    waived: tuple[Waived, ...] = ()
+
+
+def check(document: Document, file: str, context: LoadContext) -> Checked:
+    """Check one document of a manifest file."""
+    stranger = recognise(document.data)
+    if stranger is None:
+        return _check_manifest(document, file, context)
+    faults = [Fault("", stranger.message, "not-a-manifest", stranger.hint)]
+    for at, body in stranger.bodies:
+        wrapped: Body = {"apiVersion": API_VERSION, "kind": stranger.kind, "metadata": {"name": "body"}, "spec": body}
+        found = examine(wrapped, KINDS[stranger.kind], file, context).faults
+        faults += [fault.moved("/spec", at) for fault in found]
+    return Checked(tuple(fault.within(document) for fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A manifest after substitution, less its secret fields."""
+
+    manifest: Body
+    secrets: Mapping[str, SecretReference | None]
+    faults: tuple[Fault, ...]
+    waived: tuple[tuple[Fault, Waiver], ...] = ()
+    waivers: frozenset[str] = frozenset()
+    """The rules that the manifest waives, whether they find anything or not."""
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """See `EffectiveManifest.values`."""
+    named: Named = field(default_factory=Named)
+
+
+def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Examined:
+    """Take a manifest through all checks that need nothing but itself."""
+    spec = manifest.get("spec")
+    secrets: Mapping[str, SecretReference | None] = {}
+    faults: list[Fault] = []
+    if isinstance(spec, Mapping):
+        taken = take_secrets(spec, kind, file, context)
+        manifest, secrets = {**manifest, "spec": taken.spec}, taken.secrets
+        faults = list(taken.faults)
+    substituted, more, values = _substituted(manifest, context)
+    faults = [*faults, *more]
+    faults += _unless_known(_with_values(validator(kind.schema).faults(substituted), values), faults)
+    faults += _unless_known(_with_values(semantic_faults(substituted, kind, context), values), faults)
+    named = _named(substituted, kind, file, context, faults)
+    faults += named.faults
+    weighed = judge(substituted, secrets, kind, context, faults)
+    if weighed.faults:
+        faults += _unless_known(weighed.faults, faults)
+    return Examined(substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named)
+
+
+def _named(manifest: Body, kind: Kind, file: str, context: LoadContext, known: Iterable[Fault]) -> Named:
+    """The named secrets, where their block fits the schema."""
+    if "secrets" not in manifest or any(fault.pointer.startswith("/secrets") for fault in known):
+        return Named()
+    return take_named_secrets(manifest["secrets"], kind, file, context)
+
+
+def _substituted(manifest: Body, context: LoadContext) -> tuple[Body, list[Fault], Mapping[str, tuple[str, ...]]]:
+    """Replace references, and look for what an export has in place of secrets; say what was made of which value.
+
+    Hardly any manifest has either, and to see that in the printed form takes a hundredth of the time of a walk.
+    """
+    printed, faults, values = repr(manifest), [], _NO_VALUES
+    if "${" in printed:
+        substitution = Substitution(context)
+        before, manifest = manifest, substitution.apply(manifest)
+        faults = [*substitution.faults, *_changed_name(before, manifest)]
+        printed, values = repr(manifest), substitution.used
+    if REDACTION in printed:
+        faults += redactions(manifest)
+    return manifest, faults, values
+
+
+def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
+    before, after = manifest.get("metadata"), substituted.get("metadata")
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and before.get("name") != after.get("name"):
+        message = "the name of a manifest must be the same in every environment"
+        yield Fault("/metadata/name", message, "substitution", "write it out")
+
+
+def _with_values(faults: Iterable[Fault], values: Mapping[str, tuple[str, ...]]) -> Iterable[Fault]:
+    """Say of what is wrong with a value of the environment that it is one: in the manifest, nobody sees what it is."""
+    if not values:
+        return faults
+    return [_with_value(fault, values) for fault in faults]
+
+
+def _with_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
+    parts = pointer_parts(fault.pointer)
+    above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
+    names = next((values[at] for at in above if at in values), ())
+    return replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
+
+
+def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault]:
+    """Drop what only follows from a fault that was found at the same place before."""
+    if not known:
+        return list(more)
+    places = {fault.pointer for fault in known}
+    return [fault for fault in more if fault.at_key or fault.pointer not in places]
+
+
+def _check_manifest(document: Document, file: str, context: LoadContext) -> Checked:
+    data: Any = document.data
+    kind = KINDS[data["kind"]]
+    examined = examine(data, kind, file, context)
+    metadata = examined.manifest.get("metadata")
+    diagnostics = tuple(fault.within(document) for fault in examined.faults)
+    waived = tuple([Waived(fault.within(document), waiver) for fault, waiver in examined.waived])
+    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
+        return Checked(diagnostics, waived=waived)
+    is_sound = not any(fault.severity is Severity.ERROR for fault in examined.faults)
+    return Checked(diagnostics, (_candidate(document, examined, kind, context, is_sound=is_sound),), waived)
+
+
+def _candidate(
+    document: Document, examined: Examined, kind: Kind, context: LoadContext, *, is_sound: bool
+) -> Candidate:
+    manifest: Any = examined.manifest
+    address = Address(kind.name, manifest["metadata"]["name"])
+    known_id = context.ids.get(address.name) or manifest["metadata"].get("id")
+    spec = manifest.get("spec")
+    return Candidate(
+        document,
+        address,
+        known_id if isinstance(known_id, str) else None,
+        _text_of(spec.get(kind.name_field)) if isinstance(spec, Mapping) else "",
+        _effective(document, address, known_id, examined, context.defaults) if is_sound else None,
+    )
+
+
+def _text_of(value: Json) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _effective(
+    document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
+) -> EffectiveManifest:
+    resource = _resource(document, address, known_id, examined, defaults)
+    overlay = document.above.file if isinstance(document, Layered) else None
+    return EffectiveManifest(resource, examined.manifest, examined.values, overlay)
+
+
+def _resource(
+    document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
+) -> DesiredResource:
+    manifest: Any = examined.manifest
+    own_id = manifest["metadata"].get("id")
+    return DesiredResource(
+        address=address,
+        spec=manifest["spec"],
+        place=document.place(),
+        id=known_id,
+        second_id=own_id if own_id and known_id and own_id.casefold() != known_id.casefold() else None,
+        labels=manifest["metadata"].get("labels", {}),
+        secrets=examined.secrets,
+        named_secrets=examined.named.secrets,
+        assignments={party: tuple(ids) for party, ids in manifest.get("assignments", {}).items()},
+        policy=_policy(manifest.get("policy", {}), defaults),
+        waived=examined.waivers,
+        places=document.places,
+    )
+
+
+def _policy(block: Mapping[str, Any], defaults: Policy) -> Policy:
+    return Policy(
+        fields=FieldsPolicy(block.get("fields", defaults.fields)),
+        assignments=AssignmentsPolicy(block.get("assignments", defaults.assignments)),
+        ignore=tuple(block.get("ignore", ())),
+        protected=block.get("protected", False),
+        absent=block.get("state") == "absent",
+    )

@@ -1,0 +1,194 @@
+"""Overlay files -> for each manifest the document that it is in this environment.
+
+An overlay is a part of a manifest: it says by kind and name whose part it is, and is laid over that manifest as a JSON
+Merge Patch before anything is substituted or checked. So every check is of the whole, and every fault is told where the
+value stands that is at fault, in the manifest or in the overlay.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from reconciler.kinds import KINDS, Kind
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.deliveries import moved_deliveries
+from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
+from reconciler.manifests.schema import Fault, did_you_mean, hushed
+from reconciler.manifests.unrecognised import API_VERSION, recognise
+from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
+from reconciler.model.diagnostic import Diagnostic, Place, Severity
+from reconciler.model.json import Body, Json, pointer
+
+_SECRET_FIELDS: Final = frozenset(name for kind in KINDS.values() for name in kind.secret_fields)
+_WAY_TO_CLEAR: Final = (
+    "null in an overlay removes a key of the manifest; "
+    "to clear a field of the service, let the manifest say null, or ${values.KEY} where a value is null"
+)
+
+_Key: TypeAlias = tuple[str, str]
+"""Kind and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlay:
+    document: Document
+    path: str
+    patch: Body
+    """What is to be changed: the document less apiVersion, kind and name."""
+    secret_fields: frozenset[str]
+
+
+@dataclass(slots=True)
+class Overlays:
+    """The overlays of one environment. Falsy when there are none."""
+
+    files: tuple[File, ...] = ()
+    faults: list[Diagnostic] = field(default_factory=list)
+    broken: set[Place] = field(default_factory=set)
+    """Places of which something else was said already."""
+    _found: dict[_Key, _Overlay] = field(default_factory=dict)
+    _manifests: dict[_Key, None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where each of them stands."""
+        return tuple(overlay.document.place() for overlay in self._found.values())
+
+    def over(self, document: Document, path: str) -> Document:
+        """Give the manifest as it is with its overlay, or as it is where it has none; `path` is its file's."""
+        key = _key(document.data)
+        if key is None:
+            return document
+        self._manifests[key] = None
+        overlay = self._found.get(key)
+        return _laid(document, path, overlay) if overlay else document
+
+    def without_manifest(self) -> Iterator[Diagnostic]:
+        """Find those whose manifest was not among the documents."""
+        for (kind, name), overlay in self._found.items():
+            if (kind, name) not in self._manifests:
+                message = f"there is no manifest {kind}/{name} that this could be an overlay of"
+                guess = did_you_mean(name, [other for of_kind, other in self._manifests if of_kind == kind])
+                yield Fault("/metadata/name", message, "overlay-without-manifest", guess).within(overlay.document)
+
+    def add(self, file: File, parsed: Parsed) -> None:
+        """Take the overlays of one file."""
+        self.broken |= {fault.place for fault in parsed.faults}
+        self.faults += hushed(parsed.faults, _SECRET_FIELDS)
+        if not parsed.documents and not parsed.faults:
+            place, severity = Place(file.shown), Severity.WARNING
+            self.faults.append(Diagnostic(place, "the file is empty", "empty-file", severity=severity))
+        for document in parsed.documents:
+            self._add_document(document, file.path)
+
+    def _add_document(self, document: Document, path: str) -> None:
+        fault = _identity_fault(document.data)
+        key = _key(document.data)
+        if fault or not key:
+            self.faults += [fault.within(document)] if fault else []
+            return
+        first = self._found.setdefault(key, _overlay(document, path, KINDS[key[0]]))
+        if first.document is not document:
+            at = first.document.place("/metadata/name")
+            message = f"{key[0]}/{key[1]} has two overlays in one environment, the first at {at}"
+            self.faults.append(Fault("/metadata/name", message, "duplicate-overlay").within(document))
+
+
+def read_overlays(context: LoadContext) -> Overlays:
+    """Read the overlays of an environment; without any this costs nothing."""
+    overlays = Overlays()
+    if context.overlays:
+        found = find_files([path for path in context.overlays if path.exists() or not context.may_be_empty])
+        overlays.files = found.files
+        where = f"environment {context.environment} has it among its overlays"
+        overlays.faults += [
+            replace(fault, hint=where if fault.hint in {"", WAY_TO_FILL} else fault.hint)
+            for fault in found.faults
+            if fault.rule != NO_MANIFESTS or not context.may_be_empty
+        ]
+        for file in found.files:
+            overlays.add(file, context.parsed(file.path, file.shown))
+    return overlays
+
+
+def advice(document: Document) -> Iterator[Diagnostic]:
+    """Find nulls that remove nothing: whoever wrote one expected something else of it."""
+    if isinstance(document, Layered):
+        for path, has_it in removals(document.target, document.patch):
+            if not has_it and _SECRET_FIELDS.isdisjoint(path[:-1]):  # a key in there may be the secret itself
+                message = f"there is no {path[-1]} in the manifest that this null could remove"
+                fault = Fault(pointer(*path), message, "nothing-to-remove", _WAY_TO_CLEAR, severity=Severity.WARNING)
+                yield fault.within(document.above)
+
+
+def blamed(diagnostic: Diagnostic, document: Document) -> Diagnostic:
+    """Give a fault at its cause: what is missing because an overlay removed it is a fault of that overlay."""
+    if diagnostic.rule != "required" or not isinstance(document, Layered):
+        return diagnostic
+    for path, has_it in removals(document.target, document.patch):
+        at = pointer(*path)
+        if has_it and pointer(*path[:-1]) == diagnostic.pointer and diagnostic.message == f"{path[-1]} is missing":
+            hint = f"this null removes what stands at {document.below.place(at)}"
+            return replace(diagnostic, place=document.above.place(at), pointer=at, hint=hint)
+    return diagnostic
+
+
+def _key(data: Json) -> _Key | None:
+    match data:
+        case {"kind": str(kind), "metadata": {"name": str(name)}}:
+            return kind, name
+        case _:
+            return None
+
+
+def _identity_fault(data: Json) -> Fault | None:
+    """Say why it cannot be known whose overlay this is."""
+    stranger = recognise(data)
+    if stranger or not isinstance(data, Mapping):
+        return Fault("", stranger.message, "not-a-manifest", stranger.hint) if stranger else None
+    if data.get("apiVersion") != API_VERSION:
+        return Fault("/apiVersion", f"an overlay starts with apiVersion: {API_VERSION}", "choice")
+    if _key(data) is None:
+        return Fault("/metadata/name", "an overlay has the name of its manifest as metadata.name", "required")
+    return None
+
+
+def _overlay(document: Document, path: str, kind: Kind) -> _Overlay:
+    """Take out what only says whose overlay it is. The manifest keeps the place of its own name."""
+    data: Any = document.data
+    others = {key: value for key, value in data.items() if key not in {"apiVersion", "kind", "metadata"}}
+    metadata = {key: value for key, value in data["metadata"].items() if key != "name"}
+    return _Overlay(document, path, {"metadata": metadata, **others}, kind.secret_fields)
+
+
+def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
+    """Lay an overlay over a manifest. A reference to a secret is one value, though it is written as a mapping."""
+    target: Any = document.data
+    patch: Any = overlay.patch
+    if "secrets" in patch:
+        patch = {**patch, "secrets": moved_deliveries(patch["secrets"], overlay.path, path)}
+    spec = patch.get("spec")
+    references = {
+        name: _moved(value, overlay.path, path)
+        for name, value in (spec.items() if isinstance(spec, Mapping) else ())
+        if name in overlay.secret_fields and isinstance(value, Mapping)
+    }
+    if references and isinstance(target.get("spec"), Mapping):
+        bare = {name: value for name, value in target["spec"].items() if name not in references}
+        target, patch = {**target, "spec": bare}, {**patch, "spec": {**spec, **references}}
+    return lay(document, overlay.document, target, patch)
+
+
+def _moved(reference: Body, of: str, to: str) -> Body:
+    """Give a reference to a file, whose path is relative to one file, for another file."""
+    if "deliver" in reference:
+        return {**reference, "deliver": moved_deliveries(reference["deliver"], of, to)}
+    name = reference.get("fromFile")
+    if not isinstance(name, str) or not name or Path(name).is_absolute():
+        return reference
+    return {**reference, "fromFile": os.path.relpath(Path(of).parent / name, Path(to).parent)}

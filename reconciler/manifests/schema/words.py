@@ -1,0 +1,217 @@
+"""jsonschema's errors -> faults in plain words."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.manifests.schema.fault import Fault
+from reconciler.manifests.schema.suggest import did_you_mean
+from reconciler.model.json import Json, pointer, same
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What jsonschema objects to, without its layers of optional types."""
+
+    at: tuple[str | int, ...]
+    keyword: str
+    wanted: Any
+    """The keyword's value in the schema."""
+    value: Any
+    """The part of the document that breaks it."""
+    schema: Mapping[str, Any]
+    nested: "Sequence[ValidationError]"
+
+    @property
+    def name(self) -> str:
+        return _name(self.at)
+
+    @property
+    def pointer(self) -> str:
+        return pointer(*self.at)
+
+
+def explain(error: "ValidationError") -> Iterator[Fault]:
+    """Give the faults that one error of jsonschema stands for."""
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    at, keyword = tuple(error.absolute_path), str(error.validator)
+    problem = _Problem(at, keyword, error.validator_value, error.instance, schema, error.context or ())
+    match keyword:
+        case "additionalProperties":
+            yield from _unknown_fields(problem)
+        case "required":
+            yield from _missing_fields(problem)
+        case "anyOf" | "oneOf":
+            yield from _no_choice(problem)
+        case "uniqueItems":
+            yield from _repeated(problem)
+        case "not" if schema.get("readOnly"):
+            hint = str(schema.get("description", "")).removeprefix("Read-only: ").rstrip(".")
+            yield Fault(problem.pointer, f"{problem.name} is read-only: leave it out", "read-only", hint, at_key=True)
+        case _ if "propertyNames" in tuple(error.absolute_schema_path)[-2:-1]:
+            message = f"the name {_shown(problem.value)} {_demand(problem).partition(', got ')[0]}"
+            yield Fault(pointer(*at, problem.value), message, "name", at_key=True)
+        case _:
+            rule = _RULES.get(keyword, keyword)
+            yield Fault(problem.pointer, f"{problem.name} {_demand(problem)}", rule, _hint(problem))
+
+
+_RULES: Final[Mapping[str, str]] = {
+    "minimum": "range",
+    "maximum": "range",
+    "enum": "choice",
+    "const": "choice",
+    "maxProperties": "choice",
+    "minLength": "empty",
+    "minItems": "empty",
+    "minProperties": "empty",
+    "maxLength": "length",
+    "pattern": "format",
+}
+
+
+def _name(at: Sequence[str | int]) -> str:
+    """Name a part of a document in a message: ``Active``, ``MaximumGrantedRoles[0]``."""
+    if not at:
+        return "the document"
+    *before, last = at
+    return f"{_name(before)}[{last}]" if isinstance(last, int) else last
+
+
+def _unknown_fields(problem: _Problem) -> Iterator[Fault]:
+    known = problem.schema.get("properties", {})
+    writable = [name for name, schema in known.items() if not schema.get("readOnly")]
+    for key in problem.value:
+        if ":" in key:  # may be "ClientSecret:value" with its space forgotten: not quoted
+            yield Fault(
+                problem.pointer, "unknown field with a ':' in it", "unknown-field", "is a space missing after it?"
+            )
+        elif key not in known:
+            message = f"unknown field {_shown(key)}"
+            at = pointer(*problem.at, key)
+            yield Fault(at, message, "unknown-field", did_you_mean(key, writable), at_key=True)
+
+
+def _missing_fields(problem: _Problem) -> Iterator[Fault]:
+    for key in problem.wanted:
+        if key not in problem.value:
+            yield Fault(problem.pointer, f"{key} is missing", "required", at_key=True)
+
+
+def _no_choice(problem: _Problem) -> Iterator[Fault]:
+    """Explain the one choice that was evidently meant; where there is none, name the choices."""
+    branches: dict[Any, list[ValidationError]] = {}
+    for error in problem.nested:
+        branches.setdefault(error.schema_path[0], []).append(error)
+    meant = [found for found in branches.values() if not any(_is_other_type(error, problem) for error in found)]
+    if len(meant) == 1:
+        for error in meant[0]:
+            yield from explain(error)
+        return
+    choices = [branch.get("title") or _types(branch.get("type", "object")) for branch in problem.wanted]
+    message = f"{problem.name} must be {_either(choices)}, got {_kind_of(problem.value)}"
+    yield Fault(problem.pointer, message, "type")
+
+
+def _is_other_type(error: "ValidationError", problem: _Problem) -> bool:
+    return error.validator == "type" and tuple(error.absolute_path) == problem.at
+
+
+def _repeated(problem: _Problem) -> Iterator[Fault]:
+    for index, member in enumerate(problem.value):
+        if any(same(member, earlier) for earlier in problem.value[:index]):
+            yield Fault(pointer(*problem.at, index), f"{problem.name} lists {_shown(member)} twice", "repeated")
+
+
+def _demand(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for each keyword
+    """Say what the value must be, and what it is."""
+    value, wanted = problem.value, problem.wanted
+    match problem.keyword:
+        case "type":
+            return f"must be {_types(wanted)}, got {_kind_of(value)}"
+        case "minimum" | "maximum":
+            return f"must be {_range(problem.schema)}, got {value}"
+        case "enum":
+            return f"must be {_either([_shown(choice) for choice in wanted])}, got {_shown(value)}"
+        case "const":
+            return f"must be {_shown(wanted)}, got {_shown(value)}"
+        case "pattern":
+            return f"must be {problem.schema.get('x-pattern', f'of the form {wanted}')}, got {_shown(value)}"
+        case "maxLength":
+            return f"must have at most {wanted} characters, has {len(value)}"
+        case "minLength" | "minItems" | "minProperties":
+            return "must not be empty"
+        case "maxProperties":
+            return f"takes only one of {_either(list(problem.schema['properties']))}"
+        case keyword:
+            return f"does not fit ({keyword} in the schema)"
+
+
+_TYPES: Final[Mapping[str, Sequence[str]]] = {
+    "string": ["a text"],
+    "boolean": ["true", "false"],
+    "integer": ["a whole number"],
+    "number": ["a number"],
+    "array": ["a list"],
+    "object": ["a mapping"],
+    "null": ["null"],
+}
+_OLD_BOOLEANS: Final = frozenset({"yes", "no", "on", "off", "y", "n"})
+_SHOWN_LENGTH: Final = 60
+
+
+def _hint(problem: _Problem) -> str:
+    value, wanted = problem.value, problem.wanted
+    if problem.keyword == "enum" and isinstance(value, str):
+        return did_you_mean(value, [choice for choice in wanted if isinstance(choice, str)])
+    if problem.keyword != "type":
+        return ""
+    types = {wanted} if isinstance(wanted, str) else set(wanted)
+    if "boolean" in types and isinstance(value, str) and value.casefold() in _OLD_BOOLEANS:
+        return "in YAML 1.2 yes, no, on and off are texts"
+    if types & {"boolean", "integer", "number"} and isinstance(value, str):
+        return "is it in quotes?" if _looks_typed(value) else ""
+    return "put quotes around it" if "string" in types and isinstance(value, bool | int | float) else ""
+
+
+def _looks_typed(value: str) -> bool:
+    return value in {"true", "false"} or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) is not None
+
+
+def _types(wanted: str | Sequence[str]) -> str:
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return _either([word for name in names for word in _TYPES[name]])
+
+
+def _either(choices: Sequence[str]) -> str:
+    *before, last = choices
+    return f"{', '.join(before)} or {last}" if before else last
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    low, high, unit = schema.get("minimum"), schema.get("maximum"), schema.get("x-unit")
+    words = f"{low} to {high}" if None not in {low, high} else f"at least {low}" if high is None else f"at most {high}"
+    return f"{words} ({unit})" if unit else words
+
+
+def _kind_of(value: Json) -> str:
+    """Name the type of a value, never the value: it may be anything."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return "a number"
+    return "a text" if isinstance(value, str) else "a mapping" if isinstance(value, Mapping) else "a list"
+
+
+def _shown(value: Json) -> str:
+    """Quote a short value as it is and a long one in part."""
+    is_word = isinstance(value, str) and re.fullmatch(r"[\w./-]+", value)
+    text = str(value) if is_word else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."

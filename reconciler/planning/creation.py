@@ -1,0 +1,55 @@
+"""Clients that a plan creates x the rules -> what is unwise in them, which their manifests alone do not show. Pure.
+
+Of a client that exists, a field that its manifest leaves out may be anything. A client that is created has the API's
+default there, no secret and no assignments, so that rules have something to say which the loader could not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciler.kinds import Kind
+from reconciler.manifests.rules import Level, Objection, Rule, Stated, objections_if_new
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.plan import Action, Change
+from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolicy
+
+
+def check(
+    changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, Kind], levels: Mapping[str, Level]
+) -> tuple[Diagnostic, ...]:
+    """Ask the rules about what is created. What the loader has found and what is waived is not told again.
+
+    Args:
+        changes: those that are planned.
+        desired: the manifests that they are from.
+        kinds: by name.
+        levels: how strictly rules are taken, as far as the environment says.
+    """
+    resources = {resource.address: resource for resource in desired.resources}
+    return tuple(
+        diagnostic
+        for change in changes
+        if change.action is Action.CREATE and change.address in resources
+        for diagnostic in _found(resources[change.address], kinds[change.address.kind], levels)
+    )
+
+
+def _found(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[Diagnostic]:
+    exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
+    defaults = {name: field.default for name, field in kind.fields.items()}
+    named = bool(resource.named_secrets)
+    stated = Stated(resource.spec, defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named)
+    for rule, objection in objections_if_new(stated):
+        level = levels.get(rule.name, rule.level)
+        if level is not Level.OFF and rule.name not in resource.waived:
+            yield _diagnostic(resource, rule, objection, Severity(level))
+
+
+def _diagnostic(resource: DesiredResource, rule: Rule, objection: Objection, severity: Severity) -> Diagnostic:
+    return Diagnostic(
+        resource.places.get(objection.pointer, resource.place),
+        f"{resource.address} does not exist yet, and would be created so: {objection.message}: {rule.reason}",
+        rule=rule.name,
+        severity=severity,
+        pointer=objection.pointer,
+        hint=objection.hint,
+    )

@@ -1,0 +1,272 @@
+"""DesiredState x LiveState -> changes. Pure: no clock, no files, no network; equal states give equal changes.
+
+1. Each manifest is matched with a live object (`identity`).
+2. `after` is the live body overlaid by what the manifest names; what it does not name is carried over (`_overlay`).
+3. Both bodies are compared in the kind's canonical form, where ``xp: null`` equals ``{}`` and roles are sets.
+4. Only for an object that differs it is worked out which part of it does (`fields`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconciler.errors import InputError
+from reconciler.kinds import Kind
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, with_value_at
+from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
+from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
+from reconciler.model.secret import Secret, SecretReference
+from reconciler.planning.diff.adoption import propose
+from reconciler.planning.diff.assignments import assignment_changes
+from reconciler.planning.diff.fields import changed_fields, created_fields
+from reconciler.planning.diff.hints import hints, likely_renames
+from reconciler.planning.diff.identity import demand_sound, derived_id, match
+from reconciler.planning.diff.named_secrets import LiveSecrets, with_named_secrets
+from reconciler.planning.diff.notices import notices
+from reconciler.planning.diff.places import placed
+
+__all__ = [
+    "LiveSecrets",
+    "Secrets",
+    "demand_sound",
+    "diff",
+    "hints",
+    "likely_renames",
+    "match",
+    "notices",
+    "propose",
+    "with_named_secrets",
+]
+
+Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value that its reference stands for."""
+
+
+def diff(
+    desired: DesiredState,
+    live: LiveState,
+    kinds: Mapping[str, Kind],
+    secrets: Secrets,
+    fingerprint_key: bytes | None = None,
+) -> tuple[Change, ...]:
+    """Give one change per manifest and one per live object that no manifest claims, sorted by address.
+
+    Args:
+        desired: the manifests of one environment.
+        live: all that the service has.
+        kinds: by name.
+        secrets: the value of every secret reference in `desired` that can be read here.
+        fingerprint_key: keys the fingerprints of secrets; None: none are kept.
+
+    Raises:
+        InputError: a manifest could be several live objects, two could be the same one, one lacks a field that the
+            service needs for creating it, or names a secret field that this service does not have.
+    """
+    matches = match(desired, live, kinds)
+    shown = _shown_secret_fields(live)
+    faults = [
+        fault
+        for resource in desired.resources
+        for fault in (
+            *_missing_fields(resource, matches[resource.address], kinds[resource.address.kind]),
+            *_foreign_secret_fields(resource, shown),
+        )
+    ]
+    if faults:
+        raise InputError(faults)
+    run = _Run(live.marketplace, kinds, secrets, fingerprint_key)
+    changes = [_change(run, resource, matches[resource.address]) for resource in desired.resources]
+    claimed = {(found.kind, found.id) for found in matches.values() if found}
+    changes += [_unmanaged(found) for found in live.resources if (found.kind, found.id) not in claimed]
+    return tuple(sorted(changes, key=lambda change: change.address))
+
+
+def _missing_fields(resource: DesiredResource, found: LiveResource | None, kind: Kind) -> list[Diagnostic]:
+    """What a manifest lacks for creating its object."""
+    if found or resource.policy.absent:
+        return []
+    return [
+        Diagnostic(
+            resource.places.get("/spec", resource.place),
+            f"{resource.address} does not exist yet, and cannot be created without {name}",
+            rule="incomplete-create",
+            pointer="/spec",
+            hint=f"add {name} to the spec",
+        )
+        for name in sorted(kind.required)
+        if resource.spec.get(name) is None
+    ]
+
+
+def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
+    """Kind -> the secret fields that this service shows, which tells its generation; only kinds that have objects."""
+    shown: dict[str, frozenset[str]] = {}
+    for one in live.resources:
+        shown[one.kind] = shown.get(one.kind, frozenset()) | one.secrets.keys()
+    return shown
+
+
+def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
+    """Secret fields that a manifest names and this service does not have: what has to be written instead."""
+    if resource.address.kind not in shown:
+        return []
+    return [
+        Diagnostic(
+            resource.places.get(pointer("spec", name), resource.place),
+            f"this service has no {name}: it is of the current generation, which keeps named secrets beside the client",
+            rule="no-such-secret-field",
+            pointer=pointer("spec", name),
+            hint=f"remove {name} from the spec and declare a named secret: secrets: [{{name: primary, deliver: "
+            "[{file: PATH}]}]; apply makes and delivers it, the secrets that the client has stay as they are "
+            "(docs/secrets.md has the whole migration)",
+        )
+        for name in resource.secrets
+        if name not in shown[resource.address.kind]
+    ]
+
+
+def _unmanaged(found: LiveResource) -> Change:
+    return Change(Address(found.kind, found.id), Action.UNMANAGED, found.id, before=found.body, after=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every change of one run is computed with."""
+
+    marketplace: str
+    kinds: Mapping[str, Kind]
+    secrets: Secrets
+    fingerprint_key: bytes | None
+
+
+def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) -> Change:
+    """One manifest against its live object, whose id is kept in the case that the service writes it in."""
+    kind = run.kinds[resource.address.kind]
+    if resource.policy.absent:
+        return _delete(resource, found)
+    assignments, assignment_fields = assignment_changes(resource, found)
+    if found is None:
+        intents, secret_fields = _secret_changes(run, resource, None, is_put=True)
+        after = _created(kind, resource)
+        return Change(
+            resource.address,
+            Action.CREATE,
+            resource.id or derived_id(run.marketplace, resource.address.name),
+            before=None,
+            after=after,
+            fields=placed(created_fields(kind, after) + secret_fields + assignment_fields, resource, kind),
+            secrets=intents,
+            assignments=assignments,
+            place=resource.place,
+            protected=resource.policy.protected,
+        )
+    replaced = _replaced(kind, resource, found.body)
+    after = _overlay(kind, resource, found.body, replaced)
+    body_fields = changed_fields(kind, found.body, after) if replaced else ()
+    intents, secret_fields = _secret_changes(run, resource, found, is_put=bool(body_fields))
+    fields = placed(_widening_first(body_fields + secret_fields + assignment_fields), resource, kind)
+    return Change(
+        resource.address,
+        Action.UPDATE if fields else Action.NO_OP,
+        found.id,
+        before=found.body,
+        after=after if fields else found.body,
+        fields=fields,
+        secrets=intents,
+        assignments=assignments,
+        place=resource.place,
+        protected=resource.policy.protected,
+    )
+
+
+def _widening_first(fields: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:
+    """What lets more in is what a reviewer must not miss; the rest stays in the kind's order."""
+    return tuple(sorted(fields, key=lambda field: field.direction is not Direction.WIDENS))
+
+
+def _delete(resource: DesiredResource, found: LiveResource | None) -> Change:
+    return Change(
+        resource.address,
+        Action.DELETE if found else Action.NO_OP,
+        found.id if found else resource.id,
+        before=found.body if found else None,
+        after=None,
+        place=resource.place,
+        protected=resource.policy.protected,
+    )
+
+
+def _created(kind: Kind, resource: DesiredResource) -> Body:
+    """The body of a new object: what the manifest names. The rest is left to the service's own defaults."""
+    return {
+        name: field.default if resource.spec[name] is None else resource.spec[name]
+        for name, field in kind.fields.items()
+        if name in resource.spec
+    }
+
+
+def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
+    """The fields whose live value is not what the manifest asks for, with the value that it asks for.
+
+    A field that equals canonically keeps the live spelling, so that a PUT changes nothing that the plan does not show.
+    """
+    exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
+    replaced = {}
+    for name, field in kind.fields.items():
+        # What the API demands has no default that it could go to: it stays.
+        if name not in resource.spec and (not exclusive or name in kind.required):
+            continue
+        wanted = resource.spec.get(name)
+        if not field.equal(wanted, live.get(name)):
+            replaced[name] = field.default if wanted is None else wanted
+    return replaced
+
+
+def _overlay(kind: Kind, resource: DesiredResource, live: Body, replaced: Body) -> Body:
+    """The complete body that a PUT replaces the live one with."""
+    after: Body = {**kind.writable(live), **replaced}
+    for text in resource.policy.ignore:
+        path = pointer_parts(text)
+        after = with_value_at(after, path, get_at(live, path))
+    return after
+
+
+def _secret_changes(
+    run: _Run, resource: DesiredResource, found: LiveResource | None, *, is_put: bool
+) -> tuple[tuple[SecretIntent, ...], tuple[FieldChange, ...]]:
+    """The secret fields that the manifest names and that differ from the live ones; no value leaves this function.
+
+    One that the service hides cannot be compared; it is set where the body is written, which would overwrite it.
+    """
+    intents, changes = [], []
+    for name, reference in resource.secrets.items():
+        old = found.secrets.get(name) if found else None
+        new = run.secrets.get((resource.address, name)) if reference else None
+        if old and old.is_mask and reference:
+            if not is_put or reference.is_generated:
+                continue
+        elif not _differs(old, new, reference):
+            continue
+        fingerprint = ""
+        if new and run.fingerprint_key:
+            fingerprint = new.fingerprint(run.fingerprint_key, f"{resource.address} {name}")
+        intents.append(SecretIntent(name, reference, fingerprint))
+        changes.append(FieldChange(pointer(name), ABSENT, ABSENT, _secret_direction(old, reference), sensitive=True))
+    return tuple(intents), tuple(changes)
+
+
+def _differs(old: Secret | None, new: Secret | None, reference: SecretReference | None) -> bool:
+    """Whether the live secret is known to be another one. What is generated, or cannot be read here, is only missed."""
+    if old is None:
+        return reference is not None
+    if reference is None:
+        return True
+    return new is not None and not old.equals(new)
+
+
+def _secret_direction(old: Secret | None, reference: SecretReference | None) -> Direction:
+    """A client without a secret lets anyone in who knows its id."""
+    if reference is None:
+        return Direction.WIDENS
+    return Direction.NARROWS if old is None else Direction.NEUTRAL

@@ -1,0 +1,169 @@
+"""Manifests x live objects x the ids of an environment -> what each manifest is to be bound to. Pure.
+
+Objects are found as a plan finds them (`identity`). An id that the environment keeps is never replaced: where it is not
+live, that is said, and nothing else.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from reconciler.kinds import Kind
+from reconciler.model.adoption import Proposal, State
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState
+from reconciler.planning.diff.identity import Finder, Look, Way, ambiguity, rivalry
+
+_NOTHING_GIVEN: Final[Mapping[Address, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One manifest and what was found for it."""
+
+    resource: DesiredResource
+    kind: Kind
+    look: Look
+    in_environment: bool
+    """Its id stands under ``ids`` of the environment."""
+    given: str | None = None
+    """The id of the object that somebody says it is."""
+
+    @property
+    def source(self) -> str:
+        """Where its id is known from."""
+        return "ids" if self.in_environment else "metadata.id"
+
+
+def propose(
+    desired: DesiredState,
+    live: LiveState,
+    kinds: Mapping[str, Kind],
+    bound: Mapping[str, str],
+    given: Mapping[Address, str] = _NOTHING_GIVEN,
+) -> tuple[Proposal, ...]:
+    """Give one proposal for each manifest, sorted by address; where ids are given, for these manifests only.
+
+    Args:
+        desired: the manifests of one environment.
+        live: all that the service has.
+        kinds: by name.
+        bound: the ids of the environment by manifest name, those of manifests that are not in `desired` included.
+        given: the ids of objects that somebody says some manifests are.
+    """
+    finder = Finder(live, kinds)
+    cases = [_case(one, kinds, finder, bound, given.get(one.address)) for one in desired.resources]
+    rivals = _rivals(cases)
+    strangers = _strangers(desired, bound)
+    return tuple(
+        _taken(case, rivals[case.resource.address])
+        if case.resource.address in rivals
+        else _unless_owned(case, strangers)
+        for case in sorted(cases, key=lambda case: case.resource.address)
+        if case.given or not given
+    )
+
+
+def _case(
+    resource: DesiredResource, kinds: Mapping[str, Kind], finder: Finder, bound: Mapping[str, str], given: str | None
+) -> _Case:
+    known = bound.get(resource.address.name)
+    if given and (known is None or known.casefold() == given.casefold()):
+        resource = replace(resource, id=given, second_id=None)
+    return _Case(resource, kinds[resource.address.kind], finder.look(resource), known is not None, given)
+
+
+def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
+    """Manifests whose object is another manifest's; the one whose id is known comes first, a given one last."""
+    claims: dict[tuple[str, str], list[_Case]] = defaultdict(list)
+    for case in sorted(cases, key=lambda case: (case.given is not None, case.look.way is not Way.ID)):
+        if case.look.found:
+            claims[case.kind.name, case.look.found.id.casefold()].append(case)
+    return {
+        other.resource.address: rivalry(first.resource, other.resource)
+        for first, *others in claims.values()
+        for other in others
+    }
+
+
+def _strangers(desired: DesiredState, bound: Mapping[str, str]) -> Mapping[str, str]:
+    """Id, case folded -> the name under which it is kept, for names that no manifest has."""
+    names = {resource.address.name for resource in desired.resources}
+    return {known.casefold(): name for name, known in bound.items() if name not in names}
+
+
+def _taken(case: _Case, fault: Diagnostic) -> Proposal:
+    found = case.look.found
+    return Proposal(case.resource.address, State.TAKEN, found.id if found else None, fault.message, fault=fault)
+
+
+def _unless_owned(case: _Case, strangers: Mapping[str, str]) -> Proposal:
+    """Bind nothing whose id is kept under a name that no manifest of this run has."""
+    proposal = _not_as_given(case) if case.given and not _is_as_given(case) else _proposal(case)
+    owner = strangers.get((proposal.id or "").casefold()) if proposal.state is State.BIND else None
+    if owner is None:
+        return proposal
+    fault = Diagnostic(
+        case.resource.place,
+        f"{case.resource.address} is live as {proposal.id}, bound to {owner}, a name that no manifest here has",
+        rule="duplicate-id",
+        hint=f"if {owner} was renamed, rename it under ids: of the environment, too; else remove it there",
+    )
+    return _taken(case, fault)
+
+
+def _proposal(case: _Case) -> Proposal:
+    address, known, look = case.resource.address, case.resource.id, case.look
+    found = look.found
+    if case.given and not case.in_environment and found and look.way is Way.ID:
+        return Proposal(address, State.BIND, found.id, "as given")
+    if look.is_ambiguous:
+        candidates = look.listed(case.kind)
+        fault = ambiguity(case.resource, candidates, case.kind)
+        note = f"{len(candidates)} live objects have this {case.kind.name_field}"
+        return Proposal(address, State.AMBIGUOUS, note=note, candidates=candidates, fault=fault)
+    if found and look.way is Way.ID:
+        return Proposal(address, State.BOUND, found.id, f"by {case.source}")
+    if known and (case.in_environment or not found):
+        return Proposal(address, State.STALE, known, _stale(case))
+    if found:
+        return Proposal(address, State.BIND, found.id, _found_by(case))
+    return Proposal(address, State.NOT_LIVE, note=_missing(case.resource))
+
+
+def _is_as_given(case: _Case) -> bool:
+    return case.look.way is Way.ID and case.resource.id == case.given
+
+
+def _not_as_given(case: _Case) -> Proposal:
+    address, known = case.resource.address, case.resource.id
+    message, hint = (
+        f"there is no live object with the ID {known}",
+        "the IDs are in the portal, or in: reconciler export",
+    )
+    if case.in_environment:
+        message, hint = f"it is bound to {known} already, under ids", "nothing is overwritten; remove that line first"
+    fault = Diagnostic(case.resource.place, f"{address} cannot be bound: {message}", "adopt", hint=hint)
+    return Proposal(address, State.STALE, known, message, fault=fault)
+
+
+def _stale(case: _Case) -> str:
+    found = case.look.found
+    then = f"what it would be matched with is {found.id}" if found else _missing(case.resource)
+    return f"by {case.source}, and not live here; {then}"
+
+
+def _found_by(case: _Case) -> str:
+    ways = {
+        Way.SECOND_ID: "by metadata.id",
+        Way.NAME: f"by {case.kind.name_field}",
+        Way.DERIVED: "by the id that it was created with",
+    }
+    note = ways[case.look.way]
+    return f"{note}; its metadata.id is not live here" if case.resource.id else note
+
+
+def _missing(resource: DesiredResource) -> str:
+    return "there is nothing to delete" if resource.policy.absent else "it would be created"

@@ -1,0 +1,71 @@
+"""Changes x limits -> findings: the blast radius that an environment allows."""
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.model.plan import Action, Change, Direction, Finding
+from reconciler.planning.guards.context import Context, addresses, writing
+
+
+def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
+    """More resources would change than `limits.changes` allows."""
+    writes, limit = writing(changes), context.limits.changes
+    if limit is not None and len(writes) > limit:
+        yield Finding(
+            "limit-changes",
+            f"{_resources(len(writes))} would change; limits.changes allows {limit}",
+            "split the change, or raise limits.changes of this environment",
+            addresses(writes),
+        )
+
+
+def limit_changes_percent(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
+    """A larger part of the managed resources would change than `limits.changesPercent` allows."""
+    writes, limit = writing(changes), context.limits.changes_percent
+    managed = sum(change.action is not Action.UNMANAGED for change in changes)
+    if limit is not None and managed and 100 * len(writes) > limit * managed:
+        yield Finding(
+            "limit-changes-percent",
+            f"{len(writes)} of {managed} managed resources ({100 * len(writes) / managed:.0f} %) would change; "
+            f"limits.changesPercent allows {limit:g} %",
+            "split the change, or raise limits.changesPercent of this environment",
+            addresses(writes),
+        )
+
+
+def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
+    """More resources and assignments would be deleted than `limits.deletes` allows (0 unless configured)."""
+    deletes, limit = [change for change in changes if change.action is Action.DELETE], context.limits.deletes
+    losing = [change for change in changes if any(not step.assign for step in change.assignments)]
+    rows = sum(not step.assign for change in losing for step in change.assignments)
+    if limit is not None and len(deletes) + rows > limit:
+        counts = [_resources(len(deletes))] * bool(deletes) + [_number(rows, "assignment")] * bool(rows)
+        kept = ", or name the assignments in the manifest, or only watch them (policy.assignments: watch)"
+        yield Finding(
+            "limit-deletes",
+            f"{' and '.join(counts)} would be deleted; limits.deletes allows {limit}",
+            f"raise limits.deletes of this environment{kept if rows else ''}",
+            addresses([*deletes, *losing]),
+        )
+
+
+def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
+    """More resources would let in more than before than `limits.widens` allows."""
+    widening = [change for change in writing(changes) if change.direction is Direction.WIDENS]
+    limit = context.limits.widens
+    if limit is not None and len(widening) > limit:
+        fields = sum(field.direction is Direction.WIDENS for change in widening for field in change.fields)
+        yield Finding(
+            "limit-widens",
+            f"{_resources(len(widening))} would let in more than before, by {_number(fields, 'field')}; "
+            f"limits.widens allows {limit}",
+            "split the change, or raise limits.widens of this environment",
+            addresses(widening),
+        )
+
+
+def _resources(count: int) -> str:
+    return _number(count, "resource")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,128 @@
+"""A JSON document <-> its text under a digest, and under a signature where there is a key.
+
+The digest tells a damaged or hand-edited file; the signature tells who wrote it. It is HMAC-SHA-256 over the kind of
+document and the digest, so that only a holder of the key can make one, and none of another kind passes for it. A list
+has a line for each item.
+"""
+
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.manifests.schema import validator
+from reconciler.model.json import Json, digest, is_array
+
+_SEAL: Final = ("digest", "signature")
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def dumps(document: Mapping[str, Json], noun: str, key: bytes | None) -> str:
+    """Write a document, with the seal as its last members; `noun` is its kind, as in `Format`."""
+    sealed = dict(document)
+    sealed["digest"] = digest(document)
+    if key:
+        sealed["signature"] = signature(noun, str(sealed["digest"]), key)
+    return "".join(pieces(sealed))
+
+
+def pieces(document: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
+    """The text, a line for each member in their order, and for each item of a list, which may be made as it is read."""
+    yield "{\n"
+    for number, (name, value) in enumerate(document.items()):
+        yield (",\n" if number else "") + f"{_text(name)}: "
+        yield from _lines(value)
+    yield "\n}\n"
+
+
+def _lines(value: Json | Iterator[Json]) -> Iterator[str]:
+    if not is_array(value) and not isinstance(value, Iterator):
+        yield _text(value)
+        return
+    is_empty = True
+    for item in value:
+        yield f"{'[' if is_empty else ','}\n{_text(item)}"
+        is_empty = False
+    yield "[]" if is_empty else "\n]"
+
+
+_text: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode
+
+
+def signature(noun: str, digest_: str, key: bytes) -> str:
+    """HMAC-SHA-256 over the kind of document and its digest, in hexadecimal.
+
+    What precedes the digest is no UTF-8: no secret, which has a fingerprint under the same key, can be chosen so that
+    its fingerprint is the signature of a document.
+    """
+    return hmac.new(key, b"\xff" + f"{noun}\n{digest_}".encode(), "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a kind of document must be."""
+
+    noun: str
+    """What messages call it: ``receipt``."""
+    version: str
+    schema: str
+    """The file name of its JSON Schema."""
+    renewed: str
+    """What to do about a document of another major format."""
+
+
+def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[str, Any]:
+    """Read a document and check its seal.
+
+    Args:
+        text: of the file.
+        name: what messages call the file.
+        expected: what it should be.
+        key: what it must be signed with; None: whoever wrote it is believed.
+
+    Raises:
+        ReconcilerError: it is something else or of another format, was altered since it was written, or is not signed
+            with this key.
+    """
+    noun = expected.noun
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReconcilerError(f"{name} is no {noun}: {error}") from error
+    if other := other_format(document, expected.version):
+        message = f"{name} has {noun} format {other}, and this version reads format {expected.version}"
+        raise ReconcilerError(message, hint=expected.renewed)
+    if has_half_characters(document, text):
+        raise ReconcilerError(f"{name} was altered since it was written: it holds half a character")
+    faults = validator(expected.schema).faults(document)
+    if faults:
+        raise ReconcilerError(f"{name} is no {noun}: {faults[0].message} (at {faults[0].pointer or '/'})")
+    content = {member: value for member, value in document.items() if member not in _SEAL}
+    if not hmac.compare_digest(document["digest"], digest(content)):
+        raise ReconcilerError(f"{name} was altered since it was written: its digest does not fit its content")
+    if key and not hmac.compare_digest(document.get("signature", ""), signature(noun, document["digest"], key)):
+        state = "is signed with another key" if "signature" in document else "is not signed"
+        hint = "write it where the same RECONCILER_PLAN_KEY is set"
+        raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY demands its own", hint=hint)
+    return content
+
+
+def other_format(document: object, version: str) -> str:
+    """The format of a document whose major format is another one; empty where it is not, or says nothing of it."""
+    found = document.get("format_version") if isinstance(document, Mapping) else None
+    is_other = isinstance(found, str) and found.partition(".")[0] != version.partition(".")[0]
+    return str(found) if is_other else ""
+
+
+def has_half_characters(document: object, text: str) -> bool:
+    """Whether a document holds a surrogate without its other half, which is no text and nothing that we write."""
+    if not _SURROGATE.search(text):
+        return False
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""An environment -> what a run needs of it."""

@@ -1,0 +1,153 @@
+"""A login -> who it is, in which marketplace, what it may do there, and how long it lasts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote
+
+from reconciler.errors import RemoteError
+from reconciler.model.access import LEAST_TOKEN_MINUTES
+from reconciler.model.diagnosis import Verdict
+from reconciler.model.json import Body
+from reconciler.project.doctor.known import Known, Result, few, number
+from reconciler.remote.auth import Claims
+
+CLIENTS: Final = "/apiclients"
+READERS: Final = ("ApiClientReader", "ApiClientAdmin", "FullAccess")
+WRITERS: Final = ("ApiClientAdmin", "FullAccess")
+LOOKUPS: Final[Mapping[str, str]] = {
+    "IntegrationEvent": "integration events",
+    "Buyer": "assignments to buyers",
+    "Supplier": "assignments to suppliers",
+    "AdminUser": "default context users of the seller",
+    "BuyerUser": "default context users of buyers",
+    "SupplierUser": "default context users of suppliers",
+    "Webhook": "webhooks",
+}
+"""What a Reader or Admin role is about -> the references that cannot be checked without one."""
+
+SOON: Final = 7 * 86_400.0
+"""Seconds before its end at which a secret is worth a warning."""
+_MINUTE: Final = 60.0
+_GRANT: Final = "give the user a security profile with such a role, and let the API client grant it"
+
+
+def user(known: Known) -> Result:
+    """Say who we are; anybody but a seller user is turned away (OrderCloud release notes 1.0.185)."""
+    me, claims = known.connection.me(), known.claims
+    name = claims.username or str(me.get("Username") or "an unnamed user")
+    who = f"{name}, through API client {claims.client_id or known.connection.client_id}"
+    party = _party(me, claims)
+    if party:
+        found = f"the credentials act as a {party}'s user: {who}; only seller users may manage API clients"
+        return Result(Verdict.FAILED, found, "use an API client whose default context user is a seller user")
+    return Result(Verdict.OK, f"seller user {who}")
+
+
+def _party(me: Body, claims: Claims) -> str:
+    """``buyer``, ``supplier``, or empty for the seller."""
+    for party in ("buyer", "supplier"):
+        if claims.user_type == party or me.get(party.capitalize()) is not None:
+            return party
+    return ""
+
+
+def marketplace(known: Known) -> Result:
+    """Have the service say which marketplace it is, as plan and apply do before all else."""
+    found = known.tools.identify(known.connection)
+    if known.subject.marketplace is None:
+        return Result(Verdict.OK, f"{found}; the configuration names none, which an embedded emulator does not need")
+    return Result(Verdict.OK, f"{found}, as configured")
+
+
+def roles_for_plan(known: Known) -> Result:
+    """Read the claim, then prove it; a token that names no roles at all is given the chance to prove itself."""
+    roles = known.claims.roles
+    held = [role for role in READERS if role in roles]
+    if roles and not held:
+        found = f"the token has {few(sorted(roles))}; plan needs one of {', '.join(READERS)}"
+        return Result(Verdict.FAILED, found, _GRANT)
+    clients = tuple(known.connection.list_all(CLIENTS))
+    found = f"{', '.join(held) or 'no role in the token'}; {number(len(clients), 'API client')} could be read"
+    return Result(Verdict.OK, found, known=replace(known, clients=clients))
+
+
+def roles_for_apply(known: Known) -> Result:
+    """Read the claim. Without such a role a login is still right for a job that only plans."""
+    held = [role for role in WRITERS if role in known.claims.roles]
+    if held:
+        return Result(Verdict.OK, ", ".join(held))
+    found = f"the token has none of {', '.join(WRITERS)}: this login can plan, but not apply"
+    return Result(Verdict.WARNING, found, f"right for a job that only plans; to apply, {_GRANT}")
+
+
+def roles_for_references(known: Known) -> Result:
+    """Read the claim: what manifests refer to is looked up with other roles than API clients are."""
+    roles = known.claims.roles
+    missing = [
+        f"{about}Reader ({lost})"
+        for about, lost in LOOKUPS.items()
+        if roles.isdisjoint({f"{about}Reader", f"{about}Admin", "FullAccess"})
+    ]
+    if not missing:
+        return Result(Verdict.OK, "all that manifests refer to can be looked up")
+    found = f"what these roles are for cannot be checked: {', '.join(missing)}"
+    return Result(Verdict.WARNING, found, _GRANT)
+
+
+def own_client(known: Known) -> Result:
+    """Find the client that this login goes through, and what of it may end in the middle of a run."""
+    wanted = known.connection.client_id
+    own = next((one for one in known.clients if str(one.get("ID")).casefold() == wanted.casefold()), None)
+    if own is None:
+        found = f"API client {wanted}, which this login goes through, is not among those that can be read"
+        return Result(Verdict.WARNING, found, "check by hand that no change takes this client's access away")
+    life, secrets = _token_life(known.claims), _secrets_life(known)
+    found = "; ".join([f"{own.get('AppName')} ({own.get('ID')})", *_life_words(life), *secrets.words])
+    if life is not None and life < LEAST_TOKEN_MINUTES * _MINUTE:
+        hint = f"raise AccessTokenDuration of this client to {LEAST_TOKEN_MINUTES} at least: a long apply may need it"
+        return Result(Verdict.WARNING, found, hint)
+    if secrets.end_soon:
+        return Result(Verdict.WARNING, found, "if it is the one in use here, replace it before that day")
+    return Result(Verdict.OK, found)
+
+
+def _token_life(claims: Claims) -> float | None:
+    if claims.expires_at is None or claims.issued_at is None:
+        return None
+    return claims.expires_at - claims.issued_at
+
+
+def _life_words(life: float | None) -> Sequence[str]:
+    return [] if life is None else [f"its tokens live {number(int(life / _MINUTE), 'minute')}"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """How long the secrets of our own client are good for; which of them we use, nobody can tell."""
+
+    words: Sequence[str] = ()
+    end_soon: bool = False
+
+
+def _secrets_life(known: Known) -> _Secrets:
+    """Look at the ends of the secrets; older services have no list of them, and no ends."""
+    try:
+        secrets = known.connection.list_all(f"{CLIENTS}/{quote(known.connection.client_id, safe='')}/secrets")
+    except RemoteError:
+        return _Secrets()
+    ends = [end for one in secrets if (end := _moment(one.get("Expiration"))) and end > known.tools.now()]
+    if not ends:
+        return _Secrets()
+    left = min(ends) - known.tools.now()
+    when = f"{datetime.fromtimestamp(min(ends), UTC):%Y-%m-%d}"
+    return _Secrets([f"a secret of it ends on {when}"], left < SOON)
+
+
+def _moment(value: object) -> float | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -1,0 +1,136 @@
+"""What the configuration says -> whether this machine gets as far as a token, and has the service's time."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.diagnosis import Verdict
+from reconciler.model.secret import SecretReference
+from reconciler.project.doctor.known import AGAIN, Known, Result, Tools, few, number
+from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trusted, origin_of
+from reconciler.remote.reach import Reached
+
+SKEW_TO_WARN: Final = 60.0
+SKEW_TO_FAIL: Final = 300.0
+"""Seconds by which this machine's clock may differ from the service's."""
+_DAY: Final = 86_400.0
+
+
+def configuration(known: Known) -> Result:
+    """Say which file and which target it is; faults of the file have ended the run before."""
+    subject = known.subject
+    target = "the embedded emulator" if subject.is_embedded else subject.base_url
+    return Result(Verdict.OK, f"{subject.configuration}, environment {subject.environment}: {target}")
+
+
+def watching(known: Known) -> Result:
+    """Say whether everything that somebody changes in the service is drift."""
+    if not known.subject.unwatched:
+        return Result(Verdict.OK, "whatever somebody changes in the service is drift")
+    way_out = (
+        "first reconciler export --write, else the next apply resets what no manifest names; then write "
+        "defaults: {policy: {fields: exclusive}} and drift: {unmanaged: fail} (docs/exclusive.md)"
+    )
+    return Result(Verdict.WARNING, f"no drift, whoever changes it: {'; '.join(known.subject.unwatched)}", way_out)
+
+
+def credentials(known: Known) -> Result:
+    """Look for every credential, and name all that are missing."""
+    references = known.subject.credentials
+    if known.subject.is_embedded:
+        return Result(Verdict.INFO, "none are needed: the embedded emulator has a client of its own")
+    faults = dict.fromkeys(fault for one in references.values() if (fault := _fault_of(one, known.tools)))
+    if faults:
+        way_out = "set it where this command runs: in CI, as a secret of the job"
+        return Result(Verdict.FAILED, "; ".join(faults), way_out)
+    names = ", ".join(f"{name} {reference}" for name, reference in references.items())
+    return Result(Verdict.OK, f"there, and not empty: {names}")
+
+
+def _fault_of(reference: SecretReference, tools: Tools) -> str:
+    try:
+        tools.resolve(reference)
+    except ReconcilerError as error:
+        return error.message
+    return ""
+
+
+def plan_key(known: Known) -> Result:
+    """Say whether plans are signed, and can tell that a secret has changed."""
+    if known.subject.has_plan_key:
+        return Result(Verdict.INFO, "RECONCILER_PLAN_KEY is set: plans are signed and keep fingerprints of secrets")
+    return Result(
+        Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans are not signed and keep no fingerprints of secrets"
+    )
+
+
+def host(known: Known) -> Result:
+    """Say why credentials may be sent to the base URL, or that they may not."""
+    if known.subject.is_embedded:
+        return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
+    known.tools.demand_allowed(known.subject.base_url)
+    origin = origin_of(known.subject.base_url)
+    if not is_trusted(origin):
+        return Result(Verdict.OK, f"{origin} is allowed by --allow-host or {ALLOWED_HOSTS_VARIABLE}")
+    why = "this machine" if is_loopback(origin.host) else "a host of OrderCloud, over TLS"
+    return Result(Verdict.OK, f"{origin.host} is {why}, which needs no permission")
+
+
+def network(known: Known) -> Result:
+    """Go to the host as a request would, and say how far this machine gets."""
+    if known.subject.is_embedded:
+        return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
+    reached = known.tools.reach(known.subject.base_url)
+    if reached.proxy:
+        found = f"requests go through the proxy {reached.proxy}: names, connections and certificates are its affair"
+        return Result(Verdict.INFO, f"{found}; {reached.host} was not contacted directly")
+    known_by = "" if reached.addresses == (reached.host,) else f" is {few(reached.addresses)}, and"
+    there = f"{reached.host}{known_by} answers"
+    if not reached.tls:
+        return Result(Verdict.OK, f"{there}; no TLS is needed on this machine itself")
+    return Result(Verdict.OK, f"{there}; {reached.tls}{_expiry(reached, known.tools.now())}")
+
+
+def _expiry(reached: Reached, now: float) -> str:
+    if reached.expires_at is None:
+        return ""
+    return f", the certificate is good for {number(int((reached.expires_at - now) / _DAY), 'day')}"
+
+
+def login(known: Known) -> Result:
+    """Ask for a token. The connection is kept even if there is none: it knows what the attempt took."""
+    remote = known.resources.enter_context(known.tools.open())
+    known = replace(known, remote=remote)
+    try:
+        claims = remote.claims()
+    except ReconcilerError as error:
+        return Result(Verdict.FAILED, error.message, error.hint or AGAIN, known)
+    known = replace(known, claims=claims, logged_in_at=known.tools.now())
+    return Result(Verdict.OK, "a token was given", known=known)
+
+
+def clock(known: Known) -> Result:
+    """Compare with what the login's answer and its token say; both were made a moment before it came."""
+    moments = dict(_moments(known))
+    if not moments:
+        return Result(Verdict.INFO, "unknown: neither the answer nor the token tells the time")
+    source, skew = max(moments.items(), key=lambda one: abs(one[1]))
+    if abs(skew) <= SKEW_TO_WARN:
+        return Result(Verdict.OK, f"within {SKEW_TO_WARN:.0f} s of the service's, by {' and '.join(moments)}")
+    verdict = Verdict.WARNING if abs(skew) <= SKEW_TO_FAIL else Verdict.FAILED
+    side = "ahead of" if skew > 0 else "behind"
+    found = f"this machine's clock is {abs(skew):.0f} s {side} the service's, by {source}"
+    return Result(verdict, found, "set the clock: certificates, plans and secrets expire by it")
+
+
+def _moments(known: Known) -> Iterable[tuple[str, float]]:
+    """Each source that tells the service's time, and how far this machine's clock is ahead of it."""
+    now, claims = known.logged_in_at, known.claims
+    last = known.connection.samples[-1:]
+    if last and last[0].date is not None:
+        yield "the answer's Date", now - last[0].date
+    if claims.issued_at is not None:
+        yield "the token's nbf", now - claims.issued_at
+    if claims.expires_at is not None and now > claims.expires_at:
+        yield "the token's exp", now - claims.expires_at

@@ -1,0 +1,110 @@
+"""Manifests and a service -> how every secret stands (`status`), and what a rotation would do (`rotating.plan`)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from reconciler import pipeline
+from reconciler.kinds import KINDS, Kind
+from reconciler.live import read as reader
+from reconciler.model.named_secret import LiveSecret
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
+from reconciler.model.secret import Secret
+from reconciler.model.secret_report import Generation, SecretReport, SecretRow
+from reconciler.model.secret_state import SecretState, Standing, states
+from reconciler.planning import diff as differ
+from reconciler.planning import selection
+from reconciler.remote.protocol import ReadRemote
+from reconciler.secrets import values as provisioning
+from reconciler.secrets.values import Resolve
+
+
+def status(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, resolve: Resolve) -> SecretReport:
+    """Say how every secret stands: of each client that has a manifest and is selected. Reads only.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        RemoteError: a read failed.
+        InputError: a manifest cannot be matched with one live object.
+    """
+    marketplace = pipeline.check_marketplace(remote, target)
+    live = reader.read(remote, KINDS.values(), marketplace)
+    matches = differ.match(desired, live, KINDS)
+    chosen = [
+        one
+        for one in desired.resources
+        if not one.policy.absent and selection.is_selected(target.selection, one.address, one.labels)
+    ]
+    values = provisioning.look_up(DesiredState(tuple(chosen), desired.digest), resolve).values
+    named = _named_secrets(chosen, matches, remote)
+    rows = [
+        row
+        for one in sorted(chosen, key=lambda resource: resource.address)
+        for row in (
+            *_legacy_rows(one, matches[one.address], KINDS[one.address.kind], values),
+            *_current_rows(one, matches[one.address], named.get(one.address, ()), target.now),
+        )
+    ]
+    claimed = {found.id for found in matches.values() if found}
+    left_out = sum(found.id not in claimed for found in live.resources)
+    return SecretReport(target.environment, marketplace, target.now, tuple(rows), left_out)
+
+
+def _named_secrets(
+    chosen: Sequence[DesiredResource], matches: Mapping[Address, LiveResource | None], remote: ReadRemote
+) -> dict[Address, tuple[LiveSecret, ...]]:
+    """The named secrets of every object. A service that has none is an error only where a manifest lists some."""
+    found: dict[Address, tuple[LiveSecret, ...]] = {}
+    for kind in KINDS.values():
+        for is_listed in (True, False):
+            there = {
+                one.address: match.id
+                for one in chosen
+                if one.address.kind == kind.name
+                and (one.named_secrets is not None) is is_listed
+                and (match := matches[one.address])
+            }
+            secrets = reader.read_secrets(remote, kind, list(there.values()), is_optional=not is_listed)
+            found |= zip(there, secrets, strict=True)
+    return found
+
+
+def _legacy_rows(
+    wanted: DesiredResource, found: LiveResource | None, kind: Kind, values: provisioning.Values
+) -> Iterator[SecretRow]:
+    """One row for each secret field that the manifest names or the object has a value in."""
+    for name in sorted(kind.secret_fields):
+        old = found.secrets.get(name) if found else None
+        if name not in wanted.secrets and old is None:
+            continue
+        reference = wanted.secrets.get(name)
+        standing, note = _legacy_standing(wanted, name, old, values.get((wanted.address, name)))
+        policy = str(reference) if reference else "none" if name in wanted.secrets else ""
+        state = SecretState(name, standing, note=note)
+        yield SecretRow(wanted.address, found.id if found else None, Generation.LEGACY, state, policy)
+
+
+def _legacy_standing(
+    wanted: DesiredResource, name: str, old: Secret | None, new: Secret | None
+) -> tuple[Standing, str]:
+    if name not in wanted.secrets:
+        return Standing.UNMANAGED, ""
+    reference = wanted.secrets[name]
+    if reference is None:
+        return (Standing.DIFFERS, "it has a value where none is wanted") if old else (Standing.IN_STEP, "")
+    if old is None:
+        return Standing.MISSING, "the client has none"
+    if old.is_mask:
+        return Standing.IN_STEP, "not compared: the service does not show it"
+    if new is None:
+        note = "made by us or somebody else" if reference.is_generated else "not compared: its value is not at hand"
+        return Standing.IN_STEP, note
+    return (Standing.IN_STEP, "") if old.equals(new) else (Standing.DIFFERS, "it has another value")
+
+
+def _current_rows(
+    wanted: DesiredResource, found: LiveResource | None, live: Sequence[LiveSecret], now: datetime
+) -> Iterator[SecretRow]:
+    is_active = bool(found and found.body.get(KINDS[wanted.address.kind].active_field))
+    for state in states(wanted.named_secrets, live, now, is_active=is_active):
+        policy = state.wanted.policy if state.wanted else ""
+        yield SecretRow(wanted.address, found.id if found else None, Generation.CURRENT, state, policy)

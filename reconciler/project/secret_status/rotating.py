@@ -1,0 +1,278 @@
+"""Manifests and a service -> what a rotation would do, judged by the guards as a plan is. Reads only."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler import pipeline
+from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
+from reconciler.kinds import KINDS
+from reconciler.live import read as reader
+from reconciler.manifests.schema import did_you_mean
+from reconciler.model.freeze import Window
+from reconciler.model.json import digest
+from reconciler.model.named_secret import LiveSecret, NamedSecret
+from reconciler.model.plan import Action, Change, Finding
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
+from reconciler.model.rotation import Begin, Step, StepKind
+from reconciler.model.secret_state import states
+from reconciler.model.selection import Selection
+from reconciler.planning import diff as differ
+from reconciler.planning import guards as guard
+from reconciler.planning import selection
+from reconciler.remote.protocol import ReadRemote
+from reconciler.secrets import rotation
+from reconciler.secrets.delivery import Courier
+from reconciler.secrets.rotation import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user wants to have rotated."""
+
+    address: str | None = None
+    """Of one manifest, in any case; None: all that are selected."""
+    name: str | None = None
+    """Of one of its secrets; None: the only one, or all that are due."""
+    only_due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The rotation of one secret."""
+
+    subject: Subject
+    steps: tuple[Step, ...] = ()
+    error: ReconcilerError | None = None
+    """Why it cannot be done; then there are no steps."""
+
+    @property
+    def does_something(self) -> bool:
+        """Whether there is more to it than to wait."""
+        return any(step.kind is not StepKind.WAIT for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation would do, and what the guards object to."""
+
+    marketplace: str
+    turns: tuple[Turn, ...]
+    changes: tuple[Change, ...] = ()
+    """As the guards see it: a client whose secrets change is updated, all others stay as they are."""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def does_something(self) -> bool:
+        """Whether any turn does."""
+        return any(turn.does_something for turn in self.turns)
+
+    @property
+    def acknowledgement(self) -> str:
+        """What ``--ack`` must be given to accept the findings of exactly these steps, whenever they are taken."""
+        turns = [
+            [
+                str(turn.subject.address),
+                turn.subject.client_id,
+                turn.subject.wanted.name,
+                [[step.kind.value, step.secret.id if step.secret else ""] for step in turn.steps],
+            ]
+            for turn in self.turns
+        ]
+        findings = [[one.rule, one.message] for one in self.findings]
+        return digest({"turns": turns, "findings": findings})[: pipeline.ACKNOWLEDGEMENT_DIGITS]
+
+    def standing(self, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
+        """The findings, with what the freeze windows say at this moment."""
+        lasting = [one for one in self.findings if one.rule not in guard.TIMED]
+        return (*lasting, *guard.freeze(self.changes, freeze, now))
+
+    def demand(self, acknowledged: str | None, freeze: Sequence[Window], now: datetime) -> None:
+        """Refuse what the guards object to.
+
+        Raises:
+            GuardRefusal: they do, and it is not acknowledged.
+        """
+        findings = self.standing(freeze, now)
+        final = [one for one in findings if not one.can_be_acknowledged]
+        if final:
+            raise GuardRefusal(final, hint="an acknowledgement does not override these")
+        if findings and self.acknowledgement not in pipeline.given(acknowledged):
+            raise GuardRefusal(findings, hint=f"to accept this rotation as it is, add --ack {self.acknowledgement}")
+
+
+def plan(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, wish: Wish, courier: Courier) -> Rotation:
+    """Work out what is due: the rest of a rotation, or a new one.
+
+    Args:
+        desired: the manifests of one environment.
+        remote: the service.
+        target: what it must be; its selection restricts what is due.
+        wish: which secrets.
+        courier: reads back what was delivered and is not proven yet.
+
+    Raises:
+        UsageError: there is no such manifest or secret; nothing was read.
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        ReconcilerError: the one rotation that was asked for is not possible; says why.
+    """
+    chosen = wanted(desired, target.selection, wish)
+    marketplace = pipeline.check_marketplace(remote, target)
+    live = reader.read(remote, KINDS.values(), marketplace)
+    matches = differ.match(desired, live, KINDS)
+    secrets = _secrets({resource.address: matches[resource.address] for resource, _ in chosen}, remote)
+    turns: list[Turn] = []
+    for resource, secret in chosen:
+        found = matches[resource.address]
+        if found is None and not wish.only_due:
+            hint = "run apply first: it makes the client, and its secrets"
+            raise ReconcilerError(f"{resource.address} is not there yet, so it has no secret to be rotated", hint=hint)
+        if found is not None:
+            turns += _turn(_subject(resource, found, secret, secrets[resource.address], courier), remote, target, wish)
+    changes = target.protection.mark(_changes(desired, matches, turns), KINDS)
+    context = guard.Context(target.limits, remote.access())
+    frozen = guard.freeze(changes, target.freeze, target.now)
+    findings = (*guard.check(changes, context), *frozen, *_protected(changes, turns, target.now))
+    return Rotation(marketplace, tuple(turns), changes, findings)
+
+
+# ------------------------------------------------------------------------------------------------------------ choosing
+
+
+def wanted(desired: DesiredState, selected: Selection, wish: Wish) -> Sequence[tuple[DesiredResource, NamedSecret]]:
+    """The secrets that the wish is about. Contacts nobody.
+
+    Raises:
+        UsageError: there is no such manifest or secret.
+        ReconcilerError: the manifest lists none.
+    """
+    if not wish.only_due and wish.address:
+        resource = _resource(desired, wish.address)
+        return [(resource, _secret(resource, wish.name))]
+    resources = [_resource(desired, wish.address)] if wish.address else desired.resources
+    chosen = [
+        one for one in resources if not one.policy.absent and selection.is_selected(selected, one.address, one.labels)
+    ]
+    return [
+        (one, secret)
+        for one in chosen
+        for secret in ([_secret(one, wish.name)] if wish.name else one.named_secrets or ())
+    ]
+
+
+def _resource(desired: DesiredState, address: str) -> DesiredResource:
+    known = {str(one.address).casefold(): one for one in desired.resources}
+    if address.casefold() not in known:
+        names = [str(one.address) for one in desired.resources]
+        whole = next((name for name in names if name.casefold().endswith(f"/{address.casefold()}")), "")
+        hint = f"did you mean {whole}?" if whole else did_you_mean(address, names)
+        raise UsageError(f"there is no manifest {address}", hint=hint)
+    return known[address.casefold()]
+
+
+def _secret(resource: DesiredResource, name: str | None) -> NamedSecret:
+    listed = {one.name: one for one in resource.named_secrets or ()}
+    if not listed:
+        raise _nothing_listed(resource)
+    if name is None and len(listed) == 1:
+        return next(iter(listed.values()))
+    there_are = f"there are: {', '.join(listed)}"
+    if name is None:
+        raise UsageError(f"{resource.address} has several secrets", hint=f"choose one with --secret; {there_are}")
+    if name not in listed:
+        raise UsageError(f"{resource.address} lists no secret {name}", hint=did_you_mean(name, listed) or there_are)
+    return listed[name]
+
+
+def _nothing_listed(resource: DesiredResource) -> ReconcilerError:
+    hint = "list it in the manifest: secrets: [{name: primary, deliver: [{file: PATH}]}]"
+    if any(resource.secrets.values()):
+        field = next(iter(resource.secrets))
+        hint = f"{field} is one value, so an old one cannot stay valid beside a new one; use a named secret: {hint}"
+    return ReconcilerError(f"{resource.address} lists no secrets that could be rotated", hint=hint)
+
+
+# -------------------------------------------------------------------------------------------------------------- turning
+
+
+def _secrets(
+    wanted: Mapping[Address, LiveResource | None], remote: ReadRemote
+) -> Mapping[Address, tuple[LiveSecret, ...]]:
+    found: dict[Address, tuple[LiveSecret, ...]] = {}
+    for kind in KINDS.values():
+        there = {address: one.id for address, one in wanted.items() if one and one.kind == kind.name}
+        found |= zip(there, reader.read_secrets(remote, kind, list(there.values())), strict=True)
+    return found
+
+
+def _subject(
+    resource: DesiredResource, found: LiveResource, secret: NamedSecret, live: tuple[LiveSecret, ...], courier: Courier
+) -> Subject:
+    kind = KINDS[resource.address.kind]
+    return Subject(
+        resource.address,
+        found.id,
+        secret,
+        live,
+        kind,
+        is_active=bool(found.body.get(kind.active_field)),
+        at_hand=rotation.recall(secret, live, courier),
+    )
+
+
+def _turn(subject: Subject, remote: ReadRemote, target: pipeline.Target, wish: Wish) -> Iterator[Turn]:
+    if not wish.only_due:
+        _spare_ourselves(subject, remote)
+        yield Turn(subject, rotation.due(subject, target.now))
+        return
+    if not any(one.is_due for one in states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)):
+        return
+    try:
+        _spare_ourselves(subject, remote)
+        yield Turn(subject, rotation.due(subject, target.now, Begin.IF_DUE))
+    except ReconcilerError as error:
+        yield Turn(subject, error=error)
+
+
+def _spare_ourselves(subject: Subject, remote: ReadRemote) -> None:
+    """Without an overlap, our own next login would fail before anybody could hand the new secret to us."""
+    if not subject.wanted.overlap and subject.client_id.casefold() == remote.client_id.casefold():
+        message = "this run is logged in with this very client, and without an overlap its secret would end at once"
+        raise ReconcilerError(message, hint="give the secret an overlap, or log in with another client")
+
+
+# --------------------------------------------------------------------------------------------------------------- guards
+
+
+def _changes(
+    desired: DesiredState, matches: Mapping[Address, LiveResource | None], turns: Sequence[Turn]
+) -> Iterator[Change]:
+    """Every managed object, those whose secrets change as updates."""
+    new: dict[Address, list[NamedSecret]] = {}
+    for turn in turns:
+        if any(step.writes for step in turn.steps):
+            makes = any(step.kind is StepKind.CREATE for step in turn.steps)
+            new.setdefault(turn.subject.address, []).extend([turn.subject.wanted] if makes else [])
+    for resource in desired.resources:
+        found = matches[resource.address]
+        if found:
+            stays = Change(resource.address, Action.NO_OP, found.id, found.body, found.body)
+            stays = replace(stays, protected=resource.policy.protected)
+            is_changed = resource.address in new
+            secrets = tuple(new.get(resource.address, ()))
+            yield replace(stays, action=Action.UPDATE, new_secrets=secrets) if is_changed else stays
+
+
+def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) -> Iterator[Finding]:
+    """A secret of a protected client that is in use would end at once."""
+    protected = {change.address for change in changes if change.protected}
+    for turn in turns:
+        ending = [step.secret for step in turn.steps if step.kind is StepKind.DELETE and step.secret]
+        used = [one.id for one in ending if not one.ending and not one.is_over(now)]
+        if used and turn.subject.address in protected:
+            yield Finding(
+                "protected",
+                f"{turn.subject.address} is protected, and its secret {', '.join(used)} would end without an overlap",
+                "give the secret an overlap in its manifest",
+                (turn.subject.address,),
+            )

@@ -1,0 +1,1 @@
+"""References -> the values of secrets; new secrets -> delivered, proven and rotated."""

@@ -1,0 +1,72 @@
+"""A secret -> an output of the present step of a GitHub Actions job, masked in its log before anything else.
+
+Source: GitHub documentation, "Workflow commands": ``::add-mask::``, and the file that GITHUB_OUTPUT names.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.secret import Secret
+from reconciler.secrets.delivery.files import open_to_append, unwritable
+from reconciler.secrets.delivery.undo import Undo, cannot
+
+
+def check(environ: Mapping[str, str]) -> None:
+    """See whether there is a file in which the runner looks for outputs.
+
+    Raises:
+        ReconcilerError: there is none, or it cannot be written.
+    """
+    os.close(open_to_append(output_file(environ)))
+
+
+def output_file(environ: Mapping[str, str]) -> Path:
+    """Give the file in which the runner looks for outputs.
+
+    Raises:
+        ReconcilerError: this is no step of a GitHub Actions job.
+    """
+    path = environ.get("GITHUB_OUTPUT")
+    if not path:
+        hint = "run it in a GitHub Actions job, or give the secret another delivery"
+        raise ReconcilerError("GITHUB_OUTPUT is not set, so that no output can be set", hint=hint)
+    return Path(path)
+
+
+def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]) -> Undo:
+    """Mask the value and then set the output, on a line of its own.
+
+    Raises:
+        ReconcilerError: the file cannot be written.
+    """
+    text = value.reveal()
+    tell(f"::add-mask::{_data(text)}\n")
+    end = f"end_{secrets.token_hex(16)}"  # no value can end the block before its end
+    block = f"{name}<<{end}\n{text}\n{end}\n".encode()
+    with os.fdopen(open_to_append(path), "r+b") as file:
+        try:
+            file.write(b"" if _ends_a_line(file.read()) else b"\n")
+            file.write(block)
+            file.flush()
+        except OSError as error:
+            raise unwritable(path, error) from None
+    return lambda: _take_back(path, block)
+
+
+def _ends_a_line(content: bytes) -> bool:
+    return not content or content.endswith(b"\n")
+
+
+def _take_back(path: Path, block: bytes) -> None:
+    try:
+        content = path.read_bytes()
+        path.write_bytes(content.replace(block, b""))
+    except OSError as error:
+        raise cannot(path, error) from None
+
+
+def _data(line: str) -> str:
+    return line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

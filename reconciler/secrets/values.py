@@ -1,0 +1,274 @@
+"""References and named secrets -> values, for the length of one run: what plan and apply do with secret values.
+
+A plan looks up what its references stand for only to compare it with what the service shows, and goes on where that is
+not possible on this machine. An apply looks up everything it sets, and checks every delivery, before its first write.
+What is generated is delivered before it is set: a crash between the two leaves a value that opens nothing, never a lock
+whose key is lost. Where it is then not set, what was delivered is taken back.
+"""
+
+import secrets as lottery
+import string
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
+from reconciler.kinds import Kind
+from reconciler.live import read as reader
+from reconciler.model.json import pointer_parts
+from reconciler.model.named_secret import LiveSecret
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Action, Change, Finding, Plan, SecretIntent
+from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState
+from reconciler.model.rotation import Begin
+from reconciler.model.secret import Secret, SecretReference
+from reconciler.remote.protocol import ReadRemote, SecretRemote
+from reconciler.secrets import rotation
+from reconciler.secrets.delivery import Courier, Parcel
+from reconciler.secrets.delivery.orders import Delivered, Order, deliver_all, taken_back
+
+GENERATED_LENGTH: Final = 60
+"""Letters and digits of a generated secret: what Sitecore's own tools make; the service documents no least length."""
+_ALPHABET: Final = string.ascii_letters + string.digits
+
+Resolve: TypeAlias = Callable[[SecretReference], Secret]
+"""Gives the value that a reference stands for, or raises a `ReconcilerError` that names the reference."""
+Values: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the references of some manifests stand for."""
+
+    values: Values
+    unread: tuple[str, ...] = ()
+    """One text for each that gives nothing on this machine."""
+
+    def demand(self) -> None:
+        """Refuse to go on without any of them.
+
+        Raises:
+            SecretMissing: with all that are missing.
+        """
+        if self.unread:
+            raise SecretMissing("; ".join(self.unread))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a plan says of those that it could not compare."""
+        return tuple(f"{text}; the live secret was not compared with it" for text in self.unread)
+
+
+def look_up(desired: DesiredState, resolve: Resolve) -> Known:
+    """Look up every reference that stands for a value now; a generated one does not."""
+    wanted = [
+        (resource.address, name, reference)
+        for resource in desired.resources
+        for name, reference in resource.secrets.items()
+        if reference and not reference.is_generated
+    ]
+    return _looked_up(wanted, resolve)
+
+
+def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: Resolve) -> Known:
+    """Look all of them up.
+
+    Raises:
+        ReconcilerError: with all that give something which cannot be sent.
+    """
+    values, unread, faults = {}, [], []
+    for address, name, reference in wanted:
+        try:
+            values[address, name] = resolve(reference)
+        except SecretMissing as missing:
+            unread.append(f"{address}: {missing}")
+        except ReconcilerError as error:
+            faults.append(error)
+    if faults:
+        hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
+        raise ReconcilerError("; ".join(dict.fromkeys(map(str, faults))), hint="; ".join(hints))
+    return Known(values, tuple(unread))
+
+
+def placeholders(live: LiveState) -> tuple[str, ...]:
+    """Warn of objects whose secret is shown as a text that stands for one."""
+    return tuple(
+        f"{one.kind} {one.id}: {_PLACEHOLDER[secret.is_redaction].format(name=name)}"
+        for one in live.resources
+        for name, secret in one.secrets.items()
+        if secret and secret.is_placeholder
+    )
+
+
+_PLACEHOLDER: Final = {
+    True: "its {name} is the text by which exports hide secrets, which everybody knows: set another one",
+    False: "its {name} is hidden by the service, and was not compared",
+}
+
+
+def hidden(changes: Iterable[Change], live: LiveState, kinds: Mapping[str, Kind], remote: ReadRemote) -> list[Finding]:
+    """Refuse updates whose PUT would have to carry over a secret that the service does not show.
+
+    Raises:
+        RemoteError: a read failed.
+    """
+    shown = {(one.kind, one.id.casefold()): one for one in live.resources}
+    found = []
+    for change in changes:
+        one = shown.get((change.address.kind, (change.id or "").casefold()))
+        if one and _is_put(change):
+            given = {intent.field for intent in change.secrets}
+            names = [name for name in one.secrets if name not in given and _is_hidden(one, name, kinds, remote)]
+            found += [_hidden(change, name) for name in names]
+    return found
+
+
+def _is_put(change: Change) -> bool:
+    """Whether its body is written: assignments and named secrets have requests of their own."""
+    parts = (pointer_parts(field.pointer)[0] for field in change.fields)
+    return change.action is Action.UPDATE and any(part not in {"assignments", "secrets"} for part in parts)
+
+
+def _is_hidden(one: LiveResource, name: str, kinds: Mapping[str, Kind], remote: ReadRemote) -> bool:
+    secret = one.secrets[name]
+    if secret:
+        return secret.is_placeholder
+    if one.id.casefold() != remote.client_id.casefold() or not remote.access().with_secret:
+        return False
+    (named,) = reader.read_secrets(remote, kinds[one.kind], [one.id], is_optional=True)
+    return not named  # this run is logged in with a secret of it, so there is one
+
+
+def _hidden(change: Change, name: str) -> Finding:
+    return Finding(
+        "hidden-secret",
+        f"{change.address} has a {name} that the service does not show, and a PUT would overwrite it",
+        f"write {name}: {{fromEnv: NAME}} in its manifest, so that its value is sent; or use the portal",
+        (change.address,),
+        can_be_acknowledged=False,
+    )
+
+
+def live_secrets(
+    desired: DesiredState, changes: Iterable[Change], kinds: Mapping[str, Kind], remote: ReadRemote
+) -> dict[Address, tuple[LiveSecret, ...]]:
+    """Read the named secrets of every object that is there and whose manifest lists secrets.
+
+    Raises:
+        RemoteError: a read failed.
+    """
+    listed = {one.address for one in desired.resources if one.named_secrets is not None}
+    found: dict[Address, tuple[LiveSecret, ...]] = {}
+    for kind in kinds.values():
+        there = {
+            change.address: change.id
+            for change in changes
+            if change.address in listed and change.address.kind == kind.name and change.before is not None and change.id
+        }
+        found |= zip(there, reader.read_secrets(remote, kind, list(there.values())), strict=True)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What an apply sets, and what was delivered for it."""
+
+    values: Values
+    delivered: tuple[Delivered, ...] = ()
+
+    def conclude(self, outcome: Outcome) -> Outcome:
+        """Take back what was delivered for a change that was certainly not written, and say so."""
+        mine = [one for one in self.delivered if one.address == outcome.change.address]
+        is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
+        if not mine or (is_set and not outcome.restored):
+            return outcome
+        left = taken_back(mine)
+        said = f"{'; '.join(left)}; apply again to deliver another one" if left else "its new secret was taken back"
+        return replace(outcome, message="; ".join(filter(None, [outcome.message, said])), delivered=bool(left))
+
+
+def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Courier | None) -> Prepared:
+    """Look up what a plan sets, make and deliver what it generates. Called before the first write.
+
+    Raises:
+        SecretMissing: with all that cannot be read on this machine.
+        PlanRefused: a secret has another value than when the plan was made.
+        ReconcilerError: a delivery cannot be made; what was delivered before it is taken back.
+        PartlyDelivered: the same, and a command has got a value, which cannot be taken back.
+    """
+    intents = [
+        (change, intent, intent.reference) for change in plan.changes for intent in change.secrets if intent.reference
+    ]
+    known = _looked_up(
+        [(change.address, intent.field, one) for change, intent, one in intents if not one.is_generated], resolve
+    )
+    known.demand()
+    generated = []
+    for change, intent, reference in intents:
+        if reference.is_generated:
+            parcel = Parcel(change.address, change.id or "", intent.field, _lottery())
+            generated.append(Order(parcel, reference.deliver))
+        else:
+            _demand_planned(change.address, intent, known.values[change.address, intent.field], plan_key)
+    named = [one for change in plan.changes for secret in change.new_secrets for one in secret.deliver]
+    deliveries = [*named, *(one for each in generated for one in each.deliveries)]
+    if deliveries:
+        _needed(courier).check(deliveries)
+    made = {(one.parcel.address, one.parcel.name): one.parcel.value for one in generated}
+    return Prepared({**known.values, **made}, deliver_all(generated, _needed(courier)) if generated else ())
+
+
+def _lottery() -> Secret:
+    return Secret("".join(lottery.choice(_ALPHABET) for _ in range(GENERATED_LENGTH)))
+
+
+def _demand_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
+    about = f"{address} {intent.field}"
+    if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
+        message = f"{intent.reference} of {address} has another value than when the plan was made"
+        raise PlanRefused("secret", message)
+
+
+def _needed(courier: Courier | None) -> Courier:
+    if courier is None:
+        raise ReconcilerError("the plan makes new secrets, and this run can deliver none")
+    return courier
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Makes the secrets that an object lacks, once the object is there."""
+
+    kinds: Mapping[str, Kind]
+    remote: SecretRemote
+    courier: Courier | None
+    record: rotation.Record = field(default=lambda _event, _facts: None)
+
+    def __call__(self, change: Change, object_id: str) -> str:
+        """Make and deliver all that the change names; one that has appeared since it was planned stays.
+
+        Returns:
+            What there is to say of those that could not be tried; empty where there are none.
+
+        Raises:
+            ReconcilerError: one was not made, not delivered, or is not taken.
+        """
+        kind, courier = self.kinds[change.address.kind], _needed(self.courier)
+        tools = rotation.Tools(self.remote, courier, _utc_now, self.record)
+        notes = []
+        for wanted in change.new_secrets:
+            (live,) = reader.read_secrets(self.remote, kind, [object_id])
+            at_hand = rotation.recall(wanted, live, courier)
+            subject = rotation.Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
+            done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), Begin.IF_MISSING), tools)
+            if done.error:
+                raise done.error
+            if done.postponed:
+                notes.append(f"secret {wanted.name} was delivered, and cannot be tried yet: {done.postponed}")
+        return "; ".join(notes)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

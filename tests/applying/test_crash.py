@@ -1,0 +1,182 @@
+"""A process that is killed at any request of an apply: its journal tells the truth, and the next run does the rest.
+
+The marketplace lives in a state file, as a service outlives its client. A child process applies, and ends at one
+request without any last word, as by ``kill -9``; before the request is sent, or when it was carried out and its answer
+is on the way. Where there is a file system in memory its syncs cost nothing.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from reconciler.applying import journal, recovery
+from reconciler.applying.recovery import Found
+from reconciler.applying.run import Controls
+from reconciler.emulator import Emulator, Settings
+from reconciler.kinds import KINDS
+from reconciler.model.plan import Plan
+from reconciler.model.resource import Policy
+from reconciler.model.run import Certainty, RecordedRun
+from reconciler.planning.planfile import plan_digest
+from tests.builders import body, desired, manifest
+from tests.service import Shop, client_id, shop
+
+pytestmark = pytest.mark.sweep
+
+KILLED: Final = 9
+COUNT: Final = 20
+REQUESTS: Final = 43
+"""A login, a read and a write for each change, and at the end a list, and a look at what was deleted."""
+LIVE: Final = [body(client_id(number), f"c{number:02}") for number in range(1, COUNT)]
+WANT: Final = desired(
+    manifest("a-new-one", AccessTokenDuration=60),
+    *(manifest(f"c{number:02}", AccessTokenDuration=60) for number in range(2, COUNT)),
+    manifest("c01", policy=Policy(absent=True)),
+)
+
+
+class Dying(httpx.BaseTransport):
+    """Ends the process at the request of this number; `after` it was carried out, or before it is sent."""
+
+    def __init__(self, inner: httpx.BaseTransport, at: int, *, after: bool) -> None:
+        self.inner = inner
+        self.left = at
+        self.after = after
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Count, and die or pass on."""
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            os._exit(KILLED)
+        answer = self.inner.handle_request(request)
+        if self.left == 0:
+            os._exit(KILLED)
+        return answer
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory where there is one."""
+    memory = Path("/dev/shm")  # noqa: S108  # the name of the file system, no file that others could plant
+    made = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    yield made
+    shutil.rmtree(made)
+
+
+def apply(service: Shop, folder: Path, plan: Plan) -> None:
+    facts = journal.facts_of(plan, plan_digest(plan))
+    recorder = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
+    recorder.end(service.apply(plan, Controls(concurrency=1, recorder=recorder)))
+
+
+def killed(folder: Path, plan: Plan, at: int, *, after: bool) -> bool:
+    """Apply in a process that is killed; False: there are not so many requests."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with reopened(folder) as service:
+                service.transport = Dying(service.transport, at, after=after)
+                apply(service, folder, plan)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+
+
+def reopened(folder: Path) -> "_Reopened":
+    return _Reopened(folder)
+
+
+class _Reopened:
+    """The marketplace as its state file has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.emulator = Emulator(Settings(state=folder / "state.db"))
+
+    def __enter__(self) -> Shop:
+        return Shop(self.emulator)
+
+    def __exit__(self, *_: object) -> None:
+        self.emulator.close()
+
+
+def done(service: Shop) -> set[str]:
+    """The names of the changes that the service holds."""
+    there = service.bodies()
+    changed = {name for name, one in there.items() if one["AccessTokenDuration"] == 60}
+    return changed if "c01" in there else changed | {"c01"}
+
+
+def names(run: RecordedRun, *certainties: Certainty) -> set[str]:
+    return {change.address.name for change in run.changes if change.certainty in certainties}
+
+
+def demand_the_truth(run: RecordedRun, service: Shop) -> None:
+    """What the journal calls certain is so, and a look at the rest shows how it is."""
+    held = done(service)
+    assert names(run, Certainty.ENDED, Certainty.WRITTEN) <= held
+    assert not names(run, Certainty.NOT_STARTED) & held
+    with service.reader() as reader:
+        for looked in recovery.look(run, reader, KINDS):
+            assert looked.found is (Found.AS_SENT if looked.change.address.name in held else Found.AS_BEFORE)
+    assert len(names(run, Certainty.UNCERTAIN)) <= 1
+
+
+def demand_the_rest(service: Shop, folder: Path, plan: Plan | None) -> None:
+    """Apply what is left, with a new plan or the old one, and no write for what is there already."""
+    left = COUNT - len(done(service))
+    service.forget()
+    apply(service, folder, plan or service.plan(WANT))
+    assert len(service.writes()) == left
+    assert not service.plan(WANT).has_changes
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_kill_at_any_request_leaves_a_true_journal_and_the_next_run_writes_only_the_rest(
+    folder: Path, after: bool, part: int
+) -> None:
+    with shop(folder, *LIVE, state=folder / "state.db") as service:
+        plan = service.plan(WANT)
+    shutil.copytree(folder, folder / "fresh")
+    writes = range(3, REQUESTS - 1, 2)  # to die after a read is to die before the write that follows it
+    for at in (writes if after else range(1, REQUESTS + 1))[part::4]:
+        restore(folder)
+        assert killed(folder, plan, at, after=after), f"there is no request {at}"
+        with reopened(folder) as service:
+            run = only_run(folder / "runs")
+            if run:
+                demand_the_truth(run, service)
+            demand_the_rest(service, folder, plan if at % 3 else None)
+        assert journal.check_all(folder / "runs") == ()
+
+
+def test_there_are_no_more_requests_than_those_that_were_tried(folder: Path) -> None:
+    with shop(folder, *LIVE, state=folder / "state.db") as service:
+        plan = service.plan(WANT)
+        service.forget()
+        apply(service, folder, plan)
+        assert len(service.requests()) == REQUESTS
+
+
+def restore(folder: Path) -> None:
+    """Put the marketplace back to what it was before the first run, without any journal."""
+    shutil.rmtree(folder / "runs", ignore_errors=True)
+    for path in folder.glob("state.db*"):
+        path.unlink()
+    for path in (folder / "fresh").glob("state.db*"):
+        shutil.copy(path, folder)
+
+
+def only_run(runs: Path) -> RecordedRun | None:
+    """The run whose process was killed; None: it had not begun to write its journal."""
+    found = [journal.recorded(run) for run in journal.runs(runs) if isinstance(run, journal.Run)]
+    assert len(found) <= 1
+    assert not any(run.is_finished for run in found if run)
+    return found[0] if found else None

@@ -1,0 +1,99 @@
+"""Creations, whatever the service makes of a PUT to an id that it does not know."""
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.applying.run import Controls
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Creation
+from tests.builders import desired, manifest
+from tests.service import Shop, shop
+
+NEW = desired(manifest("new", AccessTokenDuration=60))
+REFUSALS = [
+    "status=400 code=ApiClient.InvalidClientID",
+    "status=400 code=Request.InvalidRequestBody",
+    "status=403 code=Auth.InsufficientRoles",
+    "status=404",
+    "status=404 body=empty",
+    "status=405",
+    "status=405 body=empty",
+    "status=409 code=IdExists",
+]
+
+
+def created(service: Shop, creation: Creation = "auto") -> tuple[Status, str, list[str]]:
+    """Apply `NEW`: its status and message, and the methods of all writes."""
+    plan = service.plan(NEW)
+    service.forget()
+    outcome = service.apply(plan, Controls(creation=creation)).outcomes[0]
+    return outcome.status, outcome.message, [write.split()[0] for write in service.writes()]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_put_that_is_refused_without_having_written_is_followed_by_one_post(tmp_path: Path, refusal: str) -> None:
+    with shop(tmp_path) as empty:
+        empty.fault(f"PUT /v1/apiclients/* count=all {refusal}")
+        status, _, methods = created(empty)
+        assert (status, methods, list(empty.bodies())) == (Status.APPLIED, ["PUT", "POST"], ["new"])
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_where_only_put_is_to_create_a_refusal_says_how_to_allow_post(tmp_path: Path, refusal: str) -> None:
+    with shop(tmp_path) as empty:
+        empty.fault(f"PUT /v1/apiclients/* count=all {refusal}")
+        status, message, methods = created(empty, "put")
+        assert (status, set(methods), empty.bodies()) == (Status.FAILED, {"PUT"}, {})
+        assert "create: post" in message
+
+
+def test_where_only_post_creates_no_put_is_tried(tmp_path: Path) -> None:
+    with shop(tmp_path) as empty:
+        assert created(empty, "post")[::2] == (Status.APPLIED, ["POST"])
+        assert not empty.plan(NEW).has_changes
+
+
+def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_path: Path) -> None:
+    buyers = {"Buyers": [{"ID": "b1", "Name": "b1", "Active": True}]}
+    with shop(tmp_path, objects=buyers, put_creates=False) as empty:
+        want = desired(manifest("new", AccessTokenDuration=60, assignments={"buyers": ("b1",)}))
+        assert empty.converge(want).outcomes[0].message == "the service has chosen its id"
+        assert len(empty.assigned()) == 1
+
+
+def test_a_content_that_is_refused_is_not_sent_again_and_the_hint_names_the_id(tmp_path: Path) -> None:
+    with shop(tmp_path) as empty:
+        empty.fault("PUT /v1/apiclients/* status=400 code=ValidationFailure")
+        status, message, methods = created(empty)
+        assert (status, methods) == (Status.FAILED, ["PUT"])
+        assert "if it is the id that is refused, write create: post" in message
+
+
+def test_a_refused_post_after_a_refused_put_fails_with_the_answer_to_the_post(tmp_path: Path) -> None:
+    with shop(tmp_path) as empty:
+        for route in ("PUT /v1/apiclients/*", "POST /v1/apiclients"):
+            empty.fault(f"{route} status=403 code=Auth.InsufficientRoles")
+        status, message, methods = created(empty)
+        assert (status, methods) == (Status.FAILED, ["PUT", "POST"])
+        assert "POST /v1/apiclients, answered 403" in message
+
+
+def test_a_put_that_was_lost_and_then_refused_is_looked_for_by_name_before_the_post(tmp_path: Path) -> None:
+    with shop(tmp_path, put_creates=False) as empty:
+        empty.fault("PUT /v1/apiclients/* status=500")
+        assert created(empty)[::2] == (Status.APPLIED, ["PUT", "PUT", "POST"])
+        looked = next(one["query"] for one in empty.requests() if one["path"] == "/v1/apiclients")
+        assert looked.startswith("AppName=new")
+
+
+def test_three_hundred_clients_are_created_eight_at_a_time_with_few_readings_of_the_list(tmp_path: Path) -> None:
+    names = [f"client-{number:03}" for number in range(300)]
+    with shop(tmp_path, put_creates=False) as empty:
+        plan = empty.plan(desired(*(manifest(name, AccessTokenDuration=60) for name in names)))
+        empty.forget()
+        result = empty.apply(plan, Controls(concurrency=8))
+        assert {outcome.status for outcome in result.outcomes} == {Status.APPLIED}
+        assert sorted(empty.bodies()) == names
+        pages = [one for one in empty.requests() if (one["method"], one["path"]) == ("GET", "/v1/apiclients")]
+        assert len(pages) <= 2 * 4 + 4  # before the first POST one page; at the end four; and what the test reads

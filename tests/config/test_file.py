@@ -1,0 +1,387 @@
+"""reconciler.yaml: what is read of it, and what is refused, in which words and where."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from reconciler.config import (
+    BASE_URLS,
+    EMULATOR_URL,
+    Auth,
+    Config,
+    EmulatorSettings,
+    Environment,
+    find_config,
+    load_config,
+    select_environment,
+)
+from reconciler.errors import InputError, UsageError
+from reconciler.manifests.schema import read_schema
+from reconciler.model.freeze import Weekly, Window
+from reconciler.model.plan import Limits
+from reconciler.model.secret import SecretReference, SecretSource
+
+SCENARIOS = Path(__file__).parents[1] / "scenarios" / "config"
+HEAD = "apiVersion: reconciler/v1\nkind: Config\nmanifests: [manifests/]\n"
+AUTH = "auth: {clientId: ID, clientSecret: {fromEnv: OC_SECRET}}"
+
+
+def from_env(name: str) -> SecretReference:
+    return SecretReference(SecretSource.ENVIRONMENT, name)
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "reconciler.yaml"
+    file.write_text(text)
+    return file
+
+
+def environment(folder: Path, block: str) -> Environment:
+    """The one environment of a configuration that has the block in it."""
+    return load_config(written(folder, f"{HEAD}environments:\n  shop: {{{block}}}\n")).environments["shop"]
+
+
+def faults(folder: Path, block: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        environment(folder, block)
+    return [f"{fault.pointer.removeprefix('/environments/shop')} {fault.message}" for fault in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize("file", sorted(SCENARIOS.glob("*/reconciler.yaml")), ids=lambda file: file.parent.name)
+def test_a_faulty_configuration_is_told_what_it_is_expected_to(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(InputError) as caught:
+        load_config(Path("reconciler.yaml"))
+    told = "".join(f"{diagnostic}\n" for diagnostic in caught.value.diagnostics)
+    assert told == (file.parent / "expected.txt").read_text()
+
+
+def test_every_key_of_an_environment_is_read(tmp_path: Path) -> None:
+    config = load_config(
+        written(
+            tmp_path,
+            f"""{HEAD}
+journal: {{folder: records}}
+environments:
+  local: {{emulator: {{seed: marketplace.yaml, state: .reconciler/emulator.db, profile: legacy}}}}
+  sandbox:
+    region: us-west
+    stage: sandbox
+    marketplace: my-marketplace
+    auth: {{clientId: {{fromEnv: OC_ID}}, clientSecret: {{fromFile: keys/oc}}}}
+    values: {{domain: shop.example, token: {{minutes: 60}}}}
+    secrets: {{allow: [STOREFRONT_SECRET], folders: [/run/secrets, ../keys]}}
+    ids: {{storefront: E5A05785-CAFF}}
+    limits: {{changes: 20, changesPercent: 12.5, deletes: null, widens: 0}}
+    freeze: [{{days: [sat, fri], from: "22:00", to: "06:30", timezone: Europe/Berlin, reason: quiet}}]
+    concurrency: 16
+""",
+        )
+    )
+    keys = SecretReference(SecretSource.FILE, "keys/oc")
+    own = frozenset({from_env("OC_ID"), keys})
+    assert config == Config(
+        path=tmp_path / "reconciler.yaml",
+        journal=tmp_path / "records",
+        manifests=(tmp_path / "manifests",),
+        environments={
+            "local": Environment(
+                name="local",
+                base_url=EMULATOR_URL,
+                emulator=EmulatorSettings(
+                    tmp_path / "marketplace.yaml", tmp_path / ".reconciler" / "emulator.db", "legacy"
+                ),
+                own_credentials=own,
+            ),
+            "sandbox": Environment(
+                name="sandbox",
+                base_url="https://sandboxapi.ordercloud.io",
+                marketplace="my-marketplace",
+                auth=Auth(from_env("OC_ID"), keys),
+                values={"domain": "shop.example", "token": {"minutes": 60}},
+                allowed_secrets=frozenset({"STOREFRONT_SECRET"}),
+                secret_folders=(Path("/run/secrets"), tmp_path.parent / "keys"),
+                own_credentials=own,
+                ids={"storefront": "E5A05785-CAFF"},
+                limits=Limits(changes=20, changes_percent=12.5, deletes=None, widens=0),
+                freeze=(Window(Weekly(frozenset({4, 5}), 22 * 60, 6 * 60 + 30), ZoneInfo("Europe/Berlin"), "quiet"),),
+                concurrency=16,
+            ),
+        },
+    )
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    found = environment(tmp_path, f"url: 'https://api.example', marketplace: m, {AUTH}")
+    assert (found.values, found.ids, found.allowed_secrets) == ({}, {}, frozenset())
+    assert (found.limits, found.concurrency) == (Limits(changes=None, changes_percent=None, deletes=0), 8)
+
+
+def test_a_user_logs_in_through_a_client(tmp_path: Path) -> None:
+    auth = "{clientId: ID, username: {fromEnv: OC_USER}, password: {fromEnv: OC_PASSWORD}}"
+    found = environment(tmp_path, f"region: us-east, stage: production, marketplace: m, auth: {auth}")
+    assert found.auth == Auth("ID", None, from_env("OC_USER"), from_env("OC_PASSWORD"))
+
+
+# -- addresses --
+
+
+@pytest.mark.parametrize(
+    ("url", "base_url"),
+    [
+        ("https://api.ordercloud.io", "https://api.ordercloud.io"),
+        ("https://api.ordercloud.io/", "https://api.ordercloud.io"),
+        ("HTTPS://API.OrderCloud.io:8443", "https://api.ordercloud.io:8443"),
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("http://127.8.9.1", "http://127.8.9.1"),
+        ("http://[::1]:80/", "http://[::1]:80"),
+    ],
+)
+def test_a_url_is_a_scheme_and_a_host(url: str, base_url: str, tmp_path: Path) -> None:
+    assert environment(tmp_path, f"url: '{url}', marketplace: m, {AUTH}").base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://api.ordercloud.io", "http:// would send credentials in clear"),
+        ("http://localhost.example.com", "http:// would send credentials in clear"),
+        ("http://128.0.0.1", "http:// would send credentials in clear"),
+        ("http://127.1", "http:// would send credentials in clear"),
+        ("https://api.ordercloud.io/v1", "the URL has more than scheme and host"),
+        ("https://api.ordercloud.io?x=1", "the URL has more than scheme and host"),
+        ("https://api.ordercloud.io?", "the URL has more than scheme and host"),
+        ("https://api.ordercloud.io#x", "the URL has more than scheme and host"),
+        ("https://user:hunter2@api.ordercloud.io", "the URL has more than scheme and host"),
+        ("https://api.ordercloud.io@evil.example", "the URL has more than scheme and host"),
+        ("https://api.ordercloud.io\\\\@evil.example", "the URL has more than scheme and host"),
+        ("ftp://api.ordercloud.io", "this is no https:// URL"),
+        ("api.ordercloud.io", "this is no https:// URL"),
+        ("https://", "this is no https:// URL"),
+        ("https:///path", "this is no https:// URL"),
+        ("https://äpi.ordercloud.io", "this is no https:// URL"),
+        ("https://api .ordercloud.io", "this is no https:// URL"),
+        ("https://api.ordercloud.io:port", "this is no URL"),
+        ("https://[::1", "this is no URL"),
+    ],
+)
+def test_a_url_that_is_anything_else_is_refused(url: str, message: str, tmp_path: Path) -> None:
+    told = faults(tmp_path, f'url: "{url}", marketplace: m, {AUTH}')
+    assert told == [f"/url {message}"]
+    assert "hunter2" not in "".join(told)
+
+
+def test_there_is_a_base_url_for_every_region_and_stage_of_the_schema() -> None:
+    properties = read_schema("config.v1.schema.json")["$defs"]["environment"]["properties"]
+    assert set(BASE_URLS) == {
+        (region, stage) for region in properties["region"]["enum"] for stage in properties["stage"]["enum"]
+    }
+    assert BASE_URLS["us-west", "production"] == "https://api.ordercloud.io"
+    assert BASE_URLS["japan-east", "staging"] == "https://japaneast-staging.ordercloud.io"
+
+
+REST = f"marketplace: m, {AUTH}"
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (REST, " the environment names no target"),
+        (f"region: us-west, {REST}", "/region region and stage go together"),
+        (f"stage: staging, {REST}", "/stage region and stage go together"),
+        (f"url: 'https://a', region: us-west, {REST}", "/region the target is named by url and region"),
+        (f"url: 'https://a', emulator: {{}}, {REST}", "/url the target is named by emulator and url"),
+    ],
+)
+def test_an_environment_names_its_target_exactly_once(block: str, message: str, tmp_path: Path) -> None:
+    assert message in faults(tmp_path, block)
+
+
+# -- credentials --
+
+
+@pytest.mark.parametrize(
+    ("auth", "message"),
+    [
+        ("{clientId: I}", "/auth clientSecret is missing, or username and password"),
+        ("{clientId: I, username: u, clientSecret: {fromEnv: S}}", "/auth password is missing"),
+        ("{clientId: I, password: {fromEnv: P}}", "/auth username is missing"),
+        ("{clientSecret: {fromEnv: S}}", "/auth clientId is missing"),
+        ("{clientId: '', clientSecret: {fromEnv: S}}", "/auth/clientId clientId must not be empty"),
+        ("{clientId: 7, clientSecret: {fromEnv: S}}", "/auth/clientId clientId must be a text or {fromEnv: NAME}"),
+        ("{clientId: {fromFile: x}, clientSecret: {fromEnv: S}}", "/auth/clientId fromEnv is missing"),
+        ("{clientId: I, clientSecret: hunter2}", "/auth/clientSecret clientSecret is a secret"),
+        ("{clientId: I, clientSecret: null}", "/auth/clientSecret clientSecret is a secret"),
+        ("{clientId: I, clientSecret: {hunter2: x}}", "/auth/clientSecret clientSecret is a secret"),
+        (
+            "{clientId: I, clientSecret: {hunter2: x, hunter2: y}}",
+            "/auth/clientSecret what stands here is no reference",
+        ),
+        ("{clientId: I, clientSecret: {fromEnv: hunter2}}", "/auth/clientSecret/fromEnv fromEnv takes the name"),
+        ("{clientId: I, clientSecret: {fromFile: ../x}}", "/auth/clientSecret/fromFile fromFile takes a path inside"),
+        ("{clientId: I, clientSecret: {fromFile: /x}}", "/auth/clientSecret/fromFile fromFile takes a path inside"),
+        ("{clientId: I, clientSecret: {fromFile: ''}}", "/auth/clientSecret/fromFile fromFile must not be empty"),
+        ("{clientId: I, username: u, password: hunter2}", "/auth/password password is a secret"),
+    ],
+)
+def test_credentials_that_are_incomplete_or_in_clear_are_refused(auth: str, message: str, tmp_path: Path) -> None:
+    told = faults(tmp_path, f"region: us-west, stage: sandbox, marketplace: m, auth: {auth}")
+    assert any(line.startswith(message) for line in told), told
+    assert "hunter2" not in "".join(told)
+
+
+def test_a_real_service_needs_marketplace_and_auth(tmp_path: Path) -> None:
+    assert faults(tmp_path, "region: us-west, stage: sandbox") == [" auth is missing", " marketplace is missing"]
+
+
+def test_an_emulator_needs_no_auth(tmp_path: Path) -> None:
+    assert environment(tmp_path, "emulator: {}, marketplace: mine").marketplace == "mine"
+    assert faults(tmp_path, f"emulator: {{}}, {AUTH}") == ["/auth the built-in emulator needs no auth"]
+
+
+def test_manifests_may_not_use_our_own_credentials(tmp_path: Path) -> None:
+    block = f"region: us-west, stage: sandbox, marketplace: m, {AUTH}, secrets: {{allow: [OTHER, OC_SECRET]}}"
+    assert faults(tmp_path, block) == [
+        "/secrets/allow/1 OC_SECRET holds the reconciler's own credentials, which no manifest may use"
+    ]
+
+
+def test_an_id_belongs_to_one_manifest(tmp_path: Path) -> None:
+    assert faults(tmp_path, "emulator: {}, ids: {a: X-1, b: x-1}") == ["/ids/b b has the same id as a"]
+
+
+# -- finding and choosing --
+
+
+def test_the_nearest_configuration_is_found_by_walking_up(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    outer = written(tmp_path, "")
+    assert find_config(tmp_path / "a" / "b") == outer
+    inner = written(tmp_path / "a", "")
+    assert find_config(tmp_path / "a" / "b") == inner
+    (tmp_path / "a" / "b" / "reconciler.yaml").mkdir()
+    assert find_config(tmp_path / "a" / "b") == inner
+
+
+def test_there_may_be_no_configuration(tmp_path: Path) -> None:
+    assert find_config(Path(tmp_path.anchor)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "there is no such file or directory"),
+        ("", "the file is empty"),
+        ("a: [", "a '[' or '{' above is not closed"),
+        ("[]", "this is no configuration"),
+        ("apiVersion: reconciler/v1\nkind: ApiClient\n", "this is no configuration"),
+        (f"{HEAD}environments: {{a: {{emulator: {{}}}}}}\n---\nb: 1\n", "a configuration is one document"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_said_so(text: str | None, message: str, tmp_path: Path) -> None:
+    if text is not None:
+        written(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_config(tmp_path / "reconciler.yaml")
+    assert message in str(caught.value.diagnostics[0])
+
+
+def configured(*names: str) -> Config:
+    environments = {name: Environment(name, EMULATOR_URL) for name in names}
+    return Config(Path("reconciler.yaml"), (), environments, Path("runs"))
+
+
+def test_the_only_environment_is_the_default() -> None:
+    assert select_environment(configured("sandbox"), None).name == "sandbox"
+    assert select_environment(configured("sandbox", "staging"), "staging").name == "staging"
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        (None, "there are several environments", "choose one with --env: sandbox, staging"),
+        (
+            "stagin",
+            "there is no environment 'stagin' in reconciler.yaml",
+            "did you mean staging? there are: sandbox, staging",
+        ),
+        ("qa", "there is no environment 'qa' in reconciler.yaml", "there are: sandbox, staging"),
+    ],
+)
+def test_an_environment_must_be_named_and_exist(name: str | None, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        select_environment(configured("sandbox", "staging"), name)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("name", ["OC_SECRET", "OTHER_SECRET", "OTHER_ID", "RECONCILER_PLAN_KEY", "RECONCILER_ANY"])
+def test_no_environment_may_give_the_credentials_of_any_to_manifests(tmp_path: Path, name: str) -> None:
+    other = "{clientId: {fromEnv: OTHER_ID}, clientSecret: {fromEnv: OTHER_SECRET}}"
+    text = f"""{HEAD}
+environments:
+  here: {{url: 'https://api.example', marketplace: m, {AUTH}, secrets: {{allow: [SHOP, {name}]}}}}
+  there: {{url: 'https://api.example', marketplace: n, auth: {other}}}
+"""
+    with pytest.raises(InputError) as caught:
+        load_config(written(tmp_path, text))
+    (fault,) = caught.value.diagnostics
+    assert (fault.pointer, fault.rule) == ("/environments/here/secrets/allow/1", "secret")
+
+
+@pytest.mark.parametrize("key", ["clientId", "clientSecret"])
+@pytest.mark.parametrize("variable", ["RECONCILER_PLAN_KEY", "RECONCILER_NOTIFY_URL", "RECONCILER_X"])
+def test_the_login_takes_no_variable_of_the_reconciler_itself(tmp_path: Path, key: str, variable: str) -> None:
+    auth = {"clientId": "{fromEnv: OC_ID}", "clientSecret": "{fromEnv: OC_SECRET}", key: f"{{fromEnv: {variable}}}"}
+    inner = ", ".join(f"{name}: {value}" for name, value in auth.items())
+    (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, auth: {{{inner}}}")
+    assert f"{variable} is a variable of the reconciler itself" in fault
+
+
+@pytest.mark.parametrize(
+    "path", [".git/config", "./x/../.git/config", ".GIT/config", ".git./config", "link", "git~1/a"]
+)
+def test_the_login_takes_no_file_of_git(tmp_path: Path, path: str) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").touch()
+    (tmp_path / "link").symlink_to(".git/config")
+    auth = f"auth: {{clientId: c, clientSecret: {{fromFile: {path}}}}}"
+    (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, {auth}")
+    assert "this one lies below .git" in fault
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("../runs", "lies outside the repository"),
+        ("/var/runs", "lies outside the repository"),
+        ("link/runs", "lies outside the repository"),
+        ("round", "lies outside the repository"),
+        (".git/hooks", "lies below .git"),
+        ("sub/.GIT/x", "lies below .git"),
+    ],
+)
+def test_nothing_is_written_outside_the_repository_or_below_git(tmp_path: Path, path: str, said: str) -> None:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "round").symlink_to("round")
+    (state,) = faults(folder, f"emulator: {{state: {path}}}")
+    assert said in state
+    text = f"{HEAD}journal: {{folder: {path}}}\nenvironments: {{local: {{emulator: {{}}}}}}\n"
+    with pytest.raises(InputError) as caught:
+        load_config(written(folder, text))
+    assert said in caught.value.diagnostics[0].message
+
+
+def test_a_configuration_below_the_top_of_a_repository_may_write_to_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "shop").mkdir()
+    found = environment(tmp_path / "shop", "emulator: {state: ../state.db}").emulator
+    assert found is not None
+    assert found.state == tmp_path / "state.db"
+
+
+def test_the_folder_of_the_journals_is_no_link_out_of_the_repository(tmp_path: Path) -> None:
+    (tmp_path / ".reconciler").symlink_to("/var")
+    assert any("lies outside the repository" in fault for fault in faults(tmp_path, "emulator: {}"))

@@ -1,0 +1,138 @@
+"""Files of OrderCloud's own tools, as they are found -> API clients, and a word on everything else."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.errors import InputError
+from reconciler.export import Origin, export
+from reconciler.export.seeding import Seeds, read_seeds
+from reconciler.manifests.load import LoadContext, load
+from reconciler.model.export import Fate
+
+ROOT = Path(__file__).parents[2]
+EXPORTS = [ROOT / "marketplace.yaml", *sorted(Path(os.environ.get("REAL_EXPORTS", os.devnull)).glob("*.[yj]*"))]
+CLIENT = {"ID": "e5a05785", "AppName": "Shop", "AccessTokenDuration": 60}
+
+
+def seeds(data: Any) -> Seeds:
+    return read_seeds(json.dumps(data).encode(), "seed.json")
+
+
+def told(found: Seeds) -> dict[str, str]:
+    return {one.what: one.reason for one in found.left_out}
+
+
+@pytest.mark.parametrize("export_file", EXPORTS, ids=lambda path: path.name)
+def test_a_real_export_becomes_manifests_without_a_fault(export_file: Path, tmp_path: Path) -> None:
+    found = read_seeds(export_file.read_bytes(), export_file.name)
+    made = export(found.live, (), LoadContext(), tmp_path / "m", Origin(export_file.name))
+    made.write()
+    assert len(list((tmp_path / "m").iterdir())) == load([tmp_path / "m"], LoadContext()).documents
+    assert {one.fate for one in made.objects} == {Fate.NEW}
+    assert "<Redacted" not in "".join(made.new.values())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"Objects": {"ApiClients": [CLIENT]}},
+        {"objects": {"apiClients": [{"id": "e5a05785", "appname": "Shop", "accesstokenduration": 60}]}},
+        {"ApiClients": [CLIENT]},
+        {"Meta": {"Page": 1}, "Items": [CLIENT]},
+        [CLIENT],
+        CLIENT,
+    ],
+)
+def test_clients_are_found_wherever_a_file_keeps_them(data: Any) -> None:
+    (client,) = seeds(data).live.resources
+    assert client.body == CLIENT
+
+
+@pytest.mark.parametrize("where", ["Assignments", "Objects"])
+def test_assignments_are_found_wherever_a_file_keeps_them_in_any_case(where: str) -> None:
+    rows = [
+        {"ApiClientID": "E5A05785", "BuyerID": "north", "SupplierID": None},
+        {"apiClientId": "e5a05785", "supplierId": "Mill"},
+        {"ApiClientID": "e5a05785"},
+        {"ApiClientID": "GONE", "BuyerID": "north"},
+        "x",
+    ]
+    data: dict[str, Any] = {"Objects": {"ApiClients": [CLIENT]}, "Assignments": {}}
+    data[where]["ApiClientAssignments"] = rows
+    found = seeds(data)
+    (client,) = found.live.resources
+    assert client.assignments == {"buyers": ("north",), "suppliers": ("Mill",)}
+    nobody = "it names no API client, or no buyer and no supplier"
+    assert told(found)["ApiClientAssignments[2]"] == told(found)["ApiClientAssignments[4]"] == nobody
+    assert told(found)["assignments of gone"] == "there is no such API client in this file"
+
+
+def test_what_cannot_be_used_is_told_and_the_rest_is_taken() -> None:
+    odd = {
+        "AppName": "Odd",
+        "Active": "yes",
+        "AllowAnySeller": True,
+        "Later": None,
+        "ClientSecret": "planted",
+        "xp": None,
+    }
+    found = seeds(
+        {"Objects": {"ApiClients": [odd, "x", CLIENT, CLIENT | {"ID": "E5A05785"}], "Buyers": [{}], "Locales": []}}
+    )
+    assert told(found) == {
+        "ApiClients[0] AllowAnySeller": "the API has no such field; did you mean AllowSeller?",
+        "ApiClients[0] Odd Active": "Input should be a valid boolean",
+        "ApiClients[1]": "it is no mapping",
+        "ApiClients[3]": "it has the ID of ApiClients[2]",
+        "Buyers (1 entry)": "only API clients and their assignments are imported",
+    }
+    first = found.live.resources[0]
+    assert (first.id, dict(first.body)) == ("entry-0", {"AppName": "Odd", "xp": None})
+    assert "planted" not in repr(found)
+
+
+def test_many_other_sections_are_counted() -> None:
+    others: dict[str, Any] = {name: [{}] * (number + 1) for number, name in enumerate("ABCDE")}
+    assert [*told(seeds({"Objects": {"ApiClients": [CLIENT]} | others}))] == [
+        "E (5 entries), D (4 entries), C (3 entries) and 2 more sections (3 entries)"
+    ]
+    assert "and 1 more section (2 entries)" in next(
+        iter(
+            told(
+                seeds({"Objects": {"ApiClients": [CLIENT], "B": [{}] * 2, "C": [{}] * 3, "D": [{}] * 4, "E": [{}] * 5}})
+            )
+        )
+    )
+
+
+def test_two_clients_of_one_name_without_ids_are_not_guessed_at(tmp_path: Path) -> None:
+    found = seeds([{"AppName": "Shop"}, {"AppName": "Shop"}])
+    made = export(found.live, (), LoadContext(), tmp_path, Origin("seed.json"))
+    assert [one.fate for one in made.objects] == [Fate.LEFT, Fate.LEFT]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"kind: Config\n", "there are no ApiClients in this file"),
+        (b"Objects: {Buyers: [{ID: x}]}\n", "there are no ApiClients in this file"),
+        (b"", "there are no ApiClients in this file"),
+        (b"a: [\n", "a '[' or '{' above is not closed"),
+        (b"\xff\xfe\x00", "UTF"),
+    ],
+)
+def test_another_file_is_refused_with_what_it_lacks(content: bytes, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_seeds(content, "x.yaml")
+    assert message in error.value.diagnostics[0].message
+
+
+def test_an_export_that_is_larger_than_any_manifest_is_read() -> None:
+    products = "\n".join(f"    - {{ID: product-{number}, Name: Product {number}}}" for number in range(30_000))
+    text = f"Objects:\n  Products:\n{products}\n  ApiClients:\n    - {{AppName: Shop, AccessTokenDuration: 60}}\n"
+    assert len(text) > 1 << 20
+    assert len(read_seeds(text.encode(), "big.yaml").live.resources) == 1

@@ -1,0 +1,425 @@
+"""Rules: what each finds and leaves alone, how strictly it is taken, how it is waived, and where people read of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reconciler.config import load_config
+from reconciler.errors import InputError
+from reconciler.kinds import KINDS
+from reconciler.manifests.load import Inspected, LoadContext, inspect, load
+from reconciler.manifests.rules import RULES, Level, Rule, Stated, objections
+from reconciler.manifests.rules.checks import EVERYONE, administrative
+from reconciler.manifests.schema import read_schema
+from reconciler.model.json import ABSENT, Body, get_at, pointer_parts
+from reconciler.model.secret import SecretReference, SecretSource
+
+ROOT = Path(__file__).parents[2]
+SCENARIOS = Path(__file__).parents[1] / "scenarios" / "rules"
+TODAY = date(2026, 6, 30)
+API_CLIENT = KINDS["ApiClient"]
+
+
+def context(**rules: str) -> LoadContext:
+    levels = {name.replace("_", "-"): Level(level) for name, level in rules.items()}
+    return LoadContext(allowed_secrets=frozenset({"STOREFRONT_SECRET"}), rules=levels, today=TODAY)
+
+
+def told(found: Inspected) -> list[str]:
+    return [*map(str, found.diagnostics), *(f"waived by {one.waiver.owner}: {one.diagnostic}" for one in found.waived)]
+
+
+# -- each rule --
+
+
+def test_every_rule_has_a_scenario() -> None:
+    assert {folder.name for folder in SCENARIOS.iterdir()} == RULES.keys()
+
+
+def test_a_rule_is_an_error_only_where_the_service_is_documented_to_refuse_the_client() -> None:
+    errors = {rule.name: rule.source for rule in RULES.values() if rule.level is Level.ERROR}
+    assert errors.keys() == {"anonymous-without-context-user"}
+    assert "error code" in errors["anonymous-without-context-user"]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_finds_what_is_broken_leaves_alone_what_is_fine_and_can_be_waived(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(SCENARIOS / rule)
+    found = inspect([Path()], context(**dict.fromkeys(RULES.keys() - {rule}, "off")))
+    assert "".join(f"{line}\n" for line in told(found)) == Path("expected.txt").read_text()
+    assert {one.rule for one in found.diagnostics} == {rule}
+    by_file = {(one.place.file, one.severity.value) for one in found.diagnostics}
+    assert by_file - {("unsure.yaml", "warning")} == {("broken.yaml", RULES[rule].level.value)}
+    assert {one.diagnostic.place.file for one in found.waived} == {"waived.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("role", "is_administrative"),
+    [
+        ("FullAccess", True),
+        ("OrderAdmin", True),
+        ("MessageSenderAdmin", True),
+        ("AdminUserReader", False),
+        ("Shopper", False),
+        *((role, False) for role in sorted(API_CLIENT.roles) if re.match(r"Me[A-Z]", role)),
+    ],
+)
+def test_roles_for_the_own_account_are_not_administrative(role: str, is_administrative: bool) -> None:
+    assert bool(administrative([role])) is is_administrative
+
+
+# -- properties --
+
+FLAGS = ["Active", "AllowSeller", "IsAnonBuyer", *EVERYONE.values()]
+MINUTES = [name for name in API_CLIENT.fields if name.endswith("Duration")]
+ROLES = [name for name in API_CLIENT.fields if name.endswith("Roles")]
+SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(FLAGS, st.none() | st.booleans()),
+        **dict.fromkeys(MINUTES, st.sampled_from([None, 0, 10, 600])),
+        **dict.fromkeys(ROLES, st.none() | st.lists(st.sampled_from(["Shopper", "OrderAdmin"]), unique=True)),
+        "DefaultContextUserName": st.sampled_from([None, "ann"]),
+    },
+)
+DEFAULTS = {name: field.default for name, field in API_CLIENT.fields.items()}
+REFERENCES = st.none() | st.just(SecretReference(SecretSource.ENVIRONMENT, "A"))
+SECRETS = st.fixed_dictionaries({}, optional={"ClientSecret": REFERENCES})
+IDS = st.sampled_from([(), ("a",)])
+ASSIGNMENTS = st.fixed_dictionaries({}, optional=dict.fromkeys(EVERYONE, IDS))
+STATED = st.builds(
+    Stated,
+    SPECS,
+    st.just(DEFAULTS),
+    SECRETS,
+    ASSIGNMENTS,
+    st.booleans(),
+    st.frozensets(st.sampled_from([*FLAGS, *MINUTES, *ROLES, "DefaultContextUserName"]), max_size=3),
+    st.booleans(),
+)
+
+
+def found(stated: Stated, **changes: Any) -> set[str]:
+    return {rule.name for rule, _ in objections(replace(stated, **changes))}
+
+
+@given(STATED)
+def test_a_rule_never_finds_fault_with_what_the_manifest_does_not_name(stated: Stated) -> None:
+    blocks: dict[str, Any] = {"assignments": stated.assignments}
+    blocks |= {"secrets": [{"name": "primary"}]} if stated.has_named_secrets else {}
+    manifest: dict[str, Any] = {"spec": {**stated.spec, **stated.secrets}, **blocks}
+    for rule, objection in objections(stated):
+        assert get_at(manifest, pointer_parts(objection.pointer)) is not ABSENT
+        assert rule.about & {*stated.spec, *stated.secrets, *blocks}
+
+
+@given(STATED, SPECS, ASSIGNMENTS, SECRETS)
+def test_what_is_found_is_found_whatever_the_service_has_in_what_the_manifest_leaves_open(
+    stated: Stated, spec: Body, assignments: Mapping[str, Any], secrets: Mapping[str, Any]
+) -> None:
+    kept = {name: value for name, value in stated.spec.items() if name not in stated.open_fields}
+    stated = replace(stated, spec=kept, exclusive=False, open_fields=frozenset())
+    live = {**spec, "Active": True}
+    effective = {
+        "spec": {**live, **stated.spec},
+        "assignments": {**assignments, **stated.assignments},
+        "secrets": {**secrets, **stated.secrets},
+    }
+    assert {rule.name for rule, one in objections(stated) if one.is_certain} <= found(stated, **effective)
+
+
+@given(STATED)
+@example(
+    Stated(dict.fromkeys(FLAGS, False), DEFAULTS, {}, dict.fromkeys(EVERYONE, ()), open_fields=frozenset({"Active"}))
+)
+@example(Stated({"AnonymousTokenDuration": 10080}, DEFAULTS, exclusive=True))
+@example(Stated({"IsAnonBuyer": True}, DEFAULTS, {"ClientSecret": None}, {}, True, frozenset({"IsAnonBuyer"})))
+def test_to_leave_more_open_never_adds_to_what_is_found(stated: Stated) -> None:
+    assert found(stated) <= found(stated, open_fields=frozenset())
+    assert found(stated, exclusive=False) <= found(stated, exclusive=True)
+
+
+@given(STATED)
+def test_a_rule_that_is_not_asked_would_have_nothing_to_say(stated: Stated) -> None:
+    asked = {rule for rule, _ in objections(stated)}
+    assert {rule for rule in RULES.values() if list(rule.check(stated))} == asked
+
+
+# -- faults beside rules --
+
+HEAD = """\
+apiVersion: reconciler/v1
+kind: ApiClient
+metadata: {name: a}
+spec:
+  AppName: A
+"""
+PUBLIC = "  ClientSecret: null\n  MaximumGrantedRoles: [FullAccess]\n"
+
+
+def findings(folder: Path, body: str, **levels: str) -> list[str]:
+    """What is said of a manifest with this end, as ``severity rule pointer``."""
+    file = folder / "a.yaml"
+    file.write_text(HEAD + body)
+    return [f"{one.severity} {one.rule} {one.pointer}" for one in inspect([file], context(**levels)).diagnostics]
+
+
+def test_a_field_with_a_fault_is_open_to_rules_and_the_others_are_not(tmp_path: Path) -> None:
+    body = "  AccessTokenDuration: long\n  RefreshTokenDuration: 10\n"
+    assert findings(tmp_path, body + PUBLIC) == [
+        "error type /spec/AccessTokenDuration",
+        "warning public-client-with-admin-role /spec/MaximumGrantedRoles",
+    ]
+
+
+@pytest.mark.parametrize("fault", ["  AllowSeler: true\n", "  AllowSeller: 1\n"])
+def test_beside_a_fault_an_exclusive_manifest_is_certain_of_nothing_that_it_leaves_out(
+    tmp_path: Path, fault: str
+) -> None:
+    body = f"  Active: true\n{fault}assignments: {{buyers: [], suppliers: []}}\npolicy: {{fields: exclusive}}\n"
+    assert len(findings(tmp_path, body)) == 1
+
+
+@pytest.mark.parametrize("buyers", ["3", "[1]", "[a, A]"])
+def test_assignments_with_a_fault_are_open(tmp_path: Path, buyers: str) -> None:
+    body = f"  AllowAnyBuyer: true\nassignments: {{buyers: {buyers}}}\n"
+    (fault,) = findings(tmp_path, body)
+    assert fault.startswith("error")
+
+
+@pytest.mark.parametrize("rest", ["policy: 3\n", "assignments: 3\n", "policy: {ignore: 3}\n", "policy: {waivers: 3}\n"])
+def test_rules_are_asked_beside_blocks_of_the_wrong_shape(tmp_path: Path, rest: str) -> None:
+    assert "warning public-client-with-admin-role /spec/MaximumGrantedRoles" in findings(tmp_path, PUBLIC + rest)
+
+
+def test_a_manifest_without_a_spec_is_not_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(HEAD.partition("spec:")[0])
+    assert [one.rule for one in inspect([tmp_path], context()).diagnostics] == ["required"]
+
+
+def test_rules_are_asked_of_the_environments_values(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(HEAD + PUBLIC.replace("[FullAccess]", "${values.roles}"))
+    for roles, count in ((["FullAccess"], 1), (["Shopper"], 0)):
+        assert len(inspect([tmp_path], LoadContext(values={"roles": roles})).diagnostics) == count
+
+
+def test_what_is_not_certain_is_a_warning_however_strictly_the_rule_is_taken(tmp_path: Path) -> None:
+    body, at = "  IsAnonBuyer: true\n", "/spec/IsAnonBuyer"
+    certain = f"error anonymous-without-context-user {at}"
+    unsure = f"warning anonymous-without-context-user {at}"
+    assert findings(tmp_path, body, anonymous_without_context_user="error", public_client_with_admin_role="off") == [
+        unsure
+    ]
+    exclusive = body + "  MaximumGrantedRoles: [Shopper]\npolicy: {fields: exclusive}\n"
+    assert findings(tmp_path, exclusive, nobody_can_log_in="off") == [certain]
+    assert findings(tmp_path, body, anonymous_without_context_user="off", public_client_with_admin_role="off") == []
+
+
+def test_beside_a_fault_nothing_is_said_of_what_is_left_out(tmp_path: Path) -> None:
+    (fault,) = findings(tmp_path, "  IsAnonBuyer: true\n  DefaultContextUserNam: ann\n")
+    assert fault.startswith("error unknown-field")
+
+
+# -- levels --
+
+
+@pytest.mark.parametrize("level", ["error", "warning"])
+def test_a_rule_is_taken_as_strictly_as_the_configuration_says(tmp_path: Path, level: str) -> None:
+    expected = [f"{level} public-client-with-admin-role /spec/MaximumGrantedRoles"]
+    assert findings(tmp_path, PUBLIC, public_client_with_admin_role=level) == expected
+
+
+def test_a_rule_that_is_off_finds_nothing(tmp_path: Path) -> None:
+    assert findings(tmp_path, PUBLIC, public_client_with_admin_role="off") == []
+
+
+CONFIG = """\
+apiVersion: reconciler/v1
+kind: Config
+manifests: [manifests/]
+rules: {nobody-can-log-in: error, pointless-assignments: off}
+environments:
+  strict: {emulator: {}}
+  lax: {emulator: {}, rules: {nobody-can-log-in: off}}
+"""
+
+
+def test_an_environment_wins_over_the_top_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_text(CONFIG)
+    config = load_config(tmp_path / "reconciler.yaml")
+    levels = {
+        name: [each.rules[rule].value for rule in sorted(each.rules)] for name, each in config.environments.items()
+    }
+    assert levels == {"strict": ["error", "off"], "lax": ["off", "off"]}
+
+
+def test_a_rule_or_a_level_that_does_not_exist_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_text(
+        CONFIG.replace("nobody-can-", "nobody-").replace("lax: {", "lax: {ids: 3, ")
+    )
+    with pytest.raises(InputError) as caught:
+        load_config(tmp_path / "reconciler.yaml")
+    hints = [fault.hint for fault in caught.value.diagnostics if fault.pointer.endswith("/nobody-log-in")]
+    assert hints == ["did you mean nobody-can-log-in?"] * 2
+
+
+# -- waivers --
+
+
+def waived(
+    folder: Path, *, rule: str = "public-client-with-admin-role", expires: object = TODAY, spec: str = PUBLIC
+) -> str:
+    waiver = f"{{rule: {rule}, reason: why, owner: web-team, expires: {expires}}}"
+    return f"{spec}policy:\n  waivers: [{waiver}]\n"
+
+
+def test_a_waiver_holds_on_its_last_day_and_no_longer(tmp_path: Path) -> None:
+    assert findings(tmp_path, waived(tmp_path)) == []
+    assert findings(tmp_path, waived(tmp_path, expires=TODAY - timedelta(days=1))) == [
+        "warning public-client-with-admin-role /spec/MaximumGrantedRoles",
+        "error expired-waiver /policy/waivers/0/expires",
+    ]
+
+
+def test_an_expired_waiver_is_told_with_its_owner_and_its_last_day(tmp_path: Path) -> None:
+    findings(tmp_path, waived(tmp_path, expires="2026-01-31"))
+    told = str(inspect([tmp_path], context()).diagnostics[-1]).partition("error: ")[2]
+    assert told == (
+        "the waiver of public-client-with-admin-role expired on 2026-01-31; its owner is web-team (at "
+        "/policy/waivers/0/expires); mend what it waives, or agree with web-team on a new date [expired-waiver]"
+    )
+
+
+def test_a_finding_that_is_an_error_can_be_waived_and_the_manifest_is_loaded(tmp_path: Path) -> None:
+    body = waived(tmp_path, rule="required-roles-not-granted", spec="  MinimumRequiredRoles: [Shopper]\n" + PUBLIC)
+    (tmp_path / "a.yaml").write_text(HEAD + body.replace("FullAccess", "MeAdmin"))
+    loaded = load([tmp_path], context())
+    assert (len(loaded.desired.resources), loaded.warnings) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ("public-client-with-admin-roles", "did you mean public-client-with-admin-role?"),
+        ("xyz", f"rules are: {', '.join(RULES)}"),
+    ],
+)
+def test_a_waiver_of_a_rule_that_does_not_exist_is_an_error_with_a_suggestion(
+    tmp_path: Path, rule: str, hint: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(HEAD + waived(tmp_path, rule=rule))
+    faults = inspect([tmp_path], context()).diagnostics
+    assert [(one.rule, one.hint) for one in faults if one.severity == "error"] == [("unknown-rule", hint)]
+    assert "public-client-with-admin-role" in {one.rule for one in faults}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2027-02-30", 'there is no day "2027-02-30"'),
+        ("20270131", "expires must be a text, got a number"),
+        ("soon", "expires must be a day like 2027-01-31, got soon"),
+        ("2027-W01-1", "expires must be a day like 2027-01-31, got 2027-W01-1"),
+    ],
+)
+def test_a_waiver_expires_on_a_day_of_the_calendar(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(HEAD + waived(tmp_path, expires=text))
+    errors = [one.message for one in inspect([tmp_path], context()).diagnostics if one.severity == "error"]
+    assert errors == [message]
+
+
+@pytest.mark.parametrize("key", ["rule", "reason", "owner", "expires"])
+def test_each_part_of_a_waiver_is_required(tmp_path: Path, key: str) -> None:
+    (tmp_path / "a.yaml").write_text(HEAD + re.sub(rf"{key}: [\w-]+(, )?", "", waived(tmp_path)))
+    errors = [one.message for one in inspect([tmp_path], context()).diagnostics if one.severity == "error"]
+    assert errors == [f"{key} is missing"]
+
+
+@pytest.mark.parametrize("key", ["reason", "owner"])
+def test_blanks_are_no_reason_and_no_owner(tmp_path: Path, key: str) -> None:
+    body = re.sub(rf"{key}: [\w-]+", f"{key}: ' '", waived(tmp_path))
+    assert f"error format /policy/waivers/0/{key}" in findings(tmp_path, body)
+
+
+UNUSED = ["warning unused-waiver /policy/waivers/0/rule"]
+
+
+def test_a_waiver_that_waives_nothing_is_a_warning(tmp_path: Path) -> None:
+    assert findings(tmp_path, waived(tmp_path, spec="")) == UNUSED
+
+
+def test_the_second_waiver_of_one_rule_waives_nothing(tmp_path: Path) -> None:
+    once = waived(tmp_path)
+    waiver = once[once.index("[{") + 1 : once.rindex("]")]
+    second = once.replace(waiver, f"{waiver}, {waiver.replace('why', 'again')}")
+    assert findings(tmp_path, second) == ["warning unused-waiver /policy/waivers/1/rule"]
+
+
+def test_a_waiver_of_a_rule_that_is_off_here_may_be_needed_elsewhere(tmp_path: Path) -> None:
+    assert findings(tmp_path, waived(tmp_path), public_client_with_admin_role="off") == []
+
+
+def test_a_waiver_is_not_called_unused_where_a_fault_may_hide_what_it_waives(tmp_path: Path) -> None:
+    body = waived(tmp_path, spec="  ClientSecret: null\n  MaximumGrantedRoles: FullAccess\n")
+    assert findings(tmp_path, body) == ["error type /spec/MaximumGrantedRoles"]
+
+
+def test_what_is_to_be_absent_is_not_judged_and_its_waivers_are_left_in_peace(tmp_path: Path) -> None:
+    assert findings(tmp_path, waived(tmp_path) + "  state: absent\n") == []
+
+
+def test_waivers_do_not_change_the_digest_of_manifests(tmp_path: Path) -> None:
+    digests = set()
+    for body in (waived(tmp_path), waived(tmp_path, expires="2099-12-31"), PUBLIC, PUBLIC + "policy: {waivers: []}\n"):
+        (tmp_path / "a.yaml").write_text(HEAD + body)
+        digests.add(load([tmp_path], context()).desired.digest)
+    assert len(digests) == 1
+
+
+# -- where people read of rules --
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+def test_the_page_on_rules_and_that_on_configuration_have_a_row_for_each(rule: Rule) -> None:
+    row = f"| `{rule.name}` | {rule.level} | {_sentence(rule.reason)}. |"
+    assert f"\n{row} {_sentence(rule.source)} |\n" in (ROOT / "docs" / "rules.md").read_text()
+    assert f"\n{row}\n" in (ROOT / "docs" / "configuration.md").read_text()
+
+
+def test_the_page_on_rules_has_no_others() -> None:
+    table, _, rest = (ROOT / "docs" / "rules.md").read_text().partition("\nThe sources")
+    assert re.findall(r"(?m)^\| `([a-z-]+)`", table) == list(RULES)
+    assert re.findall(r"(?m)^\| `([a-z-]+)`", rest) == ["unknown-rule", "expired-waiver", "unused-waiver"]
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def test_editors_complete_the_rules_and_their_levels() -> None:
+    rules = read_schema("config.v1.schema.json")["$defs"]["rules"]["properties"]
+    assert {name: (each["default"], each["description"]) for name, each in rules.items()} == {
+        rule.name: (rule.level.value, f"{_sentence(rule.reason)}.") for rule in RULES.values()
+    }
+    assert all(each["enum"] == [level.value for level in Level] for each in rules.values())
+    assert read_schema(API_CLIENT.schema)["$defs"]["waiver"]["properties"]["rule"]["enum"] == list(RULES)
+
+
+def test_what_the_rules_know_of_api_clients_is_what_the_kind_says() -> None:
+    parties = API_CLIENT.assignments.parties if API_CLIENT.assignments else ()
+    assert {party.name: party.everyone_field for party in parties} == EVERYONE
+    known = API_CLIENT.fields.keys() | API_CLIENT.secret_fields | {"assignments", "secrets"}
+    assert all(rule.about <= known for rule in RULES.values())
+
+
+def test_the_manifests_of_this_repository_have_no_errors() -> None:
+    assert inspect([ROOT / "manifests"], LoadContext(today=TODAY)).is_sound

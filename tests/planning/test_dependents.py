@@ -1,0 +1,120 @@
+"""What the service would refuse to delete is found before the first write, or else its refusal is explained."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.emulator import ADMIN_CLIENT_ID
+from reconciler.errors import AccessDenied, GuardRefusal, RequestFacts
+from reconciler.kinds import KINDS
+from reconciler.model.outcome import Status
+from reconciler.model.resource import Policy
+from reconciler.planning import dependents
+from tests.builders import body, desired, live, manifest
+from tests.service import NO_LIMITS, Shop, client_id, shop
+
+A = client_id(0xA)
+GONE = desired(manifest("a", policy=Policy(absent=True)))
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Shop]:
+    """A marketplace with one client, a, that could be deleted."""
+    profile = {"ID": "staff", "Name": "Staff", "Roles": ["Shopper"]}
+    user = {"ID": "bot", "Username": "bot", "FirstName": "B", "LastName": "B", "Email": "b@example.com", "Active": True}
+    objects = {"SecurityProfiles": [profile], "AdminUsers": [user]}
+    with shop(tmp_path, body(A, "a", DefaultContextUserName="bot"), objects=objects) as opened:
+        yield opened
+
+
+def impersonate(service: Shop) -> None:
+    config = {"ID": "imp", "ClientID": A, "SecurityProfileID": "staff", "BuyerID": None}
+    with service.writer() as writer:
+        writer.put("/impersonationconfig", "imp", config)
+    service.forget()
+
+
+def subscribe(service: Shop, client: str = A) -> None:
+    with service.writer() as writer:
+        writer.put("/integrations", "subscription", {"ApiClientID": client, "HashKey": "key"})
+    service.forget()
+
+
+@pytest.mark.parametrize(
+    ("use", "noun"),
+    [(impersonate, "impersonation configuration imp"), (subscribe, "subscription integration")],
+)
+def test_a_client_that_is_in_use_is_not_deleted(one: Shop, use: Any, noun: str) -> None:
+    use(one)
+    plan = one.plan(GONE)
+    assert [finding.rule for finding in plan.guards] == ["still-in-use"]
+    with pytest.raises(GuardRefusal, match=f"ApiClient/a is used by the {noun}, and OrderCloud refuses"):
+        one.apply(plan)
+    assert one.writes() == []
+
+
+def test_a_client_that_is_not_in_use_is_deleted(one: Shop) -> None:
+    subscribe(one, ADMIN_CLIENT_ID)
+    assert one.converge(GONE).is_complete
+    assert "a" not in one.bodies()
+
+
+def test_what_is_not_deleted_is_not_looked_up(one: Shop) -> None:
+    one.forget()
+    one.plan(desired(manifest("a", Active=False)))
+    assert not [entry for entry in one.requests() if "impersonation" in entry["path"] or "integr" in entry["path"]]
+
+
+def test_a_use_that_came_after_the_plan_is_refused_by_the_service_and_explained(one: Shop) -> None:
+    plan = one.plan(GONE)
+    impersonate(one)
+    (outcome,) = one.apply(plan).outcomes
+    assert outcome.status is Status.FAILED
+    assert "UsedByImpersonationConfig" in outcome.message
+    assert "delete the impersonation configuration first" in outcome.message
+
+
+def test_a_use_that_came_after_the_plan_is_found_when_a_saved_plan_is_checked(one: Shop) -> None:
+    plan = one.plan(GONE)
+    subscribe(one)
+    with one.reader() as reader:
+        objections = pipeline.check_saved(plan, GONE, reader, NO_LIMITS, NO_LIMITS.now)
+    assert [finding.rule for finding in objections] == ["still-in-use"]
+
+
+class _Denied:
+    """A service of which the login may see nothing."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def list_all(self, path: str) -> list[dict[str, Any]]:
+        raise AccessDenied("no", RequestFacts("GET", path, self.status))
+
+    single = list_all
+
+
+def deletions(count: int) -> Any:
+    from reconciler.planning.diff import diff
+
+    names = "ab"[:count]
+    want = desired(*(manifest(name, policy=Policy(absent=True)) for name in names))
+    return diff(want, live(*(body(name, name) for name in names)), KINDS, {})
+
+
+@pytest.mark.parametrize(("count", "who"), [(1, "ApiClient/a"), (2, "any of 2 resources to be deleted")])
+def test_a_login_that_may_not_look_is_told_what_it_lacks(count: int, who: str) -> None:
+    checked = dependents.check(deletions(count), KINDS, _Denied(403))  # type: ignore[arg-type]  # only reads are asked
+    assert checked.findings == ()
+    assert checked.warnings == (
+        f"that no impersonation configuration uses {who} cannot be seen; the login lacks SetSecurityProfile",
+        f"that no subscription integration uses {who} cannot be seen; the login lacks ApiClientAdmin",
+    )
+
+
+def test_a_login_that_is_refused_as_such_is_an_error() -> None:
+    with pytest.raises(AccessDenied):
+        dependents.check(deletions(1), KINDS, _Denied(401))  # type: ignore[arg-type]  # only reads are asked

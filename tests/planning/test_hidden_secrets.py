@@ -1,0 +1,178 @@
+"""A secret that the service hides is never sent back as the secret: by apply as little as by rollback."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from reconciler import pipeline
+from reconciler.emulator import ADMIN_CLIENT_ID
+from reconciler.errors import GuardRefusal, ReconcilerError
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Action, Plan
+from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
+from reconciler.remote.encoding import encode
+from tests.applying.test_rollback import plan_back, run_of
+from tests.builders import body, desired, manifest
+from tests.service import Shop, client_id, shop
+
+A = client_id(0xA)
+OURS: Final = SecretReference(SecretSource.ENVIRONMENT, "OURS")
+MASKS: Final = (
+    "****",
+    "\u2022\u2022\u2022\u2022\u2022\u2022",
+    "xxxxxxxx",
+    "XXXX",
+    "[REDACTED]",
+    "<hidden>",
+    "(secret)",
+)
+PARTLY: Final = (
+    "********3f2a",
+    "abcd****",
+    "***REDACTED***",
+    "masked",
+    "<secret value>",
+    "--------",
+    "####",
+    "Redacted",
+)
+GENUINE: Final = ("s3cret", "hunter2", "xx", "Xerxes-xxl", "a*b*c", "aGVsbG8gd29ybGQ=", "secret", "p-----d", "...a")
+
+
+class Masking(httpx.BaseTransport):
+    """A service that shows something else in place of each client's secret."""
+
+    def __init__(self, behind: httpx.BaseTransport, shown: str | None) -> None:
+        self._behind, self._shown = behind, shown
+        self.is_on = True
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._behind.handle_request(request)
+        if not self.is_on or "/apiclients" not in request.url.path or request.url.path.endswith("/secrets"):
+            return answer
+        answer.read()
+        content = json.loads(answer.content) if answer.content else {}
+        for one in content.get("Items", [content]):
+            if one.get("ClientSecret"):
+                one["ClientSecret"] = self._shown
+        return httpx.Response(answer.status_code, json=content) if answer.content else answer
+
+
+@contextmanager
+def hiding(folder: Path, shown: str | None = "****") -> Iterator[Shop]:
+    """A marketplace of the older generation whose only client has the secret ``true``, which is not shown."""
+    with shop(folder, body(A, "a", Active=True, ClientSecret="true"), profile="legacy") as service:
+        service.secrets["OURS"] = "true"
+        service.transport = Masking(service.transport, shown)
+        yield service
+
+
+def masked(service: Shop) -> Masking:
+    assert isinstance(service.transport, Masking)
+    return service.transport
+
+
+def logs_in(service: Shop, value: str) -> bool:
+    """Whether it is the client's secret: a wrong one is refused for being wrong."""
+    login = {"grant_type": "client_credentials", "client_id": A, "client_secret": value}
+    return "client secret" not in service.http.post("/oauth/token", data=login).text
+
+
+def rules(plan: Plan) -> list[str]:
+    return [finding.rule for finding in plan.guards]
+
+
+@pytest.mark.parametrize("value", [*MASKS, *PARTLY])
+def test_masks_of_common_forms_are_recognised_and_never_sent(value: str) -> None:
+    assert Secret(value).is_mask
+    with pytest.raises(ReconcilerError, match="would become the secret"):
+        encode({"ClientSecret": Secret(value)})
+
+
+@pytest.mark.parametrize("value", GENUINE)
+def test_a_genuine_secret_is_no_mask(value: str) -> None:
+    assert not Secret(value).is_placeholder
+
+
+def test_the_text_of_exports_is_a_placeholder_and_no_mask() -> None:
+    assert (Secret(REDACTION).is_placeholder, Secret(REDACTION).is_mask) == (True, False)
+
+
+def test_an_update_that_would_carry_a_mask_over_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with hiding(tmp_path) as service:
+        plan = service.plan(desired(manifest("a", AccessTokenDuration=60)))
+        assert rules(plan) == ["hidden-secret"]
+        assert "ClientSecret: {fromEnv: NAME}" in plan.guards[0].way_out
+        assert "its ClientSecret is hidden by the service, and was not compared" in plan.warnings[0]
+        service.forget()
+        with pytest.raises(GuardRefusal):
+            service.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+        assert (service.writes(), logs_in(service, "true")) == ([], True)
+
+
+def test_with_the_true_value_in_the_manifest_the_update_sends_it_and_converges(tmp_path: Path) -> None:
+    with hiding(tmp_path) as service:
+        wanted = desired(manifest("a", AccessTokenDuration=60, secrets={"ClientSecret": OURS}))
+        assert not service.plan(desired(manifest("a", secrets={"ClientSecret": OURS}))).has_changes
+        plan = service.plan(wanted)
+        (change,) = [one for one in plan.changes if one.action is Action.UPDATE]
+        assert [field.pointer for field in change.fields] == ["/AccessTokenDuration", "/ClientSecret"]
+        assert service.apply(plan).is_complete
+        assert (logs_in(service, "true"), service.plan(wanted).has_changes) == (True, False)
+
+
+def test_a_generated_secret_that_is_hidden_is_neither_made_anew_nor_overwritten(tmp_path: Path) -> None:
+    generated = {"ClientSecret": SecretReference(SecretSource.GENERATED)}
+    with hiding(tmp_path) as service:
+        assert not service.plan(desired(manifest("a", secrets=generated))).has_changes
+        assert rules(service.plan(desired(manifest("a", AccessTokenDuration=60, secrets=generated)))) == [
+            "hidden-secret"
+        ]
+
+
+def test_what_writes_no_body_is_not_refused(tmp_path: Path) -> None:
+    buyers = {"Buyers": [{"ID": "b1", "Name": "b1", "Active": True}]}
+    with shop(tmp_path, body(A, "a", ClientSecret="true"), objects=buyers, profile="legacy") as service:
+        service.transport = Masking(service.transport, "****")
+        plan = service.plan(desired(manifest("a", assignments={"buyers": ("b1",)})))
+        assert rules(plan) == []
+        assert service.apply(plan).is_complete
+        assert logs_in(service, "true")
+
+
+def test_a_secret_that_is_hidden_since_the_plan_is_a_conflict_and_nothing_is_sent(tmp_path: Path) -> None:
+    with hiding(tmp_path) as service:
+        masking = masked(service)
+        masking.is_on = False
+        plan = service.plan(desired(manifest("a", AccessTokenDuration=60)))
+        masking.is_on = True
+        service.forget()
+        (outcome,) = service.apply(plan).outcomes
+        assert (outcome.status, service.writes()) == (Status.CONFLICT, [])
+        assert "does not show its ClientSecret" in outcome.message
+        assert logs_in(service, "true")
+
+
+def test_a_rollback_does_not_send_a_mask_back_either(tmp_path: Path) -> None:
+    with hiding(tmp_path) as service:
+        masking = masked(service)
+        masking.is_on = False
+        run = run_of(service, tmp_path, manifest("a", AccessTokenDuration=60))
+        masking.is_on = True
+        plan = plan_back(service, run)
+        assert (rules(plan), [change.action for change in plan.changes]) == (["hidden-secret"], [Action.UPDATE])
+
+
+def test_a_null_of_the_client_that_the_run_is_logged_in_with_hides_a_secret(tmp_path: Path) -> None:
+    spec = desired(manifest("Emulator Administration", id=ADMIN_CLIENT_ID, AccessTokenDuration=120))
+    with hiding(tmp_path, None) as service:
+        assert rules(service.plan(spec)) == ["hidden-secret"]
+        masked(service).is_on = False
+        assert rules(service.plan(spec)) == []
+    with shop(tmp_path) as current:  # it has a named secret, and so nothing is hidden
+        assert rules(current.plan(spec)) == []

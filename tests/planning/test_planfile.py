@@ -1,0 +1,331 @@
+import hmac
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import PlanRefused
+from reconciler.kinds import KINDS
+from reconciler.model.checkout import Checkout
+from reconciler.model.json import digest
+from reconciler.model.plan import Finding, Plan
+from reconciler.model.resource import Address, Policy
+from reconciler.model.secret import Secret, SecretReference, SecretSource
+from reconciler.planning import planfile
+from reconciler.planning.diff import diff
+from tests.builders import body, desired, live, manifest, plan_of
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / planfile.SCHEMA).read_text())
+KEY = b"key"
+SOURCE = SecretReference(SecretSource.FILE, "secret.txt")
+
+
+BODIES = [body("1", "gone"), body("2", "same"), body("3", "shop", ClientSecret="planted"), body("4", "by hand")]
+
+
+def rich_plan(bodies: Sequence[Any] = BODIES) -> Plan:
+    """One change of every action, with every sort of field."""
+    want = desired(
+        manifest("new", AccessTokenDuration=60, MaximumGrantedRoles=["Shopper"]),
+        manifest("gone", policy=Policy(absent=True)),
+        manifest("same"),
+        manifest("shop", Active=False, xp={"a": 1}, secrets={"ClientSecret": SOURCE}),
+    )
+    have = live(*bodies)
+    secrets = {(Address("ApiClient", "shop"), "ClientSecret"): Secret("planted-new")}
+    finding = Finding("limit-deletes", "1 > 0", "raise it", (Address("ApiClient", "gone"),))
+    return replace(plan_of(*diff(want, have, KINDS, secrets, b"key")), guards=(finding,), warnings=("mind",))
+
+
+def altered(change: Any, *, sealed: bool = False) -> str:
+    """The text of a plan after `change` did something to its document; sealed: with a digest that fits again."""
+    document = json.loads(planfile.dumps(rich_plan()))
+    change(document)
+    if sealed:
+        document["digest"] = digest({k: v for k, v in document.items() if k != "digest"})
+    return "".join(planfile.pieces_of(document))
+
+
+def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(planfile.dumps(rich_plan()))
+    assert planfile.read(file) == rich_plan()
+
+
+def test_what_we_write_is_valid_by_our_own_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(json.loads(planfile.dumps(rich_plan())), SCHEMA, jsonschema.Draft202012Validator)
+
+
+def test_a_policy_that_was_written_for_terraform_judges_our_plans() -> None:
+    document = json.loads(planfile.dumps(rich_plan()))
+    deletions = [
+        f"{one['type']}.{one['name']}"
+        for one in document["resource_changes"]
+        if one["mode"] == "managed" and "delete" in one["change"]["actions"]
+    ]
+    exposed = [
+        one["name"]
+        for one in document["resource_changes"]
+        if any(one["change"]["after_sensitive"].values()) or one["change"]["after_unknown"]
+    ]
+    assert (deletions, exposed) == (["ApiClient.gone"], ["shop"])
+    assert (document["errored"], document["complete"], document["applyable"]) == (False, True, False)
+
+
+def test_a_plan_can_be_applied_as_it_is_where_it_has_changes_and_no_guard_objects() -> None:
+    assert planfile.to_document(replace(rich_plan(), guards=()))["applyable"] is True
+    assert planfile.to_document(plan_of())["applyable"] is False
+
+
+@given(st.permutations(BODIES), st.randoms(use_true_random=False))
+@settings(max_examples=50)
+def test_equal_plans_give_equal_bytes_whatever_order_the_service_answered_in(bodies: Any, random: Any) -> None:
+    def mixed(one: dict[str, Any]) -> dict[str, Any]:
+        return dict(random.sample(list(one.items()), len(one)))
+
+    assert planfile.dumps(rich_plan()) == planfile.dumps(rich_plan(list(map(mixed, bodies))))
+
+
+@pytest.mark.parametrize(("seed", "locale"), [("1", "C"), ("2", "tr_TR.UTF-8")])
+def test_equal_plans_give_equal_bytes_whatever_the_hash_seed_and_the_locale(seed: str, locale: str) -> None:
+    script = "from tests.planning.test_planfile import *; print(planfile.dumps(rich_plan(), KEY), end='')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale},
+    )
+    assert done.stdout == planfile.dumps(rich_plan(), KEY)
+
+
+def test_the_digest_covers_the_time_of_making_and_the_digest_of_the_changes_does_not() -> None:
+    early, late = (json.loads(planfile.dumps(replace(rich_plan(), created_at=f"at {hour}"))) for hour in (1, 2))
+    assert {name for name in early if early[name] != late[name]} == {"created_at", "digest"}
+    assert early["changes_digest"] == planfile.changes_digest(rich_plan())
+
+
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) -> None:
+    written = planfile.dumps(rich_plan(), KEY).encode()
+    place %= len(written)
+    altered = written[:place] + bytes([byte]) + written[place + 1 :]
+    assume(altered != written)
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(altered)
+        with pytest.raises(PlanRefused) as error:
+            planfile.read(Path(file.name), KEY)
+    assert error.value.reason in {
+        "altered",
+        "no-plan",
+        "no-digest",
+        "no-signature",
+        "signature",
+        "format",
+        "unreadable",
+    }
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        lambda text: json.dumps(json.loads(text)),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace('"guards": [', '"guards": [],\n"guards": [', 1),
+        lambda text: text.rstrip(),
+        lambda text: f"{text}\n",
+        lambda text: "\n".join((lines := text.split("\n"))[:1] + lines[2:0:-1] + lines[3:]),  # as long as before
+    ],
+)
+def test_a_plan_that_says_the_same_in_other_bytes_is_refused(rewritten: Any, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_bytes(rewritten(planfile.dumps(rich_plan())).encode())
+    with pytest.raises(PlanRefused, match="in other bytes") as error:
+        planfile.read(file)
+    assert error.value.reason == "altered"
+
+
+def test_a_number_beyond_all_numbers_is_no_plan_of_ours() -> None:
+    text = planfile.dumps(rich_plan()).replace('"AccessTokenDuration": 60', '"AccessTokenDuration": 1e400', 1)
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(text, "plan.json")
+    assert error.value.reason == "altered"
+
+
+# ------------------------------------------------------------------------------------------------------------ signature
+
+
+def saved(folder: Path, key: bytes | None) -> Path:
+    file = folder / "plan.json"
+    file.write_text(planfile.dumps(rich_plan(), key), encoding="utf-8")
+    return file
+
+
+def test_a_signed_plan_is_read_with_its_key(tmp_path: Path) -> None:
+    assert planfile.read(saved(tmp_path, KEY), KEY) == rich_plan()
+
+
+def test_a_signature_is_no_part_of_what_the_digest_covers() -> None:
+    signed, plain = (json.loads(planfile.dumps(rich_plan(), key)) for key in (KEY, None))
+    assert re.fullmatch("[0-9a-f]{64}", signed.pop("signature"))
+    assert signed == plain
+
+
+@pytest.mark.parametrize(
+    ("written_with", "read_with", "reason"),
+    [(None, KEY, "no-signature"), (b"another", KEY, "signature"), (KEY, None, "no-key")],
+)
+def test_a_plan_whose_signature_is_not_proven_is_refused(
+    tmp_path: Path, written_with: bytes | None, read_with: bytes | None, reason: str
+) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.read(saved(tmp_path, written_with), read_with)
+    assert (error.value.reason, error.value.exit_code) == (reason, 4)
+
+
+def test_a_forged_plan_needs_the_key_besides_a_digest_that_fits(tmp_path: Path) -> None:
+    document = json.loads(planfile.dumps(rich_plan(), KEY))
+    document["guards"] = []
+    document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "signature"}})
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads("".join(planfile.pieces_of(document)), "plan.json", KEY)
+    assert error.value.reason == "signature"
+
+
+def test_a_plan_is_written_in_pieces_of_one_change_at_most() -> None:
+    plan = rich_plan()
+    pieces = [*planfile.pieces(plan, KEY)]
+    assert "".join(pieces) == planfile.dumps(plan, KEY)
+    assert max(piece.count('"mode": "managed"') for piece in pieces) == 1
+
+
+def test_the_digest_of_a_plan_is_that_of_its_document() -> None:
+    assert planfile.plan_digest(rich_plan()) == digest(planfile.to_document(rich_plan()))
+
+
+def test_no_secret_can_be_chosen_so_that_its_fingerprint_is_a_signature() -> None:
+    signature = json.loads(planfile.dumps(rich_plan(), KEY))["signature"]
+    message = b"\xffplan\n" + planfile.plan_digest(rich_plan()).encode()
+    assert hmac.new(KEY, message, "sha256").hexdigest() == signature
+    with pytest.raises(UnicodeDecodeError):
+        message.decode()
+
+
+def test_no_secret_value_is_in_the_file() -> None:
+    assert "planted" not in planfile.dumps(rich_plan())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d["resource_changes"][1].update(id="other"), "altered"),
+        (lambda d: d["resource_changes"].pop(), "altered"),
+        (lambda d: d["guards"].clear(), "altered"),
+        (lambda d: d["binding"].update(environment="production"), "altered"),
+        (lambda d: d.pop("digest"), "no-digest"),
+        (lambda d: d.update(summary={}, digest=None), "altered"),
+        (lambda d: d.update(digest="0" * 64), "altered"),
+        (lambda d: d.update(format_version="3.0"), "format"),
+        (lambda d: d.update(created_at="2026-11-24T12:00:00.000000Z"), "altered"),
+        (lambda d: d.pop("format_version"), "no-plan"),
+        (lambda d: d.pop("resource_changes"), "no-plan"),
+    ],
+)
+def test_a_plan_that_was_touched_is_refused_with_its_reason(change: Any, reason: str) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(altered(change), "plan.json")
+    assert (error.value.reason, error.value.exit_code) == (reason, 4)
+    assert "plan.json" in error.value.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["resource_changes"][0].pop("change"),
+        lambda d: d["resource_changes"][0]["change"].update(actions=["explode"]),
+        lambda d: d["resource_changes"][0]["change"].update(before=[1]),
+        lambda d: d.update(binding=None),
+        lambda d: d["guards"][0].update(addresses=["no-slash"]),
+        lambda d: d.update(resource_changes="none"),
+        lambda d: d.update(changes_digest="0" * 64),
+    ],
+)
+def test_a_plan_of_another_shape_is_refused_even_where_its_digest_fits(change: Any) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(altered(change, sealed=True), "plan.json")
+    assert error.value.reason == "altered"
+
+
+def test_members_that_a_later_minor_format_adds_are_passed_over() -> None:
+    text = altered(lambda d: (d["binding"].update(new=1), d.update(format_version="2.9")), sealed=True)
+    assert planfile.loads(text, "plan.json") == rich_plan()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "{", '{"a": NaN}', "[" * 100_000, "apiVersion: reconciler/v1"])
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(PlanRefused) as error:
+        planfile.loads(text, "plan.json")
+    assert error.value.reason == "no-plan"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "plan.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(PlanRefused, match="cannot be read"):
+        planfile.read(file)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        ({"environment": "production"}, "environment"),
+        ({"base_url": "https://elsewhere.example"}, "base-url"),
+        ({"marketplace": "other"}, "marketplace"),
+        ({"tool_version": "9.9.9"}, "tool-version"),
+        ({"manifest_digest": "1" * 64}, "manifests"),
+        ({"git_commit": "b" * 40}, "commit"),
+        ({"git_commit": None}, "commit"),
+        ({"git_dirty": True}, "dirty"),
+        ({"git_dirty": None}, "dirty"),
+    ],
+)
+def test_a_plan_for_another_target_is_refused_with_its_reason(now: dict[str, Any], reason: str) -> None:
+    plan = rich_plan()
+    saved = replace(plan, binding=replace(plan.binding, git_commit="a" * 40))
+    with pytest.raises(PlanRefused) as error:
+        planfile.check_binding(saved, replace(saved.binding, **now), NOW, Checkout())
+    assert error.value.reason == reason
+
+
+def test_a_checkout_that_git_does_not_read_is_named_with_its_fix() -> None:
+    plan = rich_plan()
+    saved = replace(plan, binding=replace(plan.binding, git_commit="a" * 40))
+    refused = Checkout(problem="git refuses this", fix="allow it")
+    with pytest.raises(PlanRefused, match="git refuses this") as error:
+        planfile.check_binding(saved, replace(plan.binding, git_commit=None), NOW, refused)
+    assert (error.value.reason, error.value.hint) == ("commit", "allow it")
+
+
+def test_a_plan_is_good_until_the_second_it_expires() -> None:
+    plan = rich_plan()
+    saved = replace(plan, binding=replace(plan.binding, expires_at="2026-11-23T12:00:00Z"))
+    planfile.check_binding(saved, saved.binding, NOW.replace(hour=11, minute=59, second=59), Checkout())
+    with pytest.raises(PlanRefused, match="expired at 2026-11-23T12:00:00Z"):
+        planfile.check_binding(saved, saved.binding, NOW, Checkout())

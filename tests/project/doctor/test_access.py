@@ -1,0 +1,183 @@
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from reconciler.model.diagnosis import Verdict
+from tests.project.doctor.patient import (
+    BRIEF,
+    OPEN,
+    as_user,
+    check,
+    emulated,
+    examined,
+    examined_service,
+    logging_in,
+    requests,
+    verdicts,
+)
+from tests.remote.service import Service, ok
+
+
+@pytest.mark.parametrize("party", ["buyer", "supplier"])
+def test_only_seller_users_will_do(tmp_path: Path, party: str) -> None:
+    with emulated(tmp_path) as emulator:
+        diagnosis = examined(emulator, as_user(party))
+    one = check(diagnosis, "user")
+    assert one.verdict is Verdict.FAILED
+    assert f"the credentials act as a {party}'s user: {party}, through API client {OPEN.lower()}" in one.found
+    assert "seller user" in one.way_out
+    assert check(diagnosis, "marketplace").verdict is Verdict.SKIPPED
+
+
+def test_a_token_that_does_not_say_who_it_is_for_leaves_it_to_the_service(tmp_path: Path) -> None:
+    service = logging_in()
+    service.answer = lambda _: ok({"ID": "1", "Username": "ann", "Supplier": {"ID": "tools"}})
+    one = check(examined_service(service), "user")
+    assert "act as a supplier's user: ann, through API client the-client" in one.found
+
+
+def test_in_the_wrong_marketplace_nothing_more_is_read(tmp_path: Path) -> None:
+    with emulated(tmp_path, marketplace="other") as emulator:
+        diagnosis = examined(emulator)
+        assert set(requests(emulator)) == {"POST /oauth/token", "GET /v1/me"}
+    one = check(diagnosis, "marketplace")
+    assert "configured for marketplace shop, but the credentials open other" in one.found
+    assert one.way_out == "mend marketplace: or auth: of this environment"
+    assert verdicts(diagnosis)["roles-for-plan"] == verdicts(diagnosis)["roles-for-apply"] == "skipped"
+
+
+def test_a_login_that_only_reads_is_fit_for_a_plan_job(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        diagnosis = examined(emulator, as_user("reader"))
+    assert diagnosis.is_healthy
+    assert check(diagnosis, "roles-for-plan").found == "ApiClientReader; 3 API clients could be read"
+    assert "this login can plan, but not apply" in check(diagnosis, "roles-for-apply").found
+    assert "right for a job that only plans" in check(diagnosis, "roles-for-apply").way_out
+
+
+def test_each_lookup_that_a_login_cannot_make_is_named(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        one = check(examined(emulator, as_user("reader")), "roles-for-references")
+    assert one.verdict is Verdict.WARNING
+    assert "IntegrationEventReader (integration events), SupplierReader (assignments to suppliers)" in one.found
+    assert "assignments to buyers" not in one.found
+
+
+def test_a_login_without_a_role_for_api_clients_cannot_plan(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        diagnosis = examined(emulator, as_user("stranger"))
+        assert "GET /v1/apiclients" not in requests(emulator)
+    one = check(diagnosis, "roles-for-plan")
+    assert one.found == "the token has Shopper; plan needs one of ApiClientReader, ApiClientAdmin, FullAccess"
+    assert "security profile" in one.way_out
+    assert check(diagnosis, "generation").verdict is Verdict.SKIPPED
+
+
+def test_a_token_that_names_no_roles_must_prove_itself(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        one = check(examined(emulator, as_user("nobody")), "roles-for-plan")
+    assert one.verdict is Verdict.FAILED
+    assert "GET /v1/apiclients, answered 403, Auth.InsufficientRoles" in one.found
+
+
+def test_many_roles_are_not_all_listed() -> None:
+    service = logging_in(usrtype="admin", role=[f"role{n:02}" for n in range(12)])
+    service.answer = lambda _: ok({"ID": "1", "Seller": {"ID": "shop"}})
+    assert "role09, and 2 more; plan needs" in check(examined_service(service), "roles-for-plan").found
+
+
+def test_the_client_of_the_login_is_found_whatever_the_case_of_its_id(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        one = check(examined(emulator, as_user("reader", OPEN.lower())), "own-client")
+    assert (one.verdict, one.found) == (Verdict.OK, f"open ({OPEN}); its tokens live 600 minutes")
+
+
+def test_a_token_of_a_short_life_is_worth_a_warning(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        one = check(examined(emulator, as_user("reader", BRIEF)), "own-client")
+    assert (one.verdict, one.found) == (Verdict.WARNING, f"brief ({BRIEF}); its tokens live 29 minutes")
+    assert "AccessTokenDuration" in one.way_out
+
+
+def listing(*clients: dict[str, Any], secrets: Any = ()) -> Service:
+    """A service with these clients, and these secrets of each."""
+
+    def page(items: Any) -> httpx.Response:
+        meta = {"Page": 1, "PageSize": 100, "TotalCount": len(items), "TotalPages": 1}
+        return ok({"Meta": meta, "Items": items})
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/me"):
+            return ok({"ID": "1", "Seller": {"ID": "shop"}})
+        if request.url.path.endswith("/secrets"):
+            return page([{"ID": str(at), "Expiration": one} for at, one in enumerate(secrets)])
+        return page(list(clients))
+
+    service = logging_in(role="FullAccess", usrtype="admin")
+    service.answer = answer
+    return service
+
+
+OWN: Final = {"ID": "THE-CLIENT", "AppName": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("secrets", "verdict", "found"),
+    [
+        ([], "ok", "mine (THE-CLIENT)"),
+        ([None, "2026-10-04T12:00:00+00:00", "some day"], "ok", "mine (THE-CLIENT)"),
+        (["2027-01-01", "2026-10-12T12:00:00Z"], "ok", "mine (THE-CLIENT); a secret of it ends on 2026-10-12"),
+        (["2026-10-05T12:05:00.5+00:00"], "warning", "mine (THE-CLIENT); a secret of it ends on 2026-10-05"),
+    ],
+)
+def test_a_secret_that_ends_soon_is_worth_a_warning(secrets: list[str | None], verdict: str, found: str) -> None:
+    one = check(examined_service(listing(OWN, secrets=secrets)), "own-client")
+    assert (one.verdict, one.found) == (verdict, found)
+
+
+def test_a_login_through_a_client_that_is_not_there_is_worth_a_warning() -> None:
+    one = check(examined_service(listing({"ID": "other", "AppName": "x"})), "own-client")
+    assert one.verdict is Verdict.WARNING
+    assert "API client the-client, which this login goes through, is not among those" in one.found
+
+
+def test_secrets_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    with emulated(tmp_path, faults=("GET /v1/apiclients/*/secrets status=403 count=all",)) as emulator:
+        assert check(examined(emulator), "own-client").verdict is Verdict.OK
+
+
+def test_without_clients_the_generation_is_unknown() -> None:
+    assert check(examined_service(listing()), "generation").found.startswith("unknown")
+
+
+def test_a_list_that_cannot_be_read_fails_the_plan_and_what_is_read_from_it(tmp_path: Path) -> None:
+    with emulated(tmp_path, faults=("GET /v1/apiclients status=503 count=all",)) as emulator:
+        diagnosis = examined(emulator)
+    assert "answered 503, Api.Offline" in check(diagnosis, "roles-for-plan").found
+    assert [verdicts(diagnosis)[name] for name in ("own-client", "generation")] == ["skipped", "skipped"]
+    assert check(diagnosis, "roles-for-apply").verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("fault", ["GET /v1/me body=html count=all", "GET /v1/me drop=before count=all"])
+def test_faults_of_the_service_are_findings(tmp_path: Path, fault: str) -> None:
+    with emulated(tmp_path, faults=(fault,)) as emulator:
+        one = check(examined(emulator), "user")
+    assert one.verdict is Verdict.FAILED
+    assert one.found.startswith("GET /v1/me")
+    assert one.way_out
+
+
+def test_how_the_requests_went_is_counted(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        found = check(examined(emulator), "rate").found
+    assert "concurrency is 8; 5 requests, 0 of them retries, 0 answered 429; median" in found
+
+
+def test_a_service_that_throttles_is_worth_a_warning(tmp_path: Path) -> None:
+    with emulated(tmp_path, faults=("GET /v1/apiclients status=429 count=2",)) as emulator:
+        one = check(examined(emulator), "rate")
+    assert one.verdict is Verdict.WARNING
+    assert "7 requests, 2 of them retries, 2 answered 429" in one.found
+    assert one.way_out == "lower `concurrency` of this environment"

@@ -1,0 +1,229 @@
+"""Each delivery as it is made on this machine, and how it says no."""
+
+import base64
+import json
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from reconciler.errors import ReconcilerError
+from reconciler.manifests.allowed_paths import Confines
+from reconciler.model.delivery import (
+    Delivery,
+    ToCommand,
+    ToEnvFile,
+    ToFile,
+    ToGithubOutput,
+    ToKubernetesSecret,
+    delivery_entry,
+    delivery_of,
+)
+from reconciler.model.resource import Address
+from reconciler.model.secret import Secret
+from reconciler.secrets.delivery import Courier, Parcel, envfile
+
+VALUE = "pl+anted/canary=="
+PARCEL = Parcel(Address("ApiClient", "shop"), "ID", "primary", Secret(VALUE))
+NOT_A_PROGRAM = str(Path(__file__).parents[1] / "scenarios" / "delivery" / "no-program")
+"""Executable, and in no format that the system can start."""
+Deliver = Callable[[Delivery], str]
+
+
+@pytest.fixture
+def deliver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deliver:
+    """Deliver below a folder; gives what was written to the log."""
+    (tmp_path / "output").touch()
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setenv("OWN_SECRET", "own")
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "own")
+
+    def deliver(delivery: Delivery) -> str:
+        log: list[str] = []
+        courier = Courier(Confines(tmp_path), log.append, withheld={"OWN_SECRET"})
+        courier.check([delivery])
+        courier.deliver(PARCEL, delivery)
+        return "".join(log)
+
+    return deliver
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+def test_a_file_holds_the_value_and_nothing_else_for_its_owner_only(deliver: Deliver, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "down" / "secret"
+    assert deliver(ToFile("deep/down/secret")) == ""
+    assert (path.read_text(), mode(path), [one.name for one in path.parent.iterdir()]) == (VALUE, 0o600, ["secret"])
+
+
+def test_a_file_that_is_there_keeps_its_mode(deliver: Deliver, tmp_path: Path) -> None:
+    (tmp_path / "secret").touch(0o640)
+    deliver(ToFile("secret"))
+    assert ((tmp_path / "secret").read_text(), mode(tmp_path / "secret")) == (VALUE, 0o640)
+
+
+ENV = "# kept\n\nOTHER='a # b'  # kept, too\nexport SHOP=old\nMULTI=\"x\nSHOP=no\n\"\nlast=1"
+
+
+def test_one_variable_of_a_dotenv_file_is_set_and_the_rest_stays(deliver: Deliver, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text(ENV)
+    deliver(ToEnvFile(".env", "SHOP"))
+    assert path.read_text() == ENV.replace("export SHOP=old", f"export SHOP='{VALUE}'")
+    deliver(ToEnvFile(".env", "NEW"))
+    assert path.read_text().splitlines()[-2:] == ["last=1", f"NEW='{VALUE}'"]
+
+
+def test_a_dotenv_file_that_is_not_there_is_made(deliver: Deliver, tmp_path: Path) -> None:
+    deliver(ToEnvFile("new/.env", "SHOP"))
+    assert (tmp_path / "new" / ".env").read_text() == f"SHOP='{VALUE}'\n"
+
+
+def test_a_command_gets_the_value_on_its_standard_input_and_not_our_credentials(
+    deliver: Deliver, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = "import os,sys,json; v=sys.stdin.read(); print(v); print(v,file=sys.stderr); "
+    code += "json.dump([v, dict(os.environ)], open('got', 'w'))"
+    assert deliver(ToCommand(python(code))) == ""
+    value, environment = json.loads((tmp_path / "got").read_text())
+    assert value == VALUE
+    assert [environment[f"RECONCILER_{name}"] for name in ("ADDRESS", "CLIENT_ID", "SECRET_NAME")] == [
+        "ApiClient/shop",
+        "ID",
+        "primary",
+    ]
+    assert not {"OWN_SECRET", "RECONCILER_PLAN_KEY"} & environment.keys()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_github_output_is_masked_before_it_is_set(deliver: Deliver, tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("other=1\n")
+    assert deliver(ToGithubOutput("shop-secret")) == f"::add-mask::{VALUE}\n"
+    first, head, value, end = (tmp_path / "output").read_text().splitlines()
+    assert (first, head, value) == ("other=1", f"shop-secret<<{end}", VALUE)
+
+
+def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Deliver, tmp_path: Path) -> None:
+    deliver(ToKubernetesSecret("k.yaml", "shop", "client-secret", "prod"))
+    assert YAML(typ="safe").load(tmp_path / "k.yaml") == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "shop", "namespace": "prod"},
+        "type": "Opaque",
+        "data": {"client-secret": base64.b64encode(VALUE.encode()).decode()},
+    }
+    assert mode(tmp_path / "k.yaml") == 0o600
+
+
+@pytest.mark.parametrize(
+    ("delivery", "said"),
+    [
+        (ToFile("folder"), "is not a file"),
+        (ToFile("file/below"), "no secret can be delivered"),
+        (ToFile("../outside"), "lies outside"),
+        (ToCommand(("./folder-of-programs/none", "x")), "there is no program"),
+        (ToCommand((NOT_A_PROGRAM,)), "cannot be started"),
+        (ToFile("link"), "lies outside"),
+        (ToEnvFile("binary", "A"), "is not UTF-8"),
+        (ToCommand(("no-such-program-anywhere",)), "there is no program no-such-program-anywhere"),
+        (ToCommand(python("import sys; sys.exit(3)")), "exited with 3"),
+        (ToCommand(python("import time; time.sleep(60)"), timeout=0), "did not end within 0 s"),
+    ],
+)
+def test_a_delivery_that_fails_says_so_without_the_value(
+    deliver: Deliver, tmp_path: Path, delivery: Delivery, said: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "binary").write_bytes(b"\xff")
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    with pytest.raises(ReconcilerError, match=said) as caught:
+        deliver(delivery)
+    assert VALUE not in str(caught.value)
+
+
+def test_outside_of_a_github_job_there_is_no_output(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_OUTPUT")
+    with pytest.raises(ReconcilerError, match="GITHUB_OUTPUT is not set"):
+        deliver(ToGithubOutput("x"))
+
+
+def test_a_program_that_does_not_read_its_input_has_got_it_all_the_same(deliver: Deliver) -> None:
+    assert deliver(ToCommand(python(""))) == ""
+
+
+@pytest.mark.parametrize(
+    "delivery",
+    [
+        ToFile("a"),
+        ToCommand(("a", "b"), 5),
+        ToEnvFile("a", "B"),
+        ToGithubOutput("a"),
+        ToKubernetesSecret("a", "b", "c"),
+        ToKubernetesSecret("a", "b", "c", "d"),
+    ],
+)
+def test_what_is_written_of_a_delivery_is_read_again(delivery: Delivery) -> None:
+    assert delivery_of(delivery_entry(delivery)) == delivery
+    assert str(delivery)
+
+
+def test_what_is_no_delivery_is_refused() -> None:
+    with pytest.raises(ValueError, match="no delivery: sink"):
+        delivery_of({"sink": "x"})
+
+
+@pytest.mark.parametrize("delivery", [ToFile("gone/secret"), ToEnvFile("gone/.env", "A"), ToGithubOutput("x")])
+def test_what_can_no_longer_be_written_says_so_without_the_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delivery: Delivery
+) -> None:
+    courier = Courier(Confines(tmp_path), lambda _text: None)
+    (tmp_path / "gone").touch()  # since it was looked at, the folder has become a file
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "gone" / "output"))
+    with pytest.raises(ReconcilerError, match="no secret can be delivered to") as caught:
+        courier.deliver(PARCEL, delivery)
+    assert VALUE not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A=1\n\n\nSHOP=old\n", "A=1\n\n\nSHOP='{}'\n"),
+        ("  SHOP = old # why\nB=2", "  SHOP='{}'\nB=2"),
+        ("SHOP=old", "SHOP='{}'"),
+        ("A=1", "A=1\nSHOP='{}'\n"),
+        ("A=1\r\nB=2", "A=1\r\nB=2\r\nSHOP='{}'\r\n"),
+        ("SHOP=a\nSHOP=b\n", "SHOP='{}'\nSHOP='{}'\n"),
+        ("this is = no 'dotenv\nSHOP=1\n", "this is = no 'dotenv\nSHOP='{}'\n"),
+        ("#SHOP=1\nXSHOP=2\n", "#SHOP=1\nXSHOP=2\nSHOP='{}'\n"),
+    ],
+)
+def test_every_other_byte_of_a_dotenv_file_stays(deliver: Deliver, tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(before.encode())
+    deliver(ToEnvFile(".env", "SHOP"))
+    assert path.read_bytes().decode() == after.replace("{}", VALUE)
+
+
+@given(value=st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1))
+def test_what_is_set_in_a_dotenv_file_is_read_again(value: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ".env"
+        path.write_text("A=1\nSHOP=old\nB=2\n")
+        undo = envfile.set_variable(path, "SHOP", Secret(value))
+        assert dotenv_values(path, interpolate=False) == {"A": "1", "SHOP": value, "B": "2"}
+        undo()
+        assert path.read_text() == "A=1\nSHOP=old\nB=2\n"
