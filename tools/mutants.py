@@ -31,23 +31,32 @@ import pytest
 from reconciler.emulator import Emulator, Settings
 
 ROOT: Final = Path(__file__).parents[1]
+_OF_APPLYING: Final = [
+    "applying/test_run.py",
+    "applying/test_final.py",
+    "applying/test_own.py",
+    "applying/test_creating.py",
+    "applying/test_assign.py",
+    "applying/journal/test_applying.py",
+]
 DECIDING: Final[Mapping[str, Sequence[str]]] = {
-    "differ": [
-        "differ",
-        "test_named_secrets.py",
-        "test_assignments.py",
-        "test_odd_objects.py",
-        "test_hidden_secrets.py",
+    "planning/diff": [
+        "planning/diff",
+        "secrets/test_values.py",
+        "applying/test_assign.py",
+        "live/test_odd_objects.py",
+        "planning/test_hidden_secrets.py",
         "cli/test_watching.py",
     ],
-    "guard": ["test_guard.py", "cli/test_guards.py", "cli/test_own_client.py"],
-    "applier": ["applier", "test_applier.py", "test_assignments.py", "test_creation.py", "journal/test_applying.py"],
-    "planfile": ["test_planfile.py", "cli/test_saved_plans.py", "test_pipeline.py"],
-    "sealed": ["test_planfile.py", "test_receiptfile.py", "test_snapshotfile.py"],
-    "selection": ["test_selection.py", "cli/test_selecting.py"],
-    "references": ["test_references.py"],
-    "deletion": ["test_deletion.py", "cli/test_prune.py"],
-    "rollback": ["test_rollback.py", "cli/test_rollback.py"],
+    "planning/guards": ["planning/test_guards.py", "cli/test_guards.py", "cli/test_own_client.py"],
+    **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "create", "assign", "write", "settle", "verify")},
+    "applying/login_client": ["applying/test_own.py"],
+    "planning/planfile": ["planning/test_planfile.py", "cli/test_saved_plans.py", "test_pipeline.py"],
+    "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "live/test_snapshot.py"],
+    "planning/selection": ["planning/test_selection.py", "cli/test_selecting.py"],
+    "planning/references": ["planning/test_references.py"],
+    "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],
+    "applying/rollback": ["applying/test_rollback.py", "cli/test_rollback.py"],
 }
 """Package or module -> the tests that must notice what becomes of it, in a few seconds."""
 PATIENCE: Final = 120
