@@ -38,7 +38,7 @@ KNOWN = {
 """Ids of the seed for the variables of a path, since any others lead nowhere."""
 EXCEPTIONS = {
     "positive_data_acceptance": "the document leaves out the rules: ids that exist, https, exclusive parties",
-    "negative_data_rejection": "ids in paths are narrowed to known ones by `judged`, and a PUT of another id creates it",
+    "negative_data_rejection": "`judged` narrows ids in paths to known ones, and a PUT of another id creates it",
 }
 ERRORS = {
     "description": 'Knowledge base, "Errors": the document itself has only what succeeds.',
