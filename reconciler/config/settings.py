@@ -12,7 +12,7 @@ from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Creation, Limits
 from reconciler.model.resource import Policy
-from reconciler.model.secret import SecretReference
+from reconciler.model.secret import SecretReference, SecretSource
 
 Profile: TypeAlias = Literal["current", "legacy"]
 
@@ -115,8 +115,13 @@ class Config:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """The file itself, and the files and folders that it has manifests and overlays read from."""
-        return (self.path, *self.manifests, *self.overlays)
+        """What is read or kept for any environment: this file, manifests, overlays, logins, emulator data, journals."""
+        folder = self.path.parent
+        logins = {one for each in self.environments.values() for one in each.own_credentials}
+        files = [folder / one.name for one in logins if one.source is SecretSource.FILE]
+        emulators = [one.emulator for one in self.environments.values() if one.emulator]
+        data = [path for one in emulators for path in (one.seed, one.state) if path]
+        return (self.path, *self.manifests, *self.overlays, *sorted(files), *data, self.journal)
 
     @property
     def overlays(self) -> tuple[Path, ...]:

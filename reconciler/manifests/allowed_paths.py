@@ -16,8 +16,10 @@ from reconciler.errors import ReconcilerError
 
 _GIT: Final = frozenset({".git", "git~1"})
 """Names of git's folder; the second is the first on old file systems of Windows."""
-_CI: Final = ".github"
-_MANIFESTS: Final = frozenset({".yaml", ".yml", ".json"})
+_KEPT: Final = (".github", ".reconciler")
+"""Names of folders that nothing is delivered below: what CI runs, and what the tool keeps for itself."""
+_OWN: Final = frozenset({".yaml", ".yml", ".json", ".jsonl", ".lock"})
+"""Extensions of manifests, journals and locks."""
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
@@ -30,7 +32,7 @@ class Confines:
     folders: tuple[Path, ...] = ()
     """Others that the environment allows; absolute."""
     inputs: tuple[Path, ...] = ()
-    """The configuration, and the files and folders of manifests and overlays: nothing is written over these."""
+    """What the tool reads from and keeps, see `Config.inputs`: nothing is delivered over these."""
 
     def kept(self, path: str, beside: str) -> str:
         """Give a path, which is relative to the folder of the file `beside`, as it is kept: relative to the root.
@@ -70,10 +72,14 @@ class Confines:
         return any(target.is_relative_to(folder.resolve()) for folder in (self.root, *self.folders))
 
     def _objection_to_write(self, target: Path, names: list[str]) -> str:
-        if _CI in names:
-            return "lies below .github"
-        if any(_is_read_from(folder, target) for folder in self.inputs):
-            return "is where the configuration, a manifest or an overlay is read from"
+        for name in _KEPT:
+            if name in names:
+                return f"lies below {name}"
+        if any(_is_own(folder, target) for folder in self.inputs):
+            return (
+                "is where the tool reads from or keeps its own files: configuration, manifests, overlays, logins, "
+                "emulator data, journals"
+            )
         return ""
 
 
@@ -124,10 +130,10 @@ def _plain(name: str) -> str:
     return _NOT_ASCII.sub("", name).casefold().rstrip(". ")
 
 
-def _is_read_from(place: Path, target: Path) -> bool:
-    """Whether a file is an input, or would be one: a manifest in a folder of them. Case does not count."""
+def _is_own(place: Path, target: Path) -> bool:
+    """Whether a file is such a place, or would belong to one: a manifest in a folder of them. Case does not count."""
     source, name = _folded(place.resolve()), _folded(target)
-    return name == source or (name.is_relative_to(source) and name.suffix in _MANIFESTS)
+    return name == source or (name.is_relative_to(source) and name.suffix in _OWN)
 
 
 def _folded(path: Path) -> Path:

@@ -17,6 +17,7 @@ places         where secrets are delivered to, in this environment and in the ot
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -89,10 +90,13 @@ def _misplaced(candidates: Sequence[Candidate], paths: Sequence[Path], context: 
     """What is wrong with where secrets are delivered to; the other environments are loaded only where it matters."""
     yield from places.crossed(candidates, context)
     yield from places.in_git(candidates, context)
+    elsewhere: dict[str, tuple[DesiredResource, ...]] = {}
     if context.others and places.leads_to_files(candidates, context):
         others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
         elsewhere = {str(other.environment): inspect(paths, other).resources for other in others}
         yield from places.shared(candidates, context, elsewhere)
+    here = [candidate.effective.resource for candidate in candidates if candidate.effective]
+    yield from places.read_as_secrets(candidates, context, [*chain.from_iterable(elsewhere.values()), *here])
 
 
 def _check_all(

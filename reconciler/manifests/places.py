@@ -12,6 +12,7 @@ from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, To
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.json import pointer
 from reconciler.model.resource import DesiredResource
+from reconciler.model.secret import SecretSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,22 @@ def shared(
             message = f"{use.delivery} is where environment {', '.join(names)} has a secret delivered to, too"
             hint = "give each environment a place of its own, with ${values.KEY} in the path or with an overlay"
             yield use.fault(message, "duplicate-delivery", hint)
+
+
+def read_as_secrets(
+    candidates: Iterable[Candidate], context: LoadContext, resources: Iterable[DesiredResource]
+) -> Iterator[Diagnostic]:
+    """Find files from which a manifest has a secret read: it would be replaced by another one."""
+    root = context.confines.root
+    sources = {
+        (root / reference.name).resolve(): resource.place
+        for resource in resources
+        for reference in resource.secrets.values()
+        if reference and reference.source is SecretSource.FILE
+    }
+    for use in _uses(candidates, context):
+        if place := sources.get(use.place.path):
+            yield use.fault(f"{use.delivery} is read as a secret, at {place}", "delivery", "choose another path")
 
 
 def in_git(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:

@@ -24,13 +24,13 @@ def environments(project: Project, *names: str, **more: Json) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("../reconciler.yaml", "is where the configuration, a manifest or an overlay is read from"),
-        ("../RECONCILER.yaml", "is where the configuration, a manifest or an overlay is read from"),
-        ("front.yaml", "is where the configuration, a manifest or an overlay is read from"),
-        ("new.YML", "is where the configuration, a manifest or an overlay is read from"),
-        ("deep/new.json", "is where the configuration, a manifest or an overlay is read from"),
-        ("../overlays/new.yaml", "is where the configuration, a manifest or an overlay is read from"),
-        ("../to-the-configuration", "is where the configuration, a manifest or an overlay is read from"),
+        ("../reconciler.yaml", "is where the tool reads from or keeps its own files"),
+        ("../RECONCILER.yaml", "is where the tool reads from or keeps its own files"),
+        ("front.yaml", "is where the tool reads from or keeps its own files"),
+        ("new.YML", "is where the tool reads from or keeps its own files"),
+        ("deep/new.json", "is where the tool reads from or keeps its own files"),
+        ("../overlays/new.yaml", "is where the tool reads from or keeps its own files"),
+        ("../to-the-configuration", "is where the tool reads from or keeps its own files"),
         ("../.git/config", "lies below .git"),
         ("../.git/hooks/post-checkout", "lies below .git"),
         ("../sub/.GIT/config", "lies below .git"),
@@ -64,6 +64,37 @@ def test_no_secret_is_delivered_over_what_is_read_from(
         done = run(*arguments)
         assert (done.code, said in done.out + done.err) == (1, True)
     assert ((project.folder / "reconciler.yaml").read_text(), project.writes()) == (before, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("../credentials.txt", "is where the tool reads from or keeps its own files"),
+        ("../to-the-credentials", "is where the tool reads from or keeps its own files"),
+        ("../seed.json", "is where the tool reads from or keeps its own files"),
+        ("../state.db", "is where the tool reads from or keeps its own files"),
+        ("../runs/20261124T170306.104233Z-9f3c.jsonl", "is where the tool reads from or keeps its own files"),
+        ("../runs/test.lock", "is where the tool reads from or keeps its own files"),
+        ("../.reconciler/notified.json", "lies below .reconciler"),
+        ("../client.txt", "is read as a secret, at manifests/reads.yaml:1:"),
+    ],
+)
+def test_no_secret_is_delivered_over_what_any_environment_of_the_run_needs(
+    project: Project, run: Runner, path: str, said: str
+) -> None:
+    environments(project, "test")
+    document = json.loads((project.folder / "reconciler.yaml").read_text())
+    login = {"clientId": "x", "clientSecret": {"fromFile": "credentials.txt"}}
+    document["environments"]["live"] = {"region": "us-west", "stage": "production", "marketplace": "m", "auth": login}
+    document["environments"]["try"] = {"emulator": {"seed": "seed.json", "state": "state.db"}}
+    (project.folder / "reconciler.yaml").write_text(json.dumps(document | {"journal": {"folder": "runs"}}))
+    (project.folder / "to-the-credentials").symlink_to("credentials.txt")
+    project.manifest("reads", AccessTokenDuration=600, ClientSecret={"fromFile": "../client.txt"})
+    deliver(project, {"file": path})
+    for arguments in (["validate"], ["apply", "--auto-approve"], ["secrets", "rotate", "ApiClient/front"]):
+        done = run(*arguments, "--env", "test")
+        assert (done.code, said in done.out + done.err) == (1, True)
+    assert project.writes() == []
 
 
 @pytest.fixture
