@@ -110,7 +110,7 @@ class Session:
             load_with,
             prunes,
             config.journal,
-            (*config.inputs, *paths),
+            (*config.inputs, *paths, *common.reads, *common.writes),
             plan_key=key,
         )
         keep_apart(common, session.inputs.all)

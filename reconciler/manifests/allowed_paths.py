@@ -78,7 +78,7 @@ class Confines:
         if any(_is_own(folder, target) for folder in self.inputs):
             return (
                 "is where the tool reads from or keeps its own files: configuration, manifests, overlays, logins, "
-                "emulator data, journals"
+                "emulator data, journals, what the command line names"
             )
         return ""
 

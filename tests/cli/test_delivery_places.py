@@ -97,6 +97,22 @@ def test_no_secret_is_delivered_over_what_any_environment_of_the_run_needs(
     assert project.writes() == []
 
 
+def test_no_secret_is_delivered_over_a_file_that_the_command_line_names(project: Project, run: Runner) -> None:
+    environments(project, "test")
+    deliver(project, {"file": "../named.json"})
+    named = str(project.folder / "named.json")
+    assert run("plan", "--out", named).code == 0
+    project.writes()
+    for arguments in (
+        ["apply", named],
+        ["apply", "--auto-approve", "--receipt", named],
+        ["apply", "--auto-approve", "--into", f"json={named}"],
+    ):
+        done = run(*arguments)
+        assert (done.code, "is where the tool reads from or keeps its own files" in done.err) == (1, True)
+    assert project.writes() == []
+
+
 @pytest.fixture
 def repository(project: Project) -> Project:
     """The project in a git repository whose top is the folder above, with a file that is tracked."""

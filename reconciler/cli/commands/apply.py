@@ -17,7 +17,7 @@ from reconciler.cli.options import (
     Common,
     ack_option,
     common_options,
-    file_name,
+    input_file,
     output_file,
     text,
     unknown_roles_option,
@@ -51,7 +51,7 @@ Examples:
 Ctrl-C starts no more changes, finishes those on their way, shows what is left and exits with 130.
 """,
 )
-@click.argument("paths", nargs=-1, type=file_name, metavar="[PLANFILE] [PATH]...")
+@click.argument("paths", nargs=-1, type=input_file, metavar="[PLANFILE] [PATH]...")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.cli.receipts import keep  # noqa: PLC0415
     from reconciler.cli.session import Session  # noqa: PLC0415
 
-    keep_apart(common, paths)
+    keep_apart(common, ())
     selection, (saved, paths) = selection_of(only, selector), _parted(paths)
     _check(saved, selection, paths, prune=prune, ask=not (auto_approve or dry_run))
     session = Session.open(
