@@ -77,6 +77,8 @@ def _of_file(confines: Confines, name: str) -> Secret:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ReconcilerError(f"{about} is not a regular file")
         content = os.read(descriptor, _LONGEST + 1)
+    except OSError as error:
+        raise SecretMissing(f"{about} cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
     if len(content) > _LONGEST:
@@ -86,7 +88,7 @@ def _of_file(confines: Confines, name: str) -> Secret:
 
 def _secret(text: str, about: str) -> Secret:
     value = text.removeprefix("\ufeff").rstrip("\r\n")
-    if not value:
+    if not value.strip():
         raise SecretMissing(f"{about} is empty")
     if fault := unsendable(value):
         raise ReconcilerError(

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.secrets import Resolver
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, SecretMissing
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 
@@ -28,7 +28,9 @@ def test_a_variable_that_is_not_allowed_is_not_read(tmp_path: Path, monkeypatch:
     assert "secrets.allow" in caught.value.hint
 
 
-@pytest.mark.parametrize(("value", "state"), [("", "is empty"), ("\n", "is empty"), (None, "is not set")])
+@pytest.mark.parametrize(
+    ("value", "state"), [("", "is empty"), ("\n", "is empty"), (" ", "is empty"), (None, "is not set")]
+)
 def test_a_variable_without_a_value_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, state: str
 ) -> None:
@@ -86,6 +88,13 @@ def test_a_file_that_gives_no_secret_is_named(tmp_path: Path, name: str, problem
     with pytest.raises(ReconcilerError, match=problem) as caught:
         Resolver(Confines(root), ())(from_file(name))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has a regular file that cannot be read")
+def test_a_file_that_opens_and_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "unreadable").symlink_to("/proc/self/mem")
+    with pytest.raises(SecretMissing, match="the secret file unreadable cannot be read"):
+        Resolver(Confines(tmp_path, (Path("/proc"),)), ())(from_file("unreadable"))
 
 
 @pytest.mark.parametrize("name", ["RECONCILER_PLAN_KEY", "RECONCILER_ANYTHING", "Reconciler_Plan_Key"])
