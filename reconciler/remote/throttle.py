@@ -1,9 +1,8 @@
 """How requests ended -> how many may be on their way at a time, and how fast they may start.
 
-OrderCloud publishes no rate limit, so the limit is found by what the service says. After the first 429 requests start
-at a pace: well below the rate that was refused, back to just under it soon, and beyond it slowly, as CUBIC (RFC 9438)
-does for TCP. A few refusals for each probe are the price of using nearly all of what the service gives. Without any
-429 nothing is delayed.
+OrderCloud publishes no rate limit, so the limit is found from what the service answers. After a 429 requests start at
+half the rate that was refused, and the rate grows by the same amount each second until the next 429. Without any 429
+nothing is delayed.
 """
 
 import threading
@@ -11,24 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import inf
 from typing import Final
 
-_SHORTEST_CLIMB: Final = 4.0
-_LONGEST_CLIMB: Final = 15.0
-"""Seconds from a refusal back to the rate that was refused."""
-_REQUESTS_PER_CLIMB: Final = 600
-"""So that a probe, which costs a few refusals, comes about as rarely as once in so many requests."""
-_SOON: Final = 0.25
-"""A refusal within this part of a climb means that the rate is far off, and not just probed."""
-_FAR_OFF: Final = 0.5
-_PROBED: Final = 0.9
-"""What is left of a refused rate."""
-_GROWTH: Final = 0.5
-"""By what part of the refused rate the pace exceeds it, a whole climb later."""
+_SECONDS_TO_RECOVER: Final = 8.0
+"""From half of a refused rate back to that rate."""
 _REMEMBERED: Final = 32
-_ENOUGH: Final = 20
-_MORE: Final = 1.05
 _CUSHION: Final = 4.0
 """Requests that are held back after a refusal, so that the service has room for those that come a little early."""
 _INSTANT: Final = 0.001
@@ -40,19 +26,15 @@ class Pace:
     def __init__(self, now: float) -> None:
         self._refused: float | None = None
         """Requests per second, when the service last refused one."""
-        self._left = _FAR_OFF
-        self._climb = _SHORTEST_CLIMB
         self._since = now
         self._next_start = now
         self._starts: deque[float] = deque(maxlen=_REMEMBERED)
-        self._served: deque[float] = deque(maxlen=_REMEMBERED)
 
     def rate(self, now: float) -> float | None:
         """Requests per second; None: no bound is known."""
         if self._refused is None:
             return None
-        beyond = (now - self._since) / self._climb - 1
-        return self._refused * (1 + (_GROWTH if beyond > 0 else 1 - self._left) * beyond**3)
+        return self._refused * (1 + (now - self._since) / _SECONDS_TO_RECOVER) / 2
 
     def delay(self, now: float) -> float:
         """Book the next start; gives the seconds until then."""
@@ -62,26 +44,12 @@ class Pace:
         self._starts.append(start)
         return start - now
 
-    def served(self, now: float) -> None:
-        """Note when a request was served."""
-        self._served.append(now)
-
     def refused(self, now: float) -> None:
-        """Slow down: the first time from the rate of the last starts, later from the pace and what was served at it."""
-        rate = self.rate(now)
-        is_far_off = rate is None or now - self._since < _SOON * self._climb
-        self._refused = _per_second(self._starts, now) if rate is None else min(rate, self._could_be_served(now))
-        self._left = _FAR_OFF if is_far_off else _PROBED
-        probing = min(_LONGEST_CLIMB, _REQUESTS_PER_CLIMB / self._refused)
-        self._climb = _SHORTEST_CLIMB if is_far_off else max(_SHORTEST_CLIMB, probing)
+        """Halve the rate: the first time that of the last starts, later the pace, as far as it was used."""
+        started, rate = _per_second(self._starts, now), self.rate(now)
+        self._refused = started if rate is None else min(rate, started)
         self._since = now
-        self._served.clear()
         self._next_start = max(now, self._next_start) + _CUSHION / self._refused
-
-    def _could_be_served(self, now: float) -> float:
-        """What has just been served, as far as that is known since the last refusal, and a little more."""
-        enough = len(self._served) >= _ENOUGH
-        return _MORE * _per_second(self._served, now) if enough else inf
 
 
 def _per_second(moments: deque[float], now: float) -> float:
@@ -175,7 +143,6 @@ class AdaptiveLimit:
     def served(self, seconds: float) -> None:
         """Note that a request came to an end that took so long."""
         with self._free:
-            self._pace.served(self._clock())
             if self._latency.has_risen(seconds):
                 self._shrink(self._limit * 3 // 4)
             else:

@@ -142,37 +142,36 @@ def test_a_refusal_before_anything_was_started_leaves_a_pace_that_goes_on() -> N
     assert pace.rate(0.0) == 0.5
 
 
-def test_a_refused_rate_is_reached_again_within_one_climb_and_exceeded_after_it() -> None:
+def test_after_a_refusal_the_rate_grows_by_the_same_amount_each_second_and_reaches_what_was_refused() -> None:
     pace = Pace(0.0)
     for number in range(101):
         pace.delay(number / 100)
     pace.refused(1.0)
-    at_the_refusal, in_the_middle, at_the_end, beyond = (pace.rate(1.0 + 4.0 * part) or 0 for part in (0, 0.5, 1, 2))
-    assert at_the_refusal < in_the_middle < at_the_end < beyond
-    assert at_the_end == pytest.approx(2 * at_the_refusal)
+    rates = [pace.rate(1.0 + seconds) or 0 for seconds in (0, 4, 8, 16)]
+    assert rates == [pytest.approx(part * rates[0]) for part in (1, 1.5, 2, 3)]
 
 
-def test_a_refusal_long_after_the_last_one_costs_a_tenth_and_an_early_one_half() -> None:
+def test_a_second_refusal_halves_the_rate_that_was_reached() -> None:
     pace = Pace(0.0)
     for number in range(101):
         pace.delay(number / 100)
     pace.refused(1.0)
     reached = pace.rate(5.0) or 0
+    for number in range(32):
+        pace.delay(4.0 + number / 32)
     pace.refused(5.0)
-    assert pace.rate(5.0) == pytest.approx(0.9 * reached)
-    pace.refused(5.1)
-    assert pace.rate(5.1) == pytest.approx(0.5 * reached, rel=0.1)
+    assert pace.rate(5.0) == pytest.approx(min(reached, 32) / 2, rel=0.1)
 
 
-def test_where_much_less_is_served_than_the_pace_says_that_is_what_counts() -> None:
+def test_a_rate_that_nobody_used_is_not_what_was_refused() -> None:
     pace = Pace(0.0)
     for number in range(101):
         pace.delay(number / 100)
     pace.refused(1.0)
     for number in range(32):
-        pace.served(4.0 + number / 32)
-    pace.refused(5.0)
-    assert pace.rate(5.0) == pytest.approx(0.9 * 32, rel=0.1)
+        pace.delay(100.0 + number)
+    pace.refused(131.0)
+    assert pace.rate(131.0) == pytest.approx(0.5, rel=0.1)
 
 
 def test_starts_are_spaced_evenly_however_many_threads_ask_at_once() -> None:
@@ -245,10 +244,10 @@ class Run:
 @pytest.mark.parametrize(
     ("per_second", "latency", "threads"), [(50, 0.05, 8), (100, 0.05, 16), (200, 0.01, 8), (400, 0.005, 16)]
 )
-def test_nearly_all_that_a_service_allows_is_used_and_hardly_anything_is_refused(
+def test_most_of_what_a_service_allows_is_used_and_hardly_anything_is_refused(
     per_second: float, latency: float, threads: int
 ) -> None:
     run = Run(per_second, latency, threads)
     run.carry_out(int(per_second * 40))
-    assert run.served / run.clock.now > 0.9 * per_second
+    assert run.served / run.clock.now > 0.7 * per_second
     assert run.refused < 0.01 * run.served
