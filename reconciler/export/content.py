@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.kinds import Kind
-from reconciler.manifests.edit.live import literal
-from reconciler.manifests.edit.text import Style, flow
+from reconciler.manifests.edit.text import Style, flow, literal
 from reconciler.manifests.edit.values import Path
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.manifest import examine

@@ -14,8 +14,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.export.content import API_VERSION, sound
 from reconciler.export.differences import differences
 from reconciler.kinds import Kind
-from reconciler.manifests.edit.live import literal
-from reconciler.manifests.edit.text import Style, block
+from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext

@@ -6,12 +6,13 @@ reference any more is written as ``$${``.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import zip_longest
 from typing import Final
 
+from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.model.delivery import delivery_entry
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
@@ -143,95 +144,31 @@ def _place(origin: Origin) -> Json:
 
 # ---------------------------------------------------------------------------------------------------------------- YAML
 
-_WIDEST: Final = 80
-"""Characters of a list that is written in one line."""
-_LONGEST_KEY: Final = 500
-"""Characters of a key that is written without a question mark; YAML allows a thousand."""
-_BARE: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*", re.ASCII)
-_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
-"""What some version of YAML takes for something else than a text."""
-_REFERENCE: Final = re.compile(r"\$(\{[^{}]*\}?)")
-"""What the loader would take for a reference."""
-_FOUR_DIGITS: Final = 0xFFFF
-
 
 def as_yaml(resolved: Iterable[Resolved], environment: str) -> Iterator[str]:
     """The lines of all manifests, without line ends. The names of files in comments are as they are, not escaped."""
     yield f"# The manifests of environment {environment}, after overlays and substitution."
     for one in resolved:
         yield "---"
-        yield from _Writer(one, environment).mapping(one.body, (), "")
+        yield from block(_literal(one), 0, Style(), partial(_comment, one, environment))
 
 
-class _Writer:
-    """Writes values with comments behind them."""
+def _literal(resolved: Resolved) -> Body:
+    """The body with each ``${`` written so that it stays a text, but where nothing is substituted."""
+    spec = resolved.body["spec"]
+    assert isinstance(spec, Mapping)  # noqa: S101  # it has passed the schema
+    kept = {key: spec[key] if pointer("spec", key) in resolved.verbatim else literal(spec[key]) for key in spec}
+    return {key: kept if key == "spec" else literal(value) for key, value in resolved.body.items()}
 
-    def __init__(self, resolved: Resolved, environment: str) -> None:
-        self._resolved = resolved
-        self._environment = environment
 
-    def mapping(self, value: Body, at: tuple[str | int, ...], indent: str) -> Iterator[str]:
-        """The lines of a mapping that is not empty."""
-        for key, child in value.items():
-            written = _text(key)
-            if len(written) > _LONGEST_KEY:
-                yield f"{indent}? {written}"
-                written = ""
-            yield from self._member(f"{indent}{written}:", child, (*at, key), indent)
-
-    def _member(self, head: str, value: Json, at: tuple[str | int, ...], indent: str) -> Iterator[str]:
-        """A value behind its key or dash: in the same line where it has one line, else in lines of its own."""
-        line = self._line(value, at)
-        if line is not None:
-            yield f"{head} {line}{self._comment(at)}"
-        elif isinstance(value, Mapping):
-            yield head
-            yield from self.mapping(value, at, f"{indent}  ")
-        elif is_array(value):
-            yield f"{head}{self._comment(at)}"
-            for index, child in enumerate(value):
-                yield from self._member(f"{indent}  -", child, (*at, index), f"{indent}  ")
-
-    def _line(self, value: Json, at: tuple[str | int, ...]) -> str | None:
-        """A value in one line, or None where it takes several."""
-        if isinstance(value, Mapping):
-            return None if value else "{}"
-        if not is_array(value):
-            return self._scalar(value, at)
-        if any(isinstance(member, Mapping) or is_array(member) for member in value):
-            return None
-        line = f"[{', '.join(self._scalar(member, at) for member in value)}]"
-        return line if len(line) <= _WIDEST else None
-
-    def _scalar(self, value: Json, at: tuple[str | int, ...]) -> str:
-        if not isinstance(value, str):
-            return json.dumps(value)
-        is_verbatim = pointer(*at[:2]) in self._resolved.verbatim
-        return _text(value if is_verbatim else _REFERENCE.sub(r"$$\1", value))
-
-    def _comment(self, at: tuple[str | int, ...]) -> str:
-        origin = self._resolved.origins[pointer(*at)]
-        if not origin.values:
-            return f"  # {_line(origin.place)}"
-        named = zip_longest(origin.values, origin.defined)
-        values = [f"{name} ({_line(place)})" if place else name for name, place in named]
-        return f"  # {', '.join(values)} of {self._environment} ({_line(origin.place)})"
+def _comment(resolved: Resolved, environment: str, at: tuple[str | int, ...]) -> str:
+    origin = resolved.origins[pointer(*at)]
+    if not origin.values:
+        return f"  # {_line(origin.place)}"
+    named = zip_longest(origin.values, origin.defined)
+    values = [f"{name} ({_line(place)})" if place else name for name, place in named]
+    return f"  # {', '.join(values)} of {environment} ({_line(origin.place)})"
 
 
 def _line(place: Place) -> str:
     return f"{place.file}:{place.line}" if place.line else place.file
-
-
-def _text(text: str) -> str:
-    """A text in the form that no reader takes for anything else, in one line of visible characters."""
-    if _BARE.fullmatch(text) and text.casefold() not in _WORDS:
-        return text
-    return "".join(map(_visible, json.dumps(text, ensure_ascii=False)))
-
-
-def _visible(character: str) -> str:
-    """JSON's escapes and these are all among YAML's."""
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= _FOUR_DIGITS else f"\\U{code:08x}"

@@ -13,7 +13,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.json import ABSENT, Body, Json, canonical_text, get_at, is_array, pointer
 
-_REFERENCE: Final = re.compile(r"\$(\$?)\{([^{}]*)(\}?)")
+_REFERENCE: Final = re.compile(r"\$(\$)\{|\$\{([^{}]*)(\}?)")
 _LARGEST: Final = 1024 * 1024
 """Characters that all references of one document may come to: as much as a file may have without any."""
 _NAME: Final = re.compile(r"values((?:\.[A-Za-z0-9_-]+)+)")
@@ -65,7 +65,7 @@ class Substitution:
     def _inside(self, reference: re.Match[str]) -> str:
         """Give what a reference inside of a text is replaced by. ``$${`` stands for ``${``."""
         if reference[1]:
-            return reference[0].removeprefix("$")
+            return "${"
         value = self._value(reference)
         if isinstance(value, str):
             return value

@@ -52,7 +52,9 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=5))
 @example({"k" * 2000: {"k" * 600: [[], {}, [[1], {"a": "b"}]]}})
-@example({"long": ["a" * 50, "b" * 50]})
+@example({"nested": [[{"k" * 2000: 1}]]})
+@example({"long": ["a" * 50, "b" * 80]})
+@example({"dollars": "${${"})
 def test_the_yaml_asks_for_the_same_again_whatever_the_values_are(xp: dict[str, Json]) -> None:
     manifest = HEAD + "spec: {AppName: 'A$${b}', xp: '${values.xp}'}\n"
     with tempfile.TemporaryDirectory() as folder:
@@ -106,8 +108,7 @@ def test_what_an_environment_has_of_its_own_says_so(tmp_path: Path) -> None:
         '    url: "https://h/p"  # values.host, values.path of test (a.yaml:7)',
         "    all:  # values.all of test (a.yaml:8)",
         "      - 1  # values.all of test (a.yaml:8)",
-        "      -",
-        "        a: 2  # values.all of test (a.yaml:8)",
+        "      - a: 2  # values.all of test (a.yaml:8)",
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from reconciler.errors import InputError
+from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.yaml import Document, parse, unreadable
@@ -230,15 +231,6 @@ def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -
 def _folded(keys: Keys, member: Json) -> str:
     """Ids of parties have no case."""
     return str(member).casefold() if keys[0] == "assignments" else str(member)
-
-
-def literal(value: Json) -> Json:
-    """The value in which no text is taken for a reference to a value of the environment."""
-    if isinstance(value, str):
-        return value.replace("${", "$${")
-    if isinstance(value, Mapping):
-        return {key: literal(child) for key, child in value.items()}
-    return [literal(member) for member in value] if is_array(value) else value
 
 
 def _has_null(value: Json | Absent) -> bool:

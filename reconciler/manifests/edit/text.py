@@ -6,7 +6,7 @@ and so is whatever has more in it than letters, digits and a few marks. Characte
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +14,11 @@ from reconciler.manifests.edit.nodes import Node
 from reconciler.manifests.yaml.scalars import key_text
 from reconciler.model.json import Body, Json, is_array
 
+Comment = Callable[[tuple[str | int, ...]], str]
+"""The way to a value -> what stands behind it on its line: two blanks, ``#`` and more, or nothing."""
 WIDTH: Final = 120
+_LONGEST_KEY: Final = 500
+"""Characters of a key that is written without a question mark; YAML allows a thousand."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[A-Za-z](?:[A-Za-z0-9._/@+ -]*[A-Za-z0-9._/@+])?")
 _WORDS_OF_YAML_1_1: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
 """Texts to us, and booleans to many an editor."""
@@ -65,37 +69,61 @@ def flow(value: Json, style: Style) -> str:
 
 def flow_entry(key: str, value: Json, style: Style) -> str:
     """One entry of a mapping in braces."""
-    return f"{scalar(key, style.key)}: {flow(value, style)}"
+    name = scalar(key, style.key)
+    return f"{name if len(name) <= _LONGEST_KEY else f'? {name} '}: {flow(value, style)}"
 
 
-def block(entries: Body, column: int, style: Style) -> Iterator[str]:
+def _uncommented(_: tuple[str | int, ...]) -> str:
+    return ""
+
+
+def block(
+    entries: Body, column: int, style: Style, comment: Comment = _uncommented, at: tuple[str | int, ...] = ()
+) -> Iterator[str]:
     """The lines of a mapping's entries, without line ends."""
     for key, value in entries.items():
-        yield from _entry(f"{' ' * column}{scalar(key, style.key)}:", value, column, style)
+        start = f"{' ' * column}{scalar(key, style.key)}"
+        if len(start) > _LONGEST_KEY:
+            yield f"{' ' * column}? {start.lstrip(' ')}"
+            start = " " * column
+        yield from _entry(f"{start}:", value, column, style, comment, (*at, key))
 
 
-def _entry(start: str, value: Json, column: int, style: Style) -> Iterator[str]:
+def _entry(
+    start: str, value: Json, column: int, style: Style, comment: Comment, at: tuple[str | int, ...]
+) -> Iterator[str]:
     """A key with its value, beside it where that is short and without a mapping below."""
     if isinstance(value, Mapping) and value:
         yield start
-        yield from block(value, column + style.step, style)
+        yield from block(value, column + style.step, style, comment, at)
     elif is_array(value) and value and (_is_deep(value) or len(start) + len(flow(value, style)) >= WIDTH):
-        yield start
-        for member in value:
-            yield from item(member, column + style.step, style)
+        yield f"{start}{comment(at)}"
+        for index, member in enumerate(value):
+            yield from item(member, column + style.step, style, comment, (*at, index))
     else:
-        yield f"{start} {flow(value, style)}"
+        yield f"{start} {flow(value, style)}{comment(at)}"
 
 
-def item(value: Json, column: int, style: Style) -> Iterator[str]:
+def item(
+    value: Json, column: int, style: Style, comment: Comment = _uncommented, at: tuple[str | int, ...] = ()
+) -> Iterator[str]:
     """The lines of one member of a list in lines."""
     dash = " " * column + "- "
     if isinstance(value, Mapping) and value:
-        first, *others = block(value, column + 2, style)
+        first, *others = block(value, column + 2, style, comment, at)
         yield dash + first.lstrip(" ")
         yield from others
     else:
-        yield dash + flow(value, style)
+        yield f"{dash}{flow(value, style)}{comment(at)}"
+
+
+def literal(value: Json) -> Json:
+    """The value in which no text is taken for a reference to a value of the environment."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, Mapping):
+        return {key: literal(child) for key, child in value.items()}
+    return [literal(member) for member in value] if is_array(value) else value
 
 
 def _is_deep(members: Json) -> bool:
