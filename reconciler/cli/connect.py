@@ -19,7 +19,7 @@ from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, demand_allowed
 from reconciler.remote.http import Client, Connection, ReadClient, WriteClient, open_reader, open_writer
-from reconciler.remote.wire import Stats
+from reconciler.remote.meter import Stats
 
 if TYPE_CHECKING:
     import httpx

@@ -13,7 +13,7 @@ from typing import Final, TextIO
 from reconciler.cli.options import Log
 from reconciler.cli.progress import PATIENCE
 from reconciler.cli.streams import is_terminal, tell
-from reconciler.remote.wire import Stats
+from reconciler.remote.meter import Stats
 from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import event
 

@@ -9,9 +9,10 @@ from reconciler.remote.answers import object_in, unusable
 from reconciler.remote.auth import ClientCredentials, Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept, turned_away
 from reconciler.remote.messages import Answer, Call, Misshapen, Result
+from reconciler.remote.meter import Meter
 from reconciler.remote.retry import THROTTLED, Retries, may_pass, may_retry
 from reconciler.remote.throttle import AdaptiveLimit
-from reconciler.remote.wire import Meter, Wire
+from reconciler.remote.wire import Wire
 
 UNAUTHORIZED: Final = 401
 

@@ -23,7 +23,7 @@ from reconciler.model.json import Json
 from reconciler.model.secret import REDACTED, Secret
 from reconciler.remote.advice import FOR_CODE, LOOK_FIRST, REPORT, WAIT, roles_hint
 from reconciler.remote.answers import ServiceError, kind_of, parse, service_errors, text_or_empty, texts
-from reconciler.remote.messages import Answer, Call, Fate, Misshapen, NoAnswer, Result
+from reconciler.remote.messages import Answer, Call, Misshapen, NoAnswer, RequestState, Result
 
 LONGEST_MESSAGE: Final = 500
 LONGEST_CODE: Final = 100
@@ -101,10 +101,10 @@ def clean(text: str, hidden: Sequence[Secret]) -> str:
 def _unanswered(call: Call, result: NoAnswer, attempts: int) -> RemoteError:
     facts = RequestFacts(call.method, call.shown)
     words = result.reason + (f" ({attempts} attempts)" if attempts > 1 else "")
-    may_have_happened = result.fate in {Fate.LOST, Fate.UNREADABLE}
+    may_have_happened = result.state in {RequestState.LOST, RequestState.UNREADABLE}
     if call.is_write and may_have_happened:
         return AnswerLost(words, facts, hint=LOOK_FIRST)
-    if result.fate is Fate.UNREADABLE:
+    if result.state is RequestState.UNREADABLE:
         return BadAnswer(words, facts, hint=REPORT)
     return Unreachable(words, facts, hint=result.hint or "check the network, the proxy settings and the base URL")
 

@@ -26,12 +26,13 @@ from reconciler.remote.encoding import encode
 from reconciler.remote.exchange import Exchange, Seams, Traffic
 from reconciler.remote.hosts import Origin, demand_allowed
 from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen
+from reconciler.remote.meter import Meter, Sample, Stats
 from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
 from reconciler.remote.proof import prove
 from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
 from reconciler.remote.retry import Retries, RetryPolicy
 from reconciler.remote.throttle import AdaptiveLimit
-from reconciler.remote.wire import Border, Limits, Meter, Sample, Stats, Wire, http_client
+from reconciler.remote.wire import Limits, RequestGuard, Wire, http_client
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")
 
@@ -302,8 +303,8 @@ def open_writer(
 def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTransport | None, seams: Seams) -> Client:
     base_url, at_a_time = connection.base_url, connection.concurrency
     meter = Meter()
-    border = Border(base_url, kind.METHODS)
-    http = http_client(border, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
+    guard = RequestGuard(base_url, kind.METHODS)
+    http = http_client(guard, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
     wire = Wire(base_url, http, connection.limits, meter, seams.clock)
     traffic = Traffic(AdaptiveLimit(at_a_time, seams.clock), Retries(connection.retries, seams.random), meter)
     exchange = Exchange(wire, (connection.credentials, connection.scope), traffic, seams)

@@ -56,7 +56,7 @@ class Answer:
     """The service's clock as its Date header tells it, in seconds since the epoch."""
 
 
-class Fate(Enum):
+class RequestState(Enum):
     """What is known of a request that got no usable answer."""
 
     NEVER_SENT = auto()
@@ -73,7 +73,7 @@ class Fate(Enum):
 class NoAnswer:
     """Why there is no answer, in words that quote nothing secret."""
 
-    fate: Fate
+    state: RequestState
     reason: str
     cause: Exception
     hint: str = ""

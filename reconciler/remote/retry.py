@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from reconciler.remote.messages import Answer, Call, Fate, NoAnswer, Result
+from reconciler.remote.messages import Answer, Call, NoAnswer, RequestState, Result
 
 THROTTLED: Final = 429
 PASSING: Final = frozenset({408, THROTTLED, 502, 503, 504})
@@ -29,8 +29,8 @@ def may_retry(call: Call, result: Result) -> bool:
     if not call.is_write:
         return may_pass(result)
     match result:
-        case NoAnswer(fate=fate):
-            return fate is Fate.NEVER_SENT
+        case NoAnswer(state=state):
+            return state is RequestState.NEVER_SENT
         case Answer(status=status):
             return status == THROTTLED
 
@@ -38,8 +38,8 @@ def may_retry(call: Call, result: Result) -> bool:
 def may_pass(result: Result) -> bool:
     """Whether it is a trouble that time may end, whatever became of the request."""
     match result:
-        case NoAnswer(fate=fate):
-            return fate in {Fate.NEVER_SENT, Fate.LOST}
+        case NoAnswer(state=state):
+            return state in {RequestState.NEVER_SENT, RequestState.LOST}
         case Answer(status=status):
             return status in PASSING
 

@@ -15,8 +15,9 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json, canonical_text
 from reconciler.model.secret import Secret
 from reconciler.remote.hosts import is_loopback
+from reconciler.remote.no_answer import EXCEPTIONS, no_answer
 from reconciler.remote.settings import proxy_for, trust
-from reconciler.remote.wire import FATES, Limits, no_answer, quiet_libraries
+from reconciler.remote.wire import Limits, quiet_libraries
 
 SECONDS: Final = 10.0
 """How long each step may take: a chat must not hold up a nightly job."""
@@ -69,7 +70,7 @@ class Webhook:
                 transport=transport, trust_env=False, proxy=proxy, verify=verify, timeout=timeout
             ) as http:
                 status = http.post(url, content=content, headers=headers).status_code
-        except tuple(FATES) as error:
+        except tuple(EXCEPTIONS) as error:
             raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
         if status not in _OK:
             raise ReconcilerError(f"{self.host} did not take the notification: it answered {status}")

@@ -1,15 +1,11 @@
-"""Call -> Answer or NoAnswer: the one place that holds an httpx client, and the border where its exceptions end.
+"""Call -> Answer or NoAnswer: the one place that holds an httpx client, and the end of its exceptions.
 
 What may leave is decided here, by a hook that httpx calls before every request: one host, and only the methods that
 the wire was made for. A custom transport in its place would turn off the proxies of the environment.
 """
 
 import logging
-import re
-import ssl
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,47 +17,13 @@ import httpx
 from reconciler import __version__
 from reconciler.model.json import Json
 from reconciler.model.secret import Secret
-from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Fate, NoAnswer, Result
+from reconciler.remote.messages import TOKEN_PATH, Answer, Call, NoAnswer, Result
+from reconciler.remote.meter import Meter, Sample
+from reconciler.remote.no_answer import EXCEPTIONS, no_answer, unreadable
 from reconciler.remote.retry import seconds_to_wait, timestamp
 from reconciler.remote.settings import proxy_for, trust
 
 log = logging.getLogger("reconciler.remote")
-
-FATES: Final[Mapping[type[Exception], tuple[Fate, str]]] = {
-    httpx.ConnectError: (Fate.NEVER_SENT, "no connection"),
-    httpx.ConnectTimeout: (Fate.NEVER_SENT, "no connection in time"),
-    httpx.PoolTimeout: (Fate.NEVER_SENT, "no free connection in time"),
-    httpx.ProxyError: (Fate.NEVER_SENT, "the proxy refused to connect"),
-    httpx.InvalidURL: (Fate.UNSENDABLE, "the address is not a valid URL"),
-    httpx.UnsupportedProtocol: (Fate.UNSENDABLE, "the address has an unknown scheme"),
-    httpx.ReadTimeout: (Fate.LOST, "no whole answer in time"),
-    httpx.WriteTimeout: (Fate.LOST, "the request could not be sent in time"),
-    httpx.TimeoutException: (Fate.LOST, "no whole answer in time"),
-    httpx.ReadError: (Fate.LOST, "the connection broke while the answer was read"),
-    httpx.WriteError: (Fate.LOST, "the connection broke while the request was sent"),
-    httpx.CloseError: (Fate.LOST, "the connection broke"),
-    httpx.NetworkError: (Fate.LOST, "the connection broke"),
-    httpx.RemoteProtocolError: (Fate.LOST, "the connection ended before a whole answer"),
-    httpx.LocalProtocolError: (Fate.LOST, "the request was no valid HTTP"),
-    httpx.ProtocolError: (Fate.LOST, "the exchange was no valid HTTP"),
-    httpx.TransportError: (Fate.LOST, "the connection broke"),
-    httpx.RequestError: (Fate.LOST, "the exchange failed"),
-    httpx.HTTPError: (Fate.LOST, "the exchange failed"),
-    httpx.StreamError: (Fate.LOST, "the answer could not be read"),
-    httpx.StreamClosed: (Fate.LOST, "the answer could not be read"),
-    httpx.StreamConsumed: (Fate.LOST, "the answer could not be read"),
-    httpx.ResponseNotRead: (Fate.LOST, "the answer could not be read"),
-    httpx.RequestNotRead: (Fate.LOST, "the request could not be read"),
-    httpx.DecodingError: (Fate.UNREADABLE, "the answer's compression is damaged"),
-    httpx.TooManyRedirects: (Fate.UNREADABLE, "the answer redirects in circles"),
-    httpx.CookieConflict: (Fate.UNREADABLE, "the answer's cookies contradict one another"),
-    httpx.HTTPStatusError: (Fate.UNREADABLE, "the answer's status is an error"),
-    OSError: (Fate.LOST, "the connection broke"),
-}
-"""Every exception that httpx has, and what is known of the request. OSError: from transports that are not httpx's own.
-
-Subclasses are looked up through their bases. Where it is unclear whether anything was sent, it counts as sent.
-"""
 
 READABLE_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 """Compressed at most once: each layer may grow a chunk a thousandfold before the size limit sees it."""
@@ -74,11 +36,6 @@ _HEADERS: Final = (
 )
 _URLS: Final = 256
 """Addresses kept in parsed form: a write mostly follows a look at the same one."""
-
-_STATUS: Final = re.compile(r"[1-5]\d\d\b")
-
-REMEMBERED: Final = 1000
-"""Requests whose course is kept in mind."""
 
 SHOWN_QUERY: Final = frozenset({"page", "pageSize", "sortBy"})
 
@@ -100,62 +57,7 @@ class Limits:
     """Of a decompressed answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What a run has cost so far."""
-
-    requests: int = 0
-    """Sent or attempted, logins and retries included."""
-    retries: int = 0
-    bytes: int = 0
-    """Of answer bodies, decompressed."""
-    seconds: float = 0.0
-    """Spent waiting for answers, added over all threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """How one request went."""
-
-    seconds: float
-    status: int | None
-    """None: no usable answer came."""
-    date: float | None
-    """The service's clock, see `Answer.date`."""
-
-
-class Meter:
-    """Counts for `Stats`, and how the last requests went. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._stats = Stats()
-        self._samples: deque[Sample] = deque(maxlen=REMEMBERED)
-
-    @property
-    def stats(self) -> Stats:
-        """The counts of the moment."""
-        return self._stats
-
-    @property
-    def samples(self) -> tuple[Sample, ...]:
-        """How the last requests went, retries and logins included; the oldest first."""
-        with self._lock:
-            return tuple(self._samples)
-
-    def note(self, sample: Sample) -> None:
-        """Remember how a request went."""
-        with self._lock:
-            self._samples.append(sample)
-
-    def count(self, *, requests: int = 0, retries: int = 0, size: int = 0, seconds: float = 0.0) -> None:
-        """Add to the counts."""
-        with self._lock:
-            now = self._stats
-            self._stats = Stats(now.requests + requests, now.retries + retries, now.bytes + size, now.seconds + seconds)
-
-
-class Border:
+class RequestGuard:
     """A request hook: raises `ForbiddenRequest` at every request but those to one origin with the methods allowed."""
 
     def __init__(self, base_url: str, methods: Iterable[str]) -> None:
@@ -194,7 +96,7 @@ class Wire:
         started = self._clock()
         try:
             result: Result = self._exchange(call, token, started)
-        except tuple(FATES) as error:
+        except tuple(EXCEPTIONS) as error:
             result = no_answer(error)
         result = replace(result, seconds=self._clock() - started)
         self._note(call, result)
@@ -230,13 +132,13 @@ class Wire:
     def _taken_in(self, response: httpx.Response, started: float) -> Result:
         headers = _joined(response.headers.raw)
         if headers.get("content-encoding", "").strip().lower() not in READABLE_ENCODINGS:
-            return _unreadable("the answer is compressed in a way that was not asked for")
+            return unreadable("the answer is compressed in a way that was not asked for")
         chunks, size = [], 0
         for chunk in response.iter_bytes():
             chunks.append(chunk)
             size += len(chunk)
             if size > self._limits.size:
-                return _unreadable(f"the answer is larger than {self._limits.size} bytes")
+                return unreadable(f"the answer is larger than {self._limits.size} bytes")
             if self._clock() - started > self._limits.answer:
                 return no_answer(httpx.ReadTimeout(f"not whole after {self._limits.answer:g} s"))
         return Answer(
@@ -267,56 +169,9 @@ def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return joined
 
 
-def no_answer(error: Exception) -> NoAnswer:
-    """Say what is known of a request that ended in this exception, one of `FATES` or a subclass."""
-    root = _system_error(error)
-    if isinstance(root, ssl.SSLCertVerificationError):
-        return _not_trusted(error, root.verify_message)
-    if isinstance(error, httpx.ProxyError):
-        return _turned_away(error)
-    fate, reason = next(FATES[cls] for cls in type(error).__mro__ if cls in FATES)
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        reason += _whither(error)
-    # Only the operating system's words are shown: the messages of HTTP libraries quote headers.
-    return NoAnswer(fate, f"{reason}: {root.strerror}" if root and root.strerror else reason, error)
-
-
-def _whither(error: httpx.TransportError) -> str:
-    """The host, which a mistyped base URL shows in, where the error knows its request."""
-    try:
-        return f" to {error.request.url.host}"
-    except RuntimeError:
-        return ""
-
-
-def _not_trusted(error: Exception, why: str) -> NoAnswer:
-    hint = "name the certificate authority's file in SSL_CERT_FILE, if your network has one of its own"
-    return NoAnswer(Fate.UNSENDABLE, f"the server's certificate was not accepted: {why}", error, hint)
-
-
-def _turned_away(error: httpx.ProxyError) -> NoAnswer:
-    """A proxy that answers 4xx to CONNECT will do so again: its password is wrong, or the host is not allowed."""
-    fate, reason = FATES[httpx.ProxyError]
-    status = _STATUS.match(str(error))
-    if status is None:
-        return NoAnswer(fate, reason, error)
-    fate = Fate.UNSENDABLE if status[0].startswith("4") else fate
-    return NoAnswer(fate, f"{reason}: it answered {status[0]}", error, "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
-
-
 def printable(text: str) -> str:
     """Drop what could act on a terminal or end a log line."""
     return "".join(letter for letter in text if letter.isprintable())
-
-
-def _unreadable(reason: str) -> NoAnswer:
-    return NoAnswer(Fate.UNREADABLE, reason, httpx.DecodingError(reason))
-
-
-def _system_error(error: BaseException | None) -> OSError | None:
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _shown(call: Call) -> str:
@@ -370,7 +225,7 @@ def quiet_libraries() -> None:
 
 
 def http_client(
-    border: Callable[[httpx.Request], None],
+    guard: Callable[[httpx.Request], None],
     limits: Limits,
     *,
     at_a_time: int,
@@ -392,6 +247,6 @@ def http_client(
         verify=trust(is_needed=is_tls and transport is None),
         timeout=httpx.Timeout(limits.read, connect=limits.connect),
         limits=httpx.Limits(max_connections=at_a_time, max_keepalive_connections=at_a_time),
-        event_hooks={"request": [border]},
+        event_hooks={"request": [guard]},
         follow_redirects=False,
     )

@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from reconciler.errors import AnswerLost, Unreachable
-from reconciler.remote.messages import Answer, Call, Fate, NoAnswer, Result
+from reconciler.remote.messages import Answer, Call, NoAnswer, RequestState, Result
+from reconciler.remote.meter import REMEMBERED, Meter, Sample
 from reconciler.remote.retry import Retries, RetryPolicy, may_retry, seconds_to_wait
-from reconciler.remote.wire import REMEMBERED, Meter, Sample
 from tests.remote.service import Scripted, Service, always, html, in_order, ok, refusal, serving
 
 READ = Call("GET", "/v1/me")
@@ -15,25 +15,27 @@ WRITE = Call("PUT", "/v1/apiclients/a")
 ME = {"ID": "me"}
 
 
-def ended(what: int | Fate) -> Result:
+def ended(what: int | RequestState) -> Result:
     return Answer(what) if isinstance(what, int) else NoAnswer(what, "broken", OSError())
 
 
-@pytest.mark.parametrize("what", [408, 429, 502, 503, 504, Fate.LOST, Fate.NEVER_SENT])
-def test_reads_and_logins_are_repeated_after_what_may_pass(what: int | Fate) -> None:
+@pytest.mark.parametrize("what", [408, 429, 502, 503, 504, RequestState.LOST, RequestState.NEVER_SENT])
+def test_reads_and_logins_are_repeated_after_what_may_pass(what: int | RequestState) -> None:
     assert may_retry(READ, ended(what))
     assert may_retry(LOGIN, ended(what))
 
 
-@pytest.mark.parametrize("what", [200, 302, 400, 401, 404, 409, 500, 501, Fate.UNREADABLE, Fate.UNSENDABLE])
-def test_nothing_is_repeated_after_what_will_not_pass(what: int | Fate) -> None:
+@pytest.mark.parametrize(
+    "what", [200, 302, 400, 401, 404, 409, 500, 501, RequestState.UNREADABLE, RequestState.UNSENDABLE]
+)
+def test_nothing_is_repeated_after_what_will_not_pass(what: int | RequestState) -> None:
     assert not may_retry(READ, ended(what))
     assert not may_retry(WRITE, ended(what))
 
 
 def test_a_write_is_repeated_only_where_it_cannot_have_been_carried_out() -> None:
-    repeated = [what for what in (429, 503, 408, *Fate) if may_retry(WRITE, ended(what))]
-    assert repeated == [429, Fate.NEVER_SENT]
+    repeated = [what for what in (429, 503, 408, *RequestState) if may_retry(WRITE, ended(what))]
+    assert repeated == [429, RequestState.NEVER_SENT]
 
 
 @pytest.mark.parametrize("fault", [html(502), refusal(503), refusal(429), refusal(408), html(504), OSError("gone")])

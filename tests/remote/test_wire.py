@@ -1,4 +1,4 @@
-"""The border: what may leave, what is taken in, and what becomes of every exception of httpx."""
+"""The wire: what may leave, what is taken in, and what becomes of every exception of httpx."""
 
 import gzip
 import logging
@@ -9,8 +9,9 @@ import pytest
 
 from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
 from reconciler.remote.http import Connection
-from reconciler.remote.messages import Answer, Call, Fate
-from reconciler.remote.wire import FATES, Border, ForbiddenRequest, Limits, no_answer
+from reconciler.remote.messages import Answer, Call, RequestState
+from reconciler.remote.no_answer import EXCEPTIONS, no_answer
+from reconciler.remote.wire import ForbiddenRequest, Limits, RequestGuard
 from tests.remote.service import ALLOWED, BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
 
 ME = {"ID": "me"}
@@ -27,7 +28,7 @@ def made(cls: type[Exception]) -> Exception:
 
 def test_every_exception_of_httpx_has_a_fate() -> None:
     assert len(HTTPX_EXCEPTIONS) > 20
-    assert set(HTTPX_EXCEPTIONS) <= set(FATES)
+    assert set(HTTPX_EXCEPTIONS) <= set(EXCEPTIONS)
 
 
 @pytest.mark.parametrize("cls", HTTPX_EXCEPTIONS)
@@ -42,7 +43,7 @@ def test_every_exception_of_httpx_becomes_ours_and_quotes_nothing(cls: type[Exce
 def test_a_write_that_may_have_left_is_lost(cls: type[Exception]) -> None:
     with Service(always(lambda: made(cls))).writer() as client, pytest.raises(RemoteError) as caught:
         client.put("/apiclients", "a", {})
-    left = FATES[cls][0] in {Fate.LOST, Fate.UNREADABLE}
+    left = EXCEPTIONS[cls][0] in {RequestState.LOST, RequestState.UNREADABLE}
     assert type(caught.value) is (AnswerLost if left else Unreachable)
 
 
@@ -65,22 +66,22 @@ def test_the_operating_systems_words_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "fate", "words"),
+    ("message", "state", "words"),
     [
-        ("407 Proxy Authentication Required", Fate.UNSENDABLE, "the proxy refused to connect: it answered 407"),
-        ("503 Service Unavailable", Fate.NEVER_SENT, "the proxy refused to connect: it answered 503"),
-        ("Invalid username/password", Fate.NEVER_SENT, "the proxy refused to connect"),
+        ("407 Proxy Authentication Required", RequestState.UNSENDABLE, "the proxy refused to connect: it answered 407"),
+        ("503 Service Unavailable", RequestState.NEVER_SENT, "the proxy refused to connect: it answered 503"),
+        ("Invalid username/password", RequestState.NEVER_SENT, "the proxy refused to connect"),
     ],
 )
-def test_a_proxy_that_will_not_have_us_is_not_asked_again(message: str, fate: Fate, words: str) -> None:
+def test_a_proxy_that_will_not_have_us_is_not_asked_again(message: str, state: RequestState, words: str) -> None:
     result = no_answer(httpx.ProxyError(message))
-    assert (result.fate, result.reason) == (fate, words)
+    assert (result.state, result.reason) == (state, words)
 
 
 def test_an_unknown_subclass_shares_the_fate_of_its_base() -> None:
     class Odd(httpx.ReadError): ...
 
-    assert no_answer(Odd("")).fate is Fate.LOST
+    assert no_answer(Odd("")).state is RequestState.LOST
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
@@ -121,8 +122,8 @@ def test_no_other_host_is_ever_contacted(url: str) -> None:
 
 
 def test_the_environments_host_is_let_through_however_it_is_written() -> None:
-    border = Border("https://SHOP.example:443", {"GET"})
-    border(httpx.Request("GET", f"{BASE}/v1/me"))
+    guard = RequestGuard("https://SHOP.example:443", {"GET"})
+    guard(httpx.Request("GET", f"{BASE}/v1/me"))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
