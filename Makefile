@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep check mutants cover contract bench docs requirements wheel fix clean
+.PHONY: help demo test sweep check mutants cover contract bench docs site requirements wheel fix clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -53,6 +53,10 @@ bench: $(READY)  ## measure, as ratios to what bounds each command and to other 
 docs: $(READY)  ## write the pages and the picture in docs/ that are made of the program
 	@$(BIN)/python tools/generate.py
 
+site: $(READY)  ## build the documentation as a web site, with search, into site/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[site]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 requirements: $(READY)  ## write requirements.txt anew: what CI jobs install, at the versions of constraints.txt, with hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lock]'
 	@$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --build-deps-for wheel --no-annotate \
@@ -72,4 +76,4 @@ fix: $(READY)  ## format, and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 clean:  ## remove everything that was built
-	@rm -rf $(VENV) .reconciler .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build .bench
+	@rm -rf $(VENV) .reconciler .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build site .bench

@@ -81,6 +81,12 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_every_page_has_its_place_on_the_site() -> None:
+    pages = re.findall(r"^ +- (?:Home: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    written = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    assert sorted(pages) == sorted({"index.md", *written})
+
+
 def _texts_of_the_program() -> str:
     """All texts that the code and the schemas hold, the fixed parts of those that are put together included."""
     found = []
