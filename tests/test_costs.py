@@ -216,6 +216,19 @@ def guarded(size: Marketplace) -> Callable[[], object]:
     return lambda: guard.check(changes, context)
 
 
+def renamed(size: Marketplace) -> Callable[[], object]:
+    """As many creations as there are objects that no manifest claims."""
+    names = [f"{number * 2654435761 % 2**32:08x}" for number in range(size.count)]
+    wanted = desired(
+        *(manifest(f"new{number}", AppName=f"{name} new", AccessTokenDuration=60) for number, name in enumerate(names))
+    )
+    there = live(
+        *({**client, "AppName": f"{name} old"} for client, name in zip(clients(size.count), names, strict=True))
+    )
+    changes = differ.diff(wanted, there, KINDS, {})
+    return lambda: differ.hints(changes, wanted, KINDS)
+
+
 def adopted(size: Marketplace) -> Callable[[], object]:
     adoption = Adoption("test", "https://shop.example", "shop", differ.propose(size.desired, size.live, KINDS, {}))
     return lambda: adoption_text(Adopted(adoption, "reconciler.yaml", written=False), PLAIN)
@@ -248,6 +261,7 @@ WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
     "propose": lambda size: [partial(differ.propose, size.desired, size.live, KINDS, size.ids)],
     "settle": lambda size: [settled(size)],
     "guard": lambda size: [guarded(size)],
+    "hints": lambda size: [renamed(size)],
     "adopt": lambda size: [adopted(size)],
     "export": lambda size: [exported(size)],
     "receipt": lambda size: [kept(size)],

@@ -20,11 +20,12 @@ from reconciler.model.secret import Secret, SecretReference
 from reconciler.planning.diff.adoption import propose
 from reconciler.planning.diff.assignments import assignment_changes
 from reconciler.planning.diff.fields import changed_fields, created_fields
-from reconciler.planning.diff.hints import hints, likely_renames
+from reconciler.planning.diff.hints import hints
 from reconciler.planning.diff.identity import demand_sound, derived_id, match
 from reconciler.planning.diff.named_secrets import LiveSecrets, with_named_secrets
 from reconciler.planning.diff.notices import notices
 from reconciler.planning.diff.places import placed
+from reconciler.planning.diff.renames import likely_renames
 
 __all__ = [
     "LiveSecrets",

@@ -1,13 +1,11 @@
 """Changes -> warnings of what they may not mean."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.kinds import Kind
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address, DesiredResource, DesiredState
-
-_ALIKE = 0.6
+from reconciler.planning.diff.renames import likely_renames
 
 
 def hints(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
@@ -58,16 +56,6 @@ def _other_id(change: Change, known: str, second: Mapping[Address, str], kinds: 
     )
 
 
-def likely_renames(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> Iterator[tuple[Change, Change]]:
-    """Each creation with each object that no manifest claims and that may be it, under its old name."""
-    strangers = [change for change in changes if change.action is Action.UNMANAGED or change.is_pruned]
-    for change in changes:
-        if change.action is Action.CREATE:
-            kind = kinds[change.address.kind]
-            alike = (one for one in strangers if one.address.kind == kind.name and _is_alike(change, one, kind))
-            yield from ((change, other) for other in alike)
-
-
 def _renaming(created: Change, other: Change, kind: Kind) -> str:
     name = (other.before or {}).get(kind.name_field)
     return (
@@ -75,16 +63,6 @@ def _renaming(created: Change, other: Change, kind: Kind) -> str:
         f"{created.address.name}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the "
         "manifest, and it is renamed instead"
     )
-
-
-def _is_alike(change: Change, other: Change, kind: Kind) -> bool:
-    """Alike by name, or in every field that the manifest names, of which there must be some worth comparing."""
-    wanted, held = change.after or {}, other.before or {}
-    new, old = str(wanted.get(kind.name_field)).casefold(), str(held.get(kind.name_field)).casefold()
-    if difflib.SequenceMatcher(None, new, old).ratio() >= _ALIKE:
-        return True
-    named = [kind.fields[name] for name in wanted if name in kind.fields and name != kind.name_field]
-    return len(named) >= len(kind.required) and all(one.equal(wanted[one.name], held.get(one.name)) for one in named)
 
 
 def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:

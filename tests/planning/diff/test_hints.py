@@ -7,7 +7,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import DesiredResource
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.planning.diff import diff, hints
+from reconciler.planning.diff import diff, hints, likely_renames
 from tests.builders import body, desired, live, manifest
 
 
@@ -42,6 +42,23 @@ def test_a_likely_rename_is_warned_of_with_the_way_to_bind_it(new: dict[str, Any
 )
 def test_what_has_little_in_common_is_no_rename(new: dict[str, Any], old: dict[str, Any]) -> None:
     assert warnings(new, old) == ()
+
+
+@pytest.mark.parametrize("name", ["Client {:05d}", "{:x}-shop", "Shop"])
+def test_there_is_at_most_one_warning_for_each_creation_however_many_are_alike(name: str) -> None:
+    have = live(*(body(f"ID-{number}", f"{name.format(number)} old") for number in range(200)))
+    want = desired(
+        *(manifest(f"s{number}", AppName=f"{name.format(number)} new", AccessTokenDuration=60) for number in range(5))
+    )
+    renames = list(likely_renames(diff(want, have, KINDS, {}), KINDS))
+    assert [created.address.name for created, _ in renames] == [f"s{number}" for number in range(5)]
+
+
+def test_of_several_objects_the_most_similar_one_is_named() -> None:
+    have = live(body("FAR", "Storefront of Berlin"), body("NEAR", "Storefront of Paris"), body("OTHER", "Back office"))
+    want = desired(manifest("shop", AppName="Storefront of Pari", AccessTokenDuration=60))
+    ((_, other),) = likely_renames(diff(want, have, KINDS, {}), KINDS)
+    assert other.id == "NEAR"
 
 
 @pytest.mark.parametrize(("known", "count"), [("GONE", 1), ("old-id", 0), (None, 0)])
