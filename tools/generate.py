@@ -15,7 +15,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import click
@@ -259,14 +259,19 @@ def _spans(line: str) -> str:
 
 # -- workflows --
 
-_WORKFLOWS: Final = scaffold.workflows(scaffold.Answers("staging", "my-marketplace-staging", stage="staging"))
+_ANSWERS: Final = scaffold.Answers("staging", "my-marketplace-staging", stage="staging")
+_WORKFLOWS: Final = {
+    f"ci/github/{Path(path).name}": content
+    for path, content in scaffold.files_at_top(_ANSWERS, PurePosixPath()).items()
+    if path.endswith(".yml")
+}
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/cli.md": commands_page,
     "docs/manifest-reference.md": manifest_page,
     "docs/plan.svg": picture,
-    **{f"ci/github/{Path(path).name}": partial(_WORKFLOWS.__getitem__, path) for path in _WORKFLOWS},
+    **{path: partial(_WORKFLOWS.__getitem__, path) for path in _WORKFLOWS},
 }
 """Path below the root -> what makes it."""
 

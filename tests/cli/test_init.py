@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from reconciler.config import Auth, load_config
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.model.secret import SecretReference, SecretSource
-from tests.cli.conftest import Project, Runner
+from tests.cli.conftest import Project, Runner, git
 
 REGION = ("--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop")
 WRITTEN = {
@@ -174,6 +174,51 @@ def test_editors_are_told_of_schemas_that_are_there(here: Path, run: Runner) -> 
         schema = manifest.read_text().splitlines()[0].partition("$schema=")[2]
         assert (manifest.parent / schema).is_file()
     assert (here / "schemas/api-client.v1.schema.json").read_text() == run("schema").out
+
+
+def steps_of_the_action(workflow: Path) -> list[dict[str, str]]:
+    jobs = YAML(typ="safe").load(workflow.read_text(encoding="utf-8"))["jobs"].values()
+    return [step["with"] for job in jobs for step in job.get("steps", ()) if "reconciler@" in step.get("uses", "")]
+
+
+def test_in_a_repository_ci_and_editor_files_are_written_where_they_are_read(
+    here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(here, "init")
+    done = run("init", "teams/Our Shop", *REGION)
+    assert (done.code, done.err) == (0, "")
+    assert files(here / "teams" / "Our Shop") == {name for name in WRITTEN if not name.startswith((".github", ".vsc"))}
+    main, each = (
+        here / ".github/workflows" / f"api-clients-teams-our-shop{end}" for end in (".yml", "-environment.yml")
+    )
+    assert {step["working-directory"] for step in steps_of_the_action(main)} == {"teams/Our Shop"}
+    assert {step["working-directory"] for step in steps_of_the_action(each)} == {"teams/Our Shop"}
+    assert f"uses: ./.github/workflows/{each.name}" in main.read_text(encoding="utf-8")
+    settings = json.loads((here / ".vscode/settings.json").read_text())["yaml.schemas"]
+    assert all((here / name).is_file() for name in settings)
+    assert all(pattern.startswith("teams/Our Shop/") for pattern in settings.values())
+    monkeypatch.chdir(here / "teams")
+    other = run("init", "second", *REGION)
+    assert "written  ../.github/workflows/api-clients-teams-second.yml" in other.out
+    assert "kept     ../.vscode/settings.json (already exists); to have manifests completed, add" in other.out
+
+
+def test_at_the_top_of_a_repository_the_files_are_those_of_any_folder(here: Path, run: Runner) -> None:
+    git(here, "init")
+    (here / ".git").rename(here / "elsewhere.git")
+    (here / ".git").write_text("gitdir: elsewhere.git")  # as in a worktree
+    assert run("init", *REGION).code == 0
+    assert {name for name in files(here) if not name.startswith("elsewhere")} - {".git"} == WRITTEN
+
+
+def test_no_file_is_written_through_a_link_out_of_the_repository(here: Path, run: Runner) -> None:
+    (here / "outside").mkdir()
+    (here / "inside" / "shop").mkdir(parents=True)
+    git(here / "inside", "init")
+    (here / "inside" / ".github").symlink_to(here / "outside")
+    done = run("init", "inside/shop", *REGION)
+    assert (done.code, files(here / "outside"), files(here / "inside" / "shop")) == (1, set(), set())
+    assert "lies outside the repository" in done.err
 
 
 def test_from_live_goes_on_with_an_export_and_ends_in_step(

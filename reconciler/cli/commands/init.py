@@ -1,7 +1,7 @@
 """Answers, asked for or given -> a folder to work in: configuration, a manifest, CI, editor settings."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -34,8 +34,9 @@ Examples:
   reconciler init --add-env production --region us-west --stage production --marketplace my-shop-production
 
 Written are reconciler.yaml, manifests/example.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and two
-workflows in .github/workflows/, whose first lines say what to set up. A file that is there already is left as it is,
-and that is said.
+workflows in .github/workflows/, whose first lines say what to set up. In a git repository the workflows and
+.vscode/settings.json go to its top, where they are read; for a folder below it the workflows carry its name. A file
+that exists is kept, and the output says so.
 
 Exit codes: 0 done; 1 a file cannot be written, or, with --from-live, the service not read; 64 an answer is missing or
 cannot be used: then nothing was written.
@@ -66,7 +67,8 @@ def command(common: Common, /, folder: Path, *, added: str | None, from_live: bo
 
     What is not given as an option is asked for where there is a terminal.
     """
-    from reconciler.export.init import CONFIG, files  # noqa: PLC0415  # see main
+    from reconciler.export.init import CONFIG, files, files_at_top  # noqa: PLC0415  # see main
+    from reconciler.manifests.allowed_paths import demand_inside  # noqa: PLC0415
 
     if common.config:
         raise UsageError("init makes a configuration, and takes none", hint="leave out --config; DIR says where")
@@ -75,11 +77,15 @@ def command(common: Common, /, folder: Path, *, added: str | None, from_live: bo
         return ExitCode.DONE
     is_new = not (folder / CONFIG).exists()
     answers = _answers(common, given) if is_new else _answers_of(folder / CONFIG)
-    lines = list(_written(folder, files(answers, with_example=not from_live)))
+    top, below = _place(folder)
+    beside, above = files(answers, with_example=not from_live), files_at_top(answers, below)
+    wanted = {folder / name: text for name, text in beside.items()} | {top / name: text for name, text in above.items()}
+    demand_inside(wanted, folder)
+    lines = list(_written(wanted))
     emit(joined(lines))
     if from_live:
         _export(folder / CONFIG, answers.environment)
-    emit(joined(_next(folder, answers, from_live=from_live)))
+    emit(joined(_next(folder, answers, from_live=from_live, is_in_git=(top / ".git").exists())))
     return ExitCode.DONE
 
 
@@ -180,10 +186,18 @@ def _answers_of(path: Path) -> "Answers":
     return Answers(first.name, first.marketplace or "")
 
 
-def _written(folder: Path, files: "Mapping[str, str]") -> "Iterator[str]":
+def _place(folder: Path) -> tuple[Path, PurePosixPath]:
+    """The top of the git repository around a folder, and where the folder is in it; without one, the folder itself."""
+    from reconciler.manifests.allowed_paths import repository_of  # noqa: PLC0415  # see main
+
+    here = folder.resolve()
+    top = repository_of(here)
+    return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
+
+
+def _written(files: "Mapping[Path, str]") -> "Iterator[str]":
     """Write each file, unless it is there already."""
-    for name, content in files.items():
-        path = folder / name
+    for path, content in files.items():
         if path.exists():
             yield f"kept     {escape(str(path))} (already exists){_advice(path, content)}"
         else:
@@ -193,10 +207,15 @@ def _written(folder: Path, files: "Mapping[str, str]") -> "Iterator[str]":
 
 def _advice(path: Path, content: str) -> str:
     """What somebody should do about a file that was left."""
+    from reconciler.export.init import SETTINGS  # noqa: PLC0415  # see main
+
+    known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if path.name == ".gitignore":
-        known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         wanted = [line for line in content.splitlines() if not line.startswith("#") and line not in known.splitlines()]
         return f"; add {' and '.join(wanted)} to it" if wanted else ""
+    if path.name == Path(SETTINGS).name:
+        wanted = [line.strip(" ,") for line in content.splitlines() if "**" in line and line.strip(" ,") not in known]
+        return f"; to have manifests completed, add {wanted[0]} to its yaml.schemas" if wanted else ""
     return ""
 
 
@@ -210,7 +229,7 @@ def _export(path: Path, name: str) -> None:
     export_environment(config, select_environment(config, name), Outputs("export", "text"), write=True)
 
 
-def _next(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":
+def _next(folder: Path, answers: "Answers", *, from_live: bool, is_in_git: bool) -> "Iterator[str]":
     """The three commands to run next."""
     is_here = os.path.abspath(folder) == os.path.abspath(".")  # noqa: PTH100  # in words, not through links
     conditions = [] if is_here else [f"in {escape(str(folder))}"]
@@ -221,7 +240,7 @@ def _next(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str
     if from_live:
         yield "  reconciler plan             # no changes: git and the marketplace say the same"
         yield "  reconciler adopt --write    # keeps the clients' ids, so that a rename is an update"
-        yield "  git init && git add --all   # from here on git says what shall be"
+        yield f"  {'git add --all              ' if is_in_git else 'git init && git add --all  '} # then commit"
     else:
         yield "  reconciler doctor           # checks credentials, roles and marketplace"
         yield "  reconciler export --write   # makes manifests of what is live"

@@ -1,27 +1,30 @@
 """Answers about a marketplace -> the files that a repository of manifests starts with."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from reconciler.config import BASE_URLS
 from reconciler.config.file import config_of, structure_faults
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.export.naming import slug
 from reconciler.manifests.edit.text import scalar
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.schema import schema_path
 from reconciler.manifests.yaml import parse
 from reconciler.model.json import Absent, get_at
 
-__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "with_environment", "workflows"]
+__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "files_at_top", "with_environment"]
 
 REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
 STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
 CONFIG: Final = "reconciler.yaml"
 EXAMPLE: Final = "manifests/example.yaml"
 _SCHEMAS: Final = ("api-client.v1.schema.json", "config.v1.schema.json")
-_WORKFLOWS: Final = ("api-clients.yml", "api-clients-environment.yml")
+SETTINGS: Final = ".vscode/settings.json"
+_WORKFLOW: Final = "api-clients"
 _FILES: Final = Path(__file__).parent / "files"
 
 
@@ -67,16 +70,39 @@ def files(answers: Answers, *, with_example: bool) -> Mapping[str, str]:
         answers: what the configuration is to say.
         with_example: whether there is to be a manifest; an export brings its own.
     """
-    found = {
-        CONFIG: _configuration(answers),
-        EXAMPLE: _file("example.yaml"),
-        **workflows(answers),
-        ".gitignore": _file("gitignore"),
-        ".vscode/settings.json": _file("settings.json"),
+    example = {EXAMPLE: _file("example.yaml")} if with_example else {}
+    schemas = {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
+    return {CONFIG: _configuration(answers), **example, ".gitignore": _file("gitignore"), **schemas}
+
+
+def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
+    """The files that are read at the top of a repository alone: the workflows of `ci/github/`, and editor settings.
+
+    Args:
+        answers: what the workflows name.
+        below: where the configuration is, relative to the top. Below it the workflows are named after the folder, so
+            that several folders have theirs.
+    """
+    inside = below.as_posix()
+    is_top = inside == "."
+    names = list(answers.auth.variables.values())
+    is_staging = answers.stage == "staging"
+    workflow = "-".join(part for part in (_WORKFLOW, "" if is_top else slug(inside)) if part)
+    words = {
+        "VARIABLES": "\n".join(f"      {name}: ${{{{ secrets.{name} }}}}" for name in names),
+        "DECLARED": "\n".join(f"      {name}: {{required: false}}" for name in names),
+        "NAMES": ", ".join(names),
+        "RESTORE": "" if is_staging else "# ",
+        "STAGING": answers.environment if is_staging else "staging",
+        "WORKFLOW": workflow,
+        "WITHIN": "" if is_top else f", working-directory: {scalar(inside)}",
+        "BELOW": "" if is_top else f"\n          working-directory: {scalar(inside)}",
     }
-    if not with_example:
-        del found[EXAMPLE]
-    return found | {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
+    return {
+        f".github/workflows/{workflow}.yml": _file("api-clients.yml", **words),
+        f".github/workflows/{workflow}-environment.yml": _file("api-clients-environment.yml", **words),
+        SETTINGS: _file("settings.json", BELOW="" if is_top else json.dumps(f"{inside}/")[1:-1]),
+    }
 
 
 def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
@@ -99,20 +125,6 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
         message = f"{file} is written in such a way that an environment cannot be added without changing more"
         raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
     return changed
-
-
-def workflows(answers: Answers) -> Mapping[str, str]:
-    """The workflows of GitHub, by path: those of ``ci/github/`` with the names of this marketplace."""
-    names = list(answers.auth.variables.values())
-    is_staging = answers.stage == "staging"
-    words = {
-        "VARIABLES": "\n".join(f"      {name}: ${{{{ secrets.{name} }}}}" for name in names),
-        "DECLARED": "\n".join(f"      {name}: {{required: false}}" for name in names),
-        "NAMES": ", ".join(names),
-        "RESTORE": "" if is_staging else "# ",
-        "STAGING": answers.environment if is_staging else "staging",
-    }
-    return {f".github/workflows/{name}": _file(name, **words) for name in _WORKFLOWS}
 
 
 def check(answers: Answers) -> None:
