@@ -14,7 +14,7 @@ ReconcilerError                 1   the base; nothing was written
 │   └── BadAnswer                   the service answered, but not what the API promises (HTML, half a list, wrong types)
 ├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it
 │   └── WrongMarketplace        3   the credentials open another marketplace than the configuration names
-├── PartlyDelivered             5   a delivery failed, and an earlier one cannot be taken back: apply again
+├── PartlyDelivered             5   a delivery failed, and somebody may have got a value all the same: apply again
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """
 
@@ -137,7 +137,7 @@ class WrongMarketplace(GuardRefusal):
 
 
 class PartlyDelivered(ReconcilerError):
-    """A delivery failed after a command had been given a secret. Nothing was written to the service."""
+    """A delivery failed after a command had been, or may have been, given a secret."""
 
     exit_code = 5
 

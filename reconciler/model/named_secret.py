@@ -3,12 +3,13 @@
 The service keeps several secrets beside an object, each with a name and perhaps an expiry, and shows a value once, when
 it makes it. So whether a value was ever delivered cannot be read from it. Endings of the name say it instead:
 
-UNPROVEN    made; its value is not known to be delivered everywhere and to open a login
+UNDELIVERED made; no delivery has begun, or none was made, so nobody has its value
+UNPROVEN    a delivery has begun, so somebody may have its value; not yet delivered everywhere and proven by a login
 UNTRIED     delivered everywhere; whether it opens a login could not be tried, because nobody can log in yet
 RETIRED     another one has taken its place
 
-The first two are followed by a mark of the value, by which a later run recognises it where it was delivered. Whoever is
-interrupted anywhere finds in the service how far it had come.
+The first three may be followed by a mark of the value, by which a later run recognises it where it was delivered.
+Whoever is interrupted anywhere finds in the service how far it had come.
 """
 
 import re
@@ -20,13 +21,15 @@ from typing import Any, Final
 from reconciler.model.delivery import Delivery, delivery_entry, delivery_of
 from reconciler.model.json import Json
 
+UNDELIVERED: Final = ".undelivered"
 UNPROVEN: Final = ".unproven"
 UNTRIED: Final = ".untried"
 RETIRED: Final = ".retired"
 DEFAULT_OVERLAP: Final = timedelta(days=7)
 
 _UNITS: Final = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-_ENDING: Final = re.compile(rf"({UNPROVEN}|{UNTRIED}|{RETIRED})(?:-([0-9a-f]{{16}}))?\Z".replace(".", "[.]"))
+_ENDINGS: Final = f"{UNDELIVERED}|{UNPROVEN}|{UNTRIED}|{RETIRED}".replace(".", "[.]")
+_ENDING: Final = re.compile(rf"({_ENDINGS})(?:-([0-9a-f]{{16}}))?\Z")
 _STAMP: Final = re.compile(r"-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]+")
 _STAMP_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
@@ -123,7 +126,7 @@ class LiveSecret:
 
     @property
     def ending(self) -> str:
-        """`UNPROVEN`, `UNTRIED`, `RETIRED` or empty."""
+        """`UNDELIVERED`, `UNPROVEN`, `UNTRIED`, `RETIRED` or empty."""
         found = _ENDING.search(self.name)
         return found[1] if found else ""
 
@@ -169,17 +172,20 @@ class Family:
     current: LiveSecret | None = None
     """The one in use: delivered, and proven or untried; or made by somebody else under this very name."""
     superseded: tuple[LiveSecret, ...] = ()
-    """Older ones that were not retired yet."""
+    """Older ones that were not retired yet, unproven ones among them if the current one is proven."""
     pending: tuple[LiveSecret, ...] = ()
-    """Made, and not known to be delivered everywhere; newer than the current one."""
-    stale: tuple[LiveSecret, ...] = ()
-    """The same, but older than the current one, so that nobody has use for them."""
+    """Unproven ones, the newest first: somebody may have their values until another one is proven."""
+    undelivered: tuple[LiveSecret, ...] = ()
+    """Nobody has their values."""
     retired: tuple[LiveSecret, ...] = ()
+    is_unfinished: bool = False
+    """Whether a rotation has begun and not come to its end."""
 
     @property
     def members(self) -> tuple[LiveSecret, ...]:
         """All of them."""
-        return (*([self.current] if self.current else []), *self.superseded, *self.pending, *self.stale, *self.retired)
+        current = [self.current] if self.current else []
+        return (*current, *self.superseded, *self.pending, *self.undelivered, *self.retired)
 
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -191,13 +197,14 @@ def family(name: str, live: Sequence[LiveSecret]) -> Family:
     members = [one for one in by_age if one.base == name]
     in_use = [one for one in members if one.ending in {"", UNTRIED}]
     current = in_use[0] if in_use else None
-    unproven = [one for one in members if one.ending == UNPROVEN]
-    since = current.made_at if current else None
-    stale = [one for one in unproven if since and one.made_at and one.made_at < since]
+    proven_at = current.made_at if current and not current.ending else None
+    begun = [one for one in members if one.ending in {UNDELIVERED, UNPROVEN}]
+    stale = [one for one in begun if proven_at and one.made_at and one.made_at < proven_at]
     return Family(
         current,
-        tuple(in_use[1:]),
-        tuple(one for one in unproven if one not in stale),
-        tuple(stale),
+        tuple(one for one in (*in_use[1:], *stale) if one.ending != UNDELIVERED),
+        tuple(one for one in begun if one.ending == UNPROVEN and one not in stale),
+        tuple(one for one in begun if one.ending == UNDELIVERED),
         tuple(one for one in members if one.ending == RETIRED),
+        is_unfinished=len(stale) < len(begun),
     )

@@ -24,7 +24,7 @@ class Standing(StrEnum):
     OFF_POLICY = "off-policy"
     """It expires later than the manifest allows, or never."""
     UNPROVEN = "unproven"
-    """Made, but never proven to be delivered: a rotation was interrupted."""
+    """Made, but not proven: a rotation did not end."""
     UNTRIED = "untried"
     """Delivered, but whether it opens a login could not be tried."""
     SUPERSEDED = "superseded"
@@ -109,7 +109,7 @@ def _by_name(one: LiveSecret) -> tuple[str, str]:
 def _of_family(secret: NamedSecret, relatives: Family, now: datetime) -> Iterator[tuple[Standing, LiveSecret | None]]:
     yield standing_of(secret, relatives.current, now), relatives.current
     yield from ((Standing.SUPERSEDED, one) for one in relatives.superseded)
-    yield from ((Standing.UNPROVEN, one) for one in (*relatives.pending, *relatives.stale))
+    yield from ((Standing.UNPROVEN, one) for one in (*relatives.pending, *relatives.undelivered))
     yield from ((Standing.OVER if one.is_over(now) else Standing.OVERLAP, one) for one in relatives.retired)
 
 

@@ -1,6 +1,7 @@
 """A rotation against the emulator, with a clock that stands still: what is due, and what a crash leaves behind."""
 
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, NamedSecret, family, new_id
 from reconciler.model.plan import Limits
-from reconciler.model.resource import DesiredState
+from reconciler.model.resource import DesiredState, Policy
 from reconciler.model.rotation import Step, StepKind
 from reconciler.model.secret import Secret
 from reconciler.project.secret_status import rotating
@@ -257,7 +258,7 @@ def test_a_delivery_that_fails_ends_it_before_anything_is_expired(world: World) 
     done = world.rotate(broken)
     assert done.error is not None
     assert "correct the delivery" in done.error.hint
-    assert (world.names(), world.logs_in(old)) == (["primary", "primary.unproven"], True)
+    assert (world.names(), world.logs_in(old)) == (["primary", "primary.undelivered"], True)
     assert kinds(world.rotate().steps) == [StepKind.DELETE, *MAKING, StepKind.EXPIRE]
     assert world.names() == ["primary", "primary.retired"]
 
@@ -283,7 +284,7 @@ def test_a_lost_answer_to_the_creation_is_resumed_and_leaves_nothing_behind(worl
     done = world.rotate()
     assert done.error is not None
     assert (done.has_written, done.error.hint.startswith("run it again")) == (True, True)
-    assert world.names() == ["primary", "primary.unproven"]
+    assert world.names() == ["primary", "primary.undelivered"]
     world.rotate()
     world.now += OVERLAP
     world.rotate()
@@ -476,8 +477,88 @@ def test_the_newest_of_one_name_is_the_current_one_and_ours_are_newer_than_other
     assert (found.current, found.superseded) == (new, (old, portal))
 
 
-def test_an_unproven_secret_that_is_older_than_the_current_one_is_stale() -> None:
-    current = live("primary", "20270102T000000Z")
+def test_an_unproven_secret_that_is_older_than_a_proven_one_is_superseded() -> None:
+    current, untried = live("primary", "20270102T000000Z"), live("primary.untried", "20270102T000000Z")
     older, newer = live("primary.unproven", "20270101T000000Z"), live("primary.unproven", "20270103T000000Z")
     found = family("primary", [current, older, newer, live("other")])
-    assert (found.pending, found.stale, len(found.members)) == ((newer,), (older,), 3)
+    assert (found.pending, found.superseded, len(found.members)) == ((newer,), (older,), 3)
+    assert family("primary", [untried, older, newer]).pending == (newer, older)
+
+
+def test_a_rotation_is_unfinished_while_something_newer_than_the_proven_secret_is_left() -> None:
+    current = live("primary", "20270102T000000Z")
+    older, newer = live("primary.undelivered", "20270101T000000Z"), live("primary.undelivered", "20270103T000000Z")
+    assert not family("primary", [current, older]).is_unfinished
+    assert family("primary", [current, newer]).is_unfinished
+
+
+# -------------------------------------------------------------------------------------------- unproven secrets in use
+
+
+def two_commands(world: World, *, first: str = "true", second: str = "true") -> NamedSecret:
+    """A secret with two deliveries that nobody can read back; the first keeps each value that it stores."""
+    store = world.folder / "store"
+    store.write_text(f"#!/bin/sh\n{first} && cat > {world.folder / 'stored'}\n")
+    store.chmod(0o755)
+    return replace(WANTED, deliver=(ToCommand((str(store),)), ToCommand((second,))))
+
+
+def stored(world: World) -> str:
+    return (world.folder / "stored").read_text()
+
+
+def test_what_a_delivery_has_stored_is_valid_until_another_one_is_proven_whatever_fails(world: World) -> None:
+    world.is_watched = False
+    assert world.rotate(two_commands(world, second="false")).error is not None
+    held = stored(world)
+    for _ in range(3):
+        assert world.rotate(two_commands(world, first="false")).error is not None
+        assert (stored(world) == held, world.logs_in(held)) == (True, True)
+    done = world.rotate(two_commands(world))
+    assert (done.error, world.logs_in(stored(world)), world.logs_in(held)) == (None, True, True)
+    world.now += OVERLAP
+    assert not world.logs_in(held)
+    assert kinds(world.rotate(two_commands(world)).steps) == [StepKind.DELETE, StepKind.DELETE]
+    assert (world.names(), world.logs_in(stored(world))) == (["primary"], True)
+
+
+def test_thirteen_runs_that_deliver_in_part_fill_the_room_and_the_last_of_them_is_valid(world: World) -> None:
+    world.is_watched = False
+    steps = []
+    for _ in range(13):
+        held = stored(world) if (world.folder / "stored").exists() else None
+        steps = kinds(world.rotate(two_commands(world, second="false")).steps)
+        assert held is None or world.logs_in(held)
+    assert (len(world.names()), steps[0]) == (10, StepKind.DELETE)
+    assert world.rotate(two_commands(world)).error is None
+    assert world.names() == ["primary", *["primary.retired"] * 9]
+    world.now += OVERLAP
+    world.rotate(two_commands(world))
+    assert world.names() == ["primary"]
+
+
+def test_a_step_that_deletes_a_secret_that_may_be_in_use_says_so_and_protection_refuses_it(world: World) -> None:
+    world.is_watched = False
+    for _ in range(9):
+        world.rotate(two_commands(world, second="false"))
+    secret = two_commands(world)
+    state = desired(replace(manifest("a", policy=Policy(protected=True)), named_secrets=(secret,)))
+    plan = world.plan(state, Wish("ApiClient/a"))
+    assert "which may be in use: ApiClient/a has 10 secrets" in plan.turns[0].steps[0].text
+    assert [one.rule for one in plan.findings] == ["protected"]
+
+
+def test_a_value_that_was_delivered_to_a_file_is_delivered_on_and_no_other_is_made(world: World) -> None:
+    half = replace(WANTED, deliver=(ToFile("a.secret"), ToCommand(("false",))))
+    assert world.rotate(half).error is not None
+    held = world.delivered()[0]
+    again = replace(half, deliver=(ToFile("a.secret"), ToCommand(("cat",))))
+    assert StepKind.CREATE not in kinds(world.rotate(again).steps)
+    assert (world.delivered()[0], world.names()) == (held, ["primary", "primary.retired"])
+
+
+def test_a_command_that_is_stopped_may_have_stored_the_value(world: World) -> None:
+    os.mkfifo(world.folder / "pipe")
+    done = world.rotate(replace(WANTED, deliver=(ToCommand(("cat", str(world.folder / "pipe")), timeout=0),)))
+    assert "it may have stored the secret" in str(done.error)
+    assert world.names() == ["primary", "primary.unproven"]

@@ -3,6 +3,7 @@
 start               what run it is, for which environment, and the steps that are due for each secret
 secret-step-begun   a step that is about to be taken
 secret-step-done    it was taken
+secret-undelivered  its first delivery failed, so nobody has it
 secret-postponed    it showed that the secret cannot be tried yet
 secret-outcome      how the rotation of one secret ended
 end                 the run came to its own end
@@ -88,7 +89,7 @@ def made_secrets(run: Run) -> Mapping[str, tuple[LiveSecret, ...]]:
     """Address -> the secrets that the run made, as its last recorded step left each."""
     found: dict[str, dict[str, LiveSecret]] = defaultdict(dict)
     for entry in run.entries:
-        if entry.event not in {"secret-step-done", "secret-postponed"}:
+        if entry.event not in {"secret-step-done", "secret-undelivered", "secret-postponed"}:
             continue
         facts: Mapping[str, Any] = entry.facts
         known, one = found[facts["address"]], facts["secret_id"]

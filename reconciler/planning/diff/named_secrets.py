@@ -11,7 +11,14 @@ from typing import Final, TypeAlias
 
 from reconciler.kinds import Kind
 from reconciler.model.json import ABSENT, pointer
-from reconciler.model.named_secret import LiveSecret, NamedSecret, duration_text, moment_text
+from reconciler.model.named_secret import (
+    UNDELIVERED,
+    UNPROVEN,
+    LiveSecret,
+    NamedSecret,
+    duration_text,
+    moment_text,
+)
 from reconciler.model.plan import Action, Change, Direction, FieldChange
 from reconciler.model.resource import Address, DesiredState
 from reconciler.model.secret_state import SecretState, Standing, states
@@ -56,7 +63,7 @@ def with_named_secrets(
         new = [secret for secret in missing if secret.deliver]
         found.append(_with(change, new, is_first=not there) if new else change)
         warnings += [f"{change.address}: {text}" for one in judged for text in _told(one)]
-        warnings += list(_crowd(change, len(there) + len(new), kinds))
+        warnings += list(_crowd(change, judged, new, kinds))
     return WithSecrets(tuple(found), tuple(warnings))
 
 
@@ -97,7 +104,18 @@ def _told(state: SecretState) -> Iterator[str]:
             return
 
 
-def _crowd(change: Change, count: int, kinds: Mapping[str, Kind]) -> Iterator[str]:
-    named = kinds[change.address.kind].named_secrets
-    if named and count > named.limit:
+def _crowd(
+    change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret], kinds: Mapping[str, Kind]
+) -> Iterator[str]:
+    """Say what there is no room for, or what is given up for it: see `secrets.rotation.due`."""
+    named, names = kinds[change.address.kind].named_secrets, {secret.name for secret in new}
+    there = [one.live for one in judged if one.live]
+    count = len(there) + len(new)
+    if not named or count <= named.limit:
+        return
+    unproven = [one for one in there if one.ending == UNPROVEN and one.base in names]
+    if unproven:
+        oldest = unproven[-1].id
+        yield f"{change.address}: to make room, secret {oldest} is deleted, which a failed run may have delivered"
+    elif not any(one.ending == UNDELIVERED and one.base in names for one in there):
         yield f"{change.address}: there would be {count} secrets, and the service keeps {named.limit} at most"

@@ -11,7 +11,7 @@ from reconciler.live import read as reader
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.freeze import Window
 from reconciler.model.json import digest
-from reconciler.model.named_secret import LiveSecret, NamedSecret
+from reconciler.model.named_secret import RETIRED, UNDELIVERED, LiveSecret, NamedSecret
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
 from reconciler.model.rotation import Begin, Step, StepKind
@@ -268,7 +268,7 @@ def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) 
     protected = {change.address for change in changes if change.protected}
     for turn in turns:
         ending = [step.secret for step in turn.steps if step.kind is StepKind.DELETE and step.secret]
-        used = [one.id for one in ending if not one.ending and not one.is_over(now)]
+        used = [one.id for one in ending if one.ending not in {UNDELIVERED, RETIRED} and not one.is_over(now)]
         if used and turn.subject.address in protected:
             yield Finding(
                 "protected",

@@ -64,7 +64,8 @@ class Courier:
         """Make one delivery, and give a way to take it back; None: there is none.
 
         Raises:
-            ReconcilerError: it was not made, or not wholly.
+            ReconcilerError: it was not made.
+            PartlyDelivered: somebody may have got the value all the same.
         """
         match delivery:
             case ToFile(path):

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.model.delivery import ToCommand
 from reconciler.secrets.delivery.parcel import Parcel
 
@@ -28,7 +28,8 @@ def feed(wanted: ToCommand, parcel: Parcel, environ: Mapping[str, str], folder: 
     """Start the program in a folder and write the value to it. Whatever it prints may be the value, so it is dropped.
 
     Raises:
-        ReconcilerError: it cannot be started, takes too long, or exits with another code than 0.
+        ReconcilerError: it cannot be started, or exits with another code than 0.
+        PartlyDelivered: it was stopped because it took too long, so that nobody knows what it has stored.
     """
     name, *arguments = wanted.argv
     try:
@@ -43,7 +44,8 @@ def feed(wanted: ToCommand, parcel: Parcel, environ: Mapping[str, str], folder: 
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ReconcilerError(f"{wanted} did not end within {wanted.timeout} s, and was stopped") from None
+        message = f"{wanted} did not end within {wanted.timeout} s, and was stopped; it may have stored the secret"
+        raise PartlyDelivered(message) from None
     except OSError as error:
         raise ReconcilerError(f"{wanted} cannot be started: {error.strerror}") from None
     if ended.returncode:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.model.secret import Secret
 from reconciler.secrets.delivery.files import open_to_append, unwritable
 from reconciler.secrets.delivery.undo import Undo, cannot
@@ -41,6 +41,7 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
 
     Raises:
         ReconcilerError: the file cannot be written.
+        PartlyDelivered: it was written in part.
     """
     text = value.reveal()
     tell(f"::add-mask::{_data(text)}\n")
@@ -52,7 +53,7 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
             file.write(block)
             file.flush()
         except OSError as error:
-            raise unwritable(path, error) from None
+            raise PartlyDelivered(unwritable(path, error).message) from None
     return lambda: _take_back(path, block)
 
 

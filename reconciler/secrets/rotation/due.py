@@ -21,8 +21,6 @@ from reconciler.model.rotation import Begin, Step, StepKind
 from reconciler.model.secret import Secret
 from reconciler.model.secret_state import Standing, standing_of
 
-_DID_NOT_END = "was made by a rotation that did not end"
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -49,7 +47,8 @@ class Subject:
 def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[Step, ...]:
     """Give the steps that bring a rotation to its end; where none has begun, those of a new one, if it is to begin.
 
-    A secret is never made while one of ours is unproven: that one is proven if its value is at hand, else deleted.
+    An unproven secret is gone on with if its value is at hand. If not, another one is made; the unproven one, which
+    somebody may have, ends as the old one does, once the new one is delivered everywhere and proven.
 
     Raises:
         ReconcilerError: it cannot be done; says why and what to do.
@@ -61,21 +60,21 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     clearing = list(_clearing(relatives, now))
     resumed = _resumed(subject, relatives, now)
     if resumed:
-        others = [_delete(one, _DID_NOT_END) for one in relatives.pending if one != resumed]
-        return (*clearing, *others, *_proving(subject, resumed), *_ending(subject, relatives, resumed, clearing, now))
+        return (*clearing, *_proving(subject, resumed), *_ending(subject, relatives, resumed, clearing, now))
     if current and not subject.is_active and _begins(subject, relatives, now, begin):
         return (*clearing, _postponed(subject))
     if not _begins(subject, relatives, now, begin):
         return (*clearing, *_ending(subject, relatives, current, clearing, now))
-    clearing += [_delete(one, _DID_NOT_END) for one in relatives.pending]
+    clearing += _room(subject, relatives, clearing)
     _demand_possible(subject, relatives, clearing, now)
     return (*clearing, *_making(subject, current, now), *_ending(subject, relatives, None, clearing, now))
 
 
 def _resumed(subject: Subject, relatives: Family, now: datetime) -> LiveSecret | None:
     """The secret of ours that can still be proven: its value was found where it was delivered."""
-    unproven = [*relatives.pending, *([relatives.current] if _is_untried(relatives.current) else [])]
-    return next((one for one in unproven if one and one.id in subject.at_hand and not one.is_over(now)), None)
+    untried = [relatives.current] if _is_untried(relatives.current) else []
+    unproven = filter(None, (*untried, *relatives.pending))
+    return next((one for one in unproven if one.id in subject.at_hand and not one.is_over(now)), None)
 
 
 def _is_untried(one: LiveSecret | None) -> bool:
@@ -85,19 +84,32 @@ def _is_untried(one: LiveSecret | None) -> bool:
 def _begins(subject: Subject, relatives: Family, now: datetime, begin: Begin) -> bool:
     """Whether a new secret is to be made. An unfinished rotation is brought to its end before another one begins."""
     standing = standing_of(subject.wanted, relatives.current, now)
-    if relatives.pending or standing in {Standing.EXPIRED, Standing.UNTRIED}:
+    if relatives.is_unfinished or standing in {Standing.EXPIRED, Standing.UNTRIED}:
         return True
     if standing is Standing.MISSING:
         return begin is not Begin.IF_DUE
     if standing in {Standing.EXPIRING, Standing.OFF_POLICY}:
         return True
-    return begin is Begin.ANYWAY and not (relatives.superseded or relatives.retired or relatives.stale)
+    return begin is Begin.ANYWAY and not (relatives.superseded or relatives.retired)
 
 
 def _clearing(relatives: Family, now: datetime) -> Iterator[Step]:
-    """What opens nothing or is of no use to anybody goes first: it makes room."""
-    yield from (_delete(one, "has expired") for one in relatives.retired if one.is_over(now))
-    yield from (_delete(one, _DID_NOT_END) for one in relatives.stale)
+    """What nobody can use goes first: it makes room."""
+    yield from (_delete(one, "has expired") for one in (*relatives.retired, *relatives.pending) if one.is_over(now))
+    yield from (_delete(one, "nobody has") for one in relatives.undelivered)
+
+
+def _room(subject: Subject, relatives: Family, clearing: Sequence[Step]) -> list[Step]:
+    """Give up the oldest unproven secret where there is no other way to make a new one."""
+    unproven = [one for one in relatives.pending if one.id not in {step.secret.id for step in clearing if step.secret}]
+    if not unproven or not _is_full(subject, clearing):
+        return []
+    limit = f"{subject.address} has {subject.named.limit} secrets, the most that the service keeps"
+    return [_delete(unproven[-1], f"may be in use: {limit}, and a delivery of this one began in a run that failed")]
+
+
+def _is_full(subject: Subject, clearing: Sequence[Step]) -> bool:
+    return len(subject.live) - len(clearing) >= subject.named.limit
 
 
 def _delete(one: LiveSecret, why: str) -> Step:
@@ -136,7 +148,7 @@ def _ending(
     """How each old secret is brought to its end: after the overlap, or at the moment at which it ends anyway."""
     wanted, last = subject.wanted, now + subject.wanted.overlap
     gone = {step.secret.id for step in cleared if step.secret}
-    for one in filter(None, (relatives.current, *relatives.superseded, *relatives.retired)):
+    for one in filter(None, (relatives.current, *relatives.superseded, *relatives.pending, *relatives.retired)):
         if one == kept or one.id in gone:
             continue
         if not wanted.overlap or one.is_over(now):
@@ -166,8 +178,8 @@ def _demand_possible(subject: Subject, relatives: Family, clearing: Sequence[Ste
     if expiry is not None and expiry <= now + wanted.overlap:
         message = f"{about} expires at {moment_text(expiry)}, within its overlap of {duration_text(wanted.overlap)}"
         raise ReconcilerError(f"{message}: a new one would be due at once", hint="set a later expires in the manifest")
-    limit = subject.named.limit
-    if len(subject.live) - len(clearing) >= limit:
+    if _is_full(subject, clearing):
+        limit = subject.named.limit
         candidates = ", ".join(_candidates(subject, relatives, now))
         message = f"{subject.address} has {limit} secrets, which is the most that the service keeps"
         raise ReconcilerError(message, hint=f"delete one that nobody uses, in the portal; it could be {candidates}")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from reconciler.errors import AnswerLost, NotFound, ReconcilerError
+from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
 from reconciler.model.json import Json
-from reconciler.model.named_secret import RETIRED, UNPROVEN, UNTRIED, moment_of, moment_text, new_id
+from reconciler.model.named_secret import RETIRED, UNDELIVERED, UNPROVEN, UNTRIED, moment_of, moment_text, new_id
 from reconciler.model.rotation import Ended, Step, StepKind
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import SecretRemote
@@ -98,6 +98,8 @@ class _Run:
     """Of the new secret, as the service has it now."""
     value: Secret | None = None
     delivered: int = 0
+    may_be_held: bool = False
+    """Whether anybody may have the value."""
     postponed: str = ""
     has_written: bool = False
 
@@ -123,7 +125,7 @@ class _Run:
         verbs: dict[StepKind, Callable[[], None]] = {
             StepKind.TRY: self._try,
             StepKind.CREATE: lambda: self._create(step),
-            StepKind.DELIVER: self._deliver,
+            StepKind.DELIVER: lambda: self._deliver(step),
             StepKind.PROVE: self._prove,
             StepKind.CONFIRM: self._confirm,
             StepKind.EXPIRE: lambda: self._expire(step),
@@ -133,7 +135,7 @@ class _Run:
         return verbs[step.kind]
 
     def _resume(self, secret_id: str) -> None:
-        self.new_id, self.value = secret_id, self.subject.at_hand[secret_id]
+        self.new_id, self.value, self.may_be_held = secret_id, self.subject.at_hand[secret_id], True
 
     def _facts(self, step: Step) -> Mapping[str, Json]:
         subject = self.subject
@@ -161,7 +163,7 @@ class _Run:
     def _create(self, step: Step) -> None:
         subject, named = self.subject, self.subject.named
         self.new_id = new_id(subject.wanted.name, subject.live, self.tools.clock(), secrets.token_hex(3))
-        self.name = subject.wanted.name + UNPROVEN
+        self.name = subject.wanted.name + UNDELIVERED
         body: dict[str, Json] = {"ID": self.new_id, named.name_field: self.name}
         if step.until:
             body[named.expiry_field] = moment_text(step.until)
@@ -189,15 +191,25 @@ class _Run:
         self._patch(self.new_id, {self.subject.named.name_field: name})
         self.name = name
 
-    def _deliver(self) -> None:
+    def _deliver(self, step: Step) -> None:
         delivery = self.subject.wanted.deliver[self.delivered]
         parcel = Parcel(self.subject.address, self.subject.client_id, self.subject.wanted.name, self._value)
         try:
             self.tools.courier.deliver(parcel, delivery)
+            self.may_be_held = True
         except ReconcilerError as error:
+            self.may_be_held |= isinstance(error, PartlyDelivered)
+            self._mark_undelivered(step)
             message = f"{error.message}; the old secret stays as it is, and the new one is not confirmed"
             raise ReconcilerError(message, hint=f"correct the delivery and {_RESUME}") from error
         self.delivered += 1
+
+    def _mark_undelivered(self, step: Step) -> None:
+        """Say in the service that nobody has the value, so that the next run need not keep the secret."""
+        if not self.may_be_held:
+            with suppress(ReconcilerError):  # then it is kept
+                self._rename(UNDELIVERED)
+                self.tools.record("secret-undelivered", self._facts(step))
 
     @property
     def _value(self) -> Secret:
