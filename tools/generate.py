@@ -2,6 +2,7 @@
 
 docs/cli.md                 every command, from the command line's own definitions
 docs/manifest-reference.md  every key of a manifest, from the JSON Schema
+schemas/*.schema.json       the schemas of manifests, from the tables of the kinds
 docs/plan.svg               a plan of this repository's own manifests, as a terminal shows it
 ci/github/*.yml             the workflows that `reconciler init` writes, for an environment called staging
 """
@@ -28,6 +29,7 @@ from reconciler.manifests.explain import Entry, everything, manual
 from reconciler.planning.planfile import changes_digest
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
+from tools.schemas import schemas
 
 ROOT: Final = Path(__file__).parents[1]
 _MADE: Final = "<!-- Made by `make docs`; changes here are lost. -->\n\n"
@@ -267,7 +269,11 @@ _WORKFLOWS: Final = {
 }
 
 
+_SCHEMAS: Final = schemas()
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    **{f"schemas/{name}": partial(_SCHEMAS.__getitem__, name) for name in _SCHEMAS},
     "docs/cli.md": commands_page,
     "docs/manifest-reference.md": manifest_page,
     "docs/plan.svg": picture,

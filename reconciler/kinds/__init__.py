@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds.api_client import API_CLIENT
-from reconciler.kinds.base import Assignments, Dependent, Field, Kind, NamedSecrets, Party, Reference, UserReference
+from reconciler.kinds.base import Assignments, Dependent, Kind, NamedSecrets, Party
+from reconciler.kinds.fields import Field, Reference, UserReference
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (API_CLIENT,)})
 

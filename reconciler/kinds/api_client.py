@@ -3,56 +3,213 @@
 Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``AnonymousTokenDuration`` of API 1.0.393.
 """
 
-from typing import Any, Final
+from typing import Final
 
-from reconciler.kinds.base import (
-    Assignments,
-    Dependent,
-    Field,
-    Kind,
-    NamedSecrets,
-    Party,
-    Reference,
-    UserReference,
-    as_id,
-    as_set,
-)
+from reconciler.kinds.base import Assignments, Dependent, Kind, NamedSecrets, Party
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
-from reconciler.kinds.moments import with_moments
-from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.fields import Data, Field, Flag, Many, Reference, Role, Secrecy, Text, UserReference, Whole
 
 DEFAULT_ANONYMOUS_TOKEN_MINUTES: Final = 10_080
-_UNASSIGN: Final = "ApiClients/Assignments"  # the case is the API's own
+
+_REFERENCE: Final = 'API reference, "API Clients"'
+_ACCESS: Final = 'knowledge base, "Introduction to API Clients", "Defining User Access"'
+_ROLES: Final = "release notes of API 1.0.196"
 
 
-def _event(event_type: str) -> Field:
+def _door(name: str, description: str, source: str = _ACCESS) -> Field:
+    """A flag that lets people in."""
+    return Field(name, Flag(), description, examples=(True, False), source=source, default=False, judge=grows)
+
+
+def _event(event_type: str, called: str, example: str, since: str) -> Field:
     """A reference to an integration event, which must be of the type that the field is for."""
-    name = f"{event_type}IntegrationEventID"
-    events = Reference("integration event", "/integrationEvents", "IntegrationEventReader", ("EventType", event_type))
-    return Field(name, str, canonical=as_id, refers_to=events)
+    return Field(
+        f"{event_type}IntegrationEventID",
+        Text(100),
+        f"The ID of the integration event that is called {called}; its EventType must be {event_type}. null: none. "
+        "A staging restore clears it.",
+        examples=(example,),
+        source=f"{_REFERENCE}; error code IntegrationEvent.IncompatibleEventType",
+        refers_to=Reference(
+            "integration event", "/integrationEvents", "IntegrationEventReader", ("EventType", event_type)
+        ),
+        since=since,
+    )
 
 
-_FIELDS = (
-    Field("AppName", str),
-    Field("Active", bool, default=False, judge=grows),
-    Field("AccessTokenDuration", int, judge=grows),
-    Field("RefreshTokenDuration", int, default=0, judge=grows),
-    Field("AnonymousTokenDuration", int, default=DEFAULT_ANONYMOUS_TOKEN_MINUTES, judge=grows),
+def _event_name(event_type: str) -> Field:
+    text = f"Read-only: the service looks it up from {event_type}IntegrationEventID."
+    return Field(f"{event_type}IntegrationEventName", Text(), text, source=_REFERENCE, read_only=True)
+
+
+_FIELDS: Final = (
     Field(
-        "DefaultContextUserName", str, canonical=as_id, judge=acts_as, refers_to=UserReference(buyer_flag="IsAnonBuyer")
+        "AppName",
+        Text(trimmed=True),
+        "The client's name, as the portal shows it. A manifest without a known id is matched with the one live client "
+        "of exactly this name, so keep names unique. Required.",
+        examples=("Storefront App",),
+        source=_REFERENCE,
+        required=True,
     ),
-    Field("AllowAnyBuyer", bool, default=False, judge=grows),
-    Field("AllowAnySupplier", bool, default=False, judge=grows),
-    Field("AllowSeller", bool, default=False, judge=grows),
-    Field("IsAnonBuyer", bool, default=False, judge=grows),
-    _event("OrderCheckout"),
-    _event("OrderReturn"),
-    _event("AddToCart"),
-    Field("MinimumRequiredRoles", list[str], default=[], canonical=as_set, judge=demanded),
-    Field("MinimumRequiredCustomRoles", list[str], default=[], canonical=as_set, judge=demanded),
-    Field("MaximumGrantedRoles", list[str], default=[], canonical=as_set, judge=granted),
-    Field("MaximumGrantedCustomRoles", list[str], default=[], canonical=as_set, judge=granted),
-    Field("xp", dict[str, Any], default={}, canonical=with_moments),
+    _door(
+        "Active",
+        "Whether anybody can log in through this client. false locks everybody out at once. null: the API's default, "
+        "false.",
+        _REFERENCE,
+    ),
+    Field(
+        "AccessTokenDuration",
+        Whole(10, 600, "minutes"),
+        "How long an access token is valid, in minutes: 10 to 600. Needed to create a client; when it is left out, an "
+        "existing client keeps its value. Anonymous shoppers' tokens last AnonymousTokenDuration instead.",
+        examples=(600, 60),
+        source='.NET SDK, ApiClient: "between 10 and 600"',
+        judge=grows,
+        required=True,
+    ),
+    Field(
+        "RefreshTokenDuration",
+        Whole(0, 524_160, "minutes"),
+        "How long a refresh token is valid, in minutes: 0 to 524160 (364 days). 0, the default, means that no refresh "
+        "tokens are given.",
+        examples=(0, 5760),
+        source=".NET SDK, ApiClient; the default is inferred",
+        default=0,
+        judge=grows,
+    ),
+    Field(
+        "AnonymousTokenDuration",
+        Whole(10_080, 86_400, "minutes"),
+        "How long an anonymous shopper's token is valid, in minutes: 10080 to 86400 (7 to 60 days). Only used with "
+        "anonymous shopping. The default is 10080. OrderCloud has it since API 1.0.393.",
+        examples=(10_080, 43_200),
+        source='API 1.0.393; developer documentation, "Anonymous shopping": 7 to 60 days, in minutes by inference',
+        default=DEFAULT_ANONYMOUS_TOKEN_MINUTES,
+        judge=grows,
+        since="1.0.393",
+    ),
+    Field(
+        "DefaultContextUserName",
+        Text(100, trimmed=True),
+        "The username (not the ID) of the user that this client acts as: with the client-credentials grant, and for "
+        "anonymous shoppers. The user must exist. null: none.",
+        examples=("anonymous-shopper",),
+        source=_REFERENCE,
+        judge=acts_as,
+        refers_to=UserReference(buyer_flag="IsAnonBuyer"),
+    ),
+    _door(
+        "AllowAnyBuyer",
+        "Whether the users of every buyer may log in through this client. Assignments of buyers then mean nothing.",
+    ),
+    _door(
+        "AllowAnySupplier",
+        "Whether the users of every supplier may log in through this client. Assignments of suppliers then mean "
+        "nothing.",
+    ),
+    _door(
+        "AllowSeller",
+        "Whether the users of the seller (the marketplace's own administrators) may log in through this client. A "
+        "marketplace needs one active client with this, or its integration events get no elevated tokens.",
+    ),
+    _door(
+        "IsAnonBuyer",
+        "Whether anonymous shopping is on. Needs a buyer user as DefaultContextUserName.",
+        'knowledge base, "Anonymous Shopping"; error code ApiClient.RequiredNotAnonBuyer',
+    ),
+    _event("OrderCheckout", "in checkout", "checkout-commerce-integrations", since="1.0.152"),
+    _event("OrderReturn", "for order returns", "order-returns", since="1.0.238"),
+    _event("AddToCart", "when something is added to a cart", "add-to-cart", since="1.0.246"),
+    Field(
+        "MinimumRequiredRoles",
+        Many(Role()),
+        "Roles that a user must have to log in through this client. Empty: no demand. The order means nothing. null: "
+        "the API's default, empty.",
+        examples=(["Shopper", "MeAdmin"],),
+        source=_ROLES,
+        default=[],
+        judge=demanded,
+        since="1.0.196",
+    ),
+    Field(
+        "MinimumRequiredCustomRoles",
+        Many(Text()),
+        "Custom roles that a user must have to log in through this client. Empty: no demand. The order means nothing.",
+        examples=(["order-approver"],),
+        source=_ROLES,
+        default=[],
+        judge=demanded,
+        since="1.0.196",
+    ),
+    Field(
+        "MaximumGrantedRoles",
+        Many(Role()),
+        "The most that a token of this client can be granted: its roles are the user's roles that are also in this "
+        "list. Empty: no limit. The order means nothing. null: the API's default, empty.",
+        examples=(["Shopper", "MeAdmin"],),
+        source=_ROLES,
+        default=[],
+        judge=granted,
+        since="1.0.196",
+    ),
+    Field(
+        "MaximumGrantedCustomRoles",
+        Many(Text()),
+        "The custom roles that a token of this client can be granted at most. Empty: no limit. The order means "
+        "nothing.",
+        examples=(["order-approver"],),
+        source=_ROLES,
+        default=[],
+        judge=granted,
+        since="1.0.196",
+    ),
+    Field(
+        "xp",
+        Data(),
+        "Extended properties: any data of your own, as a mapping; at most 8000 characters as JSON. It is one field: "
+        "when it is given, all its keys are owned by the manifest, save those under policy.ignore. null: none, the "
+        "same as {}.",
+        examples=({"channel": "web"},),
+        source='knowledge base, "Extended Properties"; developer documentation, "Limits"',
+        default={},
+    ),
+    # The legacy generation (up to 1.0.454) has the secret on the client; later ones keep it below /secrets.
+    Field(
+        "ClientSecret",
+        Text(),
+        "The OAuth client secret, on OrderCloud up to 1.0.454; later versions keep secrets apart from the client and "
+        "have no such field. Only a reference can stand here, never the secret itself. Left out: the live secret "
+        "stays. null: it is cleared, and the client needs no secret.",
+        examples=(
+            {"fromEnv": "STOREFRONT_SECRET"},
+            {"generate": True, "deliver": [{"file": "secrets/storefront"}]},
+        ),
+        source='knowledge base, "API Client Secrets"; gone from the API by 1.0.470',
+        secret=Secrecy.READABLE,
+        until="1.0.454",
+    ),
+    Field(
+        "ID",
+        Text(),
+        "Read-only: the service makes it. To bind this manifest to an existing client, use metadata.id, or ids in "
+        "reconciler.yaml.",
+        source=_REFERENCE,
+        read_only=True,
+    ),
+    *(
+        Field(
+            f"Assigned{party}Count",
+            Whole(),
+            f"Read-only: the service counts the assigned {party.lower()}s.",
+            source=_REFERENCE,
+            read_only=True,
+        )
+        for party in ("Buyer", "Supplier")
+    ),
+    _event_name("OrderCheckout"),
+    _event_name("OrderReturn"),
+    _event_name("AddToCart"),
 )
 
 _IMPERSONATION: Final = Dependent(
@@ -66,24 +223,17 @@ _SUBSCRIPTION: Final = Dependent(
 
 API_CLIENT: Final = Kind(
     name="ApiClient",
+    noun="API client",
+    description="One API client (OAuth client) of a Sitecore OrderCloud marketplace.",
     path="/apiclients",
-    schema="api-client.v1.schema.json",
+    table=_FIELDS,
     name_field="AppName",
-    fields={field.name: field for field in _FIELDS},
-    required=frozenset({"AppName", "AccessTokenDuration"}),
-    read_only=frozenset(
-        {
-            "ID",
-            "AssignedBuyerCount",
-            "AssignedSupplierCount",
-            "OrderCheckoutIntegrationEventName",
-            "OrderReturnIntegrationEventName",
-            "AddToCartIntegrationEventName",
-        }
-    ),
+    readers=("ApiClientReader",),
+    writers=("ApiClientAdmin",),
+    about_id="The client ID that OrderCloud made, where it is the same in every environment (production and its "
+    "staging copy). For an environment with other ids, use ids in reconciler.yaml: it wins. Without any, the one live "
+    "client of this AppName is taken.",
     active_field="Active",
-    # The legacy generation (up to 1.0.454) has the secret on the client; later ones keep it below /secrets.
-    secret_fields=frozenset({"ClientSecret"}),
     label_field="xp",
     # Since 1.0.368, from API 1.0.470 on the only secrets. Source: "API Client Secrets" of the knowledge base.
     named_secrets=NamedSecrets(
@@ -93,8 +243,6 @@ API_CLIENT: Final = Kind(
         doors=("AllowSeller", "AllowAnyBuyer", "AllowAnySupplier"),
         open_field="IsAnonBuyer",
     ),
-    role_fields=frozenset({"MinimumRequiredRoles", "MaximumGrantedRoles"}),
-    roles=API_ROLES,
     dependents=(_IMPERSONATION, _SUBSCRIPTION),
     assignments=Assignments(
         path="/apiclients/assignments",

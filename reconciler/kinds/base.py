@@ -5,90 +5,21 @@ which way a change of it points) is all that the rest of the program knows about
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 from urllib.parse import quote
 
 from reconciler.errors import BadAnswer, RequestFacts
-from reconciler.model.json import ABSENT, Body, Json, is_array, same
-from reconciler.model.plan import Direction
+from reconciler.kinds.fields import Field
+from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
 from reconciler.model.secret import Secret
 
 _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
-
-Judge: TypeAlias = Callable[[Json, Json], Direction]
-"""Says which way a change from one canonical value to another points."""
-
-
-def as_is(value: Json) -> Json:
-    """Most values are their own canonical form."""
-    return value
-
-
-def as_set(value: Json) -> Json:
-    """A list whose order and repetitions mean nothing: sorted, each member once."""
-    return sorted({str(member) for member in value}) if is_array(value) else value
-
-
-def as_id(value: Json) -> Json:
-    """OrderCloud compares ids and usernames without case, and answers with another case than it was asked with."""
-    return value.casefold() if isinstance(value, str) else value
-
-
-def neutral(_before: Json, _after: Json) -> Direction:
-    """The field lets nobody in or out."""
-    return Direction.NEUTRAL
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What the value of a field must be the id of."""
-
-    noun: str
-    path: str
-    """The collection that it is looked up in."""
-    role: str
-    """What the login needs for looking."""
-    demands: tuple[str, str] | None = None
-    """A field of the referred object and the value that it must have."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserReference:
-    """The value of a field must be the name of an active user, and where a flag is set, of a buyer's user."""
-
-    buyer_flag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One writable field of a kind."""
-
-    name: str
-    shape: Any
-    """The type of the field in a service body, as a Python annotation; null is always allowed besides."""
-    default: Json = None
-    """What the API assumes where the field is missing or null."""
-    canonical: Callable[[Json], Json] = as_is
-    judge: Judge = neutral
-    refers_to: Reference | UserReference | None = None
-
-    @property
-    def is_set(self) -> bool:
-        """Whether the field is shown by its members that come and go."""
-        return self.canonical is as_set
-
-    def canonical_value(self, value: Json) -> Json:
-        """The comparable form of a value; null and the default are the same thing."""
-        return self.canonical(self.default if value is None else value)
-
-    def equal(self, left: Json, right: Json) -> bool:
-        """Whether two values mean the same. Most do as they stand, and need no canonical form."""
-        return same(left, right) or same(self.canonical_value(left), self.canonical_value(right))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,24 +94,24 @@ class Kind:
     """One type of resource: where it lives, what it is called, which fields it has."""
 
     name: str
+    noun: str
+    """As a sentence calls one of them: ``API client``."""
+    description: str
+    """What one is."""
     path: str
     """The collection's path below ``/v1``, with a leading slash."""
-    schema: str
-    """File name of the manifest schema."""
+    table: tuple[Field, ...]
+    """Every field, in the order in which they are shown."""
     name_field: str
     """The field by which a resource of unknown id is found."""
-    fields: Mapping[str, Field]
-    """Writable fields by name, in the order in which they are shown; secret fields are not among them."""
-    required: frozenset[str]
-    """Fields without which the API creates nothing."""
-    read_only: frozenset[str]
-    """Fields that the service makes; never sent, never compared."""
-    active_field: str
+    readers: tuple[str, ...]
+    """Roles that read it, besides those that write it."""
+    writers: tuple[str, ...]
+    """Roles that write it, besides FullAccess."""
+    about_id: str
+    """What metadata.id is."""
+    active_field: str = ""
     """The boolean field that switches the resource off."""
-    secret_fields: frozenset[str] = frozenset()
-    role_fields: frozenset[str] = frozenset()
-    roles: frozenset[str] = frozenset()
-    """Role names that we know; OrderCloud adds some now and then."""
     assignments: Assignments | None = None
     dependents: tuple[Dependent, ...] = ()
     label_field: str = ""
@@ -189,14 +120,41 @@ class Kind:
     id_field: str = "ID"
 
     @cached_property
+    def schema(self) -> str:
+        """File name of the manifest schema."""
+        return f"{re.sub('(?<=[a-z])(?=[A-Z])', '-', self.name).lower()}.v1.schema.json"
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        """Writable fields by name; secret fields are not among them."""
+        return {one.name: one for one in self.table if not one.read_only and not one.secret}
+
+    @cached_property
+    def secret_fields(self) -> frozenset[str]:
+        """Fields whose values are never shown."""
+        return frozenset(one.name for one in self.table if one.secret)
+
+    @cached_property
+    def role_fields(self) -> frozenset[str]:
+        """Fields whose members are roles of OrderCloud."""
+        return frozenset(name for name, one in self.fields.items() if one.has_roles)
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Fields without which the API creates nothing, secret ones aside."""
+        return frozenset(one.name for one in self.fields.values() if one.required)
+
+    @cached_property
+    def read_only(self) -> frozenset[str]:
+        """Fields that the service makes; never sent, never compared."""
+        return frozenset(one.name for one in self.table if one.read_only)
+
+    @cached_property
     def faults(self) -> Callable[[Body], dict[str, str]]:
         """Say what is wrong with the type of a field of a service body, for each that is at fault. Quotes no value."""
         from reconciler.kinds.body import checker  # noqa: PLC0415  # what reads no service does without its library
 
-        known: dict[str, Any] = {f.name: (f.shape | None, None) for f in self.fields.values()}
-        known |= dict.fromkeys(self.secret_fields, (str | None, None))
-        known[self.id_field] = (str, ...)
-        return checker(self.name, known)
+        return checker(self.name, self.table, self.id_field)
 
     def live(self, body: Body, request: RequestFacts) -> LiveResource:
         """Check the types of a service body and take its secret values out of sight.

@@ -3,11 +3,12 @@
 Imported when the first body comes: what only reads manifests does not wait for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.model.json import Body, is_nested_deeper, pointer
 
 DEEPEST: Final = 100
@@ -20,15 +21,13 @@ class _ServiceBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-def checker(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Callable[[Body], dict[str, str]]:
-    """Give what judges bodies: a sentence for each field at fault, none of which quotes a value.
+def checker(name: str, table: Sequence[Field], id_field: str) -> Callable[[Body], dict[str, str]]:
+    """Give what judges bodies of a kind: a sentence for each field at fault, none of which quotes a value.
 
-    Args:
-        name: the kind's.
-        fields: name -> type and default, as pydantic takes them.
+    Every field may be missing or null, but for the id.
     """
-    definitions: dict[str, Any] = dict(fields)
-    model = create_model(f"{name}Body", __base__=_ServiceBody, **definitions)
+    writable = [one for one in table if not one.read_only]
+    model = _model(f"{name}Body", writable, {id_field: (str, ...)})
 
     def faults(body: Body) -> dict[str, str]:
         deep = [field for field, value in body.items() if is_nested_deeper(value, DEEPEST)]
@@ -41,3 +40,24 @@ def checker(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Callable[[Body]
         return found
 
     return faults
+
+
+def _model(name: str, fields: Iterable[Field], others: Mapping[str, Any]) -> type[BaseModel]:
+    known: dict[str, Any] = {one.name: (_annotation(one.type) | None, None) for one in fields}
+    return create_model(name, __base__=_ServiceBody, **known, **others)
+
+
+def _annotation(wanted: Type) -> Any:  # noqa: ANN401  # an annotation
+    match wanted:
+        case Text() | Choice() | Role():
+            return str
+        case Flag():
+            return bool
+        case Whole():
+            return int
+        case Data():
+            return dict[str, Any]
+        case Record(name, fields):
+            return _model(name, fields, {})
+        case Many(member):
+            return list[_annotation(member)]  # type: ignore[misc]  # made while the program runs

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from reconciler.kinds import Kind
+from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.diagnostic import Severity
@@ -34,8 +35,8 @@ def _roles(spec: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
     for field in kind.role_fields:
         roles = spec.get(field)
         for index, role in enumerate(roles if is_array(roles) else ()):
-            if isinstance(role, str) and role not in kind.roles:
-                hint = did_you_mean(role, kind.roles) or otherwise
+            if isinstance(role, str) and role not in API_ROLES:
+                hint = did_you_mean(role, API_ROLES) or otherwise
                 at = pointer("spec", field, index)
                 yield Fault(at, f"unknown role {json.dumps(role)}", "unknown-role", hint, severity=severity)
 

@@ -1,0 +1,55 @@
+"""A value -> the form in which two values that mean the same are equal."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from reconciler.model.json import Json, is_array
+
+Canonical: TypeAlias = Callable[[Json], Json]
+
+
+def as_is(value: Json) -> Json:
+    """Most values are their own canonical form."""
+    return value
+
+
+def as_set(value: Json) -> Json:
+    """A list whose order and repetitions mean nothing: sorted, each member once."""
+    return sorted({str(member) for member in value}) if is_array(value) else value
+
+
+def as_id(value: Json) -> Json:
+    """OrderCloud compares ids and usernames without case, and answers with another case than it was asked with."""
+    return value.casefold() if isinstance(value, str) else value
+
+
+def as_ids(value: Json) -> Json:
+    """A set of ids."""
+    return as_set([as_id(member) for member in value]) if is_array(value) else value
+
+
+def as_rows(value: Json) -> Json:
+    """A list of objects whose order and repetitions mean nothing, and in which null is the same as missing."""
+    if not is_array(value):
+        return value
+    rows = {json.dumps(_named(member), sort_keys=True): _named(member) for member in value}
+    return [rows[key] for key in sorted(rows)]
+
+
+def _named(value: Json) -> Json:
+    if isinstance(value, Mapping):
+        return {name: member for name, member in value.items() if member is not None}
+    return value
+
+
+def record(members: Mapping[str, Canonical]) -> Canonical:
+    """Give the canonical form of an object with known members: null is the same as missing, unknown ones stay."""
+
+    def canonical(value: Json) -> Json:
+        if not isinstance(value, Mapping):
+            return value
+        known = {name: members.get(name, as_is)(member) for name, member in value.items() if member is not None}
+        return {name: member for name, member in known.items() if member is not None} or None
+
+    return canonical

@@ -1,0 +1,178 @@
+"""What a kind knows of each field, as data: its type, limits, meaning, secrecy, and what else the API says of it.
+
+Everything about a field follows from its row: the check of service bodies (`body`), the form in which two values are
+compared (`canonical`), and the JSON Schema of manifests (``tools/schemas.py``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from reconciler.kinds.canonical import Canonical, as_id, as_ids, as_is, as_rows, as_set, record
+from reconciler.kinds.moments import with_moments
+from reconciler.model.json import Json, same
+from reconciler.model.plan import Direction
+
+Judge: TypeAlias = Callable[[Json, Json], Direction]
+"""Says which way a change from one canonical value to another points."""
+
+
+def neutral(_before: Json, _after: Json) -> Direction:
+    """The field lets nobody in or out."""
+    return Direction.NEUTRAL
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string."""
+
+    max_length: int | None = None
+    min_length: int = 1
+    trimmed: bool = False
+    """Whether it must not start or end with blanks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An integer."""
+
+    minimum: int | None = None
+    maximum: int | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few names, which the API fixes."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role that OrderCloud defines. The list of them grows, so an unknown one is the loader's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A JSON object whose content is the user's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object with fields of its own."""
+
+    name: str
+    fields: "tuple[Field, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list whose order and repetitions mean nothing."""
+
+    of: "Text | Choice | Role | Record"
+
+
+Type: TypeAlias = Text | Flag | Whole | Choice | Role | Data | Record | Many
+
+
+class Secrecy(Enum):
+    """What the service does with a secret that it was given."""
+
+    READABLE = "readable"
+    """It shows the value to whoever may read the object."""
+    WRITE_ONLY = "write-only"
+    """No answer ever has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the value of a field must be the id of."""
+
+    noun: str
+    path: str
+    """The collection that it is looked up in."""
+    role: str
+    """What the login needs for looking."""
+    demands: tuple[str, str] | None = None
+    """A field of the referred object and the value that it must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserReference:
+    """The value of a field must be the name of an active user, and where a flag is set, of a buyer's user."""
+
+    buyer_flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a kind, or of a record in one."""
+
+    name: str
+    type: Type
+    description: str
+    examples: tuple[Json, ...] = ()
+    source: str = ""
+    """Where OrderCloud documents it."""
+    default: Json = None
+    """What the API assumes where the field is missing or null."""
+    judge: Judge = neutral
+    required: bool = False
+    """Whether the API creates nothing without it."""
+    read_only: bool = False
+    """Whether the service makes it: never sent, never compared."""
+    secret: Secrecy | None = None
+    immutable: bool = False
+    """Whether it is fixed once the object is there."""
+    together: str = ""
+    """Another field, without which the API refuses this one."""
+    refers_to: Reference | UserReference | None = None
+    since: str = ""
+    """The API version that introduced it."""
+    until: str = ""
+    """The last API version that is known to have it."""
+    canonical: Canonical = field(default=as_is, init=False, repr=False, compare=False)
+    """The comparable form of a value that is there."""
+
+    def __post_init__(self) -> None:
+        """Choose the comparable form: it follows from the type."""
+        object.__setattr__(self, "canonical", _canonical(self))
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a change is shown by the members that come and go."""
+        return isinstance(self.type, Many) and not isinstance(self.type.of, Record)
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether its members are roles of OrderCloud."""
+        return isinstance(self.type, Many) and isinstance(self.type.of, Role)
+
+    def canonical_value(self, value: Json) -> Json:
+        """The comparable form of a value; null and the default are the same thing."""
+        return self.canonical(self.default if value is None else value)
+
+    def equal(self, left: Json, right: Json) -> bool:
+        """Whether two values mean the same. Most do as they stand, and need no canonical form."""
+        return same(left, right) or same(self.canonical_value(left), self.canonical_value(right))
+
+
+def _canonical(one: Field) -> Canonical:
+    match one.type:
+        case Many(Record()):
+            return as_rows
+        case Many():
+            return as_ids if one.refers_to else as_set
+        case Data():
+            return with_moments
+        case Record(_, fields):
+            return record({member.name: member.canonical_value for member in fields})
+        case Text() | Flag() | Whole() | Choice() | Role():
+            return as_id if one.refers_to else as_is

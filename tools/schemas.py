@@ -1,0 +1,188 @@
+"""The tables of the kinds -> the JSON Schemas of their manifests. `make docs` writes them; a test compares them.
+
+What all manifests have in common (metadata, policy, secrets) is in ``manifest.schema.json`` beside this file. A schema
+takes of it what it refers to.
+"""
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.base import Party
+from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
+from reconciler.kinds.roles import API_ROLES
+from reconciler.manifests.rules import RULES
+
+Schema: TypeAlias = dict[str, Any]
+
+WHOLE: Final = "manifest.v1.schema.json"
+_COMMON: Final[Mapping[str, Schema]] = json.loads(Path(__file__).with_name("manifest.schema.json").read_text("utf-8"))
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+_TRIMMED: Final = {"pattern": r"^(\S([\s\S]*\S)?)?$", "x-pattern": "a text without blanks at its start and end"}
+_VERSION: Final = {"description": "The version of this format.", "const": "reconciler/v1"}
+
+
+def schemas() -> dict[str, str]:
+    """Every schema that is made of the tables: file name -> text."""
+    found = {kind.schema: schema(kind) for kind in KINDS.values()}
+    return {name: f"{json.dumps(one, indent=2, ensure_ascii=False)}\n" for name, one in found.items()}
+
+
+def schema(kind: Kind) -> Schema:
+    """The schema of one kind's manifests."""
+    return {
+        "$schema": _DRAFT,
+        "$id": f"urn:ordercloud-reconciler:schema:{kind.schema.removesuffix('.schema.json')}",
+        "title": f"{kind.noun} manifest",
+        "description": kind.description,
+        **_manifest(kind),
+        "$defs": _definitions(kind),
+    }
+
+
+def _manifest(kind: Kind) -> Schema:
+    blocks = ["metadata", "spec", *["assignments"] * bool(kind.assignments), *["secrets"] * bool(kind.named_secrets)]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": _VERSION,
+            "kind": {"description": "What this manifest describes.", "const": kind.name},
+            **{block: _ref(block) for block in (*blocks, "policy")},
+        },
+    }
+
+
+def _definitions(kind: Kind) -> Schema:
+    """What the manifest refers to, and what that refers to."""
+    common = copy.deepcopy(dict(_COMMON))
+    common["metadata"]["properties"]["id"] |= {"description": kind.about_id}
+    common["waiver"]["properties"]["rule"]["enum"] = list(RULES)
+    common["role"]["enum"] = sorted(API_ROLES)
+    parties = kind.assignments.parties if kind.assignments else ()
+    known = {"metadata": common.pop("metadata"), "spec": _spec(kind), "assignments": _assignments(parties), **common}
+    needed = _closure(_manifest(kind), known)
+    return {name: known[name] for name in known if name in needed}
+
+
+def _closure(part: Schema, known: Mapping[str, Schema]) -> set[str]:
+    found: set[str] = set()
+    due = [part]
+    while due:
+        new = {name for name in _references(due.pop()) if name not in found}
+        found |= new
+        due += [known[name] for name in new]
+    return found
+
+
+def _references(part: Any) -> Iterator[str]:  # noqa: ANN401  # any part of a schema
+    if isinstance(part, Mapping):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"].rpartition("/")[2]
+        part = list(part.values())
+    if isinstance(part, list):
+        for member in part:
+            yield from _references(member)
+
+
+def _spec(kind: Kind) -> Schema:
+    return {
+        "title": kind.noun,
+        "description": "The fields, by the names that the OrderCloud API has for them. A field that is left out keeps "
+        "its live value (see policy.fields); null means the API's default.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": [kind.name_field],
+        "properties": {one.name: _field(one) for one in kind.table},
+    }
+
+
+def _field(one: Field) -> Schema:
+    found: Schema = {"description": one.description}
+    if one.source:
+        found["x-source"] = one.source
+    if one.since:
+        found["x-since"] = one.since
+    if one.read_only:
+        return found | {"readOnly": True, "not": {}}
+    if not (one.required or one.secret):
+        found["default"] = one.default
+    if one.examples:
+        found["examples"] = list(one.examples)
+    return found | _value(one)
+
+
+def _value(one: Field) -> Schema:
+    if one.secret:
+        return {"anyOf": [_ref("secret"), *[{"type": "null"}] * (not one.required)]}
+    return _typed(one.type, is_nullable=not one.required)
+
+
+def _typed(wanted: Type, *, is_nullable: bool) -> Schema:
+    """The schema of a type. A text may hold ``${values.KEY}`` as it is, all else by a choice."""
+    found = _plain(wanted)
+    if is_nullable and "type" in found:
+        found["type"] = [found["type"], "null"]
+    return found if isinstance(wanted, Text) else {"anyOf": [found, _ref("fromValues")]}
+
+
+def _plain(wanted: Type) -> Schema:  # noqa: PLR0911  # one answer for each type
+    match wanted:
+        case Text(longest, shortest, trimmed):
+            return _less_none({"type": "string", "minLength": shortest or None, "maxLength": longest}) | (
+                _TRIMMED if trimmed else {}
+            )
+        case Flag():
+            return {"type": "boolean"}
+        case Whole(least, most, unit):
+            return _less_none({"type": "integer", "minimum": least, "maximum": most, "x-unit": unit or None})
+        case Choice(values):
+            return {"type": "string", "enum": list(values)}
+        case Role():
+            return _ref("role")
+        case Data():
+            return {"type": "object"}
+        case Record(_, fields):
+            return {"type": "object", "additionalProperties": False, **_members(fields)}
+        case Many(member):
+            return {"type": "array", "items": _plain(member), "uniqueItems": True}
+
+
+def _members(fields: Sequence[Field]) -> Schema:
+    required = [one.name for one in fields if one.required]
+    properties = {one.name: _field(one) for one in fields}
+    return {"required": required, "properties": properties} if required else {"properties": properties}
+
+
+def _assignments(parties: Iterable[Party]) -> Schema:
+    return {
+        "title": "Assignments",
+        "description": "The parties whose users may log in through this client, level by level. A level that is left "
+        "out is not managed: what the service has stays as it is. Assignments that a named level lacks are added; what "
+        "happens to those that it does not name is policy.assignments.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {party.name: _level(party) for party in parties},
+    }
+
+
+def _level(party: Party) -> Schema:
+    ids = {"type": "array", "items": {"anyOf": [_ref("id"), _ref("fromValues")]}, "uniqueItems": True}
+    return {
+        "description": f"The IDs of the {party.name} whose users may log in; [] for none. Means nothing while "
+        f"{party.everyone_field} is true.",
+        "anyOf": [ids, _ref("fromValues")],
+        "examples": [["main"], []],
+    }
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _less_none(part: Schema) -> Schema:
+    return {key: value for key, value in part.items() if value is not None}
