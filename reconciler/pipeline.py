@@ -168,8 +168,9 @@ def plan_back(
         raise UsageError(f"no change of that run is one of {', '.join(only)}", hint=f"see history show {run.id}")
     assigned = {one.address.kind for one in taken if one.assignments or one.action is Action.CREATE}
     live = reader.read(remote, KINDS.values(), marketplace, assigned)
-    secrets = _secrets_of(rollback.created(run, taken, live, KINDS), remote)
-    back = rollback.back(run, taken, live, secrets, manifests, KINDS)
+    run = replace(run, changes=tuple(taken))
+    secrets = _secrets_of(rollback.created(run, live, KINDS), remote)
+    back = rollback.back(run, live, secrets, manifests, KINDS, target.plan_key)
     changes = target.protection.mark(differ.diff(back.desired, live, KINDS, {}), KINDS)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
     checked = references.check(planned, back.desired, KINDS, remote)

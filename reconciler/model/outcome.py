@@ -1,5 +1,6 @@
 """What became of a plan: one outcome per planned change, and their totals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -42,6 +43,8 @@ class Outcome:
 
     body: Body | None = field(default=None, compare=False)
     """What the service answered to the write, less secret values; None: there was no such answer."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Of the secret values that the plan set, by field; empty where there is no plan key."""
 
     @property
     def may_be_written(self) -> bool:

@@ -1,6 +1,7 @@
 """A run that applied a plan or rotated secrets, as its journal tells it: what was due, and how far it had come."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.json import Body
@@ -67,6 +68,8 @@ class RecordedChange:
     """The body that the service answered to the last write of it, less secret values; None: none is recorded."""
     made: tuple[LiveSecret, ...] = ()
     """The named secrets that it made, as it left them."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Of the secret values that it set, by field, keyed with the plan key of the run."""
     not_held: tuple[str, ...] = ()
     """JSON pointers of what the service was found to hold otherwise than it was sent."""
 

@@ -177,9 +177,18 @@ class Prepared:
 
     values: Values
     delivered: tuple[Delivered, ...] = ()
+    plan_key: bytes | None = None
 
     def conclude(self, outcome: Outcome) -> Outcome:
-        """Take back what was delivered for a change that was certainly not written, and say so."""
+        """Add the fingerprints of what was set; take back what was delivered for a change that was not written."""
+        address = outcome.change.address
+        mine = {name: value for (whose, name), value in self.values.items() if whose == address}
+        prints = {
+            name: one.fingerprint(self.plan_key, f"{address} {name}") for name, one in mine.items() if self.plan_key
+        }
+        return replace(self._settled(outcome), fingerprints=prints)
+
+    def _settled(self, outcome: Outcome) -> Outcome:
         mine = [one for one in self.delivered if one.address == outcome.change.address]
         is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
         if not mine or (is_set and not outcome.restored):
@@ -217,7 +226,8 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Couri
     if deliveries:
         _needed(courier).check(deliveries)
     made = {(one.parcel.address, one.parcel.name): one.parcel.value for one in generated}
-    return Prepared({**known.values, **made}, deliver_all(generated, _needed(courier)) if generated else ())
+    delivered = deliver_all(generated, _needed(courier)) if generated else ()
+    return Prepared({**known.values, **made}, delivered, plan_key)
 
 
 def _lottery() -> Secret:

@@ -39,23 +39,23 @@ def two(tmp_path: Path) -> Iterator[Shop]:
 
 
 def run_of(
-    service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False, courier: Courier | None = None
+    service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False, **options: Any
 ) -> RecordedRun:
     """Apply manifests, and give the run as its journal tells it."""
-    run = run_if_any(service, folder, *wanted, keep_going=keep_going, courier=courier)
+    run = run_if_any(service, folder, *wanted, keep_going=keep_going, **options)
     assert run
     return run
 
 
 def run_if_any(
-    service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False, courier: Courier | None = None
+    service: Shop, folder: Path, *wanted: DesiredResource, keep_going: bool = False, **options: Any
 ) -> RecordedRun | None:
     """The same; None where there was nothing to write."""
     plan = service.plan(desired(*wanted))
     facts = journal.facts_of(plan, plan_digest(plan))
     record = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
     controls = Controls(concurrency=1, keep_going=keep_going, recorder=record)
-    record.end(service.apply(plan, controls, courier=courier))
+    record.end(service.apply(plan, controls, **options))
     found = journal.runs(folder / "runs")
     return journal.recorded(found[-1]) if found and isinstance(found[-1], journal.Run) else None
 
@@ -215,6 +215,46 @@ def test_a_created_client_that_got_a_secret_of_the_older_generation_is_not_delet
         (finding,) = plan_back(legacy, run).guards
         assert "set ClientSecret" in finding.message
         assert "planted" not in finding.message
+
+
+KEY = b"a plan key of some length"
+KEYED = replace(NO_LIMITS, plan_key=KEY)
+LEGACY_SECRET = SecretReference(SecretSource.ENVIRONMENT, "NEW")
+GENERATED = SecretReference(SecretSource.GENERATED, deliver=(ToFile("c.secret"),))
+
+
+@pytest.mark.parametrize("reference", [LEGACY_SECRET, GENERATED], ids=["reference", "generated"])
+def test_a_created_client_whose_readable_secret_was_replaced_since_is_not_deleted(
+    tmp_path: Path, reference: SecretReference
+) -> None:
+    with shop(tmp_path, body(A, "a", ClientSecret="any"), profile="legacy") as legacy:
+        legacy.secrets["NEW"] = "planted-new"
+        courier = Courier(Confines(tmp_path), lambda _text: None)
+        wanted = manifest("c", AccessTokenDuration=60, secrets={"ClientSecret": reference})
+        run = run_of(legacy, tmp_path, wanted, courier=courier, plan_key=KEY)
+        assert rules(plan_back(legacy, run, target=KEYED)) == []
+        legacy.edit("c", ClientSecret="replaced-since")
+        (finding,) = plan_back(legacy, run, target=KEYED).guards
+        assert (finding.rule, finding.can_be_acknowledged) == ("rollback-moved", False)
+        assert "somebody has replaced ClientSecret since that run" in finding.message
+        assert not any("replaced-since" in one.read_text() for one in (tmp_path / "runs").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize(("then", "now"), [(KEY, None), (None, KEY), (None, None)], ids=["now", "then", "both"])
+def test_without_a_plan_key_a_created_client_with_a_readable_secret_is_deleted_only_if_acknowledged(
+    tmp_path: Path, then: bytes | None, now: bytes | None
+) -> None:
+    with shop(tmp_path, body(A, "a", ClientSecret="any"), profile="legacy") as legacy:
+        legacy.secrets["NEW"] = "planted-new"
+        wanted = manifest("c", AccessTokenDuration=60, secrets={"ClientSecret": LEGACY_SECRET})
+        run = run_of(legacy, tmp_path, wanted, plan_key=then)
+        plan = plan_back(legacy, run, target=replace(NO_LIMITS, plan_key=now))
+        (finding,) = plan.guards
+        assert (finding.rule, finding.can_be_acknowledged) == ("rollback-secret", True)
+        with pytest.raises(GuardRefusal):
+            legacy.apply(plan)
+        legacy.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+        assert set(legacy.bodies()) == {"a"}
 
 
 def test_a_null_that_the_answer_to_the_creation_left_out_is_no_change(two: Shop, tmp_path: Path) -> None:

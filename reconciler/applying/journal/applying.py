@@ -234,6 +234,7 @@ def _outcome(outcome: Outcome) -> dict[str, Json]:
         "restored": outcome.restored,
         "fields": [field.pointer for field in outcome.fields],
         "body": outcome.body if outcome.change.action is Action.CREATE else None,
+        "fingerprints": dict(outcome.fingerprints),
     }
 
 
@@ -325,6 +326,7 @@ def _recorded(
         uncertain=bool(outcome.get("uncertain")),
         restored=bool(outcome.get("restored")),
         left=outcome.get("body"),
+        fingerprints=outcome.get("fingerprints", {}),
         not_held=tuple(outcome.get("fields", ())),
     )
 

@@ -14,7 +14,7 @@ from reconciler.kinds import Kind
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, LiveState
-from reconciler.model.run import RecordedChange, RecordedRun
+from reconciler.model.run import RecordedRun
 
 __all__ = ["RULE", "Back", "back", "created", "whole"]
 
@@ -25,49 +25,47 @@ class Back:
 
     desired: DesiredState
     findings: tuple[Finding, ...] = ()
-    """What somebody has changed since; it is not taken back."""
+    """What somebody has changed since, or may have; it is not taken back."""
     warnings: tuple[str, ...] = ()
     """What it cannot take back, and what the manifests still ask for."""
 
 
-def created(
-    run: RecordedRun, changes: Sequence[RecordedChange], live: LiveState, kinds: Mapping[str, Kind]
-) -> tuple[LiveResource, ...]:
-    """The live objects that these changes created: `back` needs their assignments and secrets."""
-    views = [View(run.id, change, kinds[change.address.kind], live, {}, {}) for change in changes]
+def created(run: RecordedRun, live: LiveState, kinds: Mapping[str, Kind]) -> tuple[LiveResource, ...]:
+    """The live objects that a run created: `back` needs their assignments and secrets."""
+    views = [View(run.id, change, kinds[change.address.kind], live, {}, {}) for change in run.changes]
     found = [view.creation() for view in views if view.change.action is Action.CREATE and view.change.may_be_written]
     return tuple(one for one in found if one)
 
 
 def back(
     run: RecordedRun,
-    changes: Sequence[RecordedChange],
     live: LiveState,
     secrets: Mapping[str, Sequence[LiveSecret]],
     manifests: DesiredState,
     kinds: Mapping[str, Kind],
+    plan_key: bytes | None = None,
 ) -> Back:
-    """Work out what would take these changes of a run back.
+    """Work out what would take the changes of a run back.
 
     Args:
-        run: as its journal tells it.
-        changes: those of its changes that are to be taken back; what was certainly not written is passed over.
+        run: with the changes that are to be taken back; what was certainly not written is passed over.
         live: all that the service has, with assignments.
         secrets: the named secrets of what `created` gives, by the object's id.
         manifests: what says what is protected, and where each resource stands.
         kinds: by name.
+        plan_key: what fingerprints of secret values are keyed with.
     """
     known = {resource.address: resource for resource in manifests.resources}
     views = [
-        View(run.id, change, kinds[change.address.kind], live, secrets, known)
-        for change in changes
+        View(run.id, change, kinds[change.address.kind], live, secrets, known, plan_key)
+        for change in run.changes
         if change.may_be_written
     ]
     made = [view.wanted() for view in views]
     pairs = list(zip(views, made, strict=True))
     return Back(
         DesiredState(tuple(one for one in made if isinstance(one, DesiredResource)), manifests.digest),
-        tuple(one for one in made if isinstance(one, Finding)),
+        (*(one for one in made if isinstance(one, Finding)), *(one for view in views for one in view.doubts)),
         (*(warning for view, one in pairs for warning in view.warnings(one)), *_still_asked_for(pairs)),
     )
 

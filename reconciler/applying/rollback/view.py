@@ -19,8 +19,10 @@ from reconciler.model.resource import (
     Policy,
 )
 from reconciler.model.run import RecordedChange
+from reconciler.model.secret import Secret
 
 RULE: Final = "rollback-moved"
+DOUBT: Final = "rollback-secret"
 _WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
 
 
@@ -34,6 +36,9 @@ class View:
     live: LiveState
     secrets: Mapping[str, Sequence[LiveSecret]]
     manifests: Mapping[Address, DesiredResource]
+    plan_key: bytes | None = None
+    doubts: list[Finding] = field(default_factory=list)
+    """What nobody can say of what `wanted` would delete."""
     _notes: list[str] = field(default_factory=list)
 
     def wanted(self) -> DesiredResource | Finding | None:
@@ -69,14 +74,14 @@ class View:
         since = [*self._fields_since(live), *self._parties_since(live), *self._secrets_since(live)]
         if since:
             return self._moved(f"somebody has {'; '.join(since)}")
-        self._notes.append(self._deletion_note(live))
+        self._notes.append(self._deletion_note())
+        self.doubts.extend(self._secrets_in_doubt(live))
         return self._resource({}, live.id, absent=True)
 
-    def _deletion_note(self, live: LiveResource) -> str:
+    def _deletion_note(self) -> str:
         note = "was created by that run: it is deleted, with its secrets, if limits.deletes allows it"
         delivered = "; what was delivered of its secrets stays where it is" if self.change.secrets else ""
-        unknown = [name for name, secret in live.secrets.items() if secret]
-        return f"{note}{delivered}{f'; whether somebody has replaced {unknown[0]} is unknown' if unknown else ''}"
+        return f"{note}{delivered}"
 
     def _deleted(self) -> DesiredResource | Finding | None:
         before = self.change.before or {}
@@ -158,6 +163,8 @@ class View:
         for name, value in live.secrets.items():
             if bool(value) is not (name in self.change.secrets):
                 yield f"{'set' if value else 'cleared'} {name}"
+            elif value and self._is_replaced(name, value):
+                yield f"replaced {name}"
         left = {one.id.casefold(): one for one in self.change.made}
         there = {one.id.casefold(): one for one in self.secrets.get(live.id, ())}
         yield from (f"added the secret {one.name} (id {one.id})" for key, one in there.items() if key not in left)
@@ -167,6 +174,24 @@ class View:
             for key, one in left.items()
             if key in there and (there[key].name, there[key].expires) != (one.name, one.expires)
         )
+
+    def _is_replaced(self, name: str, value: Secret) -> bool | None:
+        """Whether a readable secret has another value than the run set; None: nobody can tell."""
+        left = self.change.fingerprints.get(name)
+        if left is None or self.plan_key is None or value.is_placeholder:
+            return None
+        return value.fingerprint(self.plan_key, f"{self.change.address} {name}") != left
+
+    def _secrets_in_doubt(self, live: LiveResource) -> Iterator[Finding]:
+        for name, value in live.secrets.items():
+            if value and self._is_replaced(name, value) is None:
+                yield Finding(
+                    DOUBT,
+                    f"{self.change.address} would be deleted, and it is unknown whether somebody has replaced its "
+                    f"{name} since that run: set the same RECONCILER_PLAN_KEY in both runs to have it compared",
+                    "see that nobody uses the client, or leave it out with --only",
+                    (self.change.address,),
+                )
 
     @property
     def is_asked(self) -> bool:
