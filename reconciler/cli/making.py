@@ -10,9 +10,10 @@ from reconciler.cli.environment import load_context
 from reconciler.cli.outputs import Outputs
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
-from reconciler.export import Choice, Origin, export
+from reconciler.export import Choice, Export, Origin, export
 from reconciler.kinds import KINDS
 from reconciler.manifests.allowed_paths import demand_inside
+from reconciler.manifests.edit import with_ids
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
@@ -43,6 +44,8 @@ class Found:
     """The named secrets of each object by its id."""
     left_out: Sequence[LeftOut] = ()
     """What could not be taken."""
+    is_of_environment: bool = True
+    """Whether the ids are those of the environment: a file may be of another marketplace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Workplace:
     """The way from the folder to the schema that `init` has put beside the configuration; empty where it has not."""
     choice: Choice = field(default_factory=Choice)
     """What is exported, and where to."""
+    config: Path | None = None
+    """The configuration that is to keep the ids of what is live; None where the manifests are of no environment."""
     configuration: Mapping[str, bytes] = field(default_factory=dict)
     """The configuration, as messages call it -> what it is to say, where it must name the folder of overlays."""
 
@@ -77,9 +82,9 @@ class Workplace:
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests
         )
-        return cls(
-            folder, load(paths, replace(context, may_be_empty=True)), context, _schema(config.path.parent, folder)
-        )
+        loaded = load(paths, replace(context, may_be_empty=True))
+        schema = _schema(config.path.parent, folder)
+        return cls(folder, loaded, context, schema, config=config.path if among else None)
 
     def choosing(self, choice: Choice) -> "Workplace":
         """The same for a part of what is live."""
@@ -124,8 +129,7 @@ class Workplace:
         origin = Origin(source, self.schema)
         found_here = self.loaded.manifests
         made = export(found.live, found_here, self.context, self.folder, origin, found.secrets, choice=self.choice)
-        if any(path.parent == self.choice.overlay for path in made.new):
-            made = replace(made, changed={**made.changed, **self.configuration})
+        made = replace(made, changed={**made.changed, **self._configuration(made, found)})
         changes = [
             (file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8")) for file, now in made.changed.items()
         ]
@@ -134,6 +138,19 @@ class Workplace:
         end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
         shown = Exporting(title, made.objects, changes, found.left_out, written=write, end=end)
         outputs.write(lambda name, style: EXPORTS[name](shown, style))
+
+    def _configuration(self, made: Export, found: Found) -> Mapping[str, bytes]:
+        """The configuration with the folder of overlays and the ids that it is to have; empty: it stays as it is.
+
+        Raises:
+            ReconcilerError: the ids cannot be added without changing more.
+        """
+        contents = self.configuration if any(path.parent == self.choice.overlay for path in made.new) else {}
+        if not (self.config and made.ids and found.is_of_environment):
+            return contents
+        file = shown(self.config)
+        before = contents.get(file) or self.config.read_bytes()
+        return {file: with_ids(before, self.context.environment or "", made.ids, file)}
 
 
 def _absolute(path: Path) -> Path:

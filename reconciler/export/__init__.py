@@ -52,6 +52,8 @@ class Export:
     changed: Contents
     """File, as messages call it -> what it is to hold."""
     new: Mapping[Path, str]
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Manifest name -> id, where neither the environment nor the manifest knows an id that is live."""
 
     @property
     def has_changes(self) -> bool:
@@ -125,7 +127,8 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
         if found is None and choice.takes(address):
             run.miss(by_address[address])
     changed = run.finish(manifests)
-    return Export(tuple(sorted(run.objects, key=lambda one: one.address)), changed, dict(sorted(run.new.items())))
+    objects = tuple(sorted(run.objects, key=lambda one: one.address))
+    return Export(objects, changed, dict(sorted(run.new.items())), run.ids)
 
 
 def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[Json]:
@@ -169,6 +172,8 @@ class _Run:
     secrets: Mapping[str, Sequence[LiveSecret]]
     overlays: Overlaying | None
     """Has what differs, instead of the manifests."""
+    ids: dict[str, str] = field(default_factory=dict)
+    """See `Export.ids`."""
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
     _updates: list[tuple[Exported, tuple[FieldChange, ...]]] = field(default_factory=list)
@@ -196,6 +201,7 @@ class _Run:
         beside = Beside(found.left_out, self.secrets.get(live.id, ()))
         body = body_of(self._with_policy(empty, wanted, found), found.values)
         self.new[path] = text_of(kind, live, body, beside, self.origin)
+        self._bind(name, known, live)
         self.objects.append(
             Exported(
                 Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))
@@ -223,8 +229,16 @@ class _Run:
         address = Address(kind.name, live.id)
         self.objects.append(Exported(address, Fate.LEFT, _title(live), live.id, left_out=reasons))
 
+    def _bind(self, name: str, known: str | None, live: LiveResource) -> None:
+        """Keep the id of an object, so that it is found whatever it is called; an id that is kept is never replaced."""
+        kept = {one.casefold() for one in (known or "", *self.context.ids.values())}
+        if name not in self.context.ids and live.id.casefold() not in kept:
+            self.ids[name] = live.id
+
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Bring what is live into a manifest that is there."""
+        if self.overlays or not manifest.resource.policy.absent:
+            self._bind(manifest.resource.address.name, manifest.resource.id, live)
         if self.overlays:
             self.overlays.update(kind, live, manifest)
             return

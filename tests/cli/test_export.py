@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.config import load_config
 from tests.cli.conftest import BACK, FRONT, Project, Runner
 from tests.service import client_id
 
@@ -21,13 +22,13 @@ def test_an_export_shows_what_it_would_write_and_writes_nothing(project: Project
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Environment test: marketplace emulator at http://127.0.0.1:")
     assert "new       ApiClient/back" in done.out
-    assert "Nothing was written. To write these 2 files, add --write." in done.out
+    assert "Nothing was written. To write these 3 files, add --write." in done.out
     assert [path.name for path in (project.folder / "manifests").iterdir()] == ["front.yaml"]
     assert project.writes() == []
 
 
 def test_right_after_an_export_the_plan_is_empty_and_there_is_nothing_to_export(project: Project, run: Runner) -> None:
-    assert "Written: 2 files." in run("export", "--write").out  # front.yaml lacked Active
+    assert "Written: 3 files." in run("export", "--write").out  # front.yaml lacked Active
     assert run("plan", "--detailed-exitcode").code == 0
     assert run("validate").code == 0
     again = run("export", "--write").out
@@ -47,9 +48,58 @@ def test_a_change_that_is_exported_is_shown_line_by_line(project: Project, run: 
     assert run("plan", "--detailed-exitcode").code == 0
 
 
+def ids(project: Project) -> dict[str, str]:
+    return dict(load_config(project.folder / "reconciler.yaml").environments["test"].ids)
+
+
+@pytest.mark.parametrize("name", ["back", "front"])
+def test_a_client_that_is_renamed_after_an_export_is_drift_of_one_field(
+    project: Project, run: Runner, name: str
+) -> None:
+    done = run("export", "--write")
+    assert f'"back": "{BACK}"' in done.out
+    assert ids(project) == {"back": BACK, "front": FRONT}
+    project.ask("PATCH", f"/v1/apiclients/{ids(project)[name]}", {"AppName": "renamed"})
+    drift = run("drift")
+    assert drift.code == 2
+    assert f"manifests/{name}.yaml:" in drift.out
+    assert f'AppName  live "renamed", wanted "{name}"\n\n' in drift.out
+    assert "Drift: 0 missing, 1 differs, 0 still there; 1 in step, 1 unmanaged." in drift.out
+
+
+def test_an_id_that_is_kept_already_is_never_replaced_nor_kept_twice(project: Project, run: Runner) -> None:
+    environment = json.loads((project.folder / "reconciler.yaml").read_text())["environments"]["test"]
+    for known in ({"front": client_id(0xD)}, {"formerly": FRONT.lower()}):
+        project.configure(test=environment | {"ids": known})
+        assert run("export", "--only", "front", "--write").code == 0
+        assert ids(project) == known
+    project.configure(test=environment)
+    path = project.folder / "manifests" / "front.yaml"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"metadata": {"name": "front", "id": FRONT.lower()}}))
+    run("export", "--only", "front", "--write")
+    assert ids(project) == {}
+
+
+def test_ids_that_cannot_be_added_are_said_before_anything_is_written(project: Project, run: Runner) -> None:
+    config = project.folder / "reconciler.yaml"
+    text = config.read_text()
+    shared = json.dumps(json.loads(text)["environments"]["test"])[:-1]
+    config.write_text(
+        text.partition('"environments"')[0]
+        + f'"environments": {{"test": {shared}, "ids": &ids {{}}}}, '
+        + f'"other": {shared}, "ids": *ids}}}}}}'
+    )
+    done = run("export", "--env", "test", "--write")
+    assert done.code == 1
+    assert f"add by hand under environments.test.ids: back: {BACK}, front: {FRONT}" in done.err
+    assert [path.name for path in (project.folder / "manifests").iterdir()] == ["front.yaml"]
+
+
 def test_an_export_to_a_folder_of_its_own_looks_at_no_other_manifests(project: Project, run: Runner) -> None:
     assert "Written: 2 files." in run("export", "--out", "elsewhere/deep", "--write").out
     assert len(list((project.folder / "elsewhere" / "deep").iterdir())) == 2
+    assert ids(project) == {}
 
 
 def test_new_files_lead_editors_to_the_schema_where_there_is_one(project: Project, run: Runner) -> None:
@@ -82,6 +132,7 @@ def test_an_import_goes_beside_the_manifests_that_are_there(project: Project, ru
     assert "changed   ApiClient/front" in done.out
     assert "Products (1 entry): only API clients and their assignments are imported" in done.out
     assert json.loads((project.folder / "manifests" / "front.yaml").read_text())["spec"]["AccessTokenDuration"] == 60
+    assert ids(project) == {}  # the file may be of another marketplace
     assert project.writes() == []
 
 

@@ -100,7 +100,10 @@ def test_what_differs_becomes_overlays_and_both_environments_are_in_step(shops: 
         "assignments:\n"
         "  buyers: [b, c]\n"
     )
-    assert load_config(shops / "reconciler.yaml").environments["second"].overlays == (shops / "overlays" / "second",)
+    environments = load_config(shops / "reconciler.yaml").environments
+    assert environments["second"].overlays == (shops / "overlays" / "second",)
+    assert environments["first"].ids == {"front": FRONT, "back": BACK}
+    assert environments["second"].ids == {"front": FRONT, "kiosk": KIOSK}
     in_step(run, "first")
     in_step(run, "second")
     assert "There is nothing to write." in run("export", "--into-overlay", "second", "--write").out

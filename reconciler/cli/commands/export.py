@@ -42,8 +42,9 @@ Examples:
 
 One file for each API client, named after its AppName. Left out are what equals the API's default, what the service
 makes itself, and secrets. An export over manifests that are there already changes only what is live otherwise, and
-keeps comments, anchors and ${values.KEY}; it never removes a file. The client that the run is logged in with gets no
-manifest of its own without --own-client.
+keeps comments, anchors and ${values.KEY}; it never removes a file. IDs go under ids: of the environment in
+reconciler.yaml, so that a rename is an update; not where --out names a folder that is not of the configuration. The
+client that the run is logged in with gets no manifest of its own without --own-client.
 
 Exit codes: 0 done, also when there was nothing to write; 1 an error.
 """,

@@ -71,7 +71,8 @@ def command(  # noqa: PLR0913  # one for each option
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
     workplace = _workplace(common, out, overlaid, allow_unknown_roles=allow_unknown_roles)
-    workplace.make(Found(seeds.live, left_out=seeds.left_out), file.name, f"File {name}", outputs, write=write)
+    found = Found(seeds.live, left_out=seeds.left_out, is_of_environment=False)
+    workplace.make(found, file.name, f"File {name}", outputs, write=write)
     return ExitCode.DONE
 
 

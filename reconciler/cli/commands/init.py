@@ -230,7 +230,7 @@ def _export(path: Path, name: str) -> None:
 
 
 def _next(folder: Path, answers: "Answers", *, from_live: bool, is_in_git: bool) -> "Iterator[str]":
-    """The three commands to run next."""
+    """The commands to run next."""
     is_here = os.path.abspath(folder) == os.path.abspath(".")  # noqa: PTH100  # in words, not through links
     conditions = [] if is_here else [f"in {escape(str(folder))}"]
     if not from_live:
@@ -239,7 +239,6 @@ def _next(folder: Path, answers: "Answers", *, from_live: bool, is_in_git: bool)
     yield f"{', '.join(['Next', *conditions])}:"
     if from_live:
         yield "  reconciler plan             # no changes: git and the marketplace say the same"
-        yield "  reconciler adopt --write    # keeps the clients' ids, so that a rename is an update"
         yield f"  {'git add --all              ' if is_in_git else 'git init && git add --all  '} # then commit"
     else:
         yield "  reconciler doctor           # checks credentials, roles and marketplace"
