@@ -20,7 +20,8 @@ from reconciler.applying import receipt as receiptfile
 from reconciler.export import Origin, export
 from reconciler.kinds import KINDS
 from reconciler.manifests import yaml as document
-from reconciler.manifests.load import LoadContext, inspect
+from reconciler.manifests.edit.live import bring_back
+from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.schema import words
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
@@ -276,3 +277,26 @@ def test_twice_as_many_clients_are_about_twice_the_work(name: str) -> None:
     for less, more in zip(small, large, strict=True):
         less()  # what is made once for all
         assert calls_in(more) < 2.3 * calls_in(less)
+
+
+def test_twice_as_many_manifests_of_one_file_are_about_twice_the_work_to_bring_back(tmp_path: Path) -> None:
+    def brought_back(count: int) -> Callable[[], object]:
+        file = tmp_path / f"{count}.yaml"
+        file.write_text("---\n".join(MANIFEST.format(n=n, more="AccessTokenDuration: 30") for n in range(count)))
+        loaded = load([file], LoadContext("test", root=tmp_path))
+        drift = drifts.find(
+            plan_of(
+                *differ.diff(
+                    loaded.desired,
+                    live(*({**one, "AppName": one["AppName"].upper()} for one in clients(count))),
+                    KINDS,
+                    {},
+                )
+            ),
+            KINDS,
+        )
+        return partial(bring_back, drift.deviations, loaded.manifests, "test")
+
+    less, more = brought_back(40), brought_back(80)
+    less()
+    assert calls_in(more) < 2.3 * calls_in(less)

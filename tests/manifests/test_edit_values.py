@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests.edit.text import Style, block, flow
-from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.edit.values import with_documents, with_values
 from reconciler.manifests.yaml import parse
 from reconciler.model.json import ABSENT, get_at, pointer, pointer_parts, same
 
@@ -82,3 +82,10 @@ def test_whatever_is_asked_for_is_said_or_refused_and_comments_between_stay(
     assert [line for line in before.splitlines() if line.startswith(b"#")] == [
         line for line in content.splitlines() if line.startswith(b"#")
     ]
+
+
+def test_documents_of_one_file_are_changed_at_once_and_those_that_cannot_be_are_named() -> None:
+    before = b"a: &x 1\nb: *x\n---\na: 1  # one\n---\na: 1\n"
+    content, refused = with_documents(before, "m.yaml", {0: {("a",): 2}, 1: {("a",): 2}, 2: {("a",): 2, ("c",): 3}})
+    assert content == b"a: &x 1\nb: *x\n---\na: 2  # one\n---\na: 2\nc: 3\n"
+    assert refused == ((0, ("a",)),)

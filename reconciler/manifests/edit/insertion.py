@@ -27,11 +27,13 @@ class Edit:
     removed: int = 0
 
 
-def applied(text: str, edits: Sequence[Edit]) -> str:
-    """The text with all edits in it, which come in the order of their positions in the text as it was."""
+def applied(text: str, edits: Sequence[Edit], start: int = 0, end: int | None = None) -> str:
+    """The part of a text with all edits of it, which come in the order of their positions in the text as it was."""
+    part = text[start:end]
     for edit in reversed(edits):
-        text = text[: edit.at] + edit.text + text[edit.at + edit.removed :]
-    return text
+        at = edit.at - start
+        part = part[:at] + edit.text + part[at + edit.removed :]
+    return part
 
 
 def insertion(text: str, mapping: Node, entries: Body, style: Style) -> list[Edit]:

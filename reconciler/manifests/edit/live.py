@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from reconciler.errors import InputError
 from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
-from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.edit.values import with_documents
 from reconciler.manifests.yaml import Document, parse, unreadable
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.drift import Deviation, DriftKind
@@ -100,7 +100,8 @@ class _Run:
     environment: str
     refused: list[Refused] = field(default_factory=list)
     _files: dict[str, bytes] = field(default_factory=dict)
-    _wanted: dict[tuple[str, Address], dict[Keys, Json | Absent]] = field(default_factory=dict)
+    _parsed: dict[str, Mapping[Address, tuple[int, Document]]] = field(default_factory=dict)
+    _wanted: dict[str, dict[Address, dict[Keys, Json | Absent]]] = field(default_factory=dict)
 
     @property
     def faults(self) -> list[Diagnostic]:
@@ -129,7 +130,7 @@ class _Run:
         if reason:
             self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
             return
-        self._wanted.setdefault((owner, address), {})[keys] = value
+        self._wanted.setdefault(owner, {}).setdefault(address, {})[keys] = value
 
     def _objection(self, manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> tuple[str, str] | None:
         """Why a manifest does not own a value."""
@@ -168,7 +169,16 @@ class _Run:
         return any(get_at(data, keys[:count]) is not ABSENT for count in range(first, len(keys) + 1))
 
     def _data(self, file: str, address: Address) -> Json:
-        return _found(self._content(file), file, address)[1].data
+        if address not in self._documents(file):
+            raise InputError([Diagnostic(Place(file), f"the file no longer has {address}", _RULE)])
+        return self._documents(file)[address][1].data
+
+    def _documents(self, file: str) -> Mapping[Address, tuple[int, Document]]:
+        """The manifests and overlays of a file, each with its number."""
+        if file not in self._parsed:
+            numbered = enumerate(parse(self._content(file), file).documents)
+            self._parsed[file] = {_address(document.data): (index, document) for index, document in numbered}
+        return self._parsed[file]
 
     def _content(self, file: str) -> bytes:
         if file not in self._files:
@@ -181,14 +191,16 @@ class _Run:
     def contents(self) -> Contents:
         """Put everything in its place."""
         changed: dict[str, bytes] = {}
-        for (file, address), values in self._wanted.items():
-            content = changed.get(file, self._content(file))
-            index, document = _found(content, file, address)
-            changed[file], by_hand = with_values(content, file, index, values)
-            for keys in by_hand:
+        for file, wanted in self._wanted.items():
+            addresses = {self._documents(file)[address][0]: address for address in wanted}
+            values = {index: wanted[address] for index, address in addresses.items()}
+            changed[file], by_hand = with_documents(self._content(file), file, values)
+            for index, keys in by_hand:
+                address = addresses[index]
+                place = self._documents(file)[address][1].place(pointer(*keys))
                 message = "it is written in such a way that it cannot be changed without changing more"
-                hint = f"change it by hand: live is {_shown(values[keys])}"
-                self._refuse(document.place(pointer(*keys)), address, pointer(*keys), message, hint)
+                hint = f"change it by hand: live is {_shown(wanted[address][keys])}"
+                self._refuse(place, address, pointer(*keys), message, hint)
         return changed
 
     def _refuse(self, place: Place, address: Address, at: str, message: str, hint: str) -> None:
@@ -208,13 +220,10 @@ def _place(manifest: EffectiveManifest, keys: Keys) -> Place:
     return next((places[at] for at in above if at in places), manifest.resource.place)
 
 
-def _found(content: bytes, file: str, address: Address) -> tuple[int, Document]:
-    """The document of a manifest, or its overlay, and which one of the file it is."""
-    for index, document in enumerate(parse(content, file).documents):
-        found = [get_at(document.data, keys) for keys in (("kind",), ("metadata", "name"))]
-        if found == [address.kind, address.name]:
-            return index, document
-    raise InputError([Diagnostic(Place(file), f"the file no longer has {address}", _RULE)])
+def _address(data: Json) -> Address:
+    """Whose document it is; one that is no manifest is nobody's."""
+    kind, name = (get_at(data, keys) for keys in (("kind",), ("metadata", "name")))
+    return Address(str(kind), str(name))
 
 
 def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> Json | Absent:

@@ -30,6 +30,8 @@ from reconciler.model.json import ABSENT, Absent, Body, Json, canonical_text, is
 
 Path: TypeAlias = tuple[str, ...]
 """Keys from the root of a document to a value."""
+_Wanted: TypeAlias = tuple[int, Path, Json | Absent]
+"""The number of a document, a path into it, and what is to stand there."""
 
 _MARK: Final = "\ufeff"
 _ANCHOR: Final = re.compile(r"(?:![^\s]*\s+)?(&[^\s]+ +)")
@@ -42,49 +44,66 @@ class _TooIntricate(Exception):  # never leaves this module
 def with_values(
     content: bytes, file: str, index: int, values: Mapping[Path, Json | Absent]
 ) -> tuple[bytes, tuple[Path, ...]]:
-    """Set values in one document of a file; `ABSENT` removes a key.
+    """Set values in one document of a file; see `with_documents`."""
+    changed, refused = with_documents(content, file, {index: values})
+    return changed, tuple(path for _, path in refused)
+
+
+def with_documents(
+    content: bytes, file: str, wanted: Mapping[int, Mapping[Path, Json | Absent]]
+) -> tuple[bytes, tuple[tuple[int, Path], ...]]:
+    """Set values in documents of a file; `ABSENT` removes a key.
 
     Args:
         content: a file that `document.parse` reads without a fault.
         file: its name in messages.
-        index: which of its documents.
-        values: what is to stand where; a path leads through mappings only, and mappings that lack are made.
+        wanted: for each document, by its number, what is to stand where; a path leads through mappings only, and
+            mappings that lack are made.
 
     Returns:
-        The new bytes, and the paths that are as they were because they cannot be set without changing more: to be
-        changed by hand.
+        The new bytes, and the documents and paths that are as they were because they cannot be set without changing
+        more: to be changed by hand.
     """
-    everything = _with_all(content, file, index, values)
-    if everything is not None:
-        return everything, ()
-    refused = []
-    for path, value in values.items():
-        changed = _with_all(content, file, index, {path: value})
-        if changed is None:
-            refused.append(path)
-        content = changed or content
+    refused: list[tuple[int, Path]] = []
+    pending = [[(index, path, value) for index, values in wanted.items() for path, value in values.items()]]
+    while pending:  # all at once; where that fails, each half by itself, down to the values at fault
+        values = pending.pop()
+        changed = _with_all(content, file, values)
+        if changed is not None:
+            content = changed
+        elif len(values) == 1:
+            refused.append(values[0][:2])
+        else:
+            half = len(values) // 2
+            pending += [values[half:], values[:half]]
     return content, tuple(refused)
 
 
-def _with_all(content: bytes, file: str, index: int, values: Mapping[Path, Json | Absent]) -> bytes | None:
+def _with_all(content: bytes, file: str, values: Sequence[_Wanted]) -> bytes | None:
     """The bytes with all values set, or None."""
-    documents = [document.data for document in parse(content, file).documents]
-    old = documents[index]
-    if not isinstance(old, Mapping):
-        return None
-    new: Body = old
-    for path, value in values.items():
-        new = with_value_at(new, path, value)
+    old = [document.data for document in parse(content, file).documents]
+    new = list(old)
+    for index, path, value in values:
+        body = new[index]
+        if not isinstance(body, Mapping):
+            return None
+        new[index] = with_value_at(body, path, value)
     text = content.decode("utf-8")
     mark = _MARK if text.startswith(_MARK) else ""
     text = text.removeprefix(_MARK)
+    roots = parse_nodes(text)
+    ends = [*(root.outer for root in roots[1:]), len(text)]
     try:
-        root = parse_nodes(text)[index]
-        edits = list(_Editor(text, _step_of(root)).changes(root, old, new))
+        parts = [_changed(text, *each) for each in zip(roots, old, new, (0, *ends), ends, strict=False)]
     except _TooIntricate:
         return None
-    result = (mark + applied(text, edits)).encode("utf-8")
-    return result if _says(result, file, [*documents[:index], new, *documents[index + 1 :]]) else None
+    result = (mark + "".join(parts)).encode("utf-8")
+    return result if _says(result, file, new) else None
+
+
+def _changed(text: str, root: Node, old: Json, new: Json, start: int, end: int) -> str:
+    """The part of a file that has one document, saying something else."""
+    return applied(text, list(_Editor(text, _step_of(root)).changes(root, old, new)), start, end)
 
 
 def _says(content: bytes, file: str, wanted: Sequence[Json]) -> bool:
