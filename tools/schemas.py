@@ -14,7 +14,7 @@ from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.base import Party
 from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.kinds.roles import API_ROLES
-from reconciler.manifests.rules import RULES
+from reconciler.manifests.rules import rules_of
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -61,7 +61,7 @@ def _definitions(kind: Kind) -> Schema:
     """What the manifest refers to, and what that refers to."""
     common = copy.deepcopy(dict(_COMMON))
     common["metadata"]["properties"]["id"] |= {"description": kind.about_id}
-    common["waiver"]["properties"]["rule"]["enum"] = list(RULES)
+    common["waiver"]["properties"]["rule"]["enum"] = [rule.name for rule in rules_of(kind)]
     common["role"]["enum"] = sorted(API_ROLES)
     parties = kind.assignments.parties if kind.assignments else ()
     known = {"metadata": common.pop("metadata"), "spec": _spec(kind), "assignments": _assignments(parties), **common}

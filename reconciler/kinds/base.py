@@ -130,6 +130,11 @@ class Kind:
         return {one.name: one for one in self.table if not one.read_only and not one.secret}
 
     @cached_property
+    def defaults(self) -> Body:
+        """What the API assumes where a field is missing or null."""
+        return {name: one.default for name, one in self.fields.items()}
+
+    @cached_property
     def secret_fields(self) -> frozenset[str]:
         """Fields whose values are never shown."""
         return frozenset(one.name for one in self.table if one.secret)

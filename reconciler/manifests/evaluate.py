@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import Kind
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.rules import Level, Objection, Rule, Stated, objections, objections_if_new
 from reconciler.manifests.schema import Fault
@@ -13,7 +13,6 @@ from reconciler.model.diagnostic import Severity
 from reconciler.model.json import Body, Json, is_array, pointer_parts
 from reconciler.model.secret import SecretReference
 
-_DEFAULTS: Final = {kind.name: {name: field.default for name, field in kind.fields.items()} for kind in KINDS.values()}
 _NOTHING: Final = Weighed()
 _NONE: Final[frozenset[str]] = frozenset()
 
@@ -42,26 +41,28 @@ def judge(
     faulty = [pointer_parts(fault.pointer) for fault in known if fault.severity is Severity.ERROR]
     stated = Stated(
         spec,
-        _DEFAULTS[kind.name],
+        kind.defaults,
         secrets,
         _assignments(manifest.get("assignments"), faulty),
         policy.get("fields") == "exclusive" and not faulty,
         _below("spec", faulty) if faulty else _NONE,
         is_array(manifest.get("secrets")) and bool(manifest["secrets"]),
     )
-    found = objections(stated)
+    found = objections(kind, stated)
     if found and "ignore" in policy:  # looked at last: to leave more open never adds to what is found
-        found = objections(replace(stated, open_fields=stated.open_fields | _ignored(policy["ignore"])))
+        found = objections(kind, replace(stated, open_fields=stated.open_fields | _ignored(policy["ignore"])))
     if faulty:
         found = [(rule, objection) for rule, objection in found if objection.is_certain]
     if not found and "waivers" not in policy:
         return _NOTHING
-    return weigh(list(_faults(found, context)), policy, context, lambda rule: not faulty and _is_needless(rule, stated))
+    return weigh(
+        list(_faults(found, context)), policy, context, lambda rule: not faulty and _is_needless(rule, kind, stated)
+    )
 
 
-def _is_needless(rule: str, stated: Stated) -> bool:
-    """Whether a rule that finds nothing finds nothing either if the client is new."""
-    return all(other.name != rule for other, _ in objections_if_new(stated))
+def _is_needless(rule: str, kind: Kind, stated: Stated) -> bool:
+    """Whether a rule that finds nothing finds nothing either if the object is new."""
+    return all(other.name != rule for other, _ in objections_if_new(kind, stated))
 
 
 def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> Iterator[Fault]:

@@ -35,10 +35,11 @@ def check(
 
 def _found(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[Diagnostic]:
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
-    defaults = {name: field.default for name, field in kind.fields.items()}
     named = bool(resource.named_secrets)
-    stated = Stated(resource.spec, defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named)
-    for rule, objection in objections_if_new(stated):
+    stated = Stated(
+        resource.spec, kind.defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named
+    )
+    for rule, objection in objections_if_new(kind, stated):
         level = levels.get(rule.name, rule.level)
         if level is not Level.OFF and rule.name not in resource.waived:
             yield _diagnostic(resource, rule, objection, Severity(level))

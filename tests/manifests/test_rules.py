@@ -17,7 +17,7 @@ from reconciler.kinds import KINDS
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
 from reconciler.manifests.rules import RULES, Level, Rule, Stated, objections
-from reconciler.manifests.rules.checks import EVERYONE, administrative
+from reconciler.manifests.rules.api_client import EVERYONE, administrative
 from reconciler.manifests.schema import read_schema
 from reconciler.model.json import ABSENT, Body, get_at, pointer_parts
 from reconciler.model.secret import SecretReference, SecretSource
@@ -110,7 +110,7 @@ STATED = st.builds(
 
 
 def found(stated: Stated, **changes: Any) -> set[str]:
-    return {rule.name for rule, _ in objections(replace(stated, **changes))}
+    return {rule.name for rule, _ in objections(API_CLIENT, replace(stated, **changes))}
 
 
 @given(STATED)
@@ -118,7 +118,7 @@ def test_a_rule_never_finds_fault_with_what_the_manifest_does_not_name(stated: S
     blocks: dict[str, Any] = {"assignments": stated.assignments}
     blocks |= {"secrets": [{"name": "primary"}]} if stated.has_named_secrets else {}
     manifest: dict[str, Any] = {"spec": {**stated.spec, **stated.secrets}, **blocks}
-    for rule, objection in objections(stated):
+    for rule, objection in objections(API_CLIENT, stated):
         assert get_at(manifest, pointer_parts(objection.pointer)) is not ABSENT
         assert rule.about & {*stated.spec, *stated.secrets, *blocks}
 
@@ -135,7 +135,7 @@ def test_what_is_found_is_found_whatever_the_service_has_in_what_the_manifest_le
         "assignments": {**assignments, **stated.assignments},
         "secrets": {**secrets, **stated.secrets},
     }
-    assert {rule.name for rule, one in objections(stated) if one.is_certain} <= found(stated, **effective)
+    assert {rule.name for rule, one in objections(API_CLIENT, stated) if one.is_certain} <= found(stated, **effective)
 
 
 @given(STATED)
@@ -151,7 +151,7 @@ def test_to_leave_more_open_never_adds_to_what_is_found(stated: Stated) -> None:
 
 @given(STATED)
 def test_a_rule_that_is_not_asked_would_have_nothing_to_say(stated: Stated) -> None:
-    asked = {rule for rule, _ in objections(stated)}
+    asked = {rule for rule, _ in objections(API_CLIENT, stated)}
     assert {rule for rule in RULES.values() if list(rule.check(stated))} == asked
 
 

@@ -1,153 +1,66 @@
-"""A manifest -> the objections of every rule. The table of rules; `docs/rules.md` shows it to people.
+"""The rules of every kind, and what they object to in a manifest. `docs/rules.md` shows them to people.
 
-A new rule is a function in `checks`, a row here, its name in the schemas, a row in `docs/rules.md` and a folder in
-`tests/scenarios/rules`; tests tell which of them is missing.
+A new rule is a function and a row in the module of its kind, its name in the configuration's schema, a row in
+`docs/rules.md` and a folder in `tests/scenarios/rules`; tests tell which of them is missing. The first rule of a kind
+needs a module, and its place in `_MODULES`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Final
 
-from reconciler.manifests.rules import checks
-from reconciler.manifests.rules.checks import EVERYONE, Objection
+from reconciler.kinds import Kind
+from reconciler.manifests.rules import api_client
+from reconciler.manifests.rules.rule import Objection, Rule
 from reconciler.manifests.rules.stated import Stated
 
-
-class Level(StrEnum):
-    """How strictly a rule is taken."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    OFF = "off"
+_MODULES: Final = (api_client,)
+_BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {module.KIND: module.RULES for module in _MODULES}
+RULES: Final[Mapping[str, Rule]] = {rule.name: rule for rules in _BY_KIND.values() for rule in rules}
+"""Every rule by its name, whatever its kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule."""
-
-    name: str
-    reason: str
-    """Why what it finds is bad: a sentence without capital and full stop, which follows a colon."""
-    source: str
-    """Where OrderCloud's public documentation says so; without a documented fact a rule is a warning."""
-    check: Callable[[Stated], Iterable[Objection]]
-    about: frozenset[str]
-    """It has nothing to say of a manifest that names none of these fields and blocks."""
-    level: Level = Level.WARNING
-    """How strictly it is taken unless the configuration says otherwise."""
+def rules_of(kind: Kind) -> tuple[Rule, ...]:
+    """The rules that judge manifests of a kind."""
+    return _BY_KIND.get(kind.name, ())
 
 
-_CLIENTS: Final = 'knowledge base, "Introduction to API Clients", '
-_ALL: Final = (
-    Rule(
-        "anonymous-with-secret",
-        "once a client has a secret no login works without it, and a browser cannot keep one",
-        'knowledge base, "API Client Secrets" and "Introduction to API Clients"',
-        checks.anonymous_with_secret,
-        frozenset({"ClientSecret", "secrets"}),
-    ),
-    Rule(
-        "secrets-of-inactive-client",
-        "nobody can log in through a client that is not active, so its secrets are delivered and stay unproven",
-        "error code Auth.ClientNotActive",
-        checks.secrets_of_inactive_client,
-        frozenset({"secrets"}),
-    ),
-    Rule(
-        "anonymous-without-context-user",
-        "anonymous shoppers are copies of a buyer user, and OrderCloud refuses the client without one",
-        'knowledge base, "Anonymous Shopping"; error code ApiClient.RequiredNotAnonBuyer',
-        checks.anonymous_without_context_user,
-        frozenset({"IsAnonBuyer"}),
-        Level.ERROR,
-    ),
-    Rule(
-        "anonymous-duration-without-anonymous",
-        "only the tokens of anonymous shoppers have this duration",
-        'developer documentation, "Anonymous shopping"',
-        checks.anonymous_duration_without_anonymous,
-        frozenset({"AnonymousTokenDuration"}),
-    ),
-    Rule(
-        "public-client-with-admin-role",
-        "anybody who knows the client ID can ask for its tokens",
-        'knowledge base, "API Client Secrets"; release notes of API 1.0.196',
-        checks.public_client_with_admin_role,
-        frozenset({"IsAnonBuyer", "ClientSecret"}),
-    ),
-    Rule(
-        "context-user-with-several-parties",
-        "whoever gets in by one door acts with the reach of a user who was meant for another",
-        "release notes of API 1.0.85",
-        checks.context_user_with_several_parties,
-        frozenset({"DefaultContextUserName"}),
-    ),
-    Rule(
-        "long-token-with-admin-role",
-        "a token that leaks is good until it expires, and the more it opens the shorter it should live",
-        _CLIENTS + '"Token Durations"',
-        checks.long_token_with_admin_role,
-        frozenset({"AccessTokenDuration"}),
-    ),
-    Rule(
-        "refresh-shorter-than-access",
-        "a refresh token has to outlive the access token that it is to renew",
-        _CLIENTS + '"Token Durations"',
-        checks.refresh_shorter_than_access,
-        frozenset({"RefreshTokenDuration"}),
-    ),
-    Rule(
-        "nobody-can-log-in",
-        "a user gets in only where the user's party is allowed or assigned",
-        _CLIENTS + '"Defining User Access"',
-        checks.nobody_can_log_in,
-        frozenset({"assignments"}),
-    ),
-    Rule(
-        "required-roles-not-granted",
-        "a token's roles are the user's roles that the client grants, so no token may be able to have what is demanded",
-        "release notes of API 1.0.196, which leave open what is demanded of: the user or the token",
-        checks.required_roles_not_granted,
-        frozenset({"MinimumRequiredRoles", "MinimumRequiredCustomRoles"}),
-    ),
-    Rule(
-        "pointless-assignments",
-        "where all are let in, to assign some changes nothing",
-        _CLIENTS + '"Defining User Access"',
-        checks.pointless_assignments,
-        frozenset({"assignments"}),
-    ),
-)
-RULES: Final[Mapping[str, Rule]] = {rule.name: rule for rule in _ALL}
-"""Every rule by its name."""
-
-_BY_NAME: Final = {name: tuple(rule for rule in _ALL if name in rule.about) for rule in _ALL for name in rule.about}
-_NAMES: Final = frozenset(_BY_NAME)
+@cache
+def _by_field(kind: str) -> Mapping[str, tuple[Rule, ...]]:
+    """Field or block -> the rules that may have something to say where a manifest names it."""
+    rules = _BY_KIND.get(kind, ())
+    return {name: tuple(rule for rule in rules if name in rule.about) for rule in rules for name in rule.about}
 
 
-def objections(stated: Stated) -> list[tuple[Rule, Objection]]:
+def objections(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]]:
     """Ask the rules that may have something to say of what the manifest names: mostly one or two."""
+    by_field = _by_field(kind.name)
     blocks = {"assignments": stated.assignments, "secrets": stated.has_named_secrets}
-    named = _NAMES.intersection(
-        (*stated.spec, *stated.secrets, *(block for block, is_there in blocks.items() if is_there))
-    )
-    asked = {rule.name: rule for name in sorted(named) for rule in _BY_NAME[name]}
+    named = by_field.keys() & {
+        *stated.spec,
+        *stated.secrets,
+        *(block for block, is_there in blocks.items() if is_there),
+    }
+    asked = {rule.name: rule for name in sorted(named) for rule in by_field[name]}
     return [(rule, objection) for rule in asked.values() for objection in rule.check(stated)]
 
 
-def objections_if_new(stated: Stated) -> list[tuple[Rule, Objection]]:
-    """What is wrong besides where the client is created with what the manifest names: nothing of it is open then.
+def objections_if_new(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]]:
+    """What is wrong besides where the object is created with what the manifest names: nothing of it is open then.
 
     It has the API's defaults, no secret that is not named, and nobody assigned. Every rule is asked.
     """
-    found = {rule.name for rule, objection in objections(stated) if objection.is_certain}
+    found = {rule.name for rule, objection in objections(kind, stated) if objection.is_certain}
+    # Named, since an object that is switched off by default is meant to be.
+    switched_off = {kind.active_field: False} if kind.active_field else {}
+    parties = kind.assignments.parties if kind.assignments else ()
     new = replace(
         stated,
-        spec={"Active": False, **stated.spec},  # named, since a client that is switched off by default is meant to be
-        assignments={**dict.fromkeys(EVERYONE, ()), **stated.assignments},
+        spec={**switched_off, **stated.spec},
+        assignments={**{party.name: () for party in parties}, **stated.assignments},
         exclusive=True,
         open_fields=frozenset(),
         is_new=True,
     )
-    return [(rule, one) for rule in RULES.values() if rule.name not in found for one in rule.check(new)]
+    return [(rule, one) for rule in rules_of(kind) if rule.name not in found for one in rule.check(new)]

@@ -1,4 +1,4 @@
-"""What a manifest says -> objections: one function for each rule.
+"""What the manifest of an API client says -> objections: one function for each rule, and the table of them.
 
 An objection stands at something that the manifest names, so that it has a line. Each function objects only where what
 it needs to know is certain.
@@ -6,11 +6,14 @@ it needs to know is certain.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from reconciler.manifests.rules.rule import Level, Objection, Rule
 from reconciler.manifests.rules.stated import Stated
 from reconciler.model.json import ABSENT, pointer
+
+KIND: Final = "ApiClient"
+"""Whose manifests these rules judge."""
 
 EVERYONE: Final = {"buyers": "AllowAnyBuyer", "suppliers": "AllowAnySupplier"}
 """Party -> the flag that lets in all of them."""
@@ -25,20 +28,6 @@ _DEMANDED: Final = {
 """A list of roles that a user must have -> the list of those that a token is granted at most."""
 _OWN_ACCOUNT: Final = re.compile("Me[A-Z]")
 """MeAdmin, MeXpAdmin and their like are for the user's own account, MessageSenderAdmin is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """What a rule finds in one manifest."""
-
-    pointer: str
-    """JSON pointer into the manifest, to something that is there."""
-    message: str
-    """What is the case; why that is bad is the rule's reason."""
-    hint: str
-    """A way out."""
-    is_certain: bool = True
-    """Whether it holds whatever the service has in what the manifest leaves open."""
 
 
 def administrative(roles: Iterable[str]) -> list[str]:
@@ -181,3 +170,86 @@ def pointless_assignments(stated: Stated) -> Iterator[Objection]:
 def _listed(names: list[str]) -> str:
     *before, last = names
     return f"{', '.join(before)} and {last}" if before else last
+
+
+_CLIENTS: Final = 'knowledge base, "Introduction to API Clients", '
+RULES: Final = (
+    Rule(
+        "anonymous-with-secret",
+        "once a client has a secret no login works without it, and a browser cannot keep one",
+        'knowledge base, "API Client Secrets" and "Introduction to API Clients"',
+        anonymous_with_secret,
+        frozenset({"ClientSecret", "secrets"}),
+    ),
+    Rule(
+        "secrets-of-inactive-client",
+        "nobody can log in through a client that is not active, so its secrets are delivered and stay unproven",
+        "error code Auth.ClientNotActive",
+        secrets_of_inactive_client,
+        frozenset({"secrets"}),
+    ),
+    Rule(
+        "anonymous-without-context-user",
+        "anonymous shoppers are copies of a buyer user, and OrderCloud refuses the client without one",
+        'knowledge base, "Anonymous Shopping"; error code ApiClient.RequiredNotAnonBuyer',
+        anonymous_without_context_user,
+        frozenset({"IsAnonBuyer"}),
+        Level.ERROR,
+    ),
+    Rule(
+        "anonymous-duration-without-anonymous",
+        "only the tokens of anonymous shoppers have this duration",
+        'developer documentation, "Anonymous shopping"',
+        anonymous_duration_without_anonymous,
+        frozenset({"AnonymousTokenDuration"}),
+    ),
+    Rule(
+        "public-client-with-admin-role",
+        "anybody who knows the client ID can ask for its tokens",
+        'knowledge base, "API Client Secrets"; release notes of API 1.0.196',
+        public_client_with_admin_role,
+        frozenset({"IsAnonBuyer", "ClientSecret"}),
+    ),
+    Rule(
+        "context-user-with-several-parties",
+        "whoever gets in by one door acts with the reach of a user who was meant for another",
+        "release notes of API 1.0.85",
+        context_user_with_several_parties,
+        frozenset({"DefaultContextUserName"}),
+    ),
+    Rule(
+        "long-token-with-admin-role",
+        "a token that leaks is good until it expires, and the more it opens the shorter it should live",
+        _CLIENTS + '"Token Durations"',
+        long_token_with_admin_role,
+        frozenset({"AccessTokenDuration"}),
+    ),
+    Rule(
+        "refresh-shorter-than-access",
+        "a refresh token has to outlive the access token that it is to renew",
+        _CLIENTS + '"Token Durations"',
+        refresh_shorter_than_access,
+        frozenset({"RefreshTokenDuration"}),
+    ),
+    Rule(
+        "nobody-can-log-in",
+        "a user gets in only where the user's party is allowed or assigned",
+        _CLIENTS + '"Defining User Access"',
+        nobody_can_log_in,
+        frozenset({"assignments"}),
+    ),
+    Rule(
+        "required-roles-not-granted",
+        "a token's roles are the user's roles that the client grants, so no token may be able to have what is demanded",
+        "release notes of API 1.0.196, which leave open what is demanded of: the user or the token",
+        required_roles_not_granted,
+        frozenset({"MinimumRequiredRoles", "MinimumRequiredCustomRoles"}),
+    ),
+    Rule(
+        "pointless-assignments",
+        "where all are let in, to assign some changes nothing",
+        _CLIENTS + '"Defining User Access"',
+        pointless_assignments,
+        frozenset({"assignments"}),
+    ),
+)
