@@ -32,7 +32,7 @@ from reconciler.model.diagnostic import Severity
 from reconciler.model.freeze import Window
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Action, Binding, Change, Finding, Limits, Plan
+from reconciler.model.plan import Action, Binding, Change, Creation, Finding, Limits, Plan
 from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState
 from reconciler.model.run import RecordedRun
 from reconciler.model.selection import Selection
@@ -78,6 +78,8 @@ class Target:
     """What the environment never deletes nor deactivates."""
     freeze: tuple[Window, ...] = ()
     """When nothing is applied."""
+    creation: Creation = "auto"
+    """How the service creates objects, as far as the configuration knows it."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """The moment at which a plan is made, and by which freeze windows are judged."""
 
@@ -98,7 +100,8 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         secrets.demand()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = reader.read(remote, KINDS.values(), marketplace, assigned)
-    changes = differ.diff(considered, live, KINDS, secrets.values, target.plan_key)
+    compared = differ.diff(considered, live, KINDS, secrets.values, target.plan_key)
+    changes = creation.identified(compared, target.creation)
     there = provisioning.live_secrets(considered, changes, KINDS, remote)
     named = differ.with_named_secrets(changes, considered, there, KINDS, target.now)
     settled = _settled(named.changes, target, remote.client_id, live)
@@ -171,7 +174,8 @@ def plan_back(
     run = replace(run, changes=tuple(taken))
     secrets = _secrets_of(rollback.created(run, live, KINDS), remote)
     back = rollback.back(run, live, secrets, manifests, KINDS, target.plan_key)
-    changes = target.protection.mark(differ.diff(back.desired, live, KINDS, {}), KINDS)
+    compared = creation.identified(differ.diff(back.desired, live, KINDS, {}), target.creation)
+    changes = target.protection.mark(compared, KINDS)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
     checked = references.check(planned, back.desired, KINDS, remote)
     dependent = dependents.check(planned, KINDS, remote)
@@ -224,7 +228,8 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         if was != is_now:
             raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
     marketplace = _same_marketplace(snapshot.live.marketplace, target, "the snapshot is of", base_url)
-    changes = differ.diff(selection.without_secrets(desired), snapshot.live, KINDS, {}, None)
+    compared = differ.diff(selection.without_secrets(desired), snapshot.live, KINDS, {}, None)
+    changes = creation.identified(compared, target.creation)
     settled = _settled(changes, target, "", snapshot.live)
     selected = selection.restrict(settled.changes, desired, target.selection)
     nobody = Access("", None, as_context_user=False)

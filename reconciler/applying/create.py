@@ -36,12 +36,14 @@ def create(task: Task) -> Outcome:
     """Make the object under its planned id, or, where the service makes ids itself, under one of the service's.
 
     Raises:
-        Conflict: an object of its id or name has appeared since it was planned.
+        Conflict: an object of its id or name has appeared since it was planned, or the configuration has changed.
         RemoteError: it could not be created, or nobody knows.
     """
     task.sent.update(task.secrets(None))
     if task.writer.creation == "post":
         return _by_post(task, None)
+    if not task.change.id:
+        raise Conflict("it was planned with create: post, which the environment no longer says: plan again")
     try:
         return _by_put(task)
     except _NotByPut as refused:

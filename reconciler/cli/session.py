@@ -178,6 +178,7 @@ class Session:
             prunes=self.prunes,
             protection=Protection(environment.protected, environment.ids),
             freeze=environment.freeze,
+            creation=environment.create,
         )
 
     def with_contents(self, contents: Mapping[str, bytes]) -> Self:

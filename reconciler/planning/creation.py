@@ -5,12 +5,18 @@ default there, no secret and no assignments, so that rules have something to say
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.kinds import Kind
 from reconciler.manifests.rules import Level, Objection, Rule, Stated, objections_if_new
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.plan import Action, Change
+from reconciler.model.plan import Action, Change, Creation
 from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolicy
+
+
+def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
+    """The same changes; what is created by POST has no id before the service makes one."""
+    return tuple(replace(one, id=None) if way == "post" and one.action is Action.CREATE else one for one in changes)
 
 
 def check(

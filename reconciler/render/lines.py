@@ -35,7 +35,7 @@ def said_of(side: str, style: Style) -> str:
 
 
 def _identification(change: Change) -> str:
-    parts = [f"id {brief(change.id)}"] if change.id else ["id not known yet"]
+    parts = [f"id {brief(change.id)}"] if change.id else ["id known after apply"]
     if change.place:
         parts.append(escape(str(change.place)))
     elif change.is_pruned:

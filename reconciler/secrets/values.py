@@ -8,7 +8,7 @@ whose key is lost. Where it is then not set, what was delivered is taken back.
 
 import secrets as lottery
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -26,7 +26,7 @@ from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Courier, Parcel
-from reconciler.secrets.delivery.orders import Delivered, Order, deliver_all, taken_back
+from reconciler.secrets.delivery.orders import Delivered, Order, deliver_again, deliver_all, taken_back
 
 GENERATED_LENGTH: Final = 60
 """Letters and digits of a generated secret: what Sitecore's own tools make; the service documents no least length."""
@@ -178,6 +178,7 @@ class Prepared:
     values: Values
     delivered: tuple[Delivered, ...] = ()
     plan_key: bytes | None = None
+    courier: Courier | None = None
 
     def conclude(self, outcome: Outcome) -> Outcome:
         """Add the fingerprints of what was set; take back what was delivered for a change that was not written."""
@@ -189,13 +190,24 @@ class Prepared:
         return replace(self._settled(outcome), fingerprints=prints)
 
     def _settled(self, outcome: Outcome) -> Outcome:
-        mine = [one for one in self.delivered if one.address == outcome.change.address]
+        mine = [one for one in self.delivered if one.parcel.address == outcome.change.address]
         is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
-        if not mine or (is_set and not outcome.restored):
+        if not mine:
             return outcome
+        if is_set and not outcome.restored:
+            return self._identified(outcome, mine)
         left = taken_back(mine)
         said = f"{'; '.join(left)}; apply again to deliver another one" if left else "its new secret was taken back"
         return replace(outcome, message="; ".join(filter(None, [outcome.message, said])), delivered=bool(left))
+
+    def _identified(self, outcome: Outcome, mine: Sequence[Delivered]) -> Outcome:
+        """Tell commands the id, where the service has made another one than was planned, or the only one."""
+        try:
+            said = deliver_again(mine, outcome.id, _needed(self.courier)) if outcome.id else []
+        except ReconcilerError as error:
+            said = [f"it was written, but its new secret was not delivered under its id: {error.message}"]
+            outcome = replace(outcome, status=Status.FAILED, uncertain=True)
+        return replace(outcome, message="; ".join(filter(None, [outcome.message, *said])))
 
 
 def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Courier | None) -> Prepared:
@@ -227,7 +239,7 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Couri
         _needed(courier).check(deliveries)
     made = {(one.parcel.address, one.parcel.name): one.parcel.value for one in generated}
     delivered = deliver_all(generated, _needed(courier)) if generated else ()
-    return Prepared({**known.values, **made}, delivered, plan_key)
+    return Prepared({**known.values, **made}, delivered, plan_key, courier)
 
 
 def _lottery() -> Secret:

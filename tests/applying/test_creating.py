@@ -1,15 +1,24 @@
 """Creations, whatever the service makes of a PUT to an id that it does not know."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.applying.run import Controls
+from reconciler.manifests.allowed_paths import Confines
+from reconciler.model.delivery import ToCommand, ToFile
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Creation
-from tests.builders import desired, manifest
-from tests.service import Shop, shop
+from reconciler.model.plan import Action, Creation
+from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.planning import planfile
+from reconciler.render import text
+from reconciler.render.style import Style
+from reconciler.secrets.delivery import Courier
+from tests.builders import body, desired, manifest
+from tests.service import NO_LIMITS, Shop, client_id, shop
 
+POST = replace(NO_LIMITS, creation="post")
 NEW = desired(manifest("new", AccessTokenDuration=60))
 REFUSALS = [
     "status=400 code=ApiClient.InvalidClientID",
@@ -52,6 +61,63 @@ def test_where_only_post_creates_no_put_is_tried(tmp_path: Path) -> None:
     with shop(tmp_path) as empty:
         assert created(empty, "post")[::2] == (Status.APPLIED, ["POST"])
         assert not empty.plan(NEW).has_changes
+
+
+@pytest.mark.parametrize("object_id", [None, client_id(0xC)], ids=["derived", "in the manifest"])
+def test_where_only_post_creates_the_plan_shows_no_id(tmp_path: Path, object_id: str | None) -> None:
+    new = desired(manifest("new", AccessTokenDuration=60, id=object_id))
+    with shop(tmp_path) as empty:
+        plan = empty.plan(new, POST)
+        assert [one.id for one in plan.changes if one.action is Action.CREATE] == [None]
+        assert "id known after apply" in text.plan(plan, "", Style())
+        saved = planfile.loads(planfile.dumps(plan), "p.json")
+        assert empty.objections(saved, new, POST) == ()
+        (outcome,) = empty.apply(saved, Controls(creation="post")).outcomes
+        assert (outcome.status, outcome.id) == (Status.APPLIED, empty.bodies()["new"]["ID"])
+
+
+def test_a_plan_for_post_is_not_applied_by_put(tmp_path: Path) -> None:
+    with shop(tmp_path) as empty:
+        (outcome,) = empty.apply(empty.plan(NEW, POST), Controls(creation="put")).outcomes
+        assert (outcome.status, empty.bodies()) == (Status.CONFLICT, {})
+        assert "plan again" in outcome.message
+
+
+@pytest.mark.parametrize("way", ["auto", "post"])
+def test_a_command_that_gets_a_generated_secret_is_told_the_id_that_the_service_has_chosen(
+    tmp_path: Path, way: Creation
+) -> None:
+    keep = tmp_path / "keep"
+    keep.write_text('#!/bin/sh\necho "$RECONCILER_CLIENT_ID $(cat)" >> kept\n')
+    keep.chmod(0o755)
+    reference = SecretReference(SecretSource.GENERATED, deliver=(ToCommand((str(keep),)), ToFile("secret")))
+    new = desired(manifest("new", AccessTokenDuration=60, secrets={"ClientSecret": reference}))
+    with shop(tmp_path, body(client_id(1), "a", ClientSecret="any"), profile="legacy", put_creates=False) as legacy:
+        plan = legacy.plan(new, replace(NO_LIMITS, creation=way))
+        courier = Courier(Confines(tmp_path), lambda _text: None)
+        (outcome,) = legacy.apply(plan, Controls(creation=way), courier=courier).outcomes
+        (made,) = [one for name, one in legacy.bodies().items() if name == "new"]
+    first, second = (tmp_path / "kept").read_text().splitlines()
+    value = made["ClientSecret"]
+    planned = next(one.id for one in plan.changes if one.action is Action.CREATE) or ""
+    assert (first, second) == (f"{planned} {value}", f"{made['ID']} {value}")
+    assert (outcome.status, (tmp_path / "secret").read_text()) == (Status.APPLIED, value)
+    assert "was run again with the id of the client" in outcome.message
+    assert (f"what it stored for {planned} opens nothing" in outcome.message) is bool(planned)
+
+
+def test_a_command_that_fails_once_the_id_is_known_fails_the_change_and_says_so(tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    once.write_text("#!/bin/sh\ncat > /dev/null; mkdir once.done\n")
+    once.chmod(0o755)
+    reference = SecretReference(SecretSource.GENERATED, deliver=(ToCommand((str(once),)),))
+    new = desired(manifest("new", AccessTokenDuration=60, secrets={"ClientSecret": reference}))
+    with shop(tmp_path, body(client_id(1), "a", ClientSecret="any"), profile="legacy", put_creates=False) as legacy:
+        courier = Courier(Confines(tmp_path), lambda _text: None)
+        (outcome,) = legacy.apply(legacy.plan(new, POST), Controls(creation="post"), courier=courier).outcomes
+        assert "new" in legacy.bodies()
+    assert (outcome.status, outcome.may_be_written) == (Status.FAILED, True)
+    assert "its new secret was not delivered under its id" in outcome.message
 
 
 def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_path: Path) -> None:

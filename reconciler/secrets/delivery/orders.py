@@ -1,11 +1,10 @@
 """New secrets and where each goes -> all delivered, or none; and the way back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.model.delivery import Delivery, ToCommand
-from reconciler.model.resource import Address
 from reconciler.secrets.delivery import Courier, Parcel, Undo
 
 
@@ -21,7 +20,7 @@ class Order:
 class Delivered:
     """One delivery that was made of a value that is not set yet."""
 
-    address: Address
+    parcel: Parcel
     delivery: Delivery
     undo: Undo | None
 
@@ -48,7 +47,7 @@ def deliver_all(orders: Iterable[Order], courier: Courier) -> tuple[Delivered, .
     try:
         for parcel, delivery in sorted(todo, key=lambda each: isinstance(each[1], ToCommand)):
             undo = courier.deliver(parcel, delivery)
-            done.append(Delivered(parcel.address, delivery, undo))
+            done.append(Delivered(parcel, delivery, undo))
     except BaseException as error:
         left = taken_back(done)
         if left and isinstance(error, ReconcilerError):
@@ -56,6 +55,21 @@ def deliver_all(orders: Iterable[Order], courier: Courier) -> tuple[Delivered, .
             raise PartlyDelivered(message, hint=error.hint) from error
         raise
     return tuple(done)
+
+
+def deliver_again(delivered: Iterable[Delivered], client_id: str, courier: Courier) -> list[str]:
+    """Repeat the commands that were told no id, or another one; gives what there is to say of it.
+
+    Raises:
+        ReconcilerError: one failed.
+    """
+    said = []
+    for one in delivered:
+        if isinstance(one.delivery, ToCommand) and one.parcel.client_id.casefold() != client_id.casefold():
+            courier.deliver(replace(one.parcel, client_id=client_id), one.delivery)
+            old = f"; what it stored for {one.parcel.client_id} opens nothing" if one.parcel.client_id else ""
+            said.append(f"{one.delivery} was run again with the id of the client{old}")
+    return said
 
 
 def taken_back(delivered: Iterable[Delivered]) -> list[str]:
