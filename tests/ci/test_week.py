@@ -297,7 +297,7 @@ def test_the_night_keeps_a_patch_that_takes_the_live_values_over_and_honours_a_b
 def test_known_drift_is_left_out_by_a_baseline(watched: Shop, tools: Path) -> None:
     watched.portal("production", AccessTokenDuration=60)
     machine = {"PATH": "/usr/bin:/bin", **watched.hub.secrets["production"]}
-    command = [str(tools / "reconciler"), "drift", "--env", "production", "--json-into", "known.json"]
+    command = [str(tools / "reconciler"), "drift", "--env", "production", "--into", "json=known.json"]
     assert subprocess.run(command, cwd=watched.place, env=machine, check=False, capture_output=True).returncode == 2
     watched.hub.commit("known")
     watched.hub.inputs["baseline"] = "known.json"
