@@ -42,6 +42,7 @@ from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard
 from reconciler.planning.deletion import Protection
 from reconciler.remote.protocol import ReadRemote, SecretRemote
+from reconciler.secrets import hidden as hiding
 from reconciler.secrets import values as provisioning
 from reconciler.secrets.delivery import Courier
 from reconciler.secrets.values import Resolve
@@ -101,7 +102,8 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = reader.read(remote, KINDS.values(), marketplace, assigned)
     compared = differ.diff(considered, live, KINDS, secrets.values, target.plan_key)
-    changes = creation.identified(compared, target.creation)
+    secretive = hiding.compare(compared, live, KINDS, secrets.values, remote)
+    changes = creation.identified(secretive.changes, target.creation)
     there = provisioning.live_secrets(considered, changes, KINDS, remote)
     named = differ.with_named_secrets(changes, considered, there, KINDS, target.now)
     settled = _settled(named.changes, target, remote.client_id, live)
@@ -115,7 +117,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         guards=(
             *guard.check(selected.whole, _context(desired, remote.access(), target)),
             *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
-            *provisioning.hidden(selected.changes, live, KINDS, remote),
+            *hiding.hidden(selected.changes, live, KINDS, remote, secretive.hidden),
             *checked.findings,
             *dependent.findings,
         ),
@@ -123,7 +125,8 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *_surroundings(selected.changes, target),
             *selected.warnings,
             *secrets.warnings,
-            *provisioning.placeholders(live),
+            *hiding.placeholders(live),
+            *secretive.warnings,
             *odd(live),
             *named.warnings,
             *settled.warnings,
@@ -184,7 +187,7 @@ def plan_back(
         binding=binding,
         guards=(
             *back.findings,
-            *provisioning.hidden(planned, live, KINDS, remote),
+            *hiding.hidden(planned, live, KINDS, remote),
             *guard.check(rollback.whole(changes, manifests, KINDS), _context(manifests, remote.access(), target)),
             *checked.findings,
             *dependent.findings,

@@ -32,7 +32,6 @@ Provide: TypeAlias = Callable[[Change, str], str]
 """Makes and delivers the new secrets of one change, whose object has this id, and says what is left to do; raises a
 `ReconcilerError`."""
 
-
 ALREADY: Final = "already up to date"
 """The message of a body that nobody had to write."""
 
@@ -277,9 +276,17 @@ class Task:
         secret = [
             FieldChange(pointer(name), ABSENT, ABSENT, sensitive=True)
             for name, value in sent.items()
-            if not _same_secret(live.secrets.get(name), value)
+            if not (_same_secret(live.secrets.get(name), value) or (value and self._is_kept(live, name, value)))
         ]
         return (*known, *lost, *secret)
+
+    def _is_kept(self, live: LiveResource, name: str, value: Secret) -> bool:
+        """Whether a secret that was sent is there, although the service shows null: a login needs it."""
+        remote = self.writer.remote
+        with suppress(RemoteError):  # then it is not known to be there
+            is_null = self.has_sent and live.secrets.get(name, value) is None
+            return is_null and remote.has_secret(live.id) and remote.proves(live.id, value).accepted
+        return False
 
     def _facts(self, method: str) -> RequestFacts:
         return RequestFacts(method, f"/v1{self.kind.path}/{self.change.id}")

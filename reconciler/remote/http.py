@@ -28,7 +28,7 @@ from reconciler.remote.hosts import Origin, demand_allowed
 from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen
 from reconciler.remote.meter import Meter, Sample, Stats
 from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
-from reconciler.remote.proof import prove
+from reconciler.remote.proof import has_secret, prove
 from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
 from reconciler.remote.retry import Retries, RetryPolicy
 from reconciler.remote.throttle import AdaptiveLimit
@@ -206,6 +206,14 @@ class ReadClient:
     def _side_by_side(self, read: Callable[[int], Page], numbers: Iterable[int]) -> Iterable[Page]:
         return self._pool.map(read, numbers)
 
+    def proves(self, client_id: str, secret: Secret) -> Proof:
+        """Try to log in through a client with one of its secrets; the token is forgotten."""
+        return prove(self._exchange.try_login, client_id, secret)
+
+    def has_secret(self, client_id: str) -> bool:
+        """Try to log in through a client with a wrong secret."""
+        return has_secret(self._exchange.try_login, client_id)
+
 
 class WriteClient(ReadClient):
     """A view that may also write. Each write is sent once, unless it certainly was not carried out.
@@ -252,10 +260,6 @@ class WriteClient(ReadClient):
         """Change some fields of one object; gives the service's answer."""
         call = _with_body("PATCH", _path(path, object_id), body)
         return object_in(call, self._exchange.send(call))
-
-    def proves(self, client_id: str, secret: Secret) -> Proof:
-        """Try to log in through a client with one of its secrets; the token is forgotten."""
-        return prove(self._exchange.try_login, client_id, secret)
 
     def prove_login(self) -> None:
         """Log in anew, and use the new token from now on; where that fails, the old one stays."""

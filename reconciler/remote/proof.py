@@ -40,6 +40,12 @@ def prove(try_login: Callable[[ClientCredentials], Grant], client_id: str, secre
     return Proof(accepted=is_taken, reason=refusal.message, is_tried=is_taken)
 
 
+def has_secret(try_login: Callable[[ClientCredentials], Grant], client_id: str) -> bool:
+    """Whether a secret that is certainly wrong is refused for being wrong."""
+    refusal = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
+    return refusal is not None and _says_wrong_secret(refusal)
+
+
 def _refusal(try_login: Callable[[ClientCredentials], Grant], client_id: str, secret: Secret) -> AccessDenied | None:
     try:
         try_login(ClientCredentials(client_id, secret))

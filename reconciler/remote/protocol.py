@@ -19,6 +19,17 @@ WireBody: TypeAlias = Mapping[str, Json | Secret]
 NO_FILTERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether the service takes a secret for a client's."""
+
+    accepted: bool
+    reason: str = ""
+    """Why it does not, or why nobody can say."""
+    is_tried: bool = True
+    """Whether the service looked at the secret at all: through a client that is not active, it need not."""
+
+
 class ReadRemote(Protocol):
     """A logged-in view of one marketplace. Thread-safe. Every method raises a `RemoteError` of `errors`."""
 
@@ -70,6 +81,22 @@ class ReadRemote(Protocol):
         """
         ...
 
+    def proves(self, client_id: str, secret: Secret) -> Proof:
+        """Try to log in through a client with one of its secrets. Nothing is changed, and the token is forgotten.
+
+        Raises:
+            RemoteError: there was no answer of use.
+        """
+        ...
+
+    def has_secret(self, client_id: str) -> bool:
+        """Whether a login through a client is refused because of a wrong secret, so that there is a right one.
+
+        Raises:
+            RemoteError: there was no answer of use.
+        """
+        ...
+
 
 class WriteRemote(ReadRemote, Protocol):
     """A view that may also write. Whoever calls it settles a lost answer by reading.
@@ -104,19 +131,8 @@ class WriteRemote(ReadRemote, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Whether the service takes a secret for a client's."""
-
-    accepted: bool
-    reason: str = ""
-    """Why it does not, or why nobody can say."""
-    is_tried: bool = True
-    """Whether the service looked at the secret at all: through a client that is not active, it need not."""
-
-
 class SecretRemote(WriteRemote, Protocol):
-    """A view that may also make, change and try the secrets that the service keeps beside its objects."""
+    """A view that may also make and change the secrets that the service keeps beside its objects."""
 
     def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
         """Create one object whose answer shows a secret, this once; gives the answer less the secret, and the secret.
@@ -128,12 +144,4 @@ class SecretRemote(WriteRemote, Protocol):
 
     def patch(self, path: str, object_id: str, body: Body) -> dict[str, Json]:
         """Change some fields of one object; gives the service's answer. Done twice it is done once."""
-        ...
-
-    def proves(self, client_id: str, secret: Secret) -> Proof:
-        """Try to log in through a client with one of its secrets. Nothing is changed, and the token is forgotten.
-
-        Raises:
-            RemoteError: there was no answer of use.
-        """
         ...

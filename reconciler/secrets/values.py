@@ -16,11 +16,10 @@ from typing import Final, TypeAlias
 from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import Kind
 from reconciler.live import read as reader
-from reconciler.model.json import pointer_parts
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Action, Change, Finding, Plan, SecretIntent
-from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState
+from reconciler.model.plan import Change, Plan, SecretIntent
+from reconciler.model.resource import Address, DesiredState
 from reconciler.model.rotation import Begin
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import ReadRemote, SecretRemote
@@ -90,65 +89,6 @@ def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: 
         hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
         raise ReconcilerError("; ".join(dict.fromkeys(map(str, faults))), hint="; ".join(hints))
     return Known(values, tuple(unread))
-
-
-def placeholders(live: LiveState) -> tuple[str, ...]:
-    """Warn of objects whose secret is shown as a text that stands for one."""
-    return tuple(
-        f"{one.kind} {one.id}: {_PLACEHOLDER[secret.is_redaction].format(name=name)}"
-        for one in live.resources
-        for name, secret in one.secrets.items()
-        if secret and secret.is_placeholder
-    )
-
-
-_PLACEHOLDER: Final = {
-    True: "its {name} is the text by which exports hide secrets, which everybody knows: set another one",
-    False: "its {name} is hidden by the service, and was not compared",
-}
-
-
-def hidden(changes: Iterable[Change], live: LiveState, kinds: Mapping[str, Kind], remote: ReadRemote) -> list[Finding]:
-    """Refuse updates whose PUT would have to carry over a secret that the service does not show.
-
-    Raises:
-        RemoteError: a read failed.
-    """
-    shown = {(one.kind, one.id.casefold()): one for one in live.resources}
-    found = []
-    for change in changes:
-        one = shown.get((change.address.kind, (change.id or "").casefold()))
-        if one and _is_put(change):
-            given = {intent.field for intent in change.secrets}
-            names = [name for name in one.secrets if name not in given and _is_hidden(one, name, kinds, remote)]
-            found += [_hidden(change, name) for name in names]
-    return found
-
-
-def _is_put(change: Change) -> bool:
-    """Whether its body is written: assignments and named secrets have requests of their own."""
-    parts = (pointer_parts(field.pointer)[0] for field in change.fields)
-    return change.action is Action.UPDATE and any(part not in {"assignments", "secrets"} for part in parts)
-
-
-def _is_hidden(one: LiveResource, name: str, kinds: Mapping[str, Kind], remote: ReadRemote) -> bool:
-    secret = one.secrets[name]
-    if secret:
-        return secret.is_placeholder
-    if one.id.casefold() != remote.client_id.casefold() or not remote.access().with_secret:
-        return False
-    (named,) = reader.read_secrets(remote, kinds[one.kind], [one.id], is_optional=True)
-    return not named  # this run is logged in with a secret of it, so there is one
-
-
-def _hidden(change: Change, name: str) -> Finding:
-    return Finding(
-        "hidden-secret",
-        f"{change.address} has a {name} that the service does not show, and a PUT would overwrite it",
-        f"write {name}: {{fromEnv: NAME}} in its manifest, so that its value is sent; or use the portal",
-        (change.address,),
-        can_be_acknowledged=False,
-    )
 
 
 def live_secrets(

@@ -12,10 +12,13 @@ import pytest
 from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import GuardRefusal, ReconcilerError
+from reconciler.manifests.allowed_paths import Confines
+from reconciler.model.delivery import ToFile
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
 from reconciler.remote.encoding import encode
+from reconciler.secrets.delivery import Courier
 from tests.applying.test_rollback import plan_back, run_of
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
@@ -133,6 +136,66 @@ def test_a_generated_secret_that_is_hidden_is_neither_made_anew_nor_overwritten(
         assert rules(service.plan(desired(manifest("a", AccessTokenDuration=60, secrets=generated)))) == [
             "hidden-secret"
         ]
+
+
+OTHERS: Final = SecretReference(SecretSource.ENVIRONMENT, "OTHERS")
+GENERATED: Final = {"ClientSecret": SecretReference(SecretSource.GENERATED, deliver=(ToFile("a.secret"),))}
+
+
+def courier(folder: Path) -> Courier:
+    return Courier(Confines(folder), lambda _text: None)
+
+
+def test_a_generated_secret_of_which_the_service_shows_null_is_made_once_and_converges(tmp_path: Path) -> None:
+    with shop(tmp_path, body(A, "a", Active=True), profile="legacy") as service:
+        service.transport = Masking(service.transport, None)
+        wanted = desired(manifest("a", secrets=GENERATED))
+        assert service.apply(service.plan(wanted), courier=courier(tmp_path)).is_complete
+        value = (tmp_path / "a.secret").read_text()
+        plan = service.plan(wanted)
+        assert (plan.has_changes, logs_in(service, value)) == (False, True)
+        assert "its ClientSecret is hidden by the service, and was not compared" in plan.warnings[0]
+
+
+def test_a_new_client_whose_secret_the_service_shows_as_null_converges(tmp_path: Path) -> None:
+    with hiding(tmp_path, None) as service:
+        new = manifest("b", AccessTokenDuration=60, Active=True, secrets=GENERATED)
+        assert service.apply(service.plan(desired(new)), courier=courier(tmp_path)).is_complete
+        assert not service.plan(desired(new)).has_changes
+
+
+def test_an_update_that_would_send_a_null_in_place_of_a_generated_secret_is_refused(tmp_path: Path) -> None:
+    with hiding(tmp_path, None) as service:
+        plan = service.plan(desired(manifest("a", AccessTokenDuration=60, secrets=GENERATED)))
+        assert rules(plan) == ["hidden-secret"]
+
+
+def test_a_reference_whose_live_secret_is_null_is_compared_by_a_login(tmp_path: Path) -> None:
+    with hiding(tmp_path, None) as service:
+        service.secrets["OTHERS"] = "another"
+        assert not service.plan(desired(manifest("a", secrets={"ClientSecret": OURS}))).has_changes
+        longer = desired(manifest("a", AccessTokenDuration=60, secrets={"ClientSecret": OURS}))
+        assert service.apply(service.plan(longer)).is_complete
+        assert logs_in(service, "true")
+        other = desired(manifest("a", secrets={"ClientSecret": OTHERS}))
+        assert service.apply(service.plan(other)).is_complete
+        assert (logs_in(service, "another"), service.plan(other).has_changes) == (True, False)
+
+
+def test_a_secret_that_the_service_drops_is_found_out(tmp_path: Path) -> None:
+    class Dropping(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "PUT":
+                content = {**json.loads(request.read()), "ClientSecret": None}
+                headers = {name: one for name, one in request.headers.items() if name != "content-length"}
+                request = httpx.Request("PUT", request.url, headers=headers, json=content)
+            return inner.handle_request(request)
+
+    with shop(tmp_path, body(A, "a", Active=True), profile="legacy") as service:
+        inner, service.transport = service.transport, Dropping()
+        plan = service.plan(desired(manifest("a", secrets=GENERATED)))
+        (outcome,) = service.apply(plan, courier=courier(tmp_path)).outcomes
+        assert outcome.status is Status.NOT_CONVERGED
 
 
 def test_what_writes_no_body_is_not_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from reconciler.model.plan import Action, Direction, Plan
 from reconciler.model.resource import DesiredResource, LiveState
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 from reconciler.planning import planfile
-from reconciler.secrets import values as provisioning
+from reconciler.secrets import hidden
 from reconciler.secrets.delivery import Courier
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -257,9 +257,9 @@ def test_a_secret_that_is_the_text_of_an_export_is_told_and_never_sent(tmp_path:
 def test_a_live_secret_that_is_the_text_of_an_export_is_a_warning(tmp_path: Path) -> None:
     facts = RequestFacts("GET", "/v1/apiclients")
     live = KINDS["ApiClient"].live(body(A, "a", ClientSecret=REDACTION), facts)
-    (warning,) = provisioning.placeholders(LiveState((live,), "shop"))
+    (warning,) = hidden.placeholders(LiveState((live,), "shop"))
     assert f"ApiClient {A}: its ClientSecret is the text" in warning
-    assert provisioning.placeholders(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
+    assert hidden.placeholders(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
 
 
 def test_without_anybody_to_deliver_no_secret_is_made(one: Shop) -> None:

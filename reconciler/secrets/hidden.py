@@ -1,0 +1,159 @@
+"""Secrets that a service does not show x a plan -> what is not written for them, and what must not be.
+
+A service may show a mask, the text of exports, or null in place of a secret. A mask is recognised. Of null a login
+tells, which is refused because of a wrong secret where there is a right one.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from reconciler.kinds import Kind
+from reconciler.live import read as reader
+from reconciler.model.json import pointer, pointer_parts
+from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
+from reconciler.model.resource import Address, LiveResource, LiveState
+from reconciler.model.secret import Secret
+from reconciler.remote.protocol import ReadRemote
+
+_Fields: TypeAlias = Collection[tuple[Address, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Changes without the secrets that are there, although the service shows null."""
+
+    changes: tuple[Change, ...]
+    hidden: frozenset[tuple[Address, str]] = frozenset()
+    """The secret fields that are there and not shown."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a plan says of those."""
+        return tuple(f"{address}: {_PLACEHOLDER[False].format(name=name)}" for address, name in sorted(self.hidden))
+
+
+def compare(
+    changes: Iterable[Change],
+    live: LiveState,
+    kinds: Mapping[str, Kind],
+    values: Mapping[tuple[Address, str], Secret],
+    remote: ReadRemote,
+) -> Compared:
+    """Ask by logins whether secrets that a plan sets, and of which the service shows null, are there already.
+
+    Raises:
+        RemoteError: a login gave no answer of use.
+    """
+    shown = {(one.kind, one.id.casefold()): one for one in live.resources}
+    compared, hidden = [], set()
+    for change in changes:
+        one = shown.get((change.address.kind, (change.id or "").casefold())) if change.action is Action.UPDATE else None
+        unseen = [intent for intent in change.secrets if one and intent.reference and one.secrets[intent.field] is None]
+        there = unseen if unseen and one and _has_unseen(one, kinds[one.kind], remote) else []
+        hidden |= {(change.address, intent.field) for intent in there}
+        kept = [each for each in there if one and _is_to_be_sent(change, each, one.id, values, remote)]
+        compared.append(_without(change, [each for each in there if each not in kept]))
+    return Compared(tuple(compared), frozenset(hidden))
+
+
+def _has_unseen(one: LiveResource, kind: Kind, remote: ReadRemote) -> bool:
+    """Whether there is a secret that is none of the named ones."""
+    return remote.has_secret(one.id) and not any(reader.read_secrets(remote, kind, [one.id], is_optional=True))
+
+
+def _is_to_be_sent(
+    change: Change,
+    intent: SecretIntent,
+    client_id: str,
+    values: Mapping[tuple[Address, str], Secret],
+    remote: ReadRemote,
+) -> bool:
+    """Whether a hidden secret is another one, or is sent because the body is; what is generated stays as it is."""
+    value = values.get((change.address, intent.field))
+    if intent.reference and intent.reference.is_generated:
+        return False
+    return _is_put(replace(change, fields=_others(change, [intent]))) or bool(
+        value and not remote.proves(client_id, value).accepted
+    )
+
+
+def _others(change: Change, intents: Collection[SecretIntent]) -> tuple[FieldChange, ...]:
+    pointers = {pointer(intent.field) for intent in intents}
+    return tuple(field for field in change.fields if field.pointer not in pointers)
+
+
+def _without(change: Change, intents: Collection[SecretIntent]) -> Change:
+    """The change without these secrets; one of nothing else is none."""
+    if not intents:
+        return change
+    fields = _others(change, intents)
+    action, after = (change.action, change.after) if fields else (Action.NO_OP, change.before)
+    left = tuple(intent for intent in change.secrets if intent not in intents)
+    return replace(change, action=action, after=after, fields=fields, secrets=left)
+
+
+def placeholders(live: LiveState) -> tuple[str, ...]:
+    """Warn of objects whose secret is shown as a text that stands for one."""
+    return tuple(
+        f"{one.kind} {one.id}: {_PLACEHOLDER[secret.is_redaction].format(name=name)}"
+        for one in live.resources
+        for name, secret in one.secrets.items()
+        if secret and secret.is_placeholder
+    )
+
+
+_PLACEHOLDER: Final = {
+    True: "its {name} is the text by which exports hide secrets, which everybody knows: set another one",
+    False: "its {name} is hidden by the service, and was not compared",
+}
+
+
+def hidden(
+    changes: Iterable[Change],
+    live: LiveState,
+    kinds: Mapping[str, Kind],
+    remote: ReadRemote,
+    unseen: _Fields = frozenset(),
+) -> list[Finding]:
+    """Refuse updates whose PUT would have to carry over a secret that the service does not show.
+
+    Raises:
+        RemoteError: a read failed.
+    """
+    shown = {(one.kind, one.id.casefold()): one for one in live.resources}
+    found = []
+    for change in changes:
+        one = shown.get((change.address.kind, (change.id or "").casefold()))
+        if one and _is_put(change):
+            given = {intent.field for intent in change.secrets}
+            left = [name for name in one.secrets if name not in given]
+            names = [each for each in left if (change.address, each) in unseen or _is_hidden(one, each, kinds, remote)]
+            found += [_hidden(change, name) for name in names]
+    return found
+
+
+def _is_put(change: Change) -> bool:
+    """Whether its body is written: assignments and named secrets have requests of their own."""
+    parts = (pointer_parts(field.pointer)[0] for field in change.fields)
+    return change.action is Action.UPDATE and any(part not in {"assignments", "secrets"} for part in parts)
+
+
+def _is_hidden(one: LiveResource, name: str, kinds: Mapping[str, Kind], remote: ReadRemote) -> bool:
+    secret = one.secrets[name]
+    if secret:
+        return secret.is_placeholder
+    if one.id.casefold() != remote.client_id.casefold() or not remote.access().with_secret:
+        return False
+    (named,) = reader.read_secrets(remote, kinds[one.kind], [one.id], is_optional=True)
+    return not named  # this run is logged in with a secret of it, so there is one
+
+
+def _hidden(change: Change, name: str) -> Finding:
+    return Finding(
+        "hidden-secret",
+        f"{change.address} has a {name} that the service does not show, and a PUT would overwrite it",
+        f"write {name}: {{fromEnv: NAME}} in its manifest, so that its value is sent; or use the portal",
+        (change.address,),
+        can_be_acknowledged=False,
+    )
