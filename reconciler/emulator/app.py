@@ -19,6 +19,7 @@ from reconciler.emulator.control import PREFIX
 from reconciler.emulator.errors import DroppedConnection
 from reconciler.emulator.faults import SPOILERS, FaultBox, refusal
 from reconciler.emulator.marketplace import Marketplace
+from reconciler.emulator.rows import kinds_of, tables_of
 from reconciler.emulator.seed import load_seed
 from reconciler.emulator.settings import utc_now
 from reconciler.emulator.store import Store, key_of
@@ -62,7 +63,8 @@ class Emulator:
         faults = FaultBox()
         for spec in settings.faults:
             faults.add(spec)
-        self._market = Marketplace(Store(settings.state), settings, clock)
+        rows, tables = kinds_of(settings.profile), tables_of(settings.profile)
+        self._market = Marketplace(Store(settings.state), settings, clock, rows, tables)
         try:
             self._fill()
         except BaseException:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.emulator import client_secrets
-from reconciler.emulator.clients import fields_for
 from reconciler.emulator.fields import replaced
-from reconciler.emulator.neighbours import ADMIN_USER
 from reconciler.emulator.roles import FULL_ACCESS
 from reconciler.emulator.settings import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.emulator.store import key_of
@@ -34,10 +32,10 @@ def ensure(market: Marketplace) -> None:
 def _user(market: Marketplace) -> dict[str, object]:
     facts = {"Username": USER_NAME, "FirstName": "Emulator", "LastName": "Administration", "Active": True}
     hidden = {"ID": USER_NAME, "_parent": "", "_roles": [FULL_ACCESS], "CompanyID": market.settings.marketplace}
-    return replaced(ADMIN_USER.fields, facts | {"Email": "emulator@example.com"}) | hidden
+    return replaced(market.rows["AdminUser"].fields, facts | {"Email": "emulator@example.com"}) | hidden
 
 
 def _client(market: Marketplace) -> dict[str, object]:
     facts = {"AppName": APP_NAME, "AccessTokenDuration": 600, "Active": True, "AllowSeller": True}
     hidden = {"ID": ADMIN_CLIENT_ID, "_parent": "", "EmulatorRevision": 1}
-    return replaced(fields_for(market.settings.profile), facts | {"DefaultContextUserName": USER_NAME}) | hidden
+    return replaced(market.rows["ApiClient"].fields, facts | {"DefaultContextUserName": USER_NAME}) | hidden

@@ -57,10 +57,12 @@ ROW = Resource(
     sortable=("ID",),
     searchable=("ID", "Name"),
     parent="ApiClient",
-    seller_only=True,
     check=_check,
     settle=_settle,
 )
+
+
+ROWS = (ROW,)
 
 
 def routes() -> Sequence[Route]:

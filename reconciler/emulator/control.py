@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from reconciler.emulator.calls import Answer, Call, Route
-from reconciler.emulator.clients import EVENT_REFERENCES
 from reconciler.emulator.errors import ApiError, Fault, FaultSpecError
+from reconciler.emulator.rows.clients import EVENT_REFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from reconciler.emulator.errors import CODES, Fault, not_found_at
+from reconciler.emulator.codes import CODES
+from reconciler.emulator.errors import Fault, not_found_at
 from reconciler.emulator.faultspec import parse_fault
 from reconciler.emulator.wire import HTML, JSON, Reply, dumps
 

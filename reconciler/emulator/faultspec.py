@@ -31,8 +31,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from reconciler.emulator.clients import fields_for
 from reconciler.emulator.errors import FaultSpecError
+from reconciler.emulator.rows import kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ METHODS = ("*", "GET", "POST", "PUT", "PATCH", "DELETE")
 BODIES = ("truncated", "html", "bom", "empty", "wrong-type")
 DROPS = ("before", "after")
 
-_EDITABLE = {field.name for field in fields_for("legacy") if not field.read_only}
+_EDITABLE = {field.name for field in kinds_of("legacy")["ApiClient"].fields if not field.read_only}
 _BREAK = re.compile(r"[\s,]+")
 _WORD = re.compile(r"[^\s,=]+")
 _VALUE = re.compile(r"[^\s,]+")

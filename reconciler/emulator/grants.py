@@ -20,9 +20,9 @@ from urllib.parse import parse_qsl
 
 from reconciler.emulator.calls import Answer
 from reconciler.emulator.client_secrets import has_any, require_secret
-from reconciler.emulator.clients import ANONYMOUS_DEFAULT
 from reconciler.emulator.errors import ApiError, Fault
 from reconciler.emulator.roles import API_ROLES, FULL_ACCESS
+from reconciler.emulator.rows.clients import ANONYMOUS_DEFAULT
 from reconciler.emulator.store import key_of
 
 if TYPE_CHECKING:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.emulator import references
 from reconciler.emulator.errors import ApiError, not_found
 from reconciler.emulator.roles import FULL_ACCESS
 from reconciler.emulator.store import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from reconciler.emulator.resources import Resource
     from reconciler.emulator.settings import Settings
     from reconciler.emulator.store import Body, Store
+    from reconciler.emulator.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,15 @@ class Party:
     usrtype: str
     allowed_by: str
     company: str | None
+    group: str
 
 
 PARTIES = {
     party.kind: party
     for party in (
-        Party("AdminUser", "admin", "AllowSeller", None),
-        Party("User", "buyer", "AllowAnyBuyer", "Buyer"),
-        Party("SupplierUser", "supplier", "AllowAnySupplier", "Supplier"),
+        Party("AdminUser", "admin", "AllowSeller", None, "AdminUserGroup"),
+        Party("User", "buyer", "AllowAnyBuyer", "Buyer", "UserGroup"),
+        Party("SupplierUser", "supplier", "AllowAnySupplier", "Supplier", "SupplierUserGroup"),
     )
 }
 
@@ -61,11 +65,13 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Marketplace:
-    """Everything a handler works on."""
+    """Everything a handler works on; `rows` and `tables` describe the kinds and assignments of its generation."""
 
     store: Store
     settings: Settings
     clock: Callable[[], datetime]
+    rows: Mapping[str, Resource]
+    tables: Mapping[str, Table]
 
     def find(self, kind: str, *ids: str) -> Body | None:
         """Give the object under these IDs (its parents' first), in whatever case, or None."""
@@ -77,6 +83,11 @@ class Marketplace:
         if body is None:
             raise ApiError(not_found(kind, ids[-1]))
         return body
+
+    def remove(self, kind: str, key: str) -> None:
+        """Delete an object with all that belongs to it or cannot be without it."""
+        self.store.delete(kind, key)
+        references.forget(self, (kind, key))
 
     def user_named(self, name: str) -> User | None:
         """Find a user of any party by name, without case (a guess: the service runs on a case-insensitive database)."""
@@ -90,7 +101,7 @@ class Marketplace:
         """Give the standard and custom roles of a user: those which the seed states, and those of his profiles."""
         granted = dict.fromkeys(user.body.get("_roles", ()))
         for row in self.store.all("SecurityProfileAssignment").values():
-            if _applies(row, user):
+            if self._applies(row, user):
                 profile = self.find("SecurityProfile", row["SecurityProfileID"]) or {}
                 granted |= dict.fromkeys([*(profile.get("Roles") or ()), *(profile.get("CustomRoles") or ())])
         return list(granted)
@@ -101,7 +112,12 @@ class Marketplace:
             return True
         if user.party.company is None or user.company is None:
             return False
-        return self.find("ApiClientAssignment", client["ID"], user.party.company, user.company) is not None
+        return self.admits(client, user.party.company, user.company)
+
+    def admits(self, client: Body, company: str, company_id: str) -> bool:
+        """Tell whether a client is assigned to a buyer or supplier."""
+        ids = (company_id, "") if company == "Buyer" else ("", company_id)
+        return self.find("ApiClientAssignment", client["ID"], *ids) is not None
 
     def assigned(self, client_id: str, company: str) -> int:
         """Count the buyers or suppliers to which a client is assigned."""
@@ -123,22 +139,24 @@ class Marketplace:
 
     def _count_assignments(self) -> dict[tuple[str, str], int]:
         counts: dict[tuple[str, str], int] = {}
-        for key in self.store.all("ApiClientAssignment"):
-            client, company, _ = key.split("/", 2)
-            place = (client, company.capitalize())
+        for body in self.store.all("ApiClientAssignment").values():
+            place = (body["ApiClientID"].lower(), "Buyer" if body["BuyerID"] else "Supplier")
             counts[place] = counts.get(place, 0) + 1
         return counts
 
+    def _applies(self, row: Body, user: User) -> bool:
+        """Tell whether a security profile assignment covers a user.
 
-def _applies(row: Body, user: User) -> bool:
-    """Tell whether a security profile assignment covers a user.
+        It names a buyer, a supplier or neither (the seller), and may single out one user or one group.
+        """
+        owners = {name: str(row.get(f"{name}ID") or "").lower() for name in ("Buyer", "Supplier")}
+        mine = dict.fromkeys(owners, "")
+        if user.party.company:
+            mine[user.party.company] = str(user.company).lower()
+        named = str(row.get("UserID") or user.body["ID"]).lower()
+        is_member = not row.get("UserGroupID") or self._is_member(user, row["UserGroupID"])
+        return owners == mine and named == user.body["ID"].lower() and is_member
 
-    It names a buyer, a supplier or neither (the seller), and may single out one user. Rows for a user group never
-    apply: groups and their members are not emulated.
-    """
-    owners = {name: str(row.get(f"{name}ID") or "").lower() for name in ("Buyer", "Supplier")}
-    mine = dict.fromkeys(owners, "")
-    if user.party.company:
-        mine[user.party.company] = str(user.company).lower()
-    named = str(row.get("UserID") or user.body["ID"]).lower()
-    return not row.get("UserGroupID") and owners == mine and named == user.body["ID"].lower()
+    def _is_member(self, user: User, group_id: str) -> bool:
+        owner = (user.company,) if user.company else ()
+        return self.find(f"{user.party.group}Assignment", *owner, group_id, user.body["ID"]) is not None

@@ -12,9 +12,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.emulator import references
 from reconciler.emulator.calls import Answer, Route
 from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
-from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced
+from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced, shown, with_write_only
 from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
 from reconciler.emulator.store import key_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.emulator.calls import Call
     from reconciler.emulator.marketplace import Marketplace
+    from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
 
 ID = Field("ID")
@@ -51,10 +53,6 @@ def _as_stored(_market: Marketplace, body: Body) -> Body:
     return body
 
 
-def _nothing(_market: Marketplace, _body: Body) -> None:
-    pass
-
-
 def _always(_market: Marketplace, _object_id: str) -> bool:
     return True
 
@@ -64,9 +62,10 @@ class Resource:
     """One row: everything in which one resource differs from another.
 
     `kind` is the name under which it is stored, and `Data.ObjectType` of its 404. `path` is that of its list; the
-    variable segment in it, if any, is the ID of the `parent`. `check` sees the old body (None at creation) and the new
-    one and yields faults, `settle` turns the new one into what is stored, `guard` may forbid a deletion, `forget`
-    tidies up after one. `show` and `show_in_list` add what is derived.
+    variable segment in it, if any, is the ID of the `parent`. With `singleton`, the ID under which the only object is
+    stored, `path` is that of the object, which has no `ID`. `only` is the API generation that has the kind. `check`
+    sees the old body (None at creation) and the new one and yields faults, `settle` turns the new one into what is
+    stored, `guard` may forbid a deletion. `show` and `show_in_list` add what is derived.
     """
 
     kind: str
@@ -77,14 +76,15 @@ class Resource:
     sortable: tuple[str, ...] = ("ID", "Name")
     searchable: tuple[str, ...] = ("ID", "Name")
     parent: str | None = None
-    seller_only: bool = False
+    singleton: str = ""
+    only: Profile | None = None
+    seller_only: bool = True
     client_may_choose_id: bool = True
     make_id: Callable[[], str] = new_id
     may_put_new: Callable[[Marketplace, str], bool] = _always
     check: Callable[[Marketplace, Body | None, Body], Iterator[Fault]] = _no_faults
     settle: Callable[[Marketplace, Body | None, Body], Body] = _unchanged
     guard: Callable[[Marketplace, Body], Iterator[Fault]] = _no_guard
-    forget: Callable[[Marketplace, Body], None] = _nothing
     show: Callable[[Marketplace, Body], Body] = _as_stored
     show_in_list: Callable[[Marketplace, Body], Body] | None = None
 
@@ -95,13 +95,8 @@ class Resource:
 
     def viewer(self, market: Marketplace, show: Callable[[Marketplace, Body], Body]) -> Callable[[Body], Body]:
         """Give the function that turns a stored body into a shown one: table order, nothing that is never shown."""
-        defaults = {field.name: field.default for field in (ID, *self.fields) if not field.write_only}
-
-        def view(body: Body) -> Body:
-            shown = show(market, body)
-            return {name: shown.get(name, default) for name, default in defaults.items()}
-
-        return view
+        fields = self.fields if self.singleton else (ID, *self.fields)
+        return lambda body: shown(fields, show(market, body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +114,10 @@ class Operations:
         return Answer(200, page_of(query, found, row.viewer(market, row.show_in_list or row.show)))
 
     def got(self, call: Call) -> Answer:
-        """Answer one object."""
+        """Answer one object; a singleton that is not set is a 404 (switch: `unset-singleton-is-null`)."""
+        if self.row.singleton and "unset-singleton-is-null" in call.market.settings.readings:
+            unset = call.market.find(self.row.kind, self.row.singleton) or replaced(self.row.fields, {})
+            return Answer(200, self._shown(call.market, unset))
         return Answer(200, self._shown(call.market, self._existing(call)))
 
     def created(self, call: Call) -> Answer:
@@ -135,37 +133,42 @@ class Operations:
 
     def saved(self, call: Call) -> Answer:
         """Replace by a PUT, or create under the ID of the path where the row allows it."""
-        parents, object_id = self._parents(call), call.params["id"]
-        old = call.market.find(self.row.kind, *parents, object_id)
+        parents, object_id = self._parents(call), self._id(call)
+        old, row = call.market.find(self.row.kind, *parents, object_id), self.row
         if old is None:
-            if not _is_id(object_id) or not self.row.may_put_new(call.market, object_id):
-                raise ApiError(not_found(self.row.kind, object_id))
+            if not (row.singleton or _is_id(object_id)) or not row.may_put_new(call.market, object_id):
+                raise ApiError(not_found(row.kind, object_id))
             made = self._create(call.market, parents, object_id, call.body())
             status = call.market.settings.put_create_status
             return made if status == made.status else Answer(status, made.body)
-        kept = self._kept(old)
-        return self._store(call.market, old, kept | replaced(self.row.fields, call.body()))
+        new = replaced(row.fields, call.body())
+        if "put-keeps-write-only" in call.market.settings.readings:
+            new = with_write_only(row.fields, old, new)
+        return self._store(call.market, old, self._kept(old) | new)
 
     def patched(self, call: Call) -> Answer:
         """Change only what was sent."""
-        old = self._existing(call)
-        return self._store(call.market, old, self._kept(old) | merged(self.row.fields, old, call.body()))
+        old, deep = self._existing(call), "patch-merges-deep" in call.market.settings.readings
+        return self._store(call.market, old, self._kept(old) | merged(self.row.fields, old, call.body(), deep=deep))
 
     def deleted(self, call: Call) -> Answer:
         """Remove, unless a guard forbids it."""
         body = self._existing(call)
-        refuse_if(list(self.row.guard(call.market, body)))
-        call.market.store.delete(self.row.kind, key_of(*self._parents(call), body["ID"]))
-        self.row.forget(call.market, body)
+        place = (self.row.kind, key_of(*self._parents(call), body["ID"]))
+        refuse_if([*self.row.guard(call.market, body), *references.blocked(call.market, place)])
+        call.market.remove(*place)
         return Answer(204)
 
     def routes(self) -> Sequence[Route]:
-        """Give the six routes."""
+        """Give the six routes, or the four of a singleton."""
         row = self.row
-        one = row.path + "/{id}"
-        table = (
+        one = row.path if row.singleton else row.path + "/{id}"
+        of_the_list = (
             ("GET", row.path, self.listed, row.read_roles),
             ("POST", row.path, self.created, row.write_roles),
+        )
+        table = (
+            *(() if row.singleton else of_the_list),
             ("GET", one, self.got, row.read_roles),
             ("PUT", one, self.saved, row.write_roles),
             ("PATCH", one, self.patched, row.write_roles),
@@ -179,7 +182,10 @@ class Operations:
         return (str(call.market.require(self.row.parent, call.params["parent"])["ID"]),)
 
     def _existing(self, call: Call) -> Body:
-        return call.market.require(self.row.kind, *self._parents(call), call.params["id"])
+        return call.market.require(self.row.kind, *self._parents(call), self._id(call))
+
+    def _id(self, call: Call) -> str:
+        return self.row.singleton or call.params["id"]
 
     def _kept(self, old: Body) -> Body:
         writable = {field.name for field in self.row.fields if not field.read_only}
@@ -203,11 +209,20 @@ class Operations:
         new = {"ID": object_id, "_parent": key_of(*parents)} | replaced(self.row.fields, sent)
         answer = self._store(market, None, new)
         prefix = self.row.path.replace("{parent}", parents[0] if parents else "")
-        return Answer(201, answer.body, location=f"{prefix}/{answer.body['ID']}")
+        location = prefix if self.row.singleton else f"{prefix}/{answer.body['ID']}"
+        return Answer(201, answer.body, location=location)
 
     def _store(self, market: Marketplace, old: Body | None, new: Body) -> Answer:
-        refuse_if([*faults_of(self.row.fields, new), *self.row.check(market, old, new)])
-        settled = self.row.settle(market, old, new)
+        row, changed = self.row, references.spelled(market, self.row.fields, new)
+        refuse_if(
+            [
+                *faults_of(row.fields, new),
+                *_fixed(row.fields, old, changed),
+                *references.broken(market, row.fields, new),
+                *row.check(market, old, new),
+            ]
+        )
+        settled = row.settle(market, old, changed)
         parents = [settled["_parent"]] if settled["_parent"] else []
         market.store.put(self.row.kind, key_of(*parents, settled["ID"]), settled)
         return Answer(200, self._shown(market, settled))
@@ -218,3 +233,9 @@ class Operations:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and ID_PATTERN.fullmatch(value) is not None
+
+
+def _fixed(fields: tuple[Field, ...], old: Body | None, new: Body) -> Iterator[Fault]:
+    """Find the fields that would change although they are fixed once the object is created."""
+    codes = [field.fixed for field in fields if field.fixed and old is not None and old[field.name] != new[field.name]]
+    yield from (Fault(code) for code in dict.fromkeys(codes))

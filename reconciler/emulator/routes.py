@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.emulator import assignments, client_secrets, control, neighbours
+from reconciler.emulator import client_secrets, control
 from reconciler.emulator.calls import Answer, Call, Route
-from reconciler.emulator.clients import client_row
 from reconciler.emulator.errors import ApiError, Fault
 from reconciler.emulator.grants import token
 from reconciler.emulator.marketplace import PARTIES, User
 from reconciler.emulator.resources import Operations
+from reconciler.emulator.rows import kinds_of, rows_of, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.emulator.settings import Profile
 
-# What each profile says it is; the newest API version known to have, and the oldest known to lack, ClientSecret.
-API_VERSIONS: dict[Profile, str] = {"current": "1.0.470", "legacy": "1.0.454"}
+# What each profile says it is.
+API_VERSIONS: dict[Profile, str] = {"current": "1.0.470", "legacy": "1.0.260"}
 
 
 def all_routes(profile: Profile, *, revisions: bool = False) -> Iterator[Route]:
@@ -27,10 +28,13 @@ def all_routes(profile: Profile, *, revisions: bool = False) -> Iterator[Route]:
     yield Route("GET", "/oauth/certs/{id}", _certificate, public=True)
     yield Route("GET", "/v1/openapi/v3", lambda _call: Answer(200, _about(profile)), public=True)
     yield Route("GET", "/v1/me", _me)
-    yield from assignments.routes()
-    yield from Operations(client_row(profile, revisions=revisions)).routes()
-    yield from client_secrets.routes()
-    yield from neighbours.routes()
+    for table in tables_of(profile).values():
+        yield from table.routes()
+    for row in rows_of(profile, revisions=revisions):
+        yield from client_secrets.routes() if row.kind == client_secrets.ROW.kind else Operations(row).routes()
+    users = kinds_of(profile)["User"]
+    everybody = Operations(replace(users, path="/v1/buyerusers", parent=None))
+    yield Route("GET", everybody.row.path, everybody.listed, users.read_roles)
     yield from control.routes()
 
 
@@ -47,9 +51,9 @@ def _me(call: Call) -> Answer:
     user = call.market.user_named(call.caller.username)
     if user is None:
         raise ApiError(Fault("InvalidToken"))
-    row = next(row for row in neighbours.ROWS if row.kind == user.party.kind)
+    row = call.market.rows[user.party.kind]
     body = row.viewer(call.market, row.show)(user.body)
-    del body["FailedLoginAttempts"]  # .NET SDK: a User has it, a MeUser has not
+    body.pop("FailedLoginAttempts", None)  # .NET SDK: a User has it, a MeUser has not
     return Answer(200, body | {"Seller": {"ID": call.market.settings.marketplace}} | _companies(call, user))
 
 

@@ -14,6 +14,16 @@ SAMPLE = Path(__file__).parent / "sample.yaml"  # a seed to try things on
 
 Profile = Literal["current", "legacy"]
 
+# The other reading of what OrderCloud's documentation leaves open; docs/emulator.md explains each.
+READINGS = (
+    "put-keeps-write-only",
+    "patch-merges-deep",
+    "unset-singleton-is-null",
+    "repeat-is-accepted",
+    "delete-leaves-references",
+    "elevated-needs-seller-client",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -21,14 +31,14 @@ class Settings:
 
     `seed` is an official seeding file, YAML or JSON (`Objects:` and `Assignments:`). `state` is an SQLite file in which
     the data outlives the process; when it already holds data, the seed is not loaded again. `profile` chooses the API
-    generation: `legacy` (up to 1.0.454) has a readable `ClientSecret`, `current` (from 1.0.470) has none. With
+    generation: `current` is 1.0.470; `legacy` has the kinds and fields of 1.0.260 and a readable `ClientSecret`. With
     `put_creates` false a PUT to an unknown API client answers 404; `put_create_status` (200 or 201) is the answer to
     any PUT that creates. With `revisions` true API clients have the field `EmulatorRevision`. `latency_ms` is slept
-    before every answer. `faults` are specs as described in `reconciler.emulator.faultspec`. `max_page_size` caps pages
-    below the API's 100. `marketplace` is what `GET /v1/me` reports as `Seller.ID`. `base_url` goes into the claims
-    `iss` and `aud`.
+    before every answer. `readings` are names of `READINGS`. `faults` are specs as described in
+    `reconciler.emulator.faultspec`. `max_page_size` caps pages below the API's 100. `marketplace` is what `GET /v1/me`
+    reports as `Seller.ID`. `base_url` goes into the claims `iss` and `aud`.
 
-    Raises ValueError for a negative latency and for pages of less than one item.
+    Raises ValueError for a negative latency, for pages of less than one item and for an unknown reading.
     """
 
     seed: Path | None = None
@@ -38,6 +48,7 @@ class Settings:
     put_create_status: int = 200
     revisions: bool = False
     latency_ms: int = 0
+    readings: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     max_page_size: int | None = None
     marketplace: str = "emulator"
@@ -48,6 +59,8 @@ class Settings:
             raise ValueError(f"latency_ms must not be negative, but is {self.latency_ms}")
         if self.max_page_size is not None and self.max_page_size < 1:
             raise ValueError(f"max_page_size must be at least 1, but is {self.max_page_size}")
+        if unknown := set(self.readings) - set(READINGS):
+            raise ValueError(f"unknown reading {min(unknown)}: choose from {', '.join(READINGS)}")
 
 
 def utc_now() -> datetime:

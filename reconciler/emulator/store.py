@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 Built = TypeVar("Built")
 
-_VERSION = 2
+_VERSION = 3
 _BUSY_SECONDS = 5.0
 _NOTHING: dict[str, Body] = {}
 

@@ -260,7 +260,7 @@ def test_a_client_in_use_cannot_be_deleted(admin: httpx.Client) -> None:
     assert admin.post("/v1/impersonationconfig", json=uses).status_code == 201
     subscription = {"ApiClientID": OFFICE[-36:], "HashKey": "h"}
     assert admin.put("/v1/integrations/subscription", json=subscription).status_code == 200
-    assert codes(admin.delete(OFFICE)) == ["ApiClient.UsedByIntegration", "ApiClient.UsedByImpersonationConfig"]
+    assert codes(admin.delete(OFFICE)) == ["ApiClient.UsedByImpersonationConfig", "ApiClient.UsedByIntegration"]
 
 
 def test_deleting_a_client_takes_it_off_the_webhooks(admin: httpx.Client) -> None:

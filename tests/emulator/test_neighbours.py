@@ -26,7 +26,10 @@ SIMPLE: dict[str, dict[str, Any]] = {
     "/v1/buyers/ACME/users": PERSON | {"Username": "new"},
     "/v1/suppliers/tools/users": PERSON | {"Username": "new"},
     "/v1/securityprofiles": {"Name": "p"},
-    "/v1/impersonationconfig": {"ClientID": OFFICE, "SecurityProfileID": "reading"},
+    "/v1/impersonationconfig": {"ClientID": STOREFRONT, "SecurityProfileID": "reading", "BuyerID": "acme"},
+    "/v1/usergroups": {"Name": "g"},
+    "/v1/buyers/ACME/usergroups": {"Name": "g"},
+    "/v1/suppliers/tools/usergroups": {"Name": "g"},
 }
 
 
@@ -83,6 +86,10 @@ def test_a_write_only_field_is_kept_but_never_shown(admin: httpx.Client) -> None
         ({"ApiClientIDs": ["unknown"]}, ["ApiClient.InvalidClientID"]),
         ({"ApiClientIDs": "unknown"}, ["ValidationFailure"]),
         ({"WebhookRoutes": ["GET"], "Description": "x" * 2001}, ["ValidationFailure", "ValidationFailure"]),
+        ({"WebhookRoutes": [{"Route": 1}], "HashKey": "x" * 51}, ["ValidationFailure", "ValidationFailure"]),
+        ({"DeliveryConfigID": "unknown"}, ["NotFound"]),
+        ({"CustomAuthHeaderName": "X"}, ["Integration.CustomAuthHeaderValueRequired"]),
+        ({"CustomAuthHeaderValue": "X"}, ["Integration.CustomAuthHeaderNameRequired"]),
         ({"ElevatedRoles": ["Nobody"]}, ["ValidationFailure"]),
     ],
 )
@@ -91,7 +98,13 @@ def test_a_bad_webhook_is_refused(admin: httpx.Client, change: dict[str, Any], e
 
 
 def test_a_webhook_with_a_delivery_configuration_needs_no_url(admin: httpx.Client) -> None:
-    assert admin.put("/v1/webhooks/hook", json={"Name": "hook", "DeliveryConfigID": "d"}).status_code == 200
+    target = {"SendEvent": {"SiteID": "s", "ServiceEndpoint": "https://x.example"}}
+    admin.put("/v1/integrations/deliveryconfig/d", json={"Name": "d", "DeliveryTargets": target})
+    hook = {"Name": "hook", "DeliveryConfigID": "D"}
+    assert admin.put("/v1/webhooks/hook", json=hook).json()["DeliveryConfigID"] == "d"
+    answer = admin.put("/v1/webhooks/hook", json=hook | {"BeforeProcessRequest": True})
+    assert codes(answer) == ["Webhook.InvalidDeliveryConfig"]
+    assert codes(admin.delete("/v1/integrations/deliveryconfig/d")) == ["DeliveryConfig.CannotDeleteConfigInUse"]
 
 
 def test_a_webhook_lists_its_clients_in_lower_case(admin: httpx.Client) -> None:
@@ -131,14 +144,6 @@ def test_users_die_with_their_company(admin: httpx.Client) -> None:
     assert admin.delete("/v1/suppliers/tools").status_code == 204
     admin.put("/v1/suppliers/tools", json={"Name": "Tools"})
     assert admin.get("/v1/suppliers/tools/users").json()["Items"] == []
-
-
-def test_an_impersonation_needs_what_it_refers_to(admin: httpx.Client) -> None:
-    body = {"ClientID": "none", "SecurityProfileID": "none", "BuyerID": "none"}
-    answer = admin.post("/v1/impersonationconfig", json=body)
-    assert answer.status_code == 404
-    kinds = [error["Data"]["ObjectType"] for error in answer.json()["Errors"]]
-    assert kinds == ["ApiClient", "SecurityProfile", "Buyer"]
 
 
 def test_there_is_one_subscription_integration(admin: httpx.Client) -> None:

@@ -11,15 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
-from reconciler.emulator.client_secrets import ROW as SECRET
-from reconciler.emulator.clients import fields_for
-from reconciler.emulator.neighbours import ROWS
+from reconciler.emulator.rows import kinds_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READ_ONLY = {field.name for field in fields_for("current") if field.read_only}
-WRITABLE = [field.name for field in fields_for("legacy") if field.name not in READ_ONLY]
+CLIENT = kinds_of("current")["ApiClient"]
+WRITABLE = [field.name for field in CLIENT.fields if not field.read_only]
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
@@ -28,11 +26,11 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 LIKELY = st.sampled_from(
     ["", "A", "Shopper", "2030-01-01", "0001-01-01T00:00:00+10:00", ADMIN_CLIENT_ID, True, 60, 10080]
 )
-PATHS = {row.kind: row.path.replace("{parent}", "one") for row in ROWS} | {
-    "ApiClient": "/v1/apiclients",
+ROWS = {row.kind: row for row in rows_of("current")}
+PATHS = {kind: row.path.replace("{parent}", "one") for kind, row in ROWS.items() if not row.singleton} | {
     "ApiClientSecret": f"/v1/apiclients/{ADMIN_CLIENT_ID}/secrets",
 }
-FIELDS = {row.kind: [field.name for field in row.fields] for row in (*ROWS, SECRET)} | {"ApiClient": WRITABLE}
+FIELDS = {kind: [field.name for field in row.fields] for kind, row in ROWS.items()}
 
 
 @pytest.fixture(scope="module")

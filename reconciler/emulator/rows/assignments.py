@@ -1,0 +1,94 @@
+"""Who is assigned to what -> one table for each sort of assignment, and the one of xp indices.
+
+Sources: OpenAPI document 1.0.260 (columns, parameters, roles, paths), official seed files (one party per assignment of
+a client), the reference solution (409 on a repeated assignment of a message sender). Guesses: naming both or neither
+party of a client's assignment is refused with `ValidationFailure`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.emulator.errors import Fault
+from reconciler.emulator.fields import Field, Reference
+from reconciler.emulator.marketplace import PARTIES, Party
+from reconciler.emulator.roles import readers, writers
+from reconciler.emulator.rows.parties import A_BUYER, A_GROUP, A_SUPPLIER, A_USER
+from reconciler.emulator.tables import Table, party_faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.emulator.store import Body
+
+_COMPANIES = (Field("BuyerID", refers=A_BUYER), Field("SupplierID", refers=A_SUPPLIER))
+
+
+def _object(kind: str) -> Field:
+    return Field(f"{kind}ID", required=True, refers=Reference(kind))
+
+
+def _one_company(row: Body) -> Iterator[Fault]:
+    if bool(row.get("BuyerID")) == bool(row.get("SupplierID")):
+        yield Fault("ValidationFailure", "Either BuyerID or SupplierID is required, and only one of them.")
+
+
+_CLIENTS = Table(
+    kind="ApiClientAssignment",
+    path="/v1/apiclients/assignments",
+    columns=(_object("ApiClient"), *_COMPANIES),
+    read_roles=readers("ApiClient"),
+    write_roles=writers("ApiClient"),
+    deletions=(
+        "/v1/buyers/{BuyerID}/apiclients/assignments/{ApiClientID}",
+        "/v1/suppliers/{SupplierID}/apiclients/assignments/{ApiClientID}",
+    ),
+    check=_one_company,
+)
+_PROFILE_ROLES = (*writers("SecurityProfile"), "SetSecurityProfile")  # a reader of profiles may not read these
+_PROFILES = Table(
+    kind="SecurityProfileAssignment",
+    path="/v1/securityprofiles/assignments",
+    columns=(
+        _object("SecurityProfile"),
+        *_COMPANIES,
+        Field("UserID", refers=A_USER),
+        Field("UserGroupID", refers=A_GROUP),
+    ),
+    read_roles=_PROFILE_ROLES,
+    write_roles=_PROFILE_ROLES,
+    deletions=("/v1/securityprofiles/{SecurityProfileID}/assignments",),
+    narrowing=("level", "commercerole"),
+    check=party_faults,
+)
+
+
+def _members(party: Party, path: str, role: str) -> Table:
+    """Describe who is in which group of one party; the company, if any, is known from the path."""
+    owner = f"{party.company}ID" if party.company else ""
+
+    def below(kind: str) -> Reference:
+        return Reference(kind, owners=((owner, kind),) if owner else ())
+
+    known = Field(owner, required=True, write_only=True, refers=Reference(party.company)) if party.company else None
+    return Table(
+        kind=f"{party.group}Assignment",
+        path=f"{path}/assignments",
+        columns=(
+            *((known,) if known else ()),
+            Field("UserGroupID", required=True, refers=below(party.group)),
+            Field("UserID", required=True, refers=below(party.kind)),
+        ),
+        read_roles=readers(role),
+        write_roles=writers(role),
+        deletions=(f"{path}/{{UserGroupID}}/assignments/{{UserID}}",),
+    )
+
+
+TABLES = (
+    _CLIENTS,
+    _PROFILES,
+    _members(PARTIES["AdminUser"], "/v1/usergroups", "AdminUserGroup"),
+    _members(PARTIES["User"], "/v1/buyers/{BuyerID}/usergroups", "UserGroup"),
+    _members(PARTIES["SupplierUser"], "/v1/suppliers/{SupplierID}/usergroups", "SupplierUserGroup"),
+)

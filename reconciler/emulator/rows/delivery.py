@@ -1,0 +1,122 @@
+"""Where data goes -> one row for delivery configurations and one for each singleton that uses them.
+
+Sources: .NET SDK 0.18.13 and JavaScript SDK 12 (targets and their fields), their error codes; the roles are inferred
+from their names. All of it came after 1.0.260. Guesses: inventory and promotion integrations, for which no role is
+known, need FullAccess; a target that is not set is shown as null; what may use which target is not checked; neither is
+whether promotions need the promotion integration, since there are none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.emulator.errors import Fault
+from reconciler.emulator.fields import Field, Reference
+from reconciler.emulator.resources import Resource
+from reconciler.emulator.roles import FULL_ACCESS, readers, writers
+from reconciler.emulator.rows.integrations import A_DELIVERY, ELEVATED, auth_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.emulator.marketplace import Marketplace
+    from reconciler.emulator.store import Body
+
+ENTITIES = (
+    *("adminusers", "buyers", "buyers/usergroups", "buyers/users", "catalogs", "categories"),
+    *("products/inventoryrecords", "suppliers", "suppliers/users"),
+)
+_CONNECTION = Field("ConnectionString", required=True, write_only=True)
+
+
+def _required(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, required=True) for name in names)
+
+
+def _secret(name: str, longest: int | None = None) -> Field:
+    return Field(name, required=True, write_only=True, maximum=longest)
+
+
+_CONTENT = (
+    Field("Locales", "strings", required=True),
+    Field("Http", "object", fields=(*_required("Endpoint"), *auth_header())),
+)
+TARGETS = {
+    "Kafka": (*_required("BootstrapServers", "SaslUsername"), _secret("SaslPassword"), *_required("Topic")),
+    "Http": (*_required("Endpoint"), _secret("Secret", 50), *auth_header(longest=50)),
+    "SearchIngestion": (
+        *_required("Domain", "Source", "Endpoint", "Entity"),
+        _secret("ApiKey"),
+        Field("Content", "object", fields=_CONTENT),
+    ),
+    "SendEvent": _required("SiteID", "ServiceEndpoint"),
+    "DiscoverEvent": (*_required("ClientID"), _secret("ApiKey"), *_required("ServiceEndpoint")),
+    "EventHub": (*_required("EventHubName"), _CONNECTION),
+    "AzureBlob": (_CONNECTION, Field("OverrideContainerName")),
+    "AzureTable": (_CONNECTION, Field("OverrideTableName")),
+    "CosmosDb": (_CONNECTION, Field("OverrideDatabaseName")),
+    "Mailchimp": (Field("ApiKey", write_only=True),),
+    "MessageSender": (_secret("Secret", 50), *_required("Endpoint")),
+    "ContentHub": (_secret("ApiKey", 50), *_required("Endpoint", "TargetSchemaName"), Field("ConfigData", "object")),
+}
+
+_CONFIG = Resource(
+    kind="DeliveryConfig",
+    path="/v1/integrations/deliveryconfig",
+    fields=(
+        Field("Name", required=True, maximum=128),
+        Field("Enabled", "boolean", default=False),
+        Field(
+            "DeliveryTargets",
+            "object",
+            required=True,
+            fields=tuple(Field(name, "object", fields=fields) for name, fields in TARGETS.items()),
+        ),
+    ),
+    read_roles=writers("DeliveryConfig"),
+    write_roles=writers("DeliveryConfig"),
+    only="current",
+)
+
+
+def _singleton(kind: str, path: str, *fields: Field, role: str = "", **rest: Any) -> Resource:  # noqa: ANN401 - what else a row has
+    """Describe the only object of a path; there is no role that may only read it unless `rest` says so."""
+    roles = writers(role) if role else (FULL_ACCESS,)
+    return Resource(
+        kind=kind,
+        path=f"/v1/integrations/{path}",
+        fields=fields,
+        singleton=path.removeprefix("entitysync/") if kind == "EntitySync" else kind,
+        only="current",
+        **{"read_roles": roles, "write_roles": roles, **rest},
+    )
+
+
+def _check_subscription(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+    client = market.find("ApiClient", str(new.get("ApiClientID")))
+    if client is not None and client.get("OrderCheckoutIntegrationEventID"):
+        yield Fault("SubscriptionIntegration.CannotUseApiClient")
+    if client is not None and not client.get("DefaultContextUserName"):
+        yield Fault("SubscriptionIntegration.DefaultContextUser")
+
+
+_DELIVERED = Field("DeliveryConfigID", required=True, refers=A_DELIVERY)
+_PAUSED = Field("Paused", "boolean", default=False)
+_HASH_KEY = Field("HashKey", required=True, maximum=50)
+_SUBSCRIPTION = _singleton(
+    "SubscriptionIntegration",
+    "subscription",
+    Field("ApiClientID", required=True, refers=Reference("ApiClient", blocks="ApiClient.UsedByIntegration")),
+    _HASH_KEY,
+    ELEVATED,
+    Field("Active", "boolean", default=False),
+    Field("NotificationDays", "integer", minimum=1),
+    Field("Url"),
+    Field("xp", "xp"),
+    *auth_header(),
+    read_roles=readers("Subscription"),
+    write_roles=writers("Subscription"),
+    check=_check_subscription,
+)
+
+ROWS = (_CONFIG, _SUBSCRIPTION)

@@ -1,0 +1,111 @@
+"""What calls out and logs in from outside -> one row each: integration events, webhooks.
+
+Sources: .NET SDK models (fields, lengths, required), its error codes (rules), OpenAPI document 1.0.260 (roles, and the
+older generation, in which `Url` and `HashKey` of a webhook are required). Guesses: a webhook may list only clients that
+exist; when an event is checked for a client of the seller (switch: `elevated-needs-seller-client`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.emulator.errors import Fault
+from reconciler.emulator.fields import Field, Reference
+from reconciler.emulator.resources import Resource
+from reconciler.emulator.roles import readers, writers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.emulator.marketplace import Marketplace
+    from reconciler.emulator.settings import Profile
+    from reconciler.emulator.store import Body
+
+EVENT_TYPES = ("OrderCheckout", "OpenIDConnect", "OrderReturn", "AddToCart")
+AN_EVENT = Reference("IntegrationEvent", blocks="IntegrationEvent.CannotDeleteInUse")
+A_DELIVERY = Reference("DeliveryConfig", blocks="DeliveryConfig.CannotDeleteConfigInUse")
+ELEVATED = Field("ElevatedRoles", "roles", default=[])
+CONFIG_DATA = Field("ConfigData", "config")
+
+
+def auth_header(only: Profile | None = "current", longest: int | None = None) -> tuple[Field, Field]:
+    """Give the two fields of a header that authenticates a call: both or neither."""
+    name, value, code = "CustomAuthHeaderName", "CustomAuthHeaderValue", "Integration.{}Required"
+    return (
+        Field(name, needs=(value, code.format(value)), only=only),
+        Field(value, write_only=True, maximum=longest, needs=(name, code.format(name)), only=only),
+    )
+
+
+def event_type_faults(market: Marketplace, event_id: object, event_type: str) -> Iterator[Fault]:
+    """Find out whether a reference to an event is one to an event of another type."""
+    event = market.find("IntegrationEvent", event_id) if isinstance(event_id, str) else None
+    if event is not None and event.get("EventType") != event_type:
+        yield Fault("IntegrationEvent.IncompatibleEventType", data={"ID": event["ID"], "Expected": event_type})
+
+
+def _check_event(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+    clients = market.store.all("ApiClient").values()
+    is_checked = "elevated-needs-seller-client" in market.settings.readings and new.get("ElevatedRoles")
+    if is_checked and not any(client.get("Active") and client.get("AllowSeller") for client in clients):
+        yield Fault("IntegrationEvent.AllowSellerApiClientRequired")
+
+
+_EVENT = Resource(
+    kind="IntegrationEvent",
+    path="/v1/integrationevents",
+    fields=(
+        ELEVATED,
+        CONFIG_DATA,
+        Field(  # the default is a guess
+            "EventType", default="OrderCheckout", choices=EVENT_TYPES, fixed="IntegrationEvent.CannotEditType"
+        ),
+        Field("CustomImplementationUrl", required=True),
+        *auth_header(),
+        Field("Name", required=True),
+        Field("HashKey", required=True, maximum=50),
+    ),
+    read_roles=readers("IntegrationEvent"),
+    write_roles=writers("IntegrationEvent"),
+    sortable=("ID", "EventType", "Name"),
+    searchable=("ID", "EventType", "Name"),
+    check=_check_event,
+)
+
+
+def _check_webhook(_market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+    if new.get("DeliveryConfigID"):
+        if new.get("BeforeProcessRequest"):
+            yield Fault("Webhook.InvalidDeliveryConfig")
+        return
+    if not str(new.get("Url") or "").startswith("https://"):
+        yield Fault("Webhook.UrlSchemeHttps")
+    if not new.get("HashKey"):
+        yield Fault("Webhook.MissingHashKey")
+
+
+_WEBHOOK = Resource(
+    kind="Webhook",
+    path="/v1/webhooks",
+    fields=(
+        Field("Name", required=True),
+        Field("Description", maximum=2000),
+        Field("Url"),
+        Field("HashKey", maximum=50),
+        ELEVATED,
+        CONFIG_DATA,
+        Field("BeforeProcessRequest", "boolean", default=False),
+        Field(
+            "ApiClientIDs", "strings", default=[], refers=Reference("ApiClient", missing="ApiClient.InvalidClientID")
+        ),
+        Field("WebhookRoutes", "objects", default=[], fields=(Field("Route"), Field("Verb"))),
+        Field("DeliveryConfigID", refers=A_DELIVERY, only="current"),
+        *auth_header(),
+    ),
+    read_roles=readers("Webhook"),
+    write_roles=writers("Webhook"),
+    searchable=("ID", "Name", "Description", "Url"),
+    check=_check_webhook,
+)
+
+ROWS = (_EVENT, _WEBHOOK)
