@@ -1,6 +1,5 @@
 """A plan that was made or checked a moment ago -> the user's consent, and the result of carrying it out."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -17,7 +16,7 @@ from reconciler.cli.journaling import finished, recorder_of
 from reconciler.cli.progress import progress
 from reconciler.cli.repeating import carried_out_by, shared_options
 from reconciler.cli.stopping import stoppable
-from reconciler.cli.streams import tell
+from reconciler.cli.streams import in_job, tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import ToEnvFile, ToFile, ToKubernetesSecret
 from reconciler.model.outcome import ApplyResult
@@ -96,7 +95,7 @@ def carry_out(session: "Session", remote: SecretRemote, order: Order, objections
 
 def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
     """In a CI job, the new secrets that are delivered to files: most runners are thrown away after the job."""
-    for change in plan.changes if os.environ.get("CI") else ():
+    for change in plan.changes if in_job() else ():
         generated = [intent.reference.deliver for intent in change.secrets if intent.reference]
         for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
             if isinstance(delivery, ToFile | ToEnvFile | ToKubernetesSecret):

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.plan_key import plan_key
-from reconciler.cli.streams import wants_colour, width
+from reconciler.cli.streams import in_job, wants_colour, width
 from reconciler.render import FORMATS
-from reconciler.render.command import apply_command, may_be_applied
+from reconciler.render.command import may_be_applied, offer
 from reconciler.render.escape import escape, joined
 from reconciler.render.format import DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
@@ -56,7 +56,8 @@ def saved_plan(plan: "Plan", file: str) -> str:
     """Where a plan was saved, and what applies it."""
     lines = [f"Saved the plan to {escape(file)}."]
     if may_be_applied(plan):
-        lines.append(f"To apply it: {escape(apply_command(plan, _digest(plan), Style(plan_file=file)))}")
+        how = offer(plan, _digest(plan), Style(plan_file=file, is_job=in_job()), "To apply it")
+        lines.append(f"{how.words} {how.copied}".rstrip())
     return joined(lines)
 
 

@@ -19,7 +19,7 @@ from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.files import is_manifest, write_file
 from reconciler.cli.options import common_of_this_run, file_name, format_option, text
 from reconciler.cli.repeating import shared_options, this_command
-from reconciler.cli.streams import emit
+from reconciler.cli.streams import emit, in_job
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style
@@ -83,7 +83,8 @@ class Outputs:
             plan_file=plan_file,
             history=history() if "html" in self.names else (),
             options=shared_options(),
-            source=shlex.join(["reconciler", "show", plan_file]) if plan_file else this_command(),
+            is_job=in_job(),
+            source=shlex.join(["reconciler", "show", _found_as(plan_file)]) if plan_file else this_command(),
             is_offered=True,
         )
         look = style_of_stdout()
@@ -114,6 +115,11 @@ class Outputs:
         _say([one for one in self.into if not is_manifest(one[1])], self.noun, error, environment)
         if self.format_name in _STREAMS:
             emit(_failure(self.format_name, self.noun, error, replace(PLAIN, environment=environment)))
+
+
+def _found_as(plan_file: str) -> str:
+    """What the file is called where somebody has fetched it: jobs keep it without their folders."""
+    return Path(plan_file).name if in_job() else plan_file
 
 
 def _named() -> Iterator[Path]:

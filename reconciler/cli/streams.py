@@ -47,9 +47,14 @@ def _logged(text: str, events: Iterable[Mapping[str, Json]]) -> str:
     return lines({**stamp, **one} for one in given)
 
 
+def in_job() -> bool:
+    """Whether this is a job of a CI system; Azure Pipelines has a variable of its own."""
+    return bool(os.environ.get("CI") or os.environ.get("TF_BUILD"))
+
+
 def is_terminal(stream: IO[str] | None) -> bool:
     """Whether somebody is sitting there. A CI runner that lends its jobs a terminal is nobody."""
-    return stream is not None and stream.isatty() and not os.environ.get("CI")
+    return stream is not None and stream.isatty() and not in_job()
 
 
 def wants_colour(stream: IO[str] | None) -> bool:

@@ -1,6 +1,7 @@
 """A plan -> the command lines that carry it out and that show it, as they are to be typed."""
 
 import shlex
+from dataclasses import dataclass
 
 from reconciler.model.plan import Plan
 from reconciler.render.escape import escape
@@ -25,6 +26,23 @@ def apply_command(plan: Plan, digest: str, style: Style) -> str:
 def command(*words: str) -> str:
     """One command line of this program."""
     return escape(shlex.join(["reconciler", *words]))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """How a plan comes to be applied: words, and what to copy."""
+
+    words: str
+    copied: str = ""
+
+
+def offer(plan: Plan, digest: str, style: Style, purpose: str) -> Offer:
+    """The command that applies a plan; in a CI job, whose files nobody else has, the next step of its pipeline."""
+    if not (style.is_job and style.plan_file):
+        return Offer(f"{purpose}:", apply_command(plan, digest, style))
+    if plan.guards:
+        return Offer("To accept what the guards object to, run the pipeline again and acknowledge:", digest[:12])
+    return Offer(f"{purpose}, let this pipeline go on: its next job applies exactly this plan, or waits for approval.")
 
 
 def _selection(plan: Plan) -> list[str]:

@@ -22,7 +22,7 @@ from reconciler.render.blocks import (
     is_alarming,
     named,
 )
-from reconciler.render.command import apply_command, may_be_applied
+from reconciler.render.command import apply_command, may_be_applied, offer
 from reconciler.render.comment import (
     Entry,
     code,
@@ -152,7 +152,8 @@ def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
     if digest:
         lines += ["", f"Digest: {code(digest)}"]
     if may_be_applied(plan):
-        lines += ["", "To apply it:", "", *fenced([apply_command(plan, digest, style)], "sh")]
+        how = offer(plan, digest, style, "To apply it")
+        lines += ["", how.words, *(["", *fenced([how.copied], "sh")] if how.copied else [])]
     if plan.snapshot and plan.has_changes:
         lines += ["", *_after_the_merge(plan, digest)]
     return lines

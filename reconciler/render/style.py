@@ -43,7 +43,8 @@ class Style:
     """What was done before, where the document shows that; the oldest first."""
     plan_file: str = ""
     """Where the plan is saved that the document shows, as the user wrote it."""
-
+    is_job: bool = False
+    """Whether this is a CI job: nobody can type commands where its files are."""
     options: tuple[str, ...] = ()
     """What another command has to be given to mean the same: ``--config FILE``, ``--prune``."""
     verb: tuple[str, ...] = ("apply",)

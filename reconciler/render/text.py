@@ -21,7 +21,7 @@ from reconciler.render.blocks import (
     is_marked,
     named,
 )
-from reconciler.render.command import apply_command, command, may_be_applied
+from reconciler.render.command import command, may_be_applied, offer
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
 from reconciler.render.lines import change_block, row_lines, said_of
@@ -41,7 +41,7 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
             *_body(plan, plan.changes, PLAN_WORDS, style),
             *_guards(plan, digest, style),
             *_plan_summary(plan, style),
-            *_offer(plan, digest, style, "To apply it:"),
+            *_offer(plan, digest, style, "To apply it"),
         ],
         style,
     )
@@ -55,7 +55,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             *_body(plan, changes, DRIFT_WORDS, style, sides(drift)),
             *_guards(plan, digest, style),
             *_drift_summary(drift, changes, style),
-            *(_offer(plan, digest, style, "To bring the service back to what git says:") if drift.has_drift else ()),
+            *(_offer(plan, digest, style, "To bring the service back to what git says") if drift.has_drift else ()),
         ],
         style,
     )
@@ -96,16 +96,19 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
         for finding in plan.guards:
             yield from finding_block(finding, style)
         if may_be_applied(plan):
-            yield "  To accept them:"
-            yield f"    {apply_command(plan, digest, style)}"
+            how = offer(plan, digest, style, "To accept them")
+            yield f"  {how.words}"
+            yield f"    {how.copied}"
         yield ""
 
 
 def _offer(plan: Plan, digest: str, style: Style, purpose: str) -> Iterator[str]:
     """The command that carries it out, unless the guards have just said it."""
     if style.is_offered and may_be_applied(plan) and not plan.guards:
-        yield purpose
-        yield f"    {apply_command(plan, digest, style)}"
+        how = offer(plan, digest, style, purpose)
+        yield how.words
+        if how.copied:
+            yield f"    {how.copied}"
 
 
 def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:

@@ -246,7 +246,6 @@ class _Agent:
         environment = {
             "PATH": self.azure.path,
             "HOME": str(self.temporary.parent),
-            "CI": "true",
             "TF_BUILD": "True",
             "AZURE": str(self.azure.folder / "api"),
             "GIT_CONFIG_GLOBAL": os.devnull,

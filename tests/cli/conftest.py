@@ -42,6 +42,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine that runs the tests reaches them."""
     for name in (
         "CI",
+        "TF_BUILD",
         "NO_COLOR",
         "FORCE_COLOR",
         "COLUMNS",

@@ -37,7 +37,7 @@ def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project,
     reviewed.manifest("back", AccessTokenDuration=600)
     reviewed.ask("PATCH", f"/v1/apiclients/{BACK}", {"AccessTokenDuration": 60})
     run("plan", "--out", "plan.json")
-    done = run("show", "plan.json", "--reviewed", "reviewed/test.json", "--markdown-into", "difference.md")
+    done = run("show", "plan.json", "--reviewed", "reviewed/test.json", "--into", "markdown=difference.md")
     assert done.code == 2
     assert "Not reviewed: the changes are not those of the plan that was reviewed." in done.out
     assert "AccessTokenDuration  60 -> 600" in done.out
@@ -166,6 +166,32 @@ def test_the_comment_names_the_merge_as_the_way_and_the_line_that_acknowledges(r
     line = next(line for line in done.out.splitlines() if line.startswith("Reconciler-Ack: "))
     assert line.split()[1] == json.loads(Path("plans/test.json").read_text())["changes_digest"][:12]
     assert run(*command, "--ack", line.split()[1]).code == 0
+
+
+def test_in_a_ci_job_no_document_names_a_command_or_a_file_of_the_runner(
+    reviewed: Project, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TF_BUILD", "True")
+    into = [word for name in ("markdown", "html") for word in ("--into", f"{name}={name}.txt")]
+    done = run("plan", "--out", str(tmp_path / "plan.json"), *into)
+    shown = run("show", str(tmp_path / "plan.json"), "--reviewed", "none.json", "--into", "markdown=difference.txt")
+    files = [Path(f"{name}.txt").read_text() for name in ("markdown", "html", "difference")]
+    for text in (done.out, done.err.partition("\n")[2], shown.out, *files):
+        assert "let this pipeline go on: its next job applies exactly this plan, or waits for approval" in text
+        assert ("reconciler apply" in text, str(tmp_path) in text) == (False, False)
+
+
+def test_in_a_ci_job_a_refused_plan_says_what_to_acknowledge(
+    reviewed: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    config = json.loads(Path("reconciler.yaml").read_text())["environments"]
+    reviewed.configure(test=config["test"] | {"limits": {"changes": 0}})
+    done = run("plan", "--out", "plan.json", "--into", "markdown=plan.md")
+    digits = json.loads(Path("plan.json").read_text())["changes_digest"][:12]
+    for text in (done.out, done.err, Path("plan.md").read_text()):
+        assert "To accept what the guards object to, run the pipeline again and acknowledge:" in text
+        assert (digits in text, "reconciler apply" in text) == (True, False)
 
 
 @pytest.mark.parametrize(("ci", "told"), [("true", True), ("", False)])

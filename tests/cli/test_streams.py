@@ -24,7 +24,7 @@ def test_a_terminal_gets_colour() -> None:
     assert streams.wants_colour(Terminal())
 
 
-@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("CI", "true"), ("TERM", "dumb")])
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("CI", "true"), ("TF_BUILD", "True"), ("TERM", "dumb")])
 def test_the_environment_can_forbid_colour(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     assert not streams.wants_colour(Terminal())

@@ -9,7 +9,7 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, named
-from reconciler.render.command import apply_command, may_be_applied
+from reconciler.render.command import Offer, may_be_applied, offer
 from reconciler.render.html import items
 from reconciler.render.html.page import Filters, Page, bullets, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
@@ -124,9 +124,12 @@ def _besides(plan: Plan, changes: Sequence[Change]) -> Html:
 
 
 def _footer(plan: Plan, digest: str, style: Style, purpose: str) -> Html:
-    command = apply_command(plan, digest, style)
-    how = join(el("h2", purpose), el("pre", command)) if may_be_applied(plan) else None
+    how = _offer(offer(plan, digest, style, purpose)) if may_be_applied(plan) else None
     return el("footer", how, el("p", "Digest ", el("code", digest)) if digest else None)
+
+
+def _offer(how: Offer) -> Html:
+    return join(el("h2", how.words.removesuffix(":")), el("pre", how.copied) if how.copied else None)
 
 
 # --------------------------------------------------------------------------------------- result, validation and failure
