@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, IdChoice, Kind
 from reconciler.kinds.base import Party
 from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.kinds.roles import API_ROLES
@@ -22,6 +22,7 @@ WHOLE: Final = "manifest.v1.schema.json"
 _COMMON: Final[Mapping[str, Schema]] = json.loads(Path(__file__).with_name("manifest.schema.json").read_text("utf-8"))
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TRIMMED: Final = {"pattern": r"^(\S([\s\S]*\S)?)?$", "x-pattern": "a text without blanks at its start and end"}
+_HTTPS: Final = {"pattern": r"^https://\S+$", "x-pattern": "a URL that starts with https://"}
 _VERSION: Final = {"description": "The version of this format.", "const": "reconciler/v1"}
 
 
@@ -60,13 +61,20 @@ def _manifest(kind: Kind) -> Schema:
 def _definitions(kind: Kind) -> Schema:
     """What the manifest refers to, and what that refers to."""
     common = copy.deepcopy(dict(_COMMON))
-    common["metadata"]["properties"]["id"] |= {"description": kind.about_id}
+    common["metadata"]["properties"]["id"] |= {"description": kind.meaning_of_id}
+    common["secretReference"] = _given_secret(common["secret"])
     common["waiver"]["properties"]["rule"]["enum"] = [rule.name for rule in rules_of(kind)]
     common["role"]["enum"] = sorted(API_ROLES)
     parties = kind.assignments.parties if kind.assignments else ()
     known = {"metadata": common.pop("metadata"), "spec": _spec(kind), "assignments": _assignments(parties), **common}
     needed = _closure(_manifest(kind), known)
     return {name: known[name] for name in known if name in needed}
+
+
+def _given_secret(secret: Schema) -> Schema:
+    """A reference to a secret that is there."""
+    given = {name: part for name, part in secret["properties"].items() if name.startswith("from")}
+    return {**secret, "properties": given}
 
 
 def _closure(part: Schema, known: Mapping[str, Schema]) -> set[str]:
@@ -96,15 +104,15 @@ def _spec(kind: Kind) -> Schema:
         "its live value (see policy.fields); null means the API's default.",
         "type": "object",
         "additionalProperties": False,
-        "required": [kind.name_field],
-        "properties": {one.name: _field(one) for one in kind.table},
+        **({"required": [kind.name_field]} if kind.id_choice is IdChoice.SERVICE else {}),
+        "properties": {one.name: _field(one, kind.source) for one in kind.table},
     }
 
 
-def _field(one: Field) -> Schema:
+def _field(one: Field, source: str = "") -> Schema:
     found: Schema = {"description": one.description}
-    if one.source:
-        found["x-source"] = one.source
+    if one.source or source:
+        found["x-source"] = one.source or source
     if one.since:
         found["x-since"] = one.since
     if one.read_only:
@@ -118,7 +126,8 @@ def _field(one: Field) -> Schema:
 
 def _value(one: Field) -> Schema:
     if one.secret:
-        return {"anyOf": [_ref("secret"), *[{"type": "null"}] * (not one.required)]}
+        reference = _ref("secret" if one.can_be_generated else "secretReference")
+        return {"anyOf": [reference, *[{"type": "null"}] * (not one.required)]}
     return _typed(one.type, is_nullable=not one.required)
 
 
@@ -127,15 +136,15 @@ def _typed(wanted: Type, *, is_nullable: bool) -> Schema:
     found = _plain(wanted)
     if is_nullable and "type" in found:
         found["type"] = [found["type"], "null"]
-    return found if isinstance(wanted, Text) else {"anyOf": [found, _ref("fromValues")]}
+    is_any_text = isinstance(wanted, Text) and not wanted.https
+    return found if is_any_text else {"anyOf": [found, _ref("fromValues")]}
 
 
 def _plain(wanted: Type) -> Schema:  # noqa: PLR0911  # one answer for each type
     match wanted:
-        case Text(longest, shortest, trimmed):
-            return _less_none({"type": "string", "minLength": shortest or None, "maxLength": longest}) | (
-                _TRIMMED if trimmed else {}
-            )
+        case Text(longest, shortest, trimmed, https):
+            found = {"type": "string", "minLength": shortest or None, "maxLength": longest}
+            return _less_none(found) | (_TRIMMED if trimmed else _HTTPS if https else {})
         case Flag():
             return {"type": "boolean"}
         case Whole(least, most, unit):

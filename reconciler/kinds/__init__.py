@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds.api_client import API_CLIENT
-from reconciler.kinds.base import Assignments, Dependent, Kind, NamedSecrets, Party
+from reconciler.kinds.base import Assignments, Dependent, IdChoice, Kind, NamedSecrets, Party
 from reconciler.kinds.fields import Field, Reference, UserReference
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (API_CLIENT,)})
@@ -19,6 +19,7 @@ __all__ = [
     "Assignments",
     "Dependent",
     "Field",
+    "IdChoice",
     "Kind",
     "NamedSecrets",
     "Party",

@@ -5,7 +5,7 @@ Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``Anonymo
 
 from typing import Final
 
-from reconciler.kinds.base import Assignments, Dependent, Kind, NamedSecrets, Party
+from reconciler.kinds.base import Assignments, Dependent, IdChoice, Kind, NamedSecrets, Party
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
 from reconciler.kinds.fields import Data, Field, Flag, Many, Reference, Role, Secrecy, Text, UserReference, Whole
 
@@ -187,6 +187,7 @@ _FIELDS: Final = (
         ),
         source='knowledge base, "API Client Secrets"; gone from the API by 1.0.470',
         secret=Secrecy.READABLE,
+        can_be_generated=True,
         until="1.0.454",
     ),
     Field(
@@ -230,6 +231,7 @@ API_CLIENT: Final = Kind(
     name_field="AppName",
     readers=("ApiClientReader",),
     writers=("ApiClientAdmin",),
+    id_choice=IdChoice.SERVICE,
     about_id="The client ID that OrderCloud made, where it is the same in every environment (production and its "
     "staging copy). For an environment with other ids, use ids in reconciler.yaml: it wins. Without any, the one live "
     "client of this AppName is taken.",

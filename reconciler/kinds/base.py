@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Final
 from urllib.parse import quote
@@ -89,6 +90,27 @@ class Dependent:
     """There is at most one, at the path itself."""
 
 
+class IdChoice(Enum):
+    """Who chooses the id of an object."""
+
+    SERVICE = "service"
+    """The service, when it creates the object."""
+    CHOSEN = "chosen"
+    """Whoever creates the object: it is metadata.id, else metadata.name, and PUT to an unknown id creates."""
+    SINGLE = "single"
+    """Nobody: a marketplace has one at most, at the path itself (EntitySync: one for each entity, below it)."""
+    SET = "set"
+    """Nobody: one document holds all of them."""
+
+
+_ABOUT_ID: Final[Mapping[IdChoice, str]] = {
+    IdChoice.CHOSEN: "The ID that it has in OrderCloud. Left out: the same as metadata.name. For an environment with "
+    "another one, use ids in reconciler.yaml: it wins.",
+    IdChoice.SINGLE: "There is only one in a marketplace, so that it has no ID.",
+    IdChoice.SET: "One document holds all of them, so that it has no ID.",
+}
+
+
 @dataclass(frozen=True)
 class Kind:
     """One type of resource: where it lives, what it is called, which fields it has."""
@@ -108,8 +130,13 @@ class Kind:
     """Roles that read it, besides those that write it."""
     writers: tuple[str, ...]
     """Roles that write it, besides FullAccess."""
-    about_id: str
-    """What metadata.id is."""
+    id_choice: IdChoice = IdChoice.CHOSEN
+    about_id: str = ""
+    """What metadata.id is, where that is not what the choice of the id says of itself."""
+    source: str = ""
+    """Where OrderCloud documents it, and each field that names nothing else."""
+    since: str = ""
+    """The API version that introduced it, and each field that names no later one."""
     active_field: str = ""
     """The boolean field that switches the resource off."""
     assignments: Assignments | None = None
@@ -118,6 +145,11 @@ class Kind:
     """A field of free form whose plain entries tell objects of one name apart."""
     named_secrets: NamedSecrets | None = None
     id_field: str = "ID"
+
+    @property
+    def meaning_of_id(self) -> str:
+        """What metadata.id is."""
+        return self.about_id or _ABOUT_ID[self.id_choice]
 
     @cached_property
     def schema(self) -> str:
@@ -138,6 +170,11 @@ class Kind:
     def secret_fields(self) -> frozenset[str]:
         """Fields whose values are never shown."""
         return frozenset(one.name for one in self.table if one.secret)
+
+    @cached_property
+    def generated_fields(self) -> frozenset[str]:
+        """Secret fields of which a manifest may ask for a new value."""
+        return frozenset(one.name for one in self.table if one.can_be_generated)
 
     @cached_property
     def role_fields(self) -> frozenset[str]:

@@ -47,7 +47,7 @@ def _model(name: str, fields: Iterable[Field], others: Mapping[str, Any]) -> typ
     return create_model(name, __base__=_ServiceBody, **known, **others)
 
 
-def _annotation(wanted: Type) -> Any:  # noqa: ANN401  # an annotation
+def _annotation(wanted: Type) -> Any:
     match wanted:
         case Text() | Choice() | Role():
             return str

@@ -4,8 +4,24 @@ Swapping the two values flips the answer, except where neither side contains the
 something that was not granted before, and is called widening both ways.
 """
 
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
 from reconciler.model.json import Json, is_array
 from reconciler.model.plan import Direction
+
+Judge: TypeAlias = Callable[[Json, Json], Direction]
+"""Says which way a change from one canonical value to another points."""
+
+
+_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+")
+
+
+def neutral(_before: Json, _after: Json) -> Direction:
+    """The field lets nobody in or out."""
+    return Direction.NEUTRAL
 
 
 def _members(value: Json) -> frozenset[Json]:
@@ -43,3 +59,62 @@ def demanded(before: Json, after: Json) -> Direction:
     if old == new:
         return Direction.NEUTRAL
     return Direction.NARROWS if new > old else Direction.WIDENS
+
+
+def holds(before: Json, after: Json) -> Direction:
+    """Roles that somebody is given: a new one is more than there was."""
+    old, new = _members(before), _members(after)
+    if old == new:
+        return Direction.NEUTRAL
+    return Direction.NARROWS if new < old else Direction.WIDENS
+
+
+def sends_to(before: Json, after: Json) -> Direction:
+    """A URL that tokens or orders are sent to: another host is one that did not get them before."""
+    if before == after or _host(before) == _host(after) is not None:
+        return Direction.NEUTRAL
+    return Direction.NARROWS if after is None else Direction.WIDENS
+
+
+def _host(url: Json) -> str | None:
+    """Scheme, host and port, with whatever else stands before the path."""
+    found = _HOST.match(url.casefold()) if isinstance(url, str) else None
+    return found[0] if found else None
+
+
+def limited_to(before: Json, after: Json) -> Direction:
+    """The one that something is limited to, where none means everybody."""
+    if before == after:
+        return Direction.NEUTRAL
+    return Direction.NARROWS if before is None else Direction.WIDENS
+
+
+def at_least(before: Json, after: Json) -> Direction:
+    """A demand by a number or a flag: less of it is easier to meet, and none is the easiest."""
+    return _eased(_number(before, -math.inf), _number(after, -math.inf))
+
+
+def at_most(before: Json, after: Json) -> Direction:
+    """A number that must not be exceeded: more of it is easier to meet, and none is the easiest."""
+    return _eased(-_number(before, math.inf), -_number(after, math.inf))
+
+
+def _number(value: Json, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) else otherwise
+
+
+def _eased(before: float, after: float) -> Direction:
+    if before == after:
+        return Direction.NEUTRAL
+    return Direction.WIDENS if after < before else Direction.NARROWS
+
+
+def any_of(judges: Mapping[str, Judge]) -> Judge:
+    """Judge an object by its members: one that widens is enough."""
+
+    def judge(before: Json, after: Json) -> Direction:
+        old, new = (side if isinstance(side, Mapping) else {} for side in (before, after))
+        found = {one(old.get(name), new.get(name)) for name, one in judges.items()}
+        return next((one for one in (Direction.WIDENS, Direction.NARROWS) if one in found), Direction.NEUTRAL)
+
+    return judge

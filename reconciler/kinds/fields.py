@@ -4,23 +4,14 @@ Everything about a field follows from its row: the check of service bodies (`bod
 compared (`canonical`), and the JSON Schema of manifests (``tools/schemas.py``).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
 from reconciler.kinds.canonical import Canonical, as_id, as_ids, as_is, as_rows, as_set, record
+from reconciler.kinds.direction import Judge, any_of, neutral
 from reconciler.kinds.moments import with_moments
 from reconciler.model.json import Json, same
-from reconciler.model.plan import Direction
-
-Judge: TypeAlias = Callable[[Json, Json], Direction]
-"""Says which way a change from one canonical value to another points."""
-
-
-def neutral(_before: Json, _after: Json) -> Direction:
-    """The field lets nobody in or out."""
-    return Direction.NEUTRAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +22,8 @@ class Text:
     min_length: int = 1
     trimmed: bool = False
     """Whether it must not start or end with blanks."""
+    https: bool = False
+    """Whether it is a URL, and the API takes no other scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +95,8 @@ class Reference:
     """What the login needs for looking."""
     demands: tuple[str, str] | None = None
     """A field of the referred object and the value that it must have."""
+    kind: str = ""
+    """The kind of the referred object; empty where nothing manages it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +124,8 @@ class Field:
     read_only: bool = False
     """Whether the service makes it: never sent, never compared."""
     secret: Secrecy | None = None
+    can_be_generated: bool = False
+    """Whether a manifest may ask for a new value of this secret."""
     immutable: bool = False
     """Whether it is fixed once the object is there."""
     together: str = ""
@@ -142,8 +139,10 @@ class Field:
     """The comparable form of a value that is there."""
 
     def __post_init__(self) -> None:
-        """Choose the comparable form: it follows from the type."""
+        """Choose what follows from the type: the comparable form, and for a record the direction of a change."""
         object.__setattr__(self, "canonical", _canonical(self))
+        if isinstance(self.type, Record):
+            object.__setattr__(self, "judge", any_of({one.name: one.judge for one in self.type.fields}))
 
     @property
     def is_set(self) -> bool:

@@ -129,6 +129,10 @@ def _generated(
     value: Json, kind: Kind, at: str, file: str, context: LoadContext
 ) -> tuple[SecretReference | None, list[Fault]]:
     """A generated secret is shown nowhere, so it has to be delivered."""
+    (name,) = pointer_parts(at)[1:]
+    if name not in kind.generated_fields:
+        message = f"{name} of {kind.name} cannot be generated"
+        return None, [Fault(at, message, "secret", f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}")]
     entries: Any = value.get("deliver") if isinstance(value, Mapping) else None
     if not entries:
         message = "a generated secret that is delivered nowhere would be lost"

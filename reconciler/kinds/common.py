@@ -1,0 +1,123 @@
+"""Fields and references that several kinds have."""
+
+from typing import Any, Final
+
+from reconciler.kinds.direction import holds, sends_to
+from reconciler.kinds.fields import Data, Field, Flag, Many, Reference, Role, Secrecy, Text, Whole
+from reconciler.model.json import Json
+
+TO_API_CLIENT: Final = Reference("API client", "/apiclients", "ApiClientReader", kind="ApiClient")
+TO_DELIVERY_CONFIG: Final = Reference(
+    "delivery configuration", "/integrations/deliveryconfig", "DeliveryConfigAdmin", kind="DeliveryConfig"
+)
+TO_SECURITY_PROFILE: Final = Reference(
+    "security profile", "/securityprofiles", "SecurityProfileReader", kind="SecurityProfile"
+)
+TO_BUYER: Final = Reference("buyer", "/buyers", "BuyerReader")
+
+
+def to_event(event_type: str) -> Reference:
+    """A reference to an integration event of a type."""
+    demands = ("EventType", event_type)
+    return Reference("integration event", "/integrationEvents", "IntegrationEventReader", demands, "IntegrationEvent")
+
+
+# Each takes what else is known of the field by the names that `Field` has.
+
+
+def chosen_id(**known: Any) -> Field:
+    """The ID of an object, where whoever creates it chooses it."""
+    text = "Not written here: it is metadata.id, else metadata.name."
+    return Field("ID", Text(100), text, read_only=True, **known)
+
+
+def text(name: str, meaning: str, example: str, max_length: int | None = None, **known: Any) -> Field:
+    """A text that must not be empty."""
+    return Field(name, Text(max_length), meaning, examples=(example,), **known)
+
+
+def title(example: str, max_length: int | None = None, **known: Any) -> Field:
+    """What people call it."""
+    return text("Name", "The name, as the portal shows it. It need not be unique.", example, max_length, **known)
+
+
+def description(example: str, max_length: int | None = 2000, **known: Any) -> Field:
+    """A text for people."""
+    return Field(
+        "Description", Text(max_length, min_length=0), "A description for people.", examples=(example,), **known
+    )
+
+
+def url(name: str, meaning: str, example: str, **known: Any) -> Field:
+    """A URL to which tokens or orders are sent."""
+    return text(name, meaning, example, judge=sends_to, **known)
+
+
+def flag(name: str, meaning: str, **known: Any) -> Field:
+    """True or false."""
+    default = None if known.get("required") else False
+    return Field(name, Flag(), meaning, examples=(True, False), default=default, **known)
+
+
+def number(name: str, wanted: Whole, meaning: str, example: int, **known: Any) -> Field:
+    """A whole number."""
+    return Field(name, wanted, meaning, examples=(example,), **known)
+
+
+def data(name: str, meaning: str, example: Json, **known: Any) -> Field:
+    """An object whose content is the user's own."""
+    return Field(name, Data(), meaning, examples=(example,), default={}, **known)
+
+
+def xp(**known: Any) -> Field:
+    """Extended properties."""
+    meaning = "Extended properties: any data of your own, as a mapping; at most 8000 characters as JSON."
+    return data("xp", meaning, {"team": "web"}, **known)
+
+
+def texts(name: str, meaning: str, *examples: str, **known: Any) -> Field:
+    """A set of texts."""
+    return Field(name, Many(Text()), meaning, examples=(list(examples),), default=[], **known)
+
+
+def elevated_roles(meaning: str, **known: Any) -> Field:
+    """The roles of a token that is handed to a receiver."""
+    examples = (["OrderAdmin"],)
+    return Field("ElevatedRoles", Many(Role()), meaning, examples=examples, default=[], judge=holds, **known)
+
+
+def reference(name: str, to: Reference, meaning: str, example: str, **known: Any) -> Field:
+    """The ID of another object."""
+    return text(name, meaning, example, 100, refers_to=to, **known)
+
+
+def secret(name: str, meaning: str, variable: str, max_length: int | None = None, **known: Any) -> Field:
+    """A secret; one that the service shows unless the row says otherwise."""
+    meaning = f"{meaning} Only a reference can stand here, never the value itself. Left out: the live value stays."
+    known = {"secret": Secrecy.READABLE, **known}
+    return Field(name, Text(max_length), meaning, examples=({"fromEnv": variable},), **known)
+
+
+def hash_key(max_length: int | None = 50, **known: Any) -> Field:
+    """The key that requests are signed with."""
+    meaning = "The key by which the receiver checks that a request comes from OrderCloud."
+    return secret("HashKey", meaning, "MIDDLEWARE_HASH_KEY", max_length, **known)
+
+
+def auth_header(max_length: int | None = None, **known: Any) -> tuple[Field, Field]:
+    """A header that goes with each request, for receivers behind a gateway. Name and value are written together."""
+    name, value = "CustomAuthHeaderName", "CustomAuthHeaderValue"
+    return (
+        text(
+            name, f"A header that OrderCloud sends with each request. Needs {value}.", "x-key", together=value, **known
+        ),
+        secret(
+            value,
+            f"The value of the header {name}. OrderCloud never shows it.",
+            "FUNCTIONS_KEY",
+            max_length,
+            secret=Secrecy.WRITE_ONLY,
+            together=name,
+            **known,
+        ),
+    )

@@ -1,0 +1,61 @@
+"""ImpersonationConfig: who may act as whom, through which API client, with which roles."""
+
+from typing import Any, Final
+
+from reconciler.kinds.base import Kind
+from reconciler.kinds.common import (
+    TO_API_CLIENT,
+    TO_BUYER,
+    TO_SECURITY_PROFILE,
+    chosen_id,
+    reference,
+    text,
+)
+from reconciler.kinds.direction import acts_as, limited_to
+from reconciler.kinds.fields import Field
+
+
+def _party(name: str, meaning: str, example: str) -> Field:
+    """Somebody of a party that another field names, so that nothing but the two together can be looked up."""
+    return text(name, meaning, example, 100, judge=limited_to)
+
+
+def _buyer(name: str, meaning: str, **known: Any) -> Field:
+    return reference(name, TO_BUYER, meaning, "main", judge=limited_to, **known)
+
+
+IMPERSONATION_CONFIG: Final = Kind(
+    name="ImpersonationConfig",
+    noun="impersonation configuration",
+    description="One impersonation configuration: who may act as whom, through which API client, with which roles.",
+    path="/impersonationconfig",
+    source='API reference, "Impersonation Configs"',
+    table=(
+        _buyer("ImpersonationBuyerID", "The buyer whose users may act as others. null: users of the seller may."),
+        _party("ImpersonationGroupID", "The user group whose members may act as others. null: any group.", "support"),
+        _party("ImpersonationUserID", "The only user who may act as others. null: any user.", "support-user"),
+        _buyer("BuyerID", "The buyer whose users they act as. null: those of every buyer, since API 1.0.315."),
+        _party("GroupID", "The user group of that buyer whose members they act as. null: any group.", "approvers"),
+        _party("UserID", "The only user of that buyer whom they act as. null: any user.", "buyer-user"),
+        reference(
+            "SecurityProfileID",
+            TO_SECURITY_PROFILE,
+            "The ID of the security profile with the roles that they have meanwhile.",
+            "impersonation",
+            judge=acts_as,
+            required=True,
+        ),
+        reference(
+            "ClientID",
+            TO_API_CLIENT,
+            "The ID of the API client that they do so through.",
+            "E5A05785-CAFF-4F7D-9CC3-758F13865FC3",
+            judge=acts_as,
+            required=True,
+        ),
+        chosen_id(),
+    ),
+    name_field="ClientID",
+    readers=(),
+    writers=("SetSecurityProfile",),
+)

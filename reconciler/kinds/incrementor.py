@@ -1,0 +1,31 @@
+"""Incrementor: a counter from which IDs are made. Its number is data: it is set at creation and never again."""
+
+from typing import Final
+
+from reconciler.kinds.base import Kind
+from reconciler.kinds.common import chosen_id, number, title
+from reconciler.kinds.fields import Whole
+
+INCREMENTOR: Final = Kind(
+    name="Incrementor",
+    noun="incrementor",
+    description="One incrementor: a counter from which IDs are made.",
+    path="/incrementors",
+    source='API reference, "Incrementors"',
+    table=(
+        title("Order numbers", 100),
+        number(
+            "LastNumber",
+            Whole(),
+            "The number that a new incrementor starts from. It counts up with each ID, so it is set at creation alone.",
+            0,
+            required=True,
+            immutable=True,
+        ),
+        number("LeftPaddingCount", Whole(), "How many digits it is filled up to.", 6, required=True),
+        chosen_id(),
+    ),
+    name_field="Name",
+    readers=("IncrementorReader",),
+    writers=("IncrementorAdmin",),
+)

@@ -1,0 +1,96 @@
+"""MessageSender: the emails to users, each type by a delivery configuration, for the parties that it is assigned to."""
+
+from typing import Final
+
+from reconciler.kinds.base import Kind
+from reconciler.kinds.common import (
+    TO_DELIVERY_CONFIG,
+    chosen_id,
+    description,
+    elevated_roles,
+    flag,
+    reference,
+    secret,
+    title,
+    url,
+    xp,
+)
+from reconciler.kinds.fields import Choice, Field, Many
+
+_TYPES: Final = (
+    "OrderDeclined",
+    "OrderSubmitted",
+    "ShipmentCreated",
+    "ForgottenPassword",
+    "ForgottenUsername",
+    "OrderSubmittedForYourApproval",
+    "OrderSubmittedForApproval",
+    "OrderApproved",
+    "OrderSubmittedForYourApprovalHasBeenApproved",
+    "OrderSubmittedForYourApprovalHasBeenDeclined",
+    "NewUserInvitation",
+    "OrderReturnDeclined",
+    "OrderReturnSubmitted",
+    "OrderReturnSubmittedForYourApproval",
+    "OrderReturnSubmittedForApproval",
+    "OrderReturnApproved",
+    "OrderReturnSubmittedForYourApprovalHasBeenApproved",
+    "OrderReturnSubmittedForYourApprovalHasBeenDeclined",
+    "OrderReturnCompleted",
+    "SubscriptionReminder",
+    "ProductCollectionInvitationAccepted",
+    "ProductCollectionInvitationDeclined",
+    "OneTimePassword",
+)
+
+MESSAGE_SENDER: Final = Kind(
+    name="MessageSender",
+    noun="message sender",
+    description="One message sender: emails of some types for the parties that it is assigned to.",
+    path="/messagesenders",
+    source='API reference, "Message Senders"',
+    table=(
+        title("Order mails", required=True),
+        Field(
+            "MessageTypes",
+            Many(Choice(_TYPES)),
+            "The messages that it sends. The order means nothing.",
+            examples=(["OrderSubmitted", "ShipmentCreated"],),
+            default=[],
+            required=True,
+        ),
+        description("Mails about orders.", None),
+        elevated_roles("The roles of the token that the receiver is given. Empty: it is given no token."),
+        xp(),
+        reference(
+            "DeliveryConfigID",
+            TO_DELIVERY_CONFIG,
+            "The ID of the delivery configuration that messages go through. Required since API 1.0.454.",
+            "mail-middleware",
+            required=True,
+            since="1.0.322",
+        ),
+        flag(
+            "AllowAllBuyers",
+            "Whether it serves every buyer. Assignments of buyers then mean nothing.",
+            since="1.0.327",
+        ),
+        url(
+            "URL",
+            "The URL that is called, up to API 1.0.432. Later versions have DeliveryConfigID. A staging restore clears "
+            "it.",
+            "https://middleware.example.com/{messagetype}",
+            until="1.0.432",
+        ),
+        secret(
+            "SharedKey",
+            "The key by which the receiver checks that a request comes from OrderCloud, up to API 1.0.432.",
+            "SENDER_SHARED_KEY",
+            until="1.0.432",
+        ),
+        chosen_id(),
+    ),
+    name_field="Name",
+    readers=("MessageSenderReader",),
+    writers=("MessageSenderAdmin",),
+)

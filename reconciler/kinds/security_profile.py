@@ -1,0 +1,123 @@
+"""SecurityProfile: the roles of whoever it is assigned to, and the rules for passwords."""
+
+from typing import Final
+
+from reconciler.kinds.base import Kind
+from reconciler.kinds.common import chosen_id, texts, title
+from reconciler.kinds.direction import at_least, at_most, holds
+from reconciler.kinds.fields import Field, Flag, Many, Record, Role, Whole
+
+_PASSWORDS: Final = Record(
+    "PasswordConfig",
+    (
+        Field(
+            "LimitPasswordReuse",
+            Whole(0, 24),
+            "How many earlier passwords cannot be used again.",
+            examples=(5,),
+            judge=at_least,
+        ),
+        Field(
+            "MaxConsecutiveDupeChars",
+            Whole(1, 24),
+            "How often a character may be repeated in a row.",
+            examples=(3,),
+            judge=at_most,
+        ),
+        Field(
+            "MaximumPasswordAge",
+            Whole(1, 365, "days"),
+            "After how many days a password expires.",
+            examples=(90,),
+            judge=at_most,
+        ),
+        Field(
+            "MinimumPasswordAge",
+            Whole(1, 60, "minutes"),
+            "For how many minutes a new password cannot be changed.",
+            examples=(5,),
+            judge=at_least,
+        ),
+        Field(
+            "AllowedFailedAttempts",
+            Whole(1, 10),
+            "After how many failed logins the user is locked out.",
+            examples=(5,),
+            judge=at_most,
+        ),
+        Field(
+            "LockoutDuration",
+            Whole(2, 1440, "minutes"),
+            "For how many minutes the user is locked out.",
+            examples=(30,),
+            judge=at_least,
+        ),
+        *(
+            Field(
+                f"{of}Required",
+                Flag(),
+                f"Whether a password needs {needs}.",
+                examples=(True, False),
+                default=False,
+                judge=at_least,
+            )
+            for of, needs in (
+                ("UpperCase", "a capital letter"),
+                ("LowerCase", "a small letter"),
+                ("SpecialCharacter", "a special character"),
+                ("Numeric", "a digit"),
+            )
+        ),
+        Field(
+            "MinimumCharacterCount",
+            Whole(10, None),
+            "The least length of a password: 10 or more.",
+            examples=(12,),
+            source="error code SecurityProfile.InvalidPasswordConfiguration",
+            judge=at_least,
+        ),
+    ),
+)
+
+SECURITY_PROFILE: Final = Kind(
+    name="SecurityProfile",
+    noun="security profile",
+    description="One security profile: the roles of whoever it is assigned to.",
+    path="/securityprofiles",
+    source='API reference, "Security Profiles"',
+    table=(
+        title("Product admin", 100, required=True),
+        Field(
+            "Roles",
+            Many(Role()),
+            "The roles that it gives. The order means nothing.",
+            examples=(["CatalogAdmin", "ProductAdmin"],),
+            default=[],
+            judge=holds,
+        ),
+        texts(
+            "CustomRoles",
+            "The custom roles that it gives. They appear in tokens as they are.",
+            "order-approver",
+            judge=holds,
+        ),
+        Field(
+            "PasswordConfig",
+            _PASSWORDS,
+            "Rules for passwords. Of all profiles of a user the strictest rule counts. null: none.",
+            examples=({"MinimumCharacterCount": 12, "NumericRequired": True},),
+        ),
+        chosen_id(),
+        Field(
+            "IsExternalRoleGroup",
+            Flag(),
+            "Read-only: whether the Sitecore Cloud Portal manages this profile.",
+            read_only=True,
+            since="1.0.432",
+            until="1.0.454",
+        ),
+    ),
+    name_field="Name",
+    readers=("SecurityProfileReader",),
+    writers=("SecurityProfileAdmin", "SetSecurityProfile"),
+)

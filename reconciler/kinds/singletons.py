@@ -1,0 +1,170 @@
+"""Kinds of which a marketplace has one object at most; EntitySync has one for each entity."""
+
+from typing import Any, Final
+
+from reconciler.kinds.base import IdChoice, Kind
+from reconciler.kinds.common import (
+    TO_API_CLIENT,
+    TO_DELIVERY_CONFIG,
+    auth_header,
+    data,
+    elevated_roles,
+    flag,
+    hash_key,
+    number,
+    reference,
+    url,
+    xp,
+)
+from reconciler.kinds.direction import grows
+from reconciler.kinds.fields import Field, Whole
+
+
+def _delivery(what: str, **known: Any) -> Field:
+    meaning = f"The ID of the delivery configuration that {what}."
+    return reference("DeliveryConfigID", TO_DELIVERY_CONFIG, meaning, "event-hub", required=True, **known)
+
+
+def _config_data() -> Field:
+    return data("ConfigData", "Data of your own that is sent along.", {"team": "web"})
+
+
+def _paused() -> Field:
+    return flag("Paused", "Whether nothing is delivered for now.", since="1.0.399")
+
+
+SUBSCRIPTION_INTEGRATION: Final = Kind(
+    name="SubscriptionIntegration",
+    noun="subscription integration",
+    description="The middleware that orders of subscriptions go through.",
+    path="/integrations/subscription",
+    source='API reference, "Subscription Integrations"',
+    since="1.0.276",
+    table=(
+        reference(
+            "ApiClientID",
+            TO_API_CLIENT,
+            "The ID of the API client that orders are placed through. It needs a DefaultContextUserName and must not "
+            "have an OrderCheckoutIntegrationEventID.",
+            "E5A05785-CAFF-4F7D-9CC3-758F13865FC3",
+            source="error codes SubscriptionIntegration.DefaultContextUser, SubscriptionIntegration.CannotUseApiClient",
+            required=True,
+        ),
+        flag("Active", "Whether orders are placed.", judge=grows),
+        url("Url", "The URL that is called. null: none.", "https://middleware.example.com/subscriptions"),
+        hash_key(required=True),
+        *auth_header(since="1.0.376"),
+        elevated_roles("The roles of the token that the middleware is given. Empty: it is given no token."),
+        number("NotificationDays", Whole(1, None, "days"), "How many days before an order users are told of it.", 3),
+        xp(),
+    ),
+    name_field="ApiClientID",
+    readers=("SubscriptionReader",),
+    writers=("SubscriptionAdmin",),
+    id_choice=IdChoice.SINGLE,
+)
+
+PRODUCT_SYNC: Final = Kind(
+    name="ProductSync",
+    noun="product sync",
+    description="Which changes of products are delivered, and where to.",
+    path="/integrations/productsync",
+    source='API reference, "Product Syncs"',
+    since="1.0.297",
+    table=(
+        _delivery("changes go through"),
+        flag("SyncProductChanged", "Whether changed products are delivered.", required=True),
+        flag("SyncProductDeleted", "Whether deleted products are delivered.", required=True),
+        flag("ExcludePriceSchedules", "Whether price schedules are left out.", since="1.0.407"),
+        _paused(),
+        _config_data(),
+    ),
+    name_field="DeliveryConfigID",
+    readers=(),
+    writers=("ProductSyncConfigAdmin",),
+    id_choice=IdChoice.SINGLE,
+)
+
+ENTITY_SYNC: Final = Kind(
+    name="EntitySync",
+    noun="entity sync",
+    description="Which changes of one entity are delivered, and where to.",
+    path="/integrations/entitysync",
+    source='API reference, "Entity Syncs"',
+    since="1.0.325",
+    table=(
+        _delivery("changes go through"),
+        flag("SyncEntityChanged", "Whether changed objects are delivered.", required=True, since="1.0.366"),
+        flag("SyncEntityDeleted", "Whether deleted objects are delivered.", required=True, since="1.0.366"),
+        _paused(),
+    ),
+    name_field="DeliveryConfigID",
+    readers=(),
+    writers=("EntitySyncConfigAdmin",),
+    id_choice=IdChoice.SINGLE,
+    about_id="The entity: adminusers, buyers, buyers-usergroups, buyers-users, catalogs (since API 1.0.454), "
+    "categories, products-inventoryrecords, suppliers or suppliers-users. Left out: the same as metadata.name.",
+)
+
+ORDER_SYNC: Final = Kind(
+    name="OrderSync",
+    noun="order sync",
+    description="Where submitted orders are delivered to.",
+    path="/integrations/OrderSync",
+    source='API reference, "Order Syncs"',
+    since="1.0.304",
+    table=(_delivery("orders go through"), _config_data()),
+    name_field="DeliveryConfigID",
+    readers=(),
+    writers=("OrderSyncConfigAdmin",),
+    id_choice=IdChoice.SINGLE,
+)
+
+ERROR_CONFIG: Final = Kind(
+    name="ErrorConfig",
+    noun="error configuration",
+    description="Where errors of deliveries are reported to.",
+    path="/integrations/ErrorConfig",
+    source='API reference, "Error Configs"',
+    since="1.0.315",
+    table=(_delivery("errors are reported through"),),
+    name_field="DeliveryConfigID",
+    readers=(),
+    writers=("ErrorConfigAdmin",),
+    id_choice=IdChoice.SINGLE,
+)
+
+INVENTORY_INTEGRATION: Final = Kind(
+    name="InventoryIntegration",
+    noun="inventory integration",
+    description="Where notifications of low inventory are delivered to.",
+    path="/integrations/inventory",
+    source='API reference, "Inventory Integrations"; error code InventoryIntegration.DeliveryConfigIDRequired',
+    since="1.0.370",
+    table=(
+        _delivery("notifications go through"),
+        flag("LimitNotifications", "Whether only the first notification is sent.", since="1.0.377"),
+    ),
+    name_field="DeliveryConfigID",
+    readers=(),
+    writers=(),
+    id_choice=IdChoice.SINGLE,
+)
+
+PROMOTION_INTEGRATION: Final = Kind(
+    name="PromotionIntegration",
+    noun="promotion integration",
+    description="The middleware that decides on promotions.",
+    path="/integrations/promotion",
+    source='API reference, "Promotion Integrations"',
+    since="1.0.373",
+    table=(
+        url("Url", "The URL that is called. null: none.", "https://middleware.example.com/promotions"),
+        hash_key(None, required=True),
+        *auth_header(since="1.0.376"),
+    ),
+    name_field="Url",
+    readers=(),
+    writers=(),
+    id_choice=IdChoice.SINGLE,
+)

@@ -1,0 +1,57 @@
+"""TrackingEvent: what an API client reports to a delivery configuration, such as logins and orders."""
+
+from typing import Final
+
+from reconciler.kinds.base import Kind
+from reconciler.kinds.common import (
+    TO_API_CLIENT,
+    TO_DELIVERY_CONFIG,
+    chosen_id,
+    data,
+    reference,
+    title,
+)
+from reconciler.kinds.fields import Choice, Field
+
+TRACKING_EVENT: Final = Kind(
+    name="TrackingEvent",
+    noun="tracking event",
+    description="One tracking event: what an API client reports to a delivery configuration. One for each client and "
+    "type.",
+    path="/integrations/trackingEvents",
+    source='API reference, "Tracking Events"',
+    since="1.0.267",
+    table=(
+        title("Logins", required=True),
+        Field(
+            "EventType",
+            Choice(("UserLoggedIn", "LineItemAdded", "LineItemUpdated", "OrderSubmitted")),
+            "What is reported. Fixed once the event is there.",
+            examples=("UserLoggedIn",),
+            source='API reference, "Tracking Events"; error code TrackingEvent.CannotUpdateProperty',
+            required=True,
+            immutable=True,
+        ),
+        reference(
+            "ClientID",
+            TO_API_CLIENT,
+            "The ID of the API client. Fixed once the event is there.",
+            "E5A05785-CAFF-4F7D-9CC3-758F13865FC3",
+            required=True,
+            immutable=True,
+        ),
+        data("ConfigData", "Data of your own that is sent along.", {"team": "web"}),
+        reference(
+            "DeliveryConfigID",
+            TO_DELIVERY_CONFIG,
+            "The ID of the delivery configuration that it is reported to.",
+            "send",
+            required=True,
+            since="1.0.293",
+        ),
+        chosen_id(),
+    ),
+    name_field="Name",
+    readers=("TrackingEventReader",),
+    writers=("TrackingEventAdmin",),
+)

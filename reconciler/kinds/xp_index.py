@@ -1,0 +1,53 @@
+"""XpIndex: the extended properties by which lists can be filtered; one document holds all of them."""
+
+from typing import Final
+
+from reconciler.kinds.base import IdChoice, Kind
+from reconciler.kinds.common import texts
+
+_THINGS: Final = (
+    "Address",
+    "Variant",
+    "Order",
+    "OrderReturn",
+    "LineItem",
+    "CostCenter",
+    "CreditCard",
+    "Payment",
+    "Spec",
+    "SpecOption",
+    "UserGroup",
+    "Company",
+    "Category",
+    "PriceSchedule",
+    "Shipment",
+    "SpendingAccount",
+    "User",
+    "Promotion",
+    "ApprovalRule",
+    "SellerApprovalRule",
+    "Catalog",
+    "ProductFacet",
+    "MessageSender",
+    "InventoryRecord",
+    "ProductCollection",
+    "Subscription",
+    "GroupOrderInvitation",
+    "BuyerGroup",
+    "Discount",
+)
+
+XP_INDEX: Final = Kind(
+    name="XpIndex",
+    noun="set of xp indices",
+    description="All indices of extended properties, by the type of object.",
+    path="/xpindices",
+    source='API reference, "Xp Indices"',
+    table=tuple(
+        texts(thing, f"The keys below xp of {thing} objects that lists can filter by.", "team") for thing in _THINGS
+    ),
+    name_field="",
+    readers=(),
+    writers=("XpIndexAdmin",),
+    id_choice=IdChoice.SET,
+)
