@@ -18,7 +18,7 @@ from reconciler.cli.repeating import carried_out_by, shared_options
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import in_job, tell
 from reconciler.errors import ReconcilerError
-from reconciler.model.delivery import ToEnvFile, ToFile, ToKubernetesSecret
+from reconciler.model.delivery import InFile
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Plan
 from reconciler.remote.protocol import SecretRemote
@@ -98,7 +98,7 @@ def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
     for change in plan.changes if in_job() else ():
         generated = [intent.reference.deliver for intent in change.secrets if intent.reference]
         for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
-            if isinstance(delivery, ToFile | ToEnvFile | ToKubernetesSecret):
+            if isinstance(delivery, InFile):
                 message = f"{change.address}: a new secret is delivered to {delivery}, on the machine of this CI job"
                 hint = "if that is thrown away after the job, the secret is lost: use a command to a secret store"
                 yield ReconcilerError(message, hint=hint)

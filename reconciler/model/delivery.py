@@ -67,7 +67,9 @@ class ToKubernetesSecret:
         return f"Kubernetes Secret {self.namespace + '/' if self.namespace else ''}{self.name} in {self.path}"
 
 
-Delivery: TypeAlias = ToFile | ToCommand | ToEnvFile | ToGithubOutput | ToKubernetesSecret
+InFile: TypeAlias = ToFile | ToEnvFile | ToKubernetesSecret
+"""Those that are read back from a file on this machine."""
+Delivery: TypeAlias = InFile | ToCommand | ToGithubOutput
 
 
 def delivery_of(entry: Mapping[str, Any], keep: Callable[[str], str] = str) -> Delivery:

@@ -217,6 +217,7 @@ def _subject(
         kind,
         is_active=bool(found.body.get(kind.active_field)),
         at_hand=rotation.recall(secret, live, courier),
+        lost=rotation.lost(secret, courier),
     )
 
 

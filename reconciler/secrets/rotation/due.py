@@ -6,6 +6,7 @@ from datetime import datetime
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Kind, NamedSecrets
+from reconciler.model.delivery import Delivery, InFile
 from reconciler.model.named_secret import (
     RETIRED,
     UNTRIED,
@@ -36,6 +37,8 @@ class Subject:
     """Whether anybody can log in through the object."""
     at_hand: Mapping[str, Secret] = field(default_factory=dict)
     """The values of unproven and untried secrets that were found where they were delivered, by the secret's id."""
+    lost: tuple[Delivery, ...] = ()
+    """Where the value of the present secret was delivered and is no longer."""
 
     @property
     def named(self) -> NamedSecrets:
@@ -64,7 +67,8 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     if current and not subject.is_active and _begins(subject, relatives, now, begin):
         return (*clearing, _postponed(subject))
     if not _begins(subject, relatives, now, begin):
-        return (*clearing, *_ending(subject, relatives, current, clearing, now))
+        advice = _advice(subject, relatives) if begin is Begin.ANYWAY else ()
+        return (*clearing, *_ending(subject, relatives, current, clearing, now), *advice)
     clearing += _room(subject, relatives, clearing)
     _demand_possible(subject, relatives, clearing, now)
     return (*clearing, *_making(subject, current, now), *_ending(subject, relatives, None, clearing, now))
@@ -90,7 +94,8 @@ def _begins(subject: Subject, relatives: Family, now: datetime, begin: Begin) ->
         return begin is not Begin.IF_DUE
     if standing in {Standing.EXPIRING, Standing.OFF_POLICY}:
         return True
-    return begin is Begin.ANYWAY and not (relatives.superseded or relatives.retired)
+    is_over = not (relatives.superseded or relatives.retired)
+    return begin is Begin.ANYWAY and (is_over or bool(subject.lost and not relatives.superseded))
 
 
 def _clearing(relatives: Family, now: datetime) -> Iterator[Step]:
@@ -121,6 +126,14 @@ def _postponed(subject: Subject) -> Step:
     return Step(StepKind.WAIT, text)
 
 
+def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
+    """What to do in an overlap where the value is lost and that cannot be seen."""
+    current, is_seen = relatives.current, all(isinstance(one, InFile) for one in subject.wanted.deliver)
+    if current and relatives.retired and not is_seen:
+        text = f"if the value of secret {current.id} is lost, delete that secret in the portal and run apply"
+        yield Step(StepKind.WAIT, text, current)
+
+
 def _proving(subject: Subject, resumed: LiveSecret) -> Iterator[Step]:
     """Go on with a secret whose value is at hand."""
     if not _is_untried(resumed):
@@ -135,7 +148,8 @@ def _making(subject: Subject, current: LiveSecret | None, now: datetime) -> Iter
         yield Step(StepKind.TRY, f"see whether a secret of {subject.address} can be tried")
     expiry = subject.wanted.expiry(now)
     until = f", valid until {moment_text(expiry)}" if expiry else ", without an expiry"
-    yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}", until=expiry)
+    why = f", since there is none in {' and '.join(map(str, subject.lost))}" if current and subject.lost else ""
+    yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}{why}", until=expiry)
     for delivery in subject.wanted.deliver:
         yield Step(StepKind.DELIVER, f"deliver it to {delivery}")
     yield Step(StepKind.PROVE, f"prove it by a login through {subject.address}")
