@@ -12,7 +12,7 @@ from reconciler.render.values import LONGEST_MESSAGE, brief
 
 FEW: Final = 10
 """How many names a list shows that is there for information only."""
-_NAMES: Final = ("AppName", "Name", "Username")
+NAMES: Final = ("AppName", "Name", "Username")
 """Fields by which people know an object whose id says nothing."""
 
 
@@ -120,7 +120,7 @@ def secret_words(change: Change, field: FieldChange, words: Words) -> str:
 def named(change: Change) -> str:
     """The address, and the name that people know the object by where the address has only its id."""
     body = change.before or {}
-    name = next((body[field] for field in _NAMES if isinstance(body.get(field), str)), None)
+    name = next((body[field] for field in NAMES if isinstance(body.get(field), str)), None)
     address = brief(str(change.address))
     return (
         f"{address} {brief(json.dumps(name, ensure_ascii=False))}" if name and name != change.address.name else address

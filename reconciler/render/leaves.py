@@ -30,7 +30,10 @@ class Leaf:
 
 
 def leaves(before: Json | Absent, after: Json | Absent) -> list[Leaf]:
-    """Give all differences of two values that differ. What is on one side only differs in all its leaves."""
+    """Give all differences of two values that differ. What is on one side only differs in all its leaves.
+
+    Members of an object are sorted: a saved plan has no other order.
+    """
     if type(before) in _SCALARS and type(after) in _SCALARS:  # most fields; see `same`
         return [Leaf((), before, after)]
     return list(_leaves(before, after, (), ()))
@@ -41,7 +44,7 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 def _leaves(before: Json | Absent, after: Json | Absent, was_at: Path, is_at: Path) -> Iterator[Leaf]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in (*before, *(key for key in after if key not in before)):
+        for key in sorted({*before, *after}):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
             if not same(old, new):
                 yield from _leaves(old, new, (*was_at, key), (*is_at, key))
@@ -107,7 +110,7 @@ def _ends(value: Json | Absent, at: Path) -> Iterator[tuple[Path, Json]]:
         return
     children: Sequence[tuple[str | int, Json]] = ()
     if isinstance(value, Mapping):
-        children = list(value.items())
+        children = sorted(value.items())
     elif is_array(value):
         children = list(enumerate(value))
     if not children:

@@ -3,6 +3,7 @@
 Names stand where a chat sees no mention, no link and no markup: in Slack in code spans, in Teams in runs of plain text.
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -45,8 +46,11 @@ class Notice:
 
     @property
     def more(self) -> str:
-        """How many there are besides."""
-        return f"and {number(len(self.new) - FEW, 'more', 'more')}" if len(self.new) > FEW else ""
+        """How many there are besides, and what shows them."""
+        if len(self.new) <= FEW:
+            return ""
+        command = brief(shlex.join(["reconciler", "drift", "--env", self.environment]))
+        return f"and {len(self.new) - FEW:,} more: {command} shows all"
 
 
 def _line(one: Deviation) -> str:
@@ -85,7 +89,7 @@ def _deviation(one: Deviation) -> Json:
 def slack(notice: Notice) -> Json:
     """An incoming webhook of Slack, or of Mattermost."""
     lines = [f"*{_in_slack(notice.title)}*", *(f"• `{_in_slack(line)}`" for line in notice.lines)]
-    return {"text": "\n".join([*lines, *([notice.more] if notice.more else [])]), "unfurl_links": False}
+    return {"text": "\n".join([*lines, *([_in_slack(notice.more)] if notice.more else [])]), "unfurl_links": False}
 
 
 def _in_slack(text: str) -> str:

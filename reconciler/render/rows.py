@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.json import ABSENT, Absent, Json, pointer
 from reconciler.model.plan import Action, Change, FieldChange
-from reconciler.render.blocks import Words, fields_in_order, is_marked, overlay_of, secret_words
+from reconciler.render.blocks import NAMES, Words, fields_in_order, is_marked, overlay_of, secret_words
 from reconciler.render.escape import escape
 from reconciler.render.values import LONG, NOT_SET, differences, show, show_member
 
@@ -61,8 +61,11 @@ def rows(change: Change, words: Words, sides: Mapping[str, str] = _NOBODY) -> It
 
 
 def _whole(change: Change, words: Words) -> Iterator[Row]:
-    """Everything that the object has, less what is empty or was said already."""
-    for name, value in (change.before or {}).items():
+    """Everything that the object has, less what is empty or was said already; its name first, the rest sorted.
+
+    A saved plan does not keep the order of the service.
+    """
+    for name, value in sorted((change.before or {}).items(), key=lambda item: (item[0] not in NAMES, item[0])):
         for leaf in _leaves(value, ABSENT):
             if leaf.before not in (None, "", [], {}) and leaf.before != change.id:
                 yield Row(_leaf_name(_name(pointer(name)), leaf), show(leaf.before))

@@ -20,7 +20,7 @@ NOT_SET: Final = "(not set)"
 LONGEST_NAME: Final = 120
 """How many characters of a name in a heading are shown: ids and files are as long as somebody made them."""
 LONGEST_MESSAGE: Final = 2000
-_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _BARE_MEMBER: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 _WORDS: Final = re.compile(r"\w+|\W")
 

@@ -19,7 +19,7 @@ from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
 from reconciler.model.drift import Applied, Receipt, hashes_of
 from reconciler.model.json import ABSENT
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Plan, SecretIntent
+from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Notice, Plan, SecretIntent
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import drift as drifts
@@ -98,6 +98,17 @@ LIMIT: Final = Finding(
 FINAL: Final = Finding(
     "protected", "ApiClient/old is protected, and would be deleted", "unprotect it", can_be_acknowledged=False
 )
+WIDER: Final = Notice(
+    IN_STEP.address,
+    (field("/AllowAnyBuyer", True, False, NARROWS),),
+    "ApiClient/same is open to all buyers, which no manifest asks for; to own it, add: AllowAnyBuyer: true",
+)
+WATCHED: Final = Notice(
+    UPDATE.address,
+    (FieldChange("/buyers", ["acme", "odd"], ["acme"], NARROWS, removed=("odd",)),),
+    "ApiClient/storefront is assigned to buyer odd, which its manifest does not name",
+    is_watched=True,
+)
 
 PLANS: Final = {
     "empty": Plan((), BINDING),
@@ -115,7 +126,8 @@ PLANS: Final = {
     "final-guard": Plan((DELETE,), BINDING, (LIMIT, FINAL)),
     "many-unmanaged": Plan(tuple(change(f"client {n:02}", Action.UNMANAGED) for n in range(13)), BINDING),
     "from-a-snapshot": Plan((DELETE,), BINDING, snapshot="2026-11-01T02:00:00Z"),
-    "hostile": Plan((HOSTILE,), BINDING, (), ("::warning::\x9b",)),
+    "noticed": Plan((IN_STEP, UPDATE), BINDING, notices=(WIDER, WATCHED)),
+    "hostile": Plan((HOSTILE,), BINDING, (), ("::warning::\x9b",), notices=(replace(WIDER, message="::notice::\x9b"),)),
 }
 RECEIPT: Final = Receipt(
     "2026-11-01T02:00:00Z",
@@ -198,7 +210,18 @@ ERRORS: Final[dict[str, ReconcilerError]] = {
 EVERY_CASE: Final = frozenset({"text", "json"})
 """The other formats lay out what these say: they get the cases below, which have all of it."""
 TELLING: Final = frozenset(
-    {"everything", "hostile", "in-step", "from-a-snapshot", "with-receipt", "mixed", "nothing", "invalid", "waived"}
+    {
+        "everything",
+        "noticed",
+        "hostile",
+        "in-step",
+        "from-a-snapshot",
+        "with-receipt",
+        "mixed",
+        "nothing",
+        "invalid",
+        "waived",
+    }
 )
 APART: Final = frozenset({"html"})
 """Judged by a browser."""

@@ -32,7 +32,10 @@ def test_what_is_wider_than_wanted_comes_first_and_the_rest_is_counted() -> None
     assert many.title == f"staging has {len(NEW) * 3} new deviations, and 2 known ones"
     assert many.lines[0] == "ApiClient/storefront /Active: changed (wider than wanted)"
     assert len(many.lines) == FEW
-    assert many.more == f"and {len(NEW) * 3 - FEW} more"
+    assert many.more == f"and {len(NEW) * 3 - FEW} more: reconciler drift --env staging shows all"
+    for write in NOTIFICATIONS.values():
+        assert many.more in json.dumps(write(many))
+        assert " more: " not in json.dumps(write(replace(many, new=NEW[:FEW])))
 
 
 def test_a_message_says_who_moved() -> None:
