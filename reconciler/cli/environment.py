@@ -55,6 +55,13 @@ def environment_name(common: Common) -> str | None:
     return common.env or os.environ.get(ENVIRONMENT_VARIABLE) or None
 
 
+def environment_names(common: Common) -> tuple[str, ...]:
+    """The environments that were asked for, of which there may be several; none: all, or what the command says."""
+    if common.env_all or common.envs:
+        return common.envs
+    return tuple(filter(None, [os.environ.get(ENVIRONMENT_VARIABLE)]))
+
+
 def chosen_environment(config: Config, common: Common, otherwise: str | None = None) -> Environment:
     """The environment that is meant; where none was asked for, the one that is given, or the only one.
 
@@ -63,11 +70,13 @@ def chosen_environment(config: Config, common: Common, otherwise: str | None = N
     """
     name = environment_name(common)
     try:
-        return select_environment(config, name or otherwise)
+        environment = select_environment(config, name or otherwise)
     except UsageError as error:
         if common.env or not name:
             raise
         raise UsageError(f"{error.message}, which {ENVIRONMENT_VARIABLE} names", hint=error.hint) from error
+    common.chosen = environment.name
+    return environment
 
 
 def load_context(

@@ -61,6 +61,30 @@ def new_file(path: Path, text: str) -> None:
         raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, where there is one.
+
+    Raises:
+        ReconcilerError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ReconcilerError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, where it is not there yet.
+
+    Raises:
+        ReconcilerError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReconcilerError(f"cannot make {folder}: {error.strerror}") from error
+
+
 def own_folder(place: Path) -> None:
     """Make the tool's own folder where `place` lies in one, with a .gitignore that keeps all of it out of git.
 

@@ -1,26 +1,26 @@
 """Live objects, or those of a file -> files of manifests beside those that are there, and what is said of them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.environment import load_context
-from reconciler.cli.outputs import Outputs
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
 from reconciler.kinds import KINDS
 from reconciler.manifests.allowed_paths import demand_inside
-from reconciler.manifests.edit import with_ids
+from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.export import LeftOut
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.resource import FieldsPolicy, LiveState
-from reconciler.render.export import EXPORTS, Exporting
+from reconciler.render.export import EXPORTS, Exporting, ExportWriter
+from reconciler.render.style import Style
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
@@ -119,12 +119,11 @@ class Workplace:
         loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, _schema(Path.cwd(), folder))
 
-    def make(self, found: Found, source: str, title: str, outputs: Outputs, *, write: bool) -> None:
-        """Work out the files, write them if that is asked for, and show what they are.
+    def make(self, found: Found, source: str, title: str) -> "Making":
+        """Work out the files.
 
         Raises:
             InputError: a manifest could be several objects.
-            ReconcilerError: a file cannot be written.
         """
         origin = Origin(source, self.schema)
         found_here = self.loaded.manifests
@@ -133,11 +132,9 @@ class Workplace:
         changes = [
             (file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8")) for file, now in made.changed.items()
         ]
-        if write:
-            made.write()
         end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
-        shown = Exporting(title, made.objects, changes, found.left_out, written=write, end=end)
-        outputs.write(lambda name, style: EXPORTS[name](shown, style))
+        shows = Exporting(title, made.objects, changes, found.left_out, end=end)
+        return Making(made, shows, self.config if found.is_of_environment else None)
 
     def _configuration(self, made: Export, found: Found) -> Mapping[str, bytes]:
         """The configuration with the folder of overlays and the ids that it is to have; empty: it stays as it is.
@@ -151,6 +148,76 @@ class Workplace:
         file = shown(self.config)
         before = contents.get(file) or self.config.read_bytes()
         return {file: with_ids(before, self.context.environment or "", made.ids, file)}
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Files that were worked out, and what is said of them."""
+
+    export: Export
+    shown: Exporting
+    config: Path | None = None
+    """The configuration, where it is to keep ids."""
+
+    def write(self) -> "Making":
+        """Write the files; give what is said of them then.
+
+        Raises:
+            ReconcilerError: a file cannot be written.
+        """
+        self.export.write()
+        return self.as_written()
+
+    def as_written(self) -> "Making":
+        """The same, as it is shown once the files are written."""
+        return replace(self, shown=replace(self.shown, written=True))
+
+
+def difference(made: Mapping[str, Making]) -> str:
+    """What stands against writing these files once for all environments, in words; comments do not."""
+    contents = {name: _contents(one) for name, one in made.items()}
+    differing = sorted(
+        {
+            file
+            for one in contents.values()
+            for file in one
+            if any(other.get(file) != one[file] for other in contents.values())
+        }
+    )
+    if not differing:
+        return ""
+    more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+    return f"the environments differ in {differing[0]}{more}, and share their manifests"
+
+
+def _contents(made: Making) -> dict[str, list[str]]:
+    """What would be in each manifest, less whole lines of comment: those of new files name the marketplace."""
+    texts = {shown(path): text for path, text in made.export.new.items()}
+    texts |= {file: content.decode("utf-8") for file, content in made.export.changed.items()}
+    texts.pop(shown(made.config) if made.config else "", None)
+    return {file: [line for line in text.splitlines() if not line.startswith("#")] for file, text in texts.items()}
+
+
+def written_once(made: Mapping[str, Making]) -> Mapping[str, Making]:
+    """Write the files of the first, which are those of the others as well, and the ids of each.
+
+    Raises:
+        ReconcilerError: a file cannot be written; those before it are.
+    """
+    for index, (environment, one) in enumerate(made.items()):
+        if not index:
+            one.export.write()
+        elif one.config:
+            write_ids(one.config, environment, one.export.ids)
+    return {name: one.as_written() for name, one in made.items()}
+
+
+def _writer(write: ExportWriter) -> Callable[[Making, Style], str]:
+    return lambda made, style: write(made.shown, style)
+
+
+MAKINGS: Final = {name: _writer(write) for name, write in EXPORTS.items()}
+"""Name of a format -> what writes it."""
 
 
 def _absolute(path: Path) -> Path:

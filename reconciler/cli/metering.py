@@ -55,12 +55,13 @@ class Metering:
     def planned(self, planned: "Sequence[Planned]") -> None:
         """Count several environments."""
         for one in planned:
-            if one.drift:
-                self.drift(one.drift)
-            elif one.plan:
-                self.plan(one.plan)
-            else:
-                self.failed(one.environment)
+            match one.found:
+                case Drift():
+                    self.drift(one.found)
+                case Plan():
+                    self.plan(one.found)
+                case None:
+                    self.failed(one.environment)
 
     def failed(self, environment: str) -> None:
         """Note that there is no answer for an environment."""

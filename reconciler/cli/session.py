@@ -87,7 +87,6 @@ class Session:
         key = plan_key()
         config = configuration(common)
         environment = chosen_environment(config, common, _environment_of(saved, config, common))
-        common.chosen = environment.name
         keep_manifests_apart(common, paths or config.manifests, config, environment)
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
 

@@ -1,124 +1,144 @@
-"""Several environments -> a plan or an error for each, one after the other; one document and exit code of them all."""
+"""The environments that are meant x what a command finds in one -> a part for each, one document and exit code of all.
+
+An environment that fails does not stop the others: its error stands in the document in place of what would be there.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from reconciler.cli import exit as codes
 from reconciler.cli.apart import WouldOverwrite
-from reconciler.cli.documents import DRIFTS, drift_text, plan_file, plan_text
+from reconciler.cli.documents import plan_file
 from reconciler.cli.environment import configuration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_warnings
-from reconciler.cli.files import write_file
+from reconciler.cli.files import make_folder, remove_file, write_file
 from reconciler.cli.options import Common
+from reconciler.cli.outputs import Outputs
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError
-from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
 from reconciler.render import FORMATS
-from reconciler.render.format import PlanWriter
-from reconciler.render.joining import SEVERAL
+from reconciler.render.joining import PARTS
 from reconciler.render.report import Checked
-from reconciler.render.several import Planned
+from reconciler.render.several import Part
 from reconciler.render.style import Style
 
+T = TypeVar("T")
 
-def plan_each(common: Common, plan_of: Callable[[Common], Plan]) -> tuple[Planned, ...]:
-    """Plan for each, in the order in which they were named or are configured. A failure does not stop the others.
+
+def show(
+    common: Common,
+    outputs: Outputs,
+    find: Callable[[Common], T],
+    writers: Mapping[str, Callable[[T, Style], str]],
+    end: Callable[[T], ExitCode],
+) -> ExitCode:
+    """Show what is found in the environment that is meant, or in each of several, in one document.
+
+    `end` gives the exit code of what was found, and raises what is an error although there is a document.
+
+    Raises:
+        ReconcilerError: what `find` or `end` raises, where one environment is meant.
+    """
+    if not common.is_of_several:
+        found = find(common)
+        outputs.write(lambda name, style: writers[name](found, style))
+        return end(found)
+    return show_parts(each(common, find, outputs.noun, end), outputs, writers)
+
+
+def show_parts(
+    parts: Sequence[Part[T]], outputs: Outputs, writers: Mapping[str, Callable[[T, Style], str]]
+) -> ExitCode:
+    """Show what was found in several environments."""
+
+    def text(name: str, style: Style) -> str:
+        shown = written(parts, name, writers[name], style)
+        return PARTS[name](shown, style)
+
+    outputs.write(text)
+    return worst(parts)
+
+
+def code_of_writing(code: ExitCode, written: Sequence[str]) -> ExitCode:
+    """The same code, unless it says that nothing was written and the files of some environments were."""
+    return ExitCode.PARTLY_APPLIED if code is not ExitCode.DONE and written else code
+
+
+def each(common: Common, find: Callable[[Common], T], noun: str, end: Callable[[T], ExitCode]) -> tuple[Part[T], ...]:
+    """Find it in each, in the order in which they were named or are configured; for `end` see `show`.
 
     Raises:
         InputError: the configuration has faults.
         UsageError: there is no environment of a name that was given; nothing was contacted.
     """
-    names = _names(common)
-    planned = tuple(_planned(name, replace(common, envs=(name,), env_all=True), plan_of) for name in names)
+    names = names_of(common)
+    parts = tuple(_part(name, partial(find, replace(common, envs=(name,), env_all=True)), noun, end) for name in names)
     if common.warned and not common.quiet:
         warned = sorted(common.warned.items())
         tell_warnings(Checked(warning, () if len(of) == len(names) else tuple(of)) for warning, of in warned)
-    return planned
+    return parts
 
 
-def _names(common: Common) -> list[str]:
+def names_of(common: Common) -> list[str]:
     """The environments that are meant."""
     config = configuration(common)
     return [select_environment(config, name).name for name in common.envs] or list(config.environments)
 
 
-def _planned(name: str, common: Common, plan_of: Callable[[Common], Plan]) -> Planned:
+def _part(name: str, find: Callable[[], T], noun: str, end: Callable[[T], ExitCode]) -> Part[T]:
+    part: Part[T] = Part(name, None, noun=noun)
     try:
-        return Planned(name, plan_of(common))
+        part = replace(part, found=(found := find()))
+        return replace(part, code=end(found))
     except WouldOverwrite:
         raise
     except ReconcilerError as error:
-        return Planned(name, None, error)
+        return replace(part, error=error, code=error.exit_code)
+
+
+def worst(parts: Sequence[Part[object]]) -> ExitCode:
+    """The worst code of all; see `exit.worst`."""
+    return codes.worst([ExitCode(one.code) for one in parts])
+
+
+def written(
+    parts: Sequence[Part[T]], format_name: str, write: Callable[[T, Style], str], style: Style
+) -> list[Part[T]]:
+    """The same with their texts in one format, each as `write` writes it alone.
+
+    Where there is room for so much only, half of it is shared out; the rest is for what they have in common.
+    """
+    share = replace(style, room=style.room // (2 * max(len(parts), 1)))
+    return [replace(one, text=_text(one, format_name, write, share)) for one in parts]
+
+
+def _text(one: Part[T], format_name: str, write: Callable[[T, Style], str], style: Style) -> str:
+    if one.found is not None:
+        return write(one.found, style)
+    fail = FORMATS[format_name].failure
+    return fail(one.noun, one.error, replace(style, environment=one.environment)) if fail and one.error else ""
 
 
 def files_of_each(common: Common, folder: Path) -> Mapping[str, Path]:
-    """Environment -> the file of its plan in a folder."""
-    return {name: folder / f"{name}.json" for name in _names(common)}
+    """Environment -> its file in a folder."""
+    return {name: folder / f"{name}.json" for name in names_of(common)}
 
 
-def save_each(planned: Sequence[Planned], files: Mapping[str, Path]) -> None:
+def save_each(parts: Sequence[Part[Plan]], files: Mapping[str, Path]) -> None:
     """Write each plan into its file, and remove the older file of an environment that has no plan now.
 
     Raises:
         ReconcilerError: one cannot be written.
     """
-    for one in planned if files else ():
+    for one in parts if files else ():
         file = files[one.environment]
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if not one.plan:
-                file.unlink(missing_ok=True)
-        except OSError as error:
-            raise ReconcilerError(f"cannot write {file}: {error.strerror}") from error
-        if one.plan:
-            write_file(file, plan_file(one.plan))
-
-
-def several_text(planned: Sequence[Planned], format_name: str, writers: Mapping[str, PlanWriter], style: Style) -> str:
-    """All of them in one format, each as `writers` write it alone."""
-    write, share = writers[format_name], _share(style, planned)
-    shown = [
-        replace(one, text=plan_text(write, one.plan, share) if one.plan else _failure(one, format_name, share))
-        for one in planned
-    ]
-    return SEVERAL[format_name](shown, style)
-
-
-def _share(style: Style, planned: Sequence[Planned]) -> Style:
-    """What room each of them has, where there is room for so much only; half of it is for what they have in common."""
-    return replace(style, room=style.room // (2 * max(len(planned), 1)))
-
-
-def _failure(one: Planned, format_name: str, style: Style) -> str:
-    write = FORMATS[format_name].failure
-    return write(one.noun, one.error, replace(style, environment=one.environment)) if write and one.error else ""
-
-
-def seen(planned: Sequence[Planned], see: Callable[[Plan], Drift]) -> list[Planned]:
-    """The drift that each plan comes to."""
-    return [replace(one, drift=see(one.plan) if one.plan else None, noun="drift") for one in planned]
-
-
-def several_drift(planned: Sequence[Planned], format_name: str, style: Style) -> str:
-    """The drift of all of them in one format."""
-    write, share = DRIFTS[format_name], _share(style, planned)
-    shown = [
-        replace(one, text=drift_text(write, one.drift, share) if one.drift else _failure(one, format_name, share))
-        for one in planned
-    ]
-    return SEVERAL[format_name](shown, style)
-
-
-def several_drift_code(planned: Sequence[Planned]) -> ExitCode:
-    """The worst of all; see `exit.worst`."""
-    found = [codes.of_drift(one.drift) for one in planned if one.drift]
-    return codes.worst([*found, *(ExitCode(one.error.exit_code) for one in planned if one.error)])
-
-
-def several_code(planned: Sequence[Planned], code_of: Callable[[Plan], ExitCode]) -> ExitCode:
-    """The worst of all; see `exit.worst`."""
-    plans = [code_of(one.plan) for one in planned if one.plan]
-    return codes.worst([*plans, *(ExitCode(one.error.exit_code) for one in planned if one.error)])
+        make_folder(file.parent)
+        if one.found:
+            write_file(file, plan_file(one.found))
+        else:
+            remove_file(file)

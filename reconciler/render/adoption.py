@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from reconciler.errors import ReconcilerError
 from reconciler.model.adoption import Adoption, Candidate, Proposal, State
 from reconciler.model.json import Json
 from reconciler.render.escape import escape, json_text
@@ -43,6 +44,8 @@ class Adopted:
     """Whether the ids to be bound stand in the file now."""
     asked: bool = False
     """Whether they were to be written."""
+    failure: ReconcilerError | None = None
+    """Why they could not be."""
 
 
 def text(adopted: Adopted, style: Style) -> str:

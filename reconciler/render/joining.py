@@ -9,7 +9,7 @@ from reconciler.render import several
 from reconciler.render.comment import NOT_WHOLE, cell, code, document, marker, source_of
 from reconciler.render.escape import json_text
 from reconciler.render.html.several import page
-from reconciler.render.several import Planned, State, matrix, verdict
+from reconciler.render.several import Part, Planned, State, matrix, verdict
 from reconciler.render.style import Style
 from reconciler.render.titles import Noun, number
 
@@ -91,6 +91,7 @@ def _demoted(text: str) -> Iterator[str]:
 
 
 SeveralWriter: TypeAlias = Callable[[Sequence[Planned], Style], str]
+PartsWriter: TypeAlias = Callable[[Sequence[Part[object]], Style], str]
 
 SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
     {
@@ -104,4 +105,6 @@ SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
         "github": one_after_the_other,
     }
 )
-"""Name of a format -> what writes the documents of several environments in it."""
+"""Name of a format -> what writes the plans or the drift of several environments in it."""
+PARTS: Final[Mapping[str, PartsWriter]] = MappingProxyType({"text": several.parts_text, "json": several.parts_document})
+"""The same for any other document."""

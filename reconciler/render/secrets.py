@@ -148,32 +148,33 @@ STATUSES: Final[Mapping[str, StatusWriter]] = MappingProxyType({"text": status_t
 """Name of a format -> what writes the report in it; the first is the default."""
 
 
-def metrics(report: SecretReport) -> str:
-    """The report in the text format of Prometheus, for a collector of text files.
+def metrics(reports: Sequence[SecretReport]) -> str:
+    """The reports of all environments in the text format of Prometheus, for a collector of text files.
 
     Source: Prometheus documentation, "Exposition formats": labels escape backslash, quotation mark and line feed.
     """
-    expiring = [row for row in report.rows if row.state.live and row.state.live.expires]
+    rows = [(row, report) for report in reports for row in report.rows]
+    expiring = [(row, report) for row, report in rows if row.state.live and row.state.live.expires]
     families: list[tuple[str, str, list[tuple[str, float]]]] = [
         (
             "reconciler_secret_needs_attention",
             "1 where somebody has something to do about a secret, else 0.",
-            [(_labels(row, report, standing=row.state.standing), _attention(row)) for row in report.rows],
+            [(_labels(row, report, standing=row.state.standing), _attention(row)) for row, report in rows],
         ),
         (
             "reconciler_secret_rotation_due",
             "1 where secrets rotate --due has something to do, else 0.",
-            [(_labels(row, report), float(row.state.is_due)) for row in report.rows],
+            [(_labels(row, report), float(row.state.is_due)) for row, report in rows],
         ),
         (
             "reconciler_secret_expiry_timestamp_seconds",
             "When a secret expires, in seconds since the epoch.",
-            [(_labels(row, report), _expiry(row)) for row in expiring],
+            [(_labels(row, report), _expiry(row)) for row, report in expiring],
         ),
         (
             "reconciler_secrets_checked_timestamp_seconds",
             "When secrets were looked at, in seconds since the epoch.",
-            [(f'environment="{_label(report.environment)}"', report.now.timestamp())],
+            [(f'environment="{_label(report.environment)}"', report.now.timestamp()) for report in reports],
         ),
     ]
     lines = []

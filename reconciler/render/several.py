@@ -1,13 +1,13 @@
-"""Plans of several environments -> one document: each plan under its name, then a matrix of resources and environments.
+"""The documents of several environments -> one, each under its name; plans and drift with a matrix of resources.
 
-Each plan comes as the text that it has in the format of the whole, so that it reads the same alone and among others.
+Each comes as the text that it has in the format of the whole, so that it reads the same alone and among others.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
@@ -18,6 +18,7 @@ from reconciler.render.failure import failure
 from reconciler.render.json import error_of
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
+from reconciler.render.titles import number
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -39,19 +40,30 @@ Matrix: TypeAlias = Mapping[str, Mapping[str, State]]
 """Address -> environment -> state; sorted by address, environments in their order."""
 
 
+Found_co = TypeVar("Found_co", covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """One environment: its plan, or the error that there is instead."""
+class Part(Generic[Found_co]):
+    """One environment of several: what was found there, or the error that there is instead or as well."""
 
     environment: str
-    plan: Plan | None
+    found: Found_co | None
     error: ReconcilerError | None = None
-    text: str = ""
-    """The plan, or the drift that it comes to, in the format of the whole document."""
     noun: str = "plan"
-    """What the text is called in a JSON document."""
-    drift: Drift | None = None
-    """What the plan was seen as, where that was asked for."""
+    """What the document is called in JSON."""
+    code: int = 0
+    """The exit code that this environment has alone."""
+    text: str = ""
+    """The document in the format of the whole."""
+
+
+Planned: TypeAlias = Part[Plan | Drift]
+
+
+def plan_of(one: Planned) -> Plan | None:
+    """The plan, or the one that the drift was seen in."""
+    return one.found.plan if isinstance(one.found, Drift) else one.found
 
 
 _STATES: Final = {
@@ -64,15 +76,16 @@ _STATES: Final = {
 
 def matrix(planned: Sequence[Planned]) -> Matrix:
     """How each resource that a manifest speaks of is in each environment. Unmanaged resources are left out."""
-    known = {one.environment: _states(one.plan) for one in planned if one.plan}
+    known = {one.environment: _states(plan) for one in planned if (plan := plan_of(one))}
     addresses = sorted({address for states in known.values() for address in states})
     return {
-        address: {
-            one.environment: known[one.environment].get(address, State.NOT_HERE) if one.plan else State.UNKNOWN
-            for one in planned
-        }
+        address: {one.environment: _state_in(known.get(one.environment), address) for one in planned}
         for address in addresses
     }
+
+
+def _state_in(states: Mapping[str, State] | None, address: str) -> State:
+    return State.UNKNOWN if states is None else states.get(address, State.NOT_HERE)
 
 
 def _states(plan: Plan) -> dict[str, State]:
@@ -97,32 +110,45 @@ _TONES: Final = {
 
 def is_out_of_step(one: Planned) -> bool:
     """Whether something would change, or has drifted."""
-    return one.drift.has_drift if one.drift else one.plan is not None and one.plan.has_changes
+    match one.found:
+        case Drift():
+            return one.found.has_drift
+        case Plan():
+            return one.found.has_changes
+        case None:
+            return False
 
 
 def verdict(planned: Sequence[Planned]) -> str:
     """All of them in a few words."""
-    failed, moved = sum(one.plan is None for one in planned), sum(map(is_out_of_step, planned))
+    failed, moved = sum(one.found is None for one in planned), sum(map(is_out_of_step, planned))
     known = f"{len(planned) - failed - moved} in step, {moved} not"
     return f"{known}, {failed} failed" if failed else known
 
 
 def text(planned: Sequence[Planned], style: Style) -> str:
     """Every plan, or error in its place, under a heading; then the matrix and the totals."""
-    sections = "".join(f"{_heading(one.environment, style)}{_content(one, style)}\n" for one in planned)
-    return (
-        sections
-        + _heading("all environments", style)
-        + laid_out([*_table(matrix(planned), style), _totals(planned)], style)
-    )
+    return _sections(planned, [*_table(matrix(planned), style), _totals(planned)], style)
+
+
+def parts_text(parts: Sequence[Part[object]], style: Style) -> str:
+    """Every document under a heading, its error below it; then how many environments are as they should be."""
+    others = [escape(one.environment) for one in parts if one.code]
+    counts = [f"{len(parts) - len(others)} ok", *([f"{len(others)} not: {', '.join(others)}"] if others else [])]
+    return _sections(parts, [f"{number(len(parts), 'environment')}: {', '.join(counts)}."], style)
+
+
+def _sections(parts: Sequence[Part[object]], end: Sequence[str], style: Style) -> str:
+    sections = "".join(f"{_heading(one.environment, style)}{_content(one, style)}\n" for one in parts)
+    return sections + _heading("all environments", style) + laid_out(end, style)
 
 
 def _heading(title: str, style: Style) -> str:
     return laid_out([style.paint(Tone.STRONG, f"=== {escape(title)} ==="), ""], style)
 
 
-def _content(one: Planned, style: Style) -> str:
-    return failure(one.error, style) if one.error else one.text
+def _content(one: Part[object], style: Style) -> str:
+    return ("" if one.found is None else one.text) + (failure(one.error, style) if one.error else "")
 
 
 def _table(cells: Matrix, style: Style) -> Iterator[str]:
@@ -150,11 +176,10 @@ def _shown(word: str, tone: Tone | None, width: int, style: Style) -> str:
 
 
 def _totals(planned: Sequence[Planned]) -> str:
-    plans = [one.plan for one in planned if one.plan]
+    plans = [plan for one in planned if (plan := plan_of(one))]
     changed = sum(plan.has_changes for plan in plans)
     counts = {"in step": len(plans) - changed, "with changes": changed, "failed": len(planned) - len(plans)}
-    environments = "1 environment" if len(planned) == 1 else f"{len(planned)} environments"
-    return f"{environments}: {', '.join(f'{count} {words}' for words, count in counts.items())}."
+    return f"{number(len(planned), 'environment')}: {', '.join(f'{count} {words}' for words, count in counts.items())}."
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON
@@ -162,15 +187,18 @@ def _totals(planned: Sequence[Planned]) -> str:
 
 def document(planned: Sequence[Planned], _style: Style) -> str:
     """The JSON document; each plan in it is the one that its environment gives alone."""
-    content = {
-        "format_version": FORMAT_VERSION,
-        "environments": [_environment(one) for one in planned],
-        "matrix": {address: dict(row) for address, row in matrix(planned).items()},
-    }
-    return json_text(content)
+    return json_text(_document(planned) | {"matrix": {address: dict(row) for address, row in matrix(planned).items()}})
 
 
-def _environment(one: Planned) -> Json:
-    if one.error is None:
-        return {"environment": one.environment, one.noun: json.loads(one.text)}
-    return {"environment": one.environment, "error": error_of(one.error)}
+def parts_document(parts: Sequence[Part[object]], _style: Style) -> str:
+    """The same without a matrix."""
+    return json_text(_document(parts))
+
+
+def _document(parts: Sequence[Part[object]]) -> dict[str, Json]:
+    return {"format_version": FORMAT_VERSION, "environments": [_environment(one) for one in parts]}
+
+
+def _environment(one: Part[object]) -> Json:
+    found: dict[str, Json] = {} if one.found is None else {one.noun: json.loads(one.text)}
+    return {"environment": one.environment, **found, **({"error": error_of(one.error)} if one.error else {})}

@@ -1,12 +1,13 @@
 import json
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from reconciler.cli.documents import DRIFTS, PLANS
 from reconciler.render.joining import SEVERAL
-from tests.cli.conftest import Project, Runner
+from tests.cli.conftest import BACK, FRONT, Project, Runner
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
@@ -95,6 +96,176 @@ def test_the_wish_for_all_outweighs_the_variable(three: Project, run: Runner, mo
 
 def test_whatever_shows_one_environment_shows_several() -> None:
     assert set(SEVERAL) == set(PLANS) | set(DRIFTS)
+
+
+# -- commands without a matrix --
+
+READING: Final = (["doctor"], ["adopt"], ["export"], ["secrets", "status"])
+
+
+def untimed(text: str) -> str:
+    """Without the numbers: doctor measures how long requests take."""
+    return re.sub(r"\d+", "0", text)
+
+
+@pytest.mark.parametrize("command", READING)
+def test_an_error_in_one_environment_hides_none_of_the_others(three: Project, run: Runner, command: list[str]) -> None:
+    alone = run(*command, "--env", "good")
+    failed = run(*command, "--env", "wrong")
+    done = run(*command, "--env", "wrong", "--env", "good")
+    first, second, last = done.out.split("=== ")[1:]
+    assert (done.code, done.err) == (failed.code, "")
+    assert "another" in first
+    assert untimed(second) == untimed(f"good ===\n\n{alone.out}\n")
+    assert last == "all environments ===\n\n2 environments: 1 ok, 1 not: wrong.\n"
+    assert three.writes() == []
+
+
+@pytest.mark.parametrize(("command", "noun"), list(zip(READING, ("doctor", "adopt", "export", "secrets"), strict=True)))
+def test_as_json_every_document_is_that_of_its_environment(
+    three: Project, run: Runner, command: list[str], noun: str
+) -> None:
+    target = json.loads((three.folder / "reconciler.yaml").read_text())["environments"]["good"]
+    three.configure(good=target, far=target | {"url": "http://127.0.0.1:1"})
+    alone = json.loads(run(*command, "--env", "good", "--format", "json").out)
+    done = run(*command, "--env-all", "--format", "json")
+    document = json.loads(done.out)
+    good, far = document["environments"]
+    assert (done.code, set(document)) == (1, {"format_version", "environments"})
+    assert (good["environment"], set(good[noun])) == ("good", set(alone))
+    assert "127.0.0.1:1" in json.dumps(far[noun] if noun == "doctor" else far["error"])
+
+
+def test_environments_that_are_all_well_exit_with_0(three: Project, run: Runner) -> None:
+    done = run("secrets", "status", "--env", "good", "--env", "changed")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "2 environments: 2 ok.")
+
+
+def test_a_name_that_no_environment_has_is_wrong_usage_everywhere(three: Project, run: Runner) -> None:
+    for command in (*READING, ["history"], ["snapshot", "--out", "kept"]):
+        done = run(*command, "--env", "good", "--env", "wrng")
+        assert (done.code, "there is no environment 'wrng'" in done.err, done.out) == (64, True, ""), command
+    assert three.writes() == []
+
+
+def test_secrets_are_rotated_in_one_environment_at_a_time(three: Project, run: Runner) -> None:
+    done = run("secrets", "rotate", "--due", "--env", "good", "--env", "changed", "--auto-approve")
+    assert (done.code, "given twice, as changed and as good" in done.err) == (64, True)
+    assert run("secrets", "rotate", "--due", "--env-all", "--auto-approve").code == 64
+    assert three.writes() == []
+
+
+def test_metrics_of_secrets_have_the_series_of_all_environments(three: Project, run: Runner) -> None:
+    assert run("secrets", "status", "--env-all", "--metrics", "secrets.prom").code == 3
+    text = (three.folder / "secrets.prom").read_text()
+    checked = [line for line in text.splitlines() if line.startswith("reconciler_secrets_checked")]
+    assert [line.partition("}")[0].partition("{")[2] for line in checked] == [
+        'environment="good"',
+        'environment="changed"',
+    ]
+    assert text.count("# TYPE reconciler_secrets_checked_timestamp_seconds gauge") == 1
+
+
+def test_adoption_writes_the_ids_of_each_environment(three: Project, run: Runner) -> None:
+    done = run("adopt", "--env", "good", "--env", "changed", "--write")
+    assert (done.code, done.err) == (0, "")
+    environments = json.loads((three.folder / "reconciler.yaml").read_text())["environments"]
+    assert {name: one.get("ids") for name, one in environments.items()} == {
+        "good": {"front": FRONT},
+        "changed": {"front": FRONT},
+        "wrong": None,
+    }
+
+
+def test_an_adoption_that_wrote_for_some_environments_only_exits_with_5(three: Project, run: Runner) -> None:
+    done = run("adopt", "--env-all", "--write")
+    assert done.code == 5
+    assert "Written: 1 id, under environments.good.ids" in done.out
+    assert "=== wrong ===\n\nerror: refused by a guard" in done.out
+    assert run("adopt", "--env", "wrong", "--env", "good", "--write").code == 3, "now nothing is left to write"
+
+
+def test_an_ambiguous_manifest_is_told_below_the_proposals_of_its_environment(three: Project, run: Runner) -> None:
+    three.manifest("back")
+    three.ask("POST", "/v1/apiclients", {"AppName": "back", "Active": False, "AccessTokenDuration": 600})
+    document = json.loads(run("adopt", "--env", "good", "--env", "changed", "--format", "json").out)
+    for one in document["environments"]:
+        assert one["adopt"]["summary"]["ambiguous"] == 1
+        assert one["error"]["diagnostics"][0]["rule"] == "ambiguous-name"
+
+
+def test_a_snapshot_of_each_environment_is_what_plans_of_all_are_made_from(three: Project, run: Runner) -> None:
+    done = run("snapshot", "--env-all", "--out", "kept")
+    assert (done.code, sorted(path.name for path in Path("kept").iterdir())) == (3, ["changed.json", "good.json"])
+    assert "Environment wrong:\nerror: refused by a guard" in done.err
+    plans = run("plan", "--env-all", "--from-snapshot", "kept")
+    assert "3 environments: 1 in step, 1 with changes, 1 failed." in plans.out
+
+
+# -- export: what changes the manifests that all environments share --
+
+
+@pytest.fixture
+def twins(three: Project) -> Project:
+    """Two environments with the same objects, and a third one with others."""
+    target = json.loads((three.folder / "reconciler.yaml").read_text())["environments"]["good"]
+    other = {"Objects": {"ApiClients": [{"ID": FRONT, "AppName": "front", "Active": True, "AccessTokenDuration": 60}]}}
+    (three.folder / "other.json").write_text(json.dumps(other))
+    three.configure(one=target, two=target, other={"emulator": {"seed": "other.json"}, "marketplace": "other"})
+    return three
+
+
+def test_several_environments_that_agree_are_exported_at_once(twins: Project, run: Runner) -> None:
+    done = run("export", "--env", "one", "--env", "two", "--write")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("Written: 3 files.") == 2
+    environments = json.loads((twins.folder / "reconciler.yaml").read_text())["environments"]
+    assert environments["one"]["ids"]["back"] == environments["two"]["ids"]["back"] == BACK
+    assert "No changes." in run("plan", "--env", "two").out
+
+
+def test_an_export_of_several_environments_that_differ_writes_nothing_and_names_the_commands(
+    twins: Project, run: Runner
+) -> None:
+    done = run("export", "--env", "one", "--env", "other", "--write")
+    assert (done.code, done.out.count("Written"), done.out.count("Nothing was written.")) == (1, 0, 2)
+    assert "the environments differ in manifests/back.yaml and 1 more, and share their manifests" in done.err
+    first, second = done.err.rpartition("as its overlays: ")[2].strip().split(", then ")
+    assert run(*first.split()).code == run(*second.split()).code == 0
+    assert run("drift", "--env", "one", "--env", "other").code == 0
+
+
+def test_an_export_writes_nothing_where_one_environment_cannot_be_read(twins: Project, run: Runner) -> None:
+    target = json.loads((twins.folder / "reconciler.yaml").read_text())["environments"]["one"]
+    twins.configure(one=target, far=target | {"url": "http://127.0.0.1:1"})
+    done = run("export", "--env-all", "--write")
+    assert (done.code, "nothing was written: not every environment could be read" in done.err) == (1, True)
+    assert "new " in done.out
+    assert [path.name for path in Path("manifests").iterdir()] == ["front.yaml"]
+
+
+def test_overlays_of_several_environments_are_exported_in_one_run(twins: Project, run: Runner) -> None:
+    done = run("export", "--into-overlay", "other", "--into-overlay", "one", "--write")
+    assert (done.code, done.err) == (0, "")
+    assert run("drift", "--env", "one", "--env", "other").code == 0
+    assert run("export", "--into-overlay", "other", "--env-all").code == 64
+
+
+# -- the journals --
+
+
+def test_the_runs_of_several_environments_are_one_list(three: Project, run: Runner) -> None:
+    for name, seconds in (("good", 60), ("changed", 60), ("good", 90)):
+        three.manifest("front", AccessTokenDuration=seconds)
+        assert run("apply", "--env", name, "--auto-approve").code == 0, name
+    three.ask("GET", "/v1/me")
+
+    def listed(*arguments: str) -> list[str]:
+        return [one["environment"] for one in json.loads(run("history", *arguments, "--format", "json").out)["runs"]]
+
+    assert listed("--env", "good", "--env", "changed") == listed("--env-all") == listed()
+    assert listed("--env", "changed", "--env", "wrong") == [one for one in listed() if one == "changed"]
+    assert set(listed()) >= {"good"}
 
 
 # -- the list of environments --

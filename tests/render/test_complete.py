@@ -19,7 +19,7 @@ from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS
 from reconciler.render.escape import escape
 from reconciler.render.joining import SEVERAL
-from reconciler.render.several import Planned
+from reconciler.render.several import Part
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, DIGEST, change
 from tests.render.test_leaves import ends
@@ -133,7 +133,7 @@ def test_a_comment_about_several_environments_says_first_which_are_not_shown_in_
     style = replace(PLAIN, source="reconciler plan --env-all")
     plans = {"small": Plan((), BINDING), "big": Plan(tuple(big(number, 90) for number in range(9)), BINDING)}
     texts = {name: FORMATS["markdown"].plan(plan, DIGEST, style) for name, plan in plans.items()}  # type: ignore[misc]
-    planned = [Planned(name, plan, text=texts[name]) for name, plan in plans.items()]
+    planned = [Part(name, plan, text=texts[name]) for name, plan in plans.items()]
     first = SEVERAL["markdown"](planned, style).splitlines()[1]
     assert first == "**Not shown in full: `big`**: see there. All of it: `reconciler plan --env-all`."
 

@@ -24,7 +24,7 @@ from reconciler.render import FORMATS
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.joining import SEVERAL
 from reconciler.render.report import Checked, Report
-from reconciler.render.several import Planned
+from reconciler.render.several import Part
 from reconciler.render.style import PLAIN, Moment
 from tests.hostile import LONG, PAYLOADS
 from tests.render.test_escape import is_harmless
@@ -89,7 +89,7 @@ def documents(name: str) -> Iterator[str]:
     if known.drift:
         text = known.drift(DRIFT, "d" * 64, STYLE)
         yield text
-        yield SEVERAL[name]([Planned("`|<b>", PLAN, None, text, "drift", DRIFT)], STYLE)
+        yield SEVERAL[name]([Part("`|<b>", DRIFT, noun="drift", text=text)], STYLE)
     if known.result:
         yield known.result(RESULT, STYLE)
     if known.validation:

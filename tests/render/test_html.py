@@ -14,7 +14,7 @@ from reconciler.render import html
 from reconciler.render.html.page import _asset, policy
 from reconciler.render.html.several import page
 from reconciler.render.html.tags import Html, el
-from reconciler.render.several import Planned
+from reconciler.render.several import Part
 from tests.render.test_golden import DIGEST, DRIFTS, ERRORS, LOOK, PLANS, REPORTS, RESULTS
 from tests.render.test_hostile import DRIFT, PLAN, STYLE, Tags
 
@@ -42,7 +42,7 @@ def browse(folder: Path, text: str, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page full of hostile names and values, as it is once everything that runs has run."""
-    several = page([Planned("staging", PLAN, None, "", "drift", DRIFT), Planned("other", PLAN)], STYLE)
+    several = page([Part("staging", DRIFT, noun="drift"), Part("other", PLAN)], STYLE)
     return browse(tmp_path_factory.mktemp("hostile"), several, "--dump-dom")
 
 
@@ -132,7 +132,7 @@ def pages() -> Iterator[str]:
     yield from (html.result(result, LOOK) for result in RESULTS.values())
     yield from (html.validation(report, LOOK) for report in REPORTS.values())
     yield from (html.failure("plan", error, LOOK) for error in ERRORS.values())
-    yield page([Planned("a", PLANS["update"]), *(Planned(n, None, e) for n, e in ERRORS.items())], LOOK)
+    yield page([Part("a", PLANS["update"]), *(Part(n, None, e) for n, e in ERRORS.items())], LOOK)
     yield page([], LOOK)
 
 
@@ -169,6 +169,16 @@ def test_what_lets_in_more_stands_first_and_both_sides_are_side_by_side() -> Non
     assert '<td data-label="Live"><del>true</del></td><td data-label="Wanted"><ins>false</ins></td>' in text
     assert 'data-moved="git-is-ahead live-drifted"' in text
     assert '<option value="live-drifted">live drifted</option>' in text
+
+
+def test_a_page_of_several_environments_has_the_warnings_and_notices_of_each() -> None:
+    plans = [Part("a", PLANS["everything"]), Part("b", PLANS["noticed"])]
+    drifts = [Part("a", DRIFTS["everything"], noun="drift"), Part("b", DRIFTS["noticed"], noun="drift")]
+    for parts, notices in ((plans, 2), (drifts, 1)):  # assignments that are watched are drift
+        first, second = page(parts, LOOK).split("<h2>b: ")
+        assert '<h2>Warnings (1)</h2><ul class="plain"><li><code>an unknown role</code>' in first
+        assert "Notices" not in first
+        assert f'<h2>Notices ({notices})</h2><ul class="plain"><li><code>ApiClient/same is open to all buyers' in second
 
 
 def test_a_side_that_has_nothing_says_so() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.plan import Action, Plan
-from reconciler.render.several import Planned, State, document, matrix, text
+from reconciler.render.several import Part, Planned, State, document, matrix, text
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, HOSTILE, change
 
@@ -16,7 +16,7 @@ ALL: Final = Plan(
     (change("a", Action.CREATE), GONE, change("c", Action.DELETE), change("d", Action.UNMANAGED)), BINDING
 )
 SAME: Final = Plan((change("a", Action.NO_OP),), BINDING)
-BOTH: Final = (Planned("one", ALL, text="the plan of one\n"), Planned("two", SAME, text="the plan of two\n"))
+BOTH: Final = (Part("one", ALL, text="the plan of one\n"), Part("two", SAME, text="the plan of two\n"))
 
 
 def test_each_resource_has_a_state_in_each_environment() -> None:
@@ -28,7 +28,7 @@ def test_each_resource_has_a_state_in_each_environment() -> None:
 
 
 def test_the_table_has_a_column_for_each_environment() -> None:
-    failed = Planned("three", None, ReconcilerError("no answer", hint="try again"))
+    failed: Planned = Part("three", None, ReconcilerError("no answer", hint="try again"))
     assert text([*BOTH, failed], PLAIN).partition("=== three ===")[2].splitlines() == [
         "",
         "",
@@ -53,19 +53,19 @@ def test_colour_does_not_move_a_column() -> None:
 
 
 def test_where_every_environment_failed_there_is_no_table() -> None:
-    assert text([Planned("one", None, ReconcilerError("no"))], PLAIN).endswith(
+    assert text([Part("one", None, ReconcilerError("no"))], PLAIN).endswith(
         "=== all environments ===\n\n1 environment: 0 in step, 0 with changes, 1 failed.\n"
     )
 
 
 def test_names_of_resources_are_escaped() -> None:
-    written = text([Planned("one", replace(ALL, changes=(HOSTILE,)))], PLAIN)
+    written = text([Part("one", replace(ALL, changes=(HOSTILE,)))], PLAIN)
     assert "ApiClient/::set-output name=x::\\u001b[2J  differs" in written
 
 
 def test_as_json_an_error_has_its_faults() -> None:
     fault = Diagnostic(Place("a.yaml", 1, 2), "wrong", "rule")
-    written = json.loads(document([Planned("one", None, InputError([fault]))], PLAIN))
+    written = json.loads(document([Part("one", None, InputError([fault]))], PLAIN))
     (found,) = written["environments"]
     assert (found["error"]["exit_code"], found["error"]["diagnostics"][0]["place"]["line"]) == (1, 1)
     assert (found["environment"], "plan" in found, written["matrix"]) == ("one", False, {})

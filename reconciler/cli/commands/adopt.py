@@ -1,12 +1,13 @@
 """Manifests and a service -> the live object of each manifest, and its id in reconciler.yaml if that is asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, text, unknown_roles_option
+from reconciler.cli.options import Common, environments_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.render.adoption import ADOPTIONS, Adopted
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 \b
 Examples:
   reconciler adopt --env staging            # shows what would be bound, writes nothing
-  reconciler adopt --env staging --write    # adds the ids to reconciler.yaml
+  reconciler adopt --env staging --write    # adds the ids to reconciler.yaml; of all environments: --env-all
   reconciler adopt ApiClient/kiosk=E5A05785-CAFF-4F7D-9CC3-758F13865FC3 --write   # this manifest is that client
   reconciler adopt --format json | jq '.proposals[] | select(.state == "ambiguous")'
 
@@ -37,7 +38,7 @@ then nothing is written.
 @click.option("--write", is_flag=True, help="Write the ids into reconciler.yaml; else they are only shown.")
 @outputs_option("adopt", list(ADOPTIONS))
 @unknown_roles_option
-@common_options
+@environments_options
 @click.pass_obj
 def command(
     common: Common, arguments: tuple[str, ...], *, write: bool, outputs: Outputs, allow_unknown_roles: bool
@@ -49,20 +50,41 @@ def command(
     manifests that are named are bound. The service is only read.
     """
     from reconciler.cli.session import Session  # noqa: PLC0415  # see main
-    from reconciler.manifests.yaml import shown  # noqa: PLC0415
+    from reconciler.cli.several import code_of_writing, show  # noqa: PLC0415
 
     given, paths = _parted(arguments)
-    session = Session.open(common, paths, allow_unknown_roles=allow_unknown_roles)
-    adoption = _adoption(session, _addresses(given, session))
-    failure = _written(session.file, adoption) if write else None
-    written = write and bool(adoption.ids) and not adoption.faults and failure is None
-    adopted = Adopted(adoption, shown(session.file), written, write)
-    outputs.write(lambda name, style: ADOPTIONS[name](adopted, style))
-    if adoption.faults:
-        raise InputError(adoption.faults)
-    if failure:
-        raise failure
+    written: list[str] = []
+
+    def find(each: Common) -> Adopted:
+        session = Session.open(each, paths, allow_unknown_roles=allow_unknown_roles)
+        adopted = _adopted(session, _addresses(given, session), write=write)
+        written.extend([session.environment.name] if adopted.written else [])
+        return adopted
+
+    return code_of_writing(show(common, outputs, find, ADOPTIONS, _code), written)
+
+
+def _code(adopted: Adopted) -> ExitCode:
+    """What is in doubt is told after the proposals."""
+    if adopted.adoption.faults:
+        raise InputError(adopted.adoption.faults)
+    if adopted.failure:
+        raise adopted.failure
     return ExitCode.DONE
+
+
+def _adopted(session: "Session", given: "Mapping[Address, str]", *, write: bool) -> Adopted:
+    """Find the live objects; write what is beyond doubt, unless something is in doubt."""
+    from reconciler.manifests.yaml import shown  # noqa: PLC0415  # see main
+
+    adopted = Adopted(_adoption(session, given), shown(session.file), written=False, asked=write)
+    if not write or not adopted.adoption.ids or adopted.adoption.faults:
+        return adopted
+    try:
+        _write(session, adopted.adoption)
+    except ReconcilerError as error:
+        return replace(adopted, failure=error)
+    return replace(adopted, written=True)
 
 
 def _parted(arguments: tuple[str, ...]) -> tuple[dict[str, str], list[Path]]:
@@ -108,13 +130,7 @@ def _adoption(session: "Session", given: "Mapping[Address, str]") -> "Adoption":
         return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)
 
 
-def _written(file: Path, adoption: "Adoption") -> ReconcilerError | None:
-    """Write what is beyond doubt, unless something is in doubt; what went wrong is told after the proposals."""
+def _write(session: "Session", adoption: "Adoption") -> None:
     from reconciler.manifests.edit import write_ids  # noqa: PLC0415  # see main
 
-    if adoption.ids and not adoption.faults:
-        try:
-            write_ids(file, adoption.environment, adoption.ids)
-        except ReconcilerError as error:
-            return error
-    return None
+    write_ids(session.file, adoption.environment, adoption.ids)

@@ -1,4 +1,4 @@
-"""Global options -> every check of one environment, what it found, and a way out. Writes nothing."""
+"""Global options -> every check of one environment or of several, what it found, and how to fix it. Writes nothing."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options
+from reconciler.cli.options import Common, environments_options
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.plan_key import plan_key
 from reconciler.model.resource import FieldsPolicy
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.config import Auth, Config, Environment
+    from reconciler.model.diagnosis import Diagnosis
     from reconciler.project.doctor import Subject, Tools
 
 
@@ -27,27 +28,36 @@ if TYPE_CHECKING:
 \b
 Examples:
   reconciler doctor --env staging
+  reconciler doctor --env-all
   reconciler doctor --env production --format json | jq '.checks[] | select(.status == "failed")'
 
 Exit codes: 0 no check failed, warnings or not; 1 a check failed, or the configuration cannot be used.
 """,
 )
 @outputs_option("doctor", list(DIAGNOSES))
-@common_options
+@environments_options
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """Check all that plan and apply need: configuration, credentials, network, clock, roles, marketplace.
 
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
     """
+    from reconciler.cli.several import show  # noqa: PLC0415  # see main
+
+    return show(common, outputs, _diagnosis, DIAGNOSES, _code)
+
+
+def _code(diagnosis: "Diagnosis") -> ExitCode:
+    return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR
+
+
+def _diagnosis(common: Common) -> "Diagnosis":
     from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
     from reconciler.project.doctor import examine  # noqa: PLC0415
 
     config = configuration(common)
     environment = chosen_environment(config, common)
-    diagnosis = examine(_subject(config, environment), _tools(common, environment, config.path.parent))
-    outputs.write(lambda name, style: DIAGNOSES[name](diagnosis, style), environment=environment.name)
-    return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR
+    return examine(_subject(config, environment), _tools(common, environment, config.path.parent))
 
 
 def _subject(config: "Config", environment: "Environment") -> "Subject":

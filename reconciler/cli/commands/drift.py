@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from reconciler.cli.drifting import Lens
     from reconciler.cli.session import Session
-    from reconciler.render.style import Moment
+    from reconciler.model.drift import Drift
+    from reconciler.render.style import Moment, Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +108,48 @@ def command(  # noqa: PLR0913  # one for each option
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
     changes. With --write-back --write the manifests change: all that is shown is brought in, or nothing is.
     """
-    from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
-    from reconciler.cli.environment import configuration  # noqa: PLC0415
-    from reconciler.cli.session import Session  # noqa: PLC0415
+    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
 
     if write and not write_back:
         raise UsageError("--write is for --write-back", hint="drift --write-back --write")
-    notifier = Notifier(notify, notify_format)
-    notifier.check()
+    if common.is_of_several and (write_back or receipt):
+        raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
+    reporting = Reporting(metering, Notifier(notify, notify_format))
+    reporting.notifier.check()
     selection = selection_of(only, selector, paths)
-    config = configuration(common)
-    lens = replace(
-        Lens.of_files(baseline, receipt, plan_key(), config.journal, since_receipt=since_receipt),
-        strict=strict,
-        failing=frozenset() if paths else config.failing_on_unmanaged,
-    )
+    lens = _lens(common, baseline, receipt, since_receipt=since_receipt, strict=strict, is_whole=not paths)
     open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
-    if common.is_of_several:
-        if write_back or receipt:
-            raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
-        return _of_several(common, open_session, lens, outputs, Reporting(metering, notifier))
-    if write_back:
-        from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
 
-        drift = drift_left(open_session(common), lens, write=write)
-    else:
-        drift = lens.see(open_session(common).plan())
-    metering.drift(drift)
-    notifier.tell([drift], common)
+    def find(each: Common) -> "Drift":
+        session = open_session(each)
+        return _left(session, lens, write=write) if write_back else lens.see(session.plan())
+
+    return (_of_several if common.is_of_several else _of_one)(common, find, outputs, reporting)
+
+
+def _lens(
+    common: Common, baseline: Path | None, receipt: Path | None, *, since_receipt: bool, strict: bool, is_whole: bool
+) -> "Lens":
+    """Where only some manifests are read, nobody can say what is in none."""
+    from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import configuration  # noqa: PLC0415
+
+    config = configuration(common)
+    lens = Lens.of_files(baseline, receipt, plan_key(), config.journal, since_receipt=since_receipt)
+    return replace(lens, strict=strict, failing=config.failing_on_unmanaged if is_whole else frozenset())
+
+
+def _left(session: "Session", lens: "Lens", *, write: bool) -> "Drift":
+    """What is left when the manifests have the live values."""
+    from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
+
+    return drift_left(session, lens, write=write)
+
+
+def _of_one(common: Common, find: "Callable[[Common], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
+    drift = find(common)
+    reporting.metering.drift(drift)
+    reporting.notifier.tell([drift], common)
     outputs.write(
         lambda name, style: drift_text(DRIFTS[name], drift, style),
         history=lambda: _history(common, drift.plan.binding.environment),
@@ -142,22 +157,22 @@ def command(  # noqa: PLR0913  # one for each option
     return codes.of_drift(drift)
 
 
+def _of_several(common: Common, find: "Callable[[Common], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
+    from reconciler.cli.several import each, worst, written  # noqa: PLC0415  # see main
+    from reconciler.render.joining import SEVERAL  # noqa: PLC0415
+
+    drifts = each(common, find, outputs.noun, codes.of_drift)
+    reporting.metering.planned(drifts)
+    reporting.notifier.tell([one.found for one in drifts if one.found], common)
+
+    def text(name: str, style: "Style") -> str:
+        return SEVERAL[name](written(drifts, name, partial(drift_text, DRIFTS[name]), style), style)
+
+    outputs.write(text, history=lambda: _history(common, *(one.environment for one in drifts)))
+    return worst(drifts)
+
+
 def _history(common: Common, *environments: str) -> "tuple[Moment, ...]":
     from reconciler.cli.timeline import moments  # noqa: PLC0415  # only pages show it
 
     return moments(common, environments)
-
-
-def _of_several(
-    common: Common, open_session: "Callable[[Common], Session]", lens: "Lens", outputs: Outputs, reporting: Reporting
-) -> ExitCode:
-    from reconciler.cli.several import plan_each, seen, several_drift, several_drift_code  # noqa: PLC0415  # see main
-
-    drifts = seen(plan_each(common, lambda each: open_session(each).plan()), lens.see)
-    reporting.metering.planned(drifts)
-    reporting.notifier.tell([one.drift for one in drifts if one.drift], common)
-    outputs.write(
-        lambda name, style: several_drift(drifts, name, style),
-        history=lambda: _history(common, *(one.environment for one in drifts)),
-    )
-    return several_drift_code(drifts)

@@ -1,18 +1,22 @@
-"""A service -> manifests of all that is live, one file for each. The service is only read."""
+"""Services -> manifests of all that is live, one file for each, or overlays. Services are only read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
+from reconciler.cli.options import Common, environments_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.export import EXPORTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reconciler.cli.making import Making
     from reconciler.config import Config, Environment
 
 
@@ -38,15 +42,17 @@ Examples:
   reconciler export --env staging --write
   reconciler export --env staging --out /tmp/look --write
   reconciler export --only 'ApiClient/store*' --write
-  reconciler export --into-overlay production --write   # what differs there, as its overlays
+  reconciler export --into-overlay production --write   # what differs there, as its overlays; several times
 
 One file for each API client, named after its AppName. Left out are what equals the API's default, what the service
 makes itself, and secrets. An export over manifests that are there already changes only what is live otherwise, and
 keeps comments, anchors and ${values.KEY}; it never removes a file. IDs go under ids: of the environment in
 reconciler.yaml, so that a rename is an update; not where --out names a folder that is not of the configuration. The
-client that the run is logged in with gets no manifest of its own without --own-client.
+client that the run is logged in with gets no manifest of its own without --own-client. All environments share the
+manifests: --write for several of them at once is refused where they differ.
 
-Exit codes: 0 done, also when there was nothing to write; 1 an error.
+Exit codes: 0 done, also when there was nothing to write; 1 an error, nothing was written; 5 the overlays of some
+environments were written, and there was an error in another.
 """,
 )
 @click.option("--out", type=file_name, metavar="DIR", help="Where new files go; else the first folder of manifests.")
@@ -56,22 +62,24 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
 @click.option(
     "--into-overlay",
     "overlaid",
+    multiple=True,
     type=text,
     metavar="ENV",
-    help="Write what differs in this environment into its overlays, and leave the manifests alone.",
+    shell_complete=completing.environments,
+    help="Write what differs in this environment into its overlays, and leave the manifests alone; several times.",
 )
 @click.option("--own-client", is_flag=True, help="Make a manifest of the client that the run is logged in with, too.")
 @click.option("--write", is_flag=True, help="Write the files; else it is only shown what would be written.")
 @outputs_option("export", list(EXPORTS))
 @unknown_roles_option
-@common_options
+@environments_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,
     *,
     out: Path | None,
     only: tuple[str, ...],
-    overlaid: str | None,
+    overlaid: tuple[str, ...],
     own_client: bool,
     write: bool,
     outputs: Outputs,
@@ -81,37 +89,73 @@ def command(  # noqa: PLR0913  # one for each option
 
     The service is only read.
     """
-    from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415  # see main
-    from reconciler.config import select_environment  # noqa: PLC0415
+    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
+    from reconciler.cli.making import MAKINGS  # noqa: PLC0415
+    from reconciler.cli.several import code_of_writing, show  # noqa: PLC0415
 
-    config = configuration(common)
-    environment = select_environment(config, overlaid_environment(common, overlaid) or environment_name(common))
-    wish = Wish(out, only, into_overlay=overlaid is not None, with_own_client=own_client)
-    export_environment(config, environment, outputs, wish, write=write, allow_unknown_roles=allow_unknown_roles)
+    mean_overlays(common, overlaid)
+    wish = Wish(out, only, into_overlay=bool(overlaid), with_own_client=own_client)
+    written: list[str] = []
+
+    def work_out(each: Common) -> "Making":
+        config = configuration(each)
+        return made(config, chosen_environment(config, each), wish, allow_unknown_roles=allow_unknown_roles)
+
+    def find(each: Common) -> "Making":
+        done = work_out(each).write()
+        written.extend([each.chosen] if done.export.has_changes else [])
+        return done
+
+    if write and common.is_of_several and not overlaid:
+        return _write_shared(common, outputs, work_out)
+    return code_of_writing(show(common, outputs, find if write else work_out, MAKINGS, _done), written)
+
+
+def _done(_made: "Making") -> ExitCode:
     return ExitCode.DONE
 
 
-def overlaid_environment(common: Common, name: str | None) -> str | None:
-    """The environment that --into-overlay names.
+def mean_overlays(common: Common, names: "Sequence[str]") -> None:
+    """Have the environments that --into-overlay names be the ones that are meant.
 
     Raises:
-        UsageError: --env names another one.
+        UsageError: --env names others, or --env-all is given.
     """
-    if name and common.env and common.env != name:
-        raise UsageError(f"--into-overlay {name} reads {name}, and --env names {common.env}", hint="leave out --env")
-    return name
+    if names and (common.env_all or set(common.envs) - set(names)):
+        others = "--env-all names all" if common.env_all else f"--env names {', '.join(common.envs)}"
+        hint = f"leave out {'--env-all' if common.env_all else '--env'}"
+        raise UsageError(f"--into-overlay reads {', '.join(names)}, and {others}", hint=hint)
+    common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 
-def export_environment(
-    config: "Config",
-    environment: "Environment",
-    outputs: Outputs,
-    wish: Wish = _EVERYTHING,
-    *,
-    write: bool,
-    allow_unknown_roles: bool = False,
-) -> None:
-    """Make manifests of one environment's objects, and show what they are."""
+def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Common], Making]") -> ExitCode:
+    """Write the manifests that all environments share, where every one of them has the same to write.
+
+    Raises:
+        ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
+    """
+    from reconciler.cli.making import MAKINGS, difference, written_once  # noqa: PLC0415  # see main
+    from reconciler.cli.several import each, show_parts  # noqa: PLC0415
+
+    parts = each(common, find, outputs.noun, _done)
+    found = {one.environment: one.found for one in parts if one.found}
+    refusal = difference(found) if len(found) == len(parts) else "not every environment could be read"
+    done = {} if refusal else written_once(found)
+    code = show_parts([replace(one, found=done.get(one.environment, one.found)) for one in parts], outputs, MAKINGS)
+    if refusal:
+        first, *others = (one.environment for one in parts)
+        overlays = " ".join(f"--into-overlay {name}" for name in others)
+        hint = (
+            f"export one, and the others as its overlays: export --env {first} --write, then export {overlays} --write"
+        )
+        raise ReconcilerError(f"nothing was written: {refusal}", hint=hint)
+    return code
+
+
+def made(
+    config: "Config", environment: "Environment", wish: Wish = _EVERYTHING, *, allow_unknown_roles: bool = False
+) -> "Making":
+    """Make manifests of one environment's objects."""
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.cli import connect  # noqa: PLC0415
     from reconciler.cli.making import Found, Workplace  # noqa: PLC0415
@@ -127,4 +171,4 @@ def export_environment(
         own = "" if wish.with_own_client else remote.client_id
     source = f"marketplace {live.marketplace}"
     title = f"Environment {environment.name}: {source} at {environment.base_url}"
-    workplace.choosing(Choice(wish.only, own)).make(found, source, title, outputs, write=write)
+    return workplace.choosing(Choice(wish.only, own)).make(found, source, title)

@@ -1,12 +1,17 @@
 """The folder of the journals -> the runs that have written, one of them, or whether a journal was altered. Offline."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, text
+from reconciler.cli.options import Common, common_options, environments_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
+
+if TYPE_CHECKING:
+    from reconciler.render.history import Listed
 
 
 @click.group(
@@ -16,30 +21,45 @@ from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
 \b
 Examples:
   reconciler history
-  reconciler history --env production --format json
+  reconciler history --env production --format json    # or several: --env staging --env production
   reconciler history show last
   reconciler history verify
 
-Exit codes: 0 done, 1 a journal was altered or cannot be read, 64 there is no such run.
+Exit codes: 0 done, 1 a journal was altered or cannot be read, 64 there is no such run or environment.
 """,
 )
 @outputs_option("history", list(LISTS))
-@common_options
+@environments_options
 @click.pass_context
 def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
-    """List the runs that have written, as their journals tell; show one, or verify the journals."""
+    """List the runs that have written, as their journals tell; show one, or verify the journals.
+
+    The runs of several environments are one list, the newest last.
+    """
     if ctx.invoked_subcommand is not None:
         return None
-    from reconciler.applying.journal.read import run_files, runs  # noqa: PLC0415
-    from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415  # see main
-    from reconciler.cli.journaling import listed  # noqa: PLC0415
-
-    common = ctx.ensure_object(Common)
-    folder, environment = configuration(common).journal, environment_name(common)
-    found = [listed(run, path) for run, path in zip(runs(folder), run_files(folder), strict=True)]
-    chosen = [run for run in found if environment in {None, run.environment}]
-    outputs.write(lambda name, style: LISTS[name](chosen, style))
+    found = _listed(ctx.ensure_object(Common))
+    outputs.write(lambda name, style: LISTS[name](found, style))
     return ExitCode.DONE
+
+
+def _listed(common: Common) -> "list[Listed]":
+    """The runs of the environments that are meant; all, where none is named.
+
+    Raises:
+        UsageError: an environment is neither configured nor in any journal.
+    """
+    from reconciler.applying.journal.read import run_files, runs  # noqa: PLC0415
+    from reconciler.cli.environment import configuration, environment_names  # noqa: PLC0415  # see main
+    from reconciler.cli.journaling import listed  # noqa: PLC0415
+    from reconciler.config import select_environment  # noqa: PLC0415
+
+    config, names = configuration(common), environment_names(common)
+    found = [listed(run, path) for run, path in zip(runs(config.journal), run_files(config.journal), strict=True)]
+    for name in names:
+        if all(run.environment != name for run in found):
+            select_environment(config, name)
+    return [run for run in found if run.environment in names or not names]
 
 
 @command.command(

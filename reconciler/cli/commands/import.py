@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913  # one for each option
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the API clients in a seeding file, offline."""
-    from reconciler.cli.making import Found  # noqa: PLC0415  # see main
+    from reconciler.cli.making import MAKINGS, Found  # noqa: PLC0415  # see main
     from reconciler.errors import InputError  # noqa: PLC0415
     from reconciler.export.seeding import LIMIT, read_seeds  # noqa: PLC0415
     from reconciler.manifests.yaml import shown  # noqa: PLC0415
@@ -72,20 +72,22 @@ def command(  # noqa: PLR0913  # one for each option
     seeds = read_seeds(content, name)
     workplace = _workplace(common, out, overlaid, allow_unknown_roles=allow_unknown_roles)
     found = Found(seeds.live, left_out=seeds.left_out, is_of_environment=False)
-    workplace.make(found, file.name, f"File {name}", outputs, write=write)
+    made = workplace.make(found, file.name, f"File {name}")
+    done = made.write() if write else made
+    outputs.write(lambda name, style: MAKINGS[name](done, style))
     return ExitCode.DONE
 
 
 def _workplace(common: Common, out: Path | None, overlaid: str | None, *, allow_unknown_roles: bool) -> "Workplace":
     """Beside the manifests of the configuration, where there is one."""
-    from reconciler.cli.commands.export import overlaid_environment  # noqa: PLC0415  # see main
-    from reconciler.cli.environment import configuration, configuration_path, environment_name  # noqa: PLC0415
+    from reconciler.cli.commands.export import mean_overlays  # noqa: PLC0415  # see main
+    from reconciler.cli.environment import chosen_environment, configuration, configuration_path  # noqa: PLC0415
     from reconciler.cli.making import Workplace  # noqa: PLC0415
-    from reconciler.config import select_environment  # noqa: PLC0415
 
     if configuration_path(common) is None and not overlaid:
         return Workplace.bare(out, allow_unknown_roles=allow_unknown_roles)
+    mean_overlays(common, [overlaid] if overlaid else [])
     config = configuration(common)
-    environment = select_environment(config, overlaid_environment(common, overlaid) or environment_name(common))
+    environment = chosen_environment(config, common)
     workplace = Workplace.open(config, environment, out, allow_unknown_roles=allow_unknown_roles)
     return workplace.into_overlay(config, environment) if overlaid else workplace

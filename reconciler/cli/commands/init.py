@@ -220,13 +220,12 @@ def _advice(path: Path, content: str) -> str:
 
 
 def _export(path: Path, name: str) -> None:
-    from reconciler.cli.commands.export import export_environment  # noqa: PLC0415  # see main
-    from reconciler.cli.outputs import Outputs  # noqa: PLC0415
+    from reconciler.cli.commands.export import made  # noqa: PLC0415  # see main
+    from reconciler.cli.making import MAKINGS  # noqa: PLC0415
     from reconciler.config import load_config, select_environment  # noqa: PLC0415
 
     config = load_config(path)
-    emit("\n")
-    export_environment(config, select_environment(config, name), Outputs("export", "text"), write=True)
+    emit("\n" + MAKINGS["text"](made(config, select_environment(config, name)).write(), style_of_stdout()))
 
 
 def _next(folder: Path, answers: "Answers", *, from_live: bool, is_in_git: bool) -> "Iterator[str]":

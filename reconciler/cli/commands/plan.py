@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.session import Session
     from reconciler.model.plan import Plan
+    from reconciler.render.style import Style
 
 
 @click.command(
@@ -147,12 +148,17 @@ def _of_several(
     code_of: "Callable[[Plan], ExitCode]",
 ) -> ExitCode:
     """Plan for each environment and show all of it; `out` is a folder with a plan file for each."""
-    from reconciler.cli.several import files_of_each, plan_each, save_each, several_code, several_text  # noqa: PLC0415  # see main
+    from reconciler.cli.several import each, files_of_each, save_each, worst, written  # noqa: PLC0415  # see main
+    from reconciler.render.joining import SEVERAL  # noqa: PLC0415
 
     files = files_of_each(common, out) if out else {}
     common.writes += files.values()
-    planned = plan_each(common, plan_of)
-    metering.planned(planned)
-    save_each(planned, files)
-    outputs.write(lambda name, style: several_text(planned, name, PLANS, style))
-    return several_code(planned, code_of)
+    plans = each(common, plan_of, outputs.noun, code_of)
+    metering.planned(plans)
+    save_each(plans, files)
+
+    def text(name: str, style: "Style") -> str:
+        return SEVERAL[name](written(plans, name, partial(plan_text, PLANS[name]), style), style)
+
+    outputs.write(text)
+    return worst(plans)

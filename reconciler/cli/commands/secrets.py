@@ -8,7 +8,15 @@ import click
 from reconciler.cli import completing
 from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, ack_option, common_options, output_file, paths_argument, text
+from reconciler.cli.options import (
+    Common,
+    ack_option,
+    common_options,
+    environments_options,
+    output_file,
+    paths_argument,
+    text,
+)
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.errors import ReconcilerError, UsageError
@@ -16,6 +24,7 @@ from reconciler.render.rotation import ROTATIONS
 from reconciler.render.secrets import STATUSES, metrics
 
 if TYPE_CHECKING:
+    from reconciler.model.secret_report import SecretReport
     from reconciler.model.selection import Selection
 
 
@@ -29,7 +38,7 @@ Examples:
   reconciler secrets rotate --due --env production
 """,
 )
-@common_options
+@environments_options
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Say how secrets stand, and rotate those that are due."""
@@ -42,7 +51,7 @@ def command(ctx: click.Context) -> None:
     epilog="""
 \b
 Examples:
-  reconciler secrets status --env production
+  reconciler secrets status --env production    # or several: --env-all
   reconciler secrets status --format json | jq '.secrets[] | select(.in_step | not)'
   reconciler secrets status --metrics /var/lib/node_exporter/secrets.prom
 
@@ -54,7 +63,7 @@ do. What else needs somebody is listed, and changes no code.
 @outputs_option("secrets", list(STATUSES))
 @click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Besides, write Prometheus metrics.")
 @selection_options
-@common_options
+@environments_options
 @click.pass_obj
 def status(
     common: Common,
@@ -66,19 +75,34 @@ def status(
     selector: dict[str, str],
 ) -> ExitCode:
     """Say of every secret how old it is, when it expires, and whether it is what its manifest asks for. Reads only."""
+    from reconciler.cli.files import write_file  # noqa: PLC0415  # see main
+    from reconciler.cli.several import show  # noqa: PLC0415
+
+    selection = selection_of(only, selector)
+    reports: list[SecretReport] = []
+
+    def find(each: Common) -> "SecretReport":
+        reports.append(_report(each, paths, selection))
+        return reports[-1]
+
+    code = show(common, outputs, find, STATUSES, _code)
+    if metrics_file and reports:
+        write_file(metrics_file, metrics(reports))
+    return code
+
+
+def _code(report: "SecretReport") -> ExitCode:
+    return ExitCode.CHANGES if report.due else ExitCode.DONE
+
+
+def _report(common: Common, paths: tuple[Path, ...], selection: "Selection") -> "SecretReport":
     from reconciler.cli import connect  # noqa: PLC0415  # see main
-    from reconciler.cli.files import write_file  # noqa: PLC0415
     from reconciler.cli.session import Session  # noqa: PLC0415
     from reconciler.project.secret_status import status as inspect  # noqa: PLC0415
 
-    selection = selection_of(only, selector)
     session = Session.open(common, paths, allow_unknown_roles=True, selection=selection)
     with connect.reader(session.environment, session.root) as remote:
-        report = inspect(session.loaded.desired, remote, session.target(), session.resolve)
-    if metrics_file:
-        write_file(metrics_file, metrics(report))
-    outputs.write(lambda name, style: STATUSES[name](report, style))
-    return ExitCode.CHANGES if report.due else ExitCode.DONE
+        return inspect(session.loaded.desired, remote, session.target(), session.resolve)
 
 
 @command.command(

@@ -2,16 +2,21 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_problem
-from reconciler.cli.files import write_file
-from reconciler.cli.options import Common, common_options, output_file
+from reconciler.cli.files import make_folder, write_file
+from reconciler.cli.options import Common, environments_options, output_file
 from reconciler.cli.plan_key import plan_key
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
+from reconciler.render.escape import escape
+
+if TYPE_CHECKING:
+    from reconciler.model.snapshot import Snapshot
 
 
 @click.command(
@@ -21,12 +26,15 @@ from reconciler.errors import ReconcilerError
 Examples:
   reconciler snapshot --env staging --out snapshot.json       # in a trusted job, every night
   reconciler plan --env staging --from-snapshot snapshot.json # where there are no credentials
+  reconciler snapshot --env-all --out snapshots               # a folder: snapshots/staging.json, ...
 
 Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than the configuration names.
 """,
 )
-@click.option("--out", type=output_file, required=True, metavar="FILE", help="Where the snapshot is written.")
-@common_options
+@click.option(
+    "--out", type=output_file, required=True, metavar="FILE", help="Where it is written; of several, FILE is a folder."
+)
+@environments_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:
     """Keep what the service has, for plans on pull requests that must not see credentials.
@@ -34,22 +42,44 @@ def command(common: Common, *, out: Path) -> ExitCode:
     No manifests are needed, and the service is only read. The file has no secrets and no fields that this version does
     not know; it is under a digest, and with RECONCILER_PLAN_KEY it is signed.
     """
-    from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.cli import connect  # noqa: PLC0415
-    from reconciler.cli.environment import configuration, environment_name  # noqa: PLC0415
-    from reconciler.config import select_environment  # noqa: PLC0415
-    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415  # see main
-    from reconciler.planning.planfile import timestamp  # noqa: PLC0415
+    if not common.is_of_several:
+        return _keep(common, out)
+    from reconciler.cli.failures import tell_error  # noqa: PLC0415  # see main
+    from reconciler.cli.several import each, files_of_each, worst  # noqa: PLC0415
 
-    config = configuration(common)
-    environment = select_environment(config, environment_name(common))
-    target = pipeline.Target(environment.name, environment.marketplace, environment.limits)
-    with connect.reader(environment, config.path.parent) as remote:
-        taken = pipeline.snapshot(remote, target, timestamp(datetime.now(UTC)))
-    write_file(out, snapshotfile.dumps(taken, plan_key()))
+    files = files_of_each(common, out)
+    common.writes += files.values()
+    make_folder(out)
+    parts = each(common, lambda one: _keep(one, files[str(one.env)]), "snapshot", ExitCode)
+    for part in parts:
+        if part.error:
+            tell(f"Environment {escape(part.environment)}:\n")
+            tell_error(part.error)
+    return worst(parts)
+
+
+def _keep(common: Common, file: Path) -> ExitCode:
+    from reconciler import pipeline  # noqa: PLC0415  # see main
+    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415
+
+    taken = _taken(common)
+    write_file(file, snapshotfile.dumps(taken, plan_key()))
     if not common.quiet:
         count = len(taken.live.resources)
-        tell(f"Kept {count} object{'' if count == 1 else 's'} of {environment.name}.\n")
+        tell(f"Kept {count} object{'' if count == 1 else 's'} of {common.chosen}.\n")
         for text in pipeline.odd(taken.live):
             tell_problem(ReconcilerError(text))
     return ExitCode.DONE
+
+
+def _taken(common: Common) -> "Snapshot":
+    from reconciler import pipeline  # noqa: PLC0415  # see main
+    from reconciler.cli import connect  # noqa: PLC0415
+    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415
+    from reconciler.planning.planfile import timestamp  # noqa: PLC0415
+
+    config = configuration(common)
+    environment = chosen_environment(config, common)
+    target = pipeline.Target(environment.name, environment.marketplace, environment.limits)
+    with connect.reader(environment, config.path.parent) as remote:
+        return pipeline.snapshot(remote, target, timestamp(datetime.now(UTC)))

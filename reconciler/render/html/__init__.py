@@ -32,7 +32,7 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
             refused(plan.guards),
             Filters(items.kinds_of(plan.changes, PLAN_WORDS)) if plan.has_changes else None,
             join(*items.changes(plan.changes, PLAN_WORDS, {})),
-            join(_besides(plan, plan.changes), _footer(plan, digest, style, "To apply it")),
+            join(besides(plan, plan.changes), _footer(plan, digest, style, "To apply it")),
         )
     )
 
@@ -57,7 +57,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             drift_filters([drift]) if drift.has_drift else None,
             join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
             join(
-                _besides(drift.plan, drift.changes),
+                besides(drift.plan, drift.changes),
                 _footer(drift.plan, digest, style, "To bring the service back to what git says"),
             ),
         )
@@ -112,7 +112,8 @@ def _finding(finding: Finding) -> Html:
     return el("li", el("code", brief(finding.rule)), f"{final}: {brief(finding.message, LONGEST_MESSAGE)}", way_out)
 
 
-def _besides(plan: Plan, changes: Sequence[Change]) -> Html:
+def besides(plan: Plan, changes: Sequence[Change]) -> Html:
+    """Warnings, notices, and what is live without a manifest."""
     unmanaged = [named(change) for change in changes if change.action is Action.UNMANAGED]
     warnings = [brief(text, LONGEST_MESSAGE) for text in plan.warnings]
     notices = [brief(one.message, LONGEST_MESSAGE) for one in plan.notices]

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.errors import GuardRefusal
-from reconciler.model.plan import Action, Change
+from reconciler.model.drift import Drift
+from reconciler.model.plan import Change
 from reconciler.render import html as single
 from reconciler.render import titles
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, named
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words
 from reconciler.render.html import items
-from reconciler.render.html.page import Filters, Page, bullets, html, timeline
+from reconciler.render.html.page import Filters, Page, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
-from reconciler.render.several import Planned, State, is_out_of_step, matrix, verdict
+from reconciler.render.several import Planned, State, is_out_of_step, matrix, plan_of, verdict
 from reconciler.render.style import Style
 from reconciler.render.titles import Count, number
 from reconciler.render.values import LONGEST_MESSAGE, brief
@@ -27,7 +28,7 @@ _TONES: Final = {
 
 def page(planned: Sequence[Planned], style: Style) -> str:
     """One page of all."""
-    failed = sum(one.plan is None for one in planned)
+    failed = sum(one.found is None for one in planned)
     moved = sum(map(is_out_of_step, planned))
     noun = planned[0].noun if planned else "plan"
     in_step = len(planned) - failed - moved
@@ -46,7 +47,7 @@ def page(planned: Sequence[Planned], style: Style) -> str:
 
 
 def _changes(one: Planned) -> tuple[Change, ...]:
-    return one.drift.changes if one.drift else one.plan.changes if one.plan else ()
+    return one.found.changes if one.found else ()
 
 
 def _words(one: Planned) -> Words:
@@ -80,20 +81,23 @@ def _state(state: State) -> Html:
 
 
 def _section(one: Planned) -> Html:
-    if one.plan is None:
+    plan = plan_of(one)
+    if plan is None or one.found is None:
         return el("section", el("h2", one.environment), _error(one))
-    sides = titles.sides(one.drift) if one.drift else titles.NO_SIDES
-    changes = _changes(one)
-    verdict = titles.drift_verdict(one.drift) if one.drift else titles.plan_verdict(one.plan)
+    found, changes = one.found, _changes(one)
+    verdict, sides = (
+        (titles.drift_verdict(found), titles.sides(found))
+        if isinstance(found, Drift)
+        else (titles.plan_verdict(plan), titles.NO_SIDES)
+    )
     shown = items.changes(changes, _words(one), sides, one.environment)
-    unmanaged = [named(change) for change in changes if change.action is Action.UNMANAGED]
     return el(
         "section",
         el("h2", f"{one.environment}: {verdict}"),
-        el("p", single.origin(one.plan.binding), class_="meta"),
-        single.refused(one.plan.guards),
+        el("p", single.origin(plan.binding), class_="meta"),
+        single.refused(plan.guards),
         *shown,
-        bullets("Unmanaged", unmanaged),
+        single.besides(plan, changes),
         data_group=bool(shown),
     )
 
