@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A folder -> the judges of the emulator in it, pinned: the official JavaScript SDK and schemathesis.
+# A folder -> the judges in it, pinned: the official JavaScript SDK, the YAML language server, and schemathesis.
 # One that cannot be installed is named on stderr, and the tests that need it are skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -14,7 +14,7 @@ from reconciler.kinds import KINDS, IdChoice, Kind
 from reconciler.kinds.base import Party
 from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.kinds.roles import API_ROLES
-from reconciler.manifests.rules import rules_of
+from reconciler.manifests.rules import RULES
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -23,12 +23,16 @@ _COMMON: Final[Mapping[str, Schema]] = json.loads(Path(__file__).with_name("mani
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TRIMMED: Final = {"pattern": r"^(\S([\s\S]*\S)?)?$", "x-pattern": "a text without blanks at its start and end"}
 _HTTPS: Final = {"pattern": r"^https://\S+$", "x-pattern": "a URL that starts with https://"}
+_REQUIRED: Final = ["apiVersion", "kind", "metadata", "spec"]
+_KIND: Final = {"description": "What this manifest describes."}
+_DIFFERING: Final = ("metadata", "spec", "assignments")
+"""Definitions that are another in each kind; all others are the same in all."""
 _VERSION: Final = {"description": "The version of this format.", "const": "reconciler/v1"}
 
 
 def schemas() -> dict[str, str]:
     """Every schema that is made of the tables: file name -> text."""
-    found = {kind.schema: schema(kind) for kind in KINDS.values()}
+    found = {kind.schema: schema(kind) for kind in KINDS.values()} | {WHOLE: whole(list(KINDS.values()))}
     return {name: f"{json.dumps(one, indent=2, ensure_ascii=False)}\n" for name, one in found.items()}
 
 
@@ -44,15 +48,53 @@ def schema(kind: Kind) -> Schema:
     }
 
 
+def whole(kinds: Sequence[Kind]) -> Schema:
+    """One schema for the manifests of several kinds, for an editor that is given one for a folder."""
+    parts = [_with_own_names(kind) for kind in kinds]
+    definitions: Schema = {}
+    for kind, part in zip(kinds, parts, strict=True):
+        definitions |= {kind.name: part, **part.pop("$defs")}
+    return {
+        "$schema": _DRAFT,
+        "$id": "urn:ordercloud-reconciler:schema:manifest.v1",
+        "title": "Manifest",
+        "description": "One object of a Sitecore OrderCloud marketplace. The kind says which fields it has.",
+        "type": "object",
+        "required": _REQUIRED,
+        "properties": {
+            "apiVersion": _VERSION,
+            "kind": {**_KIND, "enum": [kind.name for kind in kinds]},
+        },
+        "allOf": [
+            {"if": {"properties": {"kind": {"const": kind.name}}, "required": ["kind"]}, "then": _ref(kind.name)}
+            for kind in kinds
+        ],
+        "$defs": definitions,
+    }
+
+
+def _with_own_names(kind: Kind) -> Schema:
+    """The schema of a kind, in which the definitions that differ between kinds are called after it."""
+    part = {**_manifest(kind), "$defs": _definitions(kind)}
+    text = json.dumps({"title": kind.noun, "description": kind.description, **part})
+    for name in _DIFFERING:
+        text = text.replace(f'"#/$defs/{name}"', f'"#/$defs/{kind.name}.{name}"')
+    renamed: Schema = json.loads(text)
+    renamed["$defs"] = {
+        f"{kind.name}.{name}" if name in _DIFFERING else name: one for name, one in renamed["$defs"].items()
+    }
+    return renamed
+
+
 def _manifest(kind: Kind) -> Schema:
     blocks = ["metadata", "spec", *["assignments"] * bool(kind.assignments), *["secrets"] * bool(kind.named_secrets)]
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "required": _REQUIRED,
         "properties": {
             "apiVersion": _VERSION,
-            "kind": {"description": "What this manifest describes.", "const": kind.name},
+            "kind": {**_KIND, "const": kind.name},
             **{block: _ref(block) for block in (*blocks, "policy")},
         },
     }
@@ -63,7 +105,7 @@ def _definitions(kind: Kind) -> Schema:
     common = copy.deepcopy(dict(_COMMON))
     common["metadata"]["properties"]["id"] |= {"description": kind.meaning_of_id}
     common["secretReference"] = _given_secret(common["secret"])
-    common["waiver"]["properties"]["rule"]["enum"] = [rule.name for rule in rules_of(kind)]
+    common["waiver"]["properties"]["rule"]["enum"] = list(RULES)
     common["role"]["enum"] = sorted(API_ROLES)
     parties = kind.assignments.parties if kind.assignments else ()
     known = {"metadata": common.pop("metadata"), "spec": _spec(kind), "assignments": _assignments(parties), **common}

@@ -51,8 +51,8 @@ def test_a_schema_is_as_strict_as_its_table() -> None:
         "/spec/EventType EventType must be OrderCheckout, OpenIDConnect, OrderReturn or AddToCart, got Checkout",
     ]
     assert found("SecurityProfile", PasswordConfig={"MinimumCharacterCount": 8, "Length": 12}) == [
-        "/spec/PasswordConfig/MinimumCharacterCount MinimumCharacterCount must be at least 10, got 8",
         "/spec/PasswordConfig/Length unknown field Length",
+        "/spec/PasswordConfig/MinimumCharacterCount MinimumCharacterCount must be at least 10, got 8",
     ]
     assert found("Webhook", WebhookRoutes=[{"Route": "v1/me"}]) == ["/spec/WebhookRoutes/0 Verb is missing"]
 

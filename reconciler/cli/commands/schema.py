@@ -12,7 +12,7 @@ from reconciler.errors import UsageError
     "schema",
     epilog="""
 \b
-KIND is ApiClient (also when left out), config, plan, receipt or snapshot.
+KIND is ApiClient (also when left out), manifest (any kind), config, plan, receipt or snapshot.
 
 \b
 Examples:
@@ -37,7 +37,8 @@ def _file_of(kind: str) -> str:
     from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415
     from reconciler.planning.planfile import SCHEMA as PLAN  # noqa: PLC0415
 
-    others = {"config": "config.v1.schema.json", "plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT}
+    whole = {"manifest": "manifest.v1.schema.json", "config": "config.v1.schema.json"}
+    others = whole | {"plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT}
     files = {name: known.schema for name, known in KINDS.items()} | others
     if kind not in files:
         hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"
