@@ -13,7 +13,7 @@ apply    plan, remote              -> outcome, outcome ...  (computes nothing: w
 Loading is done by `loader.load`, rendering by `render`; this module joins what lies between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -22,7 +22,7 @@ from reconciler import __version__
 from reconciler.applying import rollback
 from reconciler.applying import run as applier
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError, UsageError, WrongMarketplace
-from reconciler.kinds import KINDS, make_ready
+from reconciler.kinds import DEFAULT_KIND, KINDS, make_ready
 from reconciler.live import read as reader
 from reconciler.manifests.rules import Level
 from reconciler.model.access import Access
@@ -33,8 +33,8 @@ from reconciler.model.freeze import Window
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Creation, Finding, Limits, Plan
-from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState
-from reconciler.model.run import RecordedRun
+from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState, ObjectKey
+from reconciler.model.run import RecordedChange, RecordedRun
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
 from reconciler.planning import creation, deletion, dependents, planfile, references, selection
@@ -83,6 +83,12 @@ class Target:
     """How the service creates objects, as far as the configuration knows it."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """The moment at which a plan is made, and by which freeze windows are judged."""
+    manages: frozenset[str] = frozenset()
+    """The kinds that are read although no manifest names them."""
+
+    def in_use(self, desired: DesiredState) -> frozenset[str]:
+        """The kinds that a run reads: those of the manifests, and those that the configuration lists."""
+        return self.manages | {one.address.kind for one in desired.resources} or frozenset({DEFAULT_KIND})
 
 
 def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Plan:
@@ -94,30 +100,31 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         InputError: a manifest cannot be matched with one live object, or asks for a new one that a rule forbids.
         SecretMissing: a secret cannot be read here, and the target demands it.
     """
-    marketplace = check_marketplace(remote, target)
+    kinds = target.in_use(desired)
+    marketplace = check_marketplace(remote, target, kinds)
     considered = selection.without_other_secrets(desired, target.selection)
     secrets = provisioning.look_up(considered, resolve)
     if target.demands_secrets:
         secrets.demand()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
-    live = reader.read(remote, KINDS.values(), marketplace, assigned)
-    compared = differ.diff(considered, live, KINDS, secrets.values, target.plan_key)
-    secretive = hiding.compare(compared, live, KINDS, secrets.values, remote)
+    live = reader.read(remote, kinds, marketplace, assigned)
+    compared = differ.diff(considered, live, secrets.values, target.plan_key)
+    secretive = hiding.compare(compared, live, secrets.values, remote)
     changes = creation.identified(secretive.changes, target.creation)
-    there = provisioning.live_secrets(considered, changes, KINDS, remote)
-    named = differ.with_named_secrets(changes, considered, there, KINDS, target.now)
+    there = provisioning.live_secrets(considered, changes, remote)
+    named = differ.with_named_secrets(changes, considered, there, target.now)
     settled = _settled(named.changes, target, remote.client_id, live)
     selected = selection.restrict(settled.changes, desired, target.selection)
     foreseen = _foreseen(selected.changes, desired, target)
-    checked = references.check(selected.changes, desired, KINDS, remote)
-    dependent = dependents.check(selected.changes, KINDS, remote)
+    checked = references.check(selected.changes, desired, remote)
+    dependent = dependents.check(selected.changes, remote)
     return Plan(
         changes=checked.changes,
         binding=_binding(desired, remote.base_url, target, marketplace),
         guards=(
             *guard.check(selected.whole, _context(desired, remote.access(), target)),
-            *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
-            *hiding.hidden(selected.changes, live, KINDS, remote, secretive.hidden),
+            *deletion.renamed(differ.likely_renames(selected.whole)),
+            *hiding.hidden(selected.changes, live, remote, secretive.hidden),
             *checked.findings,
             *dependent.findings,
         ),
@@ -130,13 +137,13 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *odd(live),
             *named.warnings,
             *settled.warnings,
-            *differ.hints(selected.whole, desired, KINDS),
+            *differ.hints(selected.whole, desired),
             *foreseen,
             *checked.warnings,
             *dependent.warnings,
         ),
         selection=target.selection,
-        notices=differ.notices(selected.changes, desired, live, KINDS),
+        notices=differ.notices(selected.changes, desired, live),
         own_client_id=remote.client_id,
         created_at=planfile.precise(target.now),
     )
@@ -159,7 +166,9 @@ def plan_back(
         PlanRefused: the run was of another environment or marketplace.
         RemoteError: a read failed.
     """
-    marketplace = check_marketplace(remote, target)
+    taken = _taken(run, only)
+    kinds = target.in_use(manifests) | {one.address.kind for one in taken}
+    marketplace = check_marketplace(remote, target, kinds)
     chosen = Selection(only=tuple(sorted(only)))
     binding = _binding(manifests, remote.base_url, target, marketplace)
     for reason, was, is_now in (
@@ -169,26 +178,23 @@ def plan_back(
     ):
         if was != is_now:
             raise PlanRefused(reason, f"that run was of {was}, and this is {is_now}", hint="choose its --env")
-    taken = [change for change in run.changes if selection.is_selected(chosen, change.address, {})]
-    if only and not taken:
-        raise UsageError(f"no change of that run is one of {', '.join(only)}", hint=f"see history show {run.id}")
     assigned = {one.address.kind for one in taken if one.assignments or one.action is Action.CREATE}
-    live = reader.read(remote, KINDS.values(), marketplace, assigned)
+    live = reader.read(remote, kinds, marketplace, assigned)
     run = replace(run, changes=tuple(taken))
-    secrets = _secrets_of(rollback.created(run, live, KINDS), remote)
-    back = rollback.back(run, live, secrets, manifests, KINDS, target.plan_key)
-    compared = creation.identified(differ.diff(back.desired, live, KINDS, {}), target.creation)
-    changes = target.protection.mark(compared, KINDS)
+    secrets = _secrets_of(rollback.created(run, live), remote)
+    back = rollback.back(run, live, secrets, manifests, target.plan_key)
+    compared = creation.identified(differ.diff(back.desired, live, {}), target.creation)
+    changes = target.protection.mark(compared)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
-    checked = references.check(planned, back.desired, KINDS, remote)
-    dependent = dependents.check(planned, KINDS, remote)
+    checked = references.check(planned, back.desired, remote)
+    dependent = dependents.check(planned, remote)
     return Plan(
         changes=checked.changes,
         binding=binding,
         guards=(
             *back.findings,
-            *hiding.hidden(planned, live, KINDS, remote),
-            *guard.check(rollback.whole(changes, manifests, KINDS), _context(manifests, remote.access(), target)),
+            *hiding.hidden(planned, live, remote),
+            *guard.check(rollback.whole(changes, manifests), _context(manifests, remote.access(), target)),
             *checked.findings,
             *dependent.findings,
         ),
@@ -203,14 +209,27 @@ def plan_back(
     )
 
 
-def snapshot(remote: ReadRemote, target: Target, taken_at: str) -> Snapshot:
-    """Keep what the service has, with all assignments. Reads only.
+def _taken(run: RecordedRun, only: Sequence[str]) -> list[RecordedChange]:
+    """The changes that are taken back.
+
+    Raises:
+        UsageError: there are none.
+    """
+    chosen = Selection(only=tuple(only))
+    taken = [change for change in run.changes if selection.is_selected(chosen, change.address, {})]
+    if only and not taken:
+        raise UsageError(f"no change of that run is one of {', '.join(only)}", hint=f"see history show {run.id}")
+    return taken
+
+
+def snapshot(remote: ReadRemote, target: Target, kinds: Collection[str], taken_at: str) -> Snapshot:
+    """Keep what the service has of these kinds, with all assignments. Reads only.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    return Snapshot(taken_at, target.environment, remote.base_url, live(remote, target))
+    return Snapshot(taken_at, target.environment, remote.base_url, live(remote, target, kinds))
 
 
 def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> Plan:
@@ -231,7 +250,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         if was != is_now:
             raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
     marketplace = _same_marketplace(snapshot.live.marketplace, target, "the snapshot is of", base_url)
-    compared = differ.diff(selection.without_secrets(desired), snapshot.live, KINDS, {}, None)
+    compared = differ.diff(selection.without_secrets(desired), snapshot.live, {}, None)
     changes = creation.identified(compared, target.creation)
     settled = _settled(changes, target, "", snapshot.live)
     selected = selection.restrict(settled.changes, desired, target.selection)
@@ -241,7 +260,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         binding=_binding(desired, base_url, target, marketplace),
         guards=(
             *guard.check(selected.whole, _context(desired, nobody, target)),
-            *deletion.renamed(differ.likely_renames(selected.whole, KINDS)),
+            *deletion.renamed(differ.likely_renames(selected.whole)),
         ),
         warnings=(
             _OF_A_SNAPSHOT.format(snapshot.taken_at),
@@ -249,12 +268,12 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
             *_surroundings(selected.changes, target),
             *selected.warnings,
             *settled.warnings,
-            *differ.hints(selected.whole, desired, KINDS),
+            *differ.hints(selected.whole, desired),
             *_foreseen(selected.changes, desired, target),
         ),
         selection=target.selection,
         snapshot=snapshot.taken_at,
-        notices=differ.notices(selected.changes, desired, snapshot.live, KINDS),
+        notices=differ.notices(selected.changes, desired, snapshot.live),
         created_at=planfile.precise(target.now),
     )
 
@@ -263,7 +282,7 @@ def adopt(
     desired: DesiredState,
     remote: ReadRemote,
     target: Target,
-    bound: Mapping[str, str],
+    bound: Mapping[Address, str],
     given: Mapping[Address, str],
 ) -> Adoption:
     """Work out which live object each manifest is, so that its id can be kept. Reads only.
@@ -272,17 +291,18 @@ def adopt(
         desired: the manifests of one environment.
         remote: the service.
         target: what it must be.
-        bound: the ids that the environment keeps, by manifest name.
+        bound: the ids that the environment keeps, by manifest.
         given: the ids of objects that somebody says some manifests are.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    marketplace = check_marketplace(remote, target)
-    live = reader.read(remote, KINDS.values(), marketplace)
-    differ.demand_sound(desired, live, KINDS)
-    proposals = differ.propose(desired, live, KINDS, bound, given)
+    kinds = target.in_use(desired)
+    marketplace = check_marketplace(remote, target, kinds)
+    live = reader.read(remote, kinds, marketplace)
+    differ.demand_sound(desired, live)
+    proposals = differ.propose(desired, live, bound, given)
     return Adoption(target.environment, remote.base_url, marketplace, proposals)
 
 
@@ -292,25 +312,25 @@ def _foreseen(changes: Sequence[Change], desired: DesiredState, target: Target) 
     Raises:
         InputError: a rule forbids one.
     """
-    found = creation.check(changes, desired, KINDS, target.rules)
+    found = creation.check(changes, desired, target.rules)
     if any(one.severity is Severity.ERROR for one in found):
         raise InputError(found)
     return tuple(f"{one.place}: {one.message}; {one.hint} [{one.rule}]" for one in found)
 
 
-def live(remote: ReadRemote, target: Target) -> LiveState:
-    """Read all that there is, with all assignments. Reads only.
+def live(remote: ReadRemote, target: Target, kinds: Collection[str]) -> LiveState:
+    """Read all that there is of these kinds, with all assignments. Reads only.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    marketplace = check_marketplace(remote, target)
-    return reader.read(remote, KINDS.values(), marketplace, KINDS)
+    marketplace = check_marketplace(remote, target, kinds)
+    return reader.read(remote, kinds, marketplace, kinds)
 
 
-def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[str, tuple[LiveSecret, ...]]:
-    """Read what named secrets there are, by the object's id; none of a service that keeps a secret on the object.
+def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[ObjectKey, tuple[LiveSecret, ...]]:
+    """Read what named secrets there are, by object; none of a service that keeps a secret on the object.
 
     Raises:
         RemoteError: a read failed.
@@ -319,21 +339,17 @@ def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[str, tuple[Li
     return _secrets_of([one for one in live.resources if one.kind not in shown], remote)
 
 
-def _secrets_of(objects: Sequence[LiveResource], remote: ReadRemote) -> Mapping[str, tuple[LiveSecret, ...]]:
-    found: dict[str, tuple[LiveSecret, ...]] = {}
-    for name, kind in KINDS.items():
-        ids = [one.id for one in objects if one.kind == name]
-        found |= zip(ids, reader.read_secrets(remote, kind, ids, is_optional=True), strict=True)
-    return found
+def _secrets_of(objects: Sequence[LiveResource], remote: ReadRemote) -> Mapping[ObjectKey, tuple[LiveSecret, ...]]:
+    return reader.read_secrets(remote, [one.key for one in objects], is_optional=True)
 
 
-def check_marketplace(remote: ReadRemote, target: Target) -> str:
-    """Ask the service who it is, before anything else is read or written.
+def check_marketplace(remote: ReadRemote, target: Target, kinds: Collection[str] = ()) -> str:
+    """Ask the service who it is, before anything else is read or written; `kinds` are those that are read next.
 
     Raises:
         WrongMarketplace: it is another marketplace than the configuration names.
     """
-    make_ready()
+    make_ready(kinds)
     return _same_marketplace(reader.identify(remote), target, "the credentials open", remote.base_url)
 
 
@@ -381,10 +397,10 @@ def check_saved(
     planfile.check_binding(saved, _binding(desired, remote.base_url, target, marketplace), now, target.checkout)
     known = {planfile.objection(finding) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guard.NEED_THE_WHOLE
-    changes = target.protection.mark(saved.changes, KINDS)
+    changes = target.protection.mark(saved.changes)
     found = [*guard.check(changes, _context(desired, remote.access(), target)), *frozen(saved, target.freeze, now)]
-    found += references.check(saved.changes, desired, KINDS, remote).findings
-    found += dependents.check(saved.changes, KINDS, remote).findings
+    found += references.check(saved.changes, desired, remote).findings
+    found += dependents.check(saved.changes, remote).findings
     return tuple(one for one in found if planfile.objection(one) not in known and one.rule not in partial)
 
 
@@ -419,9 +435,9 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     if refused := refusal(plan, acknowledged, objections):
         raise refused
     prepared = provisioning.prepare(plan, resolve, plan_key, courier)
-    provide = provisioning.Provider(KINDS, remote, courier, controls.recorder.note)
+    provide = provisioning.Provider(remote, courier, controls.recorder.note)
     controls = replace(controls, conclude=prepared.conclude)
-    return applier.apply(plan, remote, KINDS, prepared.values, controls, provide)
+    return applier.apply(plan, remote, prepared.values, controls, provide)
 
 
 def acknowledgement(plan: Plan, objections: Sequence[Finding] = ()) -> str:
@@ -479,7 +495,6 @@ def odd(live: LiveState) -> tuple[str, ...]:
 def _settled(changes: Sequence[Change], target: Target, own_client_id: str, live: LiveState) -> deletion.Pruned:
     return deletion.settle(
         changes,
-        KINDS,
         target.protection,
         prunes=target.prunes,
         own_client_id=own_client_id,
@@ -489,10 +504,13 @@ def _settled(changes: Sequence[Change], target: Target, own_client_id: str, live
 
 def _context(desired: DesiredState, access: Access, target: Target) -> guard.Context:
     """What the guards know besides the changes."""
-    known_ids = frozenset(
-        one.casefold() for resource in desired.resources for one in (resource.id, resource.second_id) if one
+    known = frozenset(
+        ObjectKey(resource.address.kind, one)
+        for resource in desired.resources
+        for one in (resource.id, resource.second_id)
+        if one
     )
-    return guard.Context(target.limits, access, known_ids)
+    return guard.Context(target.limits, access, known)
 
 
 def _binding(desired: DesiredState, base_url: str, target: Target, marketplace: str) -> Binding:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.errors import RequestFacts
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, address_of
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import digest
 from reconciler.model.plan import Binding, Change, Plan
@@ -51,6 +51,11 @@ def live(*bodies: Mapping[str, Any]) -> LiveState:
     """All that a service has."""
     facts = RequestFacts("GET", "/v1/apiclients")
     return LiveState(tuple(KINDS["ApiClient"].live(one, facts) for one in bodies), MARKETPLACE)
+
+
+def by_address(known: Mapping[str, str]) -> dict[Address, str]:
+    """What an environment keeps under ``ids``."""
+    return {address_of(name): one for name, one in known.items()}
 
 
 def plan_of(*changes: Change) -> Plan:

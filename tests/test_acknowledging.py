@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Place
 from reconciler.model.plan import Change, FieldChange, Finding, Plan, SecretIntent
 from reconciler.model.resource import Address, Policy
@@ -28,7 +27,7 @@ def plan(**live_fields: Any) -> Plan:
     )
     roles: Any = {"MaximumGrantedRoles": ["Shopper", "MeAdmin"]} | live_fields
     have = live(body("1A", "gone", **roles), body("2", "same"), body("3", "shop", **live_fields))
-    found = replace(plan_of(*diff(want, have, KINDS, {})), guards=(FINDING,))
+    found = replace(plan_of(*diff(want, have, {})), guards=(FINDING,))
     secret = SecretIntent("ClientSecret", SOURCE, "f" * 64)
     return changed(found, lambda one: replace(one, secrets=(secret,)))
 

@@ -18,7 +18,6 @@ from deepdiff import DeepDiff
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.export import Origin, export
-from reconciler.kinds import KINDS
 from reconciler.manifests import yaml as document
 from reconciler.manifests.edit.live import bring_back
 from reconciler.manifests.load import LoadContext, inspect, load
@@ -27,7 +26,7 @@ from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Limits, Plan
-from reconciler.model.resource import DesiredState, LiveState
+from reconciler.model.resource import DesiredState, LiveState, ObjectKey
 from reconciler.planning import deletion, planfile
 from reconciler.planning import diff as differ
 from reconciler.planning import drift as drifts
@@ -40,7 +39,7 @@ from reconciler.render.adoption import text as adoption_text
 from reconciler.render.export import Exporting
 from reconciler.render.export import text as exporting_text
 from reconciler.render.style import PLAIN
-from tests.builders import desired, live, manifest, plan_of
+from tests.builders import by_address, desired, live, manifest, plan_of
 from tests.service import client_id, shop
 
 MANY = 250
@@ -194,7 +193,7 @@ class Marketplace:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        return differ.diff(self.desired, self.live, KINDS, {})
+        return differ.diff(self.desired, self.live, {})
 
     @property
     def plan(self) -> Plan:
@@ -207,13 +206,17 @@ class Marketplace:
 
 
 def settled(size: Marketplace) -> Callable[[], object]:
-    changes, protection = size.changes, Protection(("c1", "c2*", "gone"), size.ids)
-    return lambda: deletion.settle(changes, KINDS, protection, prunes=True, own_client_id="own")
+    changes, protection = size.changes, Protection(("c1", "c2*", "gone"), by_address(size.ids))
+    return lambda: deletion.settle(changes, protection, prunes=True, own_client_id="own")
 
 
 def guarded(size: Marketplace) -> Callable[[], object]:
     changes = size.changes
-    context = guard.Context(Limits(), Access("own", None, as_context_user=True), frozenset(size.ids.values()))
+    context = guard.Context(
+        Limits(),
+        Access("own", None, as_context_user=True),
+        frozenset(ObjectKey("ApiClient", one) for one in size.ids.values()),
+    )
     return lambda: guard.check(changes, context)
 
 
@@ -226,12 +229,12 @@ def renamed(size: Marketplace) -> Callable[[], object]:
     there = live(
         *({**client, "AppName": f"{name} old"} for client, name in zip(clients(size.count), names, strict=True))
     )
-    changes = differ.diff(wanted, there, KINDS, {})
-    return lambda: differ.hints(changes, wanted, KINDS)
+    changes = differ.diff(wanted, there, {})
+    return lambda: differ.hints(changes, wanted)
 
 
 def adopted(size: Marketplace) -> Callable[[], object]:
-    adoption = Adoption("test", "https://shop.example", "shop", differ.propose(size.desired, size.live, KINDS, {}))
+    adoption = Adoption("test", "https://shop.example", "shop", differ.propose(size.desired, size.live, {}))
     return lambda: adoption_text(Adopted(adoption, "reconciler.yaml", written=False), PLAIN)
 
 
@@ -244,12 +247,12 @@ def exported(size: Marketplace) -> Callable[[], object]:
 
 def kept(size: Marketplace) -> Callable[[], object]:
     plan, result, wanted = size.plan, size.result, size.desired
-    return lambda: receiptfile.dumps(drifts.receipt_of(plan, result, wanted, KINDS, "2026-01-01T00:00:00Z"), None)
+    return lambda: receiptfile.dumps(drifts.receipt_of(plan, result, wanted, "2026-01-01T00:00:00Z"), None)
 
 
 def written_as(format_: Format, size: Marketplace) -> list[Callable[[], object]]:
     plan, result = size.plan, size.result
-    drift = drifts.find(plan, KINDS)
+    drift = drifts.find(plan)
     return [
         *([partial(format_.plan, plan, "0" * 64, PLAIN)] if format_.plan else []),
         *([partial(format_.drift, drift, "0" * 64, PLAIN)] if format_.drift else []),
@@ -258,8 +261,8 @@ def written_as(format_: Format, size: Marketplace) -> list[Callable[[], object]]
 
 
 WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
-    "diff": lambda size: [partial(differ.diff, size.desired, size.live, KINDS, {})],
-    "propose": lambda size: [partial(differ.propose, size.desired, size.live, KINDS, size.ids)],
+    "diff": lambda size: [partial(differ.diff, size.desired, size.live, {})],
+    "propose": lambda size: [partial(differ.propose, size.desired, size.live, by_address(size.ids))],
     "settle": lambda size: [settled(size)],
     "guard": lambda size: [guarded(size)],
     "hints": lambda size: [renamed(size)],
@@ -289,11 +292,9 @@ def test_twice_as_many_manifests_of_one_file_are_about_twice_the_work_to_bring_b
                 *differ.diff(
                     loaded.desired,
                     live(*({**one, "AppName": one["AppName"].upper()} for one in clients(count))),
-                    KINDS,
                     {},
                 )
             ),
-            KINDS,
         )
         return partial(bring_back, drift.deviations, loaded.manifests, "test")
 

@@ -11,6 +11,7 @@ from reconciler.applying import write as writing
 from reconciler.applying.settle import Conflict
 from reconciler.applying.task import Task
 from reconciler.errors import ReconcilerError, RemoteError
+from reconciler.kinds import login_key
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change
 from reconciler.remote.protocol import ReadRemote
@@ -18,7 +19,7 @@ from reconciler.remote.protocol import ReadRemote
 
 def is_own(change: Change, remote: ReadRemote) -> bool:
     """Whether the run is logged in with the object of this change."""
-    return change.id is not None and change.id.casefold() == remote.client_id.casefold()
+    return change.key == login_key(remote.client_id)
 
 
 def write(task: Task) -> Outcome:

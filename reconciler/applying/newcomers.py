@@ -13,7 +13,7 @@ from threading import Lock
 from reconciler.errors import RemoteError, RequestFacts
 from reconciler.kinds import Kind
 from reconciler.model.json import Body, Json
-from reconciler.model.resource import LiveResource
+from reconciler.model.resource import LiveResource, ObjectKey
 from reconciler.remote.filters import at_least
 from reconciler.remote.protocol import ReadRemote
 
@@ -23,8 +23,8 @@ class Newcomers:
     """Knows what has appeared since the plan. Thread-safe."""
 
     remote: ReadRemote
-    known_ids: frozenset[str]
-    """Ids that were live when the plan was made: none of these is what a creation made."""
+    known: frozenset[ObjectKey]
+    """What was live when the plan was made: none of these is what a creation made."""
     _listed: dict[str, Mapping[Json, Sequence[Body]] | RemoteError] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -61,4 +61,4 @@ class Newcomers:
     def _new(self, kind: Kind, bodies: Sequence[Body]) -> list[LiveResource]:
         facts = RequestFacts("GET", f"/v1{kind.path}")
         found = [kind.live(body, facts) for body in bodies]
-        return [one for one in found if one.id.casefold() not in self.known_ids]
+        return [one for one in found if one.key not in self.known]

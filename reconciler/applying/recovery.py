@@ -1,11 +1,11 @@
 """A run that was cut off x the service -> what became of the writes of which its journal knows no end. Reads only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.errors import NotFound, RemoteError, RequestFacts
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.model.json import Body
 from reconciler.model.plan import Action
 from reconciler.model.record import Step
@@ -33,12 +33,12 @@ class Looked:
     """Why it could not be read."""
 
 
-def look(run: RecordedRun, remote: ReadRemote, kinds: Mapping[str, Kind]) -> Iterator[Looked]:
+def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
     """Look at every object of which it is uncertain whether it was written."""
     for change in run.changes:
         if change.certainty is Certainty.UNCERTAIN:
             for write in change.open_writes[-1:]:
-                yield _looked(change, write, remote, kinds[change.address.kind])
+                yield _looked(change, write, remote, KINDS[change.address.kind])
 
 
 def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Looked:

@@ -10,7 +10,7 @@ Before each write is sent it is announced to a recorder, and after it what came 
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,7 +22,6 @@ from reconciler.applying import verify as final
 from reconciler.applying.newcomers import Newcomers
 from reconciler.applying.task import Provide, Secrets, Task, Writer
 from reconciler.applying.write import write
-from reconciler.kinds import Kind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Creation, Plan
 from reconciler.model.record import NoRecord, Recorder
@@ -55,18 +54,17 @@ class Controls:
 def apply(  # both ends, and all that a write may need
     plan: Plan,
     remote: WriteRemote,
-    kinds: Mapping[str, Kind],
     secrets: Secrets,
     controls: Controls,
     provide: Provide,
 ) -> ApplyResult:
     """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
-    known_ids = frozenset(change.id.casefold() for change in plan.changes if change.id and change.before is not None)
-    newcomers = Newcomers(remote, known_ids)
-    writer = Writer(remote, kinds, secrets, newcomers, controls.recorder, provide, controls.creation)
+    known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
+    newcomers = Newcomers(remote, known)
+    writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation)
     run = _Run(writer, controls)
     todo = [change for change in plan.changes if change.action.writes]
-    mine, others = _parted(todo, lambda change: bool(change.id) and own.is_own(change, remote))
+    mine, others = _parted(todo, lambda change: own.is_own(change, remote))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
     run.carry_out(rest, write)
     run.carry_out(deletes, write)

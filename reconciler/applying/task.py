@@ -16,13 +16,13 @@ from typing import Final, TypeAlias, TypeVar
 from reconciler.applying.newcomers import Newcomers
 from reconciler.applying.settle import Conflict, Next, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.moments import with_moments
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Change, Creation, FieldChange
 from reconciler.model.record import Ending, Recorder, Step, Write
-from reconciler.model.resource import Address, LiveResource
+from reconciler.model.resource import Address, LiveResource, same_id
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import WireBody, WriteRemote
 
@@ -43,7 +43,6 @@ class Writer:
     """What all changes of a run are written with."""
 
     remote: WriteRemote
-    kinds: Mapping[str, Kind]
     secrets: Secrets
     newcomers: Newcomers
     recorder: Recorder
@@ -69,7 +68,7 @@ class Task:
     @property
     def kind(self) -> Kind:
         """What it is about."""
-        return self.writer.kinds[self.change.address.kind]
+        return KINDS[self.change.address.kind]
 
     # ------------------------------------------------------------------------------------------------------- verbs
 
@@ -233,7 +232,7 @@ class Task:
             live = self.kind.live(answer, self._facts(method))
         except BadAnswer as error:
             raise AnswerLost("it was carried out, but its answer cannot be used", error.request) from error
-        if self.change.before is not None and live.id.casefold() != self._id.casefold():
+        if self.change.before is not None and not same_id(live.id, self._id):
             raise AnswerLost("it was carried out, but its answer is about another object", self._facts(method))
         return self._compared(live)
 

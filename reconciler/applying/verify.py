@@ -17,6 +17,7 @@ from reconciler.kinds import Kind
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, FieldChange
+from reconciler.model.resource import ObjectKey, same_id
 
 _PAGE: Final = 100
 """Objects in a page of a list, at most."""
@@ -48,15 +49,15 @@ def look_again(written: Sequence[_Written], writer: Writer, *, live: int, at_a_t
             yield from pool.map(lambda one: look.by_itself(*one), alone)
 
 
-def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[tuple[str, str], Body]:
-    """The objects of each kind that it takes fewer requests to list than to read, by kind and id."""
-    found: dict[tuple[str, str], Body] = {}
+def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[ObjectKey, Body]:
+    """The objects of each kind that it takes fewer requests to list than to read."""
+    found: dict[ObjectKey, Body] = {}
     for kind in {task.kind.name: task.kind for task, _ in written}.values():
         count = sum(task.kind is kind for task, _ in written)
         if count > live // _PAGE + 1:
             with suppress(RemoteError):  # then each is read by itself
                 bodies = writer.remote.list_all(kind.path)
-                found |= {(kind.name, str(one[kind.id_field]).casefold()): one for one in bodies}
+                found |= {ObjectKey(kind.name, str(one[kind.id_field])): one for one in bodies}
     return found
 
 
@@ -79,14 +80,14 @@ def _rows(kind: Kind, writer: Writer) -> _Rows:
 class _Look:
     """What was listed, and how one object is judged."""
 
-    listed: Mapping[tuple[str, str], Body]
+    listed: Mapping[ObjectKey, Body]
     assigned: Mapping[str, _Rows]
 
     def is_listed_as_sent(self, task: Task, outcome: Outcome) -> bool:
         """Whether the list already shows all that there is to see."""
         if task.change.action is Action.DELETE:
             return False
-        body = self.listed.get((task.kind.name, (outcome.id or "").casefold()))
+        body = self.listed.get(ObjectKey(task.kind.name, outcome.id or ""))
         if outcome.status is not Status.APPLIED or body is None or task.kind.faults(body):
             return False
         return not task.misses(task.kind.live(body, RequestFacts("GET", f"/v1{task.kind.path}")))
@@ -115,17 +116,17 @@ class _Look:
             return outcome
         if isinstance(rows, RemoteError):
             return _unseen(outcome, rows)
-        misses = tuple(_misplaced(task, (outcome.id or "").casefold(), rows))
+        misses = tuple(_misplaced(task, outcome.id or "", rows))
         return replace(outcome, status=Status.NOT_CONVERGED, fields=(*outcome.fields, *misses)) if misses else outcome
 
 
 def _misplaced(task: Task, object_id: str, rows: Sequence[Body]) -> Iterator[FieldChange]:
     if task.kind.assignments is None:
         return
-    mine = [row for row in rows if str(row.get(task.kind.assignments.object_field)).casefold() == object_id]
+    mine = [row for row in rows if same_id(str(row.get(task.kind.assignments.object_field)), object_id)]
     for step in task.change.assignments:
         field = task.kind.assignments.party(step.party).field
-        is_there = any(str(row.get(field)).casefold() == step.id.casefold() for row in mine)
+        is_there = any(same_id(str(row.get(field)), step.id) for row in mine)
         if is_there is not step.assign:
             sides = (step.id, ABSENT) if step.assign else (ABSENT, step.id)
             yield FieldChange(pointer("assignments", step.party), *sides)

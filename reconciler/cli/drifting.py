@@ -10,7 +10,6 @@ from reconciler.applying import receipt as receiptfile
 from reconciler.cli.files import read_file
 from reconciler.cli.receipts import of_journal
 from reconciler.errors import ReconcilerError
-from reconciler.kinds import KINDS
 from reconciler.model.drift import Drift, Receipt
 from reconciler.model.plan import Plan
 from reconciler.planning import drift as drifts
@@ -64,7 +63,6 @@ class Lens:
             raise ReconcilerError(message, hint="name one with --receipt FILE")
         return drifts.find(
             plan,
-            KINDS,
             receipt,
             baseline=self.baseline,
             since_receipt=self.since_receipt,

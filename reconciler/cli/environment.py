@@ -12,6 +12,7 @@ from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
 from reconciler.cli.tracking import in_git
 from reconciler.config import Config, Environment, find_config, load_config, misnamed_config, select_environment
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.json import pointer
@@ -96,8 +97,9 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
         values=environment.values,
         ids=environment.ids,
         id_places={
-            name: place
-            for name in environment.ids
+            address: place
+            for address in environment.ids
+            for name in (str(address), short(address))
             if (place := config.places.get(pointer("environments", environment.name, "ids", name)))
         },
         defaults=environment.defaults,

@@ -12,7 +12,6 @@ from reconciler.applying.recovery import Found, Looked
 from reconciler.cli.failures import style_of_stderr, tell_error
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
-from reconciler.kinds import KINDS
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.model.run import RecordedRun
@@ -35,7 +34,7 @@ def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, 
     """Tell of the runs against this marketplace that were cut off, and look at what is uncertain; give their ids."""
     left = unfinished(_applied(session.journal), plan.binding)
     for run in left:
-        uncertain = [_uncertain(one) for one in recovery.look(run, remote, KINDS)]
+        uncertain = [_uncertain(one) for one in recovery.look(run, remote)]
         if not session.common.quiet:
             tell(cut_off(run, uncertain, style_of_stderr()))
     return tuple(run.id for run in left)

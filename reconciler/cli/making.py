@@ -10,7 +10,7 @@ from reconciler.cli.environment import load_context
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
-from reconciler.kinds import KINDS
+from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.allowed_paths import demand_inside
 from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
@@ -18,7 +18,7 @@ from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.export import LeftOut
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.resource import FieldsPolicy, LiveState
+from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.render.export import EXPORTS, Exporting, ExportWriter
 from reconciler.render.style import Style
 
@@ -40,8 +40,8 @@ class Found:
     """What manifests are to be made of."""
 
     live: LiveState
-    secrets: Mapping[str, Sequence[LiveSecret]] = field(default_factory=dict)
-    """The named secrets of each object by its id."""
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
+    """The named secrets of each object."""
     left_out: Sequence[LeftOut] = ()
     """What could not be taken."""
     is_of_environment: bool = True
@@ -230,5 +230,5 @@ def _default_folder(config: Config) -> Path:
 
 
 def _schema(root: Path, folder: Path) -> str:
-    schema = root / SCHEMAS / next(iter(KINDS.values())).schema
+    schema = root / SCHEMAS / KINDS[DEFAULT_KIND].schema
     return Path(os.path.relpath(schema, folder)).as_posix() if schema.is_file() else ""

@@ -11,7 +11,6 @@ from reconciler.applying.journal import applied, newest
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import read_file, write_file
 from reconciler.errors import PlanRefused, ReconcilerError
-from reconciler.kinds import KINDS
 from reconciler.model.drift import Receipt
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Plan
@@ -33,7 +32,7 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
     files = [file for file in (beside, path) if file]
     if not files:
         return
-    kept = drifts.receipt_of(plan, result, session.loaded.desired, KINDS, timestamp(datetime.now(UTC)))
+    kept = drifts.receipt_of(plan, result, session.loaded.desired, timestamp(datetime.now(UTC)))
     text = receiptfile.dumps(replace(kept, plan_digest=plan_digest(plan)), session.plan_key)
     for file in files:
         try:

@@ -178,6 +178,7 @@ class Session:
             protection=Protection(environment.protected, environment.ids),
             freeze=environment.freeze,
             creation=environment.create,
+            manages=environment.manages,
         )
 
     def with_contents(self, contents: Mapping[str, bytes]) -> Self:

@@ -4,6 +4,7 @@ The schema has judged names and types before, so that this only reads: a second 
 double the time of a `validate`, which editors and commit hooks wait for.
 """
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +15,14 @@ from typing import Any, Final, TypeVar
 from reconciler.config.freeze import window
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
 from reconciler.config.values import base_url, reference_in
+from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.allowed_paths import objection_to_write
 from reconciler.manifests.rules import Level
-from reconciler.manifests.schema import Fault, secret_reference, validator
+from reconciler.manifests.schema import Fault, did_you_mean, secret_reference, validator
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
-from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
+from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, ObjectKey, Policy
 from reconciler.model.secret import SecretReference, is_own_variable
 
 SCHEMA: Final = "config.v1.schema.json"
@@ -208,7 +210,8 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
         part.get("values", {}),
         frozenset(secrets.get("allow", ())),
         tuple(_below(folder, each) for each in secrets.get("folders", ())),
-        ids=part.get("ids", {}),
+        ids={address_of(name): known for name, known in part.get("ids", {}).items()},
+        manages=frozenset(file.get("manage", ())),
         limits=_limits(part.part("limits")),
         concurrency=part.get("concurrency", DEFAULT_CONCURRENCY),
         create=part.get("create", "auto"),
@@ -245,11 +248,22 @@ def _credential_faults(part: _Part) -> Iterator[Fault]:
 
 
 def _id_faults(ids: Mapping[str, str]) -> Iterator[Fault]:
-    first: dict[str, str] = {}
+    objects: dict[ObjectKey, str] = {}
+    manifests: dict[Address, str] = {}
     for name, known_id in ids.items():
-        other = first.setdefault(known_id.casefold(), name)
-        if other != name:
+        address = address_of(name)
+        yield from _kind_faults(address.kind, pointer("ids", name), at_key=True)
+        if (other := manifests.setdefault(address, name)) != name:
+            message = f"{name} and {other} are one manifest"
+            yield Fault(pointer("ids", name), message, "duplicate-name", "remove one of them", at_key=True)
+        elif (other := objects.setdefault(ObjectKey(address.kind, known_id), name)) != name:
             yield Fault(pointer("ids", name), f"{name} has the same id as {other}", "duplicate-id")
+
+
+def _kind_faults(kind: str, at: str, *, at_key: bool = False) -> Iterator[Fault]:
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
+        yield Fault(at, f"unknown kind {json.dumps(kind)}", "kind", hint, at_key=at_key)
 
 
 # -- what only the whole file shows -----------------------------------------------------------------------------------
@@ -263,6 +277,8 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
 
 
 def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
+    for index, kind in enumerate(file.get("manage", ())):
+        file.blame(*_kind_faults(kind, pointer("manage", index)))
     names = {one.name for one in own}
     for part in file.parts("environments").values():
         part.blame(*_listed_credentials(part.part("secrets").get("allow", ()), names))

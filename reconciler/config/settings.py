@@ -11,7 +11,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Creation, Limits
-from reconciler.model.resource import Policy
+from reconciler.model.resource import Address, Policy
 from reconciler.model.secret import SecretReference, SecretSource
 
 Profile: TypeAlias = Literal["current", "legacy"]
@@ -77,7 +77,8 @@ class Environment:
     """Folders beside the configuration's own in which manifests may keep secrets; absolute."""
     own_credentials: frozenset[SecretReference] = frozenset()
     """What the reconciler itself logs in with, in any environment: no manifest may name it."""
-    ids: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[Address, str] = field(default_factory=dict)
+    """Manifest -> the service's id of its object."""
     limits: Limits = field(default_factory=Limits)
     concurrency: int = 8
     create: Creation = "auto"
@@ -91,6 +92,8 @@ class Environment:
     """What manifests get where they say nothing themselves."""
     unmanaged_is_drift: bool = False
     """Whether objects in no manifest are drift."""
+    manages: frozenset[str] = frozenset()
+    """The kinds that are read although no manifest names them."""
     protected: tuple[str, ...] = ()
     """Names, ids or addresses, or patterns of them: never deleted nor deactivated here."""
 

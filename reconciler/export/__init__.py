@@ -23,7 +23,7 @@ from reconciler.export.differences import changes, differences
 from reconciler.export.fresh import Beside, Origin, base, text_of
 from reconciler.export.naming import names
 from reconciler.export.overlaying import Overlaying
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import Contents, bring_in
 from reconciler.manifests.edit.values import Path as At
@@ -33,14 +33,23 @@ from reconciler.model.export import Exported, Fate, LeftOut
 from reconciler.model.json import Body, Json, pointer, pointer_parts
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import FieldChange
-from reconciler.model.resource import Address, DesiredState, EffectiveManifest, FieldsPolicy, LiveResource, LiveState
+from reconciler.model.resource import (
+    Address,
+    DesiredState,
+    EffectiveManifest,
+    FieldsPolicy,
+    LiveResource,
+    LiveState,
+    ObjectKey,
+    same_id,
+)
 from reconciler.planning.diff.identity import match
 
 __all__ = ["Choice", "Export", "Origin", "export"]
 
 _SUFFIX: Final = ".yaml"
 _OWN: Final = LeftOut("everything", "this run is logged in with it; to have a manifest of it, add --own-client")
-_NO_SECRETS: Final[Mapping[str, Sequence[LiveSecret]]] = MappingProxyType({})
+_NO_SECRETS: Final[Mapping[ObjectKey, Sequence[LiveSecret]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +61,8 @@ class Export:
     changed: Contents
     """File, as messages call it -> what it is to hold."""
     new: Mapping[Path, str]
-    ids: Mapping[str, str] = field(default_factory=dict)
-    """Manifest name -> id, where neither the environment nor the manifest knows an id that is live."""
+    ids: Mapping[Address, str] = field(default_factory=dict)
+    """Manifest -> id, where neither the environment nor the manifest knows an id that is live."""
 
     @property
     def has_changes(self) -> bool:
@@ -85,7 +94,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     context: LoadContext,
     folder: Path,
     origin: Origin,
-    secrets: Mapping[str, Sequence[LiveSecret]] = _NO_SECRETS,
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = _NO_SECRETS,
     *,
     choice: Choice = _EVERYTHING,
 ) -> Export:
@@ -97,7 +106,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
         context: of the environment that was read.
         folder: where new files go.
         origin: where it all comes from.
-        secrets: the named secrets of each object by its id; a comment names them.
+        secrets: the named secrets of each object; a comment names them.
         choice: what of it.
 
     Raises:
@@ -105,21 +114,20 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
         ReconcilerError: a manifest cannot be read again, or nothing is what was chosen.
     """
     desired = DesiredState(tuple(one.resource for one in manifests), "")
-    matches = match(desired, live, KINDS)
-    bound = {found.id.casefold(): address for address, found in matches.items() if found}
+    matches = match(desired, live)
+    bound = {found.key: address for address, found in matches.items() if found}
     by_address = {one.resource.address: one for one in manifests}
     overlays = Overlaying(context, choice.overlay, origin.source) if choice.overlay else None
-    run = _Run(context, folder, origin, _same_names(live, manifests), secrets, overlays)
-    called = _names(live, bound.keys(), by_address, context, folder)
-    addresses = {one.id: bound.get(one.id.casefold()) or Address(one.kind, called[one.id]) for one in live.resources}
+    addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
+    run = _Run(context, _files(addresses.values(), folder), origin, _same_names(live, manifests), secrets, overlays)
     choice.check([*addresses.values(), *by_address])
     for resource in live.resources:
-        address, kind = addresses[resource.id], KINDS[resource.kind]
+        address, kind = addresses[resource.key], KINDS[resource.kind]
         if not choice.takes(address):
             continue
         if address in by_address:
             run.update(kind, resource, by_address[address])
-        elif resource.id.casefold() == choice.own_client_id.casefold():
+        elif resource.key == login_key(choice.own_client_id):
             run.leave(kind, resource, (_OWN,))
         else:
             run.add(kind, resource, address.name)
@@ -131,11 +139,14 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     return Export(objects, changed, dict(sorted(run.new.items())), run.ids)
 
 
-def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[Json]:
-    """The AppNames by which more than one object could be meant."""
-    counts = Counter(_title(resource) for resource in live.resources)
-    named = {one.resource.spec.get(KINDS[one.resource.address.kind].name_field) for one in manifests}
-    return {name for name, count in counts.items() if count > 1} | {name for name in named if isinstance(name, str)}
+def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[tuple[str, Json]]:
+    """The AppNames by which more than one object of a kind could be meant."""
+    counts = Counter((resource.kind, _title(resource)) for resource in live.resources)
+    named = {
+        (one.resource.address.kind, one.resource.spec.get(KINDS[one.resource.address.kind].name_field))
+        for one in manifests
+    }
+    return {name for name, count in counts.items() if count > 1} | {one for one in named if isinstance(one[1], str)}
 
 
 def _title(resource: LiveResource) -> str:
@@ -143,21 +154,40 @@ def _title(resource: LiveResource) -> str:
     return title if isinstance(title, str) else ""
 
 
-def _names(
+def _addresses(
     live: LiveState,
-    bound: Collection[str],
+    bound: Collection[ObjectKey],
     manifests: Mapping[Address, EffectiveManifest],
     context: LoadContext,
     folder: Path,
-) -> Mapping[str, str]:
-    """A name for each object that has none: the one that the environment has for its id, else one made of its own."""
-    there = {address.name for address in manifests}
-    kept = {known.casefold(): name for name, known in context.ids.items() if name not in there}
-    files = {path.stem for path in folder.glob("*")} if folder.is_dir() else set()
-    nameless = [resource for resource in live.resources if resource.id.casefold() not in bound]
-    known = {one.id: kept[one.id.casefold()] for one in nameless if one.id.casefold() in kept}
-    others = {one.id: _title(one) for one in nameless if one.id not in known}
-    return {**known, **names(others, {*there, *context.ids, *files})}
+) -> Mapping[ObjectKey, Address]:
+    """An address for each object that has none: the one that the environment has for its id, else one of its name."""
+    kept = {ObjectKey(one.kind, known): one for one, known in context.ids.items() if one not in manifests}
+    files = {path.stem: path for path in folder.glob("*")} if folder.is_dir() else {}
+    nameless = [resource for resource in live.resources if resource.key not in bound]
+    found = {one.key: kept[one.key] for one in nameless if one.key in kept}
+    for kind in {one.kind for one in nameless}:
+        taken = {one.name for one in (*manifests, *context.ids) if one.kind == kind}
+        others = {one.id: _title(one) for one in nameless if one.kind == kind and one.key not in found}
+        called = names(others, taken | files.keys() - _stems(manifests, kind), KINDS[kind].word)
+        found |= {ObjectKey(kind, one): Address(kind, name) for one, name in called.items()}
+    return found
+
+
+def _stems(manifests: Mapping[Address, EffectiveManifest], kind: str) -> Collection[str]:
+    """What the files of other kinds are called: an object of this kind may have such a name."""
+    return {Path(one.resource.place.file).stem for address, one in manifests.items() if address.kind != kind}
+
+
+def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Path]:
+    """The file of each new manifest: named after it, in a folder of its kind where another kind has that name."""
+    counts = Counter(one.name for one in addresses)
+
+    def file(one: Address) -> Path:
+        name = f"{one.name}{_SUFFIX}"
+        return folder / one.kind / name if counts[one.name] > 1 or (folder / name).exists() else folder / name
+
+    return {one: file(one) for one in addresses}
 
 
 @dataclass(slots=True)
@@ -165,14 +195,15 @@ class _Run:
     """Collects what becomes of each object."""
 
     context: LoadContext
-    folder: Path
+    files: Mapping[Address, Path]
+    """Where new manifests go."""
     origin: Origin
-    ambiguous: Collection[Json]
-    """AppNames by which an object cannot be found."""
-    secrets: Mapping[str, Sequence[LiveSecret]]
+    ambiguous: Collection[tuple[str, Json]]
+    """Kinds and AppNames by which an object cannot be found."""
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     overlays: Overlaying | None
     """Has what differs, instead of the manifests."""
-    ids: dict[str, str] = field(default_factory=dict)
+    ids: dict[Address, str] = field(default_factory=dict)
     """See `Export.ids`."""
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
@@ -184,7 +215,7 @@ class _Run:
             self.leave(kind, live, (LeftOut("everything", kind.odd(live)),))
             return
         title, known = _title(live), ""
-        if title in self.ambiguous:
+        if (kind.name, title) in self.ambiguous:
             known = str(live.body.get(kind.id_field) or "")
             if not known:
                 reason = (
@@ -197,11 +228,11 @@ class _Run:
         if not found.is_manifest or ("spec", kind.name_field) not in found.values:
             self.leave(kind, live, found.left_out)
             return
-        path = self.folder / f"{name}{_SUFFIX}"
-        beside = Beside(found.left_out, self.secrets.get(live.id, ()))
+        path = self.files[Address(kind.name, name)]
+        beside = Beside(found.left_out, self.secrets.get(live.key, ()))
         body = body_of(self._with_policy(empty, wanted, found), found.values)
         self.new[path] = text_of(kind, live, body, beside, self.origin)
-        self._bind(name, known, live)
+        self._bind(Address(kind.name, name), known, live)
         self.objects.append(
             Exported(
                 Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))
@@ -229,16 +260,16 @@ class _Run:
         address = Address(kind.name, live.id)
         self.objects.append(Exported(address, Fate.LEFT, _title(live), live.id, left_out=reasons))
 
-    def _bind(self, name: str, known: str | None, live: LiveResource) -> None:
+    def _bind(self, address: Address, known: str | None, live: LiveResource) -> None:
         """Keep the id of an object, so that it is found whatever it is called; an id that is kept is never replaced."""
-        kept = {one.casefold() for one in (known or "", *self.context.ids.values())}
-        if name not in self.context.ids and live.id.casefold() not in kept:
-            self.ids[name] = live.id
+        kept = {ObjectKey(one.kind, known) for one, known in self.context.ids.items()}
+        if address not in self.context.ids and live.key not in kept and not same_id(known, live.id):
+            self.ids[address] = live.id
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Bring what is live into a manifest that is there."""
         if self.overlays or not manifest.resource.policy.absent:
-            self._bind(manifest.resource.address.name, manifest.resource.id, live)
+            self._bind(manifest.resource.address, manifest.resource.id, live)
         if self.overlays:
             self.overlays.update(kind, live, manifest)
             return

@@ -53,7 +53,7 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
     if origin.schema:
         yield f"# yaml-language-server: $schema={origin.schema}"
         yield "#"
-    known = f", client ID {escape(live.id)}" if live.body.get(kind.id_field) else ""
+    known = f", {kind.word} ID {escape(live.id)}" if live.body.get(kind.id_field) else ""
     yield f"# From {escape(origin.source)}{known}."
     facts = [f"{name}: {escape(str(value))}" for name, value in _read_only_facts(kind, live)]
     if facts:

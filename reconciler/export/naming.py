@@ -14,10 +14,9 @@ _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 )
 """Names that Windows has for devices: no file can be called so, with whatever suffix."""
-_NAMELESS: Final = "client"
 
 
-def names(objects: Mapping[str, str], taken: Collection[str]) -> Mapping[str, str]:
+def names(objects: Mapping[str, str], taken: Collection[str], nameless: str) -> Mapping[str, str]:
     """Give each object a name of its own.
 
     Two objects whose names come to the same get a part of their ids, both of them: so neither is called otherwise when
@@ -26,6 +25,7 @@ def names(objects: Mapping[str, str], taken: Collection[str]) -> Mapping[str, st
     Args:
         objects: id -> what people call it.
         taken: names that others have.
+        nameless: what an object without a usable name is called.
     """
     plain = {one: slug(title) for one, title in objects.items()}
     counts = Counter(plain.values())
@@ -34,7 +34,7 @@ def names(objects: Mapping[str, str], taken: Collection[str]) -> Mapping[str, st
     for one in sorted(objects):
         name = plain[one]
         choices = [name] if name and counts[name] == 1 and name not in _RESERVED else []
-        found[one] = _first_free(chain(choices, _with_id(name or _NAMELESS, one)), used)
+        found[one] = _first_free(chain(choices, _with_id(name or nameless, one)), used)
         used.add(found[one])
     return found
 

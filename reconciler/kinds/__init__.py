@@ -3,19 +3,31 @@
 A new kind is one file here, one schema in ``schemas/`` and one line below.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from threading import Thread
-from types import MappingProxyType
 from typing import Final
 
-from reconciler.kinds.api_client import API_CLIENT
 from reconciler.kinds.base import Assignments, Dependent, IdChoice, Kind, NamedSecrets, Party
 from reconciler.kinds.fields import Field, Reference, UserReference
+from reconciler.model.resource import Address, ObjectKey
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (API_CLIENT,)})
+DEFAULT_KIND: Final = "ApiClient"
+"""What is read where no manifest names a kind, and what a name without a kind means."""
+
+TABLES: Final[dict[str, str]] = {
+    "ApiClient": "reconciler.kinds.api_client:API_CLIENT",
+}
+"""Kind -> the module of its table, and the table's name in it."""
+
+LOGIN_KIND: Final = "ApiClient"
+"""What a run logs in with is an object of this kind."""
 
 __all__ = [
+    "DEFAULT_KIND",
     "KINDS",
+    "LOGIN_KIND",
     "Assignments",
     "Dependent",
     "Field",
@@ -25,11 +37,56 @@ __all__ = [
     "Party",
     "Reference",
     "UserReference",
+    "address_of",
+    "login_key",
     "make_ready",
+    "short",
 ]
 
 
-def make_ready() -> None:
-    """Have a thread import what judges service bodies: it takes as long as the first answers take to come."""
+class _Kinds(Mapping[str, Kind]):
+    """Every kind by name. A table is imported when it is first asked for: a run needs those of the kinds in use."""
+
+    def __getitem__(self, name: str) -> Kind:
+        return _table(TABLES[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in TABLES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TABLES)
+
+    def __len__(self) -> int:
+        return len(TABLES)
+
+
+@cache
+def _table(place: str) -> Kind:
+    module, _, name = place.partition(":")
+    found: Kind = getattr(import_module(module), name)
+    return found
+
+
+KINDS: Final[Mapping[str, Kind]] = _Kinds()
+
+
+def address_of(text: str) -> Address:
+    """The address that ``KIND/NAME`` or a bare name means."""
+    kind, slash, name = text.partition("/")
+    return Address(kind, name) if slash else Address(DEFAULT_KIND, text)
+
+
+def short(address: Address) -> str:
+    """The shortest text that means an address."""
+    return address.name if address.kind == DEFAULT_KIND else str(address)
+
+
+def login_key(client_id: str) -> ObjectKey:
+    """The object that a run is logged in with."""
+    return ObjectKey(LOGIN_KIND, client_id)
+
+
+def make_ready(kinds: Collection[str]) -> None:
+    """Have a thread import what checks bodies of these kinds: it takes as long as the first answers take to come."""
     # A daemon, for which nobody waits at the end: it may hang in the lock of an import that was broken off.
-    Thread(target=lambda: [kind.faults for kind in KINDS.values()], name="reconciler-kinds", daemon=True).start()
+    Thread(target=lambda: [KINDS[name].faults for name in kinds], name="reconciler-kinds", daemon=True).start()

@@ -147,6 +147,11 @@ class Kind:
     id_field: str = "ID"
 
     @property
+    def word(self) -> str:
+        """The noun in one word: ``client``."""
+        return self.noun.rpartition(" ")[2]
+
+    @property
     def meaning_of_id(self) -> str:
         """What metadata.id is."""
         return self.about_id or _ABOUT_ID[self.id_choice]

@@ -1,17 +1,18 @@
 """A remote -> LiveState: who we are, then every object of every kind, complete or not at all."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
 from reconciler.errors import AccessDenied, BadAnswer, NotFound, ReconcilerError, RequestFacts
-from reconciler.kinds import Assignments, Kind, NamedSecrets
+from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import LiveSecret, moment_of
-from reconciler.model.resource import LiveResource, LiveState
+from reconciler.model.resource import LiveResource, LiveState, ObjectKey
 from reconciler.remote.protocol import ReadRemote
 
 _ME = RequestFacts("GET", "/v1/me")
@@ -39,29 +40,32 @@ def identify(remote: ReadRemote) -> str:
     return marketplace
 
 
-def read(remote: ReadRemote, kinds: Iterable[Kind], marketplace: str, assigned: Container[str] = ()) -> LiveState:
-    """Read every object of the kinds, and for the kinds named in `assigned` the parties assigned to each.
+def read(remote: ReadRemote, kinds: Iterable[str], marketplace: str, assigned: Container[str] = ()) -> LiveState:
+    """Read every object of the kinds, and for those in `assigned` the parties assigned to each; kinds side by side.
 
     An object with fields of unexpected types is there with its faults: whoever manages it must refuse it.
 
     Raises:
         RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
     """
-    resources = [resource for kind in kinds for resource in _objects(remote, kind, with_parties=kind.name in assigned)]
-    return LiveState(tuple(resources), marketplace)
+    ordered = sorted(kinds)
+    if len(ordered) == 1:
+        found = [_objects(remote, KINDS[name], with_parties=name in assigned) for name in ordered]
+    else:
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            found = list(pool.map(lambda name: _objects(remote, KINDS[name], with_parties=name in assigned), ordered))
+    return LiveState(tuple(chain.from_iterable(found)), marketplace, frozenset(ordered))
 
 
-def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> Iterator[LiveResource]:
+def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[LiveResource]:
     facts = RequestFacts("GET", f"/v1{kind.path}")
     bodies = remote.list_all(kind.path)
     if not with_parties or kind.assignments is None:
-        yield from (kind.seen(body, facts) for body in bodies)
-        return
+        return [kind.seen(body, facts) for body in bodies]
     parties = _assigned(remote.list_all(kind.assignments.path, key=None), kind.assignments)
     nobody = {party.name: () for party in kind.assignments.parties}
-    for body in bodies:
-        live = kind.seen(body, facts)
-        yield replace(live, assignments={**nobody, **parties.get(live.id.casefold(), {})})
+    seen = (kind.seen(body, facts) for body in bodies)
+    return [replace(live, assignments={**nobody, **parties.get(live.id.casefold(), {})}) for live in seen]
 
 
 def _assigned(rows: Iterable[Body], assignments: Assignments) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
@@ -85,33 +89,33 @@ def _assigned(rows: Iterable[Body], assignments: Assignments) -> Mapping[str, Ma
 
 
 _AT_A_TIME = 8
-"""Lists of secrets that are asked for side by side; the remote lets fewer through where it has to."""
+"""Lists that are asked for side by side; the remote lets fewer through where it has to."""
 
 
 def read_secrets(
-    remote: ReadRemote, kind: Kind, object_ids: Sequence[str], *, is_optional: bool = False
-) -> list[tuple[LiveSecret, ...]]:
-    """Read the named secrets of several objects, in their order; of none there are values.
+    remote: ReadRemote, objects: Sequence[ObjectKey], *, is_optional: bool = False
+) -> dict[ObjectKey, tuple[LiveSecret, ...]]:
+    """Read the named secrets of several objects; of none there are values.
 
     Raises:
         ReconcilerError: this version of the service has no named secrets; where they are optional, there are just none.
         RemoteError: a read failed, or gave something that the API does not promise.
     """
-    if kind.named_secrets is None:
-        return [() for _ in object_ids]
-    read_one = partial(_secrets_of, remote, kind, kind.named_secrets, is_optional)
+    read_one = partial(_secrets_of, remote, is_optional)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return list(pool.map(read_one, object_ids))
+        return dict(zip(objects, pool.map(read_one, objects), strict=True))
 
 
 def _secrets_of(
     remote: ReadRemote,
-    kind: Kind,
-    named: NamedSecrets,
     is_optional: bool,  # noqa: FBT001  # bound by partial
-    object_id: str,
+    key: ObjectKey,
 ) -> tuple[LiveSecret, ...]:
-    path = named.of(kind.path, object_id)
+    kind = KINDS[key.kind]
+    named = kind.named_secrets
+    if named is None:
+        return ()
+    path = named.of(kind.path, key.id)
     facts = RequestFacts("GET", f"/v1{path}")
     try:
         bodies = remote.list_all(path)

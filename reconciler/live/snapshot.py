@@ -27,7 +27,7 @@ def dumps(snapshot: Snapshot, key: bytes | None) -> str:
 
 def to_document(snapshot: Snapshot) -> dict[str, Json]:
     """The snapshot as JSON values, without its seal."""
-    ordered = sorted(snapshot.live.resources, key=lambda one: (one.kind, one.id.casefold()))
+    ordered = sorted(snapshot.live.resources, key=lambda one: one.key)
     return {
         "format_version": FORMAT_VERSION,
         "taken_at": snapshot.taken_at,

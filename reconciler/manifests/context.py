@@ -10,7 +10,7 @@ from reconciler.manifests.rules import RULES, Level
 from reconciler.manifests.yaml import Parsed, parse, read
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import Json
-from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest, Policy
+from reconciler.model.resource import Address, DesiredResource, DesiredState, EffectiveManifest, Policy
 from reconciler.model.secret import SecretReference
 
 
@@ -35,8 +35,8 @@ class LoadContext:
     """Its name, for messages."""
     values: Mapping[str, Json] = field(default_factory=dict)
     """What ``${values.KEY}`` gives."""
-    ids: Mapping[str, str] = field(default_factory=dict)
-    """Manifest name -> the service's id; wins over ``metadata.id``."""
+    ids: Mapping[Address, str] = field(default_factory=dict)
+    """Manifest -> the service's id; wins over ``metadata.id``."""
     allowed_secrets: frozenset[str] = frozenset()
     """The environment variables that manifests may name as secrets."""
     defaults: Policy = field(default_factory=Policy)
@@ -81,8 +81,8 @@ class LoadContext:
         """Where files with secrets may be."""
         return Confines(self.root or Path(), self.secret_folders, self.inputs)
 
-    id_places: Mapping[str, Place] = field(default_factory=dict)
-    """Manifest name -> where the configuration has that id."""
+    id_places: Mapping[Address, Place] = field(default_factory=dict)
+    """Manifest -> where the configuration has that id."""
 
     def level(self, rule: str) -> Level:
         """How strictly a rule is taken."""

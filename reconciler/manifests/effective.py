@@ -12,12 +12,13 @@ from functools import partial
 from itertools import zip_longest
 from typing import Final
 
+from reconciler.kinds import short
 from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.model.delivery import delivery_entry
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
 from reconciler.model.named_secret import secret_entry
-from reconciler.model.resource import EffectiveManifest
+from reconciler.model.resource import Address, EffectiveManifest
 from reconciler.model.secret import SecretReference
 
 
@@ -28,7 +29,7 @@ class Bound:
     environment: str
     file: str
     """The configuration."""
-    ids: Mapping[str, str]
+    ids: Mapping[Address, str]
     places: Mapping[str, Place] = field(default_factory=dict)
     """JSON pointer into the configuration -> where it stands."""
 
@@ -70,9 +71,8 @@ def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
         body["secrets"] = [secret_entry(secret) for secret in resource.named_secrets]
     places = dict(resource.places)
     origins = {at: _origin(at, manifest, places, bound) for at in _pointers(body, ())}
-    name = resource.address.name
-    if name in bound.ids:
-        origins["/metadata/id"] = Origin(bound.place("ids", name) or Place(bound.file), (f"ids.{name}",))
+    if resource.address in bound.ids:
+        origins["/metadata/id"] = _bound_id(resource.address, bound)
     return Resolved(body, origins, frozenset(pointer("spec", secret) for secret in resource.secrets))
 
 
@@ -106,6 +106,13 @@ def _pointers(value: Json, parts: tuple[str | int, ...]) -> Iterator[str]:
     yield pointer(*parts)
     for index, child in enumerate(value if is_array(value) else ()):
         yield from _pointers(child, (*parts, index))
+
+
+def _bound_id(address: Address, bound: Bound) -> Origin:
+    """Where the environment has the id of a manifest."""
+    places = {name: bound.place("ids", name) for name in (str(address), short(address))}
+    name = next((name for name, place in places.items() if place), short(address))
+    return Origin(places[name] or Place(bound.file), (f"ids.{name}",))
 
 
 def _origin(at: str, manifest: EffectiveManifest, places: Mapping[str, Place], bound: Bound) -> Origin:

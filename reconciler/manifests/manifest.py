@@ -23,6 +23,7 @@ from reconciler.model.resource import (
     EffectiveManifest,
     FieldsPolicy,
     Policy,
+    same_id,
 )
 from reconciler.model.secret import REDACTION, SecretReference
 
@@ -169,7 +170,7 @@ def _candidate(
 ) -> Candidate:
     manifest: Any = examined.manifest
     address = Address(kind.name, manifest["metadata"]["name"])
-    known_id = context.ids.get(address.name) or manifest["metadata"].get("id")
+    known_id = context.ids.get(address) or manifest["metadata"].get("id")
     spec = manifest.get("spec")
     return Candidate(
         document,
@@ -202,7 +203,7 @@ def _resource(
         spec=manifest["spec"],
         place=document.place(),
         id=known_id,
-        second_id=own_id if own_id and known_id and own_id.casefold() != known_id.casefold() else None,
+        second_id=own_id if own_id and known_id and not same_id(own_id, known_id) else None,
         labels=manifest["metadata"].get("labels", {}),
         secrets=examined.secrets,
         named_secrets=examined.named.secrets,

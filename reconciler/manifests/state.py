@@ -4,12 +4,13 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, short
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
+from reconciler.model.resource import ObjectKey
 
 
 def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
@@ -18,7 +19,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
         message = f"{other.address} is defined twice, first at {first.document.place('/metadata/name')}"
         hint = "rename one, or take one out; what holds in one environment only is an overlay"
         yield Fault("/metadata/name", message, "duplicate-name", hint).within(other.document)
-    for first, other in _pairs(candidates, lambda one: (one.address.kind, one.id.casefold()) if one.id else None):
+    for first, other in _pairs(candidates, lambda one: ObjectKey(one.address.kind, one.id) if one.id else None):
         if first.address != other.address:
             message = f"{other.address} has the same id as {first.address} at {first.document.place('/metadata/id')}"
             hint = "give each its own, as metadata.id or under ids: of the environment"
@@ -28,13 +29,15 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
 
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
     """Find ids of the environment that are of no manifest; asked only where all manifests are there."""
-    names = {candidate.address.name for candidate in candidates}
-    for name in context.ids:
-        if name not in names:
+    known = {candidate.address for candidate in candidates}
+    for address in context.ids:
+        if address not in known:
+            name = short(address)
             at = pointer("environments", context.environment or "", "ids", name)
             message = f"ids has {json.dumps(name)}, a name that no manifest has"
+            names = [short(one) for one in known]
             hint = did_you_mean(name, names) or "remove it, or give it the name that its manifest has now"
-            place = context.id_places.get(name, Place("reconciler.yaml"))
+            place = context.id_places.get(address, Place("reconciler.yaml"))
             yield Diagnostic(place, message, "id-without-manifest", at, hint, Severity.WARNING)
 
 

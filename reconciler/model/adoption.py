@@ -60,9 +60,9 @@ class Adoption:
     proposals: tuple[Proposal, ...]
 
     @property
-    def ids(self) -> Mapping[str, str]:
-        """Manifest name -> id, for those to be bound."""
-        return {one.address.name: one.id for one in self.proposals if one.state is State.BIND and one.id}
+    def ids(self) -> Mapping[Address, str]:
+        """Manifest -> id, for those to be bound."""
+        return {one.address: one.id for one in self.proposals if one.state is State.BIND and one.id}
 
     @property
     def faults(self) -> tuple[Diagnostic, ...]:

@@ -8,7 +8,7 @@ from reconciler.model.delivery import Delivery
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Absent, Body, Json, pointer
 from reconciler.model.named_secret import NamedSecret
-from reconciler.model.resource import Address
+from reconciler.model.resource import Address, ObjectKey
 from reconciler.model.secret import SecretReference
 from reconciler.model.selection import Selection
 
@@ -114,6 +114,11 @@ class Change:
         generated = {pointer(one.field): one.reference.deliver for one in self.secrets if one.reference}
         named = {pointer("secrets", one.name): one.deliver for one in self.new_secrets}
         return (generated | named).get(at, ())
+
+    @property
+    def key(self) -> ObjectKey | None:
+        """The object that it is about; None where nobody knows its id."""
+        return ObjectKey(self.address.kind, self.id) if self.id else None
 
     @property
     def is_pruned(self) -> bool:

@@ -25,6 +25,24 @@ class Address:
         return f"{self.kind}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """One object of the service. OrderCloud compares ids without case, and so do keys."""
+
+    kind: str
+    id: str = field(compare=False)
+    """In the case that it was given in."""
+    _folded: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_folded", self.id.casefold())
+
+
+def same_id(left: str | None, right: str | None) -> bool:
+    """Whether two ids are of one object; one that is not known is of none."""
+    return bool(left and right) and str(left).casefold() == str(right).casefold()
+
+
 class FieldsPolicy(StrEnum):
     """What becomes of the fields that a manifest does not name."""
 
@@ -114,6 +132,11 @@ class LiveResource:
     faults: tuple[str, ...] = ()
     """What is wrong with the types of its fields; such a field is neither in `body` nor in `secrets`."""
 
+    @property
+    def key(self) -> ObjectKey:
+        """What it is known by."""
+        return ObjectKey(self.kind, self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
@@ -131,6 +154,8 @@ class LiveState:
     resources: tuple[LiveResource, ...]
     marketplace: str
     """The Seller.ID that `GET /v1/me` answered."""
+    kinds: frozenset[str] = frozenset()
+    """The kinds that were read."""
 
 
 def spec_digest(resources: tuple[DesiredResource, ...]) -> Json:

@@ -7,7 +7,7 @@ default there, no secret and no assignments, so that rules have something to say
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.manifests.rules import Level, Objection, Rule, Stated, objections_if_new
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.plan import Action, Change, Creation
@@ -19,15 +19,12 @@ def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
     return tuple(replace(one, id=None) if way == "post" and one.action is Action.CREATE else one for one in changes)
 
 
-def check(
-    changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, Kind], levels: Mapping[str, Level]
-) -> tuple[Diagnostic, ...]:
+def check(changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, Level]) -> tuple[Diagnostic, ...]:
     """Ask the rules about what is created. What the loader has found and what is waived is not told again.
 
     Args:
         changes: those that are planned.
         desired: the manifests that they are from.
-        kinds: by name.
         levels: how strictly rules are taken, as far as the environment says.
     """
     resources = {resource.address: resource for resource in desired.resources}
@@ -35,7 +32,7 @@ def check(
         diagnostic
         for change in changes
         if change.action is Action.CREATE and change.address in resources
-        for diagnostic in _found(resources[change.address], kinds[change.address.kind], levels)
+        for diagnostic in _found(resources[change.address], KINDS[change.address.kind], levels)
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, login_key, short
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import Address
+from reconciler.model.resource import Address, ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,46 +20,44 @@ class Protection:
 
     patterns: tuple[str, ...] = ()
     """Names, ids or addresses, ``*`` and ``?`` included; compared without case."""
-    ids: Mapping[str, str] | None = None
-    """The ids of the environment by manifest name, those of manifests that are gone included."""
+    ids: Mapping[Address, str] | None = None
+    """The ids of the environment by manifest, those of manifests that are gone included."""
 
-    def mark(self, changes: Iterable[Change], kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
+    def mark(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """The changes, those of protected objects marked so."""
         if not self.patterns:
             return tuple(changes)
         wanted = re.compile("|".join(map(translate, self.patterns)), re.IGNORECASE)
         bound = self._bound()
         return tuple(
-            replace(change, protected=True) if any(map(wanted.match, _names(change, kinds, bound))) else change
+            replace(change, protected=True) if any(map(wanted.match, _names(change, bound))) else change
             for change in changes
         )
 
-    def idle(self, changes: Sequence[Change], kinds: Mapping[str, Kind]) -> Iterator[str]:
+    def idle(self, changes: Sequence[Change]) -> Iterator[str]:
         """Warnings: patterns that match nothing, and so protect nothing."""
         if not self.patterns:
             return
         bound = self._bound()
-        names = {name for change in changes for name in _names(change, kinds, bound)}
+        names = {name for change in changes for name in _names(change, bound)}
         for pattern in self.patterns:
             if not any(map(re.compile(translate(pattern), re.IGNORECASE).match, names)):
                 yield f"protected: {pattern} matches no manifest and no live object"
 
-    def _bound(self) -> Mapping[str, Sequence[str]]:
-        """Id, case folded -> the names that it is kept under."""
-        bound: dict[str, list[str]] = {}
-        for name, known in (self.ids or {}).items():
-            bound.setdefault(known.casefold(), []).append(name)
-        return bound
+    def _bound(self) -> Mapping[ObjectKey, Address]:
+        """Object -> the manifest that it is kept under."""
+        return {ObjectKey(address.kind, known): address for address, known in (self.ids or {}).items()}
 
 
-def _names(change: Change, kinds: Mapping[str, Kind], bound: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _names(change: Change, bound: Mapping[ObjectKey, Address]) -> Iterator[str]:
     """Everything that the object goes by."""
     yield change.address.name
     yield str(change.address)
-    if change.id:
-        yield change.id
-        yield from bound.get(change.id.casefold(), ())
-    name = (change.before or {}).get(kinds[change.address.kind].name_field)
+    if change.key:
+        yield change.key.id
+        kept = bound.get(change.key)
+        yield from (kept.name, str(kept)) if kept else ()
+    name = (change.before or {}).get(KINDS[change.address.kind].name_field)
     if isinstance(name, str):
         yield name
 
@@ -75,7 +73,6 @@ class Pruned:
 
 def settle(
     changes: Iterable[Change],
-    kinds: Mapping[str, Kind],
     protection: Protection,
     *,
     prunes: bool,
@@ -83,9 +80,9 @@ def settle(
     odd: Container[Address] = (),
 ) -> Pruned:
     """Mark what is protected, and where it is asked for delete what no manifest claims, less `odd` objects."""
-    marked = protection.mark(changes, kinds)
+    marked = protection.mark(changes)
     pruned = prune(marked, own_client_id, odd) if prunes else Pruned(marked)
-    return replace(pruned, warnings=(*protection.idle(marked, kinds), *pruned.warnings))
+    return replace(pruned, warnings=(*protection.idle(marked), *pruned.warnings))
 
 
 def prune(changes: Iterable[Change], own_client_id: str, odd: Container[Address] = ()) -> Pruned:
@@ -106,7 +103,7 @@ def prune(changes: Iterable[Change], own_client_id: str, odd: Container[Address]
 def _spared(change: Change, own_client_id: str, odd: Container[Address]) -> str:
     if change.address in odd:
         return "an object with fields of unexpected types"
-    if (change.id or "").casefold() == own_client_id.casefold():
+    if change.key == login_key(own_client_id):
         return "the client that this run is logged in with"
     return "protected" if change.protected else ""
 
@@ -118,11 +115,11 @@ def renamed(pairs: Iterable[tuple[Change, Change]]) -> Iterator[Finding]:
     """
     for created, other in pairs:
         if other.action is Action.DELETE:
-            name = created.address.name
             yield Finding(
                 "prune-renamed",
                 f"{other.address} would be deleted and {created.address} created, and the two are so much alike that "
                 "it may be a rename; a client that is made anew has another id",
-                f"write {name}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the manifest",
+                f"write {short(created.address)}: {other.id} under ids: of the environment, or metadata.id: {other.id} "
+                "in the manifest",
                 (other.address, created.address),
             )

@@ -5,12 +5,12 @@ is missing; the service's own refusal is then told with what to do about it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from reconciler.errors import AccessDenied, NotFound
-from reconciler.kinds import Dependent, Kind
+from reconciler.kinds import KINDS, Dependent
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.remote.protocol import ReadRemote
@@ -24,7 +24,7 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check(changes: Sequence[Change], kinds: Mapping[str, Kind], remote: ReadRemote) -> Checked:
+def check(changes: Sequence[Change], remote: ReadRemote) -> Checked:
     """Find what would keep deletions from being carried out.
 
     Raises:
@@ -37,7 +37,7 @@ def check(changes: Sequence[Change], kinds: Mapping[str, Kind], remote: ReadRemo
     findings: list[Finding] = []
     warnings: list[str] = []
     for name, deletions in deleted.items():
-        for dependent in kinds[name].dependents:
+        for dependent in KINDS[name].dependents:
             try:
                 findings += _still_used(deletions, dependent, _read(remote, dependent))
             except AccessDenied as error:

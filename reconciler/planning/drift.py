@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from reconciler.kinds import Field, Kind
+from reconciler.kinds import KINDS, Field, Kind, login_key
 from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt, Side, fingerprint, hashes_of
 from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
-from reconciler.model.resource import Address, DesiredState
+from reconciler.model.resource import Address, DesiredState, ObjectKey
 
 _KINDS: Final = {
     Action.CREATE: DriftKind.MISSING,
@@ -25,9 +25,8 @@ _UNMOVED: Final = frozenset({Side.GIT_AHEAD, Side.NEITHER})
 """The service is as the apply left it."""
 
 
-def find(  # noqa: PLR0913  # one for each way to look
+def find(  # one for each way to look
     plan: Plan,
-    kinds: Mapping[str, Kind],
     receipt: Receipt | None = None,
     *,
     baseline: Collection[str] = (),
@@ -39,7 +38,6 @@ def find(  # noqa: PLR0913  # one for each way to look
 
     Args:
         plan: of this moment.
-        kinds: by name.
         receipt: of the last apply, if there is one.
         baseline: fingerprints of what is known and not to be shown again.
         since_receipt: show only what moved in the service since the receipt, or may have.
@@ -49,7 +47,7 @@ def find(  # noqa: PLR0913  # one for each way to look
     past = _Past(receipt, plan) if receipt else None
     counted = [one for one in plan.notices if one.is_watched or strict]
     changes = _with_noticed(plan.changes, counted)
-    found = [deviation for change in changes for deviation in _deviations(plan, change, kinds, past)]
+    found = [deviation for change in changes for deviation in _deviations(plan, change, past)]
     if unmanaged:
         found = [one if _is_own(one, plan) else replace(one, is_drift=True) for one in found]
     new = [one for one in found if one.fingerprint not in baseline]
@@ -59,7 +57,7 @@ def find(  # noqa: PLR0913  # one for each way to look
 
 
 def _is_own(deviation: Deviation, plan: Plan) -> bool:
-    return (deviation.change.id or "").casefold() == plan.own_client_id.casefold()
+    return deviation.change.key == login_key(plan.own_client_id)
 
 
 def _less_notices(plan: Plan, counted: Sequence[Notice]) -> Plan:
@@ -80,10 +78,10 @@ def _with_fields(change: Change, more: Mapping[str, FieldChange]) -> Change:
     return replace(change, action=Action.UPDATE, fields=(*others, *more.values()))
 
 
-def _deviations(plan: Plan, change: Change, kinds: Mapping[str, Kind], past: "_Past | None") -> Iterator[Deviation]:
+def _deviations(plan: Plan, change: Change, past: "_Past | None") -> Iterator[Deviation]:
     environment = plan.binding.environment
     if change.action is Action.UPDATE:
-        judge = _Judge(change, kinds[change.address.kind], past)
+        judge = _Judge(change, KINDS[change.address.kind], past)
         for field in change.fields:
             live, wanted = judge.sides(field)
             known_by = fingerprint(environment, DriftKind.CHANGED, change.address, field.pointer, live, wanted)
@@ -91,7 +89,7 @@ def _deviations(plan: Plan, change: Change, kinds: Mapping[str, Kind], past: "_P
     elif change.action in _KINDS:
         kind = _KINDS[change.action]
         known_by = fingerprint(environment, kind, _steady(change), "", ABSENT, ABSENT)
-        side = _whole_side(change, kind, kinds[change.address.kind], past) if past else Side.UNKNOWN
+        side = _whole_side(change, kind, KINDS[change.address.kind], past) if past else Side.UNKNOWN
         yield Deviation(kind, change, None, known_by, side, is_drift=kind is not DriftKind.UNMANAGED)
 
 
@@ -106,7 +104,7 @@ class _Past:
 
     def __init__(self, receipt: Receipt, plan: Plan) -> None:
         self.applied = {one.address: one for one in receipt.resources}
-        self.ids = {one.id.casefold(): one.address for one in receipt.resources if one.id}
+        self.addresses = {ObjectKey(one.address.kind, one.id): one.address for one in receipt.resources if one.id}
         self.wanted = {change.address for change in plan.changes if change.action is not Action.UNMANAGED}
         self.unmanaged = frozenset(receipt.unmanaged)
         self.watched = _watched(plan)
@@ -142,7 +140,7 @@ def _stranger_side(change: Change, past: _Past) -> Side:
     address = str(_steady(change))
     if address in past.unmanaged:
         return Side.NEITHER
-    was = past.ids.get(str(change.id).casefold())
+    was = past.addresses.get(change.key) if change.key else None
     if was is None:
         return past.unheard_of(Side.LIVE_DRIFTED)
     return Side.LIVE_DRIFTED if was in past.wanted else Side.GIT_AHEAD  # it was renamed, or its manifest was removed
@@ -206,16 +204,13 @@ def _watched(plan: Plan) -> Mapping[tuple[Address, str], FieldChange]:
 # ------------------------------------------------------------------------------------------------------------ receipts
 
 
-def receipt_of(
-    plan: Plan, result: ApplyResult, desired: DesiredState, kinds: Mapping[str, Kind], created_at: str
-) -> Receipt:
+def receipt_of(plan: Plan, result: ApplyResult, desired: DesiredState, created_at: str) -> Receipt:
     """Keep what an apply left behind. What failed, was skipped or did not converge is left out: nobody knows it.
 
     Args:
         plan: what was carried out.
         result: what became of it.
         desired: the manifests that it was made from.
-        kinds: by name.
         created_at: the present time, UTC.
     """
     managed = {resource.address: resource.assignments for resource in desired.resources}
@@ -226,7 +221,7 @@ def receipt_of(
         Applied(
             change.address,
             ids.get(change.address) or change.id,
-            _hashes(kinds[change.address.kind], change, managed.get(change.address, {}), beside),
+            _hashes(KINDS[change.address.kind], change, managed.get(change.address, {}), beside),
         )
         for change in plan.changes
         if change.action is Action.NO_OP or change.address in done

@@ -4,13 +4,13 @@ Only what a plan changes is looked up, each thing once. A login that may not loo
 missing; a look that fails otherwise is an error, as everywhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
-from reconciler.kinds import Field, Kind, Reference, UserReference
+from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState
@@ -40,7 +40,7 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, Kind], remote: ReadRemote) -> Checked:
+def check(changes: Sequence[Change], desired: DesiredState, remote: ReadRemote) -> Checked:
     """Look up everything that the changes newly refer to.
 
     Raises:
@@ -50,7 +50,7 @@ def check(changes: Sequence[Change], desired: DesiredState, kinds: Mapping[str, 
     resources = {resource.address: resource for resource in desired.resources}
     findings, seen = [], []
     for change in changes:
-        task = _Task(change, kinds[change.address.kind], resources.get(change.address), lookup)
+        task = _Task(change, KINDS[change.address.kind], resources.get(change.address), lookup)
         if change.action.writes and change.after is not None:
             findings += list(task.findings())
             seen.append(task.as_spelled())

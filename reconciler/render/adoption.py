@@ -103,7 +103,7 @@ def document(adopted: Adopted, _style: Style) -> str:
         "file": adopted.file,
         "written": adopted.written,
         "summary": {state.value.replace("-", "_"): adoption.count(state) for state in State},
-        "ids": dict(adoption.ids),
+        "ids": {str(address): one for address, one in adoption.ids.items()},
         "proposals": [_proposal(one) for one in adoption.proposals],
     }
     return json_text(content)

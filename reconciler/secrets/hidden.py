@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from reconciler.kinds import Kind
+from reconciler.kinds import LOGIN_KIND, login_key
 from reconciler.live import read as reader
 from reconciler.model.json import pointer, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
@@ -36,7 +36,6 @@ class Compared:
 def compare(
     changes: Iterable[Change],
     live: LiveState,
-    kinds: Mapping[str, Kind],
     values: Mapping[tuple[Address, str], Secret],
     remote: ReadRemote,
 ) -> Compared:
@@ -45,21 +44,27 @@ def compare(
     Raises:
         RemoteError: a login gave no answer of use.
     """
-    shown = {(one.kind, one.id.casefold()): one for one in live.resources}
+    shown = {one.key: one for one in live.resources}
     compared, hidden = [], set()
     for change in changes:
-        one = shown.get((change.address.kind, (change.id or "").casefold())) if change.action is Action.UPDATE else None
-        unseen = [intent for intent in change.secrets if one and intent.reference and one.secrets[intent.field] is None]
-        there = unseen if unseen and one and _has_unseen(one, kinds[one.kind], remote) else []
+        one = shown.get(change.key) if change.key and change.action is Action.UPDATE else None
+        unseen = [intent for intent in change.secrets if one and intent.reference and _is_null(one, intent.field)]
+        there = unseen if unseen and one and _has_unseen(one, remote) else []
         hidden |= {(change.address, intent.field) for intent in there}
         kept = [each for each in there if one and _is_to_be_sent(change, each, one.id, values, remote)]
         compared.append(_without(change, [each for each in there if each not in kept]))
     return Compared(tuple(compared), frozenset(hidden))
 
 
-def _has_unseen(one: LiveResource, kind: Kind, remote: ReadRemote) -> bool:
-    """Whether there is a secret that is none of the named ones."""
-    return remote.has_secret(one.id) and not any(reader.read_secrets(remote, kind, [one.id], is_optional=True))
+def _is_null(one: LiveResource, name: str) -> bool:
+    return name in one.secrets and one.secrets[name] is None
+
+
+def _has_unseen(one: LiveResource, remote: ReadRemote) -> bool:
+    """Whether there is a secret that is none of the named ones; only what logs in can tell."""
+    if one.kind != LOGIN_KIND or not remote.has_secret(one.id):
+        return False
+    return not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]
 
 
 def _is_to_be_sent(
@@ -112,7 +117,6 @@ _PLACEHOLDER: Final = {
 def hidden(
     changes: Iterable[Change],
     live: LiveState,
-    kinds: Mapping[str, Kind],
     remote: ReadRemote,
     unseen: _Fields = frozenset(),
 ) -> list[Finding]:
@@ -121,14 +125,14 @@ def hidden(
     Raises:
         RemoteError: a read failed.
     """
-    shown = {(one.kind, one.id.casefold()): one for one in live.resources}
+    shown = {one.key: one for one in live.resources}
     found = []
     for change in changes:
-        one = shown.get((change.address.kind, (change.id or "").casefold()))
+        one = shown.get(change.key) if change.key else None
         if one and _is_put(change):
             given = {intent.field for intent in change.secrets}
             left = [name for name in one.secrets if name not in given]
-            names = [each for each in left if (change.address, each) in unseen or _is_hidden(one, each, kinds, remote)]
+            names = [each for each in left if (change.address, each) in unseen or _is_hidden(one, each, remote)]
             found += [_hidden(change, name) for name in names]
     return found
 
@@ -139,14 +143,14 @@ def _is_put(change: Change) -> bool:
     return change.action is Action.UPDATE and any(part not in {"assignments", "secrets"} for part in parts)
 
 
-def _is_hidden(one: LiveResource, name: str, kinds: Mapping[str, Kind], remote: ReadRemote) -> bool:
+def _is_hidden(one: LiveResource, name: str, remote: ReadRemote) -> bool:
     secret = one.secrets[name]
     if secret:
         return secret.is_placeholder
-    if one.id.casefold() != remote.client_id.casefold() or not remote.access().with_secret:
+    if one.key != login_key(remote.client_id) or not remote.access().with_secret:
         return False
-    (named,) = reader.read_secrets(remote, kinds[one.kind], [one.id], is_optional=True)
-    return not named  # this run is logged in with a secret of it, so there is one
+    # This run is logged in with a secret of it, so there is one.
+    return not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]
 
 
 def _hidden(change: Change, name: str) -> Finding:

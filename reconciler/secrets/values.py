@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS
 from reconciler.live import read as reader
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Change, Plan, SecretIntent
-from reconciler.model.resource import Address, DesiredState
+from reconciler.model.resource import Address, DesiredState, ObjectKey
 from reconciler.model.rotation import Begin
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import ReadRemote, SecretRemote
@@ -92,7 +92,7 @@ def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: 
 
 
 def live_secrets(
-    desired: DesiredState, changes: Iterable[Change], kinds: Mapping[str, Kind], remote: ReadRemote
+    desired: DesiredState, changes: Iterable[Change], remote: ReadRemote
 ) -> dict[Address, tuple[LiveSecret, ...]]:
     """Read the named secrets of every object that is there and whose manifest lists secrets.
 
@@ -100,15 +100,13 @@ def live_secrets(
         RemoteError: a read failed.
     """
     listed = {one.address for one in desired.resources if one.named_secrets is not None}
-    found: dict[Address, tuple[LiveSecret, ...]] = {}
-    for kind in kinds.values():
-        there = {
-            change.address: change.id
-            for change in changes
-            if change.address in listed and change.address.kind == kind.name and change.before is not None and change.id
-        }
-        found |= zip(there, reader.read_secrets(remote, kind, list(there.values())), strict=True)
-    return found
+    there = {
+        change.address: change.key
+        for change in changes
+        if change.address in listed and change.before is not None and change.key
+    }
+    secrets = reader.read_secrets(remote, list(there.values()))
+    return {address: secrets[key] for address, key in there.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +201,6 @@ def _needed(courier: Courier | None) -> Courier:
 class Provider:
     """Makes the secrets that an object lacks, once the object is there."""
 
-    kinds: Mapping[str, Kind]
     remote: SecretRemote
     courier: Courier | None
     record: rotation.Record = field(default=lambda _event, _facts: None)
@@ -217,11 +214,12 @@ class Provider:
         Raises:
             ReconcilerError: one was not made, not delivered, or is not taken.
         """
-        kind, courier = self.kinds[change.address.kind], _needed(self.courier)
+        kind, courier = KINDS[change.address.kind], _needed(self.courier)
+        key = ObjectKey(kind.name, object_id)
         tools = rotation.Tools(self.remote, courier, _utc_now, self.record)
         notes = []
         for wanted in change.new_secrets:
-            (live,) = reader.read_secrets(self.remote, kind, [object_id])
+            live = reader.read_secrets(self.remote, [key])[key]
             at_hand = rotation.recall(wanted, live, courier)
             subject = rotation.Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
             done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), Begin.IF_MISSING), tools)

@@ -169,7 +169,7 @@ class _Odd:
 
 def test_an_assignment_of_nothing_gives_no_live_state() -> None:
     with pytest.raises(BadAnswer, match="ApiClientID"):
-        read(_Odd(), KINDS.values(), "shop", {"ApiClient"})  # type: ignore[arg-type]  # only list_all() is asked
+        read(_Odd(), KINDS, "shop", {"ApiClient"})  # type: ignore[arg-type]  # only list_all() is asked
 
 
 def test_assignments_that_cannot_be_read_again_say_nothing_of_a_client_whose_assignments_did_not_change(

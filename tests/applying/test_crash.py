@@ -19,7 +19,6 @@ from reconciler.applying import journal, recovery
 from reconciler.applying.recovery import Found
 from reconciler.applying.run import Controls
 from reconciler.emulator import Emulator, Settings
-from reconciler.kinds import KINDS
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Policy
 from reconciler.model.run import Certainty, RecordedRun
@@ -122,7 +121,7 @@ def demand_the_truth(run: RecordedRun, service: Shop) -> None:
     assert names(run, Certainty.ENDED, Certainty.WRITTEN) <= held
     assert not names(run, Certainty.NOT_STARTED) & held
     with service.reader() as reader:
-        for looked in recovery.look(run, reader, KINDS):
+        for looked in recovery.look(run, reader):
             assert looked.found is (Found.AS_SENT if looked.change.address.name in held else Found.AS_BEFORE)
     assert len(names(run, Certainty.UNCERTAIN)) <= 1
 

@@ -48,7 +48,7 @@ def test_a_second_run_finds_nothing_to_write(project: Project, run: Runner) -> N
 def test_the_json_says_what_was_written(project: Project, run: Runner) -> None:
     shown, written = (json.loads(run("adopt", "--format", "json", *more).out) for more in ([], ["--write"]))
     assert (shown["written"], written["written"]) == (False, True)
-    assert shown["ids"] == {"front": FRONT}
+    assert shown["ids"] == {"ApiClient/front": FRONT}
     assert shown["proposals"] == written["proposals"]
     assert json.loads(CONFIG.read_text(encoding="utf-8"))["environments"]["test"]["ids"] == {"front": FRONT}
 

@@ -49,7 +49,8 @@ def test_a_change_that_is_exported_is_shown_line_by_line(project: Project, run: 
 
 
 def ids(project: Project) -> dict[str, str]:
-    return dict(load_config(project.folder / "reconciler.yaml").environments["test"].ids)
+    known = load_config(project.folder / "reconciler.yaml").environments["test"].ids
+    return {address.name: one for address, one in known.items()}
 
 
 @pytest.mark.parametrize("name", ["back", "front"])

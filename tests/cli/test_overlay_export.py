@@ -9,6 +9,7 @@ import pytest
 from reconciler.config import load_config
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.model.json import Json
+from tests.builders import by_address
 from tests.cli.conftest import BACK, FRONT, Runner
 from tests.service import client_id
 
@@ -102,8 +103,8 @@ def test_what_differs_becomes_overlays_and_both_environments_are_in_step(shops: 
     )
     environments = load_config(shops / "reconciler.yaml").environments
     assert environments["second"].overlays == (shops / "overlays" / "second",)
-    assert environments["first"].ids == {"front": FRONT, "back": BACK}
-    assert environments["second"].ids == {"front": FRONT, "kiosk": KIOSK}
+    assert environments["first"].ids == by_address({"front": FRONT, "back": BACK})
+    assert environments["second"].ids == by_address({"front": FRONT, "kiosk": KIOSK})
     in_step(run, "first")
     in_step(run, "second")
     assert "There is nothing to write." in run("export", "--into-overlay", "second", "--write").out

@@ -21,6 +21,7 @@ from reconciler.manifests.schema import read_schema
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Limits
 from reconciler.model.secret import SecretReference, SecretSource
+from tests.builders import by_address
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "config"
 HEAD = "apiVersion: reconciler/v1\nkind: Config\nmanifests: [manifests/]\n"
@@ -103,7 +104,7 @@ environments:
                 allowed_secrets=frozenset({"STOREFRONT_SECRET"}),
                 secret_folders=(Path("/run/secrets"), tmp_path.parent / "keys"),
                 own_credentials=own,
-                ids={"storefront": "E5A05785-CAFF"},
+                ids=by_address({"storefront": "E5A05785-CAFF"}),
                 limits=Limits(changes=20, changes_percent=12.5, deletes=None, widens=0),
                 freeze=(Window(Weekly(frozenset({4, 5}), 22 * 60, 6 * 60 + 30), ZoneInfo("Europe/Berlin"), "quiet"),),
                 concurrency=16,
@@ -249,6 +250,15 @@ def test_manifests_may_not_use_our_own_credentials(tmp_path: Path) -> None:
 
 def test_an_id_belongs_to_one_manifest(tmp_path: Path) -> None:
     assert faults(tmp_path, "emulator: {}, ids: {a: X-1, b: x-1}") == ["/ids/b b has the same id as a"]
+
+
+@pytest.mark.usefixtures("events")
+def test_ids_are_of_one_kind_each(tmp_path: Path) -> None:
+    assert len(environment(tmp_path, "emulator: {}, ids: {a: X-1, IntegrationEvent/b: x-1}").ids) == 2
+    assert faults(tmp_path, "emulator: {}, ids: {a: X-1, ApiClient/a: Y}") == [
+        "/ids/ApiClient~1a ApiClient/a and a are one manifest"
+    ]
+    assert faults(tmp_path, "emulator: {}, ids: {ApiClints/a: X}") == ['/ids/ApiClints~1a unknown kind "ApiClints"']
 
 
 # -- finding and choosing --

@@ -15,14 +15,13 @@ from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Export, Origin, export
 from reconciler.export.naming import names, slug
-from reconciler.kinds import KINDS
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES, Level
 from reconciler.model.export import Fate
 from reconciler.model.json import pointer_parts
 from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
 from reconciler.planning.drift import find
-from tests.builders import body
+from tests.builders import body, by_address
 from tests.service import NO_LIMITS, Shop, client_id, shop
 from tests.test_properties import FIELDS, TEXTS
 
@@ -38,7 +37,7 @@ CONTEXTS = st.sampled_from([STRICT, WATCHING])
 def exported(service: Shop, folder: Path, context: LoadContext = STRICT) -> Export:
     """Export as the command does, over what is there, and write it."""
     with service.reader() as reader:
-        live = pipeline.live(reader, NO_LIMITS)
+        live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
         secrets = pipeline.secrets_beside(reader, live)
     made = export(live, loaded(folder, context).manifests, context, folder, ORIGIN, secrets)
     made.write()
@@ -96,7 +95,7 @@ def test_right_after_an_export_the_plan_is_empty_and_a_second_one_changes_nothin
         texts = {path: path.read_text() for path in folder.glob("*")}
         assert len(texts) == len(bodies) + 1  # and the client that we are logged in with
         assert not service.plan(loaded(folder, context).desired).has_changes
-        assert not find(service.plan(loaded(folder, context).desired), KINDS).has_drift
+        assert not find(service.plan(loaded(folder, context).desired)).has_drift
         assert "planted" not in repr(first) + "".join(texts.values())
         assert not exported(service, folder, context).has_changes
         assert service.writes() == []
@@ -222,7 +221,7 @@ def test_what_an_overlay_says_is_changed_in_the_overlay(service: Shop, tmp_path:
 
 
 def test_a_name_that_the_environment_has_for_an_id_is_the_manifests_name(service: Shop, tmp_path: Path) -> None:
-    made = exported(service, tmp_path / "m", LoadContext(ids={"shop": client_id(1).lower()}))
+    made = exported(service, tmp_path / "m", LoadContext(ids=by_address({"shop": client_id(1).lower()})))
     assert "shop" in {one.address.name for one in made.objects}
 
 
@@ -259,7 +258,7 @@ def test_a_file_that_is_there_is_never_overwritten(service: Shop, tmp_path: Path
 
 def test_a_client_without_a_name_is_left_out_with_the_reason(service: Shop, tmp_path: Path) -> None:
     with service.reader() as reader:
-        live = pipeline.live(reader, NO_LIMITS)
+        live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
     nameless = replace(live.resources[0], body={**live.resources[0].body, "AppName": None})
     made = export(replace(live, resources=(nameless,)), (), STRICT, tmp_path / "m", ORIGIN)
     assert [(one.fate, one.left_out[0].reason) for one in made.objects] == [
@@ -310,7 +309,7 @@ def test_a_name_is_readable(title: str, name: str) -> None:
     ],
 )
 def test_no_two_objects_have_one_name(objects: Mapping[str, str], taken: set[str], found: Mapping[str, str]) -> None:
-    assert names(objects, taken) == found
+    assert names(objects, taken, "client") == found
 
 
 def test_many_clients_export_plan_to_nothing_and_validate(tmp_path: Path) -> None:
@@ -342,7 +341,7 @@ def test_named_secrets_are_told_in_a_comment_that_can_be_taken_as_it_stands(serv
 
 def test_what_yaml_cannot_say_is_left_out_and_stays(service: Shop, tmp_path: Path) -> None:
     with service.reader() as reader:
-        live = pipeline.live(reader, NO_LIMITS)
+        live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
     xp = {"half a character": "\ud800"}
     first = replace(live.resources[0], body={**live.resources[0].body, "xp": xp})
     made = export(replace(live, resources=(first,)), (), STRICT, tmp_path / "m", ORIGIN)
@@ -352,4 +351,4 @@ def test_what_yaml_cannot_say_is_left_out_and_stays(service: Shop, tmp_path: Pat
 
 @pytest.mark.parametrize("title", ["CON", "nul", "Com1", "aux.", "LPT9"])
 def test_a_name_that_windows_has_for_a_device_gets_a_part_of_its_id(title: str) -> None:
-    assert names({"E5A05785-CAFF": title}, ()) == {"E5A05785-CAFF": f"{slug(title)}-e5a05785"}
+    assert names({"E5A05785-CAFF": title}, (), "client") == {"E5A05785-CAFF": f"{slug(title)}-e5a05785"}

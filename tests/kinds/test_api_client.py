@@ -15,7 +15,7 @@ FACTS = RequestFacts("GET", "/v1/apiclients")
 def test_what_judges_bodies_is_made_by_a_thread_before_the_first_body_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = replace(KIND)
     monkeypatch.setattr(kinds, "KINDS", {KIND.name: fresh})
-    kinds.make_ready()
+    kinds.make_ready([KIND.name])
     for thread in threading.enumerate():
         if thread.name == "reconciler-kinds":
             thread.join()

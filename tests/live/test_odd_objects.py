@@ -20,7 +20,7 @@ from reconciler.manifests.load import LoadContext
 from reconciler.model.plan import Action, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.planning import diff as differ
-from tests.builders import body, desired, live, manifest
+from tests.builders import body, by_address, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A, B = client_id(0xA), client_id(0xB)
@@ -73,7 +73,7 @@ def test_one_is_not_pruned(two: Shop) -> None:
 
 def test_an_export_leaves_it_out_and_says_why(two: Shop, tmp_path: Path) -> None:
     with two.reader() as reader:
-        found = pipeline.live(reader, NO_LIMITS)
+        found = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
     made = export(found, (), LoadContext(), tmp_path / "out", Origin("shop"))
     left = [(one.title, one.left_out[0].reason) for one in made.objects if one.id == B]
     assert left == [("theirs", WHO)]
@@ -82,7 +82,7 @@ def test_an_export_leaves_it_out_and_says_why(two: Shop, tmp_path: Path) -> None
 
 def planned_from_a_snapshot(service: Shop, want: DesiredState) -> Plan:
     with service.reader() as reader:
-        taken = pipeline.snapshot(reader, NO_LIMITS, "2026-11-27T00:00:00Z")
+        taken = pipeline.snapshot(reader, NO_LIMITS, ["ApiClient"], "2026-11-27T00:00:00Z")
     read = snapshotfile.loads(snapshotfile.dumps(taken, None), "snapshot.json")
     return pipeline.plan_from(read, want, taken.base_url, NO_LIMITS)
 
@@ -96,7 +96,7 @@ def test_a_snapshot_keeps_that_it_is_odd(two: Shop) -> None:
 
 def test_adopting_it_is_an_error_that_names_it_and_adopting_others_is_none(two: Shop) -> None:
     with two.reader() as reader:
-        assert pipeline.adopt(desired(manifest("ours")), reader, NO_LIMITS, {}, {}).ids == {"ours": A}
+        assert pipeline.adopt(desired(manifest("ours")), reader, NO_LIMITS, {}, {}).ids == by_address({"ours": A})
         with pytest.raises(InputError) as caught:
             pipeline.adopt(desired(manifest("theirs")), reader, NO_LIMITS, {}, {})
     assert WHO in caught.value.diagnostics[0].message
@@ -135,6 +135,6 @@ def test_whatever_an_unmanaged_object_holds_the_others_are_planned(fields: dict[
     seen = kind.seen({**body(B, "theirs"), **fields}, RequestFacts("GET", "/v1/apiclients"))
     state = replace(found, resources=(*found.resources, seen))
     want = desired(manifest("ours", Active=False), manifest("new", AccessTokenDuration=60))
-    changes = differ.diff(want, state, KINDS, {})
+    changes = differ.diff(want, state, {})
     assert {change.id: change.action for change in changes}[A] is Action.UPDATE
-    differ.hints(changes, want, KINDS)  # compares all unmanaged ones with what is created
+    differ.hints(changes, want)  # compares all unmanaged ones with what is created

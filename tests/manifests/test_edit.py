@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.yaml import parse
+from tests.builders import by_address
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "adopt"
 ID = "E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
@@ -28,7 +29,7 @@ def outcome(folder: Path, before: bytes) -> tuple[str, bytes]:
     """The name of the file that a scenario is to have, and its content."""
     asked = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
     try:
-        return "after.yaml", with_ids(before, asked["environment"], asked["ids"], "reconciler.yaml")
+        return "after.yaml", with_ids(before, asked["environment"], by_address(asked["ids"]), "reconciler.yaml")
     except ReconcilerError as error:
         return "refused.txt", f"{error.message}\n{error.hint}\n".encode()
 
@@ -102,11 +103,11 @@ def is_part_of(part: str, whole: str) -> bool:
 @given(configurations(), st.dictionaries(st.sampled_from(["new", "on", "12"]), st.uuids().map(str), min_size=1))
 def test_whatever_the_layout_the_ids_are_added_and_nothing_else_changes(before: bytes, ids: dict[str, str]) -> None:
     expected = data_of(before)
-    after = with_ids(before, "b", ids, "reconciler.yaml")
+    after = with_ids(before, "b", by_address(ids), "reconciler.yaml")
     expected["environments"]["b"].setdefault("ids", {}).update(ids)
     assert data_of(after) == expected
     assert is_part_of(before.decode(), after.decode())
-    assert with_ids(after, "b", ids, "reconciler.yaml") == after
+    assert with_ids(after, "b", by_address(ids), "reconciler.yaml") == after
 
 
 NAMES = st.text("01exofnytrual.-", min_size=1, max_size=5).filter(lambda name: name.strip(".-") == name)
@@ -116,7 +117,7 @@ IDS = st.text("01exofNYTRUEalse_-", min_size=1, max_size=5)
 @given(st.dictionaries(NAMES, IDS))
 def test_any_name_and_id_that_the_schema_allows_comes_back_as_a_text(ids: dict[str, str]) -> None:
     ids = dict({known.casefold(): (name, known) for name, known in ids.items()}.values())
-    written = data_of(with_ids(PLAIN, "a", ids, "reconciler.yaml"))["environments"]["a"]
+    written = data_of(with_ids(PLAIN, "a", by_address(ids), "reconciler.yaml"))["environments"]["a"]
     assert written.get("ids", {}) == ids
 
 
@@ -127,7 +128,7 @@ def test_a_file_is_replaced_with_its_mode_kept(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.yaml"
     file.write_bytes(PLAIN)
     file.chmod(0o640)
-    write_ids(file, "a", {"shop": ID})
+    write_ids(file, "a", by_address({"shop": ID}))
     assert file.read_bytes() == PLAIN + f"    ids:\n      shop: {ID}\n".encode()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert list(tmp_path.iterdir()) == [file]
@@ -137,16 +138,16 @@ def test_a_symbolic_link_is_followed_and_stays_one(tmp_path: Path) -> None:
     file, link = tmp_path / "real.yaml", tmp_path / "reconciler.yaml"
     file.write_bytes(PLAIN)
     link.symlink_to("real.yaml")
-    write_ids(link, "a", {"shop": ID})
+    write_ids(link, "a", by_address({"shop": ID}))
     assert link.is_symlink()
     assert ID in file.read_text(encoding="utf-8")
 
 
 def test_a_file_that_has_the_ids_is_not_touched(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.yaml"
-    file.write_bytes(with_ids(PLAIN, "a", {"shop": ID}, "reconciler.yaml"))
+    file.write_bytes(with_ids(PLAIN, "a", by_address({"shop": ID}), "reconciler.yaml"))
     before = file.stat()
-    write_ids(file, "a", {"shop": ID})
+    write_ids(file, "a", by_address({"shop": ID}))
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -155,7 +156,7 @@ def test_a_file_that_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
     file.write_bytes(PLAIN + b"  b: &b {emulator: {}}\n  c: *b\n")
     before = file.read_bytes()
     with pytest.raises(ReconcilerError, match="cannot be added to b without changing more"):
-        write_ids(file, "b", {"shop": ID})
+        write_ids(file, "b", by_address({"shop": ID}))
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -164,7 +165,7 @@ def test_a_file_that_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ReconcilerError, match=f"cannot write .*{name}: "):
-        write_ids(tmp_path / name, "a", {"shop": ID})
+        write_ids(tmp_path / name, "a", by_address({"shop": ID}))
 
 
 def test_what_goes_wrong_half_way_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,5 +173,5 @@ def test_what_goes_wrong_half_way_leaves_no_file_behind(tmp_path: Path, monkeypa
     file.write_bytes(PLAIN)
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(ReconcilerError, match="No space left on device"):
-        write_ids(file, "a", {"shop": ID})
+        write_ids(file, "a", by_address({"shop": ID}))
     assert [(one, one.read_bytes()) for one in tmp_path.iterdir()] == [(file, PLAIN)]

@@ -11,7 +11,6 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
 from reconciler.manifests.edit.live import Contents, bring_back
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.model.drift import Drift
@@ -19,7 +18,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.resource import LiveResource, LiveState
 from reconciler.planning import diff as differ
 from reconciler.planning import drift as drifts
-from tests.builders import BINDING, live
+from tests.builders import BINDING, by_address, live
 from tests.manifests.test_edit_values import layouts
 from tests.service import client_id
 
@@ -49,7 +48,7 @@ class Case:
         context = LoadContext(
             environment="test",
             values=VALUES,
-            ids={"front": client_id(1), "other": client_id(2)},
+            ids=by_address({"front": client_id(1), "other": client_id(2)}),
             overlays=(overlay,) if overlay.exists() else (),
             allow_unknown_roles=True,
             contents=contents,
@@ -57,7 +56,7 @@ class Case:
         return load([self.folder / "before.yaml"], context)
 
     def drift(self, loaded: Loaded) -> Drift:
-        return drifts.find(Plan(differ.diff(loaded.desired, self.live, KINDS, {}), BINDING), KINDS)
+        return drifts.find(Plan(differ.diff(loaded.desired, self.live, {}), BINDING))
 
     def brought_back(self) -> Contents:
         loaded = self.loaded({})

@@ -15,6 +15,7 @@ from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Json
+from tests.builders import by_address
 
 HEAD = "apiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {name: a}\n"
 
@@ -25,7 +26,7 @@ def load_text(folder: Path, text: str, **context: Any) -> Loaded:
 
 
 def yaml_of(loaded: Loaded, ids: Mapping[str, str] | None = None, places: Mapping[str, Place] | None = None) -> str:
-    bound = Bound("test", "reconciler.yaml", ids or {}, places or {})
+    bound = Bound("test", "reconciler.yaml", by_address(ids or {}), places or {})
     manifests = [resolve(manifest, bound) for manifest in loaded.manifests]
     return "".join(f"{line}\n" for line in as_yaml(manifests, "test"))
 
@@ -97,7 +98,9 @@ def test_secrets_stay_references(tmp_path: Path, secret: str) -> None:
 
 def test_what_an_environment_has_of_its_own_says_so(tmp_path: Path) -> None:
     text = HEAD + "spec:\n  AppName: A\n  xp:\n    url: https://${values.host}/${values.path}\n    all: ${values.all}\n"
-    loaded = load_text(tmp_path, text, ids={"a": "NEW"}, values={"host": "h", "path": "p", "all": [1, {"a": 2}]})
+    loaded = load_text(
+        tmp_path, text, ids=by_address({"a": "NEW"}), values={"host": "h", "path": "p", "all": [1, {"a": 2}]}
+    )
     assert yaml_of(loaded, {"a": "NEW"}).replace(f"{tmp_path}/", "").splitlines()[4:] == [
         "metadata:",
         "  name: a  # a.yaml:3",
@@ -124,7 +127,7 @@ def test_what_the_configuration_gives_says_in_which_line_it_stands(tmp_path: Pat
         HEAD.replace("name: a", "name: a.b")
         + "spec:\n  AppName: A\n  xp: {url: 'https://${values.host}/${values.deep.path}'}\n"
     )
-    loaded = load_text(tmp_path, text, ids={"a.b": "NEW"}, values={"host": "h", "deep": {"path": "p"}})
+    loaded = load_text(tmp_path, text, ids=by_address({"a.b": "NEW"}), values={"host": "h", "deep": {"path": "p"}})
     lines = yaml_of(loaded, {"a.b": "NEW"}, PLACES).replace(f"{tmp_path}/", "").splitlines()
     assert "  id: NEW  # ids.a.b of test (reconciler.yaml:9)" in lines
     assert lines[-1] == (
@@ -134,8 +137,10 @@ def test_what_the_configuration_gives_says_in_which_line_it_stands(tmp_path: Pat
 
 
 def test_as_json_the_values_have_their_places(tmp_path: Path) -> None:
-    loaded = load_text(tmp_path, HEAD + "spec: {AppName: '${values.host}'}\n", ids={"a": "NEW"}, values={"host": "h"})
-    bound = Bound("test", "reconciler.yaml", {"a": "NEW"}, PLACES)
+    loaded = load_text(
+        tmp_path, HEAD + "spec: {AppName: '${values.host}'}\n", ids=by_address({"a": "NEW"}), values={"host": "h"}
+    )
+    bound = Bound("test", "reconciler.yaml", by_address({"a": "NEW"}), PLACES)
     (one,) = json.loads(as_json([resolve(loaded.manifests[0], bound)], "test"))["manifests"]
     defined = {"name": "values.host", "file": "reconciler.yaml", "line": 5, "column": 13}
     assert one["places"]["/spec/AppName"]["values"] == [defined]

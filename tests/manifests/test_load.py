@@ -16,6 +16,7 @@ from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, Loaded, demand_all, inspect, load
 from reconciler.model.json import Json
 from reconciler.model.resource import spec_digest
+from tests.builders import by_address
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "loader"
 
@@ -224,20 +225,20 @@ def test_the_id_of_the_environment_wins_over_the_manifests(tmp_path: Path) -> No
     file = tmp_path / "a.yaml"
     file.write_text(manifest("a").replace("{name: a}", "{name: a, id: FROM-MANIFEST, labels: {team: web}}"))
     (own,) = load([file], LoadContext()).desired.resources
-    (bound,) = load([file], LoadContext(ids={"a": "FROM-ENVIRONMENT"})).desired.resources
+    (bound,) = load([file], LoadContext(ids=by_address({"a": "FROM-ENVIRONMENT"}))).desired.resources
     assert (own.id, bound.id, own.labels) == ("FROM-MANIFEST", "FROM-ENVIRONMENT", {"team": "web"})
 
 
 def test_two_manifests_with_one_id_of_the_environment_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "b.yaml")
     with pytest.raises(InputError, match="1 error"):
-        load([tmp_path], LoadContext(ids={"a-yaml": "SAME", "b-yaml": "same"}))
+        load([tmp_path], LoadContext(ids=by_address({"a-yaml": "SAME", "b-yaml": "same"})))
 
 
 def test_two_manifests_of_one_app_name_are_fine_when_both_have_an_id(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(manifest(name).replace(f"The client {name}", "Twin"))
-    assert len(load([tmp_path], LoadContext(ids={"a": "A-1", "b": "B-1"})).desired.resources) == 2
+    assert len(load([tmp_path], LoadContext(ids=by_address({"a": "A-1", "b": "B-1"}))).desired.resources) == 2
     assert len(faults(tmp_path)) == 1
 
 

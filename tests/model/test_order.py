@@ -35,19 +35,19 @@ def test_changes_that_widen_come_first_and_the_rest_is_sorted_by_address() -> No
         manifest("c"),
         manifest("d", AccessTokenDuration=600),
     )
-    plan = plan_of(*reversed(diff(want, have, KINDS, {})))
+    plan = plan_of(*reversed(diff(want, have, {})))
     assert [change.address.name for change in plan.changes] == ["d", "a", "b", "c"]
     assert [one["name"] for one in planfile.to_document(plan)["resource_changes"]] == ["d", "a", "b", "c"]  # type: ignore[union-attr, index, call-overload]  # the document's shape
 
 
 def test_fields_that_widen_come_first_in_an_update() -> None:
     want = desired(manifest("a", Active=False, AccessTokenDuration=601, xp={"a": 1}, AllowSeller=True))
-    (change,) = diff(want, live(body("a", "a")), KINDS, {})
+    (change,) = diff(want, live(body("a", "a")), {})
     assert [field.pointer for field in change.fields] == ["/AccessTokenDuration", "/AllowSeller", "/Active", "/xp/a"]
 
 
 def test_a_deletion_lets_in_fewer() -> None:
-    (change,) = diff(desired(manifest("a", policy=Policy(absent=True))), live(body("a", "a")), KINDS, {})
+    (change,) = diff(desired(manifest("a", policy=Policy(absent=True))), live(body("a", "a")), {})
     assert (change.action, change.direction) == (Action.DELETE, Direction.NARROWS)
 
 
@@ -56,7 +56,7 @@ def fields(before: dict[str, Any], after: dict[str, Any]) -> dict[str, FieldChan
     names = KINDS["ApiClient"].fields.keys() & {**before, **after}.keys()
     spec: dict[str, Any] = {"Active": False} | {name: after.get(name) for name in names}
     have = body("a", "a") | {"Active": False} | before
-    (change,) = diff(desired(manifest("a", **spec)), live(have), KINDS, {})
+    (change,) = diff(desired(manifest("a", **spec)), live(have), {})
     return {field.pointer: field for field in change.fields}
 
 
@@ -81,5 +81,5 @@ def test_swapping_before_and_after_flips_every_label(one: dict[str, Any], other:
 def test_a_change_has_the_gravest_label_of_its_fields(directions: str, whole: str) -> None:
     known = {"w": Direction.WIDENS, "n": Direction.NARROWS}
     found = tuple(FieldChange(f"/{one}", 1, 2, known[one]) for one in directions)
-    (base,) = diff(desired(manifest("a")), live(body("a", "a")), KINDS, {})
+    (base,) = diff(desired(manifest("a")), live(body("a", "a")), {})
     assert Change(base.address, Action.UPDATE, "a", {}, {}, found).direction == whole

@@ -9,7 +9,6 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.rules import Level
 from reconciler.model.diagnostic import Severity
@@ -83,7 +82,7 @@ def test_a_client_that_gets_a_secret_is_not_public(tmp_path: Path) -> None:
     with shop(tmp_path, profile="legacy") as one:
         one.secrets["S"] = "s3cret"
         assert warned(one, manifest("a", **NEW, MaximumGrantedRoles=["OrderAdmin"], secrets=secrets)) == []
-    assert creation.check(diff(desired(named), live(), KINDS, {}), desired(named), KINDS, {}) == ()
+    assert creation.check(diff(desired(named), live(), {}), desired(named), {}) == ()
 
 
 def test_a_new_client_that_the_service_would_refuse_is_an_error_and_nothing_is_written(one: Shop) -> None:

@@ -9,18 +9,17 @@ import pytest
 from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import GuardRefusal
-from reconciler.kinds import KINDS
 from reconciler.model.plan import Action, Change, Limits
 from reconciler.model.resource import Policy
 from reconciler.planning import deletion, planfile
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff import diff, likely_renames
-from tests.builders import body, desired, live, manifest
+from tests.builders import body, by_address, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 PRUNING = replace(NO_LIMITS, prunes=True)
 HAVE = (body("A1", "front"), body("B1", "Old Shop"), body("C1", "Own"))
-CHANGES = diff(desired(manifest("front")), live(*HAVE), KINDS, {})
+CHANGES = diff(desired(manifest("front")), live(*HAVE), {})
 
 
 def actions(changes: tuple[Change, ...]) -> dict[str, Action]:
@@ -38,21 +37,21 @@ def test_what_no_manifest_claims_is_pruned_but_for_our_own_client() -> None:
 @pytest.mark.parametrize("kept", ["b1", "B1"])
 @pytest.mark.parametrize("pattern", ["B1", "b1", "old shop", "Old*", "ApiClient/B1", "shop", "*"])
 def test_what_is_protected_is_not_pruned_whatever_name_it_is_protected_by(pattern: str, kept: str) -> None:
-    protection = Protection((pattern,), {"shop": kept})
-    pruned = deletion.prune(protection.mark(CHANGES, KINDS), "C1")
+    protection = Protection((pattern,), by_address({"shop": kept}))
+    pruned = deletion.prune(protection.mark(CHANGES), "C1")
     assert actions(pruned.changes)["B1"] is Action.UNMANAGED
     assert "ApiClient/B1 is in no manifest and is not pruned: it is protected" in pruned.warnings
-    assert list(protection.idle(CHANGES, KINDS)) == []
+    assert list(protection.idle(CHANGES)) == []
 
 
 def test_a_protection_that_protects_nothing_is_told() -> None:
-    (warning,) = Protection(("frnot", "front")).idle(CHANGES, KINDS)
+    (warning,) = Protection(("frnot", "front")).idle(CHANGES)
     assert warning == "protected: frnot matches no manifest and no live object"
 
 
 def test_a_pruned_object_can_be_told_from_one_that_a_manifest_wants_absent() -> None:
     want = desired(manifest("front", policy=Policy(absent=True)))
-    changes = deletion.prune(diff(want, live(*HAVE[:2]), KINDS, {}), "").changes
+    changes = deletion.prune(diff(want, live(*HAVE[:2]), {}), "").changes
     assert {change.address.name: change.is_pruned for change in changes} == {"B1": True, "front": False}
 
 
@@ -132,8 +131,8 @@ def test_a_rename_is_not_taken_for_a_client_to_prune_and_one_to_create(service: 
 
 
 def test_a_likely_rename_of_what_stays_is_a_warning_only() -> None:
-    changes = diff(desired(manifest("old shop", AccessTokenDuration=600)), live(body("B1", "Old Shop")), KINDS, {})
-    pairs = list(likely_renames(changes, KINDS))
+    changes = diff(desired(manifest("old shop", AccessTokenDuration=600)), live(body("B1", "Old Shop")), {})
+    pairs = list(likely_renames(changes))
     assert [(one.address.name, other.id) for one, other in pairs] == [("old shop", "B1")]
     assert list(deletion.renamed(pairs)) == []
 

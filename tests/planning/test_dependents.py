@@ -9,7 +9,6 @@ import pytest
 from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import AccessDenied, GuardRefusal, RequestFacts
-from reconciler.kinds import KINDS
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Policy
 from reconciler.planning import dependents
@@ -102,12 +101,12 @@ def deletions(count: int) -> Any:
 
     names = "ab"[:count]
     want = desired(*(manifest(name, policy=Policy(absent=True)) for name in names))
-    return diff(want, live(*(body(name, name) for name in names)), KINDS, {})
+    return diff(want, live(*(body(name, name) for name in names)), {})
 
 
 @pytest.mark.parametrize(("count", "who"), [(1, "ApiClient/a"), (2, "any of 2 resources to be deleted")])
 def test_a_login_that_may_not_look_is_told_what_it_lacks(count: int, who: str) -> None:
-    checked = dependents.check(deletions(count), KINDS, _Denied(403))  # type: ignore[arg-type]  # only reads are asked
+    checked = dependents.check(deletions(count), _Denied(403))  # type: ignore[arg-type]  # only reads are asked
     assert checked.findings == ()
     assert checked.warnings == (
         f"that no impersonation configuration uses {who} cannot be seen; the login lacks SetSecurityProfile",
@@ -117,4 +116,4 @@ def test_a_login_that_may_not_look_is_told_what_it_lacks(count: int, who: str) -
 
 def test_a_login_that_is_refused_as_such_is_an_error() -> None:
     with pytest.raises(AccessDenied):
-        dependents.check(deletions(1), KINDS, _Denied(401))  # type: ignore[arg-type]  # only reads are asked
+        dependents.check(deletions(1), _Denied(401))  # type: ignore[arg-type]  # only reads are asked

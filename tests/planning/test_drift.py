@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.kinds import KINDS
 from reconciler.model.drift import Drift, DriftKind, Receipt, Side, hashes_of
 from reconciler.model.json import same
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -25,18 +24,18 @@ OTHER = client_id(2)
 
 
 def planned(resources: list[DesiredResource], *bodies: Mapping[str, Any]) -> Plan:
-    return Plan(differ.diff(desired(*resources), live(*bodies), KINDS, {}), BINDING)
+    return Plan(differ.diff(desired(*resources), live(*bodies), {}), BINDING)
 
 
 def applied(resources: list[DesiredResource], *bodies: Mapping[str, Any], status: Status = Status.APPLIED) -> Receipt:
     """What an apply of these manifests to these objects leaves."""
     plan = planned(resources, *bodies)
     outcomes = tuple(Outcome(change, status) for change in plan.changes if change.action.writes)
-    return drifts.receipt_of(plan, ApplyResult(outcomes, 0), desired(*resources), KINDS, "2026-11-01T02:00:00Z")
+    return drifts.receipt_of(plan, ApplyResult(outcomes, 0), desired(*resources), "2026-11-01T02:00:00Z")
 
 
 def seen(resources: list[DesiredResource], *bodies: Mapping[str, Any], **more: Any) -> Drift:
-    return drifts.find(planned(resources, *bodies), KINDS, **more)
+    return drifts.find(planned(resources, *bodies), **more)
 
 
 def sides(drift: Drift) -> dict[str, Side]:
@@ -103,8 +102,8 @@ def test_assignments_have_sides_and_ids_have_no_case() -> None:
     receipt = applied([manifest("a", assignments={"buyers": ("One",)})], body(ID, "a"))
     now = replace(live(body(ID, "a")).resources[0], assignments={"buyers": ("ONE", "two")})
     wanted = desired(manifest("a", assignments={"buyers": ("one",)}))
-    plan = Plan(differ.diff(wanted, replace(live(), resources=(now,)), KINDS, {}), BINDING)
-    assert sides(drifts.find(plan, KINDS, receipt)) == {"changed a/assignments/buyers": Side.LIVE_DRIFTED}
+    plan = Plan(differ.diff(wanted, replace(live(), resources=(now,)), {}), BINDING)
+    assert sides(drifts.find(plan, receipt)) == {"changed a/assignments/buyers": Side.LIVE_DRIFTED}
 
 
 def test_what_went_away_was_deleted_in_the_service() -> None:
@@ -169,7 +168,7 @@ def test_what_did_not_succeed_is_not_in_a_receipt() -> None:
 
 def test_a_receipt_of_a_selection_is_not_complete() -> None:
     plan = replace(planned([manifest("a")], body(ID, "a")), selection=Selection(only=("ApiClient/a",)))
-    receipt = drifts.receipt_of(plan, ApplyResult((), 1), desired(manifest("a")), KINDS, "now")
+    receipt = drifts.receipt_of(plan, ApplyResult((), 1), desired(manifest("a")), "now")
     assert not receipt.is_complete
 
 
@@ -213,7 +212,7 @@ def test_a_fingerprint_is_another_for_another_value_field_resource_or_environmen
         more: dict[str, Any] = {field: 99}
         plan = planned([manifest(name, **more)], body(ID, name, **{field: value}))
         plan = replace(plan, binding=replace(BINDING, environment=environment))
-        return drifts.find(plan, KINDS).deviations[0].fingerprint
+        return drifts.find(plan).deviations[0].fingerprint
 
     others = [prints(61), prints(60, "b"), prints(60, field="RefreshTokenDuration"), prints(60, environment="other")]
     assert len({prints(60), *others}) == 5

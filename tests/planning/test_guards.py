@@ -5,12 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconciler.kinds import KINDS
 from reconciler.model.access import Access
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import Change, Limits
-from reconciler.model.resource import DesiredResource, FieldsPolicy, Policy
+from reconciler.model.resource import DesiredResource, FieldsPolicy, ObjectKey, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning.diff import diff
 from reconciler.planning.guards import Context, check, freeze
@@ -23,7 +22,7 @@ SELLER = body("S", "seller", AllowSeller=True)
 
 def plan(*manifests: DesiredResource, bodies: list[dict[str, Any]]) -> tuple[Change, ...]:
     secrets = {(one.address, "ClientSecret"): Secret("new") for one in manifests}
-    return diff(desired(*manifests), live(*bodies), KINDS, secrets)
+    return diff(desired(*manifests), live(*bodies), secrets)
 
 
 def rules(changes: tuple[Change, ...], limits: Limits = NO_LIMITS, own: str = OWN) -> list[str]:
@@ -61,7 +60,7 @@ def test_only_assignments_that_would_go_can_be_kept_by_naming_or_watching_them(a
     if are_rows:
         held = replace(live(body("a", "a")).resources[0], assignments={"buyers": ("b1",), "suppliers": ()})
         wanted = manifest("a", assignments={"buyers": ()})
-        changes = diff(desired(wanted), replace(live(SELLER), resources=(held,)), KINDS, {})
+        changes = diff(desired(wanted), replace(live(SELLER), resources=(held,)), {})
     else:
         changes = plan(manifest("a", policy=Policy(absent=True)), bodies=[body("a", "a"), SELLER])
     (finding,) = check(changes, Context(Limits(), Access(OWN)))
@@ -133,7 +132,7 @@ REPLACED: dict[str, SecretReference | None] = {"ClientSecret": SecretReference(S
 
 def harms(resource: DesiredResource, access: Access = ADMIN, *known_ids: str, **live: Any) -> str:
     changes = plan(resource, bodies=[TOOL | live, SELLER | {"DefaultContextUserName": "bot"}])
-    found = check(changes, Context(NO_LIMITS, access, frozenset(known_ids)))
+    found = check(changes, Context(NO_LIMITS, access, frozenset(ObjectKey("ApiClient", one) for one in known_ids)))
     assert {finding.rule for finding in found} <= {"own-client"}
     return "".join(finding.message for finding in found)
 

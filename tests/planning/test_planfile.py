@@ -17,7 +17,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import PlanRefused
-from reconciler.kinds import KINDS
 from reconciler.model.checkout import Checkout
 from reconciler.model.json import digest
 from reconciler.model.plan import Finding, Plan
@@ -47,7 +46,7 @@ def rich_plan(bodies: Sequence[Any] = BODIES) -> Plan:
     have = live(*bodies)
     secrets = {(Address("ApiClient", "shop"), "ClientSecret"): Secret("planted-new")}
     finding = Finding("limit-deletes", "1 > 0", "raise it", (Address("ApiClient", "gone"),))
-    return replace(plan_of(*diff(want, have, KINDS, secrets, b"key")), guards=(finding,), warnings=("mind",))
+    return replace(plan_of(*diff(want, have, secrets, b"key")), guards=(finding,), warnings=("mind",))
 
 
 def altered(change: Any, *, sealed: bool = False) -> str:

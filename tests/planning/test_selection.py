@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.errors import InputError, ReconcilerError, UsageError
-from reconciler.kinds import KINDS
 from reconciler.model.access import Access
 from reconciler.model.plan import Action, Change, Limits, Plan
 from reconciler.model.resource import DesiredResource, DesiredState, Policy
@@ -35,7 +34,7 @@ STATE = desired(
     labelled(manifest("old", policy=Policy(absent=True)), tier="2"),
 )
 BODIES = (body("F1", "front"), body("F2", "office", AllowSeller=True), body("0A", "old"), body("0B", "by hand"))
-CHANGES = diff(STATE, live(*BODIES), KINDS, {})
+CHANGES = diff(STATE, live(*BODIES), {})
 
 
 def select(*only: str, **selector: str) -> selection.Selected:

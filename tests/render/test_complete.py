@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.kinds import KINDS
 from reconciler.model.json import ABSENT, Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Plan
@@ -51,7 +50,7 @@ READ: Final[Mapping[str, Callable[[str], str]]] = {
 
 def documents(plan: Plan, style: Style = WIDE) -> dict[str, str]:
     """What somebody reads in each format of a plan, and of the drift that it is; lines that were wrapped are one."""
-    seen = drifts.find(plan, KINDS)
+    seen = drifts.find(plan)
     formats = [FORMATS[name] for name in READ]
     texts = {f"plan {one.name}": one.plan(plan, DIGEST, style) for one in formats if one.plan}
     texts |= {f"drift {one.name}": one.drift(seen, DIGEST, style) for one in formats if one.drift}

@@ -14,7 +14,6 @@ from typing import Final
 import pytest
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
 from reconciler.model.drift import Applied, Receipt, hashes_of
 from reconciler.model.json import ABSENT
@@ -142,22 +141,21 @@ RECEIPT: Final = Receipt(
 
 
 def fingerprints(case: str) -> list[str]:
-    return [one.fingerprint for one in drifts.find(PLANS[case], KINDS).deviations]
+    return [one.fingerprint for one in drifts.find(PLANS[case]).deviations]
 
 
-DRIFTS: Final = {case: drifts.find(plan, KINDS) for case, plan in PLANS.items()} | {
-    "with-receipt": drifts.find(PLANS["everything"], KINDS, RECEIPT),
-    "since-receipt": drifts.find(PLANS["everything"], KINDS, RECEIPT, since_receipt=True),
+DRIFTS: Final = {case: drifts.find(plan) for case, plan in PLANS.items()} | {
+    "with-receipt": drifts.find(PLANS["everything"], RECEIPT),
+    "since-receipt": drifts.find(PLANS["everything"], RECEIPT, since_receipt=True),
     "with-baseline": drifts.find(
         PLANS["everything"],
-        KINDS,
         baseline=[
             one.fingerprint
-            for one in drifts.find(PLANS["everything"], KINDS).deviations
+            for one in drifts.find(PLANS["everything"]).deviations
             if one.address != CREATE.address and not one.pointer.startswith("/xp")
         ],
     ),
-    "all-in-baseline": drifts.find(PLANS["update"], KINDS, baseline=fingerprints("update")),
+    "all-in-baseline": drifts.find(PLANS["update"], baseline=fingerprints("update")),
 }
 LOST: Final = (
     field("/AccessTokenDuration", 700, 600),

@@ -14,7 +14,6 @@ from jsonschema import Draft4Validator
 from markdown_it import MarkdownIt
 
 from reconciler.errors import AccessDenied, GuardRefusal, InputError, PlanRefused, ReconcilerError, RequestFacts
-from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Plan
@@ -55,7 +54,7 @@ def changes(one: str, other: str) -> Iterator[Change]:
 CHANGES: Final = tuple(change for one, other in pairwise((*PAYLOADS, PAYLOADS[0])) for change in changes(one, other))
 FINDINGS: Final = tuple(Finding(one, one, one, (Address("ApiClient", one),)) for one in PAYLOADS[:8])
 PLAN: Final = Plan(CHANGES, Binding("env`|<b>", PAYLOADS[0], "@everyone", "f", "0"), FINDINGS, PAYLOADS)
-DRIFT: Final = drifts.find(PLAN, KINDS)
+DRIFT: Final = drifts.find(PLAN)
 RESULT: Final = ApplyResult(
     tuple(
         Outcome(one, status, text, text, one.fields)
@@ -190,7 +189,7 @@ def test_a_message_or_a_heading_of_a_megabyte_is_cut_with_a_note(name: str) -> N
     known = FORMATS[name]
     texts = [
         known.plan(LONG_PLAN, "d", PLAIN) if known.plan else "",
-        known.drift(drifts.find(LONG_PLAN, KINDS), "d", PLAIN) if known.drift else "",
+        known.drift(drifts.find(LONG_PLAN), "d", PLAIN) if known.drift else "",
         *(known.failure("plan", error, PLAIN) for error in LONG_ERRORS if known.failure),
     ]
     assert [len(text) for text in texts if len(text) > 60_000] == []

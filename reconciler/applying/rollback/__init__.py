@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.applying.rollback.view import RULE, View
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, LiveState
+from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
 from reconciler.model.run import RecordedRun
 
 __all__ = ["RULE", "Back", "back", "created", "whole"]
@@ -30,9 +30,9 @@ class Back:
     """What it cannot take back, and what the manifests still ask for."""
 
 
-def created(run: RecordedRun, live: LiveState, kinds: Mapping[str, Kind]) -> tuple[LiveResource, ...]:
+def created(run: RecordedRun, live: LiveState) -> tuple[LiveResource, ...]:
     """The live objects that a run created: `back` needs their assignments and secrets."""
-    views = [View(run.id, change, kinds[change.address.kind], live, {}, {}) for change in run.changes]
+    views = [View(run.id, change, KINDS[change.address.kind], live, {}, {}) for change in run.changes]
     found = [view.creation() for view in views if view.change.action is Action.CREATE and view.change.may_be_written]
     return tuple(one for one in found if one)
 
@@ -40,9 +40,8 @@ def created(run: RecordedRun, live: LiveState, kinds: Mapping[str, Kind]) -> tup
 def back(
     run: RecordedRun,
     live: LiveState,
-    secrets: Mapping[str, Sequence[LiveSecret]],
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]],
     manifests: DesiredState,
-    kinds: Mapping[str, Kind],
     plan_key: bytes | None = None,
 ) -> Back:
     """Work out what would take the changes of a run back.
@@ -50,14 +49,13 @@ def back(
     Args:
         run: with the changes that are to be taken back; what was certainly not written is passed over.
         live: all that the service has, with assignments.
-        secrets: the named secrets of what `created` gives, by the object's id.
+        secrets: the named secrets of what `created` gives, by object.
         manifests: what says what is protected, and where each resource stands.
-        kinds: by name.
         plan_key: what fingerprints of secret values are keyed with.
     """
     known = {resource.address: resource for resource in manifests.resources}
     views = [
-        View(run.id, change, kinds[change.address.kind], live, secrets, known, plan_key)
+        View(run.id, change, KINDS[change.address.kind], live, secrets, known, plan_key)
         for change in run.changes
         if change.may_be_written
     ]
@@ -80,17 +78,17 @@ def _still_asked_for(pairs: Sequence[tuple[View, DesiredResource | Finding | Non
         )
 
 
-def whole(changes: Sequence[Change], manifests: DesiredState, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
+def whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
     """The changes as guards are to see them: an object that a manifest claims is managed, and stays as it is."""
-    ids = {resource.id.casefold() for resource in manifests.resources if resource.id}
+    claimed = {ObjectKey(resource.address.kind, resource.id) for resource in manifests.resources if resource.id}
     names = {
-        (resource.address.kind, resource.spec.get(kinds[resource.address.kind].name_field))
+        (resource.address.kind, resource.spec.get(KINDS[resource.address.kind].name_field))
         for resource in manifests.resources
     }
 
     def seen(change: Change) -> Change:
-        name = (change.before or {}).get(kinds[change.address.kind].name_field)
-        is_managed = (change.id or "").casefold() in ids or (change.address.kind, name) in names
+        name = (change.before or {}).get(KINDS[change.address.kind].name_field)
+        is_managed = change.key in claimed or (change.address.kind, name) in names
         if change.action is Action.UNMANAGED and is_managed:
             return replace(change, action=Action.NO_OP, after=change.before)
         return change

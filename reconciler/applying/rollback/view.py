@@ -16,7 +16,9 @@ from reconciler.model.resource import (
     FieldsPolicy,
     LiveResource,
     LiveState,
+    ObjectKey,
     Policy,
+    same_id,
 )
 from reconciler.model.run import RecordedChange
 from reconciler.model.secret import Secret
@@ -34,7 +36,7 @@ class View:
     change: RecordedChange
     kind: Kind
     live: LiveState
-    secrets: Mapping[str, Sequence[LiveSecret]]
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     manifests: Mapping[Address, DesiredResource]
     plan_key: bytes | None = None
     doubts: list[Finding] = field(default_factory=list)
@@ -109,8 +111,7 @@ class View:
         return [name for name in self.kind.fields if not self._same(name, before, after)]
 
     def _by_id(self) -> LiveResource | None:
-        wanted = (self.change.id or "").casefold()
-        return next((one for one in self._live() if one.id.casefold() == wanted), None)
+        return next((one for one in self._live() if same_id(one.id, self.change.id)), None)
 
     def _made_by_post(self) -> LiveResource | None:
         """What the service made under an id of its own choice, of which the run has not learned."""
@@ -166,7 +167,7 @@ class View:
             elif value and self._is_replaced(name, value):
                 yield f"replaced {name}"
         left = {one.id.casefold(): one for one in self.change.made}
-        there = {one.id.casefold(): one for one in self.secrets.get(live.id, ())}
+        there = {one.id.casefold(): one for one in self.secrets.get(live.key, ())}
         yield from (f"added the secret {one.name} (id {one.id})" for key, one in there.items() if key not in left)
         yield from (f"deleted the secret {one.name} (id {one.id})" for key, one in left.items() if key not in there)
         yield from (

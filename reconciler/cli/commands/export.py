@@ -164,9 +164,9 @@ def made(
     workplace = Workplace.open(config, environment, wish.out, allow_unknown_roles=allow_unknown_roles)
     if wish.into_overlay:
         workplace = workplace.into_overlay(config, environment)
-    target = pipeline.Target(environment.name, environment.marketplace, environment.limits)
+    target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
     with connect.reader(environment, config.path.parent) as remote:
-        live = pipeline.live(remote, target)
+        live = pipeline.live(remote, target, target.in_use(workplace.loaded.desired))
         found = Found(live, pipeline.secrets_beside(remote, live))
         own = "" if wish.with_own_client else remote.client_id
     source = f"marketplace {live.marketplace}"

@@ -39,8 +39,9 @@ Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than 
 def command(common: Common, *, out: Path) -> ExitCode:
     """Keep what the service has, for plans on pull requests that must not see credentials.
 
-    No manifests are needed, and the service is only read. The file has no secrets and no fields that this version does
-    not know; it is under a digest, and with RECONCILER_PLAN_KEY it is signed.
+    It holds the kinds that the manifests name or that manage: lists, else API clients. The service is only read. The
+    file has no secrets and no fields that this version does not know; it is under a digest, and with
+    RECONCILER_PLAN_KEY it is signed.
     """
     if not common.is_of_several:
         return _keep(common, out)
@@ -75,11 +76,15 @@ def _keep(common: Common, file: Path) -> ExitCode:
 def _taken(common: Common) -> "Snapshot":
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.cli import connect  # noqa: PLC0415
-    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415
+    from reconciler.cli.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
+    from reconciler.manifests.load import inspect  # noqa: PLC0415
+    from reconciler.model.resource import DesiredState  # noqa: PLC0415
     from reconciler.planning.planfile import timestamp  # noqa: PLC0415
 
     config = configuration(common)
     environment = chosen_environment(config, common)
-    target = pipeline.Target(environment.name, environment.marketplace, environment.limits)
+    target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
+    context = load_context(config, environment, allow_unknown_roles=True)
+    kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
     with connect.reader(environment, config.path.parent) as remote:
-        return pipeline.snapshot(remote, target, timestamp(datetime.now(UTC)))
+        return pipeline.snapshot(remote, target, kinds, timestamp(datetime.now(UTC)))

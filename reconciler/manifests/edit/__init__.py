@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.kinds import address_of, short
 from reconciler.manifests.edit.insertion import applied, insertion
 from reconciler.manifests.edit.nodes import Node
 from reconciler.manifests.edit.nodes import parse as parse_nodes
@@ -23,6 +24,7 @@ from reconciler.manifests.edit.text import Style
 from reconciler.manifests.schema import validator
 from reconciler.manifests.yaml import parse, shown
 from reconciler.model.json import Body, Json, get_at, same, with_value_at
+from reconciler.model.resource import Address, ObjectKey, same_id
 
 __all__ = ["with_ids", "write_contents", "write_ids"]
 
@@ -31,7 +33,7 @@ _MARK: Final = "\ufeff"
 _STEP: Final = 2
 
 
-def write_ids(path: Path, environment: str, ids: Mapping[str, str]) -> None:
+def write_ids(path: Path, environment: str, ids: Mapping[Address, str]) -> None:
     """Add ids to an environment of a configuration file; a symbolic link is followed, a crash leaves the old file.
 
     Raises:
@@ -62,13 +64,13 @@ def _rewrite(path: Path, new: Callable[[bytes], bytes]) -> None:
         raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
 
 
-def with_ids(content: bytes, environment: str, ids: Mapping[str, str], file: str) -> bytes:
+def with_ids(content: bytes, environment: str, ids: Mapping[Address, str], file: str) -> bytes:
     """The bytes of a configuration with ids added to an environment; ids that are there already are left alone.
 
     Args:
         content: a configuration without faults.
         environment: one of its environments.
-        ids: manifest name -> id.
+        ids: manifest -> id.
         file: what messages call the configuration.
 
     Raises:
@@ -91,15 +93,20 @@ def with_ids(content: bytes, environment: str, ids: Mapping[str, str], file: str
     return result
 
 
-def _missing(known: Body, ids: Mapping[str, str], where: str) -> Mapping[str, str]:
+def _missing(known: Body, ids: Mapping[Address, str], where: str) -> Mapping[str, str]:
     """The ids that are not there yet."""
-    owners = {str(value).casefold(): name for name, value in known.items()}
-    for name, new in ids.items():
-        owner = owners.setdefault(new.casefold(), name)
-        if owner != name or str(known.get(name, new)).casefold() != new.casefold():
-            bound = f"{new} is bound to {owner}" if owner != name else f"{name} is bound to {known[name]}"
-            raise ReconcilerError(f"{bound} already, under {where}", hint="nothing is overwritten; mend it by hand")
-    return {name: new for name, new in ids.items() if name not in known}
+    bound = {address_of(name): str(value) for name, value in known.items()}
+    owners = {ObjectKey(address.kind, value): address for address, value in bound.items()}
+    for address, new in ids.items():
+        owner = owners.setdefault(ObjectKey(address.kind, new), address)
+        if owner != address or not same_id(bound.get(address, new), new):
+            told = (
+                f"{new} is bound to {short(owner)}"
+                if owner != address
+                else f"{short(address)} is bound to {bound[address]}"
+            )
+            raise ReconcilerError(f"{told} already, under {where}", hint="nothing is overwritten; correct it by hand")
+    return {short(address): new for address, new in ids.items() if address not in bound}
 
 
 def _check(wanted: Body, file: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.errors import InputError
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, with_value_at
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
@@ -47,7 +47,6 @@ Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 def diff(
     desired: DesiredState,
     live: LiveState,
-    kinds: Mapping[str, Kind],
     secrets: Secrets,
     fingerprint_key: bytes | None = None,
 ) -> tuple[Change, ...]:
@@ -56,7 +55,6 @@ def diff(
     Args:
         desired: the manifests of one environment.
         live: all that the service has.
-        kinds: by name.
         secrets: the value of every secret reference in `desired` that can be read here.
         fingerprint_key: keys the fingerprints of secrets; None: none are kept.
 
@@ -64,22 +62,22 @@ def diff(
         InputError: a manifest could be several live objects, two could be the same one, one lacks a field that the
             service needs for creating it, or names a secret field that this service does not have.
     """
-    matches = match(desired, live, kinds)
+    matches = match(desired, live)
     shown = _shown_secret_fields(live)
     faults = [
         fault
         for resource in desired.resources
         for fault in (
-            *_missing_fields(resource, matches[resource.address], kinds[resource.address.kind]),
+            *_missing_fields(resource, matches[resource.address], KINDS[resource.address.kind]),
             *_foreign_secret_fields(resource, shown),
         )
     ]
     if faults:
         raise InputError(faults)
-    run = _Run(live.marketplace, kinds, secrets, fingerprint_key)
+    run = _Run(live.marketplace, secrets, fingerprint_key)
     changes = [_change(run, resource, matches[resource.address]) for resource in desired.resources]
-    claimed = {(found.kind, found.id) for found in matches.values() if found}
-    changes += [_unmanaged(found) for found in live.resources if (found.kind, found.id) not in claimed]
+    claimed = {found.key for found in matches.values() if found}
+    changes += [_unmanaged(found) for found in live.resources if found.key not in claimed]
     return tuple(sorted(changes, key=lambda change: change.address))
 
 
@@ -96,7 +94,7 @@ def _missing_fields(resource: DesiredResource, found: LiveResource | None, kind:
             hint=f"add {name} to the spec",
         )
         for name in sorted(kind.required)
-        if resource.spec.get(name) is None
+        if (resource.spec.get(name) or resource.secrets.get(name)) is None
     ]
 
 
@@ -136,14 +134,13 @@ class _Run:
     """What every change of one run is computed with."""
 
     marketplace: str
-    kinds: Mapping[str, Kind]
     secrets: Secrets
     fingerprint_key: bytes | None
 
 
 def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) -> Change:
     """One manifest against its live object, whose id is kept in the case that the service writes it in."""
-    kind = run.kinds[resource.address.kind]
+    kind = KINDS[resource.address.kind]
     if resource.policy.absent:
         return _delete(resource, found)
     assignments, assignment_fields = assignment_changes(resource, found)

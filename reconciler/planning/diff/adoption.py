@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind, short
 from reconciler.model.adoption import Proposal, State
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, ObjectKey, same_id
 from reconciler.planning.diff.identity import Finder, Look, Way, ambiguity, rivalry
 
 _NOTHING_GIVEN: Final[Mapping[Address, str]] = MappingProxyType({})
@@ -40,8 +40,7 @@ class _Case:
 def propose(
     desired: DesiredState,
     live: LiveState,
-    kinds: Mapping[str, Kind],
-    bound: Mapping[str, str],
+    bound: Mapping[Address, str],
     given: Mapping[Address, str] = _NOTHING_GIVEN,
 ) -> tuple[Proposal, ...]:
     """Give one proposal for each manifest, sorted by address; where ids are given, for these manifests only.
@@ -49,12 +48,11 @@ def propose(
     Args:
         desired: the manifests of one environment.
         live: all that the service has.
-        kinds: by name.
-        bound: the ids of the environment by manifest name, those of manifests that are not in `desired` included.
+        bound: the ids of the environment by manifest, those of manifests that are not in `desired` included.
         given: the ids of objects that somebody says some manifests are.
     """
-    finder = Finder(live, kinds)
-    cases = [_case(one, kinds, finder, bound, given.get(one.address)) for one in desired.resources]
+    finder = Finder(live)
+    cases = [_case(one, finder, bound, given.get(one.address)) for one in desired.resources]
     rivals = _rivals(cases)
     strangers = _strangers(desired, bound)
     return tuple(
@@ -66,21 +64,19 @@ def propose(
     )
 
 
-def _case(
-    resource: DesiredResource, kinds: Mapping[str, Kind], finder: Finder, bound: Mapping[str, str], given: str | None
-) -> _Case:
-    known = bound.get(resource.address.name)
-    if given and (known is None or known.casefold() == given.casefold()):
+def _case(resource: DesiredResource, finder: Finder, bound: Mapping[Address, str], given: str | None) -> _Case:
+    known = bound.get(resource.address)
+    if given and (known is None or same_id(known, given)):
         resource = replace(resource, id=given, second_id=None)
-    return _Case(resource, kinds[resource.address.kind], finder.look(resource), known is not None, given)
+    return _Case(resource, KINDS[resource.address.kind], finder.look(resource), known is not None, given)
 
 
 def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
     """Manifests whose object is another manifest's; the one whose id is known comes first, a given one last."""
-    claims: dict[tuple[str, str], list[_Case]] = defaultdict(list)
+    claims: dict[ObjectKey, list[_Case]] = defaultdict(list)
     for case in sorted(cases, key=lambda case: (case.given is not None, case.look.way is not Way.ID)):
         if case.look.found:
-            claims[case.kind.name, case.look.found.id.casefold()].append(case)
+            claims[case.look.found.key].append(case)
     return {
         other.resource.address: rivalry(first.resource, other.resource)
         for first, *others in claims.values()
@@ -88,10 +84,10 @@ def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
     }
 
 
-def _strangers(desired: DesiredState, bound: Mapping[str, str]) -> Mapping[str, str]:
-    """Id, case folded -> the name under which it is kept, for names that no manifest has."""
-    names = {resource.address.name for resource in desired.resources}
-    return {known.casefold(): name for name, known in bound.items() if name not in names}
+def _strangers(desired: DesiredState, bound: Mapping[Address, str]) -> Mapping[ObjectKey, str]:
+    """Object -> the name under which it is kept, for names that no manifest has."""
+    there = {resource.address for resource in desired.resources}
+    return {ObjectKey(one.kind, known): short(one) for one, known in bound.items() if one not in there}
 
 
 def _taken(case: _Case, fault: Diagnostic) -> Proposal:
@@ -99,10 +95,11 @@ def _taken(case: _Case, fault: Diagnostic) -> Proposal:
     return Proposal(case.resource.address, State.TAKEN, found.id if found else None, fault.message, fault=fault)
 
 
-def _unless_owned(case: _Case, strangers: Mapping[str, str]) -> Proposal:
+def _unless_owned(case: _Case, strangers: Mapping[ObjectKey, str]) -> Proposal:
     """Bind nothing whose id is kept under a name that no manifest of this run has."""
     proposal = _not_as_given(case) if case.given and not _is_as_given(case) else _proposal(case)
-    owner = strangers.get((proposal.id or "").casefold()) if proposal.state is State.BIND else None
+    key = ObjectKey(case.kind.name, proposal.id or "")
+    owner = strangers.get(key) if proposal.state is State.BIND else None
     if owner is None:
         return proposal
     fault = Diagnostic(

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from reconciler.errors import InputError
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.model.adoption import Candidate
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import Json, pointer
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "ordercloud-reconciler")
 
@@ -30,51 +30,49 @@ def derived_id(marketplace: str, name: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{marketplace.casefold()}/{name}")).upper()
 
 
-def match(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> dict[Address, LiveResource | None]:
+def match(desired: DesiredState, live: LiveState) -> dict[Address, LiveResource | None]:
     """Find the live object of every manifest.
 
     Raises:
         InputError: with every ambiguity, each at its manifest's place.
     """
-    finder = Finder(live, kinds)
+    finder = Finder(live)
     looks = {resource.address: finder.look(resource) for resource in desired.resources}
     matches = {address: look.found for address, look in looks.items()}
     faults = [
-        ambiguity(resource, looks[resource.address].listed(kinds[resource.address.kind]), kinds[resource.address.kind])
+        ambiguity(resource, looks[resource.address].listed(KINDS[resource.address.kind]), KINDS[resource.address.kind])
         for resource in desired.resources
         if looks[resource.address].is_ambiguous
     ]
-    faults += _odd(desired, matches, kinds)
-    claims: dict[str, list[DesiredResource]] = defaultdict(list)
+    faults += _odd(desired, matches)
+    claims: dict[ObjectKey, list[DesiredResource]] = defaultdict(list)
     for resource in desired.resources:
         found = matches[resource.address]
         if found:
-            claims[found.id.casefold()].append(resource)
+            claims[found.key].append(resource)
     faults += [rivalry(first, other) for first, *others in claims.values() for other in others]
     if faults:
         raise InputError(faults)
     return matches
 
 
-def demand_sound(desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]) -> None:
+def demand_sound(desired: DesiredState, live: LiveState) -> None:
     """Refuse manifests whose live object has fields of unexpected types: nobody knows what it is.
 
     Raises:
         InputError: with every such manifest.
     """
-    finder = Finder(live, kinds)
-    faults = _odd(desired, {one.address: finder.look(one).found for one in desired.resources}, kinds)
+    finder = Finder(live)
+    faults = _odd(desired, {one.address: finder.look(one).found for one in desired.resources})
     if faults:
         raise InputError(faults)
 
 
-def _odd(
-    desired: DesiredState, matches: Mapping[Address, LiveResource | None], kinds: Mapping[str, Kind]
-) -> list[Diagnostic]:
+def _odd(desired: DesiredState, matches: Mapping[Address, LiveResource | None]) -> list[Diagnostic]:
     return [
         Diagnostic(
             resource.place,
-            f"{resource.address}: {kinds[found.kind].odd(found)}",
+            f"{resource.address}: {KINDS[found.kind].odd(found)}",
             rule="odd-object",
             hint="correct the object in the service",
         )
@@ -146,13 +144,12 @@ class Look:
 class Finder:
     """Live objects by id and by name."""
 
-    def __init__(self, live: LiveState, kinds: Mapping[str, Kind]) -> None:
-        self._kinds = kinds
+    def __init__(self, live: LiveState) -> None:
         self._marketplace = live.marketplace
-        self._by_id = {(resource.kind, resource.id.casefold()): resource for resource in live.resources}
+        self._by_id = {resource.key: resource for resource in live.resources}
         self._by_name: dict[tuple[str, Json], list[LiveResource]] = defaultdict(list)
         for resource in live.resources:
-            name = resource.body.get(kinds[resource.kind].name_field)
+            name = resource.body.get(KINDS[resource.kind].name_field)
             if isinstance(name, str):
                 self._by_name[resource.kind, name].append(resource)
 
@@ -160,11 +157,11 @@ class Finder:
         """By known id, else by the manifest's own, by the exact name, or by the id that we would create it with."""
         kind = resource.address.kind
         for way, known in ((Way.ID, resource.id), (Way.SECOND_ID, resource.second_id)):
-            found = self._by_id.get((kind, (known or "").casefold()))
+            found = self._by_id.get(ObjectKey(kind, known)) if known else None
             if found:
                 return Look(way, (found,))
-        named = self._by_name.get((kind, resource.spec.get(self._kinds[kind].name_field)))
+        named = self._by_name.get((kind, resource.spec.get(KINDS[kind].name_field)))
         if named:
             return Look(Way.NAME, tuple(sorted(named, key=lambda one: one.id)))
-        derived = self._by_id.get((kind, derived_id(self._marketplace, resource.address.name).casefold()))
+        derived = self._by_id.get(ObjectKey(kind, derived_id(self._marketplace, resource.address.name)))
         return Look(Way.DERIVED, (derived,) if derived else ())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS
 from reconciler.model.json import ABSENT, pointer
 from reconciler.model.named_secret import (
     UNDELIVERED,
@@ -38,7 +38,7 @@ class WithSecrets:
 
 
 def with_named_secrets(
-    changes: Sequence[Change], desired: DesiredState, live: LiveSecrets, kinds: Mapping[str, Kind], now: datetime
+    changes: Sequence[Change], desired: DesiredState, live: LiveSecrets, now: datetime
 ) -> WithSecrets:
     """Add to each change the secrets that its object lacks.
 
@@ -46,7 +46,6 @@ def with_named_secrets(
         changes: of these manifests and this service.
         desired: the manifests.
         live: the secrets of every object that is there and whose manifest lists secrets.
-        kinds: by name.
         now: the present time.
     """
     wanted = {one.address: one.named_secrets for one in desired.resources if one.named_secrets is not None}
@@ -57,13 +56,13 @@ def with_named_secrets(
             found.append(change)
             continue
         there = live.get(change.address, ())
-        is_active = bool(change.after.get(kinds[change.address.kind].active_field))
+        is_active = bool(change.after.get(KINDS[change.address.kind].active_field))
         judged = states(secrets, there, now, is_active=is_active)
         missing = [one.wanted for one in judged if one.standing is Standing.MISSING and one.wanted]
         new = [secret for secret in missing if secret.deliver]
         found.append(_with(change, new, is_first=not there) if new else change)
         warnings += [f"{change.address}: {text}" for one in judged for text in _told(one)]
-        warnings += list(_crowd(change, judged, new, kinds))
+        warnings += list(_crowd(change, judged, new))
     return WithSecrets(tuple(found), tuple(warnings))
 
 
@@ -104,11 +103,9 @@ def _told(state: SecretState) -> Iterator[str]:
             return
 
 
-def _crowd(
-    change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret], kinds: Mapping[str, Kind]
-) -> Iterator[str]:
+def _crowd(change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret]) -> Iterator[str]:
     """Say what there is no room for, or what is given up for it: see `secrets.rotation.due`."""
-    named, names = kinds[change.address.kind].named_secrets, {secret.name for secret in new}
+    named, names = KINDS[change.address.kind].named_secrets, {secret.name for secret in new}
     there = [one.live for one in judged if one.live]
     count = len(there) + len(new)
     if not named or count <= named.limit:

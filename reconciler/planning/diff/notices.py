@@ -5,9 +5,9 @@ own and whose live value is wider than the API's default, which are worth a noti
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from reconciler.kinds import Field, Kind
+from reconciler.kinds import KINDS, Field, Kind
 from reconciler.model.json import Body, Json, pointer, pointer_parts, same
 from reconciler.model.plan import Change, Direction, FieldChange, Notice
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveState
@@ -15,17 +15,15 @@ from reconciler.planning.diff.assignments import watched_assignments
 from reconciler.planning.diff.places import placed
 
 
-def notices(
-    changes: Sequence[Change], desired: DesiredState, live: LiveState, kinds: Mapping[str, Kind]
-) -> tuple[Notice, ...]:
+def notices(changes: Sequence[Change], desired: DesiredState, live: LiveState) -> tuple[Notice, ...]:
     """All of it for the objects of these changes, sorted by address; at most one of each sort for an object."""
     resources = {one.address: one for one in desired.resources if not one.policy.absent}
-    objects = {(one.kind, one.id): one for one in live.resources}
+    objects = {one.key: one for one in live.resources}
     found: list[Notice] = []
     for change in sorted(changes, key=lambda one: one.address):
-        resource, there = resources.get(change.address), objects.get((change.address.kind, change.id or ""))
+        resource, there = resources.get(change.address), objects.get(change.key) if change.key else None
         if resource and there:
-            kind = kinds[change.address.kind]
+            kind = KINDS[change.address.kind]
             if watched := placed(watched_assignments(resource, there), resource, kind):
                 found.append(Notice(change.address, watched, _kept(change.address, watched), is_watched=True))
             if unowned := tuple(_unowned(kind, resource, there.body)):

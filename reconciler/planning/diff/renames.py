@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.model.json import Json, canonical_text
 from reconciler.model.plan import Action, Change
 
@@ -22,11 +22,11 @@ _LETTERS: Final = 100
 """Of a name, at its beginning: what follows is not looked at."""
 
 
-def likely_renames(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> Iterator[tuple[Change, Change]]:
+def likely_renames(changes: Sequence[Change]) -> Iterator[tuple[Change, Change]]:
     """Each creation with the one object that no manifest claims and that may best be it, under its old name."""
     created = [change for change in changes if change.action is Action.CREATE]
     for name in dict.fromkeys(change.address.kind for change in created):
-        kind = kinds[name]
+        kind = KINDS[name]
         unclaimed = [
             one for one in changes if one.address.kind == name and (one.action is Action.UNMANAGED or one.is_pruned)
         ]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from reconciler.model.access import Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Limits
-from reconciler.model.resource import Address
+from reconciler.model.resource import Address, ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Context:
     limits: Limits
     access: Access
     """How this run is logged in."""
-    known_ids: frozenset[str] = frozenset()
-    """The ids, case folded, that the environment or a manifest names: what is not here is bound by its name."""
+    known: frozenset[ObjectKey] = frozenset()
+    """The objects whose ids the environment or a manifest names: what is not here is bound by its name."""
 
 
 Guard: TypeAlias = Callable[[Sequence[Change], Context], Iterator[Finding]]

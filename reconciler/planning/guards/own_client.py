@@ -9,6 +9,7 @@ makes can be acknowledged.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from reconciler.kinds import login_key
 from reconciler.model.access import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.planning.guards.context import Context, names
@@ -19,9 +20,9 @@ _READERS: Final = _WRITERS | {"ApiClientReader"}
 
 def own_client(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     """The client that the run itself is logged in with would be deleted or lose access that the run needs."""
-    own = context.access.client_id.casefold()
+    own = login_key(context.access.client_id)
     for change in changes:
-        if change.action.writes and change.id and change.id.casefold() == own:
+        if change.action.writes and change.key == own:
             harms = list(_harms(change, context))
             if harms:
                 yield Finding(
@@ -44,7 +45,7 @@ def _harms(change: Change, context: Context) -> Iterator[str]:
     yield from _demands(change, changed, context.access)
     yield from _token(change, changed)
     yield from _secret(change, context.access)
-    if "AppName" in changed and (change.id or "").casefold() not in context.known_ids:
+    if "AppName" in changed and change.key not in context.known:
         yield "it would be renamed, and nothing but its name binds it to its manifest"
 
 

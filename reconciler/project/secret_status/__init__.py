@@ -26,9 +26,10 @@ def status(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, r
         RemoteError: a read failed.
         InputError: a manifest cannot be matched with one live object.
     """
-    marketplace = pipeline.check_marketplace(remote, target)
-    live = reader.read(remote, KINDS.values(), marketplace)
-    matches = differ.match(desired, live, KINDS)
+    kinds = target.in_use(desired)
+    marketplace = pipeline.check_marketplace(remote, target, kinds)
+    live = reader.read(remote, kinds, marketplace)
+    matches = differ.match(desired, live)
     chosen = [
         one
         for one in desired.resources
@@ -44,8 +45,8 @@ def status(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, r
             *_current_rows(one, matches[one.address], named.get(one.address, ()), target.now),
         )
     ]
-    claimed = {found.id for found in matches.values() if found}
-    left_out = sum(found.id not in claimed for found in live.resources)
+    claimed = {found.key for found in matches.values() if found}
+    left_out = sum(found.key not in claimed for found in live.resources)
     return SecretReport(target.environment, marketplace, target.now, tuple(rows), left_out)
 
 
@@ -54,17 +55,14 @@ def _named_secrets(
 ) -> dict[Address, tuple[LiveSecret, ...]]:
     """The named secrets of every object. A service that has none is an error only where a manifest lists some."""
     found: dict[Address, tuple[LiveSecret, ...]] = {}
-    for kind in KINDS.values():
-        for is_listed in (True, False):
-            there = {
-                one.address: match.id
-                for one in chosen
-                if one.address.kind == kind.name
-                and (one.named_secrets is not None) is is_listed
-                and (match := matches[one.address])
-            }
-            secrets = reader.read_secrets(remote, kind, list(there.values()), is_optional=not is_listed)
-            found |= zip(there, secrets, strict=True)
+    for is_listed in (True, False):
+        there = {
+            one.address: match.key
+            for one in chosen
+            if (one.named_secrets is not None) is is_listed and (match := matches[one.address])
+        }
+        secrets = reader.read_secrets(remote, list(there.values()), is_optional=not is_listed)
+        found |= {address: secrets[key] for address, key in there.items()}
     return found
 
 

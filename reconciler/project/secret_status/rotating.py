@@ -6,14 +6,14 @@ from datetime import datetime
 
 from reconciler import pipeline
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, login_key
 from reconciler.live import read as reader
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.freeze import Window
 from reconciler.model.json import digest
 from reconciler.model.named_secret import RETIRED, UNDELIVERED, LiveSecret, NamedSecret
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
 from reconciler.model.rotation import Begin, Step, StepKind
 from reconciler.model.secret_state import states
 from reconciler.model.selection import Selection
@@ -117,9 +117,10 @@ def plan(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, wis
         ReconcilerError: the one rotation that was asked for is not possible; says why.
     """
     chosen = wanted(desired, target.selection, wish)
-    marketplace = pipeline.check_marketplace(remote, target)
-    live = reader.read(remote, KINDS.values(), marketplace)
-    matches = differ.match(desired, live, KINDS)
+    kinds = target.in_use(desired)
+    marketplace = pipeline.check_marketplace(remote, target, kinds)
+    live = reader.read(remote, kinds, marketplace)
+    matches = differ.match(desired, live)
     secrets = _secrets({resource.address: matches[resource.address] for resource, _ in chosen}, remote)
     turns: list[Turn] = []
     for resource, secret in chosen:
@@ -129,7 +130,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, wis
             raise ReconcilerError(f"{resource.address} is not there yet, so it has no secret to be rotated", hint=hint)
         if found is not None:
             turns += _turn(_subject(resource, found, secret, secrets[resource.address], courier), remote, target, wish)
-    changes = target.protection.mark(_changes(desired, matches, turns), KINDS)
+    changes = target.protection.mark(_changes(desired, matches, turns))
     context = guard.Context(target.limits, remote.access())
     frozen = guard.freeze(changes, target.freeze, target.now)
     findings = (*guard.check(changes, context), *frozen, *_protected(changes, turns, target.now))
@@ -198,11 +199,9 @@ def _nothing_listed(resource: DesiredResource) -> ReconcilerError:
 def _secrets(
     wanted: Mapping[Address, LiveResource | None], remote: ReadRemote
 ) -> Mapping[Address, tuple[LiveSecret, ...]]:
-    found: dict[Address, tuple[LiveSecret, ...]] = {}
-    for kind in KINDS.values():
-        there = {address: one.id for address, one in wanted.items() if one and one.kind == kind.name}
-        found |= zip(there, reader.read_secrets(remote, kind, list(there.values())), strict=True)
-    return found
+    there = {address: one.key for address, one in wanted.items() if one}
+    secrets = reader.read_secrets(remote, list(there.values()))
+    return {address: secrets[key] for address, key in there.items()}
 
 
 def _subject(
@@ -237,7 +236,7 @@ def _turn(subject: Subject, remote: ReadRemote, target: pipeline.Target, wish: W
 
 def _spare_ourselves(subject: Subject, remote: ReadRemote) -> None:
     """Without an overlap, our own next login would fail before anybody could hand the new secret to us."""
-    if not subject.wanted.overlap and subject.client_id.casefold() == remote.client_id.casefold():
+    if not subject.wanted.overlap and ObjectKey(subject.address.kind, subject.client_id) == login_key(remote.client_id):
         message = "this run is logged in with this very client, and without an overlap its secret would end at once"
         raise ReconcilerError(message, hint="give the secret an overlap, or log in with another client")
 

@@ -13,7 +13,6 @@ from reconciler.applying.journal.applying import Facts
 from reconciler.applying.recovery import Found
 from reconciler.applying.run import Controls
 from reconciler.errors import ReconcilerError
-from reconciler.kinds import KINDS
 from reconciler.model.json import canonical_text
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Plan
@@ -146,7 +145,7 @@ def test_a_lost_answer_leaves_an_uncertain_change(two: Shop, tmp_path: Path) -> 
 
 def found(service: Shop, run: RecordedRun) -> list[Found]:
     with service.reader() as reader:
-        return [looked.found for looked in recovery.look(run, reader, KINDS)]
+        return [looked.found for looked in recovery.look(run, reader)]
 
 
 CASES = {

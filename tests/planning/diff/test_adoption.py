@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
 from reconciler.model.adoption import Adoption, Proposal, State
 from reconciler.model.plan import Action
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.planning.diff import diff, propose
 from reconciler.planning.diff.identity import derived_id
-from tests.builders import MARKETPLACE, body, desired, live, manifest
+from tests.builders import MARKETPLACE, body, by_address, desired, live, manifest
 
 
 def proposals(
@@ -24,7 +23,7 @@ def proposals(
     """The proposals for manifests that know the bound ids as the loader gives them."""
     bound = bound or {}
     known = [replace(one, id=bound.get(one.address.name) or one.id) for one in resources]
-    return propose(desired(*known), live(*bodies), KINDS, bound)
+    return propose(desired(*known), live(*bodies), by_address(bound))
 
 
 def brief(found: tuple[Proposal, ...]) -> list[tuple[str, str, str | None, str]]:
@@ -123,12 +122,12 @@ def test_what_is_proposed_is_what_a_plan_would_match(
     found = Adoption("test", "url", MARKETPLACE, proposals(*resources, bodies=bodies, bound=bound))
     known = [replace(one, id=bound.get(one.address.name) or one.id) for one in resources]
     try:
-        changes = diff(desired(*known), live(*bodies), KINDS, {})
+        changes = diff(desired(*known), live(*bodies), {})
     except InputError:
         assert found.faults
         return
     planned = {one.address.name: one.id for one in changes if one.action in {Action.UPDATE, Action.NO_OP}}
-    assert planned.items() >= found.ids.items()
+    assert planned.items() >= {one.name: known for one, known in found.ids.items()}.items()
     assert {one.address.name for one in found.proposals if one.state is State.NOT_LIVE}.isdisjoint(planned)
 
 

@@ -20,7 +20,7 @@ FROM_ENV = SecretReference(SecretSource.ENVIRONMENT, "SHOP_SECRET")
 
 
 def changes(want: DesiredState, have: LiveState, secrets: Secrets | None = None) -> list[Change]:
-    return list(diff(want, have, KINDS, secrets or {}))
+    return list(diff(want, have, secrets or {}))
 
 
 def only(want: DesiredState, have: LiveState, secrets: Secrets | None = None) -> Change:
@@ -169,7 +169,7 @@ def test_a_dead_id_of_the_environment_gives_way_to_the_id_of_the_manifest_before
     want = desired(replace(manifest("shop", id="GONE", AppName="renamed in git"), second_id=A.lower()))
     change = only(want, live(body(A, "old name")))
     assert (change.action, change.id) == (Action.UPDATE, A)
-    (warning,) = hints((change,), want, KINDS)
+    (warning,) = hints((change,), want)
     assert "the id that is known, GONE, is not live here; it was found by metadata.id as " in warning
 
 
@@ -250,8 +250,8 @@ def test_a_secret_that_is_in_step_is_no_change(value: str | None) -> None:
 def test_a_fingerprint_is_kept_only_under_a_key() -> None:
     want = manifest("shop", secrets={"ClientSecret": FROM_ENV})
     have, secrets = live(body(A, "shop", ClientSecret=None)), {(want.address, "ClientSecret"): Secret("new")}
-    (bare,) = diff(desired(want), have, KINDS, secrets)
-    (keyed,) = diff(desired(want), have, KINDS, secrets, b"key")
+    (bare,) = diff(desired(want), have, secrets)
+    (keyed,) = diff(desired(want), have, secrets, b"key")
     assert bare.secrets[0].fingerprint == ""
     assert keyed.secrets[0].fingerprint == Secret("new").fingerprint(b"key", f"{want.address} ClientSecret")
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, TABLES
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import DesiredResource
 from reconciler.model.secret import SecretReference, SecretSource
@@ -14,7 +14,7 @@ from tests.builders import body, desired, live, manifest
 def warnings(new: dict[str, Any], old: dict[str, Any]) -> tuple[str, ...]:
     have = live({"ID": "OLD-ID", **body("OLD-ID", "x"), **old})
     want = desired(manifest("shop", **{"AccessTokenDuration": 60, **new}))
-    return hints(diff(want, have, KINDS, {}), want, KINDS)
+    return hints(diff(want, have, {}), want)
 
 
 @pytest.mark.parametrize(
@@ -50,21 +50,21 @@ def test_there_is_at_most_one_warning_for_each_creation_however_many_are_alike(n
     want = desired(
         *(manifest(f"s{number}", AppName=f"{name.format(number)} new", AccessTokenDuration=60) for number in range(5))
     )
-    renames = list(likely_renames(diff(want, have, KINDS, {}), KINDS))
+    renames = list(likely_renames(diff(want, have, {})))
     assert [created.address.name for created, _ in renames] == [f"s{number}" for number in range(5)]
 
 
 def test_of_several_objects_the_most_similar_one_is_named() -> None:
     have = live(body("FAR", "Storefront of Berlin"), body("NEAR", "Storefront of Paris"), body("OTHER", "Back office"))
     want = desired(manifest("shop", AppName="Storefront of Pari", AccessTokenDuration=60))
-    ((_, other),) = likely_renames(diff(want, have, KINDS, {}), KINDS)
+    ((_, other),) = likely_renames(diff(want, have, {}))
     assert other.id == "NEAR"
 
 
 @pytest.mark.parametrize(("known", "count"), [("GONE", 1), ("old-id", 0), (None, 0)])
 def test_a_known_id_that_is_not_live_is_told_where_the_name_finds_another(known: str | None, count: int) -> None:
     want = desired(manifest("shop", id=known))
-    found = hints(diff(want, live(body("OLD-ID", "shop")), KINDS, {}), want, KINDS)
+    found = hints(diff(want, live(body("OLD-ID", "shop")), {}), want)
     told = (
         "ApiClient/shop: the id that is known, GONE, is not live here; it was found by its AppName as OLD-ID: if that "
         "is right, write shop: OLD-ID under ids: of the environment"
@@ -72,12 +72,13 @@ def test_a_known_id_that_is_not_live_is_told_where_the_name_finds_another(known:
     assert found == count * (told,)
 
 
-def test_a_kind_without_assignments_has_none_that_are_pointless() -> None:
-    kinds = {"ApiClient": replace(KINDS["ApiClient"], assignments=None)}
+def test_a_kind_without_assignments_has_none_that_are_pointless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TABLES, "ApiClient", f"{__name__}:BARE")
     want = desired(manifest("shop", AllowAnyBuyer=True))
-    assert hints(diff(want, live(body("ID", "shop")), KINDS, {}), want, kinds) == ()
+    assert hints(diff(want, live(body("ID", "shop")), {}), want) == ()
 
 
+BARE = replace(KINDS["ApiClient"], assignments=None)
 OPEN = ({"AllowSeller": True}, {"AllowAnyBuyer": True}, {"AllowAnySupplier": True})
 
 
@@ -107,4 +108,4 @@ def test_nobody_is_warned_of_a_client_that_is_closed_public_or_said_to_need_no_s
 
 def hinted(resource: DesiredResource) -> tuple[str, ...]:
     want = desired(replace(resource, spec={"AccessTokenDuration": 60, **resource.spec}))
-    return hints(diff(want, live(), KINDS, {}), want, KINDS)
+    return hints(diff(want, live(), {}), want)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.kinds import KINDS
 from reconciler.manifests.load import LoadContext, load
 from reconciler.model.diagnostic import Place
 from reconciler.model.plan import Change
@@ -45,7 +44,7 @@ def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
     (tmp_path / "o.yaml").write_text(OVERLAY)
     loaded = load([tmp_path / "a.yaml"], LoadContext(overlays=(tmp_path / "o.yaml",)))
     have = live(body("A", "a", Active=False, AllowSeller=True, xp={"contact": {"phone": "1"}, "old": 1}))
-    (found,) = diff(loaded.desired, have, KINDS, {})
+    (found,) = diff(loaded.desired, have, {})
     return found
 
 
