@@ -95,6 +95,7 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
     return LoadContext(
         environment=environment.name,
         values=environment.values,
+        marketplace=environment.marketplace,
         ids=environment.ids,
         id_places={
             address: place

@@ -39,6 +39,8 @@ class LoadContext:
     """Manifest -> the service's id; wins over ``metadata.id``."""
     allowed_secrets: frozenset[str] = frozenset()
     """The environment variables that manifests may name as secrets."""
+    marketplace: str | None = None
+    """What ``${marketplace}`` gives."""
     defaults: Policy = field(default_factory=Policy)
     """What manifests get where they say nothing themselves."""
     allow_unknown_roles: bool = False

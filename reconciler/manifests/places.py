@@ -72,10 +72,11 @@ def shared(
             if (place := _place_of(delivery, context)) and not isinstance(delivery, ToGithubOutput):
                 others[place.path].append((name, place))
     for use in _uses(candidates, context):
-        names = dict.fromkeys(name for name, place in others[use.place.path] if place.overlaps(use.place))
+        names = {name for name, place in others[use.place.path] if place.overlaps(use.place)}
         if names:
-            message = f"{use.delivery} is where environment {', '.join(names)} has a secret delivered to, too"
-            hint = "give each environment a place of its own, with ${values.KEY} in the path or with an overlay"
+            environments = ", ".join(sorted({*names, context.environment or ""}))
+            message = f"the secrets of {environments} would all be delivered to {use.delivery}"
+            hint = "give each environment a file of its own, with ${marketplace} in the path or with an overlay"
             yield use.fault(message, "duplicate-delivery", hint)
 
 

@@ -1,7 +1,7 @@
-"""Data with ``${values.KEY}`` -> data with the environment's values in their place.
+"""Data with ``${values.KEY}`` or ``${marketplace}`` -> data with the environment's values in their place.
 
 It happens after parsing and a value is never parsed, so that no value can add a key, end a text or become a comment.
-Nothing but the environment's values can be read: a manifest cannot carry a variable of the CI job to the service.
+Nothing but those can be read: a manifest cannot carry a variable of the CI job to the service.
 """
 
 import json
@@ -16,7 +16,7 @@ from reconciler.model.json import ABSENT, Body, Json, canonical_text, get_at, is
 _REFERENCE: Final = re.compile(r"\$(\$)\{|\$\{([^{}]*)(\}?)")
 _LARGEST: Final = 1024 * 1024
 """Characters that all references of one document may come to: as much as a file may have without any."""
-_NAME: Final = re.compile(r"values((?:\.[A-Za-z0-9_-]+)+)")
+_NAME: Final = re.compile(r"values(?:\.[A-Za-z0-9_-]+)+|marketplace")
 
 
 class _Unusable(Exception):  # never leaves this module
@@ -28,6 +28,7 @@ class Substitution:
 
     def __init__(self, context: LoadContext) -> None:
         self._context = context
+        self._known: Body = {"values": context.values} | ({"marketplace": at} if (at := context.marketplace) else {})
         self.faults: list[Fault] = []
         self.used: dict[str, tuple[str, ...]] = {}
         """JSON pointer -> what the value there was made of: ``values.domain``."""
@@ -80,11 +81,12 @@ class Substitution:
             raise _Unusable('"${" is not closed by "}"', 'write "$${" for a literal "${"')
         if not name:
             raise _Unusable(
-                f"{reference[0]} cannot be read: only ${{values.KEY}} can", 'write "$${" for a literal "${"'
+                f"{reference[0]} cannot be read: only ${{values.KEY}} and ${{marketplace}} can",
+                'write "$${" for a literal "${"',
             )
-        value = get_at(self._context.values, name[1][1:].split("."))
+        value = get_at(self._known, name[0].split("."))
         if value is ABSENT:
-            hint = did_you_mean(reference[2], _names(self._context.values))
+            hint = did_you_mean(reference[2], [*_names(self._context.values), *({"marketplace"} & self._known.keys())])
             raise _Unusable(self._undefined(reference[2]), hint or self._define(reference[2]))
         self._names.append(reference[2])
         self._bound(reference[0], value)  # type: ignore[arg-type]  # likewise
@@ -110,7 +112,7 @@ class Substitution:
 
 
 def _names(values: Mapping[str, Json], prefix: str = "values") -> list[str]:
-    """Give all that could be referred to: ``values.a``, ``values.a.b``."""
+    """Give all values that could be referred to: ``values.a``, ``values.a.b``."""
     names = []
     for key, value in values.items():
         names.append(f"{prefix}.{key}")

@@ -180,11 +180,9 @@ def test_two_environments_do_not_share_a_file(project: Project, run: Runner) -> 
     for arguments in (["validate"], ["plan", "--env", "staging"]):
         done = run(*arguments)
         assert done.code == 1
-        assert (
-            "file secrets/front is where environment production has a secret delivered to, too" in done.out + done.err
-        )
-        assert "duplicate-delivery" in done.out + done.err
-        assert "front is where" not in (done.out + done.err).replace("secrets/front is where", "")
+        told = done.out + done.err
+        assert told.count("the secrets of production, staging would all be delivered to file secrets/front") == 1
+        assert told.count("duplicate-delivery") == 1
 
 
 @pytest.mark.parametrize("how", ["values", "overlay"])

@@ -394,6 +394,18 @@ def test_json_is_never_twice_as_long_as_what_python_prints(value: Json) -> None:
     assert len(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) <= 2 * len(repr(value))
 
 
+def test_the_marketplace_can_stand_in_a_text_where_the_environment_names_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(manifest("a", "  xp: {text: 'in ${marketplace}'}\n"))
+    (resource,) = load([file], LoadContext("test", marketplace="my-shop")).desired.resources
+    assert resource.spec["xp"] == {"text": "in my-shop"}
+    with pytest.raises(InputError) as caught:
+        load([file], LoadContext("test"))
+    (fault,) = caught.value.diagnostics
+    assert fault.message == "marketplace is not defined in environment test"
+    assert fault.hint == "define it in reconciler.yaml, as environments.test.marketplace"
+
+
 @pytest.mark.parametrize("value", ["x" * 1000, {"k": "x" * 1000}])
 def test_what_values_make_of_a_document_is_bounded(tmp_path: Path, value: Json) -> None:
     file = tmp_path / "a.yaml"
