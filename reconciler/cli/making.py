@@ -1,7 +1,7 @@
 """Live objects, or those of a file -> files of manifests beside those that are there, and what is said of them."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -133,8 +133,18 @@ class Workplace:
             (file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8")) for file, now in made.changed.items()
         ]
         end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
+        end = (*end, *self._only_here(made))
         shows = Exporting(title, made.objects, changes, found.left_out, end=end)
         return Making(made, shows, self.config if found.is_of_environment else None)
+
+    def _only_here(self, made: Export) -> Iterator[str]:
+        """What no other environment is known to have."""
+        files = {shown(path) for path in made.new if path.parent == self.folder}
+        if self.choice.overlay and files:
+            addresses = ", ".join(str(one.address) for one in made.objects if one.file in files)
+            yield f"Only in {self.context.environment}: {addresses}. For other environments their manifests say"
+            yield "state: absent, so a plan deletes them there. Export each environment before you plan it:"
+            yield "reconciler export --into-overlay ENV --write"
 
     def _configuration(self, made: Export, found: Found) -> Mapping[str, bytes]:
         """The configuration with the folder of overlays and the ids that it is to have; empty: it stays as it is.

@@ -63,6 +63,9 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
             yield f"# It has a {name}, which is not written here. Where the object exists, it stays as it is; created"
             yield "# from this manifest, the object has none, and whoever knows its id gets in. To set it, add to spec:"
             yield f"#   {name}: {{fromEnv: {_variable(manifest)}}}"
+    policy = manifest.get("policy")
+    if isinstance(policy, Mapping) and "state" in policy:
+        yield "# Only where an overlay says state: present."
     yield from _named_secrets(beside.secrets)
     for one in beside.left_out:
         yield f"# Left out: {escape(one.what)}: {escape(one.reason)}"

@@ -12,8 +12,8 @@ from reconciler.render.escape import escape, json_text
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
-_TONES: Final = {Fate.NEW: Tone.CREATE, Fate.CHANGED: Tone.UPDATE, Fate.SAME: Tone.QUIET, Fate.LEFT: Tone.ALARM}
-_WIDTH: Final = max(map(len, Fate))
+_TONES: Final = {Fate.NEW: Tone.CREATE, Fate.CHANGED: Tone.UPDATE}
+_WIDTH: Final = max(map(len, _TONES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class Exporting:
 
 def text(shown: Exporting, style: Style) -> str:
     """A line for each object that gets or changes a file, the changes as a diff, what is left out, the totals."""
-    width = max((len(escape(str(one.address))) for one in shown.objects), default=0)
-    lines = [_object(one, width, style) for one in shown.objects if one.fate is not Fate.SAME]
+    filed = [one for one in shown.objects if one.fate in {Fate.NEW, Fate.CHANGED}]
+    width = max((len(escape(str(one.address))) for one in filed), default=0)
+    lines = [_object(one, width, style) for one in filed]
     diffs = [line for edit in shown.edits for line in edits(*edit, style).splitlines()]
     left = [*_left_out(shown, style)]
     blocks = [[escape(shown.source)], lines, diffs, left, [_totals(shown, style), *_end(shown)]]
@@ -44,16 +45,20 @@ def text(shown: Exporting, style: Style) -> str:
 
 def _object(one: Exported, width: int, style: Style) -> str:
     fate = style.paint(_TONES[one.fate], f"{one.fate:<{_WIDTH}}")
-    where = escape(one.file) if one.file else f"{escape(one.title)}".strip()
-    return f"{fate}  {escape(str(one.address)):<{width}}  {where}".rstrip()
+    return f"{fate}  {escape(str(one.address)):<{width}}  {escape(one.file)}"
 
 
 def _left_out(shown: Exporting, style: Style) -> Iterator[str]:
-    named = [(f"{one.address} {left.what}", left.reason) for one in shown.objects for left in one.left_out]
+    named = [(f"{_called(one)} {left.what}", left.reason) for one in shown.objects for left in one.left_out]
     named += [(left.what, left.reason) for left in shown.left_out]
     if named:
         yield style.paint(Tone.STRONG, "Left out:")
         yield from (f"    {escape(what)}: {escape(reason)}" for what, reason in named)
+
+
+def _called(one: Exported) -> str:
+    """The address, and the name that people know the object by where the address has only its id."""
+    return f'{one.address} "{one.title}"' if one.fate is Fate.LEFT and one.title else str(one.address)
 
 
 def _totals(shown: Exporting, style: Style) -> str:

@@ -13,8 +13,10 @@ from reconciler.render.style import Style
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _WORD: Final = re.compile(r" *[^ ]+")
 _SHELL_WORD: Final = re.compile(r""" *(?:'[^']*'|"[^"]*"|[^ ])+""")
+_GAP: Final = re.compile(r"(?<=[^ ])  +(?=[^ ])")
+"""Between the columns of a table."""
 _INDENT: Final = 4
-"""By so much what goes on is indented more than its first line."""
+"""By so much what goes on is indented more than its first line, unless it goes on in the last column of a table."""
 
 
 def laid_out(lines: Iterable[str], style: Style) -> str:
@@ -27,13 +29,14 @@ def _wrapped(line: str, width: int) -> Iterator[str]:
         yield line
         return
     start = line[: len(line) - len(line.lstrip(" "))]
-    indent = f"{start}{' ' * _INDENT}"
+    columns = [gap.end() for gap in _GAP.finditer(_COLOUR.sub("", line)) if gap.end() <= width // 2]
+    indent = " " * (columns[-1] if columns else len(start) + _INDENT)
     is_command = line.startswith("reconciler ", len(start))
     pattern, end = (_SHELL_WORD, " \\") if is_command else (_WORD, "")
     current = start
     for word in pattern.findall(line, len(start)):
         if current.strip() and _length(current) + _length(word) + len(end) > width:
-            yield current + word[: len(word) - len(word.lstrip(" ")) - 1] + end
+            yield current + end
             current = f"{indent}{word.lstrip(' ')}"
         else:
             current += word

@@ -21,7 +21,7 @@ def test_an_export_shows_what_it_would_write_and_writes_nothing(project: Project
     done = run("export")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Environment test: marketplace emulator at http://127.0.0.1:")
-    assert "new       ApiClient/back" in done.out
+    assert "new      ApiClient/back   manifests/back.yaml\n" in done.out
     assert "Nothing was written. To write these 3 files, add --write." in done.out
     assert [path.name for path in (project.folder / "manifests").iterdir()] == ["front.yaml"]
     assert project.writes() == []
@@ -42,7 +42,7 @@ def test_a_change_that_is_exported_is_shown_line_by_line(project: Project, run: 
     path.write_text(path.read_text().replace("  Active: true\n", "  Active: true   # on duty\n"))
     project.ask("PATCH", f"/v1/apiclients/{BACK}", {"Active": False, "xp": {"\u202e": 1}})
     done = run("export", "--write").out
-    assert "changed   ApiClient/back" in done
+    assert "changed  ApiClient/back" in done
     assert "-  Active: true   # on duty\n+  Active: false   # on duty\n" in done
     assert "\u202e" not in done + path.read_text()
     assert run("plan", "--detailed-exitcode").code == 0
@@ -130,7 +130,7 @@ def test_an_import_goes_beside_the_manifests_that_are_there(project: Project, ru
     (project.folder / "export.json").write_text(json.dumps(SEED))
     done = run("import", "export.json", "--write")
     assert (done.code, done.err) == (0, "")
-    assert "changed   ApiClient/front" in done.out
+    assert "changed  ApiClient/front" in done.out
     assert "Products (1 entry): only API clients and their assignments are imported" in done.out
     assert json.loads((project.folder / "manifests" / "front.yaml").read_text())["spec"]["AccessTokenDuration"] == 60
     assert ids(project) == {}  # the file may be of another marketplace

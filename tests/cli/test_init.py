@@ -248,6 +248,7 @@ def test_an_environment_is_added_and_nothing_else_changes(here: Path, run: Runne
     done = run("init", "--add-env", "production", *PRODUCTION, "--client-id-env", "PRODUCTION_ID")
     assert (done.code, done.err) == (0, "")
     assert "+    marketplace: my-shop-production\n" in done.out
+    assert done.out.splitlines()[-1] == "  reconciler export --into-overlay production --write"
     loaded = load_config(config)
     assert list(loaded.environments) == ["sandbox", "production"]
     added = loaded.environments["production"]

@@ -79,7 +79,9 @@ def test_what_differs_becomes_overlays_and_both_environments_are_in_step(shops: 
     before = contents(shops / "manifests")
     done = run("export", "--into-overlay", "second", "--write")
     assert (done.code, done.err) == (0, "")
+    assert "Only in second: ApiClient/kiosk. " in done.out
     after = contents(shops / "manifests")
+    assert "# Only where an overlay says state: present." in after["kiosk.yaml"].splitlines()
     assert {name: after[name] for name in before} == before
     assert sorted(contents(shops / "overlays" / "second")) == ["back.yaml", "front.yaml", "kiosk.yaml"]
     assert contents(shops / "overlays" / "second")["front.yaml"] == (
@@ -185,9 +187,9 @@ def test_only_what_is_asked_for_is_exported(shops: Path, run: Runner) -> None:
 
 def test_the_client_of_the_login_is_left_out_unless_asked_for(shops: Path, run: Runner) -> None:
     done = run("export", "--env", "first", "--write")
-    assert f"ApiClient/{ADMIN_CLIENT_ID} everything: this run is logged in with it; to have a manifest of it, add" in (
-        done.out
-    )
+    named = f'ApiClient/{ADMIN_CLIENT_ID} "Emulator Administration"'
+    assert f"{named} everything: this run is logged in with it; to have a manifest of it, add" in done.out
+    assert done.out.count(ADMIN_CLIENT_ID) == 1
     assert sorted(contents(shops / "manifests")) == ["back.yaml", "front.yaml"]
     run("export", "--env", "first", "--own-client", "--write")
     assert sorted(contents(shops / "manifests")) == ["back.yaml", "emulator-administration.yaml", "front.yaml"]

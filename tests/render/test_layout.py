@@ -29,6 +29,15 @@ def test_a_command_that_is_broken_is_the_same_for_a_shell(words: list[str]) -> N
     assert shlex.split(shown.replace("\\\n", "")) == ["reconciler", *words]
 
 
+def test_what_goes_on_stays_in_the_last_column_of_a_table_and_leaves_no_blanks_behind() -> None:
+    lines = laid_out(["ok   login    " + "word " * 8 + "end"], NARROW).splitlines()
+    assert [line[:14].strip() for line in lines[1:]] == [""] * (len(lines) - 1)
+    assert {line[14:18] for line in lines} <= {"word", "end"}
+    assert (
+        laid_out(["new  ApiClient/storefront     " + "m" * 30], NARROW).splitlines()[0] == "new  ApiClient/storefront"
+    )
+
+
 def test_colour_takes_no_room() -> None:
     style = Style(colour=True, width=30)
     line = " ".join(style.paint(Tone.ALARM, "word") for _ in range(6))

@@ -114,7 +114,8 @@ def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", 
     after = with_environment(before, _answers(common, given, name), shown(path))
     write_contents({str(path): after})
     emit(edits(shown(path), before.decode("utf-8"), after.decode("utf-8"), style_of_stdout()))
-    emit(joined(["", "Next:", f"  reconciler doctor --env {escape(name)}"]))
+    new = escape(name)
+    emit(joined(["", "Next:", f"  reconciler doctor --env {new}", f"  reconciler export --into-overlay {new} --write"]))
 
 
 def _answers(common: Common, given: "dict[str, str | None]", name: str | None = None) -> "Answers":
