@@ -142,8 +142,8 @@ class Workplace:
         files = {shown(path) for path in made.new if path.parent == self.folder}
         if self.choice.overlay and files:
             addresses = ", ".join(str(one.address) for one in made.objects if one.file in files)
-            yield f"Only in {self.context.environment}: {addresses}. For other environments their manifests say"
-            yield "state: absent, so a plan deletes them there. Export each environment before you plan it:"
+            yield f"Only in {self.context.environment}: {addresses}. For other environments the manifest says"
+            yield "state: absent. Export each of them before you plan it, else the plan deletes what is live there:"
             yield "reconciler export --into-overlay ENV --write"
 
     def _configuration(self, made: Export, found: Found) -> Mapping[str, bytes]:

@@ -14,7 +14,6 @@ from tests.cli.conftest import Project, Runner, git
 REGION = ("--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop")
 WRITTEN = {
     "reconciler.yaml",
-    "manifests/example.yaml",
     ".github/workflows/api-clients.yml",
     ".github/workflows/api-clients-environment.yml",
     ".gitignore",
@@ -53,7 +52,7 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_new_folder_is_valid_as_it_is(here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_folder_needs_nothing_but_manifests(here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("init", "shop", *REGION)
     assert (done.code, done.err, files(here / "shop")) == (0, "", WRITTEN)
     assert done.out.count("written  shop/") == len(WRITTEN)
@@ -63,7 +62,8 @@ def test_a_new_folder_is_valid_as_it_is(here: Path, run: Runner, monkeypatch: py
         "reconciler plan",
     ]
     monkeypatch.chdir(here / "shop")
-    assert run("validate").code == 0
+    empty = run("validate")
+    assert (empty.code, "fill it with: reconciler export --write" in empty.out) == (1, True)
 
 
 def test_the_configuration_says_what_was_answered(here: Path, run: Runner) -> None:
@@ -142,7 +142,7 @@ def test_no_file_is_ever_overwritten(here: Path, run: Runner) -> None:
         (here / name).write_text("mine")
     done = run("init", "--region", "us-east")
     assert done.out.count("(already exists)") == len(WRITTEN)
-    assert ".gitignore (already exists); add .reconciler/ and *plan.json to it" in done.out
+    assert ".gitignore (already exists); add .reconciler/ and *plan.json and /secrets/ to it" in done.out
     assert {(here / name).read_text() for name in WRITTEN - {"reconciler.yaml"}} == {"mine"}
 
 
@@ -170,7 +170,7 @@ def test_editors_are_told_of_schemas_that_are_there(here: Path, run: Runner) -> 
     run("init", *REGION)
     settings = json.loads((here / ".vscode/settings.json").read_text())
     assert all((here / name).is_file() for name in settings["yaml.schemas"])
-    for manifest in (here / "reconciler.yaml", here / "manifests/example.yaml"):
+    for manifest in (here / "reconciler.yaml",):
         schema = manifest.read_text().splitlines()[0].partition("$schema=")[2]
         assert (manifest.parent / schema).is_file()
     assert (here / "schemas/api-client.v1.schema.json").read_text() == run("schema").out
@@ -231,7 +231,6 @@ def test_from_live_goes_on_with_an_export_and_ends_in_step(
     assert (done.code, done.err) == (0, "")
     assert "Written: 3 files." in done.out
     monkeypatch.chdir(project.folder / "new")
-    assert "manifests/example.yaml" not in files(Path())
     assert run("plan", "--detailed-exitcode").code == 0
     assert "Adopt: 2 bound already." in run("adopt", "--write").out
     assert project.writes() == []

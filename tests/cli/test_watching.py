@@ -77,7 +77,6 @@ def watched(emptied: tuple[Project, str], run: Runner) -> Project:
     """The same after `init` and `export --write`."""
     project, url = emptied
     assert run("init", "--url", url, "--marketplace", "emulator", "--env", "test").code == 0
-    Path("manifests/example.yaml").unlink()
     assert run("export", "--write").code == 0
     return project
 

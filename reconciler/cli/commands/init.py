@@ -1,4 +1,4 @@
-"""Answers, asked for or given -> a folder to work in: configuration, a manifest, CI, editor settings."""
+"""Answers, asked for or given -> a folder to work in: configuration, CI, editor settings."""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -33,8 +33,8 @@ Examples:
   reconciler init shop --url https://useast-staging.ordercloud.io --marketplace my-shop --env staging --from-live
   reconciler init --add-env production --region us-west --stage production --marketplace my-shop-production
 
-Written are reconciler.yaml, manifests/example.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and two
-workflows in .github/workflows/, whose first lines say what to set up. In a git repository the workflows and
+Written are reconciler.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and two workflows in
+.github/workflows/, whose first lines say what to set up. In a git repository the workflows and
 .vscode/settings.json go to its top, where they are read; for a folder below it the workflows carry its name. A file
 that exists is kept, and the output says so.
 
@@ -58,12 +58,12 @@ cannot be used: then nothing was written.
 @click.option(
     "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the reconciler.yaml that is there."
 )
-@click.option("--from-live", is_flag=True, help="Go on with export: manifests of all that is live, and no example.")
+@click.option("--from-live", is_flag=True, help="Go on with export: manifests of all that is live.")
 @environment_option
 @output_options
 @click.pass_obj
 def command(common: Common, /, folder: Path, *, added: str | None, from_live: bool, **given: str | None) -> ExitCode:
-    """Start a folder of manifests: configuration, an example, CI and editor settings. Never overwrites a file.
+    """Start a folder of manifests: configuration, CI and editor settings. Never overwrites a file.
 
     What is not given as an option is asked for where there is a terminal.
     """
@@ -78,7 +78,7 @@ def command(common: Common, /, folder: Path, *, added: str | None, from_live: bo
     is_new = not (folder / CONFIG).exists()
     answers = _answers(common, given) if is_new else _answers_of(folder / CONFIG)
     top, below = _place(folder)
-    beside, above = files(answers, with_example=not from_live), files_at_top(answers, below)
+    beside, above = files(answers), files_at_top(answers, below)
     wanted = {folder / name: text for name, text in beside.items()} | {top / name: text for name, text in above.items()}
     demand_inside(wanted, folder)
     lines = list(_written(wanted))

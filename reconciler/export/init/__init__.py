@@ -21,7 +21,6 @@ __all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "files_at_t
 REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
 STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
 CONFIG: Final = "reconciler.yaml"
-EXAMPLE: Final = "manifests/example.yaml"
 _SCHEMAS: Final = ("api-client.v1.schema.json", "config.v1.schema.json")
 SETTINGS: Final = ".vscode/settings.json"
 _WORKFLOW: Final = "api-clients"
@@ -63,16 +62,10 @@ class Answers:
     auth: Auth = Auth()
 
 
-def files(answers: Answers, *, with_example: bool) -> Mapping[str, str]:
-    """Path below the folder -> content.
-
-    Args:
-        answers: what the configuration is to say.
-        with_example: whether there is to be a manifest; an export brings its own.
-    """
-    example = {EXAMPLE: _file("example.yaml")} if with_example else {}
+def files(answers: Answers) -> Mapping[str, str]:
+    """Path below the folder -> content; manifests are made by an export."""
     schemas = {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
-    return {CONFIG: _configuration(answers), **example, ".gitignore": _file("gitignore"), **schemas}
+    return {CONFIG: _configuration(answers), ".gitignore": _file("gitignore"), **schemas}
 
 
 def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
