@@ -1,16 +1,19 @@
 """A session and what is to be rotated -> the user's consent, and what the rotation of each secret came to."""
 
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import click
 
 from reconciler import pipeline
 from reconciler.applying.journal import Journal
 from reconciler.applying.journal.rotating import ROTATION, outcome_facts, turn_facts
 from reconciler.cli.ask import is_confirmed, target
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.failures import style_of_stderr, tell_error
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
@@ -24,7 +27,7 @@ from reconciler.secrets.rotation import Tools
 from reconciler.secrets.rotation import carry_out as take
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from reconciler.cli.session import Session
     from reconciler.model.json import Json
@@ -61,7 +64,9 @@ def carry_out(session: "Session", order: Order) -> tuple[Rotated, ExitCode]:
             return _shown(session, plan), _code(list(map(_unturned, plan.turns)), written=False)
         plan = _approved(session, order, plan, remote)
         plan.demand(order.ack, session.environment.freeze, _utc_now())
-        with Journal.start(session.journal, _facts(session, plan)) as journal, stoppable() as should_stop:
+        # Until the command ends: what was written is recorded and shown even if a signal comes after the last step.
+        should_stop = click.get_current_context().with_resource(stoppable())
+        with Journal.start(session.journal, _facts(session, plan)) as journal:
             return _taken(session, plan, Tools(remote, session.courier, _utc_now, journal.append, should_stop), journal)
 
 
@@ -95,15 +100,43 @@ def _approved(session: "Session", order: Order, plan: Rotation, remote: ReadRemo
 
 
 def _taken(session: "Session", plan: Rotation, tools: Tools, journal: Journal) -> tuple[Rotated, ExitCode]:
-    turns, is_written = [], False
+    turns, is_written, record = [], False, _Record(journal)
     for turn in plan.turns:
         turned, written = _turned(session, turn, tools)
         turns.append(turned)
         is_written |= written
-        journal.append("secret-outcome", outcome_facts(turned.address, turned.secret, _ended(turned), _message(turned)))
-    journal.append("end", {"interrupted": tools.should_stop()})
+        record.note("secret-outcome", outcome_facts(turned.address, turned.secret, _ended(turned), _message(turned)))
+    record.end(interrupted=tools.should_stop())
     rotated = replace(_shown(session, plan), turns=turns, findings=(), run=journal.run_id)
-    return rotated, _code(turns, written=is_written)
+    return rotated, _code(turns, written=is_written, recorded=record.fault is None)
+
+
+@dataclass(slots=True)
+class _Record:
+    """The journal: a fault of it hides nothing of what was done, and is reported at the end."""
+
+    journal: Journal
+    fault: ReconcilerError | None = None
+
+    def note(self, event: str, facts: "Mapping[str, Json]") -> None:
+        """Keep an event, if that is still possible."""
+        with self._faults():
+            self.journal.append(event, facts)
+
+    def end(self, *, interrupted: bool) -> None:
+        """Keep that the run came to its own end; report the fault, if there was one."""
+        self.note("end", {"interrupted": interrupted})
+        with self._faults():
+            self.journal.close()
+        if self.fault:
+            tell_error(self.fault)
+
+    @contextmanager
+    def _faults(self) -> "Iterator[None]":
+        try:
+            yield
+        except ReconcilerError as error:
+            self.fault = error
 
 
 def _turned(session: "Session", turn: Turn, tools: Tools) -> tuple[Turned, bool]:
@@ -166,11 +199,11 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _code(turns: Sequence[Turned], *, written: bool) -> ExitCode:
-    """What is postponed is done as far as it can be."""
+def _code(turns: Sequence[Turned], *, written: bool, recorded: bool = True) -> ExitCode:
+    """What is postponed is done as far as it can be; a rotation whose journal is not whole has failed in part."""
     ends = {turned.ended for turned in turns}
     if ends & {Ended.INTERRUPTED, Ended.NOT_STARTED}:
         return ExitCode.INTERRUPTED
-    if Ended.FAILED in ends:
+    if Ended.FAILED in ends or not recorded:
         return ExitCode.PARTLY_APPLIED if written else ExitCode.ERROR
     return ExitCode.DONE

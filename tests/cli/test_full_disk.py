@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.applying import journal
 from tests.cli.conftest import BACK, FRONT, Project, Runner
+from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
 RUNS = Path(".reconciler/runs")
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -71,6 +72,34 @@ def demand_the_record(size: int, code: int, said: str, writes: list[str]) -> Non
     assert "internal error" not in said
     assert "Traceback" not in said
     assert code == 0 or "File too large" in said, (size, said)
+
+
+def forget_others(shop: Project) -> None:
+    """Leave the client with its one secret, as if no rotation had begun."""
+    for one in shop.ask("GET", f"/v1/apiclients/{FRONT}/secrets")["Items"]:
+        if one["Name"] != "primary":
+            shop.ask("DELETE", f"/v1/apiclients/{FRONT}/secrets/{one['ID']}")
+    shop.writes()
+
+
+def test_a_rotation_with_a_record_that_is_not_whole_ends_with_1_only_where_nothing_was_written(
+    shop: Project, run: Runner
+) -> None:
+    rotate = ("secrets", "rotate", "ApiClient/front", "--auto-approve")
+    shutil.rmtree(RUNS)
+    assert run(*rotate).code == 0
+    ends = [*accumulate(map(len, journal.find(RUNS, "last").read_bytes().splitlines(keepends=True)))]
+    codes = []
+    for end in (ends[0] - 20, ends[1] - 20, ends[3] - 20, ends[-2] - 20, ends[-1] - 20):
+        shutil.rmtree(RUNS)
+        forget_others(shop)
+        code, said = limited(run, end, *rotate)
+        writes = shop.writes()
+        assert (code == 1) == (not writes), (end, code, said)
+        assert ("File too large" in said, "Traceback" in said) == (True, False), said
+        assert code == 1 or said.startswith("Environment test: "), "the document comes first"
+        codes.append(code)
+    assert codes == [1, 1, 5, 5, 5]
 
 
 def test_nothing_is_written_where_the_journal_cannot_begin(project: Project, run: Runner) -> None:

@@ -1,9 +1,12 @@
+import io
 import signal
 
 import pytest
 
 from reconciler.cli import signals
 from reconciler.cli.stopping import stoppable
+from tests.cli.conftest import Project, Runner
+from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
 
 @pytest.mark.parametrize("number", signals.SIGNALS)
@@ -27,6 +30,29 @@ def test_a_signal_that_whoever_started_us_ignores_stays_ignored() -> None:
         signal.raise_signal(signal.SIGHUP)
         assert not should_stop()
     signal.signal(signal.SIGHUP, before)
+
+
+class Watching(io.StringIO):
+    """A stdout that keeps how SIGINT is handled while the document is written."""
+
+    handler: object = None
+
+    def write(self, text: str) -> int:
+        self.handler = signal.getsignal(signal.SIGINT)
+        return super().write(text)
+
+
+@pytest.mark.parametrize("command", [("apply",), ("secrets", "rotate", "ApiClient/front")])
+def test_a_signal_after_the_last_write_does_not_cost_the_document(
+    shop: Project, run: Runner, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    path = shop.folder / "manifests" / "front.yaml"
+    path.write_text(path.read_text().replace('"AccessTokenDuration": 600', '"AccessTokenDuration": 60'))
+    before, out = signal.getsignal(signal.SIGINT), Watching()
+    monkeypatch.setattr("sys.stdout", out)
+    assert run(*command, "--auto-approve").code == 0
+    assert "stoppable.<locals>.stop" in repr(out.handler)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_handlers_of_before_come_back() -> None:
