@@ -151,7 +151,7 @@ class _Operations:
         row |= call.params
         refuse_if(list(table.check(row)))
         if call.market.store.get(table.kind, table.key(row)) is None:
-            raise ApiError(not_found(table.kind, table.key(row)))
+            raise ApiError(not_found(table.kind, list(call.params.values())[-1]))
         call.market.store.delete(table.kind, table.key(row))
         return Answer(204)
 
