@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from reconciler.emulator.calls import Answer, Call, Route
 from reconciler.emulator.errors import ApiError, Fault, FaultSpecError
-from reconciler.emulator.rows.clients import EVENT_REFERENCES
+from reconciler.emulator.restore import restore_staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from reconciler.emulator.marketplace import Marketplace
 
 PREFIX = "/_emulator"
 
@@ -66,22 +64,5 @@ def _clear_faults(call: Call) -> Answer:
 
 
 def _staging_restore(call: Call) -> Answer:
-    restore_staging(call.market)
+    restore_staging(call.market, call.query)
     return Answer(204)
-
-
-def restore_staging(market: Marketplace) -> None:
-    """Do what OrderCloud does to a staging marketplace every Sunday at 03:00 UTC, after copying production over it.
-
-    OrderCloud docs, "Environments": API clients lose their references to integration events, webhooks their lists of
-    clients, integration events their URL.
-    """
-    changes: tuple[tuple[str, dict[str, object]], ...] = (
-        ("ApiClient", dict.fromkeys(EVENT_REFERENCES, None)),
-        ("Webhook", {"ApiClientIDs": []}),
-        ("IntegrationEvent", {"CustomImplementationUrl": None}),
-    )
-    for kind, change in changes:
-        for key, body in list(market.store.all(kind).items()):
-            bumped = {"EmulatorRevision": body["EmulatorRevision"] + 1} if "EmulatorRevision" in body else {}
-            market.store.put(kind, key, body | change | bumped)

@@ -94,12 +94,26 @@ def _referring(market: Marketplace, place: Place) -> Iterator[tuple[str, Field, 
         table.kind: table.columns for table in market.tables.values()
     }
     for holder, fields in tables.items():
-        for field in fields:
-            if field.refers and place[0] in {field.refers.kind, *(kind for _, kind in field.refers.owners)}:
-                for at, body in market.store.all(holder).items():
-                    for value in _ids(field, body):
-                        if place_of(market, field.refers, body, value) == place:
-                            yield holder, field, at, value
+        if any(_may_refer(field, place[0]) for field in fields):
+            for at, body in market.store.all(holder).items():
+                yield from ((holder, field, at, value) for field, value in _referring_in(market, fields, body, place))
+
+
+def _may_refer(field: Field, kind: str) -> bool:
+    refers = field.refers
+    kinds = {refers.kind, *(each for _, each in refers.owners)} if refers else set()
+    return kind in kinds or any(_may_refer(each, kind) for each in field.fields)
+
+
+def _referring_in(
+    market: Marketplace, fields: Iterable[Field], body: Body, place: Place
+) -> Iterator[tuple[Field, str]]:
+    for field in fields:
+        for value in _ids(field, body) if field.refers else ():
+            if field.refers and place_of(market, field.refers, body, value) == place:
+                yield field, value
+        for item in values_of(body.get(field.name)) if field.fields else ():
+            yield from _referring_in(market, field.fields, item, place)
 
 
 def _ids(field: Field, body: Body) -> list[str]:

@@ -11,16 +11,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.emulator.routes import all_routes
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
+from tests.emulator.operations import CLIENT_OPERATIONS, OPERATIONS, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,187 +32,16 @@ if TYPE_CHECKING:
 LATER_FIELDS = {
     "AnonymousTokenDuration": "since 1.0.393, in both generations",
     "FutureFlag": "the emulator's own, settable",
+    "DeliveryConfigID": "of message senders, since 1.0.322",
 }
 REMOVED_FIELDS = {
     "ClientSecret": "gone by 1.0.470",
-}
-LATER_OPERATIONS = {
-    "/apiclients/{apiClientID}/secrets": "since 1.0.368, in both generations",
-    "/integrations/": "after 1.0.260, in the newer generation only",
 }
 NOT_OF_THE_API = {
     "/oauth/": "the login, which the document leaves out",
     "/v1/openapi/": "the document itself",
     "/_emulator/": "the emulator's own",
 }
-
-MINE = "0f0f0f0f-0000-4000-8000-00000000000a"
-WHOLE = {
-    "AppName": "Contract",
-    "AccessTokenDuration": 60,
-    "Active": True,
-    "RefreshTokenDuration": 0,
-    "DefaultContextUserName": "shopper",
-    "xp": {"a": [1, None]},
-    "AllowAnyBuyer": False,
-    "AllowAnySupplier": True,
-    "AllowSeller": False,
-    "IsAnonBuyer": True,
-    "OrderCheckoutIntegrationEventID": "OrderCheckout-Event",
-    "OrderReturnIntegrationEventID": "OrderReturn-Event",
-    "AddToCartIntegrationEventID": "AddToCart-Event",
-    "MinimumRequiredRoles": ["Shopper"],
-    "MinimumRequiredCustomRoles": [],
-    "MaximumGrantedRoles": ["Shopper", "MeAdmin"],
-    "MaximumGrantedCustomRoles": ["vip"],
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One documented operation with an example; `path` is the documented template."""
-
-    method: str
-    path: str
-    status: int
-    body: dict[str, Any] | None = None
-    query: str = ""
-
-    @property
-    def is_later(self) -> bool:
-        return self.path.startswith(tuple(LATER_OPERATIONS))
-
-    def url(self) -> str:
-        known = {"apiClientID": MINE, "secretID": "s1", "buyerID": "Acme", "supplierID": "tools"}
-        if self.path in {"/buyers/{buyerID}", "/suppliers/{supplierID}"}:
-            known = {}  # one of its own, not the one that others belong to
-        if "assignments" in self.path:
-            known |= {"userID": MEMBERS.get(self.path.split("/")[1], ""), "securityProfileID": "reading"}
-        return "/v1" + re.sub(r"\{(\w+)\}", lambda name: known.get(name[1], "mine"), self.path) + self.query
-
-
-MEMBERS = {"usergroups": "reader", "buyers": "shopper", "suppliers": "vendor"}
-CLIENTS, CLIENT = "/apiclients", "/apiclients/{apiClientID}"
-ASSIGNMENTS, SECRETS = CLIENTS + "/assignments", CLIENT + "/secrets"
-SECRET = SECRETS + "/{secretID}"
-CLIENT_OPERATIONS = (  # in this order: each finds what the ones before it have left
-    Operation("PUT", CLIENT, 200, WHOLE),  # creates
-    Operation("PUT", CLIENT, 200, WHOLE),
-    Operation("GET", CLIENT, 200),
-    Operation("PATCH", CLIENT, 200, {"xp": {"b": 2}, "Active": None}),
-    Operation("POST", CLIENTS, 201, WHOLE),
-    Operation("GET", CLIENTS, 200, query="?search=contract&searchOn=AppName&sortBy=!ID&page=1&pageSize=2&ID=!x"),
-    Operation("POST", ASSIGNMENTS, 204, {"ApiClientID": MINE, "BuyerID": "Acme"}),
-    Operation("POST", ASSIGNMENTS, 204, {"ApiClientID": MINE, "SupplierID": "tools"}),
-    Operation("GET", ASSIGNMENTS, 200, query=f"?apiClientID={MINE}&buyerID=Acme&page=1&pageSize=10"),
-    Operation("DELETE", "/buyers/{buyerID}/ApiClients/Assignments/{apiClientID}", 204),
-    Operation("DELETE", "/suppliers/{supplierID}/ApiClients/Assignments/{apiClientID}", 204),
-    Operation("POST", SECRETS, 201, {"ID": "s1", "Name": "s"}),
-    Operation("GET", SECRETS, 200, query="?sortBy=ID"),
-    Operation("GET", SECRET, 200),
-    Operation("PATCH", SECRET, 200, {"Name": "t"}),
-    Operation("DELETE", SECRET, 204),
-    Operation("DELETE", CLIENT, 204),
-)
-
-
-def neighbour(
-    path: str, name: str, body: dict[str, Any], patch: dict[str, Any], **another: str
-) -> tuple[Operation, ...]:
-    """Give all operations on a resource, in an order in which each finds what it needs; `another` makes it unique."""
-    one = f"{path}/{{{name}}}"
-    return (
-        Operation("PUT", one, 200, body),  # creates
-        Operation("PUT", one, 200, body),
-        Operation("GET", one, 200),
-        Operation("PATCH", one, 200, patch),
-        Operation("POST", path, 201, {**body, **another}),
-        Operation("GET", path, 200, query="?sortBy=ID&page=1&pageSize=2&ID=!x"),
-        Operation("DELETE", one, 204),
-    )
-
-
-def members(path: str, group: dict[str, Any], user: str) -> tuple[Operation, ...]:
-    """Give all operations on the groups of one party and on who is in them."""
-    created, *others, deleted = neighbour(path, "userGroupID", group, {"Description": None})
-    return (
-        created,
-        *others,
-        Operation("POST", f"{path}/assignments", 204, {"UserGroupID": "mine", "UserID": user}),
-        Operation("GET", f"{path}/assignments", 200, query=f"?userGroupID=mine&userID={user}&page=1&pageSize=10"),
-        Operation("DELETE", f"{path}/{{userGroupID}}/assignments/{{userID}}", 204),
-        deleted,
-    )
-
-
-PERSON = {
-    "Username": "contract",
-    "Password": "Password-1234",
-    "FirstName": "A",
-    "LastName": "B",
-    "Email": "a@example.com",
-    "Phone": "1",
-    "TermsAccepted": "2026-01-01T00:00:00+00:00",
-    "Active": True,
-    "xp": {"a": 1},
-}
-EVENT = {
-    "Name": "E",
-    "EventType": "OrderReturn",
-    "CustomImplementationUrl": "https://x.example/y",
-    "HashKey": "h",
-    "ElevatedRoles": ["FullAccess"],
-    "ConfigData": {"a": 1},
-}
-WEBHOOK = {
-    "Name": "W",
-    "Description": "d",
-    "Url": "https://x.example/y",
-    "HashKey": "h",
-    "ElevatedRoles": ["FullAccess"],
-    "ConfigData": {"a": 1},
-    "BeforeProcessRequest": True,
-    "ApiClientIDs": ["e5a05785-caff-4f7d-9cc3-758f13865fc3"],
-    "WebhookRoutes": [{"Route": "v1/orders", "Verb": "POST"}],
-}
-COMPANY = {"Name": "C", "Active": True, "xp": {"a": 1}}
-PROFILE = {"Name": "P", "Roles": ["Shopper"], "CustomRoles": ["vip"], "PasswordConfig": None}
-IMPERSONATION = {"ClientID": "e5a05785-caff-4f7d-9cc3-758f13865fc3", "SecurityProfileID": "reading", "BuyerID": "Acme"}
-GROUP = {"Name": "G", "Description": "d", "xp": {"a": 1}}
-DELIVERY = {"Name": "D", "Enabled": True, "DeliveryTargets": {"Http": {"Endpoint": "https://x.example", "Secret": "s"}}}
-PROFILES = "/securityprofiles/assignments"
-SUBSCRIPTION = {"ApiClientID": ADMIN_CLIENT_ID, "HashKey": "h"}
-NEIGHBOUR_OPERATIONS = (
-    *neighbour("/integrationEvents", "integrationEventID", EVENT, {"Name": "F"}),
-    *neighbour("/webhooks", "webhookID", WEBHOOK, {"ApiClientIDs": []}),
-    *neighbour("/buyers", "buyerID", COMPANY | {"DefaultCatalogID": "c"}, {"Active": False}),
-    *neighbour("/suppliers", "supplierID", COMPANY | {"AllBuyersCanOrder": True}, {"xp": {"b": 2}}),
-    *neighbour("/adminusers", "userID", PERSON, {"Active": False}, Username="second"),
-    *neighbour("/buyers/{buyerID}/users", "userID", PERSON | {"Username": "buying"}, {"Phone": None}, Username="third"),
-    *neighbour(
-        "/suppliers/{supplierID}/users",
-        "userID",
-        PERSON | {"Username": "supplying"},
-        {"LastName": "C"},
-        Username="fourth",
-    ),
-    *neighbour("/securityprofiles", "securityProfileID", PROFILE, {"Roles": []}),
-    *neighbour("/impersonationconfig", "impersonationConfigID", IMPERSONATION, {"BuyerID": "Acme"}, UserID="shopper"),
-    Operation("GET", "/buyerusers", 200, query="?search=s&searchOn=Username"),
-    *members("/usergroups", GROUP, "reader"),
-    *members("/buyers/{buyerID}/usergroups", GROUP, "shopper"),
-    *members("/suppliers/{supplierID}/usergroups", GROUP, "vendor"),
-    Operation("POST", PROFILES, 204, {"SecurityProfileID": "reading", "BuyerID": "Acme"}),
-    Operation("GET", PROFILES, 200, query="?buyerID=acme&level=Company&commerceRole=Buyer"),
-    Operation("DELETE", "/securityprofiles/{securityProfileID}/assignments", 204, query="?buyerID=acme"),
-    *neighbour("/integrations/deliveryconfig", "deliveryConfigID", DELIVERY, {"Enabled": False}),
-    Operation("GET", "/me", 200),
-    Operation("PUT", "/integrations/subscription", 200, SUBSCRIPTION),
-    Operation("GET", "/integrations/subscription", 200),
-    Operation("PATCH", "/integrations/subscription", 200, {"Active": True}),
-    Operation("DELETE", "/integrations/subscription", 204),
-)
-OPERATIONS = (*CLIENT_OPERATIONS, *NEIGHBOUR_OPERATIONS)
 
 
 def drive(admin: httpx.Client) -> list[tuple[Operation, httpx.Response]]:
@@ -298,7 +126,7 @@ def test_every_request_is_as_the_document_says(spec: dict[str, Any]) -> None:
     sent = [each for each in OPERATIONS if each.body is not None and not each.is_later]
     for each in sent:
         documented = spec["paths"][each.path][each.method.lower()]["requestBody"]
-        assert complain(spec, documented["content"], each.body) == [], each
+        assert complain(spec, documented["content"], without(each.body, LATER_FIELDS)) == [], each
 
 
 def test_every_answer_of_the_older_generation_is_as_the_document_says(

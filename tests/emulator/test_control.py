@@ -1,4 +1,4 @@
-"""The control endpoints: staging restore, journal, revocation."""
+"""The control endpoints: journal, revocation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,7 @@ if TYPE_CHECKING:
 
     from reconciler.emulator import Emulator
 
-STOREFRONT = "/v1/apiclients/E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
 ADMIN = "00000000-0000-0000-0000-00000000ad01"
-
-
-def test_the_staging_restore_cuts_what_the_real_one_cuts(admin: httpx.Client) -> None:
-    hook = {"Name": "h", "Url": "https://x.example", "HashKey": "h", "ApiClientIDs": [STOREFRONT[-36:]]}
-    admin.put("/v1/webhooks/hook", json=hook)
-    before = admin.get(STOREFRONT).json()
-    assert admin.post("/_emulator/staging-restore").status_code == 204
-    cut = {"OrderCheckoutIntegrationEventID": None, "OrderCheckoutIntegrationEventName": None}
-    assert admin.get(STOREFRONT).json() == before | cut
-    assert admin.get("/v1/webhooks/hook").json()["ApiClientIDs"] == []
-    urls = [item["CustomImplementationUrl"] for item in admin.get("/v1/integrationEvents").json()["Items"]]
-    assert urls == [None, None, None]
 
 
 def test_the_journal_tells_who_asked_for_what_and_how_it_ended(admin: httpx.Client) -> None:

@@ -9,6 +9,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.extras import emulator_errors
 from reconciler.cli.options import common_of_this_run, file_name, output_options, text
 from reconciler.cli.streams import emit, tell
+from reconciler.emulator.settings import READINGS
 from reconciler.errors import ReconcilerError, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ Ctrl-C ends it, with exit code 0.
     default="200",
     show_default=True,
     help="The status of a PUT that creates.",
+)
+@click.option(
+    "--reading",
+    "readings",
+    multiple=True,
+    type=click.Choice(READINGS),
+    help="Answers a question that OrderCloud's documentation leaves open the other way; may be repeated.",
 )
 @click.option("--revisions", is_flag=True, help="Show a read-only field of API clients that grows with every write.")
 @output_options

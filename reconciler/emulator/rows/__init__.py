@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.emulator import client_secrets
 from reconciler.emulator.fields import fields_of
-from reconciler.emulator.rows import access, assignments, clients, delivery, integrations, parties
+from reconciler.emulator.rows import access, assignments, clients, delivery, integrations, parties, storefront
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ _ALL = (
     *integrations.ROWS,
     *access.ROWS,
     *delivery.ROWS,
+    *storefront.ROWS,
 )
 
 
@@ -52,4 +53,5 @@ def tables_of(profile: Profile) -> Mapping[str, Table]:
 def _row_of(row: Resource, profile: Profile, *, revisions: bool) -> Resource:
     fields = tuple(field for field in fields_of(row.fields, profile) if revisions or field.name != clients.REVISION)
     known = {"ID", *(field.name for field in fields)}
-    return replace(row, fields=fields, sortable=tuple(name for name in row.sortable if name in known))
+    sortable, searchable = ([name for name in names if name in known] for names in (row.sortable, row.searchable))
+    return replace(row, fields=fields, sortable=tuple(sortable), searchable=tuple(searchable))

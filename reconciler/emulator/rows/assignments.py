@@ -19,8 +19,21 @@ from reconciler.emulator.tables import Table, party_faults
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.emulator.marketplace import Marketplace
+    from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
 
+_LISTENERS = ("BuyerID", "UserGroupID", "UserID", "MessageConfigName", "SupplierID")
+_OLD_THINGS = (
+    *("Address", "Variant", "Order", "OrderReturn", "LineItem", "CostCenter", "CreditCard", "Payment", "Spec"),
+    *("SpecOption", "UserGroup", "Company", "Category", "PriceSchedule", "Shipment", "SpendingAccount", "User"),
+    *("Promotion", "ApprovalRule", "SellerApprovalRule", "Catalog", "ProductFacet", "MessageSender"),
+    *("InventoryRecord", "ProductCollection"),
+)
+THINGS: dict[Profile, tuple[str, ...]] = {
+    "legacy": _OLD_THINGS,
+    "current": (*_OLD_THINGS, "Subscription", "GroupOrderInvitation", "BuyerGroup", "Discount"),
+}
 _COMPANIES = (Field("BuyerID", refers=A_BUYER), Field("SupplierID", refers=A_SUPPLIER))
 
 
@@ -85,9 +98,87 @@ def _members(party: Party, path: str, role: str) -> Table:
     )
 
 
+_SENDER_ROLES = (*writers("MessageSender"), "MessageConfigAssignmentAdmin")  # a reader of senders may not read these
+_DERIVED = (Field("MessageConfigName", read_only=True), Field("MessageConfigDescription", read_only=True))
+_SENDERS = Table(
+    kind="MessageSenderAssignment",
+    path="/v1/messagesenders/assignments",
+    columns=(_object("MessageSender"), *_COMPANIES, Field("UserGroupID", refers=A_GROUP), *_DERIVED),
+    read_roles=_SENDER_ROLES,
+    write_roles=_SENDER_ROLES,
+    deletions=("/v1/messagesenders/{MessageSenderID}/assignments",),
+    repeated=409,
+    narrowing=("level",),
+    parameters=("UserID",),
+    check=party_faults,
+    show=lambda market, row: row | _describe(market, row["MessageSenderID"]),
+)
+
+
+def _describe(market: Marketplace, sender_id: str) -> Body:
+    sender = market.find("MessageSender", sender_id) or {}
+    return {"MessageConfigName": sender.get("Name"), "MessageConfigDescription": sender.get("Description")}
+
+
+_COPIES = Table(
+    kind="MessageCCListenerAssignment",
+    path="/v1/messagesenders/CCListenerAssignments",
+    columns=(
+        Field("MessageSenderAssignment", "object", required=True, fields=_SENDERS.columns),
+        Field("MessageType", required=True),
+        *_COMPANIES,
+        Field("UserGroupID", refers=A_GROUP),
+        Field("UserID", refers=A_USER),
+        *_DERIVED,
+    ),
+    read_roles=_SENDER_ROLES,
+    write_roles=_SENDER_ROLES,
+    deletions=(),
+    sortable=_LISTENERS,
+    searchable=_LISTENERS,
+    check=party_faults,
+    show=lambda market, row: row | _describe(market, row["MessageSenderAssignment"]["MessageSenderID"]),
+)
+
+_LOCALES = Table(
+    kind="LocaleAssignment",
+    path="/v1/locales/assignments",
+    columns=(
+        _object("Locale"),
+        Field("BuyerID", required=True, refers=A_BUYER),
+        Field("UserGroupID", refers=A_GROUP),
+    ),
+    read_roles=readers("Locale"),
+    write_roles=writers("Locale"),
+    deletions=("/v1/locales/{LocaleID}/assignments",),
+    narrowing=("level",),
+    parameters=("UserID",),
+)
+
+_INDICES = Table(
+    kind="XpIndex",
+    path="/v1/xpindices",
+    columns=(
+        *(Field("ThingType", required=True, choices=each, only=only) for only, each in THINGS.items()),
+        Field("Key", required=True),
+    ),
+    read_roles=writers("XpIndex"),
+    write_roles=writers("XpIndex"),
+    deletions=("/v1/xpindices/{ThingType}/{Key}",),
+    save="PUT",
+    repeated=409,
+    sortable=("ThingType", "Key"),
+    searchable=("ThingType", "Key"),
+)
+
+
 TABLES = (
     _CLIENTS,
     _PROFILES,
+    _SENDERS,
+    _COPIES,
+    _LOCALES,
+    _INDICES,
     _members(PARTIES["AdminUser"], "/v1/usergroups", "AdminUserGroup"),
     _members(PARTIES["User"], "/v1/buyers/{BuyerID}/usergroups", "UserGroup"),
     _members(PARTIES["SupplierUser"], "/v1/suppliers/{SupplierID}/usergroups", "SupplierUserGroup"),

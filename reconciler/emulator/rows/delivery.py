@@ -14,7 +14,7 @@ from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.resources import Resource
 from reconciler.emulator.roles import FULL_ACCESS, readers, writers
-from reconciler.emulator.rows.integrations import A_DELIVERY, ELEVATED, auth_header
+from reconciler.emulator.rows.integrations import A_DELIVERY, CONFIG_DATA, ELEVATED, auth_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,12 +102,11 @@ def _check_subscription(market: Marketplace, _old: Body | None, new: Body) -> It
 
 _DELIVERED = Field("DeliveryConfigID", required=True, refers=A_DELIVERY)
 _PAUSED = Field("Paused", "boolean", default=False)
-_HASH_KEY = Field("HashKey", required=True, maximum=50)
 _SUBSCRIPTION = _singleton(
     "SubscriptionIntegration",
     "subscription",
     Field("ApiClientID", required=True, refers=Reference("ApiClient", blocks="ApiClient.UsedByIntegration")),
-    _HASH_KEY,
+    Field("HashKey", required=True, maximum=50),
     ELEVATED,
     Field("Active", "boolean", default=False),
     Field("NotificationDays", "integer", minimum=1),
@@ -119,4 +118,28 @@ _SUBSCRIPTION = _singleton(
     check=_check_subscription,
 )
 
-ROWS = (_CONFIG, _SUBSCRIPTION)
+
+def _entity_row(entity: str) -> Resource:
+    changed = (Field(f"SyncEntity{each}", "boolean", required=True) for each in ("Changed", "Deleted"))
+    return _singleton("EntitySync", f"entitysync/{entity}", _DELIVERED, *changed, _PAUSED, role="EntitySyncConfig")
+
+
+ROWS = (
+    _CONFIG,
+    _SUBSCRIPTION,
+    _singleton(
+        "ProductSync",
+        "productsync",
+        *(Field(f"SyncProduct{each}", "boolean", required=True) for each in ("Changed", "Deleted")),
+        _DELIVERED,
+        CONFIG_DATA,
+        _PAUSED,
+        Field("ExcludePriceSchedules", "boolean", default=False),
+        role="ProductSyncConfig",
+    ),
+    *map(_entity_row, ENTITIES),
+    _singleton("OrderSync", "ordersync", _DELIVERED, CONFIG_DATA, role="OrderSyncConfig"),
+    _singleton("ErrorConfig", "errorconfig", _DELIVERED, role="ErrorConfig"),
+    _singleton("InventoryIntegration", "inventory", _DELIVERED, Field("LimitNotifications", "boolean", default=False)),
+    _singleton("PromotionIntegration", "promotion", Field("HashKey", required=True), Field("Url"), *auth_header()),
+)

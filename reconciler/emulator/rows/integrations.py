@@ -1,12 +1,13 @@
-"""What calls out and logs in from outside -> one row each: integration events, webhooks.
+"""What calls out and logs in from outside -> one row each: events, webhooks, message senders, identity providers.
 
 Sources: .NET SDK models (fields, lengths, required), its error codes (rules), OpenAPI document 1.0.260 (roles, and the
-older generation, in which `Url` and `HashKey` of a webhook are required). Guesses: a webhook may list only clients that
-exist; when an event is checked for a client of the seller (switch: `elevated-needs-seller-client`).
+older generation, in which webhooks and message senders need a URL and a key). Guesses: a webhook may list only clients
+that exist; when an event is checked for a client of the seller (switch: `elevated-needs-seller-client`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.emulator.errors import Fault
@@ -108,4 +109,120 @@ _WEBHOOK = Resource(
     check=_check_webhook,
 )
 
-ROWS = (_EVENT, _WEBHOOK)
+_OLD_MESSAGES = (
+    *("OrderDeclined", "OrderSubmitted", "ShipmentCreated", "ForgottenPassword", "OrderSubmittedForYourApproval"),
+    *("OrderSubmittedForApproval", "OrderApproved", "OrderSubmittedForYourApprovalHasBeenApproved"),
+    *("OrderSubmittedForYourApprovalHasBeenDeclined", "NewUserInvitation", "OrderReturnDeclined"),
+    *("OrderReturnSubmitted", "OrderReturnSubmittedForYourApproval", "OrderReturnSubmittedForApproval"),
+    *("OrderReturnApproved", "OrderReturnSubmittedForYourApprovalHasBeenApproved"),
+    *("OrderReturnSubmittedForYourApprovalHasBeenDeclined", "OrderReturnCompleted"),
+)
+_NEW_MESSAGES = (
+    *("ForgottenUsername", "SubscriptionReminder", "ProductCollectionInvitationAccepted"),
+    *("ProductCollectionInvitationDeclined", "OneTimePassword"),
+)
+MESSAGES: dict[Profile, tuple[str, ...]] = {
+    "legacy": _OLD_MESSAGES,
+    "current": (*_OLD_MESSAGES, *_NEW_MESSAGES),
+}
+
+
+def _check_sender(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+    if market.settings.profile == "legacy":
+        codes = {"URL": "MessageSenders.UrlRequired", "SharedKey": "MessageSenders.SharedKeyRequired"}
+        yield from (Fault(code) for name, code in codes.items() if not new.get(name))
+
+
+_SENDER = Resource(
+    kind="MessageSender",
+    path="/v1/messagesenders",
+    fields=(
+        Field("Name", required=True),
+        *(Field("MessageTypes", "strings", required=True, choices=each, only=only) for only, each in MESSAGES.items()),
+        Field("Description"),
+        Field("URL", only="legacy"),
+        ELEVATED,
+        Field("SharedKey", only="legacy"),
+        Field("xp", "xp"),
+        Field("DeliveryConfigID", required=True, refers=A_DELIVERY, only="current"),
+        Field("AllowAllBuyers", "boolean", default=False, only="current"),
+    ),
+    read_roles=readers("MessageSender"),
+    write_roles=writers("MessageSender"),
+    sortable=("ID", "Name", "URL"),
+    searchable=("ID", "Name", "URL"),
+    check=_check_sender,
+)
+
+
+def _check_provider(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+    yield from event_type_faults(market, new.get("IntegrationEventID"), "OpenIDConnect")
+
+
+def _show_provider(market: Marketplace, provider: Body) -> Body:
+    event = market.find("IntegrationEvent", provider.get("IntegrationEventID") or "")
+    return provider | {"IntegrationEventName": event["Name"] if event else None}
+
+
+_PROVIDER = Resource(
+    kind="OpenIdConnect",
+    path="/v1/openidconnects",
+    fields=(
+        Field("OrderCloudApiClientID", required=True, refers=Reference("ApiClient")),
+        *(Field(name, required=True) for name in ("ConnectClientID", "ConnectClientSecret", "AppStartUrl")),
+        *(Field(name, required=True) for name in ("AuthorizationEndpoint", "TokenEndpoint")),
+        Field("UrlEncoded", "boolean", default=False),
+        Field("IntegrationEventID", refers=AN_EVENT),
+        Field("CallSyncUserIntegrationEvent", "boolean", default=False),
+        Field("IntegrationEventName", read_only=True),
+        Field("AdditionalIdpScopes", "strings", default=[]),
+        Field("CustomErrorUrl"),
+    ),
+    read_roles=readers("OpenIDConnect"),
+    write_roles=writers("OpenIDConnect"),
+    sortable=("ID",),
+    searchable=("ID",),
+    check=_check_provider,
+    show=_show_provider,
+)
+
+TRACKED = ("UserLoggedIn", "LineItemAdded", "LineItemUpdated", "OrderSubmitted")
+_FIXED = "TrackingEvent.CannotUpdateProperty"
+
+
+def _check_tracking(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+    def pair(body: Body) -> tuple[object, str]:
+        return body.get("EventType"), str(body.get("ClientID")).lower()
+
+    if any(pair(each) == pair(new) for each in market.store.all("TrackingEvent").values() if each is not old):
+        yield Fault("TrackingEvent.CannotCreateMultipleEventsOfSameType")
+
+
+_TRACKING = Resource(
+    kind="TrackingEvent",
+    path="/v1/integrations/trackingevents",
+    fields=(
+        Field("EventType", required=True, choices=TRACKED, fixed=_FIXED),
+        Field(
+            "ClientID",
+            required=True,
+            refers=Reference("ApiClient", missing="TrackingEvent.InvalidClientID"),
+            fixed=_FIXED,
+        ),
+        Field("Name", required=True),
+        CONFIG_DATA,
+        Field(
+            "DeliveryConfigID",
+            required=True,
+            refers=replace(A_DELIVERY, missing="TrackingEvent.InvalidDeliveryConfigID"),
+        ),
+    ),
+    read_roles=readers("TrackingEvent"),
+    write_roles=writers("TrackingEvent"),
+    sortable=("ID", "EventType"),
+    searchable=("ID", "EventType"),
+    only="current",
+    check=_check_tracking,
+)
+
+ROWS = (_EVENT, _WEBHOOK, _SENDER, _PROVIDER, _TRACKING)

@@ -1,0 +1,137 @@
+"""What shapes a storefront -> one row each: locales, approval rules of the seller, product facets, incrementors.
+
+Sources: .NET SDK models (fields, lengths, required, defaults), its error codes (rules), OpenAPI document 1.0.260
+(roles, what lists sort and search by). Guesses: the owner of a locale stays as it was created; `Order` as
+`ApprovalType`, which the documentation does not support, is refused; rules of suppliers are seen by the seller alone;
+nothing is ever pending.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.emulator.errors import Fault
+from reconciler.emulator.fields import Field, Reference
+from reconciler.emulator.resources import Resource
+from reconciler.emulator.roles import FULL_ACCESS, readers, writers
+from reconciler.emulator.rows.parties import XP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.emulator.marketplace import Marketplace
+    from reconciler.emulator.store import Body
+
+APPROVAL_TYPES = ("Order", "OrderReturn")
+_OWNER = Field("OwnerID", refers=Reference("Supplier", or_seller=True, cascades=True))
+
+
+def _taken(market: Marketplace, kind: str, names: tuple[str, ...], old: Body | None, new: Body) -> bool:
+    """Tell whether another object has the same values, without case."""
+
+    def values(body: Body) -> list[str]:
+        return [str(body.get(name) or "").lower() for name in names]
+
+    return any(values(each) == values(new) for each in market.store.all(kind).values() if each is not old)
+
+
+def _check_locale(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+    if _taken(market, "Locale", ("Currency", "Language"), old, new):
+        yield Fault("Locale.DuplicateLanguageAndCurrency")
+
+
+def _settle_locale(market: Marketplace, old: Body | None, new: Body) -> Body:
+    return new | {"OwnerID": old["OwnerID"] if old else new["OwnerID"] or market.settings.marketplace}
+
+
+_LOCALE = Resource(
+    kind="Locale",
+    path="/v1/locales",
+    fields=(_OWNER, Field("Currency", required=True, maximum=100), Field("Language", maximum=100)),
+    read_roles=readers("Locale"),
+    write_roles=writers("Locale"),
+    sortable=("ID",),
+    searchable=("ID", "Currency"),
+    check=_check_locale,
+    settle=_settle_locale,
+)
+
+
+def _check_rule(_market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+    if new.get("ApprovalType") == "Order":
+        yield Fault("ValidationFailure", "ApprovalType: only OrderReturn is supported.")
+
+
+def _settle_rule(market: Marketplace, _old: Body | None, new: Body) -> Body:
+    return new | {"OwnerID": new["OwnerID"] or market.settings.marketplace}
+
+
+_RULE = Resource(
+    kind="SellerApprovalRule",
+    path="/v1/approvalrules",
+    fields=(
+        _OWNER,
+        Field("ApprovalType", required=True, choices=APPROVAL_TYPES),
+        Field("Name", maximum=100),
+        Field("Description", maximum=2000),
+        Field(
+            "ApprovingGroupID",
+            required=True,
+            refers=Reference(
+                "AdminUserGroup",
+                blocks="UserGroup.CannotDeleteApprovingGroup",
+                owners=(("OwnerID", "SupplierUserGroup"),),
+            ),
+        ),
+        Field("RuleExpression", required=True, maximum=400),
+        XP,
+    ),
+    read_roles=(FULL_ACCESS, "OrderAdmin", "ApprovalRuleReader"),
+    write_roles=(FULL_ACCESS, "OrderAdmin"),
+    sortable=("Name", "ID", "ApprovingGroupID", "RuleExpression"),
+    searchable=("ID", "Name", "Description", "RuleExpression"),
+    check=_check_rule,
+    settle=_settle_rule,
+)
+
+
+def _path_of(facet: Body) -> Body:
+    return facet | {"XpPath": facet.get("XpPath") or facet["ID"]}
+
+
+def _check_facet(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+    if _taken(market, "ProductFacet", ("XpPath",), old, _path_of(new)):
+        yield Fault("ProductFacet.XpPathInUse")
+
+
+_FACET = Resource(
+    kind="ProductFacet",
+    path="/v1/productfacets",
+    fields=(
+        Field("Name", required=True, maximum=100),
+        Field("XpPath", maximum=200),
+        Field("ListOrder", "integer", default=0),
+        Field("MinCount", "integer", default=1),
+        XP,
+    ),
+    read_roles=readers("ProductFacet"),
+    write_roles=writers("ProductFacet"),
+    sortable=("ListOrder", "ID", "Name", "XpPath"),
+    searchable=("ID", "Name", "XpPath"),
+    check=_check_facet,
+    settle=lambda _market, _old, new: _path_of(new),
+)
+
+_INCREMENTOR = Resource(
+    kind="Incrementor",
+    path="/v1/incrementors",
+    fields=(
+        Field("Name", maximum=100),
+        Field("LastNumber", "integer", required=True),
+        Field("LeftPaddingCount", "integer", required=True),
+    ),
+    read_roles=readers("Incrementor"),
+    write_roles=writers("Incrementor"),
+)
+
+ROWS = (_LOCALE, _RULE, _FACET, _INCREMENTOR)

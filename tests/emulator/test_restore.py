@@ -1,0 +1,143 @@
+"""The staging restore, in each reading of the documents."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.emulator.conftest import ASSIGNMENTS, OBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import httpx
+
+    from reconciler.emulator import Emulator
+
+RESTORE = "/_emulator/staging-restore"
+STOREFRONT = "/v1/apiclients/E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
+OWN = {
+    "IntegrationEvents": [
+        *OBJECTS["IntegrationEvents"],
+        {"ID": "login", "Name": "l", "EventType": "OpenIDConnect", "CustomImplementationUrl": "https://x.example"},
+    ],
+    "Webhooks": [{"ID": "hook", "Name": "h", "Url": "https://x.example", "ApiClientIDs": [STOREFRONT[-36:]]}],
+    "DeliveryConfigs": [
+        {
+            "ID": "mail",
+            "Name": "Mail",
+            "Enabled": True,
+            "DeliveryTargets": {"MessageSender": {"Endpoint": "https://mail.example", "Secret": "s"}},
+        }
+    ],
+    "MessageSenders": [
+        {"ID": "mails", "Name": "m", "MessageTypes": ["OrderSubmitted"], "DeliveryConfigID": "mail"}
+        | {"URL": "https://x.example", "SharedKey": "k"}
+    ],
+    "OpenIdConnects": [{"ID": "oidc", "OrderCloudApiClientID": STOREFRONT[-36:], "IntegrationEventID": "login"}],
+}
+SENDING = {"MessageSenderAssignments": [{"MessageSenderID": "mails"}, {"MessageSenderID": "mails", "BuyerID": "Acme"}]}
+PATHS = (
+    *("/v1/apiclients", "/v1/apiclients/assignments", "/v1/integrationevents", "/v1/webhooks", "/v1/openidconnects"),
+    *("/v1/securityprofiles", "/v1/securityprofiles/assignments", "/v1/messagesenders"),
+    *("/v1/messagesenders/assignments", "/v1/adminusers", "/v1/buyers", "/v1/suppliers"),
+)
+
+
+def contents(admin: httpx.Client) -> dict[str, Any]:
+    """Everything that lists show, by path."""
+    found = {path: admin.get(path, params={"pageSize": 100}).raise_for_status().json()["Items"] for path in PATHS}
+    return {path: {json.dumps(item, sort_keys=True) for item in items} for path, items in found.items()}
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    return {path.removeprefix("/v1/") for path in PATHS if before[path] != after[path]}
+
+
+@pytest.fixture
+def market(tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]) -> Any:
+    """Start an emulator with all that a restore touches; keywords are settings."""
+
+    def start(**settings: Any) -> httpx.Client:
+        seed = tmp_path / "staging.json"
+        seed.write_text(json.dumps({"Objects": OBJECTS | OWN, "Assignments": ASSIGNMENTS | SENDING}))
+        return login(emulate(seed=seed, **settings))
+
+    return start
+
+
+def test_the_older_page_empties_urls_and_lists_and_copies_the_rest(market: Any) -> None:
+    admin = market()
+    before = contents(admin)
+    assert admin.post(RESTORE).status_code == 204
+    touched = {"apiclients", "integrationevents", "webhooks", "messagesenders/assignments"}
+    assert changed(before, contents(admin)) == touched
+    assert {one["CustomImplementationUrl"] for one in admin.get("/v1/integrationevents").json()["Items"]} == {None}
+    hook = admin.get("/v1/webhooks/hook").json()
+    assert (hook["ApiClientIDs"], hook["Url"]) == ([], "https://x.example")
+    assert admin.get(STOREFRONT).json()["OrderCheckoutIntegrationEventID"] is None
+    assert admin.get("/v1/messagesenders/assignments").json()["Items"] == []
+
+
+def test_the_newer_page_removes_events_and_what_refers_to_them(market: Any) -> None:
+    admin = market()
+    assert admin.post(f"{RESTORE}?events=removed&webhookUrl=null").status_code == 204
+    assert admin.get("/v1/integrationevents").json()["Items"] == []
+    assert admin.get("/v1/webhooks/hook").json()["Url"] is None
+    assert admin.get(STOREFRONT).json()["OrderCheckoutIntegrationEventID"] is None
+    assert admin.get("/v1/openidconnects/oidc").json()["IntegrationEventID"] is None
+
+
+def test_in_the_older_generation_senders_lose_their_url(market: Any) -> None:
+    admin = market(profile="legacy")
+    admin.post(RESTORE)
+    sender = admin.get("/v1/messagesenders/mails").json()
+    assert (sender["URL"], sender["SharedKey"]) == (None, "k")
+
+
+def test_production_is_copied_over_what_is_there(market: Any, tmp_path: Path) -> None:
+    admin = market(revisions=True)
+    revision = admin.get(STOREFRONT).json()["EmulatorRevision"]
+    admin.put("/v1/webhooks/ours", json={"Name": "o", "Url": "https://staging.example", "HashKey": "h"})
+    admin.patch("/v1/buyers/acme", json={"Name": "Changed"})
+    production = tmp_path / "production.json"
+    hooks = [{"ID": "hook", "Name": "h", "Url": "https://production.example", "ApiClientIDs": [STOREFRONT[-36:]]}]
+    production.write_text(json.dumps({"Objects": OBJECTS | {"Webhooks": hooks}, "Assignments": ASSIGNMENTS}))
+    assert admin.post(RESTORE, params={"from": str(production)}).status_code == 204
+    assert [one["Url"] for one in admin.get("/v1/webhooks").json()["Items"]] == ["https://production.example"]
+    assert admin.get("/v1/webhooks/hook").json()["ApiClientIDs"] == []
+    assert admin.get("/v1/buyers/acme").json()["Name"] == "Acme"
+    assert admin.get(STOREFRONT).json()["EmulatorRevision"] == revision + 1
+    assert len(admin.get("/v1/securityprofiles/assignments").json()["Items"]) == 2
+
+
+def test_a_copy_of_production_outlives_a_restart(
+    tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
+) -> None:
+    first = emulate(state=tmp_path / "state.db")
+    production = tmp_path / "production.json"
+    production.write_text(json.dumps({"Objects": {"Buyers": [{"ID": "only", "Name": "Only"}]}}))
+    login(first).post(RESTORE, params={"from": str(production)})
+    first.close()
+    admin = login(emulate(state=tmp_path / "state.db"))
+    assert [one["ID"] for one in admin.get("/v1/buyers").json()["Items"]] == ["only"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("events=gone", "known are events=url-null|removed; webhookUrl=kept|null; from=FILE"),
+        ("event=removed", "event=removed is not understood"),
+        ("from=no-such.json", "no-such.json: the seed cannot be read"),
+    ],
+)
+def test_a_restore_that_is_not_understood_changes_nothing(market: Any, query: str, words: str) -> None:
+    admin = market()
+    before = contents(admin)
+    answer = admin.post(f"{RESTORE}?{query}")
+    assert answer.status_code == 400
+    assert words in answer.json()["Errors"][0]["Message"]
+    assert contents(admin) == before
