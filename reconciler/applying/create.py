@@ -40,6 +40,8 @@ def create(task: Task) -> Outcome:
         RemoteError: it could not be created, or nobody knows.
     """
     task.sent.update(task.secrets(None))
+    if task.kind.has_chosen_ids:
+        return _by_put(task)
     if task.writer.creation == "post":
         return _by_post(task, None)
     if not task.change.id:
@@ -66,6 +68,8 @@ def _put(task: Task, lost: AnswerLost | None, attempt: int) -> Outcome:
     try:
         return task.send_put(attempt)
     except RemoteError as error:
+        if task.kind.has_chosen_ids:
+            raise
         if _does_not_create(error):
             if task.writer.creation == "auto":
                 raise _NotByPut(lost) from error

@@ -154,6 +154,11 @@ def _title(resource: LiveResource) -> str:
     return title if isinstance(title, str) else ""
 
 
+def _called(resource: LiveResource) -> str:
+    """What a manifest is named after: what people call the object, else the id that they chose."""
+    return _title(resource) or (resource.id if KINDS[resource.kind].has_chosen_ids else "")
+
+
 def _addresses(
     live: LiveState,
     bound: Collection[ObjectKey],
@@ -168,7 +173,7 @@ def _addresses(
     found = {one.key: kept[one.key] for one in nameless if one.key in kept}
     for kind in {one.kind for one in nameless}:
         taken = {one.name for one in (*manifests, *context.ids) if one.kind == kind}
-        others = {one.id: _title(one) for one in nameless if one.kind == kind and one.key not in found}
+        others = {one.id: _called(one) for one in nameless if one.kind == kind and one.key not in found}
         called = names(others, taken | files.keys() - _stems(manifests, kind), KINDS[kind].word)
         found |= {ObjectKey(kind, one): Address(kind, name) for one, name in called.items()}
     return found
@@ -215,7 +220,9 @@ class _Run:
             self.leave(kind, live, (LeftOut("everything", kind.odd(live)),))
             return
         title, known = _title(live), ""
-        if (kind.name, title) in self.ambiguous:
+        if kind.has_chosen_ids:
+            known = "" if live.id == name else live.id
+        elif (kind.name, title) in self.ambiguous:
             known = str(live.body.get(kind.id_field) or "")
             if not known:
                 reason = (
@@ -225,7 +232,8 @@ class _Run:
                 return
         empty, wanted = base(kind, name, known), wanted_fields(kind, live)
         found = sound(kind, self.context, empty, wanted)
-        if not found.is_manifest or ("spec", kind.name_field) not in found.values:
+        is_found = kind.has_chosen_ids or ("spec", kind.name_field) in found.values
+        if not found.is_manifest or not is_found:
             self.leave(kind, live, found.left_out)
             return
         path = self.files[Address(kind.name, name)]
@@ -262,6 +270,8 @@ class _Run:
 
     def _bind(self, address: Address, known: str | None, live: LiveResource) -> None:
         """Keep the id of an object, so that it is found whatever it is called; an id that is kept is never replaced."""
+        if KINDS[address.kind].has_chosen_ids:
+            return
         kept = {ObjectKey(one.kind, known) for one, known in self.context.ids.items()}
         if address not in self.context.ids and live.key not in kept and not same_id(known, live.id):
             self.ids[address] = live.id

@@ -18,6 +18,7 @@ DEFAULT_KIND: Final = "ApiClient"
 
 TABLES: Final[dict[str, str]] = {
     "ApiClient": "reconciler.kinds.api_client:API_CLIENT",
+    "IntegrationEvent": "reconciler.kinds.integration_event:INTEGRATION_EVENT",
 }
 """Kind -> the module of its table, and the table's name in it."""
 

@@ -152,6 +152,11 @@ class Kind:
         return self.noun.rpartition(" ")[2]
 
     @property
+    def has_chosen_ids(self) -> bool:
+        """Whether the id of an object is known before it is created: nothing is matched by its name."""
+        return self.id_choice is not IdChoice.SERVICE
+
+    @property
     def meaning_of_id(self) -> str:
         """What metadata.id is."""
         return self.about_id or _ABOUT_ID[self.id_choice]

@@ -38,7 +38,7 @@ class Candidate:
     address: Address
     id: str | None
     name_in_service: str
-    """The value of the field by which the service's object is found when no id is known."""
+    """The value of the field by which the service's object is found when no id is known; empty: by none."""
     effective: EffectiveManifest | None
 
 
@@ -171,12 +171,14 @@ def _candidate(
     manifest: Any = examined.manifest
     address = Address(kind.name, manifest["metadata"]["name"])
     known_id = context.ids.get(address) or manifest["metadata"].get("id")
+    if kind.has_chosen_ids:
+        known_id = known_id or address.name
     spec = manifest.get("spec")
     return Candidate(
         document,
         address,
         known_id if isinstance(known_id, str) else None,
-        _text_of(spec.get(kind.name_field)) if isinstance(spec, Mapping) else "",
+        _text_of(spec.get(kind.name_field)) if isinstance(spec, Mapping) and not kind.has_chosen_ids else "",
         _effective(document, address, known_id, examined, context.defaults) if is_sound else None,
     )
 

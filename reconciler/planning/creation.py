@@ -16,7 +16,11 @@ from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolic
 
 def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
     """The same changes; what is created by POST has no id before the service makes one."""
-    return tuple(replace(one, id=None) if way == "post" and one.action is Action.CREATE else one for one in changes)
+    return tuple(replace(one, id=None) if way == "post" and _is_made_by_post(one) else one for one in changes)
+
+
+def _is_made_by_post(change: Change) -> bool:
+    return change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids
 
 
 def check(changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, Level]) -> tuple[Diagnostic, ...]:

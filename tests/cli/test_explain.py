@@ -50,7 +50,7 @@ def test_the_name_of_an_environment_may_be_left_out_of_a_path(run: Runner) -> No
         ("AccessTokenDuraton", "did you mean ApiClient.spec.AccessTokenDuration?"),
         ("ApiClient.spec.Actve", "did you mean ApiClient.spec.Active?"),
         ("config.envronments", "did you mean config.environments?"),
-        ("zzz", "start with one of: ApiClient, config"),
+        ("zzz", "start with one of: ApiClient, "),
         ("ApiClient.spec.Active.more", "there is no ApiClient.spec.Active.more"),
     ],
 )

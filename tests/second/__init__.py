@@ -25,5 +25,6 @@ def event(name: str, **spec: Any) -> DesiredResource:
         Address("IntegrationEvent", name),
         {**known, **spec},
         Place(f"{name}-event.yaml", 1, 1),
+        id=name,
         secrets={"HashKey": HASH_KEY},
     )

@@ -84,6 +84,7 @@ def whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, .
     names = {
         (resource.address.kind, resource.spec.get(KINDS[resource.address.kind].name_field))
         for resource in manifests.resources
+        if not KINDS[resource.address.kind].has_chosen_ids
     }
 
     def seen(change: Change) -> Change:

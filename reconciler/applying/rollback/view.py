@@ -90,7 +90,7 @@ class View:
         if self._by_id():
             self._notes.append("was to be deleted by that run, and is there")
             return None
-        namesake = self._by_name(before)
+        namesake = None if self.kind.has_chosen_ids else self._by_name(before)
         if namesake:
             return self._moved(f"somebody has made another of its name, {namesake.id}")
         self._notes.append(

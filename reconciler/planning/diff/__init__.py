@@ -21,7 +21,7 @@ from reconciler.planning.diff.adoption import propose
 from reconciler.planning.diff.assignments import assignment_changes
 from reconciler.planning.diff.fields import changed_fields, created_fields
 from reconciler.planning.diff.hints import hints
-from reconciler.planning.diff.identity import demand_sound, derived_id, match
+from reconciler.planning.diff.identity import demand_sound, match, new_id
 from reconciler.planning.diff.named_secrets import LiveSecrets, with_named_secrets
 from reconciler.planning.diff.notices import notices
 from reconciler.planning.diff.places import placed
@@ -108,7 +108,7 @@ def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
 
 def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
     """Secret fields that a manifest names and this service does not have: what has to be written instead."""
-    if resource.address.kind not in shown:
+    if resource.address.kind not in shown or not KINDS[resource.address.kind].named_secrets:
         return []
     return [
         Diagnostic(
@@ -150,7 +150,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         return Change(
             resource.address,
             Action.CREATE,
-            resource.id or derived_id(run.marketplace, resource.address.name),
+            new_id(resource, run.marketplace),
             before=None,
             after=after,
             fields=placed(created_fields(kind, after) + secret_fields + assignment_fields, resource, kind),

@@ -34,7 +34,9 @@ class _Case:
     @property
     def source(self) -> str:
         """Where its id is known from."""
-        return "ids" if self.in_environment else "metadata.id"
+        if self.in_environment:
+            return "ids"
+        return "metadata.name" if self.resource.id == self.resource.address.name else "metadata.id"
 
 
 def propose(
@@ -123,7 +125,7 @@ def _proposal(case: _Case) -> Proposal:
         return Proposal(address, State.AMBIGUOUS, note=note, candidates=candidates, fault=fault)
     if found and look.way is Way.ID:
         return Proposal(address, State.BOUND, found.id, f"by {case.source}")
-    if known and (case.in_environment or not found):
+    if known and (case.in_environment or not found) and not case.kind.has_chosen_ids:
         return Proposal(address, State.STALE, known, _stale(case))
     if found:
         return Proposal(address, State.BIND, found.id, _found_by(case))

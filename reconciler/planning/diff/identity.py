@@ -1,4 +1,7 @@
-"""Manifests x live objects -> which is which. First hit wins.
+"""Manifests x live objects -> which is which.
+
+Where people choose the ids, an object is the one of the id that the environment or the manifest knows, else of the
+manifest's name. Where the service makes them, the first hit wins:
 
 1. the id that the environment or the manifest knows
 2. the manifest's own id, where the one that the environment knows is not live
@@ -28,6 +31,14 @@ def derived_id(marketplace: str, name: str) -> str:
     The service writes the marketplace's own id in either case, too.
     """
     return str(uuid.uuid5(_NAMESPACE, f"{marketplace.casefold()}/{name}")).upper()
+
+
+def new_id(resource: DesiredResource, marketplace: str) -> str:
+    """The id that the object of a manifest is created with."""
+    if resource.id:
+        return resource.id
+    name = resource.address.name
+    return name if KINDS[resource.address.kind].has_chosen_ids else derived_id(marketplace, name)
 
 
 def match(desired: DesiredState, live: LiveState) -> dict[Address, LiveResource | None]:
@@ -156,6 +167,9 @@ class Finder:
     def look(self, resource: DesiredResource) -> Look:
         """By known id, else by the manifest's own, by the exact name, or by the id that we would create it with."""
         kind = resource.address.kind
+        if KINDS[kind].has_chosen_ids:
+            chosen = self._by_id.get(ObjectKey(kind, resource.id or resource.address.name))
+            return Look(Way.ID, (chosen,) if chosen else ())
         for way, known in ((Way.ID, resource.id), (Way.SECOND_ID, resource.second_id)):
             found = self._by_id.get(ObjectKey(kind, known)) if known else None
             if found:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from reconciler.kinds import KINDS
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.planning.guards.context import Context, addresses, body_after, names
@@ -13,7 +14,9 @@ _FULL_ACCESS: Final = "FullAccess"
 def protected(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
     """A protected resource would be deleted or deactivated."""
     for change in changes:
-        if change.protected and (change.action is Action.DELETE or _switches_off(change, "Active")):
+        if change.protected and (
+            change.action is Action.DELETE or _switches_off(change, KINDS[change.address.kind].active_field)
+        ):
             yield Finding(
                 "protected",
                 f"{change.address} is protected, and would be {'deleted' if not change.after else 'deactivated'}",
