@@ -181,7 +181,7 @@ class _Loader:
             if each.refers and each.refers.kind in _PARTIES:
                 for fault in references.broken(self.market, (each,), body):
                     data = fault.data or {}
-                    self._blame(f"{place}.{each.name}", f"there is no {data['ObjectType']} {data['ObjectID']} there")
+                    self._blame(f"{place}.{each.name}", f"no {data['ObjectType']} has the ID {data['ObjectID']}")
 
     def _spell(self, row: Resource, body: Body) -> None:
         store, key = self.market.store, key_of(*filter(None, (body["_parent"], body["ID"])))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.emulator import SAMPLE, Emulator, SeedError, Settings
+from reconciler.emulator.rows import rows_of, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,134 @@ def test_whatever_refers_to_a_client_follows_its_new_id(load: Callable[..., http
     assert admin.get("/v1/webhooks/hook").json()["ApiClientIDs"] == [object_id]
     assert admin.get("/v1/impersonationconfig/imp").json()["ClientID"] == object_id
     assert admin.get("/v1/apiclients/assignments").json()["Items"][0]["ApiClientID"] == object_id
+
+
+PARTIES = """\
+Objects:
+  Buyers: [{ID: one, Name: One}, {ID: two, Name: Two}]
+  Suppliers: [{ID: tools, Name: Tools}]
+  AdminUserGroups: [{ID: staff, Name: Staff}]
+  UserGroups: [{ID: buyers, Name: Buyers, BuyerID: one}, {ID: others, Name: Others, BuyerID: two}]
+  SupplierUserGroups: [{ID: packers, Name: Packers, SupplierID: tools}]
+  SecurityProfiles: [{ID: p, Name: P}]
+"""
+RULE = "ApprovalType: OrderReturn, RuleExpression: 'true'"
+OWNER = "OwnerID: <MarketplaceID placeholder>"
+
+
+@pytest.mark.parametrize(
+    ("section", "rows", "faults"),
+    [
+        (
+            "SecurityProfileAssignments",
+            [
+                "SecurityProfileID: p, UserGroupID: staff",
+                "SecurityProfileID: p, UserGroupID: buyers",
+                "SecurityProfileID: p, BuyerID: one, SupplierID: tools",
+                "SecurityProfileID: p, BuyerID: one, UserGroupID: others",
+                "SecurityProfileID: p, BuyerID: one, UserGroupID: buyers",
+                "SecurityProfileID: p, SupplierID: nobody",
+            ],
+            [
+                "[1].UserGroupID: no AdminUserGroup has the ID buyers",
+                "[2]: Cannot specify both a BuyerID and a SupplierID.",
+                "[3].UserGroupID: no UserGroup has the ID others",
+                "[5].SupplierID: no Supplier has the ID nobody",
+            ],
+        ),
+        (
+            "SellerApprovalRules",
+            [
+                f"{OWNER}, ApprovingGroupID: staff, {RULE}",
+                f"{OWNER}, ApprovingGroupID: packers, {RULE}",
+                f"OwnerID: tools, ApprovingGroupID: packers, {RULE}",
+                f"OwnerID: tools, ApprovingGroupID: staff, {RULE}",
+            ],
+            [
+                "[1].ApprovingGroupID: no AdminUserGroup has the ID packers",
+                "[3].ApprovingGroupID: no SupplierUserGroup has the ID staff",
+            ],
+        ),
+        (
+            "ImpersonationConfigs",
+            [
+                "ClientID: api, BuyerID: one, SecurityProfileID: p, ImpersonationGroupID: staff",
+                "ClientID: api, BuyerID: one, SecurityProfileID: p, ImpersonationGroupID: buyers",
+                "ClientID: api, BuyerID: two, SecurityProfileID: p, GroupID: buyers",
+            ],
+            [
+                "[1].ImpersonationGroupID: no AdminUserGroup has the ID buyers",
+                "[2].GroupID: no UserGroup has the ID buyers",
+            ],
+        ),
+    ],
+)
+def test_every_row_that_names_another_party_is_refused(
+    load: Callable[..., httpx.Client], section: str, rows: list[str], faults: list[str]
+) -> None:
+    with pytest.raises(SeedError) as refused:
+        load(f"{PARTIES}  {section}:\n" + "".join(f"    - {{{row}}}\n" for row in rows))
+    assert [line.rpartition(section)[2] for line in str(refused.value).splitlines()] == faults
+
+
+WHOLE = (
+    PARTIES
+    + """\
+  ApiClients: [{ID: api, AppName: Api, AccessTokenDuration: 10}]
+  AdminUsers: [{ID: ann, Username: ann, Active: true}]
+  IntegrationEvents:
+    - {ID: e, Name: E, CustomImplementationUrl: "https://x.example", HashKey: <Redacted. Leave unchanged.>}
+  OpenIdConnects: [{ID: o, OrderCloudApiClientID: api}]
+  MessageSenders: [{ID: m, Name: M, MessageTypes: [OrderSubmitted], DeliveryConfigID: d, SharedKey: k, URL: u}]
+  Locales: [{ID: us, Currency: USD}]
+  SellerApprovalRules: [{ID: r, ApprovingGroupID: staff, ApprovalType: OrderReturn, RuleExpression: "true"}]
+  ProductFacets: [{ID: color, Name: Color}]
+  Incrementors: [{ID: "0001", LastNumber: 7, LeftPaddingCount: 4}]
+  XpIndices: [{ThingType: Order, Key: a.b}]
+  DeliveryConfigs: [{ID: d, Name: D, DeliveryTargets: {Mailchimp: {ApiKey: k}}}]
+  TrackingEvents: [{ID: t, Name: T, EventType: UserLoggedIn, ClientID: api, DeliveryConfigID: d}]
+  ProductSync: {DeliveryConfigID: d, SyncProductChanged: true, SyncProductDeleted: true}
+  EntitySync/buyers/users: {DeliveryConfigID: d, SyncEntityChanged: true, SyncEntityDeleted: true}
+Assignments:
+  LocaleAssignments: [{LocaleID: US, BuyerID: ONE}]
+  AdminUserGroupAssignments: [{UserGroupID: staff, UserID: ann}]
+  MessageSenderAssignments: [{MessageSenderID: m}]
+  MessageCCListenerAssignments:
+    - {MessageSenderAssignment: {MessageSenderID: m}, MessageType: OrderSubmitted, UserID: ann}
+"""
+)
+
+
+def shown(admin: httpx.Client) -> dict[str, Any]:
+    """Every object that a path shows, whose number is not that of an empty marketplace."""
+    paths = [(row.path, row.singleton) for row in rows_of("current") if row.parent is None]
+    paths += [(table.path, "") for table in tables_of("current").values() if "{" not in table.path]
+    found = {path: admin.get(path).json() for path, _ in paths}
+    return {path: body.get("Items", body) for path, body in found.items() if body.get("Items", "Errors" not in body)}
+
+
+def test_a_seed_may_hold_every_kind_and_a_state_keeps_it(
+    tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
+) -> None:
+    seed, state = tmp_path / "whole.yaml", tmp_path / "state.db"
+    seed.write_text(WHOLE)
+    first = emulate(seed=seed, state=state)
+    before = shown(login(first))
+    first.close()
+    assert shown(login(emulate(seed=None, state=state))) == before
+    assert len(before) == 22
+    assert before["/v1/locales"] == [{"ID": "us", "OwnerID": "emulator", "Currency": "USD", "Language": None}]
+    assert before["/v1/locales/assignments"] == [{"LocaleID": "us", "BuyerID": "one", "UserGroupID": None}]
+    assert before["/v1/productfacets"][0]["XpPath"] == "color"
+    assert before["/v1/integrations/deliveryconfig"][0]["DeliveryTargets"]["Mailchimp"] == {}
+    assert len(before["/v1/integrationevents"][0]["HashKey"]) <= 50
+    assert "Redacted" not in str(before)
+
+
+def test_sections_may_stand_at_the_top(load: Callable[..., httpx.Client]) -> None:
+    admin = load(json.dumps({"ProductSync": {"DeliveryConfigID": "d"}, "Webhooks": [{"Name": "W"}]}), "bodies.json")
+    assert admin.get("/v1/integrations/productsync").json()["DeliveryConfigID"] == "d"
+    assert admin.get("/v1/webhooks").json()["Items"][0]["Name"] == "W"
 
 
 def test_a_redacted_secret_becomes_a_random_one(load: Callable[..., httpx.Client]) -> None:
