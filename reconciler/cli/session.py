@@ -87,40 +87,40 @@ class Session:
         key = plan_key()
         config = configuration(common)
         environment = chosen_environment(config, common, _environment_of(saved, config, common))
-        keep_manifests_apart(common, paths or config.manifests, config, environment)
+        sources = tuple(paths) or config.manifests
+        keep_manifests_apart(common, sources, config, environment)
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
-
-        def load_with(contents: Mapping[str, bytes]) -> Loaded:
-            return load(paths or config.manifests, replace(context, contents=contents))
-
-        loaded = load_with({})
+        loaded = load(sources, context)
         if prunes:
             demand_all(loaded)
-        folders = (*(paths or config.manifests), *environment.overlays)
-        until = datetime.now(UTC) + expires if expires else None
         session = cls(
             common,
             config.path,
             environment,
             loaded,
-            selection or Selection(),
-            folders,
-            until,
-            load_with,
-            prunes,
-            config.journal,
-            (*config.inputs, *paths, *common.reads, *common.writes),
+            selection=selection or Selection(),
+            folders=(*sources, *environment.overlays),
+            expires_at=datetime.now(UTC) + expires if expires else None,
+            load=lambda contents: load(sources, replace(context, contents=contents)),
+            prunes=prunes,
+            journal=config.journal,
+            kept_inputs=(*config.inputs, *paths, *common.reads, *common.writes),
             plan_key=key,
         )
         keep_apart(common, session.inputs.all)
         session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
-        if common.is_of_several:
-            for warning in loaded.warnings:
-                common.warned.setdefault(warning, []).append(environment.name)
-        elif loaded.warnings and not common.quiet:
-            tell_warnings(Checked(warning) for warning in loaded.warnings)
+        session._tell_warnings()
         check_selection(session.selection, loaded.desired)
         return session
+
+    def _tell_warnings(self) -> None:
+        """Tell of what is wrong with the manifests and stops nothing; of several environments once, by `several`."""
+        warnings = self.loaded.warnings
+        if self.common.is_of_several:
+            for warning in warnings:
+                self.common.warned.setdefault(warning, []).append(self.environment.name)
+        elif warnings and not self.common.quiet:
+            tell_warnings(Checked(warning) for warning in warnings)
 
     @property
     def root(self) -> Path:

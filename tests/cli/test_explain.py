@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,16 @@ def test_a_field_is_explained_with_type_range_unit_meaning_and_source(run: Runne
         "  Source   OrderCloud: API 1.0.393;",
     ):
         assert line in done.out
+
+
+def test_as_json_a_key_has_all_that_is_below_it(run: Runner) -> None:
+    document = json.loads(run("explain", "ApiClient.spec", "--format", "json").out)
+    keys = {key["path"]: key for key in document["keys"]}
+    assert (document["format_version"], document["path"]) == ("1.0", "ApiClient.spec")
+    assert set(keys) == {child.path for child in explain("ApiClient.spec").children}
+    duration = keys["ApiClient.spec.AnonymousTokenDuration"]
+    assert (duration["range"], duration["default"], duration["required"]) == ("10080 to 86400 minutes", "10080", False)
+    assert run("explain", "ApiClient.spec", "--format", "yaml").code == 64
 
 
 def test_a_block_lists_its_keys(run: Runner) -> None:

@@ -8,13 +8,15 @@ import click
 from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options, text
-from reconciler.cli.streams import emit
+from reconciler.cli.outputs import Outputs, outputs_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.manifests.explain import Entry
+    from reconciler.model.json import Json
 
+FORMAT_VERSION: Final = "1.0"
 _WIDTH: Final = 100
 
 
@@ -26,18 +28,43 @@ Examples:
   reconciler explain ApiClient                            # the keys of a manifest
   reconciler explain ApiClient.spec.AccessTokenDuration
   reconciler explain config.environments.NAME.limits
+  reconciler explain ApiClient --format json | jq '.keys[].path'
 
 Exit codes: 0 done; 64 there is no such key: the nearest one is named.
 """,
 )
 @click.argument("path", type=text, metavar="PATH", shell_complete=completing.keys)
+@outputs_option("explain", ["text", "json"])
 @output_options
-def command(path: str) -> ExitCode:
+def command(path: str, *, outputs: Outputs) -> ExitCode:
     """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source."""
     from reconciler.manifests.explain import explain  # noqa: PLC0415  # see main
+    from reconciler.render.escape import json_text  # noqa: PLC0415
 
-    emit("".join(f"{line}\n" for line in _lines(explain(path))))
+    entry = explain(path)
+    texts = {
+        "text": "".join(f"{line}\n" for line in _lines(entry)),
+        "json": json_text({"format_version": FORMAT_VERSION, **_document(entry)}),
+    }
+    outputs.write(lambda name, _style: texts[name])
     return ExitCode.DONE
+
+
+def _document(entry: "Entry") -> "dict[str, Json]":
+    """A key with all that is below it."""
+    return {
+        "path": entry.path,
+        "meaning": entry.meaning,
+        "type": entry.type or None,
+        "range": entry.limits or None,
+        "values": list(entry.values),
+        "required": entry.is_required,
+        "default": entry.default or None,
+        "examples": list(entry.examples),
+        "source": entry.source or None,
+        "takes_values": entry.takes_values,
+        "keys": [_document(child) for child in entry.children],
+    }
 
 
 def _lines(entry: "Entry") -> "Iterator[str]":
