@@ -271,3 +271,30 @@ def test_an_environment_that_is_there_or_has_nowhere_to_go_is_refused(here: Path
         done = run("init", "--add-env", *arguments, *PRODUCTION)
         assert (done.code, said in done.err) == (64, True), done.err
     assert (here / "reconciler.yaml").read_bytes() == before
+
+
+def test_as_json_it_says_which_files_were_written_and_what_to_run_next(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".gitignore").write_text("mine\n")
+    answers = ("--region", "us-west", "--stage", "sandbox", "--marketplace", "shop", "--format", "json")
+    document = json.loads(run("init", *answers).out)
+    files = {one["path"]: one for one in document["files"]}
+    assert (document["format_version"], document["export"], document["changed_files"]) == ("1.0", None, [])
+    assert (files["reconciler.yaml"]["written"], files[".gitignore"]["written"]) == (True, False)
+    assert files[".gitignore"]["advice"].startswith("add ")
+    assert document["next"][0] == "reconciler doctor"
+    added = json.loads(run("init", "--add-env", "other", *answers).out)
+    assert (added["files"], added["changed_files"]) == ([], ["reconciler.yaml"])
+    assert added["next"] == ["reconciler doctor --env other", "reconciler export --into-overlay other --write"]
+
+
+def test_what_was_written_is_shown_where_the_service_cannot_be_read(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("init", "--url", "http://127.0.0.1:1", "--marketplace", "shop", "--from-live", "--format", "json")
+    document = json.loads(done.out)
+    assert (done.code, document["export"], document["next"]) == (1, None, [])
+    assert "reconciler.yaml" in [one["path"] for one in document["files"]]

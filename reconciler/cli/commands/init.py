@@ -1,24 +1,25 @@
 """Answers, asked for or given -> a folder to work in: configuration, CI, editor settings."""
 
 import os
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from reconciler.cli.ask import ask, somebody_is_there
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.files import new_file
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
-from reconciler.cli.streams import emit
-from reconciler.errors import UsageError
-from reconciler.render.escape import escape, joined
+from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.render.init import STARTS, Command, File, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.export.init import Answers, Auth
+    from reconciler.render.export import Exporting
 
 _PORTAL: Final = "the ID of the marketplace, as the portal shows it"
 
@@ -59,38 +60,57 @@ cannot be used: then nothing was written.
     "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the reconciler.yaml that is there."
 )
 @click.option("--from-live", is_flag=True, help="Go on with export: manifests of all that is live.")
+@outputs_option("init", list(STARTS))
 @environment_option
 @output_options
 @click.pass_obj
-def command(common: Common, /, folder: Path, *, added: str | None, from_live: bool, **given: str | None) -> ExitCode:
+def command(
+    common: Common, /, folder: Path, *, added: str | None, from_live: bool, outputs: Outputs, **given: str | None
+) -> ExitCode:
     """Start a folder of manifests: configuration, CI and editor settings. Never overwrites a file.
 
     What is not given as an option is asked for where there is a terminal.
     """
-    from reconciler.export.init import CONFIG, files, files_at_top  # noqa: PLC0415  # see main
-    from reconciler.manifests.allowed_paths import demand_inside  # noqa: PLC0415
+    from reconciler.export.init import CONFIG  # noqa: PLC0415  # see main
 
     if common.config:
         raise UsageError("init makes a configuration, and takes none", hint="leave out --config; DIR says where")
     if added:
-        _add(folder / CONFIG, common, added, given, from_live=from_live)
+        started = _add(folder / CONFIG, common, added, given, from_live=from_live)
+        outputs.write(lambda name, style: STARTS[name](started, style))
         return ExitCode.DONE
-    is_new = not (folder / CONFIG).exists()
-    answers = _answers(common, given) if is_new else _answers_of(folder / CONFIG)
+    answers = _answers_of(folder / CONFIG) if (folder / CONFIG).exists() else _answers(common, given)
+    _start(folder, answers, outputs, from_live=from_live)
+    return ExitCode.DONE
+
+
+def _start(folder: Path, answers: "Answers", outputs: Outputs, *, from_live: bool) -> None:
+    """Write the files, and show what was written, also where the export fails then.
+
+    Raises:
+        ReconcilerError: a file cannot be written, or the service not read.
+    """
+    from reconciler.export.init import CONFIG, files, files_at_top  # noqa: PLC0415  # see main
+    from reconciler.manifests.allowed_paths import demand_inside  # noqa: PLC0415
+
     top, below = _place(folder)
     beside, above = files(answers), files_at_top(answers, below)
     wanted = {folder / name: text for name, text in beside.items()} | {top / name: text for name, text in above.items()}
     demand_inside(wanted, folder)
-    lines = list(_written(wanted))
-    emit(joined(lines))
-    if from_live:
-        _export(folder / CONFIG, answers.environment)
-    emit(joined(_next(folder, answers, from_live=from_live, is_in_git=(top / ".git").exists())))
-    return ExitCode.DONE
+    started = Started(list(_written(wanted)))
+    try:
+        exported = _export(folder / CONFIG, answers.environment) if from_live else None
+    except ReconcilerError:
+        outputs.write(lambda name, style: STARTS[name](started, style))
+        raise
+    commands = list(_next(from_live=from_live, is_in_git=(top / ".git").exists()))
+    conditions = list(_conditions(folder, answers, from_live=from_live))
+    done = replace(started, exported=exported, commands=commands, conditions=conditions)
+    outputs.write(lambda name, style: STARTS[name](done, style))
 
 
-def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", *, from_live: bool) -> None:
-    """Add an environment to a configuration, and show the lines.
+def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", *, from_live: bool) -> Started:
+    """Add an environment to a configuration.
 
     Raises:
         UsageError: there is no configuration, or it has an environment of this name.
@@ -99,7 +119,6 @@ def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", 
     from reconciler.export.init import with_environment  # noqa: PLC0415
     from reconciler.manifests.edit import write_contents  # noqa: PLC0415
     from reconciler.manifests.yaml import shown  # noqa: PLC0415
-    from reconciler.render.edits import edits  # noqa: PLC0415
 
     if from_live or common.env:
         raise UsageError(
@@ -113,9 +132,9 @@ def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", 
     before = path.read_bytes()
     after = with_environment(before, _answers(common, given, name), shown(path))
     write_contents({str(path): after})
-    emit(edits(shown(path), before.decode("utf-8"), after.decode("utf-8"), style_of_stdout()))
-    new = escape(name)
-    emit(joined(["", "Next:", f"  reconciler doctor --env {new}", f"  reconciler export --into-overlay {new} --write"]))
+    edit = (shown(path), before.decode("utf-8"), after.decode("utf-8"))
+    commands = (f"reconciler doctor --env {name}", f"reconciler export --into-overlay {name} --write")
+    return Started(edit=edit, commands=[*map(Command, commands)])
 
 
 def _answers(common: Common, given: "dict[str, str | None]", name: str | None = None) -> "Answers":
@@ -196,14 +215,14 @@ def _place(folder: Path) -> tuple[Path, PurePosixPath]:
     return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
 
 
-def _written(files: "Mapping[Path, str]") -> "Iterator[str]":
+def _written(files: "Mapping[Path, str]") -> "Iterator[File]":
     """Write each file, unless it is there already."""
     for path, content in files.items():
         if path.exists():
-            yield f"kept     {escape(str(path))} (already exists){_advice(path, content)}"
+            yield File(str(path), written=False, advice=_advice(path, content))
         else:
             new_file(path, content)
-            yield f"written  {escape(str(path))}"
+            yield File(str(path), written=True)
 
 
 def _advice(path: Path, content: str) -> str:
@@ -213,34 +232,36 @@ def _advice(path: Path, content: str) -> str:
     known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if path.name == ".gitignore":
         wanted = [line for line in content.splitlines() if not line.startswith("#") and line not in known.splitlines()]
-        return f"; add {' and '.join(wanted)} to it" if wanted else ""
+        return f"add {' and '.join(wanted)} to it" if wanted else ""
     if path.name == Path(SETTINGS).name:
         wanted = [line.strip(" ,") for line in content.splitlines() if "**" in line and line.strip(" ,") not in known]
-        return f"; to have manifests completed, add {wanted[0]} to its yaml.schemas" if wanted else ""
+        return f"to have manifests completed, add {wanted[0]} to its yaml.schemas" if wanted else ""
     return ""
 
 
-def _export(path: Path, name: str) -> None:
+def _export(path: Path, name: str) -> "Exporting":
     from reconciler.cli.commands.export import made  # noqa: PLC0415  # see main
-    from reconciler.cli.making import MAKINGS  # noqa: PLC0415
     from reconciler.config import load_config, select_environment  # noqa: PLC0415
 
     config = load_config(path)
-    emit("\n" + MAKINGS["text"](made(config, select_environment(config, name)).write(), style_of_stdout()))
+    return made(config, select_environment(config, name)).write().shown
 
 
-def _next(folder: Path, answers: "Answers", *, from_live: bool, is_in_git: bool) -> "Iterator[str]":
-    """The commands to run next."""
-    is_here = os.path.abspath(folder) == os.path.abspath(".")  # noqa: PTH100  # in words, not through links
-    conditions = [] if is_here else [f"in {escape(str(folder))}"]
+def _conditions(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":
+    """What the next commands need."""
+    if os.path.abspath(folder) != os.path.abspath("."):  # noqa: PTH100  # in words, not through links
+        yield f"in {folder}"
     if not from_live:
-        conditions.append(f"with {' and '.join(answers.auth.variables.values())} set")
-    yield ""
-    yield f"{', '.join(['Next', *conditions])}:"
+        yield f"with {' and '.join(answers.auth.variables.values())} set"
+
+
+def _next(*, from_live: bool, is_in_git: bool) -> "Iterator[Command]":
+    """The commands to run next."""
+    in_step = Command("reconciler plan", "no changes: git and the marketplace say the same")
     if from_live:
-        yield "  reconciler plan             # no changes: git and the marketplace say the same"
-        yield f"  {'git add --all              ' if is_in_git else 'git init && git add --all  '} # then commit"
+        yield in_step
+        yield Command("git add --all" if is_in_git else "git init && git add --all", "then commit")
     else:
-        yield "  reconciler doctor           # checks credentials, roles and marketplace"
-        yield "  reconciler export --write   # makes manifests of what is live"
-        yield "  reconciler plan             # no changes: git and the marketplace say the same"
+        yield Command("reconciler doctor", "checks credentials, roles and marketplace")
+        yield Command("reconciler export --write", "makes manifests of what is live")
+        yield in_step
