@@ -57,4 +57,6 @@ def test_an_installed_wheel_validates_and_plans_outside_the_checkout(installed: 
 def test_an_installed_wheel_starts_a_folder_that_is_valid(installed: Path, tmp_path: Path) -> None:
     started = run(installed, tmp_path, "init", "--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop")
     assert (started.returncode, started.stderr) == (0, "")
+    (tmp_path / "seed.yaml").write_text("Objects: {ApiClients: [{ID: a, AppName: Shop, Active: true}]}\n", "utf-8")
+    assert run(installed, tmp_path, "import", "seed.yaml", "--write").returncode == 0
     assert run(installed, tmp_path, "validate").returncode == 0
