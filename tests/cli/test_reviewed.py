@@ -216,3 +216,14 @@ def test_a_folder_of_plans_overwrites_no_snapshot_that_is_read(reviewed: Project
     done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "snapshots")
     assert (done.code, snapshot.read_text()) == (64, before)
     assert "snapshots/test.json is read by this run and would be overwritten" in done.err
+
+
+def test_the_plan_of_one_environment_is_saved_in_a_folder_as_those_of_several_are(
+    reviewed: Project, run: Runner
+) -> None:
+    Path("plans").mkdir()
+    done = run("plan", "--env", "test", "--from-snapshot", "snapshots", "--out", "plans")
+    assert done.err == "Saved the plan to plans/test.json.\n"
+    assert json.loads(Path("plans/test.json").read_text())["binding"]["environment"] == "test"
+    done = run("plan", "--env", "test", "--from-snapshot", "snapshots", "--out", "snapshots")
+    assert (done.code, "snapshots/test.json" in done.err) == (64, True), done.err

@@ -54,7 +54,12 @@ Examples:
 """,
 )
 @paths_argument
-@click.option("--out", type=output_file, metavar="FILE", help="Save the plan for apply; of several, FILE is a folder.")
+@click.option(
+    "--out",
+    type=output_file,
+    metavar="FILE",
+    help="Save the plan for apply; a folder gets NAME.json, which several need.",
+)
 @click.option("--expires", type=duration, metavar="DURATION", help="Let the saved plan be good for so long, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
 @click.option(
@@ -111,6 +116,7 @@ def command(  # noqa: PLR0913  # one for each option
     plan_of = partial(_from_snapshot, path=from_snapshot) if from_snapshot else Session.plan
     if common.is_of_several:
         return _of_several(common, lambda each: plan_of(open_session(each)), out, outputs, metering, code_of)
+    out = _file_in(common, out) if out and out.is_dir() else out
     plan = plan_of(open_session(common))
     metering.plan(plan)
     if out:
@@ -119,6 +125,15 @@ def command(  # noqa: PLR0913  # one for each option
     if out and not common.quiet:
         tell(saved_plan(plan, str(out)))
     return code_of(plan)
+
+
+def _file_in(common: Common, folder: Path) -> Path:
+    """The file of the plan of the environment that is meant."""
+    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
+
+    file = folder / f"{chosen_environment(configuration(common), common).name}.json"
+    common.writes.append(file)
+    return file
 
 
 def _from_snapshot(session: "Session", path: Path) -> "Plan":
