@@ -205,3 +205,25 @@ def test_the_hook_of_pre_commit_runs_our_command_also_after_a_deletion_and_insta
     (hook,) = loaded(ROOT / ".pre-commit-hooks.yaml")
     assert (hook["entry"], hook["language"]) == ("reconciler validate", "system")
     assert (hook["always_run"], hook["pass_filenames"], "files" in hook) == (True, False, False)
+
+
+def test_python_in_a_recipe_imports_nothing_of_the_checkout() -> None:
+    for path in (ACTION, *WORKFLOWS, GITLAB, *AZURE):
+        called = re.findall(r"python3? (?!-m venv)(.*)", "\n".join(scripts(loaded(path))))
+        assert [line for line in called if not line.startswith("-I ")] == []
+
+
+def test_jobs_that_keep_the_state_of_an_environment_wait_for_one_another() -> None:
+    jobs = {name: job for name, job in loaded(GITLAB).items() if isinstance(job, dict) and "cache" in job}
+    assert len(jobs) == 4
+    assert {job["resource_group"] for job in jobs.values()} == {"reconciler-$ENVIRONMENT", "reconciler-staging"}
+
+
+def test_every_environment_has_a_valid_name_of_a_stage() -> None:
+    from tests.ci.azure import GIVEN, PIPELINE, expanded
+
+    (template,) = PIPELINE["stages"][1].values()
+    for stage in template:
+        found = expanded(stage, {**GIVEN, "environment": "eu-west"})
+        assert re.fullmatch(r"[a-z]+_eu_west", found["stage"])
+        assert "_eu-west" not in json.dumps(found).replace("api-clients-eu-west", "")

@@ -1,5 +1,6 @@
 """A repository with a remote, as every stand-in for a CI system needs one, and the programs that jobs find."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -42,17 +43,25 @@ class Forge:
         git(self.clone, "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
         return git(self.clone, "rev-parse", "HEAD")
 
+    def limit_production(self, folder: str = ".") -> None:
+        """Let every change of production need an acknowledgement."""
+        path = self.clone / folder / "reconciler.yaml"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["environments"]["production"]["limits"] = {"changes": 0}
+        path.write_text(json.dumps(config), encoding="utf-8")
+        self.commit("a limit")
+
     def branch(self, start: str = "main") -> None:
         """Go back to main, or to another commit, for something new."""
         git(self.clone, "fetch", "--quiet", "origin")
         git(self.clone, "checkout", "--quiet", "--detach", "origin/main" if start == "main" else start)
 
-    def merge_branch(self, branch: str, how: str) -> None:
-        """Merge a branch into main, as the button of a pull request does."""
+    def merge_branch(self, branch: str, how: str, message: str = "squashed") -> None:
+        """Merge a branch into main, as the button of a pull request does; a squash has a message of its own."""
         self.branch()
         if how == "squash":
             git(self.clone, "merge", "--quiet", "--squash", f"origin/{branch}")
-            git(self.clone, "commit", "--quiet", "--message", "squashed")
+            git(self.clone, "commit", "--quiet", "--message", message)
         elif how == "rebase":
             git(self.clone, "checkout", "--quiet", "--detach", f"origin/{branch}")
             git(self.clone, "rebase", "--quiet", "origin/main")

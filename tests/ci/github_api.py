@@ -83,7 +83,14 @@ class _Answer:
                 self._needs("actions:read")
                 name = parse_qs(parts.query)["name"][0]
                 runs = [run for run in self._state["runs"] if self._artifact(run["id"], name).is_dir()]
-                found = [{"expired": False, "workflow_run": {**run, "repository_id": 1}} for run in runs]
+                found = [
+                    {
+                        "expired": False,
+                        "created_at": self._artifact(run["id"], name).stat().st_ctime_ns,
+                        "workflow_run": {**run, "repository_id": 1},
+                    }
+                    for run in runs
+                ]
                 return _filtered({"artifacts": found}, options)
             case ["actions", "runs", run]:
                 self._needs("actions:read")

@@ -16,6 +16,7 @@ CURL = """#!/bin/sh
 # Plays the API: paths below api/v4/projects/1 are files. What is uploaded is kept as such a file.
 set -eu
 for word; do
+  word="${word%%\\?*}"
   case "$word" in https://*) file="$GITLAB/${word#https://gitlab.example/api/v4/projects/1/}" ;; esac
 done
 while [ $# -gt 0 ]; do
@@ -52,15 +53,22 @@ class GitLab(Forge):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(content), encoding="utf-8")
 
-    def review(self, branch: str) -> tuple[int, str]:
-        """Run the job of a merge request."""
+    def review(self, branch: str, *, merged: bool = False) -> tuple[int, str]:
+        """Run the job of a merge request; where GitLab merges results, of what it has merged."""
         variables = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
-        return self.job("reconciler:review", git(self.origin, "rev-parse", branch), variables)
+        head = git(self.origin, "rev-parse", branch)
+        if not merged:
+            return self.job("reconciler:review", head, variables)
+        self.branch()
+        git(self.clone, "merge", "--quiet", "--no-ff", "--message", f"Merge {head}", head)
+        git(self.clone, "push", "--quiet", "--force", "origin", "HEAD:refs/merge-requests/7/merge")
+        variables["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"] = head
+        return self.job("reconciler:review", git(self.clone, "rev-parse", "HEAD"), variables)
 
-    def merge(self, branch: str, how: str = "merge") -> None:
+    def merge(self, branch: str, how: str = "merge", message: str = "squashed") -> None:
         """Merge a branch, of which merge request 7 told."""
         head = git(self.origin, "rev-parse", branch)
-        self.merge_branch(branch, how)
+        self.merge_branch(branch, how, message)
         squashed = self.tip if how == "squash" else None
         found = {"iid": 7, "state": "merged", "sha": head, "merge_commit_sha": self.tip, "squash_commit_sha": squashed}
         self.answer(f"repository/commits/{self.tip}/merge_requests", [found])

@@ -33,6 +33,8 @@ class Hub(Forge):
         super().__init__(folder, programs, secrets)
         self.inputs: dict[str, str] = {}
         """Of the action, where a team changes what the recipe gives."""
+        self.failing: set[str] = set()
+        """Names of steps that fail, as those do that need the network."""
         self.gitconfig = ""
         """Of the machines."""
         self.keep({"runs": [], "pulls": [], "comments": [], "rules": {}})

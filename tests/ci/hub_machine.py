@@ -74,8 +74,12 @@ class Machine:
         for step in steps:
             functions = status_functions(success=fine, failure=not fine)
             wanted = condition(str(step.get("if", "true")), {**context, "true": True}, functions)
-            if wanted and step.get("name") != "Install":
+            if wanted and step.get("name") not in {"Install", *self.hub.failing}:
                 fine = self._step(step, context) and fine
+            elif wanted and step["name"] in self.hub.failing:
+                fine = False
+            elif "id" in step:
+                context["steps"][step["id"]] = {"outputs": {}, "outcome": "skipped"}
         return fine
 
     def _step(self, step: Any, context: Mapping[str, Any]) -> bool:
@@ -135,7 +139,9 @@ class Machine:
             text=True,
         )
         self.log += done.stdout
-        context["steps"][step.get("id", "")] = {"outputs": dict(_outputs(self.output.read_text(encoding="utf-8")))}
+        outputs = dict(_outputs(self.output.read_text(encoding="utf-8")))
+        outcome = "failure" if done.returncode else "success"
+        context["steps"][step.get("id", "")] = {"outputs": outputs, "outcome": outcome}
         return done.returncode == 0
 
 

@@ -205,19 +205,10 @@ def test_a_head_that_does_not_validate_replaces_the_comment_of_the_older_one(wat
     assert "reconciler.yaml" in comment
 
 
-def limited(shop: Shop) -> None:
-    """Let every change of production need an acknowledgement."""
-    path = shop.place / "reconciler.yaml"
-    config = json.loads(path.read_text())
-    config["environments"]["production"]["limits"] = {"changes": 0}
-    path.write_text(json.dumps(config))
-    shop.hub.commit("a limit")
-
-
 @pytest.mark.sweep
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
 def test_the_comment_says_how_to_acknowledge_and_a_trailer_holds_after_the_merge(watched: Shop, how: str) -> None:
-    limited(watched)
+    watched.hub.limit_production(watched.folder)
     change(watched, 300)
     pull, review = watched.hub.propose("shorter")
     (comment,) = watched.hub.comments
@@ -241,7 +232,7 @@ def test_the_comment_says_how_to_acknowledge_and_a_trailer_holds_after_the_merge
 
 @pytest.mark.sweep
 def test_what_was_not_acknowledged_is_refused_and_an_input_of_the_run_acknowledges_it(watched: Shop) -> None:
-    limited(watched)
+    watched.hub.limit_production(watched.folder)
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
     run = watched.hub.merge(pull)
@@ -364,6 +355,8 @@ def test_a_run_is_taken_back_from_ci_and_told_of_in_a_fresh_clone(watched: Shop,
     watched.hub.merge(pull)
     run = watched.hub.dispatch(command="rollback", environment="production")
     assert (run.waiting, watched.minutes()) == ({"production"}, [300, 300]), run.log
+    shown = run.jobs["apply production/plan"].summary
+    assert ("ApiClient/front" in shown, "apply to production" in shown) == (True, True), shown
     run.approve("production")
     assert watched.minutes() == [300, 600], run.log
     shutil.copytree(watched.hub.kept("api-clients-runs-production"), watched.place / ".reconciler", dirs_exist_ok=True)
@@ -381,14 +374,6 @@ def test_an_environment_that_nobody_has_to_approve_lets_nothing_pass(watched: Sh
     run = watched.hub.pushed()
     run.approve("production")
     assert (run.results["apply production/approve"], watched.minutes()) == ("failure", [600, 600]), run.log
-
-
-@pytest.mark.sweep
-def test_the_first_pull_request_says_that_there_is_no_snapshot_yet(shop: Shop) -> None:
-    change(shop, 300)
-    _, review = shop.hub.propose("shorter")
-    assert review.results == {"review": "failure"}
-    assert "there is no snapshot of environment staging" in shop.hub.comments[0]
 
 
 @pytest.mark.sweep

@@ -1,6 +1,8 @@
 """A week of a repository on Azure: the pipeline of ci/azure-*.yml against two marketplaces, with real git."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +91,64 @@ def test_the_restore_is_put_back_unattended_as_long_as_main_was_applied(shop: Sh
     assert (build.results, shop.minutes()) == ({n: r for n, r in APPLIED.items() if "staging" in n}, [300, 60]), (
         build.log
     )
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
+def test_an_acknowledgement_makes_the_pull_request_green_and_holds_after_the_merge(
+    shop: Shop, project: Azure, how: str
+) -> None:
+    project.limit_production()
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    review = project.review("shorter")
+    digits = json.loads((review.artifacts["plans"] / "production.json").read_text())["changes_digest"][:12]
+    (document,) = re.findall(r"uploadsummary\](.*)", review.log)
+    assert review.results == {"review": "Failed"}, review.log
+    assert f"Reconciler-Ack: {digits}\n" in Path(document).read_text()
+    project.branch("origin/shorter")
+    project.commit(f"I have seen it\n\nReconciler-Ack: {digits}", "shorter")
+    review = project.review("shorter")
+    assert review.results == {"review": "Succeeded"}, review.log
+    build = project.merge(
+        "shorter", how, f"Merged PR 7: shorter\r\n\r\nReconciler-Ack: {digits}\r\n\r\nRelated work items: #1"
+    )
+    assert (build.results, shop.minutes()) == (APPLIED, [300, 300]), build.log
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("missing", ["builds", "artifacts", "plans.zip"])
+def test_a_pull_request_whose_plan_is_not_here_waits_for_approval(shop: Shop, project: Azure, missing: str) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    answer, project.answer = project.answer, lambda name, content: None if name == missing else answer(name, content)  # type: ignore[method-assign]
+    if missing == "plans.zip":
+        (project.folder / "api" / missing).unlink()
+    build = project.merge("shorter")
+    assert (build.waiting, shop.minutes()) == (set(NAMES), [600, 600]), build.log
+    assert ("nothing was reviewed" in build.log, "Traceback" in build.log) == (True, False), build.log
+
+
+@pytest.mark.sweep
+def test_the_first_pull_request_is_green_and_says_that_there_is_no_snapshot_yet(azure: Azure) -> None:
+    change(azure, 300)
+    azure.commit("shorter", "shorter")
+    review = azure.review("shorter")
+    assert review.results == {"review": "Succeeded"}, review.log
+
+
+@pytest.mark.sweep
+def test_a_job_that_fails_before_it_has_the_state_leaves_the_older_one(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    before = project.newest["runs-production"]
+    change(project, 400)
+    project.commit("straight to main")
+    build = project.run()
+    project.failing.add("Install")
+    build.approve("production")
+    assert (build.results["apply_production"], shop.minutes()) == ("Failed", [300, 300]), build.log
+    assert project.newest["runs-production"] == before

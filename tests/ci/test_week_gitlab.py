@@ -111,3 +111,93 @@ def test_the_restore_is_put_back_unattended_as_long_as_main_was_applied(shop: Sh
     project.commit("straight to main again")
     code, log = project.protected("reconciler:restore", "staging")
     assert (code, shop.minutes()) == (APPROVAL, [300, 600]), log
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(("how", "merged"), [("merge", False), ("squash", True), ("rebase", True)])
+def test_an_acknowledgement_makes_the_merge_request_green_and_holds_after_the_merge(
+    shop: Shop, project: GitLab, how: str, merged: bool
+) -> None:
+    project.limit_production()
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    code, log = project.review("shorter", merged=merged)
+    document = (project.artifacts["reconciler:review"] / "plan.md").read_text()
+    line = next(line for line in document.splitlines() if line.startswith("Reconciler-Ack: "))
+    assert code == 3, log
+    project.branch("origin/shorter")
+    project.commit(f"I have seen it\n\n{line}", "shorter")
+    code, log = project.review("shorter", merged=merged)
+    assert code == 0, log
+    project.merge("shorter", how, f"squashed\n\n{line}\n\nSee merge request group/shop!7")
+    code, log = project.protected("reconciler:apply", "production")
+    assert (code, shop.minutes()) == (0, [600, 300]), log
+
+
+@pytest.mark.sweep
+def test_what_was_not_acknowledged_is_refused_and_a_variable_of_the_pipeline_acknowledges_it(
+    shop: Shop, project: GitLab
+) -> None:
+    project.limit_production()
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    code, log = project.protected("reconciler:apply", "production")
+    plan = project.artifacts["reconciler:apply production"] / "plans" / "production.json"
+    digits = json.loads(plan.read_text())["changes_digest"][:12]
+    assert (code, digits in log, shop.minutes()) == (3, True, [600, 600]), log
+    code, log = project.protected("reconciler:apply", "production", RECONCILER_ACK=digits)
+    assert (code, shop.minutes()) == (0, [600, 300]), log
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(
+    "missing", ["pipelines/3/jobs", "merge_requests/7/pipelines", "jobs/9/artifacts/plans/staging.json"]
+)
+def test_a_merge_request_whose_plan_is_not_here_waits_for_the_manual_job(
+    shop: Shop, project: GitLab, missing: str
+) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    (project.folder / "api" / missing).unlink()
+    code, log = project.protected("reconciler:apply", "staging")
+    assert (code, "from merge request 7: nothing was reviewed" in log) == (APPROVAL, True), log
+    code, log = project.protected("reconciler:approve", "staging")
+    assert (code, shop.minutes()) == (0, [300, 600]), log
+
+
+@pytest.mark.sweep
+def test_the_first_merge_request_is_green_and_says_that_there_is_no_snapshot_yet(gitlab: GitLab) -> None:
+    change(gitlab, 300)
+    gitlab.commit("shorter", "shorter")
+    code, log = gitlab.review("shorter")
+    document = (gitlab.artifacts["reconciler:review"] / "plan.md").read_text()
+    assert (code, document.count("There is no snapshot of ")) == (0, 2), log
+
+
+@pytest.mark.sweep
+def test_without_its_cache_a_job_waits_for_approval_once_and_goes_on(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("straight to main")
+    project.protected("reconciler:apply", "staging")
+    project.protected("reconciler:approve", "staging")
+    project.cache.clear()
+    shop.portal("staging", AccessTokenDuration=60)
+    assert project.protected("reconciler:restore", "staging")[0] == APPROVAL
+    del project.artifacts["reconciler:apply staging"]  # that was another pipeline
+    code, log = project.protected("reconciler:approve", "staging")
+    assert (code, shop.minutes()) == (0, [300, 600]), log
+    assert (project.cache["staging"] / "receipt.json").exists()
+
+
+@pytest.mark.sweep
+def test_nothing_of_a_checkout_is_executed(project: GitLab) -> None:
+    change(project, 300)
+    for name in ("json", "sys", "reconciler", "site", "zipfile"):
+        (project.clone / f"{name}.py").write_text("print('executed')\nraise SystemExit(7)\n")
+    project.commit("$(echo executed)\n\nReconciler-Ack: $(echo executed)", "b;echo-executed")
+    code, log = project.review("b;echo-executed")
+    assert (code, "executed" in log.splitlines()) == (0, False), log
