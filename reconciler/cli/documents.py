@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from reconciler.cli.plan_key import plan_key
+from reconciler.cli.plan_key import plan_key, warn_if_blank
 from reconciler.cli.streams import in_job, wants_colour, width
 from reconciler.render import FORMATS
 from reconciler.render.command import may_be_applied, offer
@@ -24,6 +24,7 @@ def plan_file(plan: "Plan") -> Iterator[str]:
     """The text of a plan's file in pieces, as they are made."""
     from reconciler.planning.planfile import pieces  # noqa: PLC0415  # brings the schema checker along
 
+    warn_if_blank("plan")
     return pieces(plan, plan_key())
 
 

@@ -21,7 +21,7 @@ def read_file(path: Path) -> str:
     """
     try:
         return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise ReconcilerError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error

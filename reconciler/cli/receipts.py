@@ -1,5 +1,7 @@
 """An apply -> its receipt, beside its journal and where the user wants it; and back, for a later look."""
 
+import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +12,9 @@ from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import applied, newest
 from reconciler.cli.failures import tell_error
 from reconciler.cli.files import read_file, write_file
+from reconciler.cli.plan_key import warn_if_blank
 from reconciler.errors import PlanRefused, ReconcilerError
+from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Plan
@@ -33,6 +37,7 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
     if not files:
         return
     kept = drifts.receipt_of(plan, result, session.loaded.desired, timestamp(datetime.now(UTC)))
+    warn_if_blank("receipt")
     text = receiptfile.dumps(replace(kept, plan_digest=plan_digest(plan)), session.plan_key)
     for file in files:
         try:
@@ -54,16 +59,35 @@ def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | No
         PlanRefused: it was.
     """
     digest = plan_digest(saved)
-    files = [*folder.glob(f"*{_SUFFIX}"), *([receipt] if receipt and receipt.is_file() else [])]
-    found = applied(folder, digest) or next((str(file) for file in files if _applied(file, key) == digest), None)
+    kept = [(file, _read) for file in folder.glob(f"*{_SUFFIX}")]
+    named = [(receipt, read_file)] if receipt and receipt.is_file() else []
+    found = applied(folder, digest) or next(
+        (str(file) for file, read in (*kept, *named) if _applied(file, read, key) == digest), None
+    )
     if found and saved.has_changes:
         raise PlanRefused("applied", f"this plan was applied before, see {found}: a plan is applied once")
 
 
-def _applied(file: Path, key: bytes | None) -> str:
+def _read(file: Path) -> str:
+    """Read a receipt of the journal, which is no link.
+
+    Raises:
+        ReconcilerError: it cannot be read.
+    """
+    try:
+        return read_own(file).decode()
+    except UnicodeDecodeError:
+        raise ReconcilerError(f"{file} is not UTF-8 text") from None
+    except OSError as error:
+        why = "it is a symbolic link" if file.is_symlink() else error.strerror
+        hint = "delete it; the next apply writes a new one"
+        raise ReconcilerError(f"cannot read {file}: {why}", hint=hint) from error
+
+
+def _applied(file: Path, read: Callable[[Path], str], key: bytes | None) -> str:
     """The digest of the plan that a receipt is of; empty where it is none that can be trusted."""
     with suppress(ReconcilerError):
-        return receiptfile.loads(read_file(file), str(file), key).plan_digest
+        return receiptfile.loads(read(file), str(file), key).plan_digest
     return ""
 
 
@@ -74,11 +98,11 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     took an earlier run back. What an older run has left says nothing then.
 
     Raises:
-        ReconcilerError: it was altered, or there is a key and it is not signed with it.
+        ReconcilerError: it was altered, is a link, or there is a key and it is not signed with it.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
-    if not run or not file.is_file():
+    if not run or not os.path.lexists(file):
         return None
-    receipt = receiptfile.loads(read_file(file), str(file), key)
+    receipt = receiptfile.loads(_read(file), str(file), key)
     return receipt if receiptfile.is_of(receipt, now) else None

@@ -24,11 +24,18 @@ def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN, *, kee
     Raises:
         OSError: it cannot be written, or its owner cannot be kept.
     """
+    try:
+        _replace(path, [text] if isinstance(text, str) else text, mode, keeps_owner=keeps_owner)
+    except UnicodeEncodeError:  # `from None`: it holds the text
+        raise OSError(errno.EILSEQ, "its name or its content is not UTF-8 text") from None
+
+
+def _replace(path: Path, text: Iterable[str], mode: int, *, keeps_owner: bool) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".reconciler-")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.writelines([text] if isinstance(text, str) else text)
+            file.writelines(text)
             file.flush()
             os.fsync(file.fileno())
             if keeps_owner:

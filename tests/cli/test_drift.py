@@ -130,6 +130,18 @@ def test_the_newest_run_of_the_journal_has_left_its_receipt(project: Project, ru
     assert "[live drifted]" not in run("drift").out
 
 
+@pytest.mark.parametrize("target", ["a.json", "nowhere"])
+def test_a_receipt_of_the_journal_that_is_a_link_is_refused(project: Project, run: Runner, target: str) -> None:
+    project.manifest("front", AccessTokenDuration=300)
+    run("apply", "--auto-approve")
+    (receipt,) = Path(".reconciler/runs").glob("*.receipt.json")
+    receipt.rename(receipt.parent / "a.json")
+    receipt.symlink_to(target)
+    done = run("drift")
+    assert done.code == 1
+    assert "it is a symbolic link" in done.err
+
+
 def test_a_run_that_left_no_receipt_leaves_nobody_to_blame(project: Project, run: Runner) -> None:
     project.manifest("front", AccessTokenDuration=300)
     run("apply", "--auto-approve")

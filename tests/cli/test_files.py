@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.files import write_file
+from reconciler.cli.files import read_file, write_file
 from reconciler.errors import ReconcilerError
 
 
@@ -29,14 +29,6 @@ def test_a_device_is_written_to_and_stays_a_device() -> None:
     assert Path("/dev/null").is_char_device()
 
 
-def test_a_text_that_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "plan.json"
-    path.write_text("old", encoding="utf-8")
-    with pytest.raises(UnicodeEncodeError):
-        write_file(path, "\ud800")
-    assert [one.read_text(encoding="utf-8") for one in tmp_path.iterdir()] == ["old"]
-
-
 @pytest.mark.parametrize("name", ["", "no/such/folder/plan.json"])
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(ReconcilerError, match="cannot write"):
@@ -57,3 +49,18 @@ def test_a_text_in_pieces_is_written_as_they_are_made_and_one_that_breaks_off_le
     with pytest.raises(ReconcilerError, match="no more"):
         write_file(path, broken())
     assert ([path.name], path.read_text()) == ([one.name for one in tmp_path.iterdir()], "one\ntwo\n")
+
+
+@pytest.mark.parametrize(("name", "text"), [("a\ud800", "text"), ("a", "a\ud800b")], ids=["name", "content"])
+def test_half_a_character_in_a_name_or_a_content_is_an_error_and_leaves_the_old_file(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(ReconcilerError, match="is not UTF-8 text"):
+        write_file(tmp_path / name, text)
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_half_a_character_in_the_name_of_a_file_that_is_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ReconcilerError, match="is not UTF-8 text"):
+        read_file(tmp_path / "a\ud800")

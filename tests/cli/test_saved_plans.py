@@ -170,3 +170,26 @@ def test_plans_can_be_looked_at_where_nothing_else_is(
     monkeypatch.chdir(tmp_path / "empty")
     assert "1 to update" in run("show", str(saved.folder / "plan.json")).out
     assert saved.ask("GET", "/_emulator/requests")["requests"][:-1] == []
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_an_empty_plan_key_is_a_warning_where_something_would_be_signed(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch, blank: str
+) -> None:
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", blank)
+    project.manifest("front", AccessTokenDuration=300)
+    said = "RECONCILER_PLAN_KEY is set and empty, so the {} is not signed"
+    assert said.format("plan") in run("plan", "--out", "p.json").err
+    assert said.format("snapshot") in run("snapshot", "--out", "s.json").err
+    assert run("apply", "p.json", "--auto-approve").err.count(said.format("receipt")) == 1
+    assert "RECONCILER_PLAN_KEY" not in run("plan").err
+
+
+def test_a_plan_key_that_a_ci_system_has_not_replaced_is_refused(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.manifest("front", AccessTokenDuration=300)
+    for key in ("$(RECONCILER_PLAN_KEY)", "${RECONCILER_PLAN_KEY}", "${{ secrets.RECONCILER_PLAN_KEY }}"):
+        monkeypatch.setenv("RECONCILER_PLAN_KEY", key)
+        done = run("plan", "--out", "p.json")
+        assert (done.code, "a variable that this CI job does not have" in done.err) == (1, True)

@@ -10,7 +10,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.files import make_folder, write_file
 from reconciler.cli.options import Common, environments_options, output_file
-from reconciler.cli.plan_key import plan_key
+from reconciler.cli.plan_key import plan_key, warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.render.escape import escape
@@ -64,6 +64,7 @@ def _keep(common: Common, file: Path) -> ExitCode:
     from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415
 
     taken = _taken(common)
+    warn_if_blank("snapshot")
     write_file(file, snapshotfile.dumps(taken, plan_key()))
     if not common.quiet:
         count = len(taken.live.resources)

@@ -56,7 +56,7 @@ class Courier:
                 files.check(self.confines.at(path, to_write=True))
                 envfile.check(self.confines.at(path, to_write=True))
             case ToCommand(argv):
-                command.program(argv[0], self._surroundings(), self.confines.root)
+                command.check(argv, self._surroundings(), self.confines.root)
             case ToGithubOutput():
                 github.check(self.environ)
 

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
@@ -10,7 +10,19 @@ from reconciler.model.delivery import ToCommand
 from reconciler.secrets.delivery.parcel import Parcel
 
 
-def program(name: str, environ: Mapping[str, str], folder: Path) -> str:
+def check(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    """See whether a command can be started.
+
+    Raises:
+        ReconcilerError: it cannot.
+    """
+    _program(argv[0], environ, folder)
+    if any("\0" in one for one in argv):
+        message = f"the arguments of {argv[0]} have a null character, so it cannot be started to deliver a secret"
+        raise ReconcilerError(message, hint="correct the command")
+
+
+def _program(name: str, environ: Mapping[str, str], folder: Path) -> str:
     """Find the program that a command starts: on the PATH, or by a path relative to a folder.
 
     Raises:
@@ -34,7 +46,7 @@ def feed(wanted: ToCommand, parcel: Parcel, environ: Mapping[str, str], folder: 
     name, *arguments = wanted.argv
     try:
         ended = subprocess.run(  # noqa: S603  # the manifest names it, and no shell reads it
-            [program(name, environ, folder), *arguments],
+            [_program(name, environ, folder), *arguments],
             input=parcel.value.reveal().encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
