@@ -25,6 +25,8 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
 from reconciler.cli.session import Session
 from reconciler.export import init as scaffold
+from reconciler.kinds import DEFAULT_KIND, KINDS
+from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.explain import Entry, everything, manual
 from reconciler.planning.planfile import changes_digest
 from reconciler.render import FORMATS
@@ -41,8 +43,8 @@ exist ends the run with exit code 64, and nothing is contacted. The codes of all
 
 """
 _ABOUT_MANIFESTS: Final = """\
-Every key of a manifest, as the JSON Schema has it (`reconciler schema ApiClient`). How the parts work together is in
-[Manifests](manifest.md); `reconciler explain ApiClient.spec.Active` says the same on a terminal.
+Every key of a manifest: first what all kinds have in common, then what each has of its own. How the parts work together
+is in [Manifests](manifest.md). `reconciler explain ApiClient.spec.Active` says the same on a terminal, with examples.
 """
 
 # -- commands --
@@ -166,20 +168,22 @@ def _epilog(text: str) -> str:
 
 # -- manifests --
 
+_COMMON: Final = ("metadata", "secrets", "policy")
+"""Blocks that are the same for every kind that has them."""
+
 
 def manifest_page() -> str:
-    """Every key of a manifest of an API client."""
-    whole = manual("ApiClient")
-    parts = [
-        _MADE,
-        "# Manifest reference\n\n",
-        _ABOUT_MANIFESTS,
-    ]
-    for block in whole.children:
-        parts.append(f"\n## {block.name}\n\n{_filled(block.meaning)}\n")
-        for entry in everything(block):
-            if entry is not block:
-                parts += _key(entry, block)
+    """Every key of a manifest: what all kinds have in common, then the fields of each."""
+    parts = [_MADE, "# Manifest reference\n\n", _ABOUT_MANIFESTS]
+    for block in manual(DEFAULT_KIND).children:
+        if block.name in _COMMON:
+            parts.append(f"\n## {block.name}\n\n{_filled(block.meaning)}\n")
+            for entry in everything(block):
+                if entry is not block:
+                    parts += _key(entry)
+    for name in KINDS:
+        parts += _kind(manual(name))
+    parts.append(f"\n## Roles\n\nThe roles of OrderCloud, as of API 1.0.470: {', '.join(sorted(API_ROLES))}.\n")
     return "".join(parts)
 
 
@@ -188,23 +192,54 @@ def _filled(text: str) -> str:
     return textwrap.fill(escaped, 120, break_on_hyphens=False, break_long_words=False)
 
 
-def _key(entry: Entry, block: Entry) -> Iterator[str]:
-    yield f"\n### {entry.path.removeprefix('ApiClient.')}\n\n{_filled(entry.meaning)}\n\n"
-    kind = entry.type or "read-only"
-    kind = f"{kind}, or `${{values.KEY}}`" if entry.takes_values else kind
-    required = "yes" if entry.is_required else "" if block.name == "spec" else "no"
-    choices = ", ".join(f"`{value}`" for value in entry.values)
+def _key(entry: Entry) -> Iterator[str]:
+    yield f"\n### {entry.path.partition('.')[2]}\n\n{_filled(entry.meaning)}\n\n"
     for name, value in (
-        ("Type", kind),
+        ("Type", _type(entry)),
         ("Range", entry.limits),
-        ("Required", required),
+        ("Required", "yes" if entry.is_required else "no"),
         ("Default", f"`{entry.default}`" if entry.default else ""),
-        ("One of", choices),
+        ("One of", _choices(entry)),
         ("Example", ", ".join(f"`{example}`" for example in entry.examples)),
-        ("Source", f"OrderCloud: {entry.source}" if entry.source else ""),
     ):
         if value:
             yield f"- {name}: {value}\n"
+
+
+def _kind(whole: Entry) -> Iterator[str]:
+    """A table of what a kind has of its own."""
+    yield f"\n## {whole.name}\n\n{_filled(whole.meaning)}\n"
+    for block in whole.children:
+        rows = [entry for entry in _shown(block) if entry is not block]
+        if block.name in {"spec", "assignments"} and rows:
+            yield f"\n| {block.name} | Type | Default | |\n|---|---|---|---|\n"
+            yield from map(_row, rows)
+
+
+def _shown(entry: Entry) -> Iterator[Entry]:
+    """The key and all below it, but for those of references to secrets, which are all the same."""
+    yield entry
+    for child in entry.children:
+        if child.name not in {"fromEnv", "fromFile", "generate", "deliver"}:
+            yield from _shown(child)
+
+
+def _row(entry: Entry) -> str:
+    name = entry.path.split(".", 2)[2]
+    kind = "; ".join(filter(None, [_type(entry), entry.limits, f"one of {_choices(entry)}" if entry.values else ""]))
+    default = f"`{entry.default}`" if entry.default else ""
+    cells = (f"`{name}`", kind, default, _in_cell(entry.meaning.replace("<", "&lt;").replace("*", r"\*")))
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _type(entry: Entry) -> str:
+    kind = entry.type or "read-only"
+    return f"{kind}, or `${{values.KEY}}`" if entry.takes_values else kind
+
+
+def _choices(entry: Entry) -> str:
+    is_any_role = set(entry.values) == API_ROLES
+    return "the [roles](#roles)" if is_any_role else ", ".join(f"`{value}`" for value in entry.values)
 
 
 # -- the picture --

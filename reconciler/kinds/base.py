@@ -6,7 +6,7 @@ which way a change of it points) is all that the rest of the program knows about
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -14,13 +14,16 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.errors import BadAnswer, RequestFacts
-from reconciler.kinds.fields import Field
+from reconciler.kinds.fields import SUPPLIER_USERS, USERS, Field, Reference, Secrecy, UserReference
+from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
 from reconciler.model.secret import Secret
 
 _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
+_HIDDEN: Final = "[hidden]"
+"""Stands for a secret that the service has and does not show; see `Secret.is_mask`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,28 @@ class Kind:
         return self.id_choice is not IdChoice.SERVICE
 
     @property
+    def reading_roles(self) -> tuple[str, ...]:
+        """The roles of which one is needed for reading."""
+        return (*self.readers, *self.writing_roles)
+
+    @property
+    def writing_roles(self) -> tuple[str, ...]:
+        """The roles of which one is needed for writing."""
+        return (*self.writers, FULL_ACCESS)
+
+    def lookups(self) -> Mapping[str, str]:
+        """Role -> what it looks up: what objects of this kind refer to."""
+        found: dict[str, str] = {}
+        for one in self.fields.values():
+            if isinstance(one.refers_to, Reference):
+                found[one.refers_to.role] = f"{one.refers_to.noun}s"
+            elif isinstance(one.refers_to, UserReference):
+                found |= {role: f"users of the {party}" for party, _, role in USERS}
+                found[SUPPLIER_USERS] = "users of suppliers"
+        parties = self.assignments.parties if self.assignments else ()
+        return found | {party.role: f"assignments to {party.name}" for party in parties}
+
+    @property
     def meaning_of_id(self) -> str:
         """What metadata.id is."""
         return self.about_id or _ABOUT_ID[self.id_choice]
@@ -180,6 +205,11 @@ class Kind:
     def secret_fields(self) -> frozenset[str]:
         """Fields whose values are never shown."""
         return frozenset(one.name for one in self.table if one.secret)
+
+    @cached_property
+    def write_only_fields(self) -> frozenset[str]:
+        """Secret fields that no answer ever has."""
+        return frozenset(one.name for one in self.table if one.secret is Secrecy.WRITE_ONLY)
 
     @cached_property
     def generated_fields(self) -> frozenset[str]:
@@ -233,9 +263,17 @@ class Kind:
             kind=self.name,
             id=str(body[self.id_field]),
             body={name: value for name, value in sound.items() if name not in self.secret_fields},
-            secrets={name: _secret(sound[name]) for name in self.secret_fields if name in sound},
+            secrets=dict(self._secrets(sound)),
             faults=tuple(faults.values()),
         )
+
+    def _secrets(self, body: Body) -> Iterator[tuple[str, Secret | None]]:
+        """What the service shows of each secret that it has; of one that it never shows, that there is one."""
+        for one in self.table:
+            if one.secret is Secrecy.READABLE and one.name in body:
+                yield one.name, _secret(body[one.name])
+            elif one.secret is Secrecy.WRITE_ONLY and one.together in body:
+                yield one.name, Secret(_HIDDEN) if body[one.together] else None
 
     def odd(self, live: LiveResource) -> str:
         """Name an object whose fields are at fault, and say why."""

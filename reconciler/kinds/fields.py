@@ -6,7 +6,7 @@ compared (`canonical`), and the JSON Schema of manifests (``tools/schemas.py``).
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from reconciler.kinds.canonical import Canonical, as_id, as_ids, as_is, as_rows, as_set, record
 from reconciler.kinds.direction import Judge, any_of, neutral
@@ -97,6 +97,12 @@ class Reference:
     """A field of the referred object and the value that it must have."""
     kind: str = ""
     """The kind of the referred object; empty where nothing manages it."""
+
+
+USERS: Final = (("seller", "/adminusers", "AdminUserReader"), ("buyer", "/buyerusers", "BuyerUserReader"))
+"""The parties whose users one list has, the list, and what the login needs for looking."""
+SUPPLIER_USERS: Final = "SupplierUserReader"
+"""What the login needs for looking at the users of one supplier; no list has those of all."""
 
 
 @dataclass(frozen=True, slots=True)

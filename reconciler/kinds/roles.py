@@ -2,6 +2,9 @@
 
 from typing import Final
 
+FULL_ACCESS: Final = "FullAccess"
+"""The role that suffices for everything."""
+
 API_ROLES: Final = frozenset(
     {
         "AddressAdmin",
@@ -36,7 +39,7 @@ API_ROLES: Final = frozenset(
         "DeliveryConfigAdmin",
         "EntitySyncConfigAdmin",
         "ErrorConfigAdmin",
-        "FullAccess",
+        FULL_ACCESS,
         "IncrementorAdmin",
         "IncrementorReader",
         "IntegrationEventAdmin",

@@ -11,15 +11,14 @@ from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
+from reconciler.kinds.fields import SUPPLIER_USERS, USERS
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState
 from reconciler.remote.filters import at_least
 from reconciler.remote.protocol import ReadRemote
 
-_USERS: Final = (("seller", "/adminusers", "AdminUserReader"), ("buyer", "/buyerusers", "BuyerUserReader"))
 _SUPPLIERS: Final = ("/suppliers", "SupplierReader")
-_SUPPLIER_USERS: Final = "SupplierUserReader"
 _FORBIDDEN: Final = 403
 
 
@@ -112,7 +111,7 @@ class _Lookup:
     def _find_user(self, name: str) -> _User | _Unseen | None:
         roles: list[str] = []
         reasons: list[str] = []
-        for party, path, role in _USERS:
+        for party, path, role in USERS:
             try:
                 found = self._named(path, name)
             except AccessDenied as error:
@@ -131,7 +130,7 @@ class _Lookup:
         path, role = _SUPPLIERS
         try:
             suppliers = self.remote.list_all(path)
-            role = _SUPPLIER_USERS
+            role = SUPPLIER_USERS
             for supplier in suppliers:
                 found = self._named(f"{path}/{supplier['ID']}/users", name)
                 if found:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from reconciler.kinds import LOGIN_KIND, login_key
+from reconciler.kinds import KINDS, LOGIN_KIND, login_key
 from reconciler.live import read as reader
 from reconciler.model.json import pointer, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
@@ -104,7 +104,7 @@ def placeholders(live: LiveState) -> tuple[str, ...]:
         f"{one.kind} {one.id}: {_PLACEHOLDER[secret.is_redaction].format(name=name)}"
         for one in live.resources
         for name, secret in one.secrets.items()
-        if secret and secret.is_placeholder
+        if secret and secret.is_placeholder and name not in KINDS[one.kind].write_only_fields
     )
 
 

@@ -87,3 +87,16 @@ def test_a_service_may_send_what_later_versions_allow_but_no_other_type(wanted: 
     assert known.live({"ID": "A", "F": None}, FACTS).faults == ()
     with pytest.raises(BadAnswer, match="/F"):
         known.live({"ID": "A", "F": bad}, FACTS)
+
+
+def test_a_write_only_secret_is_there_where_what_goes_with_it_is() -> None:
+    known = kind(
+        Field("Name", Text(), "A name.", together="Key"),
+        Field("Key", Text(), "A key.", secret=Secrecy.WRITE_ONLY, together="Name"),
+    )
+    hidden = known.live({"ID": "A", "Name": "x-key"}, FACTS).secrets["Key"]
+    assert hidden is not None
+    assert hidden.is_mask
+    assert known.live({"ID": "A", "Name": None}, FACTS).secrets == {"Key": None}
+    assert known.live({"ID": "A"}, FACTS).secrets == {}
+    assert known.write_only_fields == {"Key"}

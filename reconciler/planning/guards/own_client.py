@@ -9,13 +9,13 @@ makes can be acknowledged.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from reconciler.kinds import login_key
+from reconciler.kinds import KINDS, LOGIN_KIND, login_key
 from reconciler.model.access import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.planning.guards.context import Context, names
 
-_WRITERS: Final = frozenset({"ApiClientAdmin", "FullAccess"})
-_READERS: Final = _WRITERS | {"ApiClientReader"}
+_WRITERS: Final = frozenset(KINDS[LOGIN_KIND].writing_roles)
+_READERS: Final = frozenset(KINDS[LOGIN_KIND].reading_roles)
 
 
 def own_client(changes: Sequence[Change], context: Context) -> Iterator[Finding]:

@@ -1,31 +1,22 @@
 """A login -> who it is, in which marketplace, what it may do there, and how long it lasts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
 from reconciler.errors import RemoteError
+from reconciler.kinds import KINDS, LOGIN_KIND
+from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.access import LEAST_TOKEN_MINUTES
 from reconciler.model.diagnosis import Verdict
 from reconciler.model.json import Body
 from reconciler.project.doctor.known import Known, Result, few, number
 from reconciler.remote.auth import Claims
 
-CLIENTS: Final = "/apiclients"
-READERS: Final = ("ApiClientReader", "ApiClientAdmin", "FullAccess")
-WRITERS: Final = ("ApiClientAdmin", "FullAccess")
-LOOKUPS: Final[Mapping[str, str]] = {
-    "IntegrationEvent": "integration events",
-    "Buyer": "assignments to buyers",
-    "Supplier": "assignments to suppliers",
-    "AdminUser": "default context users of the seller",
-    "BuyerUser": "default context users of buyers",
-    "SupplierUser": "default context users of suppliers",
-    "Webhook": "webhooks",
-}
-"""What a Reader or Admin role is about -> the references that cannot be checked without one."""
+CLIENTS: Final = KINDS[LOGIN_KIND]
+"""What a login goes through is one of these."""
 
 SOON: Final = 7 * 86_400.0
 """Seconds before its end at which a secret is worth a warning."""
@@ -64,21 +55,21 @@ def marketplace(known: Known) -> Result:
 def roles_for_plan(known: Known) -> Result:
     """Read the claim, then prove it; a token that names no roles at all is given the chance to prove itself."""
     roles = known.claims.roles
-    held = [role for role in READERS if role in roles]
+    held = [role for role in CLIENTS.reading_roles if role in roles]
     if roles and not held:
-        found = f"the token has {few(sorted(roles))}; plan needs one of {', '.join(READERS)}"
+        found = f"the token has {few(sorted(roles))}; plan needs one of {', '.join(CLIENTS.reading_roles)}"
         return Result(Verdict.FAILED, found, _GRANT)
-    clients = tuple(known.connection.list_all(CLIENTS))
+    clients = tuple(known.connection.list_all(CLIENTS.path))
     found = f"{', '.join(held) or 'no role in the token'}; {number(len(clients), 'API client')} could be read"
     return Result(Verdict.OK, found, known=replace(known, clients=clients))
 
 
 def roles_for_apply(known: Known) -> Result:
     """Read the claim. Without such a role a login is still right for a job that only plans."""
-    held = [role for role in WRITERS if role in known.claims.roles]
+    held = [role for role in CLIENTS.writing_roles if role in known.claims.roles]
     if held:
         return Result(Verdict.OK, ", ".join(held))
-    found = f"the token has none of {', '.join(WRITERS)}: this login can plan, but not apply"
+    found = f"the token has none of {', '.join(CLIENTS.writing_roles)}: this login can plan, but not apply"
     return Result(Verdict.WARNING, found, f"right for a job that only plans; to apply, {_GRANT}")
 
 
@@ -86,9 +77,9 @@ def roles_for_references(known: Known) -> Result:
     """Read the claim: what manifests refer to is looked up with other roles than API clients are."""
     roles = known.claims.roles
     missing = [
-        f"{about}Reader ({lost})"
-        for about, lost in LOOKUPS.items()
-        if roles.isdisjoint({f"{about}Reader", f"{about}Admin", "FullAccess"})
+        f"{role} ({lost})"
+        for role, lost in CLIENTS.lookups().items()
+        if roles.isdisjoint({role, f"{role.removesuffix('Reader')}Admin", FULL_ACCESS})
     ]
     if not missing:
         return Result(Verdict.OK, "all that manifests refer to can be looked up")
@@ -134,7 +125,7 @@ class _Secrets:
 def _secrets_life(known: Known) -> _Secrets:
     """Look at the ends of the secrets; older services have no list of them, and no ends."""
     try:
-        secrets = known.connection.list_all(f"{CLIENTS}/{quote(known.connection.client_id, safe='')}/secrets")
+        secrets = known.connection.list_all(f"{CLIENTS.path}/{quote(known.connection.client_id, safe='')}/secrets")
     except RemoteError:
         return _Secrets()
     ends = [end for one in secrets if (end := _moment(one.get("Expiration"))) and end > known.tools.now()]
