@@ -8,7 +8,7 @@ from reconciler.manifests.allowed_paths import Confines
 from reconciler.manifests.schema import Fault, secret_reference
 from reconciler.model.json import Json
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.remote.hosts import is_loopback
+from reconciler.remote.hosts import is_loopback, origin_of
 
 _EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"
 
@@ -45,4 +45,8 @@ def base_url(text: str) -> str | list[Fault]:
     if scheme != url.scheme:
         hint = f"write https://{netloc}; a host that is allowed for plain http is written with its port"
         return [Fault("", "http:// would send credentials in clear", "plain-http", hint)]
+    try:
+        origin_of(f"{scheme}://{netloc}")
+    except ValueError:
+        return [Fault("", f"{netloc} is not a host", "url", _EXAMPLE)]
     return f"{scheme}://{netloc}"

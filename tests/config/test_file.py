@@ -165,6 +165,10 @@ def test_a_url_is_a_scheme_and_a_host(url: str, base_url: str, tmp_path: Path) -
         ("https://api .ordercloud.io", "this is no https:// URL"),
         ("https://api.ordercloud.io:port", "this is no URL"),
         ("https://[::1", "this is no URL"),
+        ("https://api.ordercloud.io[::1]", "api.ordercloud.io[::1] is not a host"),
+        ("https://[::1]8443", "[::1]8443 is not a host"),
+        ("https://a%2eordercloud.io", "a%2eordercloud.io is not a host"),
+        ("https://xn--", "xn-- is not a host"),
     ],
 )
 def test_a_url_that_is_anything_else_is_refused(url: str, message: str, tmp_path: Path) -> None:

@@ -69,6 +69,9 @@ REFUSED = [
     "https://evil.example%00.ordercloud.io",
     "https://evil.example\t.ordercloud.io",
     "https://evil_.ordercloud.io",
+    "https://evil.example[::1]",
+    "https://[::1].evil.example",
+    "https://[::1%25eth0]",
 ]
 
 
@@ -133,6 +136,7 @@ def test_a_host_that_is_allowed_is_connected_to(entry: str, url: str) -> None:
         ("shop.example", "https://shop.example:8443"),
         ("shop.example", "https://a.shop.example"),
         ("shop.example:8443", "https://shop.example"),
+        ("[fd00::1]", "https://[fd00::1]:8443"),
         ("http://shop.example:8080", "https://shop.example:8080"),
         ("http://shop.example:8080", "http://shop.example:8081"),
     ],
