@@ -262,6 +262,8 @@ def test_a_plan_that_was_touched_is_refused_with_its_reason(change: Any, reason:
         lambda d: d["guards"][0].update(addresses=["no-slash"]),
         lambda d: d.update(resource_changes="none"),
         lambda d: d.update(changes_digest="0" * 64),
+        lambda d: d["resource_changes"][0].update(new_secrets=[{"name": "a", "deliver": [{"envFile": "x"}]}]),
+        lambda d: d["resource_changes"][0].update(new_secrets=[{"name": "a", "expires": "2026-02-30"}]),
     ],
 )
 def test_a_plan_of_another_shape_is_refused_even_where_its_digest_fits(change: Any) -> None:

@@ -85,7 +85,10 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
     _check_seal(document, text, name)
     if key:
         _check_signature(document, name, key)
-    plan = plan_of(document)
+    try:
+        plan = plan_of(document)
+    except ValueError as error:  # half a delivery, a date that is none
+        raise _altered(name, str(error)) from error
     if changes_digest(plan) != document["changes_digest"]:
         raise _altered(name, "its changes_digest does not fit its changes and findings")
     return plan
