@@ -51,11 +51,18 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     "planning/guards": ["planning/test_guards.py", "cli/test_guards.py", "cli/test_own_client.py"],
     **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "create", "assign", "write", "settle", "verify")},
     "applying/login_client": ["applying/test_own.py"],
-    "planning/planfile": ["planning/test_planfile.py", "cli/test_saved_plans.py", "test_pipeline.py"],
+    "planning/planfile": [
+        "planning/test_planfile.py",
+        "secrets/test_values.py",
+        "cli/test_saved_plans.py",
+        "test_pipeline.py",
+    ],
     "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "live/test_snapshot.py"],
     "planning/selection": ["planning/test_selection.py", "cli/test_selecting.py"],
     "planning/references": ["planning/test_references.py"],
     "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],
+    "secrets/delivery": ["secrets/test_delivery.py", "cli/test_deliveries.py", "cli/test_delivery_places.py"],
+    "secrets/values": ["secrets/test_values.py", "cli/test_secrets.py", "planning/test_hidden_secrets.py"],
     "applying/rollback": ["applying/test_rollback.py", "cli/test_rollback.py"],
 }
 """Package or module -> the tests that must notice what becomes of it, in a few seconds."""

@@ -8,7 +8,7 @@ import pytest
 from reconciler.model.access import Access
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.named_secret import NamedSecret
-from reconciler.model.plan import Change, Limits
+from reconciler.model.plan import AssignmentChange, Change, Limits
 from reconciler.model.resource import DesiredResource, FieldsPolicy, ObjectKey, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning.diff import diff
@@ -74,11 +74,19 @@ def test_no_delete_is_allowed_unless_a_limit_says_so() -> None:
     assert rules(changes, Limits(deletes=1)) == []
 
 
+def test_an_assignment_that_goes_counts_beside_one_that_comes() -> None:
+    (change,) = plan(manifest("a", Active=False), bodies=[body("a", "a")])
+    steps = (AssignmentChange("buyers", "new", True), AssignmentChange("buyers", "old", False))
+    (finding,) = check((replace(change, assignments=steps),), Context(Limits(), Access(OWN)))
+    assert finding.message == "1 assignment would be deleted; limits.deletes allows 0"
+
+
 @pytest.mark.parametrize("policy", [Policy(protected=True, absent=True), Policy(protected=True)])
 def test_a_protected_resource_is_neither_deleted_nor_switched_off(policy: Policy) -> None:
     changes = plan(manifest("a", policy=policy, Active=False), bodies=[body("a", "a"), SELLER])
     (finding,) = check(changes, Context(NO_LIMITS, Access(OWN)))
     assert (finding.rule, finding.can_be_acknowledged) == ("protected", False)
+    assert finding.message.endswith("deleted" if policy.absent else "deactivated")
 
 
 def test_a_protected_resource_may_be_changed_otherwise() -> None:

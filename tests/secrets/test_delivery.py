@@ -156,6 +156,15 @@ def test_a_delivery_that_fails_says_so_without_the_value(
     assert VALUE not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "delivery", [ToFile("folder"), ToEnvFile("folder", "A"), ToKubernetesSecret("folder", "a", "b")]
+)
+def test_a_file_that_cannot_be_written_is_found_by_the_check_alone(delivery: Delivery, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ReconcilerError, match="is not a file"):
+        Courier(Confines(tmp_path), lambda _line: None).check([delivery])
+
+
 def test_outside_of_a_github_job_there_is_no_output(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_OUTPUT")
     with pytest.raises(ReconcilerError, match="GITHUB_OUTPUT is not set"):
