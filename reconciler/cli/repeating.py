@@ -10,7 +10,17 @@ from reconciler.cli.options import Common, common_of_this_run
 
 _SHARED: Final = ("prune", "allow_unknown_roles")
 """Options of this command that `apply` takes, too, and that no plan keeps."""
-_MEANT: Final = ("only", "selector", "from_snapshot", "baseline", "since_receipt", "strict", *_SHARED)
+_MEANT: Final = (
+    "only",
+    "selector",
+    "out",
+    "own_client",
+    "from_snapshot",
+    "baseline",
+    "since_receipt",
+    "strict",
+    *_SHARED,
+)
 """Options that say what a command is about, not how it shows that."""
 
 
@@ -29,6 +39,12 @@ def shows_text() -> bool:
     """Whether the document on stdout is the text."""
     context = click.get_current_context(silent=True)
     return context is not None and context.params.get("format_name") == "text"
+
+
+def like_this_command(*words: str) -> str:
+    """This command about the same, with other words in place of its environments."""
+    options = (*_of_common(common_of_this_run()), *_options((*_MEANT, "out")))
+    return shlex.join([*click.get_current_context().command_path.split(), *words, *options])
 
 
 def this_command() -> str:

@@ -143,13 +143,18 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Common], Ma
     done = {} if refusal else written_once(found)
     code = show_parts([replace(one, found=done.get(one.environment, one.found)) for one in parts], outputs, MAKINGS)
     if refusal:
-        first, *others = (one.environment for one in parts)
-        overlays = " ".join(f"--into-overlay {name}" for name in others)
-        hint = (
-            f"export one, and the others as its overlays: export --env {first} --write, then export {overlays} --write"
-        )
-        raise ReconcilerError(f"nothing was written: {refusal}", hint=hint)
+        raise ReconcilerError(f"nothing was written: {refusal}", hint=_one_by_one(list(found)))
     return code
+
+
+def _one_by_one(names: "Sequence[str]") -> str:
+    """How to export the environments that could be read."""
+    from reconciler.cli.repeating import like_this_command  # noqa: PLC0415  # see main
+
+    first, *others = names or ["NAME"]
+    overlays = [word for name in others for word in ("--into-overlay", name)]
+    then = f", then the others as overlays: {like_this_command(*overlays, '--write')}" if others else ""
+    return f"export one environment: {like_this_command('--env', first, '--write')}{then}"
 
 
 def made(
