@@ -39,6 +39,16 @@ def test_a_block_lists_its_keys(run: Runner) -> None:
     assert "\n  reason   Why it is let pass" in run("explain", "ApiClient.policy.waivers").out
 
 
+def test_an_explanation_is_as_wide_as_the_terminal_and_breaks_no_word(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run("explain", "config.environments.limits").out.split()
+    monkeypatch.setenv("COLUMNS", "50")
+    narrow = run("explain", "config.environments.limits").out
+    assert max(map(len, narrow.splitlines())) <= 50
+    assert narrow.split() == whole
+
+
 def test_the_roles_are_all_named(run: Runner) -> None:
     said = run("explain", "ApiClient.spec.MaximumGrantedRoles").out.replace(",", " ").split()
     assert set(said) >= API_ROLES

@@ -1,6 +1,6 @@
 """The path of a key -> what it means, from the schema. Nothing is read or contacted."""
 
-import textwrap
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION: Final = "1.0"
 _WIDTH: Final = 100
+"""Where neither a terminal nor COLUMNS says how many columns there are."""
 
 
 @click.command(
@@ -39,14 +40,11 @@ Exit codes: 0 done; 64 there is no such key: the nearest one is named.
 def command(path: str, *, outputs: Outputs) -> ExitCode:
     """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source."""
     from reconciler.manifests.explain import explain  # noqa: PLC0415  # see main
-    from reconciler.render.escape import json_text  # noqa: PLC0415
+    from reconciler.render.escape import joined, json_text  # noqa: PLC0415
 
     entry = explain(path)
-    texts = {
-        "text": "".join(f"{line}\n" for line in _lines(entry)),
-        "json": json_text({"format_version": FORMAT_VERSION, **_document(entry)}),
-    }
-    outputs.write(lambda name, _style: texts[name])
+    document = json_text({"format_version": FORMAT_VERSION, **_document(entry)})
+    outputs.write(lambda name, style: document if name == "json" else joined(_lines(entry, style.width or _WIDTH)))
     return ExitCode.DONE
 
 
@@ -67,22 +65,27 @@ def _document(entry: "Entry") -> "dict[str, Json]":
     }
 
 
-def _lines(entry: "Entry") -> "Iterator[str]":
+def _lines(entry: "Entry", columns: int) -> "Iterator[str]":
     yield entry.path
     yield ""
-    yield from textwrap.wrap(entry.meaning, _WIDTH)
+    yield from _wrapped(entry.meaning, columns)
     facts = [(name, value) for name, value in _facts(entry) if value]
     if facts:
         yield ""
     for name, value in facts:
-        yield from textwrap.wrap(value, _WIDTH, initial_indent=f"  {name:<9}", subsequent_indent=" " * 11)
+        yield from _wrapped(value, columns, f"  {name:<9}")
     if entry.children:
-        width = max(len(child.name) for child in entry.children)
+        longest = max(len(child.name) for child in entry.children)
         yield ""
         for child in entry.children:
-            indent = " " * (width + 4)
-            start = f"  {child.name:<{width}}  "
-            yield from textwrap.wrap(child.summary, _WIDTH, initial_indent=start, subsequent_indent=indent)
+            yield from _wrapped(child.summary, columns, f"  {child.name:<{longest}}  ")
+
+
+def _wrapped(value: str, columns: int, start: str = "") -> list[str]:
+    """Lines of whole words, below one another after what the first one starts with."""
+    indent = " " * len(start)
+    wrapper = TextWrapper(columns, start, indent, break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(value)
 
 
 def _facts(entry: "Entry") -> "Iterator[tuple[str, str]]":
