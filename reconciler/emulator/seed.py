@@ -21,7 +21,7 @@ from reconciler.emulator import references, seedfile
 from reconciler.emulator.errors import SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, values_of
 from reconciler.emulator.marketplace import PARTIES
-from reconciler.emulator.rows import rows_of
+from reconciler.emulator.rows import rows_of, tables_of
 from reconciler.emulator.rows.clients import REVISION, is_guid
 from reconciler.emulator.store import key_of
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.resources import Resource
+    from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
     from reconciler.emulator.tables import Table
 
@@ -65,7 +66,7 @@ def load_seed(path: Path, market: Marketplace) -> None:
         root = {"Objects": root}
     loader.load(root)
     if loader.faults:
-        raise SeedError("\n".join(f"{path}: {fault}" for fault in loader.faults))
+        raise SeedError(f"{path}: {'; '.join(loader.faults)}")
 
 
 @dataclass(slots=True)
@@ -76,13 +77,19 @@ class _Loader:
     faults: list[str] = field(default_factory=list)
 
     def sections(self) -> set[str]:
-        return {section for section, _ in self._rows()} | {section_of(kind) for kind in self.market.tables}
+        """Name the sections of both generations."""
+        profiles: tuple[Profile, ...] = ("current", "legacy")
+        return {
+            section
+            for profile in profiles
+            for section in (*dict(_sections(profile)), *map(section_of, tables_of(profile)))
+        }
 
     def load(self, root: Body) -> None:
         objects = self._mapping(root.get("Objects"), "Objects")
         loaded = [
             (place, row, self._object(row, entry, place))
-            for section, row in self._rows()
+            for section, row in _sections(self.market.settings.profile)
             for place, entry in self._entries(objects, "Objects", section, is_single=bool(row.singleton))
         ]
         for _, row, body in loaded:
@@ -93,11 +100,6 @@ class _Loader:
         for table in self.market.tables.values():
             for place, entry in self._assignments(root, objects, section_of(table.kind)):
                 self._assign(table, entry, place)
-
-    def _rows(self) -> Iterator[tuple[str, Resource]]:
-        for row in rows_of(self.market.settings.profile):
-            name = f"{row.kind}/{row.singleton}" if row.singleton != row.kind else row.kind
-            yield (name if row.singleton else section_of(row.kind)), row
 
     def _blame(self, place: str, problem: str) -> None:
         self.faults.append(f"{place}: {problem}")
@@ -194,6 +196,12 @@ class _Loader:
             self._blame(place, fault.entry()["Message"])
         self._check_parties(table.columns, row, place)
         table.put(self.market, row)
+
+
+def _sections(profile: Profile) -> Iterator[tuple[str, Resource]]:
+    for row in rows_of(profile):
+        name = f"{row.kind}/{row.singleton}" if row.singleton != row.kind else row.kind
+        yield (name if row.singleton else section_of(row.kind)), row
 
 
 def _client_id(given: str) -> str:

@@ -17,7 +17,7 @@ def read(path: Path) -> object:
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise SeedError(f"{path}: the seed cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
+    except ValueError as error:  # no UTF-8, or no path
         raise SeedError(f"{path}: the seed cannot be read: {error}") from error
     return _read_json(path, text) if path.suffix.lower() == ".json" else _read_yaml(path, text)
 
@@ -41,10 +41,14 @@ def _read_yaml(path: Path, text: str) -> object:
     parser: Any = YAML(typ="safe")
     parser.Constructor = Plain
     try:
-        return parser.load(text)
+        value: object = parser.load(text)
+        json.dumps(value, allow_nan=False)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise SeedError(f"{place}: not YAML: {error.problem}") from error
     except YAMLError as error:
         raise SeedError(f"{path}: not YAML: {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SeedError(f"{path}: holds what JSON cannot: {error}") from error
+    return value

@@ -132,6 +132,7 @@ def test_a_copy_of_production_outlives_a_restart(
         ("events=gone", "known are events=url-null|removed; webhookUrl=kept|null; from=FILE"),
         ("event=removed", "event=removed is not understood"),
         ("from=no-such.json", "no-such.json: the seed cannot be read"),
+        ("from=%00", "the seed cannot be read"),
     ],
 )
 def test_a_restore_that_is_not_understood_changes_nothing(market: Any, query: str, words: str) -> None:
