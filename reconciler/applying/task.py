@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, TypeVar
 from reconciler.applying.newcomers import Newcomers
 from reconciler.applying.settle import Conflict, Next, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.moments import with_moments
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Outcome, Status
@@ -283,7 +283,7 @@ class Task:
         """Whether a secret that was sent is there, although the service shows null: a login needs it."""
         remote = self.writer.remote
         with suppress(RemoteError):  # then it is not known to be there
-            is_null = self.has_sent and live.secrets.get(name, value) is None
+            is_null = self.has_sent and live.kind == LOGIN_KIND and live.secrets.get(name, value) is None
             return is_null and remote.has_secret(live.id) and remote.proves(live.id, value).accepted
         return False
 
