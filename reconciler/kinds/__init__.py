@@ -19,6 +19,16 @@ DEFAULT_KIND: Final = "ApiClient"
 TABLES: Final[dict[str, str]] = {
     "ApiClient": "reconciler.kinds.api_client:API_CLIENT",
     "IntegrationEvent": "reconciler.kinds.integration_event:INTEGRATION_EVENT",
+    "Webhook": "reconciler.kinds.webhook:WEBHOOK",
+    "SecurityProfile": "reconciler.kinds.security_profile:SECURITY_PROFILE",
+    "MessageSender": "reconciler.kinds.message_sender:MESSAGE_SENDER",
+    "OpenIdConnect": "reconciler.kinds.open_id_connect:OPEN_ID_CONNECT",
+    "ImpersonationConfig": "reconciler.kinds.impersonation_config:IMPERSONATION_CONFIG",
+    "AdminUserGroup": "reconciler.kinds.admin_user_group:ADMIN_USER_GROUP",
+    "TrackingEvent": "reconciler.kinds.tracking_event:TRACKING_EVENT",
+    "Locale": "reconciler.kinds.locale:LOCALE",
+    "SellerApprovalRule": "reconciler.kinds.seller_approval_rule:SELLER_APPROVAL_RULE",
+    "ProductFacet": "reconciler.kinds.product_facet:PRODUCT_FACET",
 }
 """Kind -> the module of its table, and the table's name in it."""
 

@@ -73,7 +73,7 @@ def test_addresses_and_labels_select(only: list[str], selector: dict[str, str], 
     [
         (["ApiClient/frnt"], {}, "--only ApiClient/frnt matches no manifest", "did you mean ApiClient/front?"),
         (["front"], {}, "--only front matches no manifest", "did you mean ApiClient/front?"),
-        (["Webhook/*"], {}, "--only Webhook/* matches no manifest", ""),
+        (["Buyer/*"], {}, "--only Buyer/* matches no manifest", ""),
         (["*/old", "*/zzz"], {}, "--only */zzz matches no manifest", ""),
         (["*/0b"], {"team": "web"}, "--only */0b matches no manifest", ""),
         ([], {"taem": "web"}, "--selector taem=web: no manifest has this label", "did you mean team?"),

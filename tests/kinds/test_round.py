@@ -1,0 +1,105 @@
+"""Every kind that is managed goes round in the emulator: created, in step, changed, in step, exported, deleted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.export import Origin, export
+from reconciler.kinds import KINDS, IdChoice
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.load import load
+from reconciler.model.resource import DesiredState
+from tests.service import NO_LIMITS, Shop, client_id, shop
+
+CLIENT = client_id(1)
+OBJECTS: dict[str, Any] = {
+    "Buyers": [{"ID": "main", "Name": "Main", "Active": True}],
+    "DeliveryConfigs": [
+        {
+            "ID": "mail",
+            "Name": "Mail",
+            "Enabled": True,
+            "DeliveryTargets": {"Http": {"Endpoint": "https://a.example.com", "Secret": "planted"}},
+        }
+    ],
+    "SecurityProfiles": [{"ID": "acting", "Name": "Acting", "Roles": ["Shopper"]}],
+    "AdminUserGroups": [{"ID": "team", "Name": "Team"}],
+}
+SECRET = "{fromEnv: KEY}"
+SPECS = {
+    "IntegrationEvent": "{Name: A, EventType: OrderReturn, CustomImplementationUrl: 'https://a.example.com', "
+    f"HashKey: {SECRET}, CustomAuthHeaderName: x-key, CustomAuthHeaderValue: {SECRET}, ElevatedRoles: [OrderAdmin]}}",
+    "Webhook": f"{{Name: A, Url: 'https://a.example.com', HashKey: {SECRET}, ApiClientIDs: [{CLIENT.lower()}], "
+    "WebhookRoutes: [{Route: v1/orders, Verb: POST}, {Route: v1/me, Verb: PUT}]}",
+    "SecurityProfile": "{Name: A, Roles: [Shopper, MeAdmin], CustomRoles: [b, a], PasswordConfig: "
+    "{MinimumCharacterCount: 12, NumericRequired: true}}",
+    "MessageSender": "{Name: A, MessageTypes: [OrderSubmitted, OrderDeclined], DeliveryConfigID: mail}",
+    "OpenIdConnect": f"{{OrderCloudApiClientID: {CLIENT}, ConnectClientID: a, ConnectClientSecret: {SECRET}, "
+    "AppStartUrl: 'https://a.example.com/{0}', AuthorizationEndpoint: 'https://b.example.com', "
+    "TokenEndpoint: 'https://b.example.com/token', AdditionalIdpScopes: [email]}",
+    "ImpersonationConfig": f"{{ClientID: {CLIENT}, SecurityProfileID: acting, BuyerID: main}}",
+    "AdminUserGroup": "{Name: A, Description: Some, xp: {team: web}}",
+    "TrackingEvent": f"{{Name: A, EventType: UserLoggedIn, ClientID: {CLIENT}, DeliveryConfigID: mail}}",
+    "Locale": "{Currency: USD, Language: en-US}",
+    "SellerApprovalRule": "{Name: A, ApprovalType: OrderReturn, ApprovingGroupID: team, RuleExpression: 'true'}",
+    "ProductFacet": "{Name: A, XpPath: colour, ListOrder: 2}",
+}
+CHANGED = {
+    "Locale": ("en-US", "en-GB"),
+    "OpenIdConnect": ("[email]", "[]"),
+    "ImpersonationConfig": ("BuyerID: main", "BuyerID: null"),
+}
+CHOSEN = [name for name, kind in KINDS.items() if kind.id_choice is IdChoice.CHOSEN]
+CONTEXT = LoadContext(allowed_secrets=frozenset({"KEY"}))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Shop]:
+    client = {"ID": CLIENT, "AppName": "A", "AccessTokenDuration": 60, "Active": True, "AllowAnyBuyer": True}
+    with shop(tmp_path, client, objects=OBJECTS) as opened:
+        opened.secrets["KEY"] = "planted"
+        yield opened
+
+
+def wanted(folder: Path, kind: str, spec: str, policy: str = "{}") -> DesiredState:
+    file = folder / "a.yaml"
+    file.write_text(
+        f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: round}}\nspec: {spec}\npolicy: {policy}\n"
+    )
+    return load([file], CONTEXT).desired
+
+
+@pytest.mark.parametrize("kind", CHOSEN)
+def test_a_kind_goes_round(kind: str, service: Shop, tmp_path: Path) -> None:
+    spec = SPECS[kind]
+    first = wanted(tmp_path, kind, spec)
+    assert service.converge(first).is_complete
+    assert not service.plan(first).has_changes
+    second = wanted(tmp_path, kind, spec.replace(*CHANGED.get(kind, ("Name: A", "Name: B"))))
+    assert service.plan(second).has_changes
+    assert service.converge(second).is_complete
+    assert not service.plan(second).has_changes
+    _is_exported(kind, service, tmp_path / "exported")
+    assert service.converge(wanted(tmp_path, kind, spec, "{state: absent}")).is_complete
+    path = KINDS[kind].path
+    with service.reader() as reader:
+        assert "round" not in {one["ID"] for one in reader.list_all(path)}
+    assert {call.partition("?")[0] for call in service.writes()} == {f"PUT /v1{path}/round", f"DELETE /v1{path}/round"}
+
+
+def _is_exported(kind: str, service: Shop, folder: Path) -> None:
+    """What is exported plans to nothing, and shows no secret."""
+    with service.reader() as reader:
+        live = pipeline.live(reader, NO_LIMITS, [kind])
+    export(live, (), CONTEXT, folder, Origin("here")).write()
+    text = "".join(file.read_text() for file in folder.rglob("*.yaml"))
+    assert f"kind: {kind}" in text
+    assert "planted" not in text
+    assert not service.plan(load([folder], CONTEXT).desired).has_changes
+
+
+def test_every_kind_with_chosen_ids_is_tried() -> None:
+    assert set(CHOSEN) <= SPECS.keys()
