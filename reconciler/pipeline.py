@@ -37,7 +37,7 @@ from reconciler.model.resource import Address, DesiredState, LiveResource, LiveS
 from reconciler.model.run import RecordedChange, RecordedRun
 from reconciler.model.selection import Selection
 from reconciler.model.snapshot import Snapshot
-from reconciler.planning import creation, deletion, dependents, planfile, references, selection
+from reconciler.planning import creation, deletion, dependents, planfile, references, selection, waves
 from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard
 from reconciler.planning.deletion import Protection
@@ -116,10 +116,10 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     settled = _settled(named.changes, target, remote.client_id, live)
     selected = selection.restrict(settled.changes, desired, target.selection)
     foreseen = _foreseen(selected.changes, desired, target)
-    checked = references.check(selected.changes, desired, remote)
-    dependent = dependents.check(selected.changes, remote)
+    checked = references.check(selected.changes, desired, remote, selected.whole)
+    dependent = dependents.check(selected.changes, remote, selected.whole)
     return Plan(
-        changes=checked.changes,
+        changes=waves.in_waves(checked.changes),
         binding=_binding(desired, remote.base_url, target, marketplace),
         guards=(
             *guard.check(selected.whole, _context(desired, remote.access(), target)),
@@ -186,10 +186,10 @@ def plan_back(
     compared = creation.identified(differ.diff(back.desired, live, {}), target.creation)
     changes = target.protection.mark(compared)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
-    checked = references.check(planned, back.desired, remote)
-    dependent = dependents.check(planned, remote)
+    checked = references.check(planned, back.desired, remote, changes)
+    dependent = dependents.check(planned, remote, changes)
     return Plan(
-        changes=checked.changes,
+        changes=waves.in_waves(checked.changes),
         binding=binding,
         guards=(
             *back.findings,
@@ -256,7 +256,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
     selected = selection.restrict(settled.changes, desired, target.selection)
     nobody = Access("", None, as_context_user=False)
     return Plan(
-        changes=selected.changes,
+        changes=waves.in_waves(selected.changes),
         binding=_binding(desired, base_url, target, marketplace),
         guards=(
             *guard.check(selected.whole, _context(desired, nobody, target)),

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from reconciler.kinds import KINDS, IdChoice, Kind
 from reconciler.kinds.base import Party
-from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
+from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Reference, Role, Text, Type, Whole
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.rules import RULES
 
@@ -170,7 +170,18 @@ def _value(one: Field) -> Schema:
     if one.secret:
         reference = _ref("secret" if one.can_be_generated else "secretReference")
         return {"anyOf": [reference, *[{"type": "null"}] * (not one.required)]}
-    return _typed(one.type, is_nullable=not one.required)
+    found = _typed(one.type, is_nullable=not one.required)
+    is_named = isinstance(one.refers_to, Reference) and bool(one.refers_to.kind)
+    return _with_reference(found, one.type) if is_named else found
+
+
+def _with_reference(found: Schema, wanted: Type) -> Schema:
+    """The same, where the name of a manifest can stand in place of an id."""
+    reference = _ref("manifestReference")
+    if not isinstance(wanted, Many):
+        return {"anyOf": [found, reference]}
+    (listed, values) = found["anyOf"]
+    return {"anyOf": [listed | {"items": {"anyOf": [listed["items"], reference]}}, values]}
 
 
 def _typed(wanted: Type, *, is_nullable: bool) -> Schema:

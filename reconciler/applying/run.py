@@ -2,8 +2,9 @@
 
 1. Each object is read again just before its write. If it is no longer what the plan saw, that change is a conflict and
    is not written (`task`).
-2. Deletions come after all other changes. Then everything that was written is read once more: what the service does not
-   hold as it was sent is named field by field (`final`).
+2. Waves are written one after another, in a wave changes side by side; what depends on a change that did not succeed is
+   skipped. Deletions come after all other changes, last wave first. Then everything that was written is read once
+   more: what the service does not hold as it was sent is named field by field (`final`).
 3. The client that the run is logged in with comes last of all (`own`).
 
 Before each write is sent it is announced to a recorder, and after it what came of it.
@@ -23,7 +24,7 @@ from reconciler.applying.newcomers import Newcomers
 from reconciler.applying.task import Provide, Secrets, Task, Writer
 from reconciler.applying.write import write
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, Change, Creation, Plan
+from reconciler.model.plan import Action, Change, Creation, Plan, known_after
 from reconciler.model.record import NoRecord, Recorder
 from reconciler.remote.protocol import WriteRemote
 
@@ -66,14 +67,21 @@ def apply(  # both ends, and all that a write may need
     todo = [change for change in plan.changes if change.action.writes]
     mine, others = _parted(todo, lambda change: own.is_own(change, remote))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
-    run.carry_out(rest, write)
-    run.carry_out(deletes, write)
+    for wave in _waves(rest):
+        run.carry_out(wave, write)
+    for wave in reversed(_waves(deletes)):
+        run.carry_out(wave, write)
     run.look_again(others, live=len(plan.changes))
     run.carry_out(mine, own.write)
     run.look_again(mine, live=len(plan.changes))
     outcomes = tuple(run.outcomes[change.address] for change in todo)
     left_out = any(outcome.status is Status.SKIPPED for outcome in outcomes)
     return ApplyResult(outcomes, plan.summary.no_op, interrupted=left_out and controls.should_stop())
+
+
+def _waves(changes: Sequence[Change]) -> list[list[Change]]:
+    """What can be written side by side, first wave first."""
+    return [[one for one in changes if one.wave == wave] for wave in sorted({one.wave for one in changes})]
 
 
 def _parted(changes: Sequence[Change], question: Callable[[Change], bool]) -> tuple[list[Change], list[Change]]:
@@ -136,6 +144,10 @@ class _Run:
             return Outcome(change, Status.SKIPPED, "the run was interrupted before it")
         if self._failed and not self._controls.keep_going:
             return Outcome(change, Status.SKIPPED, "an earlier change did not succeed")
+        for address in change.depends_on:
+            awaited = self.outcomes.get(address)
+            if awaited and awaited.status is not Status.APPLIED:
+                return Outcome(change, Status.SKIPPED, f"depends on {address}")
         return None
 
     def look_again(self, changes: Sequence[Change], *, live: int) -> None:
@@ -151,5 +163,7 @@ class _Run:
                 self._keep(outcome)
 
     def _keep(self, outcome: Outcome) -> None:
+        if outcome.id:
+            self._writer.made[known_after(outcome.change.address)] = outcome.id
         self.outcomes[outcome.change.address] = outcome
         self._controls.recorder.ended(outcome)

@@ -18,6 +18,7 @@ from reconciler.applying.settle import Conflict, Next, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.moments import with_moments
+from reconciler.kinds.references import with_references
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Change, Creation, FieldChange
@@ -48,6 +49,8 @@ class Writer:
     recorder: Recorder
     provide: Provide
     creation: Creation
+    made: dict[str, str] = field(default_factory=dict)
+    """What stands in the plan for an id that is known after apply -> the id."""
 
 
 @dataclass(slots=True)
@@ -143,10 +146,13 @@ class Task:
 
     @property
     def planned(self) -> Body:
-        """The body that the plan shows."""
+        """The body that the plan shows, with the ids that this run has learned."""
         if self.change.after is None:
             raise ValueError(f"{self.change.address} was planned without a body")
-        return self.change.after
+        if not self.change.depends_on:
+            return self.change.after
+        made = self.writer.made
+        return with_references(self.kind, self.change.after, lambda _, id_: made.get(str(id_), id_))
 
     @property
     def name(self) -> str:

@@ -51,6 +51,7 @@ __all__ = [
     "address_of",
     "login_key",
     "make_ready",
+    "secret_fields",
     "short",
 ]
 
@@ -79,6 +80,12 @@ def _table(place: str) -> Kind:
 
 
 KINDS: Final[Mapping[str, Kind]] = _Kinds()
+
+
+@cache
+def secret_fields() -> frozenset[str]:
+    """What the secret fields of all kinds are called: a message quotes nothing from inside of one."""
+    return frozenset(name for kind in KINDS.values() for name in kind.secret_fields)
 
 
 def address_of(text: str) -> Address:

@@ -31,7 +31,11 @@ def _event(event_type: str, called: str, example: str, since: str) -> Field:
         examples=(example,),
         source=f"{_REFERENCE}; error code IntegrationEvent.IncompatibleEventType",
         refers_to=Reference(
-            "integration event", "/integrationEvents", "IntegrationEventReader", ("EventType", event_type)
+            "integration event",
+            "/integrationEvents",
+            "IntegrationEventReader",
+            ("EventType", event_type),
+            kind="IntegrationEvent",
         ),
         since=since,
     )

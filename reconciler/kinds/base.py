@@ -148,6 +148,8 @@ class Kind:
     """A field of free form whose plain entries tell objects of one name apart."""
     named_secrets: NamedSecrets | None = None
     id_field: str = "ID"
+    can_veto: bool = False
+    """Whether its objects may refuse writes of other objects, ours included: they are written last."""
 
     @property
     def word(self) -> str:

@@ -87,4 +87,5 @@ WEBHOOK: Final = Kind(
     name_field="Name",
     readers=("WebhookReader",),
     writers=("WebhookAdmin",),
+    can_veto=True,
 )

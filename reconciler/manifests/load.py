@@ -22,20 +22,18 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
+from reconciler.kinds import secret_fields
 from reconciler.manifests import places
 from reconciler.manifests.context import Inspected, LoadContext, Loaded
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Overlays, advice, blamed, read_overlays
 from reconciler.manifests.schema import hushed
-from reconciler.manifests.state import clashes, unclaimed_ids
+from reconciler.manifests.state import clashes, dangling, unclaimed_ids
 from reconciler.manifests.yaml import Parsed
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest
 from reconciler.model.resource import DesiredResource, DesiredState, spec_digest
-
-_SECRET_FIELDS: Final = frozenset(field for kind in KINDS.values() for field in kind.secret_fields)
 
 _GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
 """Warnings of files that give no manifest, where one may have been meant to be."""
@@ -73,6 +71,7 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     found, overlays = _found(paths, context), read_overlays(context)
     candidates, diagnostics, waived = _check_all(found, overlays, context)
     diagnostics += clashes(candidates)
+    diagnostics += dangling(candidates, is_whole=not context.partial)
     diagnostics += _misplaced(candidates, paths, context)
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
@@ -110,7 +109,7 @@ def _check_all(
         parsed = context.parsed(file.path, file.shown)
         broken = {fault.place for fault in parsed.faults} | overlays.broken
         is_whole = is_whole and not parsed.faults
-        diagnostics += hushed(parsed.faults, _SECRET_FIELDS) if parsed.faults else _emptiness(parsed, file.shown)
+        diagnostics += hushed(parsed.faults, secret_fields()) if parsed.faults else _emptiness(parsed, file.shown)
         for document in parsed.documents:
             effective = overlays.over(document, file.path) if overlays else document
             checked = check(effective, file.path, context)

@@ -9,13 +9,14 @@ from reconciler.manifests.checks import semantic_faults
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.evaluate import judge
 from reconciler.manifests.named_secrets import Named, take_named_secrets
+from reconciler.manifests.references import take_references
 from reconciler.manifests.schema import Fault, validator
 from reconciler.manifests.secrets import redactions, take_secrets
 from reconciler.manifests.substitution import Substitution
 from reconciler.manifests.unrecognised import API_VERSION, recognise
 from reconciler.manifests.yaml import Document, Layered
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
-from reconciler.model.json import Body, Json, pointer, pointer_parts
+from reconciler.model.json import Body, Json, get_at, pointer, pointer_parts
 from reconciler.model.resource import (
     Address,
     AssignmentsPolicy,
@@ -40,6 +41,10 @@ class Candidate:
     name_in_service: str
     """The value of the field by which the service's object is found when no id is known; empty: by none."""
     effective: EffectiveManifest | None
+    references: Mapping[str, Address] = field(default_factory=dict)
+    """JSON pointer -> the manifest that is named there."""
+    is_absent: bool = False
+    """Whether it asks for the deletion of its object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ class Examined:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """See `EffectiveManifest.values`."""
     named: Named = field(default_factory=Named)
+    references: Mapping[str, Address] = field(default_factory=dict)
+    """JSON pointer -> the manifest that is named there."""
 
 
 def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Examined:
@@ -90,14 +97,19 @@ def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Exam
         faults = list(taken.faults)
     substituted, more, values = _substituted(manifest, context)
     faults = [*faults, *more]
-    faults += _unless_known(_with_values(validator(kind.schema).faults(substituted), values), faults)
-    faults += _unless_known(_with_values(semantic_faults(substituted, kind, context), values), faults)
-    named = _named(substituted, kind, file, context, faults)
+    referring = take_references(substituted, kind)
+    plain = referring.manifest
+    faults += referring.faults
+    faults += _unless_known(_with_values(validator(kind.schema).faults(plain), values), faults)
+    faults += _unless_known(_with_values(semantic_faults(plain, kind, context), values), faults)
+    named = _named(plain, kind, file, context, faults)
     faults += named.faults
-    weighed = judge(substituted, secrets, kind, context, faults)
+    weighed = judge(plain, secrets, kind, context, faults)
     if weighed.faults:
         faults += _unless_known(weighed.faults, faults)
-    return Examined(substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named)
+    return Examined(
+        substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named, referring.named
+    )
 
 
 def _named(manifest: Body, kind: Kind, file: str, context: LoadContext, known: Iterable[Fault]) -> Named:
@@ -180,6 +192,8 @@ def _candidate(
         known_id if isinstance(known_id, str) else None,
         _text_of(spec.get(kind.name_field)) if isinstance(spec, Mapping) and not kind.has_chosen_ids else "",
         _effective(document, address, known_id, examined, context.defaults) if is_sound else None,
+        examined.references,
+        is_absent=get_at(manifest, ("policy", "state")) == "absent",
     )
 
 

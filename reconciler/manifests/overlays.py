@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, Kind, secret_fields
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.deliveries import moved_deliveries
 from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
@@ -21,7 +21,6 @@ from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import Body, Json, pointer
 
-_SECRET_FIELDS: Final = frozenset(name for kind in KINDS.values() for name in kind.secret_fields)
 _WAY_TO_CLEAR: Final = (
     "null in an overlay removes a key of the manifest; "
     "to clear a field of the service, let the manifest say null, or ${values.KEY} where a value is null"
@@ -79,7 +78,7 @@ class Overlays:
     def add(self, file: File, parsed: Parsed) -> None:
         """Take the overlays of one file."""
         self.broken |= {fault.place for fault in parsed.faults}
-        self.faults += hushed(parsed.faults, _SECRET_FIELDS)
+        self.faults += hushed(parsed.faults, secret_fields())
         if not parsed.documents and not parsed.faults:
             place, severity = Place(file.shown), Severity.WARNING
             self.faults.append(Diagnostic(place, "the file is empty", "empty-file", severity=severity))
@@ -120,7 +119,7 @@ def advice(document: Document) -> Iterator[Diagnostic]:
     """Find nulls that remove nothing: whoever wrote one expected something else of it."""
     if isinstance(document, Layered):
         for path, has_it in removals(document.target, document.patch):
-            if not has_it and _SECRET_FIELDS.isdisjoint(path[:-1]):  # a key in there may be the secret itself
+            if not has_it and secret_fields().isdisjoint(path[:-1]):  # a key in there may be the secret itself
                 message = f"there is no {path[-1]} in the manifest that this null could remove"
                 fault = Fault(pointer(*path), message, "nothing-to-remove", _WAY_TO_CLEAR, severity=Severity.WARNING)
                 yield fault.within(document.above)

@@ -27,6 +27,22 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
     yield from _indistinct(candidates)
 
 
+def dangling(candidates: Sequence[Candidate], *, is_whole: bool) -> Iterator[Diagnostic]:
+    """Find references to manifests that this environment does not have, or that ask for a deletion."""
+    known = {candidate.address: candidate for candidate in candidates}
+    for candidate in candidates:
+        for at, address in () if candidate.is_absent else candidate.references.items():
+            there = known.get(address)
+            if there is None:
+                names = [one.name for one in known if one.kind == address.kind]
+                others = "write one, or name another" if is_whole else "is its file among the given PATHs?"
+                hint = did_you_mean(address.name, names) or others
+                yield Fault(at, f"there is no manifest {address}", "reference", hint).within(candidate.document)
+            elif there.is_absent:
+                message = f"{address} is to be deleted (state: absent)"
+                yield Fault(at, message, "reference", "name another one").within(candidate.document)
+
+
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
     """Find ids of the environment that are of no manifest; asked only where all manifests are there."""
     known = {candidate.address for candidate in candidates}

@@ -66,6 +66,11 @@ class FieldChange:
     """Where the wanted value is written, in the manifest or in an overlay; None: nowhere, it is the API's default."""
 
 
+def known_after(address: Address) -> str:
+    """What stands for the id of an object that the service is yet to make: no id has blanks or parentheses."""
+    return f"(known after apply: {address})"
+
+
 @dataclass(frozen=True, slots=True)
 class SecretIntent:
     """What is to become of one secret field, free of any value."""
@@ -108,6 +113,10 @@ class Change:
     protected: bool = False
     new_secrets: tuple[NamedSecret, ...] = ()
     """Made and delivered after all of that."""
+    wave: int = 1
+    """Changes of one wave are written side by side, one wave after another; deletions in the opposite order."""
+    depends_on: tuple[Address, ...] = ()
+    """The changes that must have succeeded before."""
 
     def deliveries(self, at: str) -> tuple[Delivery, ...]:
         """Where the value goes that is made for a secret; `at` is the pointer of its field. Empty: none is made."""

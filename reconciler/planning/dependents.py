@@ -5,14 +5,17 @@ is missing; the service's own refusal is then told with what to do about it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Dependent
+from reconciler.kinds.references import references
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding
+from reconciler.model.resource import ObjectKey
+from reconciler.planning.guards.context import body_after
 from reconciler.remote.protocol import ReadRemote
 
 
@@ -24,8 +27,13 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check(changes: Sequence[Change], remote: ReadRemote) -> Checked:
-    """Find what would keep deletions from being carried out.
+def check(changes: Sequence[Change], remote: ReadRemote, whole: Sequence[Change] | None = None) -> Checked:
+    """Find what would keep deletions from being carried out: in the plan itself, then in the service.
+
+    Args:
+        changes: those that are planned.
+        remote: the service.
+        whole: those, and all else that is live; None: there is nothing else.
 
     Raises:
         RemoteError: a look failed otherwise than by a missing role.
@@ -34,7 +42,7 @@ def check(changes: Sequence[Change], remote: ReadRemote) -> Checked:
     for change in changes:
         if change.action is Action.DELETE:
             deleted[change.address.kind].append(change)
-    findings: list[Finding] = []
+    findings = list(_left_referring(deleted, changes if whole is None else whole))
     warnings: list[str] = []
     for name, deletions in deleted.items():
         for dependent in KINDS[name].dependents:
@@ -45,6 +53,23 @@ def check(changes: Sequence[Change], remote: ReadRemote) -> Checked:
                     raise
                 warnings.append(_unseen(deletions, dependent))
     return Checked(tuple(findings), tuple(warnings))
+
+
+def _left_referring(deleted: Mapping[str, Sequence[Change]], changes: Sequence[Change]) -> Iterator[Finding]:
+    """What would still refer to an object that is deleted: the inverse of the references of all kinds."""
+    gone = {one.key: one for deletions in deleted.values() for one in deletions if one.key}
+    for user in changes if gone else ():
+        for path, to, value in references(KINDS[user.address.kind], body_after(user) or {}):
+            change = gone.get(ObjectKey(to.kind, str(value)))
+            if change:
+                places = [f" ({one.place})" if one.place else "" for one in (change, user)]
+                yield Finding(
+                    "still-in-use",
+                    f"{change.address}{places[0]} would be deleted, and {path[0]} of {user.address}{places[1]} "
+                    "refers to it",
+                    f"take it out of {path[0]} of {user.address} first",
+                    (change.address, user.address),
+                )
 
 
 def _read(remote: ReadRemote, dependent: Dependent) -> Iterable[Body]:

@@ -4,7 +4,7 @@ Only what a plan changes is looked up, each thing once. A login that may not loo
 missing; a look that fails otherwise is an error, as everywhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
@@ -12,9 +12,11 @@ from typing import Final, TypeVar
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS
-from reconciler.model.json import Body, pointer
-from reconciler.model.plan import Change, Finding
-from reconciler.model.resource import Address, DesiredResource, DesiredState
+from reconciler.kinds.references import Path, references
+from reconciler.model.json import Body, is_array, pointer
+from reconciler.model.plan import Change, Finding, known_after
+from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id
+from reconciler.planning.guards.context import body_after
 from reconciler.remote.filters import at_least
 from reconciler.remote.protocol import ReadRemote
 
@@ -39,13 +41,21 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check(changes: Sequence[Change], desired: DesiredState, remote: ReadRemote) -> Checked:
-    """Look up everything that the changes newly refer to.
+def check(
+    changes: Sequence[Change], desired: DesiredState, remote: ReadRemote, whole: Sequence[Change] | None = None
+) -> Checked:
+    """Look up everything that the changes newly refer to. What the plan has itself is not asked for.
+
+    Args:
+        changes: those that are planned.
+        desired: the manifests that they are from.
+        remote: the service.
+        whole: those, and all else that was just read; None: all else is asked for.
 
     Raises:
         RemoteError: a look failed otherwise than by a missing role.
     """
-    lookup = _Lookup(remote)
+    lookup = _Lookup(remote, _planned([one for one in changes if one.action.writes] if whole is None else whole))
     resources = {resource.address: resource for resource in desired.resources}
     findings, seen = [], []
     for change in changes:
@@ -70,11 +80,18 @@ class _User:
         return cls(str(body.get("Username")), party, bool(body.get("Active")))
 
 
+def _planned(changes: Sequence[Change]) -> Mapping[ObjectKey, Change]:
+    """What is live or created, by what other objects call it."""
+    keys = [(ObjectKey(one.address.kind, known_after(one.address)), one) for one in changes if one.after]
+    return dict([*keys, *((one.key, one) for one in changes if one.key)])
+
+
 @dataclass(frozen=True, slots=True)
 class _Lookup:
     """Objects and users of the service, each asked for once."""
 
     remote: ReadRemote
+    planned: Mapping[ObjectKey, Change]
     warnings: set[str] = field(default_factory=set)
     _objects: dict[tuple[str, str], Body | _Unseen | None] = field(default_factory=dict)
     _users: dict[str, _User | _Unseen | None] = field(default_factory=dict)
@@ -85,6 +102,9 @@ class _Lookup:
         Raises:
             _Unseen: the login may not look.
         """
+        change = self.planned.get(ObjectKey(reference.kind, object_id))
+        if change:
+            return body_after(change)
         key = (reference.path, object_id.casefold())
         if key not in self._objects:
             self._objects[key] = self._get(reference, object_id)
@@ -178,11 +198,19 @@ class _Task:
             value = after.get(name)
             if not isinstance(value, str) or not value:
                 continue
-            if isinstance(one.refers_to, Reference) and self._changes(name):
-                yield from self._object(pointer("spec", name), one.refers_to, value)
-            elif isinstance(one.refers_to, UserReference) and self._changes(name, one.refers_to.buyer_flag):
+            if isinstance(one.refers_to, UserReference) and self._changes(name, one.refers_to.buyer_flag):
                 yield from self._user(name, one.refers_to, value)
+        for path, to, value in references(self.kind, after):
+            if isinstance(value, str) and value and self._is_new(path, value):
+                yield from self._object(pointer("spec", *path), to, value)
         yield from self._parties()
+
+    def _is_new(self, path: Path, value: str) -> bool:
+        """Whether the object does not refer to it yet: what a list had before is not looked at again."""
+        if not self._changes(path[0]):
+            return False
+        before = (self.change.before or {}).get(path[0])
+        return not (is_array(before) and any(same_id(str(member), value) for member in before))
 
     def _changes(self, *names: str) -> bool:
         changed = {change.pointer for change in self.change.fields}
@@ -219,7 +247,8 @@ class _Task:
             self._warn(at, f"{reference.noun} {value}", unseen)
             return
         if found is None:
-            message = f"there is no {reference.noun} {value}"
+            is_deleted = ObjectKey(reference.kind, value) in self.lookup.planned
+            message = f"{'this plan deletes the' if is_deleted else 'there is no'} {reference.noun} {value}"
             yield self._finding(at, "reference-missing", message, "name one that exists, or create it first")
         elif reference.demands and found.get(reference.demands[0]) != reference.demands[1]:
             name, wanted = reference.demands

@@ -8,7 +8,6 @@ import pytest
 
 from reconciler.applying.settle import repeated
 from reconciler.errors import AnswerLost, BadAnswer, RequestFacts, TurnedAway
-from reconciler.kinds import KINDS
 from reconciler.live.read import read
 from reconciler.model.json import ABSENT
 from reconciler.model.outcome import Status
@@ -169,7 +168,7 @@ class _Odd:
 
 def test_an_assignment_of_nothing_gives_no_live_state() -> None:
     with pytest.raises(BadAnswer, match="ApiClientID"):
-        read(_Odd(), KINDS, "shop", {"ApiClient"})  # type: ignore[arg-type]  # only list_all() is asked
+        read(_Odd(), ["ApiClient"], "shop", {"ApiClient"})  # type: ignore[arg-type]  # only list_all() is asked
 
 
 def test_assignments_that_cannot_be_read_again_say_nothing_of_a_client_whose_assignments_did_not_change(

@@ -5,7 +5,8 @@ slower, is imported and asked only for what is wrong. A property test keeps the 
 
 The schemas are written for editors, too. These things in them mean nothing to a document that is being loaded:
 
-- a choice of ``#/$defs/fromValues``: the ``${values.KEY}`` that an editor shall accept has been replaced by then;
+- a choice of ``#/$defs/fromValues`` or ``#/$defs/manifestReference``: the ``${values.KEY}`` and the ``{ref: NAME}``
+  that an editor accepts have been replaced by then;
 - an ``enum`` beside ``x-open``: the known names of a list that grows elsewhere, which the loader judges;
 - ``x-unit`` and ``x-pattern``: words for messages; ``x-source``: where OrderCloud documents a field.
 """

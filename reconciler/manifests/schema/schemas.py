@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Schema: TypeAlias = Mapping[str, Any]
 
 _PACKAGE: Final = Path(__file__).parents[2]
-_FROM_VALUES: Final = {"$ref": "#/$defs/fromValues"}
+_FOR_EDITORS: Final = ({"$ref": "#/$defs/fromValues"}, {"$ref": "#/$defs/manifestReference"})
 
 
 def schema_path(name: str) -> Path:
@@ -80,8 +80,8 @@ def _for_loading(schema: Any) -> Any:  # noqa: ANN401  # any part of a schema
     taken = {key: _for_loading(value) for key, value in schema.items()}
     if taken.get("x-open") is True:
         del taken["enum"]
-    if _FROM_VALUES in taken.get("anyOf", ()):
-        (only,) = (branch for branch in taken.pop("anyOf") if branch != _FROM_VALUES)
+    if any(branch in _FOR_EDITORS for branch in taken.get("anyOf", ())):
+        (only,) = (branch for branch in taken.pop("anyOf") if branch not in _FOR_EDITORS)
         taken |= only
     return taken
 

@@ -25,6 +25,7 @@ from reconciler.planning.diff.identity import demand_sound, match, new_id
 from reconciler.planning.diff.named_secrets import LiveSecrets, with_named_secrets
 from reconciler.planning.diff.notices import notices
 from reconciler.planning.diff.places import placed
+from reconciler.planning.diff.references import resolved
 from reconciler.planning.diff.renames import likely_renames
 
 __all__ = [
@@ -63,10 +64,11 @@ def diff(
             service needs for creating it, or names a secret field that this service does not have.
     """
     matches = match(desired, live)
+    resources = resolved(desired, matches, live.marketplace)
     shown = _shown_secret_fields(live)
     faults = [
         fault
-        for resource in desired.resources
+        for resource in resources
         for fault in (
             *_missing_fields(resource, matches[resource.address], KINDS[resource.address.kind]),
             *_foreign_secret_fields(resource, shown),
@@ -75,7 +77,7 @@ def diff(
     if faults:
         raise InputError(faults)
     run = _Run(live.marketplace, secrets, fingerprint_key)
-    changes = [_change(run, resource, matches[resource.address]) for resource in desired.resources]
+    changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
     changes += [_unmanaged(found) for found in live.resources if found.key not in claimed]
     return tuple(sorted(changes, key=lambda change: change.address))

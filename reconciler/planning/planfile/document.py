@@ -103,6 +103,8 @@ def _change(change: Change) -> Json:
         "protected": change.protected,
         "new_secrets": [secret_entry(secret) for secret in change.new_secrets],
         "place": _place(change.place) if change.place else None,
+        "wave": change.wave,
+        "depends_on": [str(address) for address in change.depends_on],
     }
 
 

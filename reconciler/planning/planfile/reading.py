@@ -181,6 +181,8 @@ def _read_change(document: Mapping[str, Any]) -> Change:
         place=Place(**place) if place else None,
         protected=document["protected"],
         new_secrets=tuple(secret_of(entry) for entry in document.get("new_secrets", ())),
+        wave=document["wave"],
+        depends_on=tuple(Address(*text.split("/", 1)) for text in document["depends_on"]),
     )
 
 

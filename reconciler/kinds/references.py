@@ -1,0 +1,58 @@
+"""A body -> the other objects that it names; the kinds -> the order in which they are written.
+
+A kind is written after every kind that its fields refer to, so that what they name is there.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from reconciler.kinds import KINDS
+from reconciler.kinds.base import Kind
+from reconciler.kinds.fields import Reference
+from reconciler.model.json import Body, Json, is_array
+
+Path: TypeAlias = tuple[str, *tuple[int, ...]]
+
+
+def references(kind: Kind, body: Body) -> Iterator[tuple[Path, Reference, Json]]:
+    """Each value that names another object: its path, what it must name, and the value."""
+    for name, to in _referring(kind):
+        value = body.get(name)
+        if is_array(value):
+            yield from (((name, index), to, member) for index, member in enumerate(value))
+        elif value is not None:
+            yield (name,), to, value
+
+
+def with_references(kind: Kind, body: Body, new: Callable[[Reference, Json], Json]) -> Body:
+    """The body with other values where it names other objects."""
+    replaced: dict[str, Json] = {}
+    for name, to in _referring(kind):
+        value = body.get(name)
+        if is_array(value):
+            replaced[name] = [new(to, member) for member in value]
+        elif value is not None:
+            replaced[name] = new(to, value)
+    return {**body, **replaced} if replaced else body
+
+
+def referred(value: Json) -> str:
+    """The name that a reference says; empty where it is none."""
+    match value:
+        case {"ref": str(name), **others} if name and not others:
+            return name
+    return ""
+
+
+def _referring(kind: Kind) -> Iterator[tuple[str, Reference]]:
+    for name, field in kind.fields.items():
+        if isinstance(field.refers_to, Reference):
+            yield name, field.refers_to
+
+
+def wave(name: str) -> int:
+    """When objects of a kind are written: 1 plus the highest wave that they refer to; what can veto writes is last."""
+    kind = KINDS[name]
+    if kind.can_veto:
+        return 1 + max((wave(other) for other in KINDS if not KINDS[other].can_veto), default=0)
+    return 1 + max((wave(to.kind) for _, to in _referring(kind) if to.kind in KINDS), default=0)

@@ -1,0 +1,33 @@
+"""Manifests x their live objects -> the same manifests with ids in place of ``{ref: NAME}``."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.kinds import KINDS
+from reconciler.kinds.fields import Reference
+from reconciler.kinds.references import referred, with_references
+from reconciler.model.json import Json
+from reconciler.model.plan import known_after
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
+from reconciler.planning.diff.identity import new_id
+
+
+def resolved(
+    desired: DesiredState, matches: Mapping[Address, LiveResource | None], marketplace: str
+) -> tuple[DesiredResource, ...]:
+    """Every manifest with the ids of what it names; an id that the service is yet to make is known after apply."""
+    resources = {resource.address: resource for resource in desired.resources}
+
+    def id_of(to: Reference, value: Json) -> Json:
+        name = referred(value) if to.kind else ""
+        return _id(Address(to.kind, name)) if name else value
+
+    def _id(address: Address) -> str:
+        found = matches.get(address)
+        if found:
+            return found.id
+        return new_id(resources[address], marketplace) if KINDS[address.kind].has_chosen_ids else known_after(address)
+
+    return tuple(
+        replace(one, spec=with_references(KINDS[one.address.kind], one.spec, id_of)) for one in desired.resources
+    )
