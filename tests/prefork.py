@@ -59,8 +59,8 @@ def import_everything() -> None:
 
     from reconciler.cli.main import COMMANDS
 
-    for module in ("session", "carrying", "checking", "failures", "journaling", "connect"):
-        import_module(f"reconciler.cli.{module}")
+    for module in ("cli.failures", "project.execute", "project.session", "project.validate"):
+        import_module(f"reconciler.{module}")
     for name in COMMANDS:
         import_module(f"reconciler.cli.commands.{name}")
     for name in ("text", "json", "jsonl", "markdown", "html", "junit", "sarif", "github"):

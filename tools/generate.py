@@ -23,12 +23,12 @@ import click
 
 from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
-from reconciler.cli.session import Session
 from reconciler.export import init as scaffold
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.explain import Entry, everything, manual
 from reconciler.planning.planfile import changes_digest
+from reconciler.project.session import Session
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
 from tools.schemas import schemas

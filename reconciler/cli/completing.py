@@ -23,14 +23,14 @@ def _offering(values_of: Callable[[click.Context], Iterable[str]]) -> Offer:
 
 
 def _environments(ctx: click.Context) -> Iterable[str]:
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see _offering
+    from reconciler.project.environment import configuration  # noqa: PLC0415  # see _offering
 
     return configuration(ctx.find_root().obj).environments
 
 
 def _addresses(ctx: click.Context) -> Iterable[str]:
-    from reconciler.cli.environment import configuration, load_context  # noqa: PLC0415  # see _offering
     from reconciler.manifests.load import inspect  # noqa: PLC0415
+    from reconciler.project.environment import configuration, load_context  # noqa: PLC0415  # see _offering
 
     config = configuration(ctx.find_root().obj)
     for environment in config.environments.values():
@@ -40,7 +40,7 @@ def _addresses(ctx: click.Context) -> Iterable[str]:
 
 def _runs(ctx: click.Context) -> Iterable[str]:
     from reconciler.applying.journal.read import run_files  # noqa: PLC0415
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see _offering
+    from reconciler.project.environment import configuration  # noqa: PLC0415  # see _offering
 
     return ["last", *(path.stem for path in run_files(configuration(ctx.find_root().obj).journal))]
 

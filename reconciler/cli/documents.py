@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from reconciler.cli.plan_key import plan_key, warn_if_blank
 from reconciler.cli.streams import in_job, wants_colour, width
+from reconciler.project.plan_key import plan_key, warn_if_blank
 from reconciler.render import FORMATS
 from reconciler.render.command import may_be_applied, offer
 from reconciler.render.escape import escape, joined

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 
 from reconciler.cli.failures import tell_error
-from reconciler.cli.files import is_manifest, read_file, write_file
 from reconciler.cli.options import Common, common_of_this_run, output_file
 from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
+from reconciler.project.files import is_manifest, read_file, write_file
 from reconciler.render.metrics import LAST_SUCCESS, Measured, actions_of, drift_of, metrics, outcomes_of, series
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def metrics_option(command: str) -> Callable[[F], F]:
 
 
 def _environment() -> str:
-    from reconciler.cli.environment import environment_name  # noqa: PLC0415  # it brings the configuration along
+    from reconciler.project.environment import environment_name  # noqa: PLC0415  # it brings the configuration along
 
     common = common_of_this_run()
     return common.chosen or environment_name(common) or ""

@@ -13,12 +13,12 @@ from typing import Any, Final, TypeVar
 import click
 
 from reconciler.cli.failures import tell_problem
-from reconciler.cli.files import OWN_FOLDER, own_folder
 from reconciler.cli.options import Common, text
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
+from reconciler.project.files import OWN_FOLDER, own_folder
 from reconciler.render.notification import NOTIFICATIONS, Notice, format_for
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,7 +73,7 @@ class Notifier:
         """Tell of each environment that has something new."""
         if self.url is None:
             return
-        from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
+        from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
 
         state = _State(configuration(common).path.parent / STATE)
         for drift in drifts:

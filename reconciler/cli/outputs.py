@@ -16,11 +16,11 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import click
 
 from reconciler.cli.documents import style_of_stdout
-from reconciler.cli.files import is_manifest, write_file
 from reconciler.cli.options import common_of_this_run, file_name, format_option, text
 from reconciler.cli.repeating import shared_options, this_command
 from reconciler.cli.streams import emit, in_job
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.project.files import is_manifest, write_file
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style
 
@@ -99,7 +99,7 @@ class Outputs:
         """Say in every older document that this run has not finished. What may be an input is left alone."""
         old = [(name, path) for name, path in self.into if _is_document(path)]
         if old:
-            from reconciler.cli.apart import identity  # noqa: PLC0415  # it brings the loader along
+            from reconciler.project.overwrites import identity  # noqa: PLC0415  # it brings the loader along
 
             reads = {identity(path) for path in (*common_of_this_run().reads, *_named())}
             kept = [(name, path) for name, path in old if identity(path) not in reads]
@@ -107,7 +107,7 @@ class Outputs:
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
         """Say in every file, and in a stream, why there is no document."""
-        from reconciler.cli.apart import WouldOverwrite  # noqa: PLC0415  # only failures need it
+        from reconciler.project.overwrites import WouldOverwrite  # noqa: PLC0415  # only failures need it
 
         if self._is_written or isinstance(error, WouldOverwrite):
             return
@@ -226,7 +226,7 @@ def _files_of(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 
 def _environment() -> str:
-    from reconciler.cli.environment import environment_name  # noqa: PLC0415  # only failures need it
+    from reconciler.project.environment import environment_name  # noqa: PLC0415  # only failures need it
 
     common = common_of_this_run()
     return common.chosen or environment_name(common) or ""

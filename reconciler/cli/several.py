@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.cli import exit as codes
-from reconciler.cli.apart import WouldOverwrite
 from reconciler.cli.documents import plan_file
-from reconciler.cli.environment import configuration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_warnings
-from reconciler.cli.files import make_folder, remove_file, write_file
 from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError
 from reconciler.model.plan import Plan
+from reconciler.project.environment import configuration
+from reconciler.project.files import make_folder, remove_file, write_file
+from reconciler.project.overwrites import WouldOverwrite
 from reconciler.render import FORMATS
 from reconciler.render.joining import PARTS
 from reconciler.render.report import Checked

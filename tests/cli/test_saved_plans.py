@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli import session
 from reconciler.emulator import Emulator, Settings
 from reconciler.planning import planfile
+from reconciler.project import session
 from tests.cli.conftest import Project, Run, Runner, Switchboard, git
 
 PLAN = Path("plan.json")

@@ -15,9 +15,9 @@ from reconciler.render.adoption import ADOPTIONS, Adopted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.cli.session import Session
     from reconciler.model.adoption import Adoption
     from reconciler.model.resource import Address
+    from reconciler.project.session import Session
 
 
 @click.command(
@@ -49,8 +49,8 @@ def command(
     already is never replaced. ADDRESS=ID says which live object a manifest is, whatever its AppName; then only the
     manifests that are named are bound. The service is only read.
     """
-    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
     from reconciler.cli.several import code_of_writing, show  # noqa: PLC0415
+    from reconciler.project.session import Session  # noqa: PLC0415  # see main
 
     given, paths = _parted(arguments)
     written: list[str] = []
@@ -124,7 +124,7 @@ def _addresses(given: "Mapping[str, str]", session: "Session") -> "dict[Address,
 
 def _adoption(session: "Session", given: "Mapping[Address, str]") -> "Adoption":
     from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.cli import connect  # noqa: PLC0415
+    from reconciler.project import connect  # noqa: PLC0415
 
     with connect.reader(session.environment, session.root) as remote:
         return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)

@@ -11,7 +11,6 @@ from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
-from reconciler.cli.files import is_plan
 from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
@@ -23,15 +22,16 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
+from reconciler.project.files import is_plan
+from reconciler.project.plan_key import plan_key
 
 if TYPE_CHECKING:
-    from reconciler.cli.session import Session
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
     from reconciler.model.selection import Selection
+    from reconciler.project.session import Session
 
 
 @click.command(
@@ -94,9 +94,9 @@ def command(  # noqa: PLR0913  # one for each option
     Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
     shows the plan and asks. Each path but folders and YAML files is taken for a plan.
     """
-    from reconciler.cli.apart import keep_apart  # noqa: PLC0415  # see main
-    from reconciler.cli.receipts import keep  # noqa: PLC0415
-    from reconciler.cli.session import Session  # noqa: PLC0415
+    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # see main
+    from reconciler.project.receipts import keep  # noqa: PLC0415
+    from reconciler.project.session import Session  # noqa: PLC0415
 
     keep_apart(common, ())
     selection, (saved, paths) = selection_of(only, selector), _parted(paths)
@@ -140,8 +140,8 @@ def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: O
         PlanRefused: the saved plan would be refused.
         GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
     """
-    from reconciler.cli.receipts import check_first  # noqa: PLC0415  # see main
     from reconciler.pipeline import refusal  # noqa: PLC0415
+    from reconciler.project.receipts import check_first  # noqa: PLC0415  # see main
 
     if missing := set(outputs.names) - PLANS.keys():
         raise UsageError(f"a plan has no format {missing.pop()}", hint=f"use one of {', '.join(PLANS)}")
@@ -160,13 +160,13 @@ def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: O
 
 def _saved(session: "Session", saved: "Plan", receipt: Path | None, said: Said) -> tuple["Plan", "ApplyResult"]:
     """Carry out a saved plan. Whatever speaks against it and is known here is said before anybody is contacted."""
-    from reconciler.cli.receipts import check_first  # noqa: PLC0415  # see main
+    from reconciler.project.receipts import check_first  # noqa: PLC0415  # see main
 
     session.check_here(saved)
     check_first(saved, session.journal, receipt, session.plan_key)
     with session.writer() as remote:
-        from reconciler.cli.carrying import Order, announce, carry_out  # noqa: PLC0415  # see Session.writer
-        from reconciler.cli.journaling import look_back  # noqa: PLC0415
+        from reconciler.project.execute import Order, announce, carry_out  # noqa: PLC0415  # see Session.writer
+        from reconciler.project.journals import look_back  # noqa: PLC0415
 
         objections = session.check(saved, remote)
         follows_up = look_back(session, remote, saved)
@@ -177,8 +177,8 @@ def _saved(session: "Session", saved: "Plan", receipt: Path | None, said: Said) 
 def _planned(session: "Session", said: Said) -> tuple["Plan", "ApplyResult"]:
     """Plan, show the plan, ask and carry it out."""
     with session.writer() as remote:
-        from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
-        from reconciler.cli.journaling import look_back  # noqa: PLC0415
+        from reconciler.project.execute import Order, carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
+        from reconciler.project.journals import look_back  # noqa: PLC0415
 
         plan = session.plan_with(remote, demands_secrets=True)
         follows_up = look_back(session, remote, plan)

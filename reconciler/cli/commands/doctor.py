@@ -8,9 +8,9 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environments_options
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.plan_key import plan_key
 from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference
+from reconciler.project.plan_key import plan_key
 from reconciler.render.doctor import DIAGNOSES
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def _code(diagnosis: "Diagnosis") -> ExitCode:
 
 
 def _diagnosis(common: Common) -> "Diagnosis":
-    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
     from reconciler.project.doctor import examine  # noqa: PLC0415
+    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
 
     config = configuration(common)
     environment = chosen_environment(config, common)
@@ -96,13 +96,13 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
 
 
 def _tools(common: Common, environment: "Environment", root: "Path") -> "Tools":
-    from reconciler.cli import connect  # noqa: PLC0415  # see main
-    from reconciler.cli.secrets import value_of  # noqa: PLC0415
     from reconciler.manifests.allowed_paths import Confines  # noqa: PLC0415
     from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
+    from reconciler.project import connect  # noqa: PLC0415  # see main
     from reconciler.project.doctor import Tools  # noqa: PLC0415
     from reconciler.remote.http import checked  # noqa: PLC0415
     from reconciler.remote.reach import Network, reach  # noqa: PLC0415
+    from reconciler.secrets.resolve import value_of  # noqa: PLC0415
 
     target = Target(environment.name, environment.marketplace, environment.limits)
     return Tools(

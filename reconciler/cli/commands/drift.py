@@ -20,17 +20,17 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.plan_key import plan_key
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.errors import UsageError
 from reconciler.model.secret import Secret
+from reconciler.project.plan_key import plan_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.cli.drifting import Lens
-    from reconciler.cli.session import Session
     from reconciler.model.drift import Drift
+    from reconciler.project.drift import Lens
+    from reconciler.project.session import Session
     from reconciler.render.style import Moment, Style
 
 
@@ -108,7 +108,7 @@ def command(  # noqa: PLR0913  # one for each option
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
     changes. With --write-back --write the manifests change: all that is shown is brought in, or nothing is.
     """
-    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+    from reconciler.project.session import Session  # noqa: PLC0415  # see main
 
     if write and not write_back:
         raise UsageError("--write is for --write-back", hint="drift --write-back --write")
@@ -131,8 +131,8 @@ def _lens(
     common: Common, baseline: Path | None, receipt: Path | None, *, since_receipt: bool, strict: bool, is_whole: bool
 ) -> "Lens":
     """Where only some manifests are read, nobody can say what is in none."""
-    from reconciler.cli.drifting import Lens  # noqa: PLC0415  # see main
-    from reconciler.cli.environment import configuration  # noqa: PLC0415
+    from reconciler.project.drift import Lens  # noqa: PLC0415  # see main
+    from reconciler.project.environment import configuration  # noqa: PLC0415
 
     config = configuration(common)
     lens = Lens.of_files(baseline, receipt, plan_key(), config.journal, since_receipt=since_receipt)
@@ -141,7 +141,7 @@ def _lens(
 
 def _left(session: "Session", lens: "Lens", *, write: bool) -> "Drift":
     """What is left when the manifests have the live values."""
-    from reconciler.cli.writingback import drift_left  # noqa: PLC0415  # see main
+    from reconciler.project.write_back import drift_left  # noqa: PLC0415  # see main
 
     return drift_left(session, lens, write=write)
 
@@ -173,6 +173,6 @@ def _of_several(common: Common, find: "Callable[[Common], Drift]", outputs: Outp
 
 
 def _history(common: Common, *environments: str) -> "tuple[Moment, ...]":
-    from reconciler.cli.timeline import moments  # noqa: PLC0415  # only pages show it
+    from reconciler.project.timeline import moments  # noqa: PLC0415  # only pages show it
 
     return moments(common, environments)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.extras import emulator_errors
 from reconciler.cli.options import common_of_this_run, file_name, output_options, text
 from reconciler.cli.streams import emit, tell
 from reconciler.emulator.settings import READINGS
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.project.embedded import emulator_errors
 
 if TYPE_CHECKING:
     from reconciler.emulator import Settings

@@ -29,7 +29,7 @@ Examples:
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """List the environments of the configuration, or those that are named, offline. No secret is read."""
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
+    from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
 
     found = _listed(configuration(common), common)
     outputs.write(lambda name, style: ENVIRONMENTS[name](found, style))
@@ -37,8 +37,8 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
 
 
 def _listed(config: "Config", common: Common) -> list[Listed]:
-    from reconciler.cli.environment import environment_name  # noqa: PLC0415  # see main
     from reconciler.config import select_environment  # noqa: PLC0415
+    from reconciler.project.environment import environment_name  # noqa: PLC0415  # see main
 
     chosen = [select_environment(config, name) for name in common.envs] or list(config.environments.values())
     default = environment_name(Common()) or (next(iter(config.environments)) if len(config.environments) == 1 else None)

@@ -16,8 +16,8 @@ from reconciler.render.export import EXPORTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reconciler.cli.making import Making
     from reconciler.config import Config, Environment
+    from reconciler.project.write import Making
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ def command(  # noqa: PLR0913  # one for each option
 
     The service is only read.
     """
-    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
-    from reconciler.cli.making import MAKINGS  # noqa: PLC0415
     from reconciler.cli.several import code_of_writing, show  # noqa: PLC0415
+    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
+    from reconciler.project.write import MAKINGS  # noqa: PLC0415
 
     mean_overlays(common, overlaid)
     wish = Wish(out, only, into_overlay=bool(overlaid), with_own_client=own_client)
@@ -134,8 +134,8 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Common], Ma
     Raises:
         ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
     """
-    from reconciler.cli.making import MAKINGS, difference, written_once  # noqa: PLC0415  # see main
     from reconciler.cli.several import each, show_parts  # noqa: PLC0415
+    from reconciler.project.write import MAKINGS, difference, written_once  # noqa: PLC0415  # see main
 
     parts = each(common, find, outputs.noun, _done)
     found = {one.environment: one.found for one in parts if one.found}
@@ -162,9 +162,9 @@ def made(
 ) -> "Making":
     """Make manifests of one environment's objects."""
     from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.cli import connect  # noqa: PLC0415
-    from reconciler.cli.making import Found, Workplace  # noqa: PLC0415
     from reconciler.export import Choice  # noqa: PLC0415
+    from reconciler.project import connect  # noqa: PLC0415
+    from reconciler.project.write import Found, Workplace  # noqa: PLC0415
 
     workplace = Workplace.open(config, environment, wish.out, allow_unknown_roles=allow_unknown_roles)
     if wish.into_overlay:

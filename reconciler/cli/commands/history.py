@@ -50,9 +50,9 @@ def _listed(common: Common) -> "list[Listed]":
         UsageError: an environment is neither configured nor in any journal.
     """
     from reconciler.applying.journal.read import run_files, runs  # noqa: PLC0415
-    from reconciler.cli.environment import configuration, environment_names  # noqa: PLC0415  # see main
-    from reconciler.cli.journaling import listed  # noqa: PLC0415
     from reconciler.config import select_environment  # noqa: PLC0415
+    from reconciler.project.environment import configuration, environment_names  # noqa: PLC0415  # see main
+    from reconciler.project.journals import listed  # noqa: PLC0415
 
     config, names = configuration(common), environment_names(common)
     found = [listed(run, path) for run, path in zip(runs(config.journal), run_files(config.journal), strict=True)]
@@ -78,8 +78,8 @@ Examples:
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     """Show how far each change of a run had come. RUN is its id, a part of it, or last."""
     from reconciler.applying.journal import find, read  # noqa: PLC0415
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
-    from reconciler.cli.journaling import listed  # noqa: PLC0415
+    from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
+    from reconciler.project.journals import listed  # noqa: PLC0415
 
     path = find(configuration(common).journal, run)
     found = listed(read(path), path)
@@ -106,7 +106,7 @@ def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved, and name each."""
     from reconciler.applying.journal import check, check_all, find  # noqa: PLC0415
     from reconciler.applying.journal.read import run_files  # noqa: PLC0415
-    from reconciler.cli.environment import configuration  # noqa: PLC0415  # see main
+    from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
 
     folder = configuration(common).journal
     faults = check(find(folder, run)) if run else check_all(folder)

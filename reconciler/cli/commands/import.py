@@ -11,7 +11,7 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.render.export import EXPORTS
 
 if TYPE_CHECKING:
-    from reconciler.cli.making import Workplace
+    from reconciler.project.write import Workplace
 
 
 @click.command(
@@ -56,10 +56,10 @@ def command(  # noqa: PLR0913  # one for each option
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the API clients in a seeding file, offline."""
-    from reconciler.cli.making import MAKINGS, Found  # noqa: PLC0415  # see main
     from reconciler.errors import InputError  # noqa: PLC0415
     from reconciler.export.seeding import LIMIT, read_seeds  # noqa: PLC0415
     from reconciler.manifests.yaml import shown  # noqa: PLC0415
+    from reconciler.project.write import MAKINGS, Found  # noqa: PLC0415  # see main
 
     name = shown(file)
     try:
@@ -81,8 +81,8 @@ def command(  # noqa: PLR0913  # one for each option
 def _workplace(common: Common, out: Path | None, overlaid: str | None, *, allow_unknown_roles: bool) -> "Workplace":
     """Beside the manifests of the configuration, where there is one."""
     from reconciler.cli.commands.export import mean_overlays  # noqa: PLC0415  # see main
-    from reconciler.cli.environment import chosen_environment, configuration, configuration_path  # noqa: PLC0415
-    from reconciler.cli.making import Workplace  # noqa: PLC0415
+    from reconciler.project.environment import chosen_environment, configuration, configuration_path  # noqa: PLC0415
+    from reconciler.project.write import Workplace  # noqa: PLC0415
 
     if configuration_path(common) is None and not overlaid:
         return Workplace.bare(out, allow_unknown_roles=allow_unknown_roles)

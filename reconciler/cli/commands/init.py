@@ -9,10 +9,10 @@ import click
 
 from reconciler.cli.ask import ask, somebody_is_there
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.files import new_file
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.project.files import new_file
 from reconciler.render.init import STARTS, Command, File, Started
 
 if TYPE_CHECKING:

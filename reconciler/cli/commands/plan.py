@@ -10,7 +10,6 @@ from reconciler.cli import exit as codes
 from reconciler.cli.documents import PLANS, plan_file, plan_text, saved_plan
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.files import read_file, write_file
 from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
@@ -25,13 +24,14 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.project.files import read_file, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from reconciler.cli.session import Session
     from reconciler.model.plan import Plan
+    from reconciler.project.session import Session
     from reconciler.render.style import Style
 
 
@@ -97,7 +97,7 @@ def command(  # noqa: PLR0913  # one for each option
     Reads only. The plan lists every field that would change, and what the guards say of it; if they refuse it, the exit
     code is 3.
     """
-    from reconciler.cli.session import Session  # noqa: PLC0415  # see main
+    from reconciler.project.session import Session  # noqa: PLC0415  # see main
 
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _file_in(common: Common, folder: Path) -> Path:
     """The file of the plan of the environment that is meant."""
-    from reconciler.cli.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
+    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
 
     file = folder / f"{chosen_environment(configuration(common), common).name}.json"
     common.writes.append(file)
@@ -142,8 +142,8 @@ def _from_snapshot(session: "Session", path: Path) -> "Plan":
     Raises:
         ReconcilerError: the folder has none of this environment.
     """
-    from reconciler.cli.apart import keep_apart  # noqa: PLC0415
     from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415  # see main
+    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415
 
     name = session.environment.name
     file = path / f"{name}.json" if path.is_dir() else path

@@ -61,9 +61,9 @@ def command(  # noqa: PLR0913  # one for each option
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
-    from reconciler.cli.carrying import Order, carry_out, demand_approval  # noqa: PLC0415  # see main
-    from reconciler.cli.journaling import look_back  # noqa: PLC0415
-    from reconciler.cli.session import Session  # noqa: PLC0415
+    from reconciler.project.execute import Order, carry_out, demand_approval  # noqa: PLC0415  # see main
+    from reconciler.project.journals import look_back  # noqa: PLC0415
+    from reconciler.project.session import Session  # noqa: PLC0415
 
     if not (auto_approve or somebody_is_there()):
         message = "cannot ask for approval: not a terminal"
@@ -93,7 +93,7 @@ def _recorded(common: Common, name: str) -> "RecordedRun":
         PlanRefused: its journal was altered, it applied nothing, or it is of another environment.
     """
     from reconciler.applying.journal import check, find, last_written, read, recorded  # noqa: PLC0415  # see main
-    from reconciler.cli.environment import chosen_environment, configuration, environment_name  # noqa: PLC0415
+    from reconciler.project.environment import chosen_environment, configuration, environment_name  # noqa: PLC0415
 
     config, environment = configuration(common), environment_name(common)
     if environment:

@@ -75,8 +75,8 @@ def status(
     selector: dict[str, str],
 ) -> ExitCode:
     """Say of every secret how old it is, when it expires, and whether it is what its manifest asks for. Reads only."""
-    from reconciler.cli.files import write_file  # noqa: PLC0415  # see main
     from reconciler.cli.several import show  # noqa: PLC0415
+    from reconciler.project.files import write_file  # noqa: PLC0415  # see main
 
     selection = selection_of(only, selector)
     reports: list[SecretReport] = []
@@ -96,9 +96,9 @@ def _code(report: "SecretReport") -> ExitCode:
 
 
 def _report(common: Common, paths: tuple[Path, ...], selection: "Selection") -> "SecretReport":
-    from reconciler.cli import connect  # noqa: PLC0415  # see main
-    from reconciler.cli.session import Session  # noqa: PLC0415
+    from reconciler.project import connect  # noqa: PLC0415  # see main
     from reconciler.project.secret_status import status as inspect  # noqa: PLC0415
+    from reconciler.project.session import Session  # noqa: PLC0415
 
     session = Session.open(common, paths, allow_unknown_roles=True, selection=selection)
     with connect.reader(session.environment, session.root) as remote:
@@ -149,9 +149,9 @@ def rotate(  # noqa: PLR0913  # one for each option
     Creates a secret, delivers it as the manifest says, proves it by a login, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
-    from reconciler.cli.rotating import Order, carry_out, show  # noqa: PLC0415  # see main
-    from reconciler.cli.session import Session  # noqa: PLC0415
+    from reconciler.project.rotate import Order, carry_out, show  # noqa: PLC0415  # see main
     from reconciler.project.secret_status.rotating import Wish, wanted  # noqa: PLC0415
+    from reconciler.project.session import Session  # noqa: PLC0415
 
     selection = selection_of(only, selector)
     _check(address, name, selection, due=due)

@@ -7,11 +7,11 @@ import click
 
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.files import is_plan
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.plan_key import plan_key
 from reconciler.errors import UsageError
+from reconciler.project.files import is_plan
+from reconciler.project.plan_key import plan_key
 from reconciler.render.escape import escape, joined
 from reconciler.render.report import Checked
 
@@ -62,7 +62,7 @@ def command(
 
     A plan that was altered is refused (exit 4).
     """
-    from reconciler.cli.apart import keep_apart  # noqa: PLC0415  # see main
+    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # see main
 
     if reviewed:
         keep_apart(common, paths)
@@ -83,8 +83,8 @@ def command(
 
 def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
     """Compare a plan with what was reviewed."""
-    from reconciler.cli.reviewing import review  # noqa: PLC0415  # see main
     from reconciler.planning.planfile import changes_digest  # noqa: PLC0415
+    from reconciler.project.review import review  # noqa: PLC0415  # see main
     from reconciler.render.review import REVIEWS  # noqa: PLC0415
 
     if resolved:
@@ -117,12 +117,12 @@ def _plan(path: Path) -> tuple["Plan", str]:
 
 def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool) -> dict[str, str]:
     """The manifests in each format that shows them."""
-    from reconciler.cli.apart import keep_manifests_apart  # noqa: PLC0415  # see main
-    from reconciler.cli.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
     from reconciler.cli.failures import tell_warnings  # noqa: PLC0415
     from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
     from reconciler.manifests.load import load  # noqa: PLC0415
     from reconciler.manifests.yaml import shown  # noqa: PLC0415
+    from reconciler.project.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
+    from reconciler.project.overwrites import keep_manifests_apart  # noqa: PLC0415  # see main
 
     config = configuration(common)
     environment = chosen_environment(config, common)

@@ -8,11 +8,11 @@ import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_problem
-from reconciler.cli.files import make_folder, write_file
 from reconciler.cli.options import Common, environments_options, output_file
-from reconciler.cli.plan_key import plan_key, warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
+from reconciler.project.files import make_folder, write_file
+from reconciler.project.plan_key import plan_key, warn_if_blank
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ def _keep(common: Common, file: Path) -> ExitCode:
 
 def _taken(common: Common) -> "Snapshot":
     from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.cli import connect  # noqa: PLC0415
-    from reconciler.cli.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
     from reconciler.manifests.load import inspect  # noqa: PLC0415
     from reconciler.model.resource import DesiredState  # noqa: PLC0415
     from reconciler.planning.planfile import timestamp  # noqa: PLC0415
+    from reconciler.project import connect  # noqa: PLC0415
+    from reconciler.project.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
 
     config = configuration(common)
     environment = chosen_environment(config, common)

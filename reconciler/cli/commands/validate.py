@@ -33,7 +33,7 @@ def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_
 
     Every fault of every file is shown, with its line and column.
     """
-    from reconciler.cli.checking import check  # noqa: PLC0415  # see main
+    from reconciler.project.validate import check  # noqa: PLC0415  # see main
 
     report = check(common, paths, allow_unknown_roles=allow_unknown_roles)
     outputs.write(lambda name, style: VALIDATIONS[name](report, style))

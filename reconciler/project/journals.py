@@ -21,7 +21,7 @@ from reconciler.render.cut_off import Uncertain, cut_off
 from reconciler.render.history import Event, Listed
 
 if TYPE_CHECKING:
-    from reconciler.cli.session import Session
+    from reconciler.project.session import Session
 
 _FOUND: Final = {
     Found.AS_SENT: "a look shows that it was carried out",

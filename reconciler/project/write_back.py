@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.cli.drifting import Lens
 from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.session import Session
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.manifests.allowed_paths import demand_inside
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import bring_back
 from reconciler.model.drift import Drift, DriftKind
+from reconciler.project.drift import Lens
+from reconciler.project.session import Session
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.edits import edits
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.cli.environment import load_context
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
@@ -19,6 +18,7 @@ from reconciler.manifests.yaml import shown
 from reconciler.model.export import LeftOut
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
+from reconciler.project.environment import load_context
 from reconciler.render.export import EXPORTS, Exporting, ExportWriter
 from reconciler.render.style import Style
 

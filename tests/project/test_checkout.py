@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.checkout import Inputs, checkout, require_tip
 from reconciler.errors import PlanRefused
 from reconciler.model.checkout import Checkout
+from reconciler.project.checkout import Inputs, checkout, require_tip
 from tests.cli.conftest import git
 
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.cli.extras import emulator_errors
-from reconciler.cli.files import own_folder
 from reconciler.cli.options import Common, common_of_this_run
 from reconciler.cli.runlog import added, requests_told, tell_totals
-from reconciler.cli.secrets import value_of
 from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.secret import Secret
+from reconciler.project.embedded import emulator_errors
+from reconciler.project.files import own_folder
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, demand_allowed
 from reconciler.remote.http import Client, Connection, ReadClient, WriteClient, open_reader, open_writer
 from reconciler.remote.meter import Stats
+from reconciler.secrets.resolve import value_of
 
 if TYPE_CHECKING:
     import httpx

@@ -8,15 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from reconciler.applying.journal.lock import exclusive
-from reconciler.cli import connect
-from reconciler.cli.apart import keep_apart, keep_manifests_apart
-from reconciler.cli.checkout import Inputs, checkout, require_tip
-from reconciler.cli.environment import chosen_environment, configuration, environment_name, load_context
 from reconciler.cli.failures import tell_warnings
-from reconciler.cli.files import own_folder
 from reconciler.cli.options import Common
-from reconciler.cli.plan_key import plan_key
-from reconciler.cli.secrets import Resolver
 from reconciler.cli.streams import tell
 from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused
@@ -30,10 +23,17 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.planning.deletion import Protection
 from reconciler.planning.planfile import timestamp
 from reconciler.planning.selection import check as check_selection
+from reconciler.project import connect
+from reconciler.project.checkout import Inputs, checkout, require_tip
+from reconciler.project.environment import chosen_environment, configuration, environment_name, load_context
+from reconciler.project.files import own_folder
+from reconciler.project.overwrites import keep_apart, keep_manifests_apart
+from reconciler.project.plan_key import plan_key
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.render.escape import escape, joined
 from reconciler.render.report import Checked
 from reconciler.secrets.delivery import Courier
+from reconciler.secrets.resolve import Resolver
 
 if TYPE_CHECKING:
     from reconciler import pipeline

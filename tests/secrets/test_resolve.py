@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.secrets import Resolver
 from reconciler.errors import ReconcilerError, SecretMissing
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
+from reconciler.secrets.resolve import Resolver
 
 
 def from_env(name: str) -> SecretReference:

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.applying import receipt as receiptfile
-from reconciler.cli.files import read_file
 from reconciler.errors import ReconcilerError
 from reconciler.model.plan import Plan
 from reconciler.model.review import Review
 from reconciler.planning import planfile
+from reconciler.project.files import read_file
 
 
 def review(plan: Plan, file: Path, key: bytes | None) -> Review:

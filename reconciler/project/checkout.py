@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.cli.git import Blob, GitFailed, Repository
 from reconciler.errors import PlanRefused
 from reconciler.model.checkout import Checkout
+from reconciler.project.git import Blob, GitFailed, Repository
 from reconciler.render.blocks import few
 
 _SEPARATOR: Final = os.fsencode(os.sep)

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from typing import Final
 
 from reconciler.applying.journal.read import run_files, runs
-from reconciler.cli.environment import configuration
-from reconciler.cli.journaling import listed
 from reconciler.cli.options import Common
+from reconciler.project.environment import configuration
+from reconciler.project.journals import listed
 from reconciler.render.history import moment
 from reconciler.render.style import Moment
 

@@ -29,8 +29,8 @@ from reconciler.secrets.rotation import carry_out as take
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.cli.session import Session
     from reconciler.model.json import Json
+    from reconciler.project.session import Session
 
 
 @dataclass(frozen=True, slots=True)

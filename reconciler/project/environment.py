@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
-from reconciler.cli.tracking import in_git
 from reconciler.config import Config, Environment, find_config, load_config, misnamed_config, select_environment
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.json import pointer
+from reconciler.project.tracking import in_git
 
 
 def configuration_path(common: Common) -> Path | None:
@@ -31,7 +31,7 @@ def configuration(common: Common) -> Config:
         InputError: it has faults.
     """
     path = configuration_path(common)
-    from reconciler.cli.apart import keep_apart  # noqa: PLC0415  # it brings the loader along
+    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # it brings the loader along
 
     if path is None:
         raise no_configuration()

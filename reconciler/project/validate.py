@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.cli.apart import keep_apart, keep_manifests_apart
-from reconciler.cli.environment import (
+from reconciler.cli.options import Common
+from reconciler.config import load_config
+from reconciler.errors import InputError
+from reconciler.manifests.load import LoadContext, inspect
+from reconciler.model.diagnostic import Diagnostic, Place, Waived
+from reconciler.project.environment import (
     chosen_environment,
     configuration_path,
     environment_name,
     load_context,
     no_configuration,
 )
-from reconciler.cli.options import Common
-from reconciler.config import load_config
-from reconciler.errors import InputError
-from reconciler.manifests.load import LoadContext, inspect
-from reconciler.model.diagnostic import Diagnostic, Place, Waived
+from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.render.report import Checked, Report
 
 _Found = TypeVar("_Found", Diagnostic, Waived)

@@ -12,7 +12,6 @@ from reconciler.applying.run import Controls
 from reconciler.cli.ask import is_confirmed, target
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.failures import style_of_stderr, tell_problem
-from reconciler.cli.journaling import finished, recorder_of
 from reconciler.cli.progress import progress
 from reconciler.cli.repeating import carried_out_by, shared_options
 from reconciler.cli.stopping import stoppable
@@ -21,12 +20,13 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import InFile
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Plan
+from reconciler.project.journals import finished, recorder_of
 from reconciler.remote.protocol import SecretRemote
 from reconciler.render.escape import joined
 from reconciler.render.jsonl import plan_events
 
 if TYPE_CHECKING:
-    from reconciler.cli.session import Session
+    from reconciler.project.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.files import read_file, write_file
 from reconciler.errors import ReconcilerError
+from reconciler.project.files import read_file, write_file
 
 
 def test_a_file_is_written_for_its_owner_only(tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import applied, newest
 from reconciler.cli.failures import tell_error
-from reconciler.cli.files import read_file, write_file
-from reconciler.cli.plan_key import warn_if_blank
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
@@ -20,9 +18,11 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Plan
 from reconciler.planning import drift as drifts
 from reconciler.planning.planfile import plan_digest, timestamp
+from reconciler.project.files import read_file, write_file
+from reconciler.project.plan_key import warn_if_blank
 
 if TYPE_CHECKING:
-    from reconciler.cli.session import Session
+    from reconciler.project.session import Session
 
 _SUFFIX: Final = ".receipt.json"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from reconciler.applying import receipt as receiptfile
-from reconciler.cli.files import read_file
-from reconciler.cli.receipts import of_journal
 from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift, Receipt
 from reconciler.model.plan import Plan
 from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
+from reconciler.project.files import read_file
+from reconciler.project.receipts import of_journal
 from reconciler.render.drift import FORMAT_VERSION
 
 _HINT: Final = "write one with: reconciler drift --format json > FILE"

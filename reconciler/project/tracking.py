@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from reconciler.cli.git import GitFailed, Repository
 from reconciler.manifests.context import InGit
+from reconciler.project.git import GitFailed, Repository
 
 
 def in_git(paths: Collection[Path]) -> Mapping[Path, InGit]:
