@@ -27,7 +27,7 @@ def to_event(event_type: str) -> Reference:
 
 def chosen_id(**known: Any) -> Field:
     """The ID of an object, where whoever creates it chooses it."""
-    text = "Not written here: it is metadata.id, else metadata.name."
+    text = "Read-only: it is metadata.id, else metadata.name."
     return Field("ID", Text(100), text, read_only=True, **known)
 
 

@@ -4,6 +4,7 @@ Everything about a field follows from its row: the check of service bodies (`bod
 compared (`canonical`), and the JSON Schema of manifests (``tools/schemas.py``).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
@@ -154,6 +155,11 @@ class Field:
     def is_set(self) -> bool:
         """Whether a change is shown by the members that come and go."""
         return isinstance(self.type, Many) and not isinstance(self.type.of, Record)
+
+    @property
+    def members(self) -> Mapping[str, "Field"]:
+        """What is known of the members of a record."""
+        return {one.name: one for one in self.type.fields} if isinstance(self.type, Record) else {}
 
     @property
     def has_roles(self) -> bool:

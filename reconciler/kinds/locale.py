@@ -17,7 +17,7 @@ LOCALE: Final = Kind(
         text("Currency", "The ISO code of the currency.", "USD", 100, required=True),
         text("Language", "The ISO code of the language. null: none.", "en-US", 100),
         chosen_id(),
-        Field("OwnerID", Text(100), "Not written here: it is the marketplace that the locale is in.", read_only=True),
+        Field("OwnerID", Text(100), "Read-only: it is the marketplace that the locale is in.", read_only=True),
     ),
     name_field="Currency",
     readers=("LocaleReader",),

@@ -10,6 +10,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.diagnostic import Severity
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
+from reconciler.model.resource import Address
 
 XP_LIMIT: Final = 8000
 """Characters of JSON that OrderCloud takes as the extended properties of one object."""
@@ -18,6 +19,7 @@ XP_LIMIT: Final = 8000
 def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
     """Find what a schema cannot say. Parts that do not fit the schema are passed over."""
     spec, policy = manifest.get("spec"), manifest.get("policy")
+    yield from _name_as_id(manifest.get("metadata"), kind, context)
     if isinstance(spec, Mapping):
         yield from _roles(spec, kind, context)
         yield from _extended_properties(spec)
@@ -27,6 +29,16 @@ def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterato
         if policy.get("state") == "absent" and policy.get("protected") is True:
             message = "the resource is protected, so it cannot be asked to be absent"
             yield Fault("/policy/state", message, "contradiction", "remove protected first, in a change of its own")
+
+
+def _name_as_id(metadata: Json, kind: Kind, context: LoadContext) -> Iterator[Fault]:
+    """The name is the id where nothing else says it, and OrderCloud takes no '.' in one."""
+    if not kind.has_chosen_ids or not isinstance(metadata, Mapping) or metadata.get("id"):
+        return
+    name = str(metadata.get("name"))
+    if "." in name and Address(kind.name, name) not in context.ids:
+        message = f"the name {name} is the id in OrderCloud, too, which has letters, digits, '-' and '_' alone"
+        yield Fault("/metadata/name", message, "format", "write another name, or an id of its own as metadata.id")
 
 
 def _roles(spec: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from reconciler import pipeline
+from reconciler.errors import InputError
 from reconciler.export import Origin, export
 from reconciler.kinds import KINDS, IdChoice
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
+from reconciler.model.plan import Action, Direction
 from reconciler.model.resource import DesiredState
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -103,3 +105,33 @@ def _is_exported(kind: str, service: Shop, folder: Path) -> None:
 
 def test_every_kind_with_chosen_ids_is_tried() -> None:
     assert set(CHOSEN) <= SPECS.keys()
+
+
+def test_of_a_record_the_members_that_differ_are_shown_each_with_its_direction(service: Shop, tmp_path: Path) -> None:
+    spec = "{Name: A, PasswordConfig: {MinimumCharacterCount: 12, AllowedFailedAttempts: 5}}"
+    service.converge(wanted(tmp_path, "SecurityProfile", spec))
+    changed = spec.replace("12", "10").replace("5", "3")
+    plan = service.plan(wanted(tmp_path, "SecurityProfile", changed))
+    (change,) = (one for one in plan.changes if one.action is Action.UPDATE)
+    assert {(one.pointer, one.direction) for one in change.fields} == {
+        ("/PasswordConfig/MinimumCharacterCount", Direction.WIDENS),
+        ("/PasswordConfig/AllowedFailedAttempts", Direction.NARROWS),
+    }
+
+
+def test_a_name_that_cannot_be_an_id_needs_one(tmp_path: Path) -> None:
+    text = "apiVersion: reconciler/v1\nkind: Locale\nmetadata: {name: en.us%s}\nspec: {Currency: USD}\n"
+    (tmp_path / "a.yaml").write_text(text % "")
+    with pytest.raises(InputError) as caught:
+        load([tmp_path], CONTEXT)
+    assert "the name en.us is the id in OrderCloud, too" in caught.value.diagnostics[0].message
+    (tmp_path / "a.yaml").write_text(text % ", id: en-US")
+    assert load([tmp_path], CONTEXT).desired.resources[0].id == "en-US"
+
+
+def test_a_secret_that_is_not_at_hand_is_neither_erased_nor_called_in_step(service: Shop, tmp_path: Path) -> None:
+    service.converge(wanted(tmp_path, "IntegrationEvent", SPECS["IntegrationEvent"]))
+    without = SPECS["IntegrationEvent"].replace(f"CustomAuthHeaderValue: {SECRET}, ", "")
+    assert not service.plan(wanted(tmp_path, "IntegrationEvent", without)).has_changes
+    plan = service.plan(wanted(tmp_path, "IntegrationEvent", without.replace("Name: A", "Name: B")))
+    assert [one.rule for one in plan.guards] == ["hidden-secret"]

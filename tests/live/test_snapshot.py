@@ -44,7 +44,7 @@ def test_the_order_in_which_a_service_answers_does_not_show() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (altered(kind="Webhook"), "s.json has a kind that this version does not know: Webhook"),
+        (altered(kind="Buyer"), "s.json has a kind that this version does not know: Buyer"),
         (altered(body={"ID": "x", "Active": "yes"}), "s.json is no snapshot: ApiClient .*Active"),
         (altered(id=""), "s.json is no snapshot: "),
         (json.dumps([]), "s.json is no snapshot: "),

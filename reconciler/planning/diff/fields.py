@@ -62,10 +62,16 @@ def _field_changes(field: Field, before: Body, after: Body) -> Iterator[FieldCha
 def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> Iterator[FieldChange]:
     """The members that differ, as each side writes them; what is only another notation is no difference."""
     old, new = _shown(field, before), _shown(field, after)
+    known, members = (field.canonical(old), field.canonical(new)), field.members
     for path, was, becomes in explain(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else ():
-        sides = (value if isinstance(value, Absent) else field.canonical(value) for value in (was, becomes))
-        if not same(*sides):
-            yield FieldChange(pointer(field.name, *path), was, becomes, direction)
+        if not same(*(_at(side, path) for side in known)):
+            member = members.get(path[0])
+            way = member.judge(*(_member(side, member) for side in known)) if member else direction
+            yield FieldChange(pointer(field.name, *path), was, becomes, way)
+
+
+def _member(record: Json, member: Field) -> Json:
+    return member.canonical_value(record.get(member.name) if isinstance(record, Mapping) else None)
 
 
 def _shown(field: Field, body: Body) -> Json:
