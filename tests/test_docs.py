@@ -70,9 +70,26 @@ def test_the_demo_ends_in_step(demo: str) -> None:
     assert demo.rstrip().splitlines()[-3].startswith("No drift. 3 resources are in step")
 
 
-def test_every_command_has_its_line_in_the_readme() -> None:
-    listed = re.findall(r"^\| `reconciler (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(listed) == set(COMMANDS)
+def test_the_readme_fits_on_three_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    links = re.findall(r"\]\((docs/[^)#]+\.md)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert sorted(set(links)) == sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("*.md"))
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    targets = [(page.parent / path if path else page, anchor) for path, anchor in links]
+    assert [(path.name, anchor) for path, anchor in targets if anchor not in headings(path)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
