@@ -28,6 +28,14 @@ class InGit:
 
 
 @dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why git does not say whether it tracks a file, and what to do about it."""
+
+    problem: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadContext:
     """What one environment contributes."""
 
@@ -68,7 +76,7 @@ class LoadContext:
     today: date = field(default_factory=_today)
     """The day in UTC that waivers are judged by."""
 
-    ask_git: Callable[[Collection[Path]], Mapping[Path, InGit]] | None = None
+    ask_git: Callable[[Collection[Path]], Mapping[Path, InGit | NoAnswer]] | None = None
     """Looks files up that are neither ignored nor outside of a repository; None: nothing is known of git."""
     others: tuple["LoadContext", ...] = ()
     """What the other environments contribute: they must not have secrets delivered to the same files."""

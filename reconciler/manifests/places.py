@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.manifests.context import InGit, LoadContext
+from reconciler.manifests.context import InGit, LoadContext, NoAnswer
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
@@ -109,6 +109,10 @@ def in_git(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Di
                 message = f"{use.delivery} is not ignored by git, so the secret could be committed"
                 hint = f"add this line to .gitignore: {line}"
                 yield use.fault(message, "unignored-delivery", hint, Severity.WARNING)
+            case NoAnswer(problem, fix):
+                message = f"{use.delivery} may be tracked by git, and the secret committed: {problem}"
+                hint = fix or "repair the checkout, or choose a path outside of it"
+                yield use.fault(message, "delivery", hint)
             case None:
                 pass
 

@@ -12,12 +12,12 @@ _OWN: Final = 0o600
 """What a temporary file has from the start."""
 
 
-def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN, *, keeps_owner: bool = False) -> None:
+def replace_file(path: Path, text: str | bytes | Iterable[str], mode: int = _OWN, *, keeps_owner: bool = False) -> None:
     """Write a text, or its pieces as they are made, in place of what was there; a crash leaves the old file.
 
     Args:
         path: of the file.
-        text: its new content.
+        text: its new content; str is written as UTF-8.
         mode: who may read it.
         keeps_owner: a file that is there keeps its owner, and its mode instead of the given one.
 
@@ -25,17 +25,17 @@ def replace_file(path: Path, text: str | Iterable[str], mode: int = _OWN, *, kee
         OSError: it cannot be written, or its owner cannot be kept.
     """
     try:
-        _replace(path, [text] if isinstance(text, str) else text, mode, keeps_owner=keeps_owner)
+        _replace(path, [text] if isinstance(text, str | bytes) else text, mode, keeps_owner=keeps_owner)
     except UnicodeEncodeError:  # `from None`: it holds the text
         raise OSError(errno.EILSEQ, "its name or its content is not UTF-8 text") from None
 
 
-def _replace(path: Path, text: Iterable[str], mode: int, *, keeps_owner: bool) -> None:
+def _replace(path: Path, text: Iterable[str | bytes], mode: int, *, keeps_owner: bool) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".reconciler-")
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.writelines(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in text)
             file.flush()
             os.fsync(file.fileno())
             if keeps_owner:

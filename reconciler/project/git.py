@@ -131,14 +131,13 @@ class Repository:
             if value not in {b"unspecified", b"unset"}
         }
 
-    def tracked(self, names: Iterable[bytes]) -> frozenset[bytes]:
-        """Those of these files that git knows.
+    def tracked(self) -> frozenset[bytes]:
+        """All files that git tracks.
 
         Raises:
             GitFailed: as for `commit`.
         """
-        asked = [*names]
-        return frozenset(self._ask("--literal-pathspecs", "ls-files", "-z", "--", *asked).split(b"\0") if asked else ())
+        return frozenset(self._ask("ls-files", "-z").split(b"\0"))
 
     def ignored(self, names: Iterable[bytes]) -> frozenset[bytes]:
         """Those of these files that git would not add.

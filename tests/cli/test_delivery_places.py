@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.manifests.context import InGit
 from reconciler.model.json import Json
+from reconciler.project.tracking import in_git
 from tests.cli.conftest import Project, Runner, git
 
 
@@ -131,6 +133,29 @@ def test_no_secret_is_delivered_to_a_file_that_git_tracks(repository: Project, r
     assert "file known is tracked by git, so the secret would be committed" in done.err
     assert "variable A in link is tracked by git" in done.err
     assert "git rm --cached known" in done.err
+
+
+def test_no_secret_is_delivered_where_git_does_not_say_what_it_tracks(repository: Project, run: Runner) -> None:
+    (repository.folder / ".git" / "index").write_bytes(b"broken")
+    deliver(repository, {"file": "../known"}, {"file": "../secrets/front"})
+    for arguments in (["validate"], ["plan"], ["apply", "--auto-approve"], ["secrets", "rotate", "ApiClient/front"]):
+        done = run(*arguments)
+        said = done.out + done.err
+        assert (done.code, (repository.folder / "known").read_text()) == (1, "kept")
+        assert said.count("may be tracked by git, and the secret committed: git cannot be asked") == 2
+        assert "repair the checkout" in said
+
+
+def test_a_tracked_file_is_known_among_more_than_the_arguments_of_a_command_and_in_other_case(
+    repository: Project,
+) -> None:
+    deep = "/".join(["l" * 250] * 9)
+    many = [repository.folder / deep / str(number) for number in range(1000)]
+    known, other = repository.folder / "known", repository.folder / "KNOWN"
+    found = in_git([*many, known, other])
+    assert found[known] == InGit("/known", is_tracked=True)
+    assert found[other] == InGit("/KNOWN", is_tracked=True)
+    assert found[many[0]] == InGit(f"/{deep}/0", is_tracked=False)
 
 
 def test_what_git_does_not_ignore_is_warned_of_with_the_line_that_is_missing(repository: Project, run: Runner) -> None:

@@ -1,10 +1,7 @@
 """A full disk, or a limit of the size of files, at any byte of a run's record: no write without it, no false 0."""
 
 import os
-import resource
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 
@@ -13,19 +10,10 @@ import pytest
 from reconciler.applying import journal
 from tests.cli.conftest import BACK, FRONT, Project, Runner
 from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
+from tests.limits import no_file_larger_than
 
 RUNS = Path(".reconciler/runs")
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
-
-@contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def limited(run: Runner, size: int, *arguments: str) -> tuple[int, str]:

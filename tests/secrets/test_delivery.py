@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.delivery import (
     Delivery,
@@ -29,6 +29,7 @@ from reconciler.model.delivery import (
 from reconciler.model.resource import Address
 from reconciler.model.secret import Secret
 from reconciler.secrets.delivery import Courier, Parcel, envfile
+from tests.limits import no_file_larger_than
 
 VALUE = "pl+anted/canary=="
 PARCEL = Parcel(Address("ApiClient", "shop"), "ID", "primary", Secret(VALUE))
@@ -189,6 +190,33 @@ def test_a_program_that_does_not_read_its_input_has_got_it_all_the_same(deliver:
 def test_what_is_written_of_a_delivery_is_read_again(delivery: Delivery) -> None:
     assert delivery_of(delivery_entry(delivery)) == delivery
     assert str(delivery)
+
+
+@pytest.mark.parametrize("delivery", [ToFile("old"), ToKubernetesSecret("old", "n", "k"), ToGithubOutput("x")], ids=str)
+def test_a_file_is_as_it_was_before_or_as_it_is_where_a_full_disk_stops_the_undo(
+    delivery: Delivery, deliver: Deliver, tmp_path: Path
+) -> None:
+    """Deliver, then take it back with no room for the old content: it is never half of it."""
+    old = b"kept=\xff\n" * 2000
+    path = tmp_path / ("output" if isinstance(delivery, ToGithubOutput) else "old")
+    path.write_bytes(old)
+    path.chmod(0o640)
+    undo = Courier(Confines(tmp_path), lambda _: None).deliver(PARCEL, delivery)
+    assert undo
+    delivered = path.read_bytes()
+    with no_file_larger_than(100), pytest.raises(ReconcilerError, match="still has the value: File too large"):
+        undo()
+    assert path.read_bytes() == delivered
+    undo()
+    assert (path.read_bytes(), mode(path), len([*tmp_path.iterdir()])) == (old, 0o640, 2 if path.name == "old" else 1)
+
+
+def test_an_output_that_is_written_in_part_is_told(deliver: Deliver, tmp_path: Path) -> None:
+    (tmp_path / "output").write_bytes(b"before")
+    courier = Courier(Confines(tmp_path), lambda _: None)
+    with no_file_larger_than(20), pytest.raises(PartlyDelivered, match="File too large") as raised:
+        courier.deliver(PARCEL, ToGithubOutput("x"))
+    assert VALUE not in str(raised.value)
 
 
 def test_what_is_no_delivery_is_refused() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
+from reconciler.manifests.replacing import replace_file
 from reconciler.model.secret import Secret
 from reconciler.secrets.delivery.files import open_to_append, unwritable
 from reconciler.secrets.delivery.undo import Undo, cannot
@@ -47,24 +48,29 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
     tell(f"::add-mask::{_data(text)}\n")
     end = f"end_{secrets.token_hex(16)}"  # no value can end the block before its end
     block = f"{name}<<{end}\n{text}\n{end}\n".encode()
-    with os.fdopen(open_to_append(path), "r+b") as file:
-        try:
-            file.write(b"" if _ends_a_line(file.read()) else b"\n")
-            file.write(block)
-            file.flush()
-        except OSError as error:
-            raise PartlyDelivered(unwritable(path, error).message) from None
+    descriptor = open_to_append(path)
+    try:
+        _append(descriptor, block)
+    except OSError as error:
+        raise PartlyDelivered(unwritable(path, error).message) from None
+    finally:
+        os.close(descriptor)
     return lambda: _take_back(path, block)
 
 
-def _ends_a_line(content: bytes) -> bool:
-    return not content or content.endswith(b"\n")
+def _append(descriptor: int, block: bytes) -> None:
+    """Write it after what is there, on a line of its own; unbuffered, or closing the file would try it once more."""
+    size = os.fstat(descriptor).st_size
+    ends_a_line = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+    left = block if ends_a_line else b"\n" + block
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def _take_back(path: Path, block: bytes) -> None:
     try:
         content = path.read_bytes()
-        path.write_bytes(content.replace(block, b""))
+        replace_file(path.resolve(), content.replace(block, b""), keeps_owner=True)
     except OSError as error:
         raise cannot(path, error) from None
 

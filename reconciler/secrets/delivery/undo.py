@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from reconciler.errors import ReconcilerError
+from reconciler.manifests.replacing import replace_file
 
 Undo: TypeAlias = Callable[[], None]
 """Takes a delivery back, or raises a `ReconcilerError`."""
@@ -20,7 +21,7 @@ def put_back(path: Path, ours: bytes, before: bytes | None) -> Undo:
             if before is None:
                 path.unlink()
             else:
-                path.write_bytes(before)
+                replace_file(path, before, keeps_owner=True)
         except OSError as error:
             raise cannot(path, error) from None
 
