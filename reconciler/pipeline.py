@@ -239,7 +239,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
     can speak of the client of this run.
 
     Raises:
-        ReconcilerError: the snapshot is of another environment or base URL.
+        ReconcilerError: the snapshot is of another environment or base URL, or lacks a kind that the manifests name.
         WrongMarketplace: it is of another marketplace than the configuration names.
         InputError: as `plan` does.
     """
@@ -249,6 +249,9 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
     ):
         if was != is_now:
             raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
+    if lacking := target.in_use(desired) - snapshot.live.kinds:
+        message = f"the snapshot has no objects of {', '.join(sorted(lacking))}, which the manifests name"
+        raise ReconcilerError(message, hint="take a new one: reconciler snapshot --out FILE")
     marketplace = _same_marketplace(snapshot.live.marketplace, target, "the snapshot is of", base_url)
     compared = differ.diff(selection.without_secrets(desired), snapshot.live, {}, None)
     changes = creation.identified(compared, target.creation)

@@ -50,7 +50,8 @@ def body(object_id: str, name: str, **fields: Any) -> dict[str, Any]:
 def live(*bodies: Mapping[str, Any]) -> LiveState:
     """All that a service has."""
     facts = RequestFacts("GET", "/v1/apiclients")
-    return LiveState(tuple(KINDS["ApiClient"].live(one, facts) for one in bodies), MARKETPLACE)
+    objects = tuple(KINDS["ApiClient"].live(one, facts) for one in bodies)
+    return LiveState(objects, MARKETPLACE, frozenset({"ApiClient"}))
 
 
 def by_address(known: Mapping[str, str]) -> dict[Address, str]:

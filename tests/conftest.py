@@ -7,7 +7,6 @@ import signal
 from hypothesis import HealthCheck, settings
 
 import tests.network  # noqa: F401  # from here on nothing leaves this machine
-from tests.second import events  # noqa: F401  # a fixture
 
 _EXAMPLES = 50  # where a test does not say how many it needs; HYPOTHESIS_EXAMPLES=1000 looks longer
 _COMMON = settings(

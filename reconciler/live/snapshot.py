@@ -34,6 +34,7 @@ def to_document(snapshot: Snapshot) -> dict[str, Json]:
         "environment": snapshot.environment,
         "base_url": snapshot.base_url,
         "marketplace": snapshot.live.marketplace,
+        "kinds": sorted(snapshot.live.kinds),
         "resources": [
             {
                 "kind": one.kind,
@@ -60,7 +61,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
     """
     document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     resources = tuple(_resource(one, name) for one in document["resources"])
-    live = LiveState(resources, document["marketplace"])
+    live = LiveState(resources, document["marketplace"], frozenset(document["kinds"]))
     return Snapshot(document["taken_at"], document["environment"], document["base_url"], live)
 
 

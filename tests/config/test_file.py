@@ -256,7 +256,6 @@ def test_an_id_belongs_to_one_manifest(tmp_path: Path) -> None:
     assert faults(tmp_path, "emulator: {}, ids: {a: X-1, b: x-1}") == ["/ids/b b has the same id as a"]
 
 
-@pytest.mark.usefixtures("events")
 def test_ids_are_of_one_kind_each(tmp_path: Path) -> None:
     assert len(environment(tmp_path, "emulator: {}, ids: {a: X-1, IntegrationEvent/b: x-1}").ids) == 2
     assert faults(tmp_path, "emulator: {}, ids: {a: X-1, ApiClient/a: Y}") == [

@@ -2,20 +2,11 @@
 
 from typing import Any, Final
 
-import pytest
-
-from reconciler.kinds import TABLES
 from reconciler.model.diagnostic import Place
 from reconciler.model.resource import Address, DesiredResource
 from reconciler.model.secret import SecretReference, SecretSource
 
 HASH_KEY: Final = SecretReference(SecretSource.ENVIRONMENT, "HASH_KEY")
-
-
-@pytest.fixture
-def events(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Integration events are a kind."""
-    monkeypatch.setitem(TABLES, "IntegrationEvent", "reconciler.kinds.integration_event:INTEGRATION_EVENT")
 
 
 def event(name: str, **spec: Any) -> DesiredResource:

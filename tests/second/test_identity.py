@@ -20,7 +20,6 @@ from tests.builders import by_address, desired
 from tests.second import event
 from tests.service import NO_LIMITS, Shop, shop
 
-pytestmark = pytest.mark.usefixtures("events")
 CHECKOUT = Address("IntegrationEvent", "checkout")
 KINDS = ["IntegrationEvent"]
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import pipeline
+from reconciler.errors import ReconcilerError
+from reconciler.live import snapshot
 from reconciler.model.plan import Action
 from reconciler.model.resource import Address, ObjectKey
 from reconciler.planning.deletion import Protection
@@ -14,7 +17,6 @@ from tests.second import event
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A = client_id(0xA)
-pytestmark = pytest.mark.usefixtures("events")
 
 
 @pytest.fixture
@@ -75,3 +77,12 @@ def test_kinds_that_the_configuration_lists_are_read_as_well(service: Shop) -> N
         "ApiClient",
         "IntegrationEvent",
     }
+
+
+def test_a_snapshot_tells_nothing_of_a_kind_that_it_does_not_hold(service: Shop) -> None:
+    with service.reader() as reader:
+        taken = pipeline.snapshot(reader, NO_LIMITS, ["ApiClient"], "2026-11-27T00:00:00Z")
+    assert snapshot.loads(snapshot.dumps(taken, None), "s.json").live.kinds == {"ApiClient"}
+    with pytest.raises(ReconcilerError, match="has no objects of IntegrationEvent") as error:
+        pipeline.plan_from(taken, desired(event("a")), taken.base_url, NO_LIMITS)
+    assert "take a new one" in error.value.hint
