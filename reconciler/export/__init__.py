@@ -44,6 +44,7 @@ from reconciler.model.resource import (
     same_id,
 )
 from reconciler.planning.diff.identity import match
+from reconciler.planning.diff.references import resolved
 
 __all__ = ["Choice", "Export", "Origin", "export"]
 
@@ -116,7 +117,10 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     desired = DesiredState(tuple(one.resource for one in manifests), "")
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
-    by_address = {one.resource.address: one for one in manifests}
+    named = {one.address: one.spec for one in resolved(desired, matches, live.marketplace)}
+    by_address = {
+        one.resource.address: replace(one, body={**one.body, "spec": named[one.resource.address]}) for one in manifests
+    }
     overlays = Overlaying(context, choice.overlay, origin.source) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
     run = _Run(context, _files(addresses.values(), folder), origin, _same_names(live, manifests), secrets, overlays)

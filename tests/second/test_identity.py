@@ -143,3 +143,18 @@ def test_objects_of_one_name_and_two_kinds_become_two_files(service: Shop, tmp_p
     made = export(live, (), LoadContext(), tmp_path, Origin("here"))
     files = {str(path.relative_to(tmp_path)) for path in made.new}
     assert {"ApiClient/checkout.yaml", "IntegrationEvent/checkout.yaml"} <= files
+
+
+def test_an_export_leaves_a_reference_alone_that_names_what_is_live(service: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    head = "apiVersion: reconciler/v1\nmetadata: {name: shop}\nkind: "
+    spec = "spec: {AppName: Shop, AccessTokenDuration: 60, OrderCheckoutIntegrationEventID: {ref: shop}}\n"
+    (folder / "client.yaml").write_text(f"{head}ApiClient\n{spec}assignments: {{buyers: [], suppliers: []}}\n")
+    (folder / "event.yaml").write_text(f"{head.replace('shop', 'shop, id: checkout')}IntegrationEvent\nspec: {{}}\n")
+    context = LoadContext()
+    loaded = load([folder], context)
+    service.converge(loaded.desired)
+    with service.reader() as reader:
+        live = pipeline.live(reader, NO_LIMITS, ["ApiClient", *KINDS])
+    assert "client.yaml" not in " ".join(export(live, loaded.manifests, context, folder, Origin("here")).changed)
