@@ -35,7 +35,7 @@ class Level(StrEnum):
 _SHOWN: Final = 10
 """How many annotations of a level a step shows."""
 _ROOM: Final = 60_000
-"""Characters of the message of one annotation."""
+"""Bytes of the message of one annotation."""
 
 
 def annotation(level: Level, title: str, lines: Iterable[str], place: Place | None = None) -> str:
@@ -45,10 +45,12 @@ def annotation(level: Level, title: str, lines: Iterable[str], place: Place | No
         at |= {"line": str(place.line), "col": str(place.column)}
     properties = ",".join(f"{name}={_property(brief(text))}" for name, text in {**at, "title": title}.items())
     message = "%0A".join(map(_data, lines))
-    return f"::{level} {properties}::{message if len(message) <= _ROOM else _TOO_LONG}\n"
+    return f"::{level} {properties}::{message if len(message.encode()) <= _ROOM else _TOO_LONG}\n"
 
 
 _TOO_LONG: Final = "too long for an annotation: nothing of it is shown here"
+NOT_ALL: Final = "Not shown in full: "
+"""The beginning of the first line of a document that leaves something out."""
 
 
 def document(annotations: Iterable[str], last: str, style: Style) -> str:
@@ -61,7 +63,7 @@ def document(annotations: Iterable[str], last: str, style: Style) -> str:
         *([f"{titles.number(long, 'annotation')} too long to be shown"] if long else []),
     ]
     source = f"; all of it: {style.source}" if style.source else ""
-    return "".join([*([f"{escape('; '.join(missing) + source)}\n"] if missing else []), *made, last])
+    return "".join([*([f"{NOT_ALL}{escape('; '.join(missing) + source)}\n"] if missing else []), *made, last])
 
 
 def _data(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from reconciler.render import github as annotations
 from reconciler.render import several
 from reconciler.render.comment import NOT_WHOLE, cell, code, document, marker, source_of
 from reconciler.render.escape import json_text
@@ -17,6 +18,14 @@ from reconciler.render.titles import Noun, number
 def one_after_the_other(planned: Sequence[Planned], _style: Style) -> str:
     """Formats made of lines that stand for themselves."""
     return "".join(one.text for one in planned)
+
+
+def github(planned: Sequence[Planned], style: Style) -> str:
+    """All annotations; GitHub counts those of a step, whatever environment they are of."""
+    lines = (
+        f"{line}\n" for one in planned for line in one.text.splitlines() if not line.startswith(annotations.NOT_ALL)
+    )
+    return annotations.document(lines, "", style)
 
 
 def sarif(planned: Sequence[Planned], _style: Style) -> str:
@@ -102,7 +111,7 @@ SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
         "html": page,
         "junit": junit,
         "sarif": sarif,
-        "github": one_after_the_other,
+        "github": github,
     }
 )
 """Name of a format -> what writes the plans or the drift of several environments in it."""

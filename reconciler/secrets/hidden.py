@@ -126,15 +126,25 @@ def hidden(
         RemoteError: a read failed.
     """
     shown = {one.key: one for one in live.resources}
+    in_clear = {(one.kind, name) for one in live.resources for name, secret in one.secrets.items() if _is_clear(secret)}
     found = []
     for change in changes:
         one = shown.get(change.key) if change.key else None
         if one and _is_put(change):
             given = {intent.field for intent in change.secrets}
             left = [name for name in one.secrets if name not in given]
-            names = [each for each in left if (change.address, each) in unseen or _is_hidden(one, each, remote)]
+            names = [
+                each
+                for each in left
+                if (change.address, each) in unseen
+                or _is_hidden(one, each, remote, is_shown=(one.kind, each) in in_clear)
+            ]
             found += [_hidden(change, name) for name in names]
     return found
+
+
+def _is_clear(secret: Secret | None) -> bool:
+    return secret is not None and not secret.is_placeholder
 
 
 def _is_put(change: Change) -> bool:
@@ -143,14 +153,15 @@ def _is_put(change: Change) -> bool:
     return change.action is Action.UPDATE and any(part not in {"assignments", "secrets"} for part in parts)
 
 
-def _is_hidden(one: LiveResource, name: str, remote: ReadRemote) -> bool:
+def _is_hidden(one: LiveResource, name: str, remote: ReadRemote, *, is_shown: bool) -> bool:
+    """Whether there is a secret that is not shown. A service that shows those of others means null where it says so."""
     secret = one.secrets[name]
     if secret:
         return secret.is_placeholder
-    if one.key != login_key(remote.client_id) or not remote.access().with_secret:
-        return False
-    # This run is logged in with a secret of it, so there is one.
-    return not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]
+    if one.key != login_key(remote.client_id):
+        return not is_shown and _has_unseen(one, remote)
+    # A run that is logged in with a secret of it knows that there is one.
+    return remote.access().with_secret and not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]
 
 
 def _hidden(change: Change, name: str) -> Finding:

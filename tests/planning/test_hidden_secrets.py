@@ -231,6 +231,24 @@ def test_a_rollback_does_not_send_a_mask_back_either(tmp_path: Path) -> None:
         assert (rules(plan), [change.action for change in plan.changes]) == (["hidden-secret"], [Action.UPDATE])
 
 
+@pytest.mark.parametrize(("secret", "refused"), [("true", ["hidden-secret"]), (None, [])])
+def test_a_null_of_any_client_hides_a_secret_where_the_service_shows_none_and_a_login_needs_one(
+    tmp_path: Path, secret: str | None, refused: list[str]
+) -> None:
+    spec = desired(manifest("a", AccessTokenDuration=60))
+    with shop(tmp_path, body(A, "a", Active=True, ClientSecret=secret), profile="legacy") as service:
+        service.transport = Masking(service.transport, None)
+        assert rules(service.plan(spec)) == refused
+
+
+def test_where_other_secrets_are_shown_a_null_is_taken_for_what_it_is_and_no_login_is_tried(tmp_path: Path) -> None:
+    clients = (body(A, "a", Active=True), body(client_id(0xB), "b", ClientSecret="shown"))
+    with shop(tmp_path, *clients, profile="legacy") as service:
+        plan = service.plan(desired(manifest("a", AccessTokenDuration=60)))
+        assert rules(plan) == []
+        assert [one["path"] for one in service.requests()].count("/oauth/token") == 1
+
+
 def test_a_null_of_the_client_that_the_run_is_logged_in_with_hides_a_secret(tmp_path: Path) -> None:
     spec = desired(manifest("Emulator Administration", id=ADMIN_CLIENT_ID, AccessTokenDuration=120))
     with hiding(tmp_path, None) as service:
