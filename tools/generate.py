@@ -22,13 +22,13 @@ from typing import Final
 import click
 
 from reconciler.cli.main import COMMANDS, cli
-from reconciler.cli.options import Common
 from reconciler.export import init as scaffold
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.explain import Entry, everything, manual
 from reconciler.planning.planfile import changes_digest
 from reconciler.project.session import Session
+from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
 from tools.schemas import schemas
@@ -258,7 +258,7 @@ def _plan_text() -> str:
         for name in ("reconciler.yaml", "marketplace.yaml"):
             shutil.copy(ROOT / name, name)
         shutil.copytree(ROOT / "manifests", "manifests")
-        plan = Session.open(Common(quiet=True), (), allow_unknown_roles=False).plan()
+        plan = Session.open(Settings(), (), allow_unknown_roles=False).plan()
         write = FORMATS["text"].plan
         if write is None:
             raise AssertionError("plans have a text")

@@ -23,16 +23,18 @@ def _offering(values_of: Callable[[click.Context], Iterable[str]]) -> Offer:
 
 
 def _environments(ctx: click.Context) -> Iterable[str]:
+    from reconciler.cli.console import settings_of  # noqa: PLC0415
     from reconciler.project.environment import configuration  # noqa: PLC0415  # see _offering
 
-    return configuration(ctx.find_root().obj).environments
+    return configuration(settings_of(ctx.find_root().obj)).environments
 
 
 def _addresses(ctx: click.Context) -> Iterable[str]:
+    from reconciler.cli.console import settings_of  # noqa: PLC0415
     from reconciler.manifests.load import inspect  # noqa: PLC0415
     from reconciler.project.environment import configuration, load_context  # noqa: PLC0415  # see _offering
 
-    config = configuration(ctx.find_root().obj)
+    config = configuration(settings_of(ctx.find_root().obj))
     for environment in config.environments.values():
         found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True))
         yield from {str(resource.address) for resource in found.resources}
@@ -40,9 +42,10 @@ def _addresses(ctx: click.Context) -> Iterable[str]:
 
 def _runs(ctx: click.Context) -> Iterable[str]:
     from reconciler.applying.journal.read import run_files  # noqa: PLC0415
+    from reconciler.cli.console import settings_of  # noqa: PLC0415
     from reconciler.project.environment import configuration  # noqa: PLC0415  # see _offering
 
-    return ["last", *(path.stem for path in run_files(configuration(ctx.find_root().obj).journal))]
+    return ["last", *(path.stem for path in run_files(configuration(settings_of(ctx.find_root().obj)).journal))]
 
 
 def _keys(_ctx: click.Context) -> Iterable[str]:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import in_job, wants_colour, width
-from reconciler.project.plan_key import plan_key, warn_if_blank
 from reconciler.render import FORMATS
 from reconciler.render.command import may_be_applied, offer
 from reconciler.render.escape import escape, joined
@@ -25,13 +25,13 @@ def plan_file(plan: "Plan") -> Iterator[str]:
     from reconciler.planning.planfile import pieces  # noqa: PLC0415  # brings the schema checker along
 
     warn_if_blank("plan")
-    return pieces(plan, plan_key())
+    return pieces(plan, key())
 
 
 def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
     from reconciler.planning.planfile import dumps  # noqa: PLC0415
 
-    return dumps(plan, plan_key())
+    return dumps(plan, key())
 
 
 _FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from reconciler.model.drift import Drift
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
+    from reconciler.project.rotate import Rotation
 
 
 class ExitCode(IntEnum):
@@ -82,3 +83,17 @@ def of_result(result: "ApplyResult") -> ExitCode:
         written = any(outcome.may_be_written for outcome in result.outcomes)
         return ExitCode.PARTLY_APPLIED if written else ExitCode.ERROR
     return ExitCode.NOT_CONVERGED if Status.NOT_CONVERGED in ends else ExitCode.DONE
+
+
+def of_rotation(rotation: "Rotation") -> ExitCode:
+    """What is postponed is done as far as it can be; a rotation whose journal is not whole has failed in part."""
+    from reconciler.model.rotation import Ended  # noqa: PLC0415  # `--help` needs none of the model
+
+    ends = {turned.ended for turned in rotation.rotated.turns}
+    if rotation.is_refused:
+        return ExitCode.REFUSED
+    if ends & {Ended.INTERRUPTED, Ended.NOT_STARTED}:
+        return ExitCode.INTERRUPTED
+    if Ended.FAILED in ends or not rotation.is_recorded:
+        return ExitCode.PARTLY_APPLIED if rotation.has_written else ExitCode.ERROR
+    return ExitCode.DONE

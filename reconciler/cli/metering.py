@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.failures import tell_error
 from reconciler.cli.options import Common, common_of_this_run, output_file
 from reconciler.errors import ReconcilerError
@@ -122,7 +123,7 @@ def _environment() -> str:
     from reconciler.project.environment import environment_name  # noqa: PLC0415  # it brings the configuration along
 
     common = common_of_this_run()
-    return common.chosen or environment_name(common) or ""
+    return common.chosen or environment_name(settings_of(common)) or ""
 
 
 def _write(path: Path, metering: Metering) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.options import Common, text
 from reconciler.errors import ReconcilerError, UsageError
@@ -75,7 +76,7 @@ class Notifier:
             return
         from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
 
-        state = _State(configuration(common).path.parent / STATE)
+        state = _State(configuration(settings_of(common)).path.parent / STATE)
         for drift in drifts:
             try:
                 self._tell(drift, state)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from reconciler.cli import completing
+from reconciler.project.settings import ENVIRONMENT_VARIABLE
 
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 LOG_FORMATS: Final = ("text", "json")
-ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
 ACK_VARIABLE: Final = "RECONCILER_ACK"
 
 

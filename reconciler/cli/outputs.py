@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.options import common_of_this_run, file_name, format_option, text
 from reconciler.cli.repeating import shared_options, this_command
@@ -229,4 +230,4 @@ def _environment() -> str:
     from reconciler.project.environment import environment_name  # noqa: PLC0415  # only failures need it
 
     common = common_of_this_run()
-    return common.chosen or environment_name(common) or ""
+    return common.chosen or environment_name(settings_of(common)) or ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.cli import exit as codes
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import plan_file
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_warnings
@@ -21,6 +22,7 @@ from reconciler.model.plan import Plan
 from reconciler.project.environment import configuration
 from reconciler.project.files import make_folder, remove_file, write_file
 from reconciler.project.overwrites import WouldOverwrite
+from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
 from reconciler.render.joining import PARTS
 from reconciler.render.report import Checked
@@ -33,7 +35,7 @@ T = TypeVar("T")
 def show(
     common: Common,
     outputs: Outputs,
-    find: Callable[[Common], T],
+    find: Callable[[Settings], T],
     writers: Mapping[str, Callable[[T, Style], str]],
     end: Callable[[T], ExitCode],
 ) -> ExitCode:
@@ -45,7 +47,7 @@ def show(
         ReconcilerError: what `find` or `end` raises, where one environment is meant.
     """
     if not common.is_of_several:
-        found = find(common)
+        found = find(settings_of(common))
         outputs.write(lambda name, style: writers[name](found, style))
         return end(found)
     return show_parts(each(common, find, outputs.noun, end), outputs, writers)
@@ -69,15 +71,15 @@ def code_of_writing(code: ExitCode, written: Sequence[str]) -> ExitCode:
     return ExitCode.PARTLY_APPLIED if code is not ExitCode.DONE and written else code
 
 
-def each(common: Common, find: Callable[[Common], T], noun: str, end: Callable[[T], ExitCode]) -> tuple[Part[T], ...]:
+def each(common: Common, find: Callable[[Settings], T], noun: str, end: Callable[[T], ExitCode]) -> tuple[Part[T], ...]:
     """Find it in each, in the order in which they were named or are configured; for `end` see `show`.
 
     Raises:
         InputError: the configuration has faults.
         UsageError: there is no environment of a name that was given; nothing was contacted.
     """
-    names = names_of(common)
-    parts = tuple(_part(name, partial(find, replace(common, envs=(name,), env_all=True)), noun, end) for name in names)
+    names, settings = names_of(common), settings_of(common)
+    parts = tuple(_part(name, partial(find, replace(settings, environment=name)), noun, end) for name in names)
     if common.warned and not common.quiet:
         warned = sorted(common.warned.items())
         tell_warnings(Checked(warning, () if len(of) == len(names) else tuple(of)) for warning, of in warned)
@@ -86,7 +88,7 @@ def each(common: Common, find: Callable[[Common], T], noun: str, end: Callable[[
 
 def names_of(common: Common) -> list[str]:
     """The environments that are meant."""
-    config = configuration(common)
+    config = configuration(settings_of(common))
     return [select_environment(config, name).name for name in common.envs] or list(config.environments)
 
 

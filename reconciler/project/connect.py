@@ -1,68 +1,63 @@
 """An environment -> a logged-in connection to it: over the network, or to the emulator that it embeds."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.cli.options import Common, common_of_this_run
-from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.secret import Secret
 from reconciler.project.embedded import emulator_errors
 from reconciler.project.files import own_folder
+from reconciler.project.settings import Settings
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, demand_allowed
 from reconciler.remote.http import Client, Connection, ReadClient, WriteClient, open_reader, open_writer
-from reconciler.remote.meter import Stats
 from reconciler.secrets.resolve import value_of
+from reconciler.secrets.values import Resolve
 
 if TYPE_CHECKING:
     import httpx
 
-    from reconciler.emulator import Settings
+    from reconciler.emulator import Settings as EmulatorOptions
 
 
-def reader(environment: Environment, root: Path) -> AbstractContextManager[ReadClient]:
+def reader(settings: Settings, environment: Environment, root: Path) -> AbstractContextManager[ReadClient]:
     """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
-    return _opened(environment, root, open_reader, sign_of_life=True)
+    return _opened(settings, environment, root, open_reader, can_write=False)
 
 
-def writer(environment: Environment, root: Path) -> AbstractContextManager[WriteClient]:
+def writer(settings: Settings, environment: Environment, root: Path) -> AbstractContextManager[WriteClient]:
     """Open a connection that also writes; for the rest see `reader`."""
-    return _opened(environment, root, open_writer, sign_of_life=False)
+    return _opened(settings, environment, root, open_writer, can_write=True)
 
 
 @contextmanager
 def _opened(
-    environment: Environment, root: Path, open_client: Callable[..., Client], *, sign_of_life: bool
+    settings: Settings, environment: Environment, root: Path, open_client: Callable[..., Client], *, can_write: bool
 ) -> Iterator[Client]:
-    connection = _connection(environment, root)
+    connection = _connection(settings, environment, root)
     with (
         _named(environment),
         _transport(environment) as transport,
         open_client(connection, transport=transport) as remote,
-        _counted(environment, remote, sign_of_life=sign_of_life),
+        _reported(settings, environment, remote, can_write=can_write),
     ):
         yield remote
 
 
 @contextmanager
-def _counted(environment: Environment, remote: ReadClient, *, sign_of_life: bool) -> Iterator[None]:
-    """Keep what the connection has cost; tell of each request and of the totals where the user wants to know."""
-    common = common_of_this_run()
-    wanted = common.verbose and not common.quiet
+def _reported(settings: Settings, environment: Environment, remote: ReadClient, *, can_write: bool) -> Iterator[None]:
+    """Report the connection and what it has cost."""
+    settings.listener.connected(environment.name, can_write=can_write)
     try:
-        with requests_told(wanted=wanted, sign_of_life=sign_of_life and not common.quiet):
-            yield
+        yield
     finally:
-        common.stats[environment.name] = added(common.stats.get(environment.name, Stats()), remote.stats)
-        if wanted:
-            tell_totals(remote.stats)
+        settings.listener.disconnected(environment.name, remote.stats)
 
 
 @contextmanager
@@ -76,26 +71,26 @@ def _named(environment: Environment) -> Iterator[None]:
         raise
 
 
-def _connection(environment: Environment, root: Path) -> Connection:
-    allowed = allowed_hosts(common_of_this_run())
+def _connection(settings: Settings, environment: Environment, root: Path) -> Connection:
+    allowed = allowed_hosts(settings)
     demand_allowed(environment.base_url, allowed)  # before the credentials are read
     return Connection(
         environment.base_url,
-        _credentials(environment, root),
+        _credentials(settings, environment, root),
         scope=environment.auth.scope if environment.auth else "",
         concurrency=environment.concurrency,
         allowed_hosts=allowed,
     )
 
 
-def allowed_hosts(common: Common) -> frozenset[Origin]:
+def allowed_hosts(settings: Settings) -> frozenset[Origin]:
     """Where the user allows credentials to be sent: by the option, and by the variable.
 
     Raises:
         UsageError: an entry cannot be read.
     """
-    listed = os.environ.get(ALLOWED_HOSTS_VARIABLE, "").split(",")
-    entries = [("--allow-host", one) for one in common.allow_hosts]
+    listed = settings.variables.get(ALLOWED_HOSTS_VARIABLE, "").split(",")
+    entries = [("--allow-host", one) for one in settings.allowed_hosts]
     entries += [(ALLOWED_HOSTS_VARIABLE, one.strip()) for one in listed if one.strip()]
     return frozenset(_allowed(source, entry) for source, entry in entries)
 
@@ -107,21 +102,21 @@ def _allowed(source: str, entry: str) -> Origin:
         raise UsageError(f"{source} has {entry!r}, which names no host", hint=str(error)) from None
 
 
-def _credentials(environment: Environment, root: Path) -> Credentials:
+def _credentials(settings: Settings, environment: Environment, root: Path) -> Credentials:
     """Read the credentials; an embedded emulator has a client of its own for us."""
     auth = environment.auth
     if auth is None:
         from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET  # noqa: PLC0415  # only for emulators
 
         return ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
-    given = _given(environment.name, auth, Confines(root))
+    given = _given(environment.name, auth, partial(value_of, confines=Confines(root), variables=settings.variables))
     client_id, secret = given["clientId"].reveal(), given.get("clientSecret")
     if "username" not in given:
         return ClientCredentials(client_id, secret)
     return PasswordGrant(client_id, given["username"].reveal(), given["password"], secret)
 
 
-def _given(environment: str, auth: Auth, confines: Confines) -> Mapping[str, Secret]:
+def _given(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secret]:
     """What there is of ``auth``, by the keys of the configuration. A name that is no secret is handled as one.
 
     Raises:
@@ -138,7 +133,7 @@ def _given(environment: str, auth: Auth, confines: Confines) -> Mapping[str, Sec
         if value is None:
             continue
         try:
-            given[key] = Secret(value) if isinstance(value, str) else value_of(value, confines)
+            given[key] = Secret(value) if isinstance(value, str) else resolve(value)
         except SecretMissing as error:
             missing.append(f"auth.{key}: {error.message}")
     if missing:
@@ -167,7 +162,7 @@ def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None
         stand_in.close()
 
 
-def _settings(configured: EmulatorSettings, marketplace: str | None) -> "Settings":
+def _settings(configured: EmulatorSettings, marketplace: str | None) -> "EmulatorOptions":
     """An embedded emulator is the marketplace that its environment names, so that several can be told apart."""
     from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
 

@@ -1,41 +1,40 @@
-"""Global options -> the configuration and the environment that are meant.
+"""Settings -> the configuration and the environment that are meant.
 
 Kept apart from `session`, which imports what contacts the service: `validate` needs none of that.
 """
 
-import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.cli.options import ENVIRONMENT_VARIABLE, Common
 from reconciler.config import Config, Environment, find_config, load_config, misnamed_config, select_environment
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.json import pointer
+from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings
 from reconciler.project.tracking import in_git
 
 
-def configuration_path(common: Common) -> Path | None:
+def configuration_path(settings: Settings) -> Path | None:
     """The file that was named, or the nearest one, or None."""
-    return common.config or find_config(Path.cwd())
+    return settings.config or find_config(Path.cwd())
 
 
-def configuration(common: Common) -> Config:
+def configuration(settings: Settings) -> Config:
     """Load the configuration that is meant.
 
     Raises:
         ReconcilerError: there is none.
         InputError: it has faults.
     """
-    path = configuration_path(common)
+    path = configuration_path(settings)
     from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # it brings the loader along
 
     if path is None:
         raise no_configuration()
-    keep_apart(common, [path])
+    keep_apart(settings, [path])
     return load_config(path)
 
 
@@ -51,32 +50,25 @@ def no_configuration() -> ReconcilerError:
     )
 
 
-def environment_name(common: Common) -> str | None:
+def environment_name(settings: Settings) -> str | None:
     """The environment that was asked for; None leaves the choice to the configuration."""
-    return common.env or os.environ.get(ENVIRONMENT_VARIABLE) or None
+    return settings.environment or settings.variables.get(ENVIRONMENT_VARIABLE) or None
 
 
-def environment_names(common: Common) -> tuple[str, ...]:
-    """The environments that were asked for, of which there may be several; none: all, or what the command says."""
-    if common.env_all or common.envs:
-        return common.envs
-    return tuple(filter(None, [os.environ.get(ENVIRONMENT_VARIABLE)]))
-
-
-def chosen_environment(config: Config, common: Common, otherwise: str | None = None) -> Environment:
+def chosen_environment(config: Config, settings: Settings, otherwise: str | None = None) -> Environment:
     """The environment that is meant; where none was asked for, the one that is given, or the only one.
 
     Raises:
         UsageError: there is none of that name, or there are several and none is named.
     """
-    name = environment_name(common)
+    name = environment_name(settings)
     try:
         environment = select_environment(config, name or otherwise)
     except UsageError as error:
-        if common.env or not name:
+        if settings.environment or not name:
             raise
         raise UsageError(f"{error.message}, which {ENVIRONMENT_VARIABLE} names", hint=error.hint) from error
-    common.chosen = environment.name
+    settings.listener.chosen(environment.name)
     return environment
 
 

@@ -9,15 +9,13 @@ from reconciler.applying import recovery
 from reconciler.applying.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
 from reconciler.applying.journal.rotating import recorded_rotation
 from reconciler.applying.recovery import Found, Looked
-from reconciler.cli.failures import style_of_stderr, tell_error
-from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.model.run import RecordedRun
 from reconciler.planning.planfile import plan_digest
 from reconciler.remote.protocol import ReadRemote
-from reconciler.render.cut_off import Uncertain, cut_off
+from reconciler.render.cut_off import Uncertain
 from reconciler.render.history import Event, Listed
 
 if TYPE_CHECKING:
@@ -31,12 +29,10 @@ _FOUND: Final = {
 
 
 def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, ...]:
-    """Tell of the runs against this marketplace that were cut off, and look at what is uncertain; give their ids."""
+    """Report the runs against this marketplace that were cut off, and what is uncertain of them; give their ids."""
     left = unfinished(_applied(session.journal), plan.binding)
     for run in left:
-        uncertain = [_uncertain(one) for one in recovery.look(run, remote)]
-        if not session.common.quiet:
-            tell(cut_off(run, uncertain, style_of_stderr()))
+        session.settings.listener.found_cut_off(run, [_uncertain(one) for one in recovery.look(run, remote)])
     return tuple(run.id for run in left)
 
 
@@ -68,13 +64,15 @@ def recorder_of(
     )
 
 
-def finished(recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]) -> ApplyResult:
+def finished(
+    session: "Session", recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]
+) -> ApplyResult:
     """End the record; give the result with the name of its run, and whether the record is whole."""
     if follows_up:
         recorder.begin()
     recorder.end(result)
     if recorder.fault:
-        tell_error(recorder.fault)
+        session.settings.listener.failed(recorder.fault)
     return replace(result, run=recorder.run_id, is_recorded=recorder.fault is None)
 
 

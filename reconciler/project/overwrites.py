@@ -5,39 +5,39 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.cli.options import Common
 from reconciler.config import Config, Environment
 from reconciler.errors import UsageError
 from reconciler.manifests.files import find_files
+from reconciler.project.settings import Settings
 
 
 class WouldOverwrite(UsageError):
     """An output is an input. Nothing is written then: no document that says why there is none, either."""
 
 
-def keep_apart(common: Common, reads: Iterable[Path | str]) -> None:
-    """Refuse to write over these files, and over those that the command line names for reading.
+def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
+    """Refuse to write over these files, and over those that the settings name for reading.
 
     Raises:
         WouldOverwrite: a file would be overwritten.
     """
-    known = {identity(path) for path in (*common.reads, *reads)} - {None} if common.writes else set()
-    for path in common.writes:
+    known = {identity(path) for path in (*settings.reads, *reads)} - {None} if settings.writes else set()
+    for path in settings.writes:
         if identity(path) in known:
             raise WouldOverwrite(f"{path} is read by this run and would be overwritten", hint="name another file")
 
 
 def keep_manifests_apart(
-    common: Common, paths: Iterable[Path], config: Config | None = None, environment: Environment | None = None
+    settings: Settings, paths: Iterable[Path], config: Config | None = None, environment: Environment | None = None
 ) -> None:
     """The same of the manifests below these paths, the configuration, and the overlays and files of an environment."""
-    if not common.writes:
+    if not settings.writes:
         return
     overlays, emulator = (environment.overlays, environment.emulator) if environment else ((), None)
     found = find_files([*paths, *overlays]).files
     own = [config.path] if config else []
     seed = [emulator.seed] if emulator and emulator.seed else []
-    keep_apart(common, [*(file.path for file in found), *own, *seed])
+    keep_apart(settings, [*(file.path for file in found), *own, *seed])
 
 
 def identity(path: Path | str) -> tuple[int, int] | None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import applied, newest
-from reconciler.cli.failures import tell_error
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
@@ -19,7 +18,6 @@ from reconciler.model.plan import Binding, Plan
 from reconciler.planning import drift as drifts
 from reconciler.planning.planfile import plan_digest, timestamp
 from reconciler.project.files import read_file, write_file
-from reconciler.project.plan_key import warn_if_blank
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session
@@ -37,13 +35,12 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
     if not files:
         return
     kept = drifts.receipt_of(plan, result, session.loaded.desired, timestamp(datetime.now(UTC)))
-    warn_if_blank("receipt")
     text = receiptfile.dumps(replace(kept, plan_digest=plan_digest(plan)), session.plan_key)
     for file in files:
         try:
             write_file(file, text)
         except ReconcilerError as error:
-            tell_error(error)
+            session.settings.listener.failed(error)
 
 
 def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | None) -> None:

@@ -1,28 +1,23 @@
-"""A session and what is to be rotated -> the user's consent, and what the rotation of each secret came to."""
+"""A session and what is to be rotated -> what the rotation of each secret came to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import click
-
 from reconciler import pipeline
 from reconciler.applying.journal import Journal
 from reconciler.applying.journal.rotating import ROTATION, outcome_facts, turn_facts
-from reconciler.cli.ask import is_confirmed, target
-from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import style_of_stderr, tell_error
-from reconciler.cli.stopping import stoppable
-from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.rotation import Ended
 from reconciler.planning import guards as guard
+from reconciler.project.listener import Listener
 from reconciler.project.secret_status import rotating
-from reconciler.project.secret_status.rotating import Rotation, Turn, Wish
+from reconciler.project.secret_status.rotating import Rotation as Planned
+from reconciler.project.secret_status.rotating import Turn, Wish
 from reconciler.remote.protocol import ReadRemote
-from reconciler.render.rotation import Rotated, Turned, rotated_text
+from reconciler.render.rotation import Rotated, Turned
 from reconciler.secrets.rotation import Tools
 from reconciler.secrets.rotation import carry_out as take
 
@@ -38,21 +33,37 @@ class Order:
     """What is to be rotated, and what the user said about it."""
 
     wish: Wish
-    ack: str | None
-    ask: bool
+    ack: str | None = None
+    approve: Callable[[Rotated, bool], bool] = lambda _rotated, _is_acceptable: False
+    """Called with the steps, and whether the guards let them pass. True: somebody took time to approve them.
+
+    Raises a `ReconcilerError` where the answer is no."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked before each step."""
 
 
-def show(session: "Session", order: Order) -> tuple[Rotated, ExitCode]:
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation came to."""
+
+    rotated: Rotated
+    is_refused: bool = False
+    """A guard objects."""
+    has_written: bool = False
+    is_recorded: bool = True
+    """Whether the journal is whole."""
+
+
+def show(session: "Session", order: Order) -> Rotation:
     """Work out the steps over a connection that cannot write."""
     with session.reader() as remote:
         plan = _planned(session, order, remote)
     is_refused = any(one.rule not in guard.TIMED for one in plan.findings)
-    code = ExitCode.REFUSED if is_refused else _code(list(map(_unturned, plan.turns)), written=False)
-    return _shown(session, plan, is_dry_run=True), code
+    return Rotation(_shown(session, plan, is_dry_run=True), is_refused)
 
 
-def carry_out(session: "Session", order: Order) -> tuple[Rotated, ExitCode]:
-    """Show the steps, ask, and take them, stoppable and on the record.
+def carry_out(session: "Session", order: Order) -> Rotation:
+    """Have the steps approved, and take them, on the record.
 
     Raises:
         GuardRefusal: a guard objects; nothing was written.
@@ -61,22 +72,22 @@ def carry_out(session: "Session", order: Order) -> tuple[Rotated, ExitCode]:
     with session.exclusively(), session.writer() as remote:
         plan = _planned(session, order, remote)
         if not plan.does_something:
-            return _shown(session, plan), _code(list(map(_unturned, plan.turns)), written=False)
+            return Rotation(_shown(session, plan))
         plan = _approved(session, order, plan, remote)
         plan.demand(order.ack, session.environment.freeze, _utc_now())
-        # Until the command ends: what was written is recorded and shown even if a signal comes after the last step.
-        should_stop = click.get_current_context().with_resource(stoppable())
         with Journal.start(session.journal, _facts(session, plan)) as journal:
-            return _taken(session, plan, Tools(remote, session.courier, _utc_now, journal.append, should_stop), journal)
+            return _taken(
+                session, plan, Tools(remote, session.courier, _utc_now, journal.append, order.should_stop), journal
+            )
 
 
-def _planned(session: "Session", order: Order, remote: ReadRemote) -> Rotation:
+def _planned(session: "Session", order: Order, remote: ReadRemote) -> Planned:
     target = replace(session.target(), now=_utc_now())
     return rotating.plan(session.loaded.desired, remote, target, order.wish, session.courier)
 
 
-def _approved(session: "Session", order: Order, plan: Rotation, remote: ReadRemote) -> Rotation:
-    """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
+def _approved(session: "Session", order: Order, plan: Planned, remote: ReadRemote) -> Planned:
+    """Have the plan approved.
 
     Returns:
         The same plan, counted from the moment of the answer.
@@ -84,14 +95,9 @@ def _approved(session: "Session", order: Order, plan: Rotation, remote: ReadRemo
     Raises:
         ReconcilerError: the answer was no, or something else is due by now.
     """
-    ask = order.ask and (not plan.findings or plan.acknowledgement in pipeline.given(order.ack))
-    if ask or not session.common.quiet:
-        tell(rotated_text(_shown(session, plan), style_of_stderr()))
-    if not ask:
+    is_acceptable = not plan.findings or plan.acknowledgement in pipeline.given(order.ack)
+    if not order.approve(_shown(session, plan), is_acceptable):
         return plan
-    environment = session.environment
-    if not is_confirmed(f"Rotate in {target(environment.name, plan.marketplace, environment.base_url)}?"):
-        raise ReconcilerError("not approved; nothing was written")
     now = _planned(session, order, remote)
     if now.acknowledgement != plan.acknowledgement:
         message = "something else is due than when the steps were shown; nothing was written"
@@ -99,8 +105,8 @@ def _approved(session: "Session", order: Order, plan: Rotation, remote: ReadRemo
     return now
 
 
-def _taken(session: "Session", plan: Rotation, tools: Tools, journal: Journal) -> tuple[Rotated, ExitCode]:
-    turns, is_written, record = [], False, _Record(journal)
+def _taken(session: "Session", plan: Planned, tools: Tools, journal: Journal) -> Rotation:
+    turns, is_written, record = [], False, _Record(journal, session.settings.listener)
     for turn in plan.turns:
         turned, written = _turned(session, turn, tools)
         turns.append(turned)
@@ -108,7 +114,7 @@ def _taken(session: "Session", plan: Rotation, tools: Tools, journal: Journal) -
         record.note("secret-outcome", outcome_facts(turned.address, turned.secret, _ended(turned), _message(turned)))
     record.end(interrupted=tools.should_stop())
     rotated = replace(_shown(session, plan), turns=turns, findings=(), run=journal.run_id)
-    return rotated, _code(turns, written=is_written, recorded=record.fault is None)
+    return Rotation(rotated, has_written=is_written, is_recorded=record.fault is None)
 
 
 @dataclass(slots=True)
@@ -116,6 +122,7 @@ class _Record:
     """The journal: a fault of it hides nothing of what was done, and is reported at the end."""
 
     journal: Journal
+    listener: Listener
     fault: ReconcilerError | None = None
 
     def note(self, event: str, facts: "Mapping[str, Json]") -> None:
@@ -129,7 +136,7 @@ class _Record:
         with self._faults():
             self.journal.close()
         if self.fault:
-            tell_error(self.fault)
+            self.listener.failed(self.fault)
 
     @contextmanager
     def _faults(self) -> "Iterator[None]":
@@ -145,7 +152,7 @@ def _turned(session: "Session", turn: Turn, tools: Tools) -> tuple[Turned, bool]
         return _unturned(turn), False
     if tools.should_stop():
         return replace(_unturned(turn), ended=Ended.NOT_STARTED), False
-    told = replace(tools, on_step=lambda step: session.note(f"done: {step.text}"))
+    told = replace(tools, on_step=lambda step: session.settings.listener.noted(f"done: {step.text}"))
     done = take(turn.subject, turn.steps, told)
     turned = replace(_unturned(turn), done=done.steps, ended=done.ended, error=done.error, postponed=done.postponed)
     return turned, done.has_written
@@ -159,7 +166,7 @@ def _unturned(turn: Turn) -> Turned:
     )
 
 
-def _shown(session: "Session", plan: Rotation, *, is_dry_run: bool = False) -> Rotated:
+def _shown(session: "Session", plan: Planned, *, is_dry_run: bool = False) -> Rotated:
     environment = session.environment
     return Rotated(
         environment.name,
@@ -172,7 +179,7 @@ def _shown(session: "Session", plan: Rotation, *, is_dry_run: bool = False) -> R
     )
 
 
-def _facts(session: "Session", plan: Rotation) -> "Mapping[str, Json]":
+def _facts(session: "Session", plan: Planned) -> "Mapping[str, Json]":
     environment = session.environment
     turns = [
         turn_facts(str(turn.subject.address), turn.subject.client_id, turn.subject.wanted.name, turn.steps)
@@ -197,13 +204,3 @@ def _message(turned: Turned) -> str:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def _code(turns: Sequence[Turned], *, written: bool, recorded: bool = True) -> ExitCode:
-    """What is postponed is done as far as it can be; a rotation whose journal is not whole has failed in part."""
-    ends = {turned.ended for turned in turns}
-    if ends & {Ended.INTERRUPTED, Ended.NOT_STARTED}:
-        return ExitCode.INTERRUPTED
-    if Ended.FAILED in ends or not recorded:
-        return ExitCode.PARTLY_APPLIED if written else ExitCode.ERROR
-    return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""Global options and paths -> one environment with its manifests, ready to be planned for or written to."""
+"""Settings and paths -> one environment with its manifests, ready to be planned for or written to."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from reconciler.applying.journal.lock import exclusive
-from reconciler.cli.failures import tell_warnings
-from reconciler.cli.options import Common
-from reconciler.cli.streams import tell
 from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused
 from reconciler.manifests.allowed_paths import Confines
@@ -29,9 +26,8 @@ from reconciler.project.environment import chosen_environment, configuration, en
 from reconciler.project.files import own_folder
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.plan_key import plan_key
+from reconciler.project.settings import Settings
 from reconciler.remote.protocol import ReadRemote, SecretRemote
-from reconciler.render.escape import escape, joined
-from reconciler.render.report import Checked
 from reconciler.secrets.delivery import Courier
 from reconciler.secrets.resolve import Resolver
 
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
 class Session:
     """One environment and what its manifests ask for."""
 
-    common: Common
+    settings: Settings
     file: Path
     """The configuration."""
     environment: Environment
@@ -68,7 +64,7 @@ class Session:
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
         cls,
-        common: Common,
+        settings: Settings,
         paths: Sequence[Path],
         *,
         allow_unknown_roles: bool,
@@ -84,17 +80,17 @@ class Session:
             UsageError: the selection selects nothing.
             PlanRefused: the saved plan was made for an environment that is no longer there.
         """
-        key = plan_key()
-        config = configuration(common)
-        environment = chosen_environment(config, common, _environment_of(saved, config, common))
+        key = plan_key(settings.variables)
+        config = configuration(settings)
+        environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
         sources = tuple(paths) or config.manifests
-        keep_manifests_apart(common, sources, config, environment)
+        keep_manifests_apart(settings, sources, config, environment)
         context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
         loaded = load(sources, context)
         if prunes:
             demand_all(loaded)
         session = cls(
-            common,
+            settings,
             config.path,
             environment,
             loaded,
@@ -104,23 +100,16 @@ class Session:
             load=lambda contents: load(sources, replace(context, contents=contents)),
             prunes=prunes,
             journal=config.journal,
-            kept_inputs=(*config.inputs, *paths, *common.reads, *common.writes),
+            kept_inputs=(*config.inputs, *paths, *settings.reads, *settings.writes),
             plan_key=key,
         )
-        keep_apart(common, session.inputs.all)
-        session.note(f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}")
-        session._tell_warnings()
+        keep_apart(settings, session.inputs.all)
+        settings.listener.noted(
+            f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}"
+        )
+        settings.listener.warned(environment.name, loaded.warnings)
         check_selection(session.selection, loaded.desired)
         return session
-
-    def _tell_warnings(self) -> None:
-        """Tell of what is wrong with the manifests and stops nothing; of several environments once, by `several`."""
-        warnings = self.loaded.warnings
-        if self.common.is_of_several:
-            for warning in warnings:
-                self.common.warned.setdefault(warning, []).append(self.environment.name)
-        elif warnings and not self.common.quiet:
-            tell_warnings(Checked(warning) for warning in warnings)
 
     @property
     def root(self) -> Path:
@@ -137,16 +126,13 @@ class Session:
         files |= {emulator.seed} if emulator and emulator.seed else set()
         return Inputs(self.loaded.files | {str(self.file)}, self.folders, frozenset(files))
 
-    def note(self, text: str) -> None:
-        """Tell those who want to know more."""
-        if self.common.verbose and not self.common.quiet:
-            tell(joined([escape(text)]))
-
     @property
     def resolve(self) -> Resolver:
         """Look up the values of secrets."""
         environment = self.environment
-        return Resolver(self.confines, environment.allowed_secrets, environment.own_credentials)
+        return Resolver(
+            self.confines, environment.allowed_secrets, environment.own_credentials, self.settings.variables
+        )
 
     @property
     def confines(self) -> Confines:
@@ -155,9 +141,9 @@ class Session:
 
     @property
     def courier(self) -> Courier:
-        """Deliver new secrets; masks for CI logs go to stderr, since stdout holds the document that was asked for."""
+        """Deliver new secrets."""
         own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
-        return Courier(self.confines, tell, withheld=own)
+        return Courier(self.confines, self.settings.listener.masked, self.settings.variables, withheld=own)
 
     def target(self, *, demands_secrets: bool = False) -> "pipeline.Target":
         """What a plan is made for."""
@@ -244,22 +230,22 @@ class Session:
     @contextmanager
     def reader(self) -> Iterator[ReadRemote]:
         """Open a connection that cannot write; the question who we are is on its way when it is there."""
-        with connect.reader(self.environment, self.root) as remote:
+        with connect.reader(self.settings, self.environment, self.root) as remote:
             remote.greet()
             yield remote
 
     @contextmanager
     def writer(self) -> Iterator[SecretRemote]:
         """Open a connection that also writes; for the rest see `reader`."""
-        with connect.writer(self.environment, self.root) as remote:
+        with connect.writer(self.settings, self.environment, self.root) as remote:
             remote.greet()
             yield remote
 
 
-def _environment_of(saved: Plan | None, config: Config, common: Common) -> str | None:
+def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> str | None:
     if saved is None:
         return None
-    name, asked = saved.binding.environment, environment_name(common)
+    name, asked = saved.binding.environment, environment_name(settings)
     if asked and asked != name:
         raise PlanRefused("environment", f"the plan was made for environment {name}, and {asked} was asked for")
     if name not in config.environments:

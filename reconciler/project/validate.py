@@ -1,11 +1,10 @@
-"""Global options and paths -> a report on manifests and configuration, for one environment or for all."""
+"""Settings and paths -> a report on manifests and configuration, for one environment or for all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.cli.options import Common
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, inspect
@@ -18,6 +17,7 @@ from reconciler.project.environment import (
     no_configuration,
 )
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
+from reconciler.project.settings import Settings
 from reconciler.render.report import Checked, Report
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
@@ -34,7 +34,7 @@ class _Check:
     waived: tuple[Waived, ...] = ()
 
 
-def check(common: Common, paths: Sequence[Path], *, allow_unknown_roles: bool) -> Report:
+def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: bool) -> Report:
     """Load for every environment that is meant; the same fault in all of them is one fault.
 
     A fault of the configuration itself is a fault like any other, and ends the search for more.
@@ -42,22 +42,22 @@ def check(common: Common, paths: Sequence[Path], *, allow_unknown_roles: bool) -
     Raises:
         ReconcilerError: there is no configuration, and it is needed: an environment is named, or no path is.
     """
-    file = configuration_path(common)
+    file = configuration_path(settings)
     if file is None:
-        if not paths or environment_name(common):
+        if not paths or environment_name(settings):
             raise no_configuration()
-        keep_manifests_apart(common, paths)
+        keep_manifests_apart(settings, paths)
         return _report({"": _check(paths, LoadContext(allow_unknown_roles=allow_unknown_roles))})
-    keep_apart(common, [file])
+    keep_apart(settings, [file])
     try:
         config = load_config(file)
     except InputError as error:
         return _report({"": _Check(error.diagnostics, frozenset([str(file)]))})
-    is_chosen = environment_name(common) is not None
-    environments = [chosen_environment(config, common)] if is_chosen else list(config.environments.values())
+    is_chosen = environment_name(settings) is not None
+    environments = [chosen_environment(config, settings)] if is_chosen else list(config.environments.values())
     partial, paths = bool(paths), paths or config.manifests
     for each in environments:
-        keep_manifests_apart(common, paths, config, each)
+        keep_manifests_apart(settings, paths, config, each)
     contexts = [
         load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial) for each in environments
     ]

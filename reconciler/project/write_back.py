@@ -1,26 +1,34 @@
-"""A session -> its manifests with what is live, shown or written; and the drift that is left."""
+"""A session -> its manifests with what is live, as they are to be written; and the drift that is left then."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.streams import tell
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.manifests.allowed_paths import demand_inside
-from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import bring_back
 from reconciler.model.drift import Drift, DriftKind
 from reconciler.project.drift import Lens
 from reconciler.project.session import Session
 from reconciler.remote.protocol import ReadRemote
-from reconciler.render.edits import edits
 
 
-def drift_left(session: Session, lens: Lens, *, write: bool) -> Drift:
-    """Show the manifests with what drifted, and write them if that is asked for. The service is only read.
+@dataclass(frozen=True, slots=True)
+class WriteBack:
+    """What is to be written, and what comes of it."""
 
-    The changed files are tried before they are shown: they must be manifests, and leave no drift but what no manifest
+    drift: Drift
+    """As it is."""
+    left: Drift
+    """Once the files are written."""
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    """File -> what it is to hold; empty: nothing is to be written."""
+
+
+def write_back(session: Session, lens: Lens) -> WriteBack:
+    """Bring what drifted into the manifests. Writes nothing, and only reads the service.
+
+    The changed files are tried: they must be manifests, and leave no drift but what no manifest
     has.
 
     Raises:
@@ -31,18 +39,10 @@ def drift_left(session: Session, lens: Lens, *, write: bool) -> Drift:
         drift = lens.see(session.plan_with(remote))
         contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name)
         if not contents:
-            return drift
+            return WriteBack(drift, drift)
         left = _tried(session, lens, contents, remote)
     demand_inside(map(Path, contents), session.root)
-    _show(contents)
-    files = f"{len(contents)} file{'' if len(contents) == 1 else 's'}"
-    if not write:
-        tell(f"Nothing was written. To write {files}, add --write.\n")
-        return drift
-    if not session.common.quiet:
-        tell(f"Writing {files}.\n")
-    write_contents(contents)
-    return left
+    return WriteBack(drift, left, contents)
 
 
 def _tried(session: Session, lens: Lens, contents: Mapping[str, bytes], remote: ReadRemote) -> Drift:
@@ -57,10 +57,3 @@ def _tried(session: Session, lens: Lens, contents: Mapping[str, bytes], remote: 
         hint = "somebody may have changed the service meanwhile: try again"
         raise ReconcilerError(f"the manifests would still differ in {still}; nothing was written", hint=hint)
     return left
-
-
-def _show(contents: Mapping[str, bytes]) -> None:
-    """Show what changes, however quiet the run is: these are files of the user."""
-    style = style_of_stderr()
-    for file, content in contents.items():
-        tell(edits(file, Path(file).read_bytes().decode(), content.decode(), style))

@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.errors import ReconcilerError, SecretMissing
@@ -24,6 +24,7 @@ class Resolver:
     """The environment variables that may be read."""
     own: Collection[SecretReference] = ()
     """What the reconciler itself logs in with: never given out, whoever allows it."""
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def __call__(self, reference: SecretReference) -> Secret:
         """Give the value. A saved plan may name anything, so what the loader has checked is checked again."""
@@ -32,7 +33,7 @@ class Resolver:
         if reference.source is SecretSource.ENVIRONMENT and reference.name not in self.allowed:
             hint = f"add {reference.name} to secrets.allow of the environment"
             raise ReconcilerError(f"the environment does not allow the secret {reference.name}", hint=hint)
-        return value_of(reference, self.confines)
+        return value_of(reference, self.confines, self.variables)
 
     def _is_own(self, reference: SecretReference) -> bool:
         if reference.source is not SecretSource.FILE:
@@ -42,7 +43,7 @@ class Resolver:
         return any((self.confines.root / name).resolve() == target for name in files)
 
 
-def value_of(reference: SecretReference, confines: Confines) -> Secret:
+def value_of(reference: SecretReference, confines: Confines, variables: Mapping[str, str]) -> Secret:
     """Read what a reference stands for, whoever wrote it.
 
     Less the byte order mark and the line end that an editor or a shell left on it.
@@ -52,7 +53,7 @@ def value_of(reference: SecretReference, confines: Confines) -> Secret:
         ReconcilerError: there is something that may not be read, or that is no secret.
     """
     if reference.source is SecretSource.ENVIRONMENT:
-        secret = _of_variable(reference.name)
+        secret = _of_variable(reference.name, variables)
     else:
         secret = _of_file(confines, reference.name)
     if secret.is_placeholder:
@@ -61,10 +62,10 @@ def value_of(reference: SecretReference, confines: Confines) -> Secret:
     return secret
 
 
-def _of_variable(name: str) -> Secret:
-    if name not in os.environ:
+def _of_variable(name: str, variables: Mapping[str, str]) -> Secret:
+    if name not in variables:
         raise SecretMissing(f"the environment variable {name} is not set")
-    return _secret(os.environ[name], f"the environment variable {name}")
+    return _secret(variables[name], f"the environment variable {name}")
 
 
 def _of_file(confines: Confines, name: str) -> Secret:

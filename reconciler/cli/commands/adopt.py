@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.model.adoption import Adoption
     from reconciler.model.resource import Address
     from reconciler.project.session import Session
+    from reconciler.project.settings import Settings
 
 
 @click.command(
@@ -55,7 +56,7 @@ def command(
     given, paths = _parted(arguments)
     written: list[str] = []
 
-    def find(each: Common) -> Adopted:
+    def find(each: "Settings") -> Adopted:
         session = Session.open(each, paths, allow_unknown_roles=allow_unknown_roles)
         adopted = _adopted(session, _addresses(given, session), write=write)
         written.extend([session.environment.name] if adopted.written else [])
@@ -126,7 +127,7 @@ def _adoption(session: "Session", given: "Mapping[Address, str]") -> "Adoption":
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.project import connect  # noqa: PLC0415
 
-    with connect.reader(session.environment, session.root) as remote:
+    with connect.reader(session.settings, session.environment, session.root) as remote:
         return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)
 
 

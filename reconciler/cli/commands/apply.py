@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.ask import somebody_is_there
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
@@ -23,9 +24,10 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
+from reconciler.cli.signing import key as plan_key
+from reconciler.cli.signing import warn_if_blank
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.project.files import is_plan
-from reconciler.project.plan_key import plan_key
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import ApplyResult
@@ -98,11 +100,11 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.project.receipts import keep  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
-    keep_apart(common, ())
+    keep_apart(settings_of(common), ())
     selection, (saved, paths) = selection_of(only, selector), _parted(paths)
     _check(saved, selection, paths, prune=prune, ask=not (auto_approve or dry_run))
     session = Session.open(
-        common,
+        settings_of(common),
         paths,
         allow_unknown_roles=allow_unknown_roles,
         saved=saved,
@@ -115,9 +117,11 @@ def command(  # noqa: PLR0913  # one for each option
         return _shown(session, saved, ack, outputs)
     with session.exclusively():
         said = Said(ack, keep_going, ask=not auto_approve)
-        plan, result = _saved(session, saved, receipt, said) if saved else _planned(session, said)
+        plan, result = _saved(session, common, saved, receipt, said) if saved else _planned(session, common, said)
     metering.plan(plan)
     metering.result(session.environment.name, result)
+    if receipt or result.run:
+        warn_if_blank("receipt")
     keep(receipt, session, plan, result)
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
@@ -158,33 +162,39 @@ def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: O
     return codes.of_plan(plan, ack, detailed=False)
 
 
-def _saved(session: "Session", saved: "Plan", receipt: Path | None, said: Said) -> tuple["Plan", "ApplyResult"]:
+def _saved(
+    session: "Session", common: Common, saved: "Plan", receipt: Path | None, said: Said
+) -> tuple["Plan", "ApplyResult"]:
     """Carry out a saved plan. Whatever speaks against it and is known here is said before anybody is contacted."""
     from reconciler.project.receipts import check_first  # noqa: PLC0415  # see main
 
     session.check_here(saved)
     check_first(saved, session.journal, receipt, session.plan_key)
     with session.writer() as remote:
-        from reconciler.project.execute import Order, announce, carry_out  # noqa: PLC0415  # see Session.writer
+        from reconciler.cli.approving import announce, carry_out  # noqa: PLC0415  # see Session.writer
+        from reconciler.project.execute import Order  # noqa: PLC0415
         from reconciler.project.journals import look_back  # noqa: PLC0415
 
         objections = session.check(saved, remote)
         follows_up = look_back(session, remote, saved)
-        announce(session, saved)
-        return saved, carry_out(session, remote, Order(saved, said.ack, said.keep_going, follows_up), objections)
+        announce(common, saved)
+        return saved, carry_out(
+            session, common, remote, Order(saved, said.ack, said.keep_going, follows_up), objections
+        )
 
 
-def _planned(session: "Session", said: Said) -> tuple["Plan", "ApplyResult"]:
+def _planned(session: "Session", common: Common, said: Said) -> tuple["Plan", "ApplyResult"]:
     """Plan, show the plan, ask and carry it out."""
     with session.writer() as remote:
-        from reconciler.project.execute import Order, carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
+        from reconciler.cli.approving import carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
+        from reconciler.project.execute import Order  # noqa: PLC0415
         from reconciler.project.journals import look_back  # noqa: PLC0415
 
         plan = session.plan_with(remote, demands_secrets=True)
         follows_up = look_back(session, remote, plan)
-        demand_approval(session, plan, said.ack, ask=said.ask)
+        demand_approval(session, common, plan, said.ack, ask=said.ask)
         order = Order(plan, said.ack, said.keep_going, follows_up)
-        return plan, carry_out(session, remote, order, session.frozen(plan))
+        return plan, carry_out(session, common, remote, order, session.frozen(plan))
 
 
 def _check(saved: "Plan | None", selection: "Selection", paths: tuple[Path, ...], *, prune: bool, ask: bool) -> None:

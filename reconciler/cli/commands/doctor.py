@@ -8,9 +8,9 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environments_options
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.signing import key
 from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference
-from reconciler.project.plan_key import plan_key
 from reconciler.render.doctor import DIAGNOSES
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.config import Auth, Config, Environment
     from reconciler.model.diagnosis import Diagnosis
     from reconciler.project.doctor import Subject, Tools
+    from reconciler.project.settings import Settings
 
 
 @click.command(
@@ -51,13 +52,13 @@ def _code(diagnosis: "Diagnosis") -> ExitCode:
     return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR
 
 
-def _diagnosis(common: Common) -> "Diagnosis":
+def _diagnosis(settings: "Settings") -> "Diagnosis":
     from reconciler.project.doctor import examine  # noqa: PLC0415
     from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
 
-    config = configuration(common)
-    environment = chosen_environment(config, common)
-    return examine(_subject(config, environment), _tools(common, environment, config.path.parent))
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
+    return examine(_subject(config, environment), _tools(settings, environment, config.path.parent))
 
 
 def _subject(config: "Config", environment: "Environment") -> "Subject":
@@ -72,7 +73,7 @@ def _subject(config: "Config", environment: "Environment") -> "Subject":
         environment.marketplace,
         is_embedded=environment.emulator is not None,
         credentials=_references(environment.auth) if environment.auth else {},
-        has_plan_key=plan_key() is not None,
+        has_plan_key=key() is not None,
         unwatched=tuple(_unwatched(environment)),
     )
 
@@ -95,7 +96,7 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
     return {name: value for name, value in named.items() if isinstance(value, SecretReference)}
 
 
-def _tools(common: Common, environment: "Environment", root: "Path") -> "Tools":
+def _tools(settings: "Settings", environment: "Environment", root: "Path") -> "Tools":
     from reconciler.manifests.allowed_paths import Confines  # noqa: PLC0415
     from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
     from reconciler.project import connect  # noqa: PLC0415  # see main
@@ -106,9 +107,9 @@ def _tools(common: Common, environment: "Environment", root: "Path") -> "Tools":
 
     target = Target(environment.name, environment.marketplace, environment.limits)
     return Tools(
-        resolve=partial(value_of, confines=Confines(root)),
-        demand_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(common)),
+        resolve=partial(value_of, confines=Confines(root), variables=settings.variables),
+        demand_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(settings)),
         reach=partial(reach, network=Network()),
-        open=partial(connect.reader, environment, root),
+        open=partial(connect.reader, settings, environment, root),
         identify=partial(check_marketplace, target=target),
     )

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import DRIFTS, drift_text
 from reconciler.cli.exit import ExitCode
+from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.notifying import Notifier, notify_options
 from reconciler.cli.options import (
@@ -21,9 +23,10 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.signing import key
+from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.secret import Secret
-from reconciler.project.plan_key import plan_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from reconciler.model.drift import Drift
     from reconciler.project.drift import Lens
     from reconciler.project.session import Session
+    from reconciler.project.settings import Settings
     from reconciler.render.style import Moment, Style
 
 
@@ -120,9 +124,9 @@ def command(  # noqa: PLR0913  # one for each option
     lens = _lens(common, baseline, receipt, since_receipt=since_receipt, strict=strict, is_whole=not paths)
     open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
 
-    def find(each: Common) -> "Drift":
+    def find(each: "Settings") -> "Drift":
         session = open_session(each)
-        return _left(session, lens, write=write) if write_back else lens.see(session.plan())
+        return _left(common, session, lens, write=write) if write_back else lens.see(session.plan())
 
     return (_of_several if common.is_of_several else _of_one)(common, find, outputs, reporting)
 
@@ -134,20 +138,35 @@ def _lens(
     from reconciler.project.drift import Lens  # noqa: PLC0415  # see main
     from reconciler.project.environment import configuration  # noqa: PLC0415
 
-    config = configuration(common)
-    lens = Lens.of_files(baseline, receipt, plan_key(), config.journal, since_receipt=since_receipt)
+    config = configuration(settings_of(common))
+    lens = Lens.of_files(baseline, receipt, key(), config.journal, since_receipt=since_receipt)
     return replace(lens, strict=strict, failing=config.failing_on_unmanaged if is_whole else frozenset())
 
 
-def _left(session: "Session", lens: "Lens", *, write: bool) -> "Drift":
-    """What is left when the manifests have the live values."""
-    from reconciler.project.write_back import drift_left  # noqa: PLC0415  # see main
+def _left(common: Common, session: "Session", lens: "Lens", *, write: bool) -> "Drift":
+    """Show the manifests with the live values, however quiet the run is, and write them if that is asked for."""
+    from reconciler.manifests.edit import write_contents  # noqa: PLC0415
+    from reconciler.project.write_back import write_back  # noqa: PLC0415  # see main
+    from reconciler.render.edits import edits  # noqa: PLC0415
 
-    return drift_left(session, lens, write=write)
+    found = write_back(session, lens)
+    if not found.contents:
+        return found.left
+    style = style_of_stderr()
+    for file, content in found.contents.items():
+        tell(edits(file, Path(file).read_bytes().decode(), content.decode(), style))
+    files = f"{len(found.contents)} file{'' if len(found.contents) == 1 else 's'}"
+    if not write:
+        tell(f"Nothing was written. To write {files}, add --write.\n")
+        return found.drift
+    if not common.quiet:
+        tell(f"Writing {files}.\n")
+    write_contents(found.contents)
+    return found.left
 
 
-def _of_one(common: Common, find: "Callable[[Common], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
-    drift = find(common)
+def _of_one(common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
+    drift = find(settings_of(common))
     reporting.metering.drift(drift)
     reporting.notifier.tell([drift], common)
     outputs.write(
@@ -157,7 +176,9 @@ def _of_one(common: Common, find: "Callable[[Common], Drift]", outputs: Outputs,
     return codes.of_drift(drift)
 
 
-def _of_several(common: Common, find: "Callable[[Common], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
+def _of_several(
+    common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting
+) -> ExitCode:
     from reconciler.cli.several import each, worst, written  # noqa: PLC0415  # see main
     from reconciler.render.joining import SEVERAL  # noqa: PLC0415
 
@@ -175,4 +196,4 @@ def _of_several(common: Common, find: "Callable[[Common], Drift]", outputs: Outp
 def _history(common: Common, *environments: str) -> "tuple[Moment, ...]":
     from reconciler.project.timeline import moments  # noqa: PLC0415  # only pages show it
 
-    return moments(common, environments)
+    return moments(settings_of(common), environments)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environments_options
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -31,7 +32,7 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """List the environments of the configuration, or those that are named, offline. No secret is read."""
     from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
 
-    found = _listed(configuration(common), common)
+    found = _listed(configuration(settings_of(common)), common)
     outputs.write(lambda name, style: ENVIRONMENTS[name](found, style))
     return ExitCode.DONE
 
@@ -39,9 +40,12 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
 def _listed(config: "Config", common: Common) -> list[Listed]:
     from reconciler.config import select_environment  # noqa: PLC0415
     from reconciler.project.environment import environment_name  # noqa: PLC0415  # see main
+    from reconciler.project.settings import Settings  # noqa: PLC0415
 
     chosen = [select_environment(config, name) for name in common.envs] or list(config.environments.values())
-    default = environment_name(Common()) or (next(iter(config.environments)) if len(config.environments) == 1 else None)
+    default = environment_name(Settings()) or (
+        next(iter(config.environments)) if len(config.environments) == 1 else None
+    )
     return [
         Listed(one.name, None if one.emulator else one.base_url, one.marketplace, one.name == default) for one in chosen
     ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from reconciler.config import Config, Environment
+    from reconciler.project.settings import Settings
     from reconciler.project.write import Making
 
 
@@ -97,13 +98,13 @@ def command(  # noqa: PLR0913  # one for each option
     wish = Wish(out, only, into_overlay=bool(overlaid), with_own_client=own_client)
     written: list[str] = []
 
-    def work_out(each: Common) -> "Making":
+    def work_out(each: "Settings") -> "Making":
         config = configuration(each)
-        return made(config, chosen_environment(config, each), wish, allow_unknown_roles=allow_unknown_roles)
+        return made(each, config, chosen_environment(config, each), wish, allow_unknown_roles=allow_unknown_roles)
 
-    def find(each: Common) -> "Making":
+    def find(each: "Settings") -> "Making":
         done = work_out(each).write()
-        written.extend([each.chosen] if done.export.has_changes else [])
+        written.extend([str(each.environment)] if done.export.has_changes else [])
         return done
 
     if write and common.is_of_several and not overlaid:
@@ -128,7 +129,7 @@ def mean_overlays(common: Common, names: "Sequence[str]") -> None:
     common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 
-def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Common], Making]") -> ExitCode:
+def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Settings], Making]") -> ExitCode:
     """Write the manifests that all environments share, where every one of them has the same to write.
 
     Raises:
@@ -158,7 +159,12 @@ def _one_by_one(names: "Sequence[str]") -> str:
 
 
 def made(
-    config: "Config", environment: "Environment", wish: Wish = _EVERYTHING, *, allow_unknown_roles: bool = False
+    settings: "Settings",
+    config: "Config",
+    environment: "Environment",
+    wish: Wish = _EVERYTHING,
+    *,
+    allow_unknown_roles: bool = False,
 ) -> "Making":
     """Make manifests of one environment's objects."""
     from reconciler import pipeline  # noqa: PLC0415  # see main
@@ -170,7 +176,7 @@ def made(
     if wish.into_overlay:
         workplace = workplace.into_overlay(config, environment)
     target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
-    with connect.reader(environment, config.path.parent) as remote:
+    with connect.reader(settings, environment, config.path.parent) as remote:
         live = pipeline.live(remote, target, target.in_use(workplace.loaded.desired))
         found = Found(live, pipeline.secrets_beside(remote, live))
         own = "" if wish.with_own_client else remote.client_id

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import completing
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, environments_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -51,10 +52,12 @@ def _listed(common: Common) -> "list[Listed]":
     """
     from reconciler.applying.journal.read import run_files, runs  # noqa: PLC0415
     from reconciler.config import select_environment  # noqa: PLC0415
-    from reconciler.project.environment import configuration, environment_names  # noqa: PLC0415  # see main
+    from reconciler.project.environment import configuration, environment_name  # noqa: PLC0415  # see main
     from reconciler.project.journals import listed  # noqa: PLC0415
 
-    config, names = configuration(common), environment_names(common)
+    settings = settings_of(common)
+    config, name = configuration(settings), environment_name(settings)
+    names = common.envs or tuple([name] if name and not common.env_all else [])
     found = [listed(run, path) for run, path in zip(runs(config.journal), run_files(config.journal), strict=True)]
     for name in names:
         if all(run.environment != name for run in found):
@@ -81,7 +84,7 @@ def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
     from reconciler.project.journals import listed  # noqa: PLC0415
 
-    path = find(configuration(common).journal, run)
+    path = find(configuration(settings_of(common)).journal, run)
     found = listed(read(path), path)
     outputs.write(lambda name, style: RUNS[name](found, style))
     return ExitCode.DONE
@@ -108,7 +111,7 @@ def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     from reconciler.applying.journal.read import run_files  # noqa: PLC0415
     from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
 
-    folder = configuration(common).journal
+    folder = configuration(settings_of(common)).journal
     faults = check(find(folder, run)) if run else check_all(folder)
     verified = Verified(1 if run else len(run_files(folder)), tuple(map(str, faults)))
     outputs.write(lambda name, style: VERIFICATIONS[name](verified, style))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -84,10 +85,11 @@ def _workplace(common: Common, out: Path | None, overlaid: str | None, *, allow_
     from reconciler.project.environment import chosen_environment, configuration, configuration_path  # noqa: PLC0415
     from reconciler.project.write import Workplace  # noqa: PLC0415
 
-    if configuration_path(common) is None and not overlaid:
+    if configuration_path(settings_of(common)) is None and not overlaid:
         return Workplace.bare(out, allow_unknown_roles=allow_unknown_roles)
     mean_overlays(common, [overlaid] if overlaid else [])
-    config = configuration(common)
-    environment = chosen_environment(config, common)
+    settings = settings_of(common)
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
     workplace = Workplace.open(config, environment, out, allow_unknown_roles=allow_unknown_roles)
     return workplace.into_overlay(config, environment) if overlaid else workplace

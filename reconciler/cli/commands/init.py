@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.ask import ask, somebody_is_there
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -80,11 +81,11 @@ def command(
         outputs.write(lambda name, style: STARTS[name](started, style))
         return ExitCode.DONE
     answers = _answers_of(folder / CONFIG) if (folder / CONFIG).exists() else _answers(common, given)
-    _start(folder, answers, outputs, from_live=from_live)
+    _start(folder, answers, common, outputs, from_live=from_live)
     return ExitCode.DONE
 
 
-def _start(folder: Path, answers: "Answers", outputs: Outputs, *, from_live: bool) -> None:
+def _start(folder: Path, answers: "Answers", common: Common, outputs: Outputs, *, from_live: bool) -> None:
     """Write the files, and show what was written, also where the export fails then.
 
     Raises:
@@ -99,7 +100,7 @@ def _start(folder: Path, answers: "Answers", outputs: Outputs, *, from_live: boo
     demand_inside(wanted, folder)
     started = Started(list(_written(wanted)))
     try:
-        exported = _export(folder / CONFIG, answers.environment) if from_live else None
+        exported = _export(common, folder / CONFIG, answers.environment) if from_live else None
     except ReconcilerError:
         outputs.write(lambda name, style: STARTS[name](started, style))
         raise
@@ -239,12 +240,12 @@ def _advice(path: Path, content: str) -> str:
     return ""
 
 
-def _export(path: Path, name: str) -> "Exporting":
+def _export(common: Common, path: Path, name: str) -> "Exporting":
     from reconciler.cli.commands.export import made  # noqa: PLC0415  # see main
     from reconciler.config import load_config, select_environment  # noqa: PLC0415
 
     config = load_config(path)
-    return made(config, select_environment(config, name)).write().shown
+    return made(settings_of(common), config, select_environment(config, name)).write().shown
 
 
 def _conditions(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":

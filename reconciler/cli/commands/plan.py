@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, plan_file, plan_text, saved_plan
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.plan import Plan
     from reconciler.project.session import Session
+    from reconciler.project.settings import Settings
     from reconciler.render.style import Style
 
 
@@ -117,7 +119,7 @@ def command(  # noqa: PLR0913  # one for each option
     if common.is_of_several:
         return _of_several(common, lambda each: plan_of(open_session(each)), out, outputs, metering, code_of)
     out = _file_in(common, out) if out and out.is_dir() else out
-    plan = plan_of(open_session(common))
+    plan = plan_of(open_session(settings_of(common)))
     metering.plan(plan)
     if out:
         write_file(out, plan_file(plan))
@@ -131,7 +133,8 @@ def _file_in(common: Common, folder: Path) -> Path:
     """The file of the plan of the environment that is meant."""
     from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
 
-    file = folder / f"{chosen_environment(configuration(common), common).name}.json"
+    settings = settings_of(common)
+    file = folder / f"{chosen_environment(configuration(settings), settings).name}.json"
     common.writes.append(file)
     return file
 
@@ -150,13 +153,13 @@ def _from_snapshot(session: "Session", path: Path) -> "Plan":
     if file != path and not file.exists():
         hint = f"a job with credentials takes it: reconciler snapshot --env {name} --out {file}"
         raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
-    keep_apart(session.common, [file])
+    keep_apart(session.settings, [file])
     return session.plan_from(snapshotfile.loads(read_file(file), str(file), session.plan_key))
 
 
 def _of_several(
     common: Common,
-    plan_of: "Callable[[Common], Plan]",
+    plan_of: "Callable[[Settings], Plan]",
     out: Path | None,
     outputs: Outputs,
     metering: Metering,

@@ -1,5 +1,6 @@
 """A run of the journal -> an ordinary plan back to what was before it, and what became of each change."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -7,6 +8,7 @@ import click
 from reconciler.cli import completing
 from reconciler.cli import exit as codes
 from reconciler.cli.ask import somebody_is_there
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
     from reconciler.model.run import RecordedRun
+    from reconciler.project.settings import Settings
 
 
 @click.command(
@@ -61,31 +64,32 @@ def command(  # noqa: PLR0913  # one for each option
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
-    from reconciler.project.execute import Order, carry_out, demand_approval  # noqa: PLC0415  # see main
+    from reconciler.cli.approving import carry_out, demand_approval  # noqa: PLC0415  # see main
+    from reconciler.project.execute import Order  # noqa: PLC0415  # see main
     from reconciler.project.journals import look_back  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
     if not (auto_approve or somebody_is_there()):
         message = "cannot ask for approval: not a terminal"
         raise ReconcilerError(message, hint="add --auto-approve")
-    recorded = _recorded(common, run)
-    common.envs = (recorded.environment,)
-    session = Session.open(common, (), allow_unknown_roles=True)
+    settings = settings_of(common)
+    recorded = _recorded(settings, run)
+    session = Session.open(replace(settings, environment=recorded.environment), (), allow_unknown_roles=True)
     with session.exclusively(), session.writer() as remote:
         plan = session.plan_back(recorded, only, remote)
         follows_up = look_back(session, remote, plan)
         if not common.quiet:
             tell(joined([f"Rollback of {_about(recorded)}"]))
-        demand_approval(session, plan, ack, ask=not auto_approve)
+        demand_approval(session, common, plan, ack, ask=not auto_approve)
         if not auto_approve:
             _demand_unchanged(plan, session.plan_back(recorded, only, remote))
         order = Order(plan, ack, keep_going, follows_up, rolls_back=recorded.id)
-        result = carry_out(session, remote, order, session.frozen(plan))
+        result = carry_out(session, common, remote, order, session.frozen(plan))
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
 
 
-def _recorded(common: Common, name: str) -> "RecordedRun":
+def _recorded(settings: "Settings", name: str) -> "RecordedRun":
     """Read the run, if its journal is as it was written.
 
     Raises:
@@ -95,9 +99,9 @@ def _recorded(common: Common, name: str) -> "RecordedRun":
     from reconciler.applying.journal import check, find, last_written, read, recorded  # noqa: PLC0415  # see main
     from reconciler.project.environment import chosen_environment, configuration, environment_name  # noqa: PLC0415
 
-    config, environment = configuration(common), environment_name(common)
+    config, environment = configuration(settings), environment_name(settings)
     if environment:
-        chosen_environment(config, common)
+        chosen_environment(config, settings)
     path = last_written(config.journal, environment) if name == "last" else find(config.journal, name)
     faults = check(path)
     if faults:

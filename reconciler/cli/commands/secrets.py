@@ -1,13 +1,17 @@
 """Manifests and a service -> how every secret stands; or new secrets in the place of old ones."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import completing
-from reconciler.cli.ask import somebody_is_there
-from reconciler.cli.exit import ExitCode
+from reconciler.cli.ask import is_confirmed, somebody_is_there, target
+from reconciler.cli.console import settings_of
+from reconciler.cli.exit import ExitCode, of_rotation
+from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -19,13 +23,19 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.stopping import stoppable
+from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.render.rotation import ROTATIONS
+from reconciler.render.rotation import ROTATIONS, rotated_text
 from reconciler.render.secrets import STATUSES, metrics
 
 if TYPE_CHECKING:
     from reconciler.model.secret_report import SecretReport
     from reconciler.model.selection import Selection
+    from reconciler.project.rotate import Order, Rotation
+    from reconciler.project.session import Session
+    from reconciler.project.settings import Settings
+    from reconciler.render.rotation import Rotated
 
 
 @click.group(
@@ -81,7 +91,7 @@ def status(
     selection = selection_of(only, selector)
     reports: list[SecretReport] = []
 
-    def find(each: Common) -> "SecretReport":
+    def find(each: "Settings") -> "SecretReport":
         reports.append(_report(each, paths, selection))
         return reports[-1]
 
@@ -95,13 +105,13 @@ def _code(report: "SecretReport") -> ExitCode:
     return ExitCode.CHANGES if report.due else ExitCode.DONE
 
 
-def _report(common: Common, paths: tuple[Path, ...], selection: "Selection") -> "SecretReport":
+def _report(settings: "Settings", paths: tuple[Path, ...], selection: "Selection") -> "SecretReport":
     from reconciler.project import connect  # noqa: PLC0415  # see main
     from reconciler.project.secret_status import status as inspect  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
-    session = Session.open(common, paths, allow_unknown_roles=True, selection=selection)
-    with connect.reader(session.environment, session.root) as remote:
+    session = Session.open(settings, paths, allow_unknown_roles=True, selection=selection)
+    with connect.reader(settings, session.environment, session.root) as remote:
         return inspect(session.loaded.desired, remote, session.target(), session.resolve)
 
 
@@ -149,21 +159,44 @@ def rotate(  # noqa: PLR0913  # one for each option
     Creates a secret, delivers it as the manifest says, proves it by a login, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
-    from reconciler.project.rotate import Order, carry_out, show  # noqa: PLC0415  # see main
+    from reconciler.project.rotate import Order, show  # noqa: PLC0415  # see main
     from reconciler.project.secret_status.rotating import Wish, wanted  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
     selection = selection_of(only, selector)
     _check(address, name, selection, due=due)
-    session = Session.open(common, (), allow_unknown_roles=True, selection=selection)
-    order = Order(Wish(address, name, only_due=due), ack, ask=not auto_approve)
+    session = Session.open(settings_of(common), (), allow_unknown_roles=True, selection=selection)
+    approve = partial(_approve, common, ask=not auto_approve)
+    order = Order(Wish(address, name, only_due=due), ack, approve)
     wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
     if not (dry_run or auto_approve or somebody_is_there()):
         message = "cannot ask for approval: not a terminal"
         raise ReconcilerError(message, hint="use --auto-approve, or --dry-run to see the steps")
-    rotated, code = show(session, order) if dry_run else carry_out(session, order)
-    outputs.write(lambda name, style: ROTATIONS[name](rotated, style))
-    return code
+    done = show(session, order) if dry_run else _carried_out(session, order)
+    outputs.write(lambda name, style: ROTATIONS[name](done.rotated, style))
+    return of_rotation(done)
+
+
+def _carried_out(session: "Session", order: "Order") -> "Rotation":
+    from reconciler.project.rotate import carry_out  # noqa: PLC0415  # see main
+
+    # Until the command ends: what was written is recorded and shown even if a signal comes after the last step.
+    should_stop = click.get_current_context().with_resource(stoppable())
+    return carry_out(session, replace(order, should_stop=should_stop))
+
+
+def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bool) -> bool:  # noqa: FBT001  # see Order.approve
+    """Show the steps; ask unless they are approved already. What a guard refuses anyway is not asked about.
+
+    Raises:
+        ReconcilerError: the answer was no.
+    """
+    ask = ask and is_acceptable
+    if ask or not common.quiet:
+        tell(rotated_text(rotated, style_of_stderr()))
+    if ask and not is_confirmed(f"Rotate in {target(rotated.environment, rotated.marketplace, rotated.base_url)}?"):
+        raise ReconcilerError("not approved; nothing was written")
+    return ask
 
 
 def _check(address: str | None, name: str | None, selection: "Selection", *, due: bool) -> None:

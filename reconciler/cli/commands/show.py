@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.signing import key
 from reconciler.errors import UsageError
 from reconciler.project.files import is_plan
-from reconciler.project.plan_key import plan_key
 from reconciler.render.escape import escape, joined
-from reconciler.render.report import Checked
 
 if TYPE_CHECKING:
     from reconciler.model.plan import Plan
@@ -65,7 +65,7 @@ def command(
     from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # see main
 
     if reviewed:
-        keep_apart(common, paths)
+        keep_apart(settings_of(common), paths)
         return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
     if resolved:
         _check(paths, outputs)
@@ -73,7 +73,7 @@ def command(
         outputs.write(lambda name, _style: manifests[name])
     else:
         path = _planfile(paths)
-        keep_apart(common, [path])
+        keep_apart(settings_of(common), [path])
         plan, written = _plan(path)
         outputs.write(
             lambda name, style: written if name == "json" else plan_text(PLANS[name], plan, style), plan_file=str(path)
@@ -93,7 +93,7 @@ def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) ->
         if name not in REVIEWS:
             raise UsageError(f"--format {name} shows plans", hint=f"with --reviewed there are: {', '.join(REVIEWS)}")
     plan, _ = _plan(path)
-    found, digest = review(plan, reviewed, plan_key()), changes_digest(plan)
+    found, digest = review(plan, reviewed, key()), changes_digest(plan)
     outputs.write(lambda name, style: REVIEWS[name](found, digest, style), plan_file=str(path))
     return ExitCode.DONE if found.is_reviewed else ExitCode.CHANGES
 
@@ -112,25 +112,24 @@ def _plan(path: Path) -> tuple["Plan", str]:
     from reconciler.planning import planfile  # noqa: PLC0415  # see main
 
     written = planfile.content(path)
-    return planfile.loads(written, str(path), plan_key()), written
+    return planfile.loads(written, str(path), key()), written
 
 
 def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool) -> dict[str, str]:
     """The manifests in each format that shows them."""
-    from reconciler.cli.failures import tell_warnings  # noqa: PLC0415
     from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
     from reconciler.manifests.load import load  # noqa: PLC0415
     from reconciler.manifests.yaml import shown  # noqa: PLC0415
     from reconciler.project.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
     from reconciler.project.overwrites import keep_manifests_apart  # noqa: PLC0415  # see main
 
-    config = configuration(common)
-    environment = chosen_environment(config, common)
-    keep_manifests_apart(common, paths or config.manifests, config, environment)
+    settings = settings_of(common)
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
+    keep_manifests_apart(settings, paths or config.manifests, config, environment)
     context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
     loaded = load(paths or config.manifests, context)
-    if not common.quiet:
-        tell_warnings(map(Checked, loaded.warnings))
+    settings.listener.warned(environment.name, loaded.warnings)
     bound = Bound(environment.name, shown(config.path), environment.ids, config.places)
     ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
     manifests = [resolve(manifest, bound) for manifest in ordered]

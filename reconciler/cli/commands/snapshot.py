@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.options import Common, environments_options, output_file
+from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.project.files import make_folder, write_file
-from reconciler.project.plan_key import plan_key, warn_if_blank
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
     from reconciler.model.snapshot import Snapshot
+    from reconciler.project.settings import Settings
 
 
 @click.command(
@@ -44,14 +46,14 @@ def command(common: Common, *, out: Path) -> ExitCode:
     RECONCILER_PLAN_KEY it is signed.
     """
     if not common.is_of_several:
-        return _keep(common, out)
+        return _keep(common, settings_of(common), out)
     from reconciler.cli.failures import tell_error  # noqa: PLC0415  # see main
     from reconciler.cli.several import each, files_of_each, worst  # noqa: PLC0415
 
     files = files_of_each(common, out)
     common.writes += files.values()
     make_folder(out)
-    parts = each(common, lambda one: _keep(one, files[str(one.env)]), "snapshot", ExitCode)
+    parts = each(common, lambda one: _keep(common, one, files[str(one.environment)]), "snapshot", ExitCode)
     for part in parts:
         if part.error:
             tell(f"Environment {escape(part.environment)}:\n")
@@ -59,22 +61,22 @@ def command(common: Common, *, out: Path) -> ExitCode:
     return worst(parts)
 
 
-def _keep(common: Common, file: Path) -> ExitCode:
+def _keep(common: Common, settings: "Settings", file: Path) -> ExitCode:
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415
 
-    taken = _taken(common)
+    taken = _taken(settings)
     warn_if_blank("snapshot")
-    write_file(file, snapshotfile.dumps(taken, plan_key()))
+    write_file(file, snapshotfile.dumps(taken, key()))
     if not common.quiet:
         count = len(taken.live.resources)
-        tell(f"Kept {count} object{'' if count == 1 else 's'} of {common.chosen}.\n")
+        tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment}.\n")
         for text in pipeline.odd(taken.live):
             tell_problem(ReconcilerError(text))
     return ExitCode.DONE
 
 
-def _taken(common: Common) -> "Snapshot":
+def _taken(settings: "Settings") -> "Snapshot":
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.manifests.load import inspect  # noqa: PLC0415
     from reconciler.model.resource import DesiredState  # noqa: PLC0415
@@ -82,10 +84,10 @@ def _taken(common: Common) -> "Snapshot":
     from reconciler.project import connect  # noqa: PLC0415
     from reconciler.project.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
 
-    config = configuration(common)
-    environment = chosen_environment(config, common)
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
     target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
     context = load_context(config, environment, allow_unknown_roles=True)
     kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
-    with connect.reader(environment, config.path.parent) as remote:
+    with connect.reader(settings, environment, config.path.parent) as remote:
         return pipeline.snapshot(remote, target, kinds, timestamp(datetime.now(UTC)))

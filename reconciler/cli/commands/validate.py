@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import VALIDATIONS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, paths_argument, unknown_roles_option
@@ -35,6 +36,6 @@ def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_
     """
     from reconciler.project.validate import check  # noqa: PLC0415  # see main
 
-    report = check(common, paths, allow_unknown_roles=allow_unknown_roles)
+    report = check(settings_of(common), paths, allow_unknown_roles=allow_unknown_roles)
     outputs.write(lambda name, style: VALIDATIONS[name](report, style))
     return ExitCode.DONE if report.valid else ExitCode.ERROR

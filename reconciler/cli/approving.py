@@ -1,0 +1,78 @@
+"""A plan that is about to be carried out -> shown and approved on the terminal; its outcomes shown as they come."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler import pipeline
+from reconciler.cli.ask import is_confirmed, target
+from reconciler.cli.documents import PLANS, plan_text
+from reconciler.cli.failures import style_of_stderr, tell_problem
+from reconciler.cli.options import Common
+from reconciler.cli.progress import progress
+from reconciler.cli.repeating import carried_out_by, shared_options
+from reconciler.cli.stopping import stoppable
+from reconciler.cli.streams import in_job, tell
+from reconciler.errors import ReconcilerError
+from reconciler.model.delivery import InFile
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Finding, Plan
+from reconciler.project.execute import Order, execute
+from reconciler.remote.protocol import SecretRemote
+from reconciler.render.escape import joined
+from reconciler.render.jsonl import plan_events
+
+if TYPE_CHECKING:
+    from reconciler.project.session import Session
+
+
+def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | None, *, ask: bool) -> None:
+    """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
+
+    Raises:
+        ReconcilerError: the answer was no.
+    """
+    ask = ask and plan.has_changes and not pipeline.refusal(plan, ack, session.frozen(plan))
+    if ask or not common.quiet:
+        style = replace(style_of_stderr(), options=shared_options(), verb=carried_out_by())
+        tell(plan_text(PLANS["text"], plan, style), plan_events(plan))
+    if ask and not is_confirmed(f"Apply these changes to {_target(plan)}?"):
+        raise ReconcilerError("not approved; nothing was written")
+
+
+def announce(common: Common, plan: Plan) -> None:
+    """Say where a saved plan is about to be carried out."""
+    if not common.quiet:
+        tell(joined([f"Applying the saved plan to {_target(plan)}"]))
+
+
+def _target(plan: Plan) -> str:
+    binding = plan.binding
+    return target(binding.environment, binding.marketplace, binding.base_url)
+
+
+def carry_out(
+    session: "Session", common: Common, remote: SecretRemote, order: Order, objections: Sequence[Finding]
+) -> ApplyResult:
+    """Execute the order, stoppable, with its progress on stderr."""
+    for problem in _short_lived(order.plan):
+        tell_problem(problem)
+    # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
+    should_stop = click.get_current_context().with_resource(stoppable())
+    with progress(order.plan.summary.writes, quiet=common.quiet) as on_outcome:
+        watched = replace(order, on_outcome=on_outcome, should_stop=should_stop)
+        return execute(session, remote, watched, objections)
+
+
+def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
+    """In a CI job, the new secrets that are delivered to files: most runners are thrown away after the job."""
+    for change in plan.changes if in_job() else ():
+        generated = [intent.reference.deliver for intent in change.secrets if intent.reference]
+        for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
+            if isinstance(delivery, InFile):
+                message = f"{change.address}: a new secret is delivered to {delivery}, on the machine of this CI job"
+                hint = "if that is thrown away after the job, the secret is lost: use a command to a secret store"
+                yield ReconcilerError(message, hint=hint)
