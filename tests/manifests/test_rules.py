@@ -390,10 +390,9 @@ def test_waivers_do_not_change_the_digest_of_manifests(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
-def test_the_page_on_rules_and_that_on_configuration_have_a_row_for_each(rule: Rule) -> None:
-    row = f"| `{rule.name}` | {rule.level} | {_sentence(rule.reason)}. |"
-    assert f"\n{row} {_sentence(rule.source)} |\n" in (ROOT / "docs" / "rules.md").read_text()
-    assert f"\n{row}\n" in (ROOT / "docs" / "configuration.md").read_text()
+def test_the_page_on_rules_has_a_row_for_each(rule: Rule) -> None:
+    row = f"| `{rule.name}` | {rule.level} | {_sentence(rule.reason)}. | {_sentence(rule.source)} |"
+    assert f"\n{row}\n" in (ROOT / "docs" / "rules.md").read_text()
 
 
 def test_the_page_on_rules_has_no_others() -> None:

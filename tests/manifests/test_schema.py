@@ -1,6 +1,7 @@
 """Schemas: that they are sound, that both judges agree, and in which words a fault is told."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -274,16 +275,17 @@ def test_a_mistaken_name_is_taken_for_the_likeliest(word: str, choice: str | Non
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_page_on_manifests_names_every_field_and_its_range() -> None:
-    page = (DOCS / "manifest.md").read_text()
+def test_the_pages_on_manifests_name_every_field_and_its_range() -> None:
+    page = "".join((DOCS / name).read_text() for name in ("manifest.md", "manifest-reference.md", "secrets.md"))
     for name, schema in properties(read_schema(API_CLIENT.schema)):
-        assert schema.get("readOnly") or f"`{name}`" in page or f"{name}:" in page, name
+        assert schema.get("readOnly") or re.search(rf"`{name}`|^#+ (.*\.)?{name}$|\b{name}:", page, re.MULTILINE), name
         for choice in schema.get("anyOf", ()):
-            assert "minimum" not in choice or f"| `{name}` | {choice['minimum']} to {choice['maximum']} |" in page
+            span = f"{choice.get('minimum')} to {choice.get('maximum')}"
+            assert "minimum" not in choice or re.search(rf"\| `{name}` \|[^|]* {span}\b", page), name
 
 
-def test_the_page_on_configuration_names_every_key_and_every_host() -> None:
-    page = (DOCS / "configuration.md").read_text()
+def test_the_pages_on_configuration_and_rules_name_every_key_and_every_host() -> None:
+    page = "".join((DOCS / name).read_text() for name in ("configuration.md", "rules.md"))
     for name, _ in properties(read_schema("config.v1.schema.json")):
         assert f"`{name}`" in page or f".{name}`" in page or f"{name}:" in page, name
     for (region, _), url in BASE_URLS.items():
