@@ -187,7 +187,7 @@ def plan_back(
     changes = target.protection.mark(compared)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
     checked = references.check(planned, back.desired, remote, changes)
-    dependent = dependents.check(planned, remote, changes)
+    dependent = dependents.check(planned, remote, changes, everywhere=True)
     return Plan(
         changes=waves.in_waves(checked.changes),
         binding=binding,

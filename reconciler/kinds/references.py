@@ -50,9 +50,14 @@ def _referring(kind: Kind) -> Iterator[tuple[str, Reference]]:
             yield name, field.refers_to
 
 
+def referred_kinds(kind: Kind) -> frozenset[str]:
+    """The kinds that its fields name objects of."""
+    return frozenset(to.kind for _, to in _referring(kind) if to.kind)
+
+
 def wave(name: str) -> int:
     """When objects of a kind are written: 1 plus the highest wave that they refer to; what can veto writes is last."""
     kind = KINDS[name]
     if kind.can_veto:
         return 1 + max((wave(other) for other in KINDS if not KINDS[other].can_veto), default=0)
-    return 1 + max((wave(to.kind) for _, to in _referring(kind) if to.kind in KINDS), default=0)
+    return 1 + max((wave(other) for other in referred_kinds(kind) if other in KINDS), default=0)

@@ -5,16 +5,16 @@ is missing; the service's own refusal is then told with what to do about it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Dependent
-from reconciler.kinds.references import references
+from reconciler.kinds.references import references, referred_kinds
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import ObjectKey
+from reconciler.model.resource import Address, ObjectKey
 from reconciler.planning.guards.context import body_after
 from reconciler.remote.protocol import ReadRemote
 
@@ -27,13 +27,16 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check(changes: Sequence[Change], remote: ReadRemote, whole: Sequence[Change] | None = None) -> Checked:
+def check(
+    changes: Sequence[Change], remote: ReadRemote, whole: Sequence[Change] | None = None, *, everywhere: bool = False
+) -> Checked:
     """Find what would keep deletions from being carried out: in the plan itself, then in the service.
 
     Args:
         changes: those that are planned.
         remote: the service.
         whole: those, and all else that is live; None: there is nothing else.
+        everywhere: look also at kinds that are not in use here.
 
     Raises:
         RemoteError: a look failed otherwise than by a missing role.
@@ -42,8 +45,10 @@ def check(changes: Sequence[Change], remote: ReadRemote, whole: Sequence[Change]
     for change in changes:
         if change.action is Action.DELETE:
             deleted[change.address.kind].append(change)
-    findings = list(_left_referring(deleted, changes if whole is None else whole))
+    known = changes if whole is None else whole
     warnings: list[str] = []
+    elsewhere = _elsewhere(deleted, {one.address.kind for one in known}, remote, warnings) if everywhere else ()
+    findings = list(_left_referring(deleted, [*known, *elsewhere]))
     for name, deletions in deleted.items():
         for dependent in KINDS[name].dependents:
             try:
@@ -53,6 +58,25 @@ def check(changes: Sequence[Change], remote: ReadRemote, whole: Sequence[Change]
                     raise
                 warnings.append(_unseen(deletions, dependent))
     return Checked(tuple(findings), tuple(warnings))
+
+
+def _elsewhere(
+    deleted: Mapping[str, Sequence[Change]], known: Collection[str], remote: ReadRemote, warnings: list[str]
+) -> Iterator[Change]:
+    """What the service has of kinds that are not in use here and can refer to what is deleted."""
+    for kind in (KINDS[name] for name in KINDS if deleted and name not in known):
+        deletions = [one for name in referred_kinds(kind) for one in deleted.get(name, ())]
+        if not deletions or any(kind.path == one.path for name in deleted for one in KINDS[name].dependents):
+            continue
+        seen = Dependent(kind.noun, kind.path, kind.id_field, kind.readers[0])
+        try:
+            for body in _read(remote, seen):
+                address = Address(kind.name, str(body.get(kind.id_field)))
+                yield Change(address, Action.UNMANAGED, id=address.name, before=body, after=None)
+        except AccessDenied as error:
+            if error.request.status != HTTPStatus.FORBIDDEN:
+                raise
+            warnings.append(_unseen(deletions, seen))
 
 
 def _left_referring(deleted: Mapping[str, Sequence[Change]], changes: Sequence[Change]) -> Iterator[Finding]:

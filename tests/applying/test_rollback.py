@@ -175,6 +175,31 @@ def test_a_created_client_that_has_gone_into_use_is_not_deleted(
     assert (plan.has_changes, plan.guards[0].can_be_acknowledged) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/webhooks", {"Url": "https://shop.example/hook", "HashKey": "key", "ApiClientIDs": [None]}),
+        (
+            "/openidconnects",
+            {"OrderCloudApiClientID": None, "ConnectClientID": "c", "ConnectClientSecret": "s"}
+            | dict.fromkeys(("AppStartUrl", "AuthorizationEndpoint", "TokenEndpoint"), "https://idp.example"),
+        ),
+    ],
+    ids=["webhook", "login"],
+)
+def test_a_created_client_that_something_else_refers_to_since_is_not_deleted_unnoticed(
+    two: Shop, tmp_path: Path, path: str, fields: dict[str, Any]
+) -> None:
+    run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60))
+    own = state(two)["c"]["ID"]
+    user = {name: own if value is None else [own] if value == [None] else value for name, value in fields.items()}
+    with two.writer() as writer:
+        writer.post(path, {"ID": "user", "Name": "user", **user})
+    plan = plan_back(two, run)
+    assert rules(plan) == ["still-in-use"]
+    assert "user refers to it" in plan.guards[0].message
+
+
 def test_a_created_client_that_got_or_lost_a_buyer_since_is_not_deleted(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60, assignments={"buyers": ("b1", "b2")}))
     assert rules(plan_back(two, run)) == []
