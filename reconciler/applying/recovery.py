@@ -52,13 +52,11 @@ def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, ki
 
 def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Body | None:
     """The object by its id, or where the service was to make the id, the newest of its name."""
-    if write.method == "POST":
+    if write.method == "POST" or not change.id:
         name = (change.after or {}).get(kind.name_field)
         return next((body for body in remote.list_all(kind.path) if body.get(kind.name_field) == name), None)
     try:
-        return kind.live(
-            remote.get(kind.path, change.id or ""), RequestFacts("GET", f"/v1{kind.path}/{change.id}")
-        ).body
+        return kind.live(remote.get(kind.path, change.id), RequestFacts("GET", f"/v1{kind.path}/{change.id}")).body
     except NotFound:
         return None
 

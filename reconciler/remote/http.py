@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 import httpx
 
-from reconciler.errors import BadAnswer, ReconcilerError, RequestFacts
+from reconciler.errors import BadAnswer, NotFound, ReconcilerError, RequestFacts
 from reconciler.model.access import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
@@ -164,8 +164,10 @@ class ReadClient:
         """Give one object, ``{path}/{id}``; an answer with another ID is a `BadAnswer`.
 
         Raises:
-            NotFound: the service says that there is no such object.
+            NotFound: the service says that there is no such object, or no object can have this ID.
         """
+        if not _names_something(object_id):
+            raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", _path(path)))
         call = Call("GET", _path(path, object_id))
         answer = self._exchange.send(call)
         body = object_in(call, answer)
@@ -351,9 +353,13 @@ def _host(url: httpx.URL) -> str:
 def _path(path: str, object_id: str | None = None) -> str:
     """Join, so that the result names one thing: an empty ID would name the list, one of dots its parent."""
     parts = [unquote(part) for part in path.split("/")[1:]] + ([] if object_id is None else [object_id])
-    if not _PATH.fullmatch(path) or any(not part.strip(" .\t\r\n") for part in parts):
+    if not _PATH.fullmatch(path) or not all(map(_names_something, parts)):
         raise ValueError(f"{path!r} with ID {object_id!r} names nothing: empty, only dots, or not percent-encoded")
     return API + path + ("" if object_id is None else f"/{quote(object_id, safe='')}")
+
+
+def _names_something(part: str) -> bool:
+    return bool(part.strip(" .\t\r\n"))
 
 
 def _with_body(method: str, path: str, body: WireBody) -> Call:

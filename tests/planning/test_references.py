@@ -53,6 +53,7 @@ def rules(plan: Plan) -> list[str]:
         ({"OrderCheckoutIntegrationEventID": "checkout"}, []),
         ({"OrderCheckoutIntegrationEventID": "CheckOut"}, []),
         ({"OrderCheckoutIntegrationEventID": "nowhere"}, ["reference-missing"]),
+        ({"OrderCheckoutIntegrationEventID": ".."}, ["reference-missing"]),
         ({"OrderReturnIntegrationEventID": "checkout"}, ["reference-type"]),
         ({"AddToCartIntegrationEventID": "checkout"}, ["reference-type"]),
         ({"DefaultContextUserName": "clerk"}, []),

@@ -117,9 +117,11 @@ def test_an_id_is_percent_encoded_into_one_segment(object_id: str, encoded: str)
 def test_an_id_that_names_nothing_is_refused_before_anything_is_sent(object_id: str) -> None:
     service = Service()
     with service.writer() as client:
-        for act in (client.get, client.delete, lambda path, one: client.put(path, one, {})):
+        for act in (client.delete, lambda path, one: client.put(path, one, {})):
             with pytest.raises(ValueError, match="names nothing"):
                 act("/apiclients", object_id)
+        with pytest.raises(NotFound, match="no object can have the ID"):
+            client.get("/apiclients", object_id)
     assert service.requests == []
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from reconciler.applying.journal.read import SUFFIX, Run, first, read, run_files
 from reconciler.applying.journal.rotating import made_secrets
+from reconciler.applying.journal.shape import demand_shape, is_possible, unusable
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.json import Json
@@ -249,11 +250,14 @@ def recorded(run: Run) -> RecordedRun | None:
     """
     if run.kind not in {APPLY, ROLLBACK}:
         return None
+    demand_shape(run)
     try:
-        return _run(run)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"the journal {run.path} is not such as this version writes"
-        raise ReconcilerError(message, hint="history verify says whether it was altered") from error
+        found = _run(run)
+    except ValueError as error:  # a date that is none
+        raise unusable(run) from error
+    if not all(map(is_possible, found.changes)):
+        raise unusable(run)
+    return found
 
 
 def _run(run: Run) -> RecordedRun:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from reconciler.applying.journal.read import Run
-from reconciler.errors import ReconcilerError
+from reconciler.applying.journal.shape import demand_shape
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.rotation import Ended, Step, StepKind
@@ -45,11 +45,8 @@ def recorded_rotation(run: Run) -> RecordedRotation | None:
     """
     if run.kind != ROTATION:
         return None
-    try:
-        return _rotation(run)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"the journal {run.path} is not such as this version writes"
-        raise ReconcilerError(message, hint="history verify says whether it was altered") from error
+    demand_shape(run)
+    return _rotation(run)
 
 
 def _rotation(run: Run) -> RecordedRotation:

@@ -1,0 +1,137 @@
+"""Journals that somebody has written by hand, hashes and all: no shape of them ends a command, nor is it believed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.applying import journal, recovery
+from reconciler.applying.journal import Entry
+from reconciler.applying.journal.rotating import recorded_rotation
+from reconciler.errors import ReconcilerError
+from reconciler.model.resource import Policy
+from reconciler.project.journals import listed
+from reconciler.render.cut_off import cut_off
+from reconciler.render.history import LISTS, RUNS
+from reconciler.render.style import PLAIN
+from tests.applying.journal.test_applying import apply
+from tests.builders import body, desired, manifest
+from tests.service import NO_LIMITS, Shop, client_id, shop
+
+A, B, C = client_id(0xA), client_id(0xB), client_id(0xC)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Shop]:
+    """A marketplace of three clients and a buyer."""
+    buyers = {"Buyers": [{"ID": "b1", "Name": "b1", "Active": True}]}
+    with shop(tmp_path, body(A, "a"), body(B, "b"), body(C, "c"), objects=buyers) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lines(service: Shop, tmp_path: Path) -> list[dict[str, Any]]:
+    """A run that made, changed, assigned and deleted, whose answers were all lost, and which was cut off."""
+    wanted = (
+        manifest("a", Active=False, assignments={"buyers": ("b1",)}),
+        manifest("b", policy=Policy(absent=True)),
+        manifest("new", AccessTokenDuration=600),
+    )
+    apply(service, tmp_path, *wanted)
+    found = [json.loads(line) for line in journal.find(tmp_path / "runs", "last").read_text().splitlines()]
+    return [one for one in found if one["event"] not in {"answer", "end"}] + found[-2:-1]
+
+
+def written(folder: Path, lines: list[dict[str, Any]]) -> Path:
+    """The journal of these lines, each with its right hash."""
+    last, text = None, ""
+    for line in lines:
+        last, sealed = Entry.after(last, line["at"], line["event"], line["facts"])
+        text += sealed
+    path = journal.find(folder / "runs", "last")
+    path.write_text(text)
+    return path
+
+
+def replaced(value: Any, at: tuple[str | int, ...], odd: Any) -> Any:
+    """The value with another one in one place."""
+    if not at:
+        return odd
+    changed: Any = dict(value) if isinstance(value, dict) else list(value)
+    changed[at[0]] = replaced(value[at[0]], at[1:], odd)
+    return changed
+
+
+def use(path: Path, service: Shop) -> str:
+    """Do with a journal what any command does; gives why it was refused, empty: it was not."""
+    try:
+        run = journal.read(path)
+        for render in LISTS.values():
+            render([listed(run, path)], PLAIN)
+        for show in RUNS.values():
+            show(listed(run, path), PLAIN)
+        recorded_rotation(run)
+        recorded = journal.recorded(run)
+        if recorded:
+            with service.reader() as remote:
+                list(recovery.look(recorded, remote))
+                cut_off(recorded, [], PLAIN)
+                pipeline.plan_back(recorded, (), desired(manifest("a")), remote, NO_LIMITS)
+    except ReconcilerError as error:
+        return error.message
+    return ""
+
+
+def test_a_journal_as_it_was_written_is_used(service: Shop, lines: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert use(written(tmp_path, lines), service) == ""
+
+
+FORGED: Final[tuple[tuple[str, tuple[str | int, ...], Any], ...]] = (
+    ("start", ("environment",), []),
+    ("start", ("follows_up",), 1),
+    ("start", ("pid",), "1"),
+    ("plan", ("unchanged",), "many"),
+    ("plan", ("changes", 0, "address"), "Nope/a"),
+    ("plan", ("changes", 0, "address"), 1),
+    ("plan", ("changes", 0, "action"), "unmanaged"),
+    ("plan", ("changes", 0, "id"), []),
+    ("plan", ("changes", 0, "before"), []),
+    ("plan", ("changes", 0, "before", "AppName"), [[]]),
+    ("plan", ("changes", 0, "after", "MaximumGrantedRoles"), {"x": 1}),
+    ("plan", ("changes", 0, "assignments", 0, "party"), "nobody"),
+    ("plan", ("changes", 0, "secrets"), [1]),
+    ("intent", ("number",), []),
+    ("intent", ("assignment",), {"party": "nobody", "id": "b1", "assign": True}),
+    ("intent", ("path",), None),
+    ("outcome", ("fields",), [1]),
+    ("outcome", ("status",), "done"),
+)
+
+
+@pytest.mark.parametrize(("event", "at", "odd"), FORGED, ids=str)
+def test_facts_that_this_version_does_not_write_are_refused(
+    service: Shop,
+    lines: list[dict[str, Any]],
+    tmp_path: Path,
+    event: str,
+    at: tuple[str | int, ...],
+    odd: Any,
+) -> None:
+    number = next(number for number, line in enumerate(lines) if line["event"] == event)
+    lines[number] = replaced(lines[number], ("facts", *at), odd)
+    assert use(written(tmp_path, lines), service).endswith("is not such as this version writes")
+
+
+def test_an_uncertain_write_of_an_object_without_an_id_is_looked_up_by_name(
+    service: Shop, lines: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    at = next(number for number, line in enumerate(lines) if line["event"] == "plan")
+    lines[at] = replaced(lines[at], ("facts", "changes", 0, "id"), None)
+    run = journal.recorded(journal.read(written(tmp_path, [line for line in lines if line["event"] != "outcome"])))
+    assert run
+    with service.reader() as remote:
+        found = {str(one.change.address): one.found for one in recovery.look(run, remote)}
+    assert "ApiClient/a" in found
