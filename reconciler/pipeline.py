@@ -41,6 +41,7 @@ from reconciler.planning import creation, deletion, dependents, planfile, refere
 from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard
 from reconciler.planning.deletion import Protection
+from reconciler.planning.diff import write_only
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import hidden as hiding
 from reconciler.secrets import values as provisioning
@@ -85,6 +86,8 @@ class Target:
     """The moment at which a plan is made, and by which freeze windows are judged."""
     manages: frozenset[str] = frozenset()
     """The kinds that are read although no manifest names them."""
+    write_only: differ.WriteOnly = field(default_factory=differ.WriteOnly)
+    """What is known of secrets that no answer has."""
 
     def in_use(self, desired: DesiredState) -> frozenset[str]:
         """The kinds that a run reads: those of the manifests, and those that the configuration lists."""
@@ -108,7 +111,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         secrets.demand()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = reader.read(remote, kinds, marketplace, assigned)
-    compared = differ.diff(considered, live, secrets.values, target.plan_key)
+    compared = differ.diff(considered, live, secrets.values, target.plan_key, target.write_only)
     secretive = hiding.compare(compared, live, secrets.values, remote)
     changes = creation.identified(secretive.changes, target.creation)
     there = provisioning.live_secrets(considered, changes, remote)
@@ -132,6 +135,10 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *_surroundings(selected.changes, target),
             *selected.warnings,
             *secrets.warnings,
+            *write_only.unknown(
+                considered.resources, selected.changes, secrets.values, target.write_only, target.plan_key
+            ),
+            *write_only.patched(selected.changes),
             *hiding.placeholders(live),
             *secretive.warnings,
             *odd(live),
@@ -200,6 +207,7 @@ def plan_back(
         ),
         warnings=(
             *_surroundings(planned, target),
+            *write_only.patched(planned),
             *back.warnings,
             *checked.warnings,
             *dependent.warnings,

@@ -11,6 +11,7 @@ after such a look, too: somebody may have changed the object while we waited.
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 from reconciler.applying.newcomers import Newcomers
@@ -19,7 +20,7 @@ from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, Requ
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.moments import with_moments
 from reconciler.kinds.references import with_references
-from reconciler.model.json import ABSENT, Body, pointer, same
+from reconciler.model.json import ABSENT, Body, pointer, pointer_parts, same
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Change, Creation, FieldChange
 from reconciler.model.record import Ending, Recorder, Step, Write
@@ -82,12 +83,12 @@ class Task:
             live = self.read()
             if live is None:
                 raise Conflict("it was deleted since it was planned")
-            if self.is_done(live):
+            if self.is_done(live, lost):
                 return self.found(live, lost)
             self._demand_unmoved(live)
             self.before = live
             self.sent.update(self.secrets(live))
-            return self.send_put
+            return self.send_patch if self.change.is_patch else self.send_put
 
         return settle(step)
 
@@ -177,9 +178,15 @@ class Task:
         if moved or appeared:
             raise Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
 
-    def is_done(self, live: LiveResource) -> bool:
-        """Whether the object is already what we are about to make of it: another run, or a lost answer, did it."""
-        return not self._misses(live, self.secrets(None))
+    def is_done(self, live: LiveResource, lost: AnswerLost | None = None) -> bool:
+        """Whether the object is already what we are about to make of it: another run, or a lost answer, did it.
+
+        Of a write-only secret nobody can tell by looking; it came with the body of a lost write, if that has arrived.
+        """
+        if self._misses(live, self.secrets(None)):
+            return False
+        unseen = any(one.reference and one.field in self.kind.write_only_fields for one in self.change.secrets)
+        return not unseen or bool(lost and self.kind.moved(self.change.before or {}, live.body))
 
     def misses(self, live: LiveResource) -> tuple[FieldChange, ...]:
         """What was sent and is not held."""
@@ -189,7 +196,7 @@ class Task:
 
     def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
         """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
-        carried = live.secrets if live else {}
+        carried = live.secrets if live and not self.change.is_patch else {}
         address = self.change.address
         planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
         return {**carried, **planned}
@@ -197,6 +204,16 @@ class Task:
     def send_put(self, attempt: int) -> Outcome:
         """Put the planned body to the planned id."""
         return self.verified(self._put({**self.planned, **self.sent}, Step.BODY, attempt), "PUT")
+
+    def send_patch(self, attempt: int) -> Outcome:
+        """Patch the fields that the plan shows as changed, and what must be written together with a secret."""
+        together = {one.together for one in self.kind.table if one.name in self.sent}
+        names = {pointer_parts(field.pointer)[0] for field in self.change.fields} | together
+        body = {name: value for name, value in self.planned.items() if name in names}
+        path, remote = self.kind.path, self.writer.remote
+        intent = Write(self.change, Step.BODY, "PATCH", f"{path}/{self._id}")
+        send = partial(remote.patch, path, self._id, {**body, **self.sent}, attempt=attempt)
+        return self.verified(self.announced(intent, send), "PATCH")
 
     def _put(self, body: WireBody, step: Step, attempt: int) -> Body:
         path, remote = self.kind.path, self.writer.remote

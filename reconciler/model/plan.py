@@ -117,6 +117,8 @@ class Change:
     """Changes of one wave are written side by side, one wave after another; deletions in the opposite order."""
     depends_on: tuple[Address, ...] = ()
     """The changes that must have succeeded before."""
+    is_patch: bool = False
+    """Whether exactly the changed fields are sent by PATCH: a PUT would erase a write-only secret that is not named."""
 
     def deliveries(self, at: str) -> tuple[Delivery, ...]:
         """Where the value goes that is made for a secret; `at` is the pointer of its field. Empty: none is made."""

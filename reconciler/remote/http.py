@@ -258,10 +258,10 @@ class WriteClient(ReadClient):
             raise unusable(call, answer, f"expected {value_field} to be one line of text and found that it {fault}")
         return shown, Secret(value)
 
-    def patch(self, path: str, object_id: str, body: Body) -> dict[str, Json]:
+    def patch(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Change some fields of one object; gives the service's answer."""
         call = _with_body("PATCH", _path(path, object_id), body)
-        return object_in(call, self._exchange.send(call))
+        return object_in(call, self._exchange.send(call, attempt=attempt))
 
     def prove_login(self) -> None:
         """Log in anew, and use the new token from now on; where that fails, the old one stays."""

@@ -114,6 +114,10 @@ class WriteRemote(ReadRemote, Protocol):
         """Replace one object; gives the service's answer. Secret values in the body are `Secret`."""
         ...
 
+    def patch(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+        """Change some fields of one object; gives the service's answer. Done twice it is done once."""
+        ...
+
     def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Create one object; gives the service's answer, an empty object where the answer has no body."""
         ...
@@ -140,8 +144,4 @@ class SecretRemote(WriteRemote, Protocol):
         Raises:
             AnswerLost: it may have been created, and its secret is known to nobody.
         """
-        ...
-
-    def patch(self, path: str, object_id: str, body: Body) -> dict[str, Json]:
-        """Change some fields of one object; gives the service's answer. Done twice it is done once."""
         ...

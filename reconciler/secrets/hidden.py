@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, LOGIN_KIND, login_key
+from reconciler.kinds.fields import Secrecy
 from reconciler.live import read as reader
-from reconciler.model.json import pointer, pointer_parts
+from reconciler.model.json import ABSENT, pointer, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
@@ -133,6 +134,9 @@ def hidden(
         if one and _is_put(change):
             given = {intent.field for intent in change.secrets}
             left = [name for name in one.secrets if name not in given]
+            if change.is_patch:
+                found += [_unpatchable(change, name) for name in left if _is_needed(change, one, name)]
+                continue
             names = [
                 each
                 for each in left
@@ -145,6 +149,26 @@ def hidden(
 
 def _is_clear(secret: Secret | None) -> bool:
     return secret is not None and not secret.is_placeholder
+
+
+def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
+    """Whether a PATCH without this write-only secret is refused by the service, or would not do what is planned."""
+    field = next(each for each in KINDS[one.kind].table if each.name == name)
+    if field.secret is not Secrecy.WRITE_ONLY or not one.secrets[name]:
+        return False
+    parts = [(pointer_parts(each.pointer), each.after) for each in change.fields]
+    return any(at[0] == field.together or (len(at) > 1 and after is ABSENT) for at, after in parts)
+
+
+def _unpatchable(change: Change, name: str) -> Finding:
+    return Finding(
+        "missing-secret",
+        f"{change.address} cannot be changed so without {name}, which the service does not show: it is written "
+        "together with a field that changes, or a member is removed, which takes a PUT",
+        f"write {name}: {{fromEnv: NAME}} in its manifest, or {name}: null to remove it",
+        (change.address,),
+        can_be_acknowledged=False,
+    )
 
 
 def _is_put(change: Change) -> bool:

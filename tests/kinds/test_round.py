@@ -127,11 +127,3 @@ def test_a_name_that_cannot_be_an_id_needs_one(tmp_path: Path) -> None:
     assert "the name en.us is the id in OrderCloud, too" in caught.value.diagnostics[0].message
     (tmp_path / "a.yaml").write_text(text % ", id: en-US")
     assert load([tmp_path], CONTEXT).desired.resources[0].id == "en-US"
-
-
-def test_a_secret_that_is_not_at_hand_is_neither_erased_nor_called_in_step(service: Shop, tmp_path: Path) -> None:
-    service.converge(wanted(tmp_path, "IntegrationEvent", SPECS["IntegrationEvent"]))
-    without = SPECS["IntegrationEvent"].replace(f"CustomAuthHeaderValue: {SECRET}, ", "")
-    assert not service.plan(wanted(tmp_path, "IntegrationEvent", without)).has_changes
-    plan = service.plan(wanted(tmp_path, "IntegrationEvent", without.replace("Name: A", "Name: B")))
-    assert [one.rule for one in plan.guards] == ["hidden-secret"]

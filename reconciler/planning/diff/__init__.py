@@ -17,6 +17,7 @@ from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, 
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
 from reconciler.model.secret import Secret, SecretReference
+from reconciler.planning.diff import write_only
 from reconciler.planning.diff.adoption import propose
 from reconciler.planning.diff.assignments import assignment_changes
 from reconciler.planning.diff.fields import changed_fields, created_fields
@@ -27,10 +28,12 @@ from reconciler.planning.diff.notices import notices
 from reconciler.planning.diff.places import placed
 from reconciler.planning.diff.references import resolved
 from reconciler.planning.diff.renames import likely_renames
+from reconciler.planning.diff.write_only import NOTHING_KNOWN, WriteOnly
 
 __all__ = [
     "LiveSecrets",
     "Secrets",
+    "WriteOnly",
     "demand_sound",
     "diff",
     "hints",
@@ -50,6 +53,7 @@ def diff(
     live: LiveState,
     secrets: Secrets,
     fingerprint_key: bytes | None = None,
+    unseen: WriteOnly = NOTHING_KNOWN,
 ) -> tuple[Change, ...]:
     """Give one change per manifest and one per live object that no manifest claims, sorted by address.
 
@@ -58,6 +62,7 @@ def diff(
         live: all that the service has.
         secrets: the value of every secret reference in `desired` that can be read here.
         fingerprint_key: keys the fingerprints of secrets; None: none are kept.
+        unseen: what is known of write-only secrets.
 
     Raises:
         InputError: a manifest could be several live objects, two could be the same one, one lacks a field that the
@@ -76,7 +81,7 @@ def diff(
     ]
     if faults:
         raise InputError(faults)
-    run = _Run(live.marketplace, secrets, fingerprint_key)
+    run = _Run(live.marketplace, secrets, fingerprint_key, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
     changes += [_unmanaged(found) for found in live.resources if found.key not in claimed]
@@ -138,6 +143,7 @@ class _Run:
     marketplace: str
     secrets: Secrets
     fingerprint_key: bytes | None
+    unseen: WriteOnly
 
 
 def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) -> Change:
@@ -147,7 +153,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         return _delete(resource, found)
     assignments, assignment_fields = assignment_changes(resource, found)
     if found is None:
-        intents, secret_fields = _secret_changes(run, resource, None, is_put=True)
+        intents, secret_fields = _secret_changes(run, resource, None, ())
         after = _created(kind, resource)
         return Change(
             resource.address,
@@ -164,7 +170,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     replaced = _replaced(kind, resource, found.body)
     after = _overlay(kind, resource, found.body, replaced)
     body_fields = changed_fields(kind, found.body, after) if replaced else ()
-    intents, secret_fields = _secret_changes(run, resource, found, is_put=bool(body_fields))
+    intents, secret_fields = _secret_changes(run, resource, found, body_fields)
     fields = placed(_widening_first(body_fields + secret_fields + assignment_fields), resource, kind)
     return Change(
         resource.address,
@@ -177,6 +183,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         assignments=assignments,
         place=resource.place,
         protected=resource.policy.protected,
+        is_patch=bool(body_fields or secret_fields) and write_only.is_patch(kind, resource, found),
     )
 
 
@@ -233,27 +240,48 @@ def _overlay(kind: Kind, resource: DesiredResource, live: Body, replaced: Body) 
 
 
 def _secret_changes(
-    run: _Run, resource: DesiredResource, found: LiveResource | None, *, is_put: bool
+    run: _Run, resource: DesiredResource, found: LiveResource | None, fields: tuple[FieldChange, ...]
 ) -> tuple[tuple[SecretIntent, ...], tuple[FieldChange, ...]]:
-    """The secret fields that the manifest names and that differ from the live ones; no value leaves this function.
+    """The secret fields that the manifest names and that are written; no value leaves this function.
 
-    One that the service hides cannot be compared; it is set where the body is written, which would overwrite it.
+    One that the service hides cannot be compared; it is written where the body is PUT, which would overwrite it.
     """
+    kind = KINDS[resource.address.kind]
+    is_put = found is not None and not write_only.is_patch(kind, resource, found)
+    written = [name for name in resource.secrets if _is_written(run, resource, found, name, fields)]
+    if is_put and (fields or written):
+        written = [one for one in resource.secrets if one in written or _is_overwritten(resource, found, one)]
     intents, changes = [], []
-    for name, reference in resource.secrets.items():
-        old = found.secrets.get(name) if found else None
+    for name in written:
+        reference, old = resource.secrets[name], found.secrets.get(name) if found else None
         new = run.secrets.get((resource.address, name)) if reference else None
-        if old and old.is_mask and reference:
-            if not is_put or reference.is_generated:
-                continue
-        elif not _differs(old, new, reference):
-            continue
         fingerprint = ""
         if new and run.fingerprint_key:
             fingerprint = new.fingerprint(run.fingerprint_key, f"{resource.address} {name}")
         intents.append(SecretIntent(name, reference, fingerprint))
         changes.append(FieldChange(pointer(name), ABSENT, ABSENT, _secret_direction(old, reference), sensitive=True))
     return tuple(intents), tuple(changes)
+
+
+def _is_overwritten(resource: DesiredResource, found: LiveResource | None, name: str) -> bool:
+    """Whether a PUT without this secret, which the service hides, would lose it."""
+    old, reference = found.secrets.get(name) if found else None, resource.secrets[name]
+    return bool(old and old.is_mask and reference and not reference.is_generated)
+
+
+def _is_written(
+    run: _Run, resource: DesiredResource, found: LiveResource | None, name: str, fields: tuple[FieldChange, ...]
+) -> bool:
+    """Whether a secret is written for its own sake."""
+    kind, key = KINDS[resource.address.kind], (resource.address, name)
+    old, reference = found.secrets.get(name) if found else None, resource.secrets[name]
+    new = run.secrets.get(key) if reference else None
+    if not (old and old.is_mask and reference):
+        return _differs(old, new, reference)
+    if name not in kind.write_only_fields:
+        return False
+    is_another = run.unseen.is_another(key, new, run.fingerprint_key)
+    return bool(is_another) or key in run.unseen.demanded or write_only.goes_with(kind, name, fields)
 
 
 def _differs(old: Secret | None, new: Secret | None, reference: SecretReference | None) -> bool:

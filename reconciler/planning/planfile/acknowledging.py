@@ -59,6 +59,7 @@ def _change(change: Change) -> Json:
         "secrets": [[one.field, reference_entry(one.reference)] for one in change.secrets],
         "assignments": sorted((one.party, one.id.casefold(), one.assign) for one in change.assignments),
         "new_secrets": [secret_entry(secret) for secret in change.new_secrets],
+        **({"method": "PATCH"} if change.is_patch else {}),
     }
 
 

@@ -105,6 +105,7 @@ def _change(change: Change) -> Json:
         "place": _place(change.place) if change.place else None,
         "wave": change.wave,
         "depends_on": [str(address) for address in change.depends_on],
+        **({"method": "PATCH"} if change.is_patch else {}),
     }
 
 

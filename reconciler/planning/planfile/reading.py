@@ -183,6 +183,7 @@ def _read_change(document: Mapping[str, Any]) -> Change:
         new_secrets=tuple(secret_of(entry) for entry in document.get("new_secrets", ())),
         wave=document["wave"],
         depends_on=tuple(Address(*text.split("/", 1)) for text in document["depends_on"]),
+        is_patch=document.get("method") == "PATCH",
     )
 
 

@@ -1,0 +1,177 @@
+"""Secrets that no answer has: never compared, never erased, and written when something says that they must be."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Action, Change, Plan
+from reconciler.model.resource import Address, DesiredState
+from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.planning import planfile
+from reconciler.planning.diff import WriteOnly
+from tests.builders import desired
+from tests.second import event
+from tests.service import NO_LIMITS, Shop, shop
+
+VALUE = "CustomAuthHeaderValue"
+EVENT = Address("IntegrationEvent", "shop")
+PATH = "/v1/integrationEvents/shop"
+
+
+class Tap(httpx.BaseTransport):
+    """Passes requests on and keeps the bodies of those that write."""
+
+    def __init__(self, behind: httpx.BaseTransport) -> None:
+        self._behind = behind
+        self.lose_answers = 0
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._behind.handle_request(request)
+        if request.url.path == PATH and request.method in {"PUT", "PATCH"}:
+            self.sent.append((request.method, json.loads(request.content)))
+            if self.lose_answers:
+                self.lose_answers -= 1
+                raise httpx.ReadError("cut off")
+        return answer
+
+    def taken(self) -> list[tuple[str, dict[str, Any]]]:
+        """What was sent since the last call."""
+        sent, self.sent = self.sent, []
+        return sent
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Shop]:
+    with shop(tmp_path) as opened:
+        opened.transport = Tap(opened.transport)
+        opened.secrets |= {"HASH_KEY": "key", "GATEWAY": "first"}
+        yield opened
+
+
+def tap(service: Shop) -> Tap:
+    assert isinstance(service.transport, Tap)
+    return service.transport
+
+
+def wanted(*, with_value: bool = True, **spec: Any) -> DesiredState:
+    """An event that is called through a gateway; its manifest knows the gateway's key, or does not."""
+    one = event("shop", CustomAuthHeaderName="x-key", **spec)
+    value = {VALUE: SecretReference(SecretSource.ENVIRONMENT, "GATEWAY")} if with_value else {}
+    return desired(replace(one, secrets={**one.secrets, **value}))
+
+
+def change_of(plan: Plan) -> Change:
+    return next(change for change in plan.changes if change.address == EVENT)
+
+
+def there(service: Shop) -> None:
+    """The event as its whole manifest has it."""
+    assert service.converge(wanted()).is_complete
+    tap(service).taken()
+
+
+def test_a_value_that_nobody_can_see_is_no_change_and_is_not_called_in_step(service: Shop) -> None:
+    there(service)
+    plan = service.plan(wanted())
+    assert not plan.has_changes
+    assert [text for text in plan.warnings if f"(unknown: no receipt): {EVENT}#{VALUE}" in text]
+
+
+def test_with_the_value_at_hand_a_change_is_put_with_it(service: Shop) -> None:
+    there(service)
+    assert service.converge(wanted(Name="New")).is_complete
+    ((method, body),) = tap(service).taken()
+    assert (method, body["Name"], body[VALUE]) == ("PUT", "New", "first")
+
+
+def test_without_the_value_exactly_the_changed_fields_are_patched(service: Shop) -> None:
+    there(service)
+    plan = service.plan(wanted(with_value=False, Name="New"))
+    assert any(text.startswith(f"{EVENT}: {VALUE} is write-only") for text in plan.warnings)
+    saved = planfile.loads(planfile.dumps(plan), "plan.json")
+    assert change_of(saved).is_patch
+    assert service.apply(saved).is_complete
+    assert tap(service).taken() == [("PATCH", {"Name": "New"})]
+    assert not service.plan(wanted(with_value=False, Name="New")).has_changes
+
+
+def test_an_acknowledgement_of_a_put_is_none_of_a_patch(service: Shop) -> None:
+    there(service)
+    plan = service.plan(wanted(with_value=False, Name="New"))
+    changes = tuple(replace(change, is_patch=False) for change in plan.changes)
+    assert planfile.changes_digest(plan) != planfile.changes_digest(replace(plan, changes=changes))
+
+
+@pytest.mark.parametrize(
+    "spec", [{"CustomAuthHeaderName": "x-other"}, {"ConfigData": {}}], ids=["another header", "a member less"]
+)
+def test_what_cannot_be_patched_is_refused_and_names_the_secret(service: Shop, spec: dict[str, Any]) -> None:
+    assert service.converge(wanted(ConfigData={"a": 1})).is_complete
+    one = wanted(with_value=False, ConfigData={"a": 1}).resources[0]
+    plan = service.plan(desired(replace(one, spec={**one.spec, **spec})))
+    (finding,) = plan.guards
+    assert (finding.rule, VALUE in finding.message, VALUE in finding.way_out) == ("missing-secret", True, True)
+
+
+def test_an_event_that_lost_its_url_gets_its_value_again(service: Shop) -> None:
+    there(service)
+    service.http.post("/_emulator/staging-restore").raise_for_status()
+    assert service.converge(wanted()).is_complete
+    ((method, body),) = tap(service).taken()
+    assert (method, body[VALUE]) == ("PUT", "first")
+
+
+def test_a_value_is_written_again_when_the_user_asks(service: Shop) -> None:
+    there(service)
+    target = replace(NO_LIMITS, write_only=WriteOnly(demanded=frozenset({(EVENT, VALUE)})))
+    plan = service.plan(wanted(), target)
+    assert [(one.pointer, one.sensitive) for one in change_of(plan).fields] == [(f"/{VALUE}", True)]
+    assert service.apply(plan).is_complete
+    ((method, body),) = tap(service).taken()
+    assert (method, body[VALUE]) == ("PUT", "first")
+
+
+def test_a_value_is_written_when_the_last_one_was_another(service: Shop) -> None:
+    target = replace(NO_LIMITS, plan_key=b"key")
+    outcome = service.apply(service.plan(wanted(), target), plan_key=b"key").outcomes[0]
+    known = WriteOnly({(EVENT, name): one for name, one in outcome.fingerprints.items()})
+    target = replace(target, write_only=known)
+    same = service.plan(wanted(), target)
+    assert not same.has_changes
+    assert not [text for text in same.warnings if VALUE in text]
+    service.secrets["GATEWAY"] = "second"
+    assert [one.pointer for one in change_of(service.plan(wanted(), target)).fields] == [f"/{VALUE}"]
+
+
+def test_a_write_of_nothing_but_the_value_is_sent_again_when_its_answer_is_lost(service: Shop) -> None:
+    there(service)
+    target = replace(NO_LIMITS, write_only=WriteOnly(demanded=frozenset({(EVENT, VALUE)})))
+    plan = service.plan(wanted(), target)
+    tap(service).lose_answers = 1
+    (outcome,) = service.apply(plan).outcomes
+    assert outcome.status is Status.APPLIED
+    assert [body[VALUE] for _, body in tap(service).taken()] == ["first", "first"]
+
+
+def test_a_lost_answer_to_a_patch_is_settled_by_looking(service: Shop) -> None:
+    there(service)
+    plan = service.plan(wanted(with_value=False, Name="New"))
+    tap(service).lose_answers = 1
+    assert service.apply(plan).is_complete
+    assert tap(service).taken() == [("PATCH", {"Name": "New"})]
+
+
+def test_a_header_is_removed_with_its_value(service: Shop) -> None:
+    there(service)
+    one = wanted().resources[0]
+    bare = replace(one, spec={**one.spec, "CustomAuthHeaderName": None}, secrets={**one.secrets, VALUE: None})
+    assert service.converge(desired(bare)).is_complete
+    assert not service.plan(desired(bare)).has_changes
+    assert change_of(service.plan(desired(bare))).action is Action.NO_OP
