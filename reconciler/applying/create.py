@@ -21,6 +21,8 @@ from reconciler.model.resource import LiveResource
 
 _NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})
 _NOT_THIS_ID: Final = frozenset({"ApiClient.InvalidClientID", "Request.InvalidRequestBody"})
+_REFUSED: Final = 4
+"""The first digit of the statuses that say so."""
 _MAYBE_NOT_THIS_ID: Final = frozenset({"", "ValidationFailure"})
 
 
@@ -74,7 +76,7 @@ def _put(task: Task, lost: AnswerLost | None, attempt: int) -> Outcome:
             if task.writer.creation == "auto":
                 raise _NotByPut(lost) from error
             error.hint = "this service does not create by PUT: write create: auto, or create: post, for the environment"
-        elif isinstance(error, Rejected) and error.request.error_code in _MAYBE_NOT_THIS_ID:
+        elif _may_be_the_id(error):
             error.hint += "; if it is the id that is refused, write create: post for the environment"
         raise
 
@@ -85,6 +87,12 @@ def _does_not_create(error: RemoteError) -> bool:
     if isinstance(error, Rejected) and status == HTTPStatus.NOT_FOUND:
         return False
     return status in _NOT_BY_PUT or (status == HTTPStatus.BAD_REQUEST and code in _NOT_THIS_ID)
+
+
+def _may_be_the_id(error: RemoteError) -> bool:
+    """Whether it is a refusal that does not say of what."""
+    is_refused = isinstance(error, Rejected) or (error.request.status or 0) // 100 == _REFUSED
+    return is_refused and error.request.error_code in _MAYBE_NOT_THIS_ID
 
 
 def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:

@@ -20,8 +20,11 @@ def as_set(value: Json) -> Json:
 
 
 def as_id(value: Json) -> Json:
-    """OrderCloud compares ids and usernames without case, and answers with another case than it was asked with."""
-    return value.casefold() if isinstance(value, str) else value
+    """OrderCloud compares ids and usernames without case, and answers with another case than it was asked with.
+
+    Not by `str.casefold`, for which two users, strasse and straße, would be one.
+    """
+    return value.lower() if isinstance(value, str) else value
 
 
 def as_ids(value: Json) -> Json:

@@ -161,7 +161,7 @@ class _Lookup:
 
     def _named(self, path: str, name: str) -> Body | None:
         found = self.remote.list_all(path, filters={"Username": at_least(name)})
-        return next((user for user in found if str(user.get("Username")).casefold() == name.casefold()), None)
+        return next((user for user in found if str(user.get("Username")).lower() == name.lower()), None)
 
 
 def _seen(found: T | _Unseen) -> T:

@@ -136,6 +136,15 @@ def test_a_content_that_is_refused_is_not_sent_again_and_the_hint_names_the_id(t
         assert "if it is the id that is refused, write create: post" in message
 
 
+@pytest.mark.parametrize("refusal", ["status=400 body=empty", "status=422 body=html"])
+def test_a_refusal_that_is_not_the_api_s_names_the_id_too(tmp_path: Path, refusal: str) -> None:
+    with shop(tmp_path) as empty:
+        empty.fault(f"PUT /v1/apiclients/* count=all {refusal}")
+        status, message, methods = created(empty)
+        assert (status, set(methods), empty.bodies()) == (Status.FAILED, {"PUT"}, {})
+        assert "if it is the id that is refused, write create: post" in message
+
+
 def test_a_refused_post_after_a_refused_put_fails_with_the_answer_to_the_post(tmp_path: Path) -> None:
     with shop(tmp_path) as empty:
         for route in ("PUT /v1/apiclients/*", "POST /v1/apiclients"):

@@ -83,6 +83,16 @@ def test_a_user_is_found_by_exactly_the_name_whatever_it_means_in_a_filter(tmp_p
         assert rules(odd.plan(desired(manifest("a", DefaultContextUserName=f"{name}|")))) == ["reference-missing"]
 
 
+def test_two_users_whose_names_are_alike_in_other_letters_are_two(tmp_path: Path) -> None:
+    person = {"FirstName": "a", "LastName": "b", "Email": "a@example.com", "Active": True}
+    users = [{"ID": str(number), "Username": name, **person} for number, name in enumerate(("strasse", "straße"))]
+    with shop(tmp_path, body(A, "a", DefaultContextUserName="strasse"), objects={"AdminUsers": users}) as two:
+        plan = two.plan(desired(manifest("a", DefaultContextUserName="straße")))
+        assert [field.after for change in plan.changes for field in change.fields] == ["straße"]
+        assert two.converge(desired(manifest("a", DefaultContextUserName="straße"))).is_complete
+        assert two.bodies()["a"]["DefaultContextUserName"] == "straße"
+
+
 def test_a_plan_takes_the_spelling_that_the_service_has_of_a_user(one: Shop) -> None:
     want = desired(manifest("a", DefaultContextUserName="Clerk"))
     (change, *_) = one.plan(want).changes
