@@ -1,3 +1,76 @@
-"""API clients of Sitecore OrderCloud, declared in YAML, kept true."""
+"""API clients of Sitecore OrderCloud, declared in YAML, kept true: plans, results and drift for programs.
+
+    project = reconciler.load("reconciler.yaml")
+    plan = project.plan("staging")
+    result = project.apply(plan)
+
+What is not in `__all__` is private. Nothing here prints; see docs/python.md.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from reconciler.errors import (
+        AccessDenied,
+        GuardRefusal,
+        InputError,
+        PlanRefused,
+        ReconcilerError,
+        RemoteError,
+        SecretMissing,
+        Unreachable,
+        UsageError,
+        WrongMarketplace,
+    )
+    from reconciler.model.drift import Drift
+    from reconciler.model.outcome import ApplyResult, Outcome, Status
+    from reconciler.model.plan import Action, Change, Plan
+    from reconciler.model.selection import Selection
+    from reconciler.project.api import Project, load, refusal, to_text
+    from reconciler.project.listener import Listener
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessDenied",
+    "Action",
+    "ApplyResult",
+    "Change",
+    "Drift",
+    "GuardRefusal",
+    "InputError",
+    "Listener",
+    "Outcome",
+    "Plan",
+    "PlanRefused",
+    "Project",
+    "ReconcilerError",
+    "RemoteError",
+    "SecretMissing",
+    "Selection",
+    "Status",
+    "Unreachable",
+    "UsageError",
+    "WrongMarketplace",
+    "load",
+    "refusal",
+    "to_text",
+]
+
+_HOMES: Final = {
+    "model.drift": ("Drift",),
+    "model.outcome": ("ApplyResult", "Outcome", "Status"),
+    "model.plan": ("Action", "Change", "Plan"),
+    "model.selection": ("Selection",),
+    "project.api": ("Project", "load", "refusal", "to_text"),
+    "project.listener": ("Listener",),
+}
+"""Where names are; all others are errors. They are imported when they are first used: every command imports this."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever has that name
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((module for module, names in _HOMES.items() if name in names), "errors")
+    return getattr(import_module(f"{__name__}.{home}"), name)

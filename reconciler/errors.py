@@ -56,6 +56,10 @@ class InputError(ReconcilerError):
         told = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
         super().__init__(f"{' and '.join(told) or 'no error'} found")
 
+    def __str__(self) -> str:
+        """All of it, as a traceback shows it."""
+        return "; ".join([self.message, *(f"{one.place}: {one.message}" for one in self.diagnostics)])
+
 
 class SecretMissing(ReconcilerError):
     """A reference to a secret gives nothing on this machine. A plan goes on without it, and says so."""

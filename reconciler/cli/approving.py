@@ -1,6 +1,7 @@
 """A plan that is about to be carried out -> shown and approved on the terminal; its outcomes shown as they come."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -18,10 +19,8 @@ from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import in_job, tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import InFile
-from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Finding, Plan
-from reconciler.project.execute import Order, execute
-from reconciler.remote.protocol import SecretRemote
+from reconciler.model.plan import Plan
+from reconciler.project.apply import Watch
 from reconciler.render.escape import joined
 from reconciler.render.jsonl import plan_events
 
@@ -43,28 +42,22 @@ def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | N
         raise ReconcilerError("not approved; nothing was written")
 
 
-def announce(common: Common, plan: Plan) -> None:
-    """Say where a saved plan is about to be carried out."""
-    if not common.quiet:
-        tell(joined([f"Applying the saved plan to {_target(plan)}"]))
-
-
 def _target(plan: Plan) -> str:
     binding = plan.binding
     return target(binding.environment, binding.marketplace, binding.base_url)
 
 
-def carry_out(
-    session: "Session", common: Common, remote: SecretRemote, order: Order, objections: Sequence[Finding]
-) -> ApplyResult:
-    """Execute the order, stoppable, with its progress on stderr."""
-    for problem in _short_lived(order.plan):
+@contextmanager
+def watch(plan: Plan, common: Common, *, is_saved: bool = False) -> Iterator[Watch]:
+    """Say where a saved plan is about to be carried out; then show progress on stderr, and stop at a signal."""
+    if is_saved and not common.quiet:
+        tell(joined([f"Applying the saved plan to {_target(plan)}"]))
+    for problem in _short_lived(plan):
         tell_problem(problem)
     # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
     should_stop = click.get_current_context().with_resource(stoppable())
-    with progress(order.plan.summary.writes, quiet=common.quiet) as on_outcome:
-        watched = replace(order, on_outcome=on_outcome, should_stop=should_stop)
-        return execute(session, remote, watched, objections)
+    with progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
+        yield Watch(on_outcome, should_stop)
 
 
 def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from reconciler.cli import completing
-from reconciler.project.settings import ENVIRONMENT_VARIABLE
 
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
@@ -229,14 +228,14 @@ environment_option: Final = _global_text("--env", "NAME", "What the environment 
 
 def common_options(function: F) -> F:
     """Give a command all global options: those above, and those that choose an environment."""
-    explanation = f"The environment; else {ENVIRONMENT_VARIABLE}, or the only one configured."
+    explanation = "The environment; else RECONCILER_ENV, or the only one configured."
     env = _global_text("--env", "NAME", explanation, _one)
     return _config_option(env(_allow_host_option(output_options(function))))
 
 
 def environments_options(function: F) -> F:
     """Give a command the same options, of which ``--env`` may be repeated, and ``--env-all``."""
-    explanation = f"The environment, or several; else {ENVIRONMENT_VARIABLE}, or the only one configured."
+    explanation = "The environment, or several; else RECONCILER_ENV, or the only one configured."
     env_all = click.option(
         "--env-all", is_flag=True, callback=_all, expose_value=False, help="All environments of the configuration."
     )

@@ -8,7 +8,6 @@ import click
 
 from reconciler.cli import completing
 from reconciler.cli.options import text
-from reconciler.errors import UsageError
 from reconciler.model.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,19 +37,6 @@ def selection_options(function: F) -> F:
 prune_option: Final = click.option(
     "--prune", is_flag=True, help="Delete what no manifest claims, too. Needs all manifests, and limits.deletes."
 )
-
-
-def check_prune(selection: Selection, paths: Sequence[Path]) -> None:
-    """Refuse to prune where not all manifests are looked at: what the others claim would be deleted.
-
-    Raises:
-        UsageError: a part was chosen.
-    """
-    if selection.only or selection.selector:
-        raise UsageError("--prune does not go with --only or --selector", hint="prune with all manifests")
-    if paths:
-        message = "--prune does not go with PATHs: it would delete what all other manifests claim"
-        raise UsageError(message, hint="leave the PATHs out; those of the configuration are then read")
 
 
 def selection_of(only: Sequence[str], selector: dict[str, str], paths: Sequence[Path] = ()) -> Selection:

@@ -35,11 +35,11 @@ class Order:
     wish: Wish
     ack: str | None = None
     approve: Callable[[Rotated, bool], bool] = lambda _rotated, _is_acceptable: False
-    """Called with the steps, and whether the guards let them pass. True: somebody took time to approve them.
+    """Called with the steps, and whether the guards let them pass; raises a `ReconcilerError` where the answer is no.
 
-    Raises a `ReconcilerError` where the answer is no."""
-    should_stop: Callable[[], bool] = lambda: False
-    """Asked before each step."""
+    True: somebody was asked, so that time has passed."""
+    begin: Callable[[], Callable[[], bool]] = lambda: lambda: False
+    """Called just before the first step; gives what is asked before each step whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def carry_out(session: "Session", order: Order) -> Rotation:
         plan.demand(order.ack, session.environment.freeze, _utc_now())
         with Journal.start(session.journal, _facts(session, plan)) as journal:
             return _taken(
-                session, plan, Tools(remote, session.courier, _utc_now, journal.append, order.should_stop), journal
+                session, plan, Tools(remote, session.courier, _utc_now, journal.append, order.begin()), journal
             )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from reconciler.applying.journal.lock import exclusive
 from reconciler.config import Config, Environment
-from reconciler.errors import PlanRefused
+from reconciler.errors import PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.manifests.load import Loaded, demand_all, load
 from reconciler.model.plan import Finding, Plan
@@ -77,9 +77,12 @@ class Session:
 
         Raises:
             InputError: with every fault of every file; to prune, a file in which no manifest is found is one.
-            UsageError: the selection selects nothing.
+            UsageError: the selection selects nothing, or is to be pruned.
             PlanRefused: the saved plan was made for an environment that is no longer there.
         """
+        selection = selection or Selection()
+        if prunes:
+            _check_prune(selection, paths)
         key = plan_key(settings.variables)
         config = configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
@@ -94,7 +97,7 @@ class Session:
             config.path,
             environment,
             loaded,
-            selection=selection or Selection(),
+            selection=selection,
             folders=(*sources, *environment.overlays),
             expires_at=datetime.now(UTC) + expires if expires else None,
             load=lambda contents: load(sources, replace(context, contents=contents)),
@@ -251,3 +254,16 @@ def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> s
     if name not in config.environments:
         raise PlanRefused("environment", f"the plan was made for environment {name}, which is not in {config.path}")
     return name
+
+
+def _check_prune(selection: Selection, paths: Sequence[Path]) -> None:
+    """Refuse to prune where not all manifests are looked at: what the others claim would be deleted.
+
+    Raises:
+        UsageError: a part was chosen.
+    """
+    if selection.only or selection.selector:
+        raise UsageError("--prune does not go with --only or --selector", hint="prune with all manifests")
+    if paths:
+        message = "--prune does not go with PATHs: it would delete what all other manifests claim"
+        raise UsageError(message, hint="leave the PATHs out; those of the configuration are then read")

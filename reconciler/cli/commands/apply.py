@@ -1,6 +1,7 @@
 """A saved plan, or manifests and a service -> changes of the service, and what became of each."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
+from reconciler.cli.selecting import prune_option, selection_of, selection_options
 from reconciler.cli.signing import key as plan_key
 from reconciler.cli.signing import warn_if_blank
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
@@ -97,12 +98,11 @@ def command(  # noqa: PLR0913  # one for each option
     shows the plan and asks. Each path but folders and YAML files is taken for a plan.
     """
     from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # see main
-    from reconciler.project.receipts import keep  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
     keep_apart(settings_of(common), ())
     selection, (saved, paths) = selection_of(only, selector), _parted(paths)
-    _check(saved, selection, paths, prune=prune, ask=not (auto_approve or dry_run))
+    _check(saved, selection, prune=prune, ask=not (auto_approve or dry_run))
     session = Session.open(
         settings_of(common),
         paths,
@@ -115,14 +115,11 @@ def command(  # noqa: PLR0913  # one for each option
         session.require_tip(require_tip)
     if dry_run:
         return _shown(session, saved, ack, outputs)
-    with session.exclusively():
-        said = Said(ack, keep_going, ask=not auto_approve)
-        plan, result = _saved(session, common, saved, receipt, said) if saved else _planned(session, common, said)
+    plan, result = _applied(session, common, saved, receipt, Said(ack, keep_going, ask=not auto_approve))
     metering.plan(plan)
     metering.result(session.environment.name, result)
     if receipt or result.run:
         warn_if_blank("receipt")
-    keep(receipt, session, plan, result)
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
 
@@ -162,46 +159,29 @@ def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: O
     return codes.of_plan(plan, ack, detailed=False)
 
 
-def _saved(
-    session: "Session", common: Common, saved: "Plan", receipt: Path | None, said: Said
+def _applied(
+    session: "Session", common: Common, saved: "Plan | None", receipt: Path | None, said: Said
 ) -> tuple["Plan", "ApplyResult"]:
-    """Carry out a saved plan. Whatever speaks against it and is known here is said before anybody is contacted."""
-    from reconciler.project.receipts import check_first  # noqa: PLC0415  # see main
+    """Carry out a saved plan; or plan, show the plan, ask and carry it out."""
+    from reconciler.project.apply import Order, apply_new, apply_saved  # noqa: PLC0415  # see main
 
-    session.check_here(saved)
-    check_first(saved, session.journal, receipt, session.plan_key)
-    with session.writer() as remote:
-        from reconciler.cli.approving import announce, carry_out  # noqa: PLC0415  # see Session.writer
-        from reconciler.project.execute import Order  # noqa: PLC0415
-        from reconciler.project.journals import look_back  # noqa: PLC0415
+    def order_of(plan: "Plan") -> Order:
+        from reconciler.cli.approving import demand_approval, watch  # noqa: PLC0415  # see Session.writer
 
-        objections = session.check(saved, remote)
-        follows_up = look_back(session, remote, saved)
-        announce(common, saved)
-        return saved, carry_out(
-            session, common, remote, Order(saved, said.ack, said.keep_going, follows_up), objections
-        )
+        if not saved:
+            demand_approval(session, common, plan, said.ack, ask=said.ask)
+        return Order(plan, said.ack, said.keep_going, watch=partial(watch, common=common, is_saved=bool(saved)))
+
+    if saved:
+        return saved, apply_saved(session, order_of(saved), receipt)
+    return apply_new(session, order_of, receipt)
 
 
-def _planned(session: "Session", common: Common, said: Said) -> tuple["Plan", "ApplyResult"]:
-    """Plan, show the plan, ask and carry it out."""
-    with session.writer() as remote:
-        from reconciler.cli.approving import carry_out, demand_approval  # noqa: PLC0415  # see Session.writer
-        from reconciler.project.execute import Order  # noqa: PLC0415
-        from reconciler.project.journals import look_back  # noqa: PLC0415
-
-        plan = session.plan_with(remote, demands_secrets=True)
-        follows_up = look_back(session, remote, plan)
-        demand_approval(session, common, plan, said.ack, ask=said.ask)
-        order = Order(plan, said.ack, said.keep_going, follows_up)
-        return plan, carry_out(session, common, remote, order, session.frozen(plan))
-
-
-def _check(saved: "Plan | None", selection: "Selection", paths: tuple[Path, ...], *, prune: bool, ask: bool) -> None:
+def _check(saved: "Plan | None", selection: "Selection", *, prune: bool, ask: bool) -> None:
     """Refuse what does not go together, and to ask where nobody is.
 
     Raises:
-        UsageError: a saved plan is to be restricted or to prune, or pruning is restricted.
+        UsageError: a saved plan is to be restricted or to prune.
         ReconcilerError: the plan would have to be approved, and there is no terminal.
     """
     if saved and not selection.is_everything:
@@ -209,8 +189,6 @@ def _check(saved: "Plan | None", selection: "Selection", paths: tuple[Path, ...]
         raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
     if saved and prune:
         raise UsageError("a saved plan prunes where plan was given --prune", hint="leave it out, or plan again with it")
-    if prune:
-        check_prune(selection, paths)
     if not (saved or not ask or somebody_is_there()):
         message = "cannot ask for approval: not a terminal"
         raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")

@@ -22,7 +22,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import check_prune, prune_option, selection_of, selection_options
+from reconciler.cli.selecting import prune_option, selection_of, selection_options
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.project.files import read_file, write_file
@@ -104,8 +104,6 @@ def command(  # noqa: PLR0913  # one for each option
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
     selection = selection_of(only, selector, paths)
-    if prune:
-        check_prune(selection, paths)
     open_session = partial(
         Session.open,
         paths=paths,

@@ -1,6 +1,7 @@
 """A run of the journal -> an ordinary plan back to what was before it, and what became of each change."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -64,8 +65,9 @@ def command(  # noqa: PLR0913  # one for each option
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
-    from reconciler.cli.approving import carry_out, demand_approval  # noqa: PLC0415  # see main
-    from reconciler.project.execute import Order  # noqa: PLC0415  # see main
+    from reconciler.cli.approving import demand_approval, watch  # noqa: PLC0415  # see main
+    from reconciler.project.apply import Order  # noqa: PLC0415
+    from reconciler.project.execute import execute  # noqa: PLC0415
     from reconciler.project.journals import look_back  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
@@ -83,8 +85,8 @@ def command(  # noqa: PLR0913  # one for each option
         demand_approval(session, common, plan, ack, ask=not auto_approve)
         if not auto_approve:
             _demand_unchanged(plan, session.plan_back(recorded, only, remote))
-        order = Order(plan, ack, keep_going, follows_up, rolls_back=recorded.id)
-        result = carry_out(session, common, remote, order, session.frozen(plan))
+        order = Order(plan, ack, keep_going, recorded.id, partial(watch, common=common))
+        result = execute(session, remote, order, session.frozen(plan), follows_up)
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
 

@@ -1,6 +1,5 @@
 """Manifests and a service -> how every secret stands; or new secrets in the place of old ones."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +29,10 @@ from reconciler.render.rotation import ROTATIONS, rotated_text
 from reconciler.render.secrets import STATUSES, metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.model.secret_report import SecretReport
     from reconciler.model.selection import Selection
-    from reconciler.project.rotate import Order, Rotation
-    from reconciler.project.session import Session
     from reconciler.project.settings import Settings
     from reconciler.render.rotation import Rotated
 
@@ -159,7 +158,7 @@ def rotate(  # noqa: PLR0913  # one for each option
     Creates a secret, delivers it as the manifest says, proves it by a login, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
-    from reconciler.project.rotate import Order, show  # noqa: PLC0415  # see main
+    from reconciler.project.rotate import Order, carry_out, show  # noqa: PLC0415  # see main
     from reconciler.project.secret_status.rotating import Wish, wanted  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
@@ -167,22 +166,19 @@ def rotate(  # noqa: PLR0913  # one for each option
     _check(address, name, selection, due=due)
     session = Session.open(settings_of(common), (), allow_unknown_roles=True, selection=selection)
     approve = partial(_approve, common, ask=not auto_approve)
-    order = Order(Wish(address, name, only_due=due), ack, approve)
+    order = Order(Wish(address, name, only_due=due), ack, approve, _begin)
     wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
     if not (dry_run or auto_approve or somebody_is_there()):
         message = "cannot ask for approval: not a terminal"
         raise ReconcilerError(message, hint="use --auto-approve, or --dry-run to see the steps")
-    done = show(session, order) if dry_run else _carried_out(session, order)
+    done = show(session, order) if dry_run else carry_out(session, order)
     outputs.write(lambda name, style: ROTATIONS[name](done.rotated, style))
     return of_rotation(done)
 
 
-def _carried_out(session: "Session", order: "Order") -> "Rotation":
-    from reconciler.project.rotate import carry_out  # noqa: PLC0415  # see main
-
-    # Until the command ends: what was written is recorded and shown even if a signal comes after the last step.
-    should_stop = click.get_current_context().with_resource(stoppable())
-    return carry_out(session, replace(order, should_stop=should_stop))
+def _begin() -> "Callable[[], bool]":
+    """Stop at a signal, until the command ends: what was written is recorded and shown even if it comes late."""
+    return click.get_current_context().with_resource(stoppable())
 
 
 def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bool) -> bool:  # noqa: FBT001  # see Order.approve

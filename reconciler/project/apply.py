@@ -1,0 +1,72 @@
+"""A session and a saved plan -> the result of carrying it out, with its receipt."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.model.outcome import ApplyResult, Outcome
+from reconciler.model.plan import Plan
+from reconciler.project.receipts import check_first, keep
+
+if TYPE_CHECKING:
+    from reconciler.project.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a run is watched and stopped; see `Controls`."""
+
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be carried out, what the user said about it, and how it is watched."""
+
+    plan: Plan
+    ack: str | None = None
+    keep_going: bool = False
+    rolls_back: str | None = None
+    """The run that it takes back."""
+    watch: Callable[[Plan], AbstractContextManager[Watch]] = lambda _plan: nullcontext(Watch())
+    """Entered just before the first write, left after the last."""
+
+
+def apply_saved(session: "Session", order: Order, receipt: Path | None = None) -> ApplyResult:
+    """Check the plan and carry it out. What is known here to speak against it is reported before anybody is contacted.
+
+    Raises:
+        PlanRefused: it was made for something else, or was applied before; nothing was written.
+        GuardRefusal: a guard refuses it; nothing was written.
+    """
+    with session.exclusively():
+        session.check_here(order.plan)
+        check_first(order.plan, session.journal, receipt, session.plan_key)
+        with session.writer() as remote:
+            from reconciler.project.execute import execute  # noqa: PLC0415  # while the login is on its way
+            from reconciler.project.journals import look_back  # noqa: PLC0415
+
+            objections = session.check(order.plan, remote)
+            follows_up = look_back(session, remote, order.plan)
+            result = execute(session, remote, order, objections, follows_up)
+    keep(receipt, session, order.plan, result)
+    return result
+
+
+def apply_new(
+    session: "Session", order_of: Callable[[Plan], Order], receipt: Path | None = None
+) -> tuple[Plan, ApplyResult]:
+    """Plan and carry it out; `order_of` approves the plan, or raises."""
+    with session.exclusively(), session.writer() as remote:
+        from reconciler.project.execute import execute  # noqa: PLC0415  # while the login is on its way
+        from reconciler.project.journals import look_back  # noqa: PLC0415
+
+        plan = session.plan_with(remote, demands_secrets=True)
+        follows_up = look_back(session, remote, plan)
+        order = order_of(plan)
+        result = execute(session, remote, order, session.frozen(plan), follows_up)
+    keep(receipt, session, plan, result)
+    return plan, result

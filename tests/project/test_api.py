@@ -1,0 +1,221 @@
+"""What `import reconciler` gives to programs; `docs/python.md` shows it."""
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import reconciler
+from reconciler.emulator import ADMIN_CLIENT_ID
+from reconciler.remote.meter import Stats
+from tests.cli.conftest import BACK, Project, Switchboard
+
+if TYPE_CHECKING:
+    from reconciler.model.json import Json
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "python.md"
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def shop(project: Project, served: tuple[Switchboard, str]) -> Project:
+    """Two environments at one service, and a change to apply."""
+    environment: Json = {
+        "url": served[1],
+        "marketplace": "emulator",
+        "auth": {"clientId": ADMIN_CLIENT_ID, "clientSecret": {"fromEnv": "OC_SECRET"}},
+        "limits": {"changes": 2},
+    }
+    project.configure(staging=environment, production=environment)
+    project.manifest("front", AccessTokenDuration=480)
+    return project
+
+
+def reconciler_client() -> str:
+    from reconciler.emulator import ADMIN_CLIENT_ID
+
+    return ADMIN_CLIENT_ID
+
+
+def run_example(number: int) -> None:
+    exec(compile(EXAMPLES[number], f"{PAGE.name}, example {number + 1}", "exec"), {"__name__": "example"})  # noqa: S102
+
+
+def test_the_first_example_plans_all_environments(shop: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(0)
+    out = capsys.readouterr().out
+    assert "staging: 1 changes" in out
+    assert "production: 1 changes" in out
+    assert "AccessTokenDuration" in out
+
+
+def test_the_second_example_applies_a_plan_and_shows_each_outcome(
+    shop: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_example(1)
+    assert capsys.readouterr().out == "ApiClient/front applied \ncomplete: True\n"
+    assert not reconciler.load().plan("staging").has_changes
+
+
+def test_the_third_example_reacts_to_drift(shop: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(2)
+    assert capsys.readouterr().out == "drift: ApiClient/front\n"
+
+
+def test_the_fourth_example_plans_in_threads(shop: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(3)
+    assert capsys.readouterr().out == "{'staging': 1, 'production': 1}\n"
+
+
+def test_every_example_is_one_of_these() -> None:
+    assert len(EXAMPLES) == 4
+
+
+def test_every_name_of_the_page_is_exported() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    named = set(re.findall(r"reconciler\.(?!yaml)(\w+)", " ".join(EXAMPLES))) | set(
+        re.findall(r"^\| `(\w+)", text, re.MULTILINE)
+    )
+    assert named - set(reconciler.__all__) == set()
+    assert all(getattr(reconciler, name).__doc__ for name in reconciler.__all__)
+
+
+def test_nothing_is_printed_and_two_threads_plan_two_environments(
+    shop: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project = reconciler.load()
+    with ThreadPoolExecutor() as pool:
+        plans = list(pool.map(project.plan, project.environments))
+    assert [plan.binding.environment for plan in plans] == ["staging", "production"]
+    assert plans[0].changes == plans[1].changes
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_plan_is_applied_once(shop: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    project = reconciler.load()
+    plan = project.plan("staging")
+    assert project.apply(plan).is_complete
+    with pytest.raises(reconciler.PlanRefused):
+        project.apply(plan)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_guard_refuses_a_plan_until_it_is_acknowledged(shop: Project) -> None:
+    project = reconciler.load()
+    shop.manifest("one", AccessTokenDuration=600)
+    shop.manifest("two", AccessTokenDuration=600)
+    plan = project.plan("staging")
+    refused = reconciler.refusal(plan)
+    assert refused
+    with pytest.raises(reconciler.GuardRefusal):
+        project.apply(plan)
+    assert shop.writes() == []
+    digits = refused.hint.split()[-1]
+    assert project.apply(plan, acknowledge=digits).is_complete
+
+
+def test_no_two_calls_write_to_one_environment_at_a_time(shop: Project) -> None:
+    project, refusals = reconciler.load(), []
+    plan = project.plan("staging")
+
+    def again(_outcome: reconciler.Outcome) -> None:
+        with pytest.raises(reconciler.ReconcilerError) as caught:
+            project.apply(plan)
+        refusals.append(caught.value.message)
+
+    project.apply(plan, on_outcome=again)
+    assert len(refusals) == 1
+    assert "staging" in refusals[0]
+
+
+def test_a_run_that_is_stopped_writes_nothing_more(shop: Project) -> None:
+    project = reconciler.load()
+    result = project.apply(project.plan("staging"), should_stop=lambda: True)
+    assert result.interrupted
+    assert shop.writes() == []
+
+
+def test_secrets_come_from_the_variables_of_the_call(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"OC_SECRET": os.environ["OC_SECRET"], "RECONCILER_ENV": "production"}
+    monkeypatch.delenv("OC_SECRET")
+    with pytest.raises(reconciler.ReconcilerError, match="OC_SECRET"):
+        reconciler.load().plan("staging")
+    assert reconciler.load(variables=variables).plan().binding.environment == "production"
+
+
+def test_pruning_takes_all_manifests(shop: Project) -> None:
+    project = reconciler.load()
+    with pytest.raises(reconciler.UsageError):
+        project.plan("staging", prune=True, selection=reconciler.Selection(only=("ApiClient/front",)))
+    plan = project.plan("staging", prune=True)
+    assert [change.id for change in plan.changes if change.action is reconciler.Action.DELETE] == [BACK]
+
+
+def test_a_listener_is_told_of_connections_and_costs(shop: Project) -> None:
+    class Costs(reconciler.Listener):
+        def disconnected(self, environment: str, stats: Stats) -> None:
+            found[environment] = stats.requests
+
+    found: dict[str, int] = {}
+    reconciler.load(listener=Costs()).plan("staging")
+    assert list(found) == ["staging"]
+    assert found["staging"] > 0
+
+
+def test_a_format_that_a_document_does_not_have_is_named(shop: Project) -> None:
+    drift = reconciler.load().drift("staging")
+    assert reconciler.to_text(drift, "json").startswith("{")
+    with pytest.raises(reconciler.UsageError, match="no format yaml of Drift"):
+        reconciler.to_text(drift, "yaml")
+
+
+PROCESS = """
+import logging, os, signal, sys
+def state():
+    levels = {name: log.level for name, log in logging.root.manager.loggerDict.items() if hasattr(log, "level")}
+    stubs = [name for name, module in sys.modules.items() if module is None]
+    changed = {name: level for name, level in levels.items() if level}
+    return changed, stubs, [signal.getsignal(one) for one in (2, 15, 1)]
+before = state()
+import reconciler
+plan = reconciler.load("reconciler.yaml").plan("local")
+reconciler.to_text(plan, "html")
+assert state() == before, (before, state())
+"""
+
+
+LOCAL = """
+apiVersion: reconciler/v1
+kind: Config
+manifests: [client.yaml]
+environments: {local: {emulator: {}}}
+"""
+CLIENT = """
+apiVersion: reconciler/v1
+kind: ApiClient
+metadata: {name: a}
+spec: {AppName: A, Active: true, AccessTokenDuration: 600}
+"""
+
+
+def test_the_process_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_text(LOCAL, encoding="utf-8")
+    (tmp_path / "client.yaml").write_text(CLIENT, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", PROCESS], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_strict_type_checker_accepts_scripts_that_use_it(tmp_path: Path) -> None:
+    scripts = [tmp_path / f"example_{number}.py" for number in range(len(EXAMPLES))]
+    for script, example in zip(scripts, EXAMPLES, strict=True):
+        script.write_text(example, encoding="utf-8")
+    settings = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    command = [sys.executable, "-m", "mypy", "--strict", *settings, *map(str, scripts)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
