@@ -124,10 +124,10 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     overlays = Overlaying(context, choice.overlay, origin.source) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
     run = _Run(context, _files(addresses.values(), folder), origin, _same_names(live, manifests), secrets, overlays)
-    choice.check([*addresses.values(), *by_address])
+    choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
     for resource in live.resources:
         address, kind = addresses[resource.key], KINDS[resource.kind]
-        if not choice.takes(address):
+        if not choice.takes(address, _by_id(resource)):
             continue
         if address in by_address:
             run.update(kind, resource, by_address[address])
@@ -141,6 +141,10 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     changed = run.finish(manifests)
     objects = tuple(sorted(run.objects, key=lambda one: one.address))
     return Export(objects, changed, dict(sorted(run.new.items())), run.ids)
+
+
+def _by_id(resource: LiveResource) -> Address:
+    return Address(resource.kind, resource.id)
 
 
 def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[tuple[str, Json]]:

@@ -22,20 +22,37 @@ class Choice:
     overlay: Path | None = None
     """The folder of overlays that are to have what differs; None: the manifests have it."""
 
-    def takes(self, address: Address) -> bool:
-        """Whether an object of this address is meant; a bare name is enough."""
-        return not self.only or any(is_selected(_only(glob), address, {}) for glob in self.only)
+    def takes(self, address: Address, live: Address | None = None) -> bool:
+        """Whether an object of this address is meant; a bare name is enough.
 
-    def check(self, addresses: Collection[Address]) -> None:
+        Args:
+            address: of its manifest.
+            live: of the object by its ID, as drift lists it. It counts only in full: patterns are about names.
+        """
+        return not self.only or any(_matches(glob, address, live) for glob in self.only)
+
+    def check(self, addresses: Collection[Address], live: Collection[Address]) -> None:
         """Refuse a pattern that nothing has.
+
+        Args:
+            addresses: of manifests, those that would be made included.
+            live: of all objects by their IDs.
 
         Raises:
             ReconcilerError: with the pattern.
         """
         for glob in self.only:
-            if not any(is_selected(_only(glob), address, {}) for address in addresses):
+            if not any(_matches(glob, one) for one in addresses) and not any(_is_id(glob, one) for one in live):
                 known = [str(one) if "/" in glob else one.name for one in addresses]
                 raise ReconcilerError(f"--only {glob} matches nothing that is live", hint=did_you_mean(glob, known))
+
+
+def _matches(glob: str, address: Address, live: Address | None = None) -> bool:
+    return is_selected(_only(glob), address, {}) or (live is not None and _is_id(glob, live))
+
+
+def _is_id(glob: str, live: Address) -> bool:
+    return glob.casefold() in (str(live).casefold(), live.name.casefold())
 
 
 def _only(glob: str) -> Selection:

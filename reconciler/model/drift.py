@@ -94,6 +94,11 @@ class Drift:
         return any(one.is_drift for one in self.deviations)
 
     @property
+    def uncontrolled(self) -> tuple[Change, ...]:
+        """The objects in no manifest that are drift; no apply brings them in step."""
+        return tuple(one.change for one in self.deviations if one.kind is DriftKind.UNMANAGED and one.is_drift)
+
+    @property
     def left_out(self) -> int:
         """How many deviations there are that are not shown."""
         return self.accepted + self.unmoved

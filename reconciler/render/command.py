@@ -2,10 +2,14 @@
 
 import shlex
 from dataclasses import dataclass
+from typing import Final
 
+from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
 from reconciler.render.escape import escape
 from reconciler.render.style import Style
+
+TO_EXPORT: Final = "To make manifests of what is drift because it is in none (to delete it, use plan --prune)"
 
 
 def apply_command(plan: Plan, digest: str, style: Style) -> str:
@@ -21,6 +25,14 @@ def apply_command(plan: Plan, digest: str, style: Style) -> str:
     if plan.guards and all(finding.can_be_acknowledged for finding in plan.guards):
         words += ["--ack", digest[:12]]
     return command(*words)
+
+
+def export_command(drift: Drift) -> str:
+    """What to type for manifests of the objects in no manifest that are drift; empty where there is none."""
+    if not drift.uncontrolled or drift.plan.snapshot:
+        return ""
+    only = [word for one in drift.uncontrolled for word in ("--only", str(one.address))]
+    return command("export", "--env", drift.plan.binding.environment, *only, "--write")
 
 
 def command(*words: str) -> str:

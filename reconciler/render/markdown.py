@@ -22,7 +22,7 @@ from reconciler.render.blocks import (
     is_alarming,
     named,
 )
-from reconciler.render.command import apply_command, may_be_applied, offer
+from reconciler.render.command import TO_EXPORT, apply_command, export_command, may_be_applied, offer
 from reconciler.render.comment import (
     Entry,
     code,
@@ -180,6 +180,8 @@ def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
     if drift.has_drift and may_be_applied(drift.plan):
         command = apply_command(drift.plan, digest, style)
         lines += ["", "To bring the service back to what git says:", "", *fenced([command], "sh")]
+    if copied := export_command(drift):
+        lines += ["", f"{TO_EXPORT}:", "", *fenced([copied], "sh")]
     return lines
 
 

@@ -21,7 +21,7 @@ from reconciler.render.blocks import (
     is_marked,
     named,
 )
-from reconciler.render.command import command, may_be_applied, offer
+from reconciler.render.command import TO_EXPORT, command, export_command, may_be_applied, offer
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
 from reconciler.render.lines import change_block, row_lines, said_of
@@ -56,6 +56,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             *_guards(plan, digest, style),
             *_drift_summary(drift, changes, style),
             *(_offer(plan, digest, style, "To bring the service back to what git says") if drift.has_drift else ()),
+            *_export(drift, style),
         ],
         style,
     )
@@ -111,6 +112,14 @@ def _offer(plan: Plan, digest: str, style: Style, purpose: str) -> Iterator[str]
             yield f"    {how.copied}"
 
 
+def _export(drift: Drift, style: Style) -> Iterator[str]:
+    """The command that takes into git what is drift because no manifest has it."""
+    copied = export_command(drift)
+    if style.is_offered and copied:
+        yield f"{TO_EXPORT}:"
+        yield f"    {copied}"
+
+
 def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
     count = plan.summary
     if not plan.has_changes:
@@ -160,7 +169,7 @@ def _left_out(drift: Drift) -> Iterator[str]:
 
 def _counted(drift: Drift) -> str:
     """Say so where objects in no manifest are drift."""
-    count = sum(one.is_drift for one in drift.deviations if one.kind is DriftKind.UNMANAGED)
+    count = len(drift.uncontrolled)
     return f" ({count} of them drift)" if count else ""
 
 

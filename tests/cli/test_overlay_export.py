@@ -185,6 +185,12 @@ def test_only_what_is_asked_for_is_exported(shops: Path, run: Runner) -> None:
     assert "--only frnt matches nothing that is live\n  hint: did you mean" in missing.err
 
 
+def test_a_client_is_exported_by_the_id_that_drift_lists_but_no_pattern_matches_an_id(shops: Path, run: Runner) -> None:
+    run("export", "--env", "first", "--only", f"ApiClient/{FRONT.lower()}", "--write")
+    assert sorted(contents(shops / "manifests")) == ["front.yaml"]
+    assert run("export", "--env", "first", "--only", f"ApiClient/{FRONT[:4]}*").code == 1
+
+
 def test_the_client_of_the_login_is_left_out_unless_asked_for(shops: Path, run: Runner) -> None:
     done = run("export", "--env", "first", "--write")
     named = f'ApiClient/{ADMIN_CLIENT_ID} "Emulator Administration"'

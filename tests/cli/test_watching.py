@@ -1,6 +1,7 @@
 """After `init` and `export --write`: whatever somebody changes in the portal is drift, and apply takes nothing away."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -259,6 +260,10 @@ def test_every_format_says_that_what_is_in_no_manifest_is_drift(watched: Project
     documents = {name: run("drift", "--format", name) for name in ("text", "junit", "github", "sarif", "html", "jsonl")}
     assert {name: done.code for name, done in documents.items()} == dict.fromkeys(documents, 2)
     assert "2 unmanaged (1 of them drift)." in documents["text"].out
+    export = re.compile(r"reconciler export --env \S+ --only (ApiClient/\S+) --write")
+    (address,) = {export.search(documents[name].out)[1] for name in ("text", "html")}  # type: ignore[index]
+    assert run("export", "--only", address, "--write").code == 0
+    assert Path("manifests/new.yaml").exists()
     assert 'failures="2"' in documents["junit"].out
     assert "title=unmanaged ApiClient/" in documents["github"].out
     assert '"new" is live, in no manifest' in documents["github"].out

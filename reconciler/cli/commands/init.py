@@ -228,12 +228,14 @@ def _written(files: "Mapping[Path, str]") -> "Iterator[File]":
 
 def _advice(path: Path, content: str) -> str:
     """What somebody should do about a file that was left."""
-    from reconciler.export.init import SETTINGS  # noqa: PLC0415  # see main
+    from reconciler.export.init import CONFIG, SETTINGS  # noqa: PLC0415  # see main
 
     known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if path.name == ".gitignore":
         wanted = [line for line in content.splitlines() if not line.startswith("#") and line not in known.splitlines()]
         return f"add {' and '.join(wanted)} to it" if wanted else ""
+    if path.name == CONFIG:
+        return "to add an environment to it: reconciler init --add-env NAME"
     if path.name == Path(SETTINGS).name:
         wanted = [line.strip(" ,") for line in content.splitlines() if "**" in line and line.strip(" ,") not in known]
         return f"to have manifests completed, add {wanted[0]} to its yaml.schemas" if wanted else ""

@@ -70,7 +70,7 @@ def _keep(common: Common, settings: "Settings", file: Path) -> ExitCode:
     write_file(file, snapshotfile.dumps(taken, key()))
     if not common.quiet:
         count = len(taken.live.resources)
-        tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment}.\n")
+        tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment} in {escape(str(file))}.\n")
         for text in pipeline.odd(taken.live):
             tell_problem(ReconcilerError(text))
     return ExitCode.DONE

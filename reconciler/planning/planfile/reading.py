@@ -65,7 +65,8 @@ def content(path: Path) -> str:
     try:
         return path.read_bytes().decode()  # not read_text: it would take other line ends for ours
     except (OSError, UnicodeDecodeError) as error:
-        raise PlanRefused("unreadable", f"{path} cannot be read: {error}", hint=_NO_PLAN_HINT) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PlanRefused("unreadable", f"{path} cannot be read: {reason}", hint=_NO_PLAN_HINT) from error
 
 
 def loads(text: str, name: str, key: bytes | None = None) -> Plan:

@@ -9,7 +9,7 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, named
-from reconciler.render.command import Offer, may_be_applied, offer
+from reconciler.render.command import TO_EXPORT, Offer, export_command, may_be_applied, offer
 from reconciler.render.html import items
 from reconciler.render.html.page import Filters, Page, bullets, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
@@ -58,6 +58,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
             join(
                 besides(drift.plan, drift.changes),
+                _export(drift),
                 _footer(drift.plan, digest, style, "To bring the service back to what git says"),
             ),
         )
@@ -127,6 +128,11 @@ def besides(plan: Plan, changes: Sequence[Change]) -> Html:
 def _footer(plan: Plan, digest: str, style: Style, purpose: str) -> Html:
     how = _offer(offer(plan, digest, style, purpose)) if may_be_applied(plan) else None
     return el("footer", how, el("p", "Digest ", el("code", digest)) if digest else None)
+
+
+def _export(drift: Drift) -> Html:
+    copied = export_command(drift)
+    return _offer(Offer(TO_EXPORT, copied)) if copied else NOTHING
 
 
 def _offer(how: Offer) -> Html:
