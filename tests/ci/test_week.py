@@ -356,7 +356,7 @@ def test_a_run_is_taken_back_from_ci_and_told_of_in_a_fresh_clone(watched: Shop,
     run = watched.hub.dispatch(command="rollback", environment="production")
     assert (run.waiting, watched.minutes()) == ({"production"}, [300, 300]), run.log
     shown = run.jobs["apply production/plan"].summary
-    assert ("ApiClient/front" in shown, "apply to production" in shown) == (True, True), shown
+    assert ("ApiClient/front" in shown, "environment   production" in shown) == (True, True), shown
     run.approve("production")
     assert watched.minutes() == [300, 600], run.log
     shutil.copytree(watched.hub.kept("api-clients-runs-production"), watched.place / ".reconciler", dirs_exist_ok=True)
