@@ -264,6 +264,10 @@ def test_a_plan_that_was_touched_is_refused_with_its_reason(change: Any, reason:
         lambda d: d.update(changes_digest="0" * 64),
         lambda d: d["resource_changes"][0].update(new_secrets=[{"name": "a", "deliver": [{"envFile": "x"}]}]),
         lambda d: d["resource_changes"][0].update(new_secrets=[{"name": "a", "expires": "2026-02-30"}]),
+        lambda d: d["resource_changes"][0].update(kind="Nope", address="Nope/a"),
+        lambda d: d["resource_changes"][0].update(address="ApiClient/another"),
+        lambda d: d["resource_changes"][0].update(depends_on=["no-slash"]),
+        lambda d: d["binding"].update(expires_at="never"),
     ],
 )
 def test_a_plan_of_another_shape_is_refused_even_where_its_digest_fits(change: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import PlanRefused
+from reconciler.kinds import KINDS
 from reconciler.manifests.schema import validator
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import ABSENT, digest_of_members
@@ -170,8 +171,11 @@ def _check_signature(document: Mapping[str, Any], name: str, key: bytes) -> None
 
 def _read_change(document: Mapping[str, Any]) -> Change:
     change, place = document["change"], document["place"]
+    address = Address(document["kind"], document["name"])
+    if address.kind not in KINDS or str(address) != document["address"]:
+        raise ValueError(f"it has a change of {document['address']}, which is no {document['kind']} of this version")
     return Change(
-        Address(document["kind"], document["name"]),
+        address,
         Action(change["actions"][0]),
         document["id"],
         change["before"],
