@@ -62,7 +62,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     "planning/references": ["planning/test_references.py"],
     "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],
     "secrets/delivery": ["secrets/test_delivery.py", "cli/test_deliveries.py", "cli/test_delivery_places.py"],
-    "secrets/values": ["secrets/test_values.py", "render/test_secrets.py", "planning/test_hidden_secrets.py"],
+    "secrets/values": ["secrets/test_values.py", "secrets/test_resolve.py", "planning/test_hidden_secrets.py"],
     "applying/rollback": ["applying/test_rollback.py", "cli/test_rollback.py"],
 }
 """Package or module -> the tests that must notice what becomes of it, in a few seconds."""

@@ -22,9 +22,9 @@ from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Direction, Plan
 from reconciler.model.resource import DesiredResource, LiveState
-from reconciler.model.secret import REDACTION, SecretReference, SecretSource
+from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
 from reconciler.planning import planfile
-from reconciler.secrets import hidden
+from reconciler.secrets import hidden, values
 from reconciler.secrets.delivery import Courier
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -208,6 +208,19 @@ def test_a_secret_that_cannot_be_read_here_is_not_compared_and_the_plan_says_so(
         plan = one.plan(desired(with_secret(FROM_ENV)))
         assert not plan.has_changes
         assert "{fromEnv: A_SECRET} is not set; the live secret was not compared with it" in plan.warnings[0]
+
+
+def test_every_secret_that_cannot_be_sent_is_named_at_once() -> None:
+    def resolve(reference: SecretReference) -> Secret:
+        raise ReconcilerError(f"{reference.name} has a control character")
+
+    names = ("one", "two")
+    wanted = desired(
+        *(manifest(name, secrets={"ClientSecret": SecretReference(SecretSource.ENVIRONMENT, name)}) for name in names)
+    )
+    with pytest.raises(ReconcilerError) as raised:
+        values.look_up(wanted, resolve)
+    assert [name for name in names if f"{name} has a control character" in str(raised.value)] == [*names]
 
 
 def test_a_secret_that_is_missing_is_planned_unseen_and_demanded_by_apply(tmp_path: Path) -> None:
