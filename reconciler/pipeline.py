@@ -86,8 +86,13 @@ class Target:
     """The moment at which a plan is made, and by which freeze windows are judged."""
     manages: frozenset[str] = frozenset()
     """The kinds that are read although no manifest names them."""
-    write_only: differ.WriteOnly = field(default_factory=differ.WriteOnly)
-    """What is known of secrets that no answer has."""
+    fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
+    """Of the write-only secrets that the last apply wrote, by resource and field, keyed with `plan_key`."""
+
+    @property
+    def unseen(self) -> differ.WriteOnly:
+        """What is known of secrets that no answer has."""
+        return differ.WriteOnly(self.fingerprints, selection.demanded(self.selection))
 
     def in_use(self, desired: DesiredState) -> frozenset[str]:
         """The kinds that a run reads: those of the manifests, and those that the configuration lists."""
@@ -111,7 +116,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         secrets.demand()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = reader.read(remote, kinds, marketplace, assigned)
-    compared = differ.diff(considered, live, secrets.values, target.plan_key, target.write_only)
+    compared = differ.diff(considered, live, secrets.values, target.plan_key, target.unseen)
     secretive = hiding.compare(compared, live, secrets.values, remote)
     changes = creation.identified(secretive.changes, target.creation)
     there = provisioning.live_secrets(considered, changes, remote)
@@ -135,9 +140,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
             *_surroundings(selected.changes, target),
             *selected.warnings,
             *secrets.warnings,
-            *write_only.unknown(
-                considered.resources, selected.changes, secrets.values, target.write_only, target.plan_key
-            ),
+            *write_only.unknown(considered.resources, selected.changes, secrets.values, target.unseen, target.plan_key),
             *write_only.patched(selected.changes),
             *hiding.placeholders(live),
             *secretive.warnings,

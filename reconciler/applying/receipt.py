@@ -37,7 +37,13 @@ def to_document(receipt: Receipt) -> dict[str, Json]:
         "git_commit": receipt.git_commit,
         "complete": receipt.is_complete,
         "resources": [
-            {"kind": one.address.kind, "name": one.address.name, "id": one.id, "applied": one.hashes}
+            {
+                "kind": one.address.kind,
+                "name": one.address.name,
+                "id": one.id,
+                "applied": one.hashes,
+                **({"secrets": dict(one.fingerprints)} if one.fingerprints else {}),
+            }
             for one in receipt.resources
         ],
         "unmanaged": list(receipt.unmanaged),
@@ -64,7 +70,8 @@ def from_document(document: Mapping[str, Any]) -> Receipt:
         document["git_commit"],
         is_complete=document["complete"],
         resources=tuple(
-            Applied(Address(one["kind"], one["name"]), one["id"], one["applied"]) for one in document["resources"]
+            Applied(Address(one["kind"], one["name"]), one["id"], one["applied"], one.get("secrets", {}))
+            for one in document["resources"]
         ),
         unmanaged=tuple(document["unmanaged"]),
         plan_digest=document["plan_digest"],

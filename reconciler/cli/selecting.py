@@ -39,9 +39,21 @@ prune_option: Final = click.option(
 )
 
 
-def selection_of(only: Sequence[str], selector: dict[str, str], paths: Sequence[Path] = ()) -> Selection:
-    """What the two options and the PATHs select, whatever order the options were given in."""
-    return Selection(tuple(sorted(set(only))), selector, tuple(map(str, paths)))
+write_secret_option: Final = click.option(
+    "--write-secret",
+    "write_secrets",
+    multiple=True,
+    type=text,
+    metavar="ADDRESS#FIELD",
+    help="Write this write-only secret again, though nothing says that it differs; may be given several times.",
+)
+
+
+def selection_of(
+    only: Sequence[str], selector: dict[str, str], paths: Sequence[Path] = (), write_secrets: Sequence[str] = ()
+) -> Selection:
+    """What the options and the PATHs select, whatever order the options were given in."""
+    return Selection(tuple(sorted(set(only))), selector, tuple(map(str, paths)), tuple(sorted(set(write_secrets))))
 
 
 def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:

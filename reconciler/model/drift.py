@@ -1,7 +1,7 @@
 """A plan seen as drift: a deviation for each field, object or stranger, whose fingerprint is the same every night."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -173,6 +173,8 @@ class Applied:
     id: str | None
     hashes: Json
     """`hashes_of` the canonical body, with ``assignments`` where they are managed; null: it was deleted."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Write-only secret field -> `Secret.fingerprint` of the value that was last written; empty without a key."""
 
 
 @dataclass(frozen=True, slots=True)

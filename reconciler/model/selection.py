@@ -19,6 +19,8 @@ class Selection:
     """The files and folders whose manifests were loaded, as the user wrote them; empty: all those of the configuration.
 
     Live objects that none of them claims are left out: manifests that were not loaded may claim them."""
+    write_secrets: tuple[str, ...] = ()
+    """Write-only secrets that are written although nothing says that they differ: ``ADDRESS#FIELD``. Sorted."""
 
     @property
     def is_everything(self) -> bool:

@@ -6,12 +6,13 @@ one, a value that the service has is looked up among the hashes of what was appl
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import KINDS, Field, Kind, login_key
 from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt, Side, fingerprint, hashes_of
 from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts
-from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
 from reconciler.model.resource import Address, DesiredState, ObjectKey
 
@@ -204,7 +205,13 @@ def _watched(plan: Plan) -> Mapping[tuple[Address, str], FieldChange]:
 # ------------------------------------------------------------------------------------------------------------ receipts
 
 
-def receipt_of(plan: Plan, result: ApplyResult, desired: DesiredState, created_at: str) -> Receipt:
+def receipt_of(
+    plan: Plan,
+    result: ApplyResult,
+    desired: DesiredState,
+    created_at: str,
+    known: Mapping[tuple[Address, str], str] = MappingProxyType({}),
+) -> Receipt:
     """Keep what an apply left behind. What failed, was skipped or did not converge is left out: nobody knows it.
 
     Args:
@@ -212,6 +219,7 @@ def receipt_of(plan: Plan, result: ApplyResult, desired: DesiredState, created_a
         result: what became of it.
         desired: the manifests that it was made from.
         created_at: the present time, UTC.
+        known: the fingerprints of write-only secrets that the receipt before had; what was not written keeps its own.
     """
     managed = {resource.address: resource.assignments for resource in desired.resources}
     done = {outcome.change.address: outcome for outcome in result.outcomes if outcome.status is Status.APPLIED}
@@ -222,6 +230,7 @@ def receipt_of(plan: Plan, result: ApplyResult, desired: DesiredState, created_a
             change.address,
             ids.get(change.address) or change.id,
             _hashes(KINDS[change.address.kind], change, managed.get(change.address, {}), beside),
+            _fingerprints(change, done.get(change.address), known),
         )
         for change in plan.changes
         if change.action is Action.NO_OP or change.address in done
@@ -238,6 +247,19 @@ def receipt_of(plan: Plan, result: ApplyResult, desired: DesiredState, created_a
         resources=tuple(kept),
         unmanaged=tuple(sorted(str(_steady(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
     )
+
+
+def _fingerprints(
+    change: Change, outcome: Outcome | None, known: Mapping[tuple[Address, str], str]
+) -> Mapping[str, str]:
+    """The fingerprints of the write-only secrets that an object has now, as far as anybody knows."""
+    if change.after is None:
+        return {}
+    names = sorted(KINDS[change.address.kind].write_only_fields)
+    written = {intent.field for intent in change.secrets}
+    kept = {} if change.action is Action.CREATE else {name: known.get((change.address, name), "") for name in names}
+    new = {name: outcome.fingerprints.get(name, "") if outcome else "" for name in written}
+    return {name: one for name in names if (one := {**kept, **new}.get(name, ""))}
 
 
 def _hashes(

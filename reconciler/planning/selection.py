@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address, DesiredResource, DesiredState
@@ -49,8 +49,32 @@ def check(selection: Selection, desired: DesiredState) -> None:
             raise UsageError(f"--only {glob} matches no manifest", hint=_meant_address(glob, desired))
     for label, value in selection.selector.items():
         _check_label(label, value, desired)
+    for one in selection.write_secrets:
+        _check_write_secret(one, desired, selection)
     if selection.selector and not any(is_selected(selection, one.address, one.labels) for one in desired.resources):
         raise UsageError(f"no manifest matches all of {selection}")
+
+
+def demanded(selection: Selection) -> frozenset[tuple[Address, str]]:
+    """The write-only secrets that the user wants written."""
+    parted = [one.partition("#") for one in selection.write_secrets]
+    return frozenset((address_of(address), name) for address, _, name in parted)
+
+
+def _check_write_secret(text: str, desired: DesiredState, selection: Selection) -> None:
+    address, _, name = text.partition("#")
+    found = next((one for one in desired.resources if one.address == address_of(address)), None)
+    if found is None:
+        hint = _meant_address(address, desired) or "it takes ADDRESS#FIELD"
+        raise UsageError(f"--write-secret {text}: there is no manifest {address}", hint=hint)
+    fields = KINDS[found.address.kind].write_only_fields
+    named = [one for one, reference in found.secrets.items() if reference and one in fields]
+    if name not in named:
+        why = "its manifest does not name it" if name in fields else "it is no write-only secret"
+        there_are = f"there are: {', '.join(named)}" if named else ""
+        raise UsageError(f"--write-secret {text}: {why}", hint=did_you_mean(name, named) or there_are)
+    if not is_selected(selection, found.address, found.labels):
+        raise UsageError(f"--write-secret {text}: {found.address} is left out by {selection}")
 
 
 def without_secrets(desired: DesiredState) -> DesiredState:

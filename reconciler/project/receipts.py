@@ -1,7 +1,7 @@
 """An apply -> its receipt, beside its journal and where the user wants it; and back, for a later look."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Final
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import applied, newest
 from reconciler.errors import PlanRefused, ReconcilerError
+from reconciler.kinds import KINDS
 from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Plan
+from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import drift as drifts
 from reconciler.planning.planfile import plan_digest, timestamp
 from reconciler.project.files import read_file, write_file
 
 if TYPE_CHECKING:
+    from reconciler.config import Environment
     from reconciler.project.session import Session
 
 _SUFFIX: Final = ".receipt.json"
@@ -34,7 +37,8 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
     files = [file for file in (beside, path) if file]
     if not files:
         return
-    kept = drifts.receipt_of(plan, result, session.loaded.desired, timestamp(datetime.now(UTC)))
+    now = timestamp(datetime.now(UTC))
+    kept = drifts.receipt_of(plan, result, session.loaded.desired, now, session.fingerprints)
     text = receiptfile.dumps(replace(kept, plan_digest=plan_digest(plan)), session.plan_key)
     for file in files:
         try:
@@ -103,3 +107,26 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
         return None
     receipt = receiptfile.loads(_read(file), str(file), key)
     return receipt if receiptfile.is_of(receipt, now) else None
+
+
+def last_written(
+    folder: Path, environment: "Environment", desired: DesiredState, key: bytes | None
+) -> Mapping[tuple[Address, str], str]:
+    """Give the fingerprints of the write-only secrets that the newest run has left, where a manifest names any.
+
+    Empty where there is no key or no such receipt, and where it is none that can be trusted: then nobody knows.
+    """
+    is_named = any(one.secrets.keys() & KINDS[one.address.kind].write_only_fields for one in desired.resources)
+    run = newest(folder, environment.name) if key and is_named else None
+    with suppress(ReconcilerError):
+        file = folder / f"{run}{_SUFFIX}"
+        receipt = receiptfile.loads(_read(file), str(file), key) if run and os.path.lexists(file) else None
+        if receipt and _is_of(receipt, environment):
+            return {(one.address, name): each for one in receipt.resources for name, each in one.fingerprints.items()}
+    return {}
+
+
+def _is_of(receipt: Receipt, environment: "Environment") -> bool:
+    known = environment.marketplace or receipt.marketplace
+    is_here = receipt.environment == environment.name and receipt.base_url == environment.base_url
+    return is_here and receipt.marketplace.casefold() == known.casefold()

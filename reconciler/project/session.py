@@ -13,6 +13,7 @@ from reconciler.errors import PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.manifests.load import Loaded, demand_all, load
 from reconciler.model.plan import Finding, Plan
+from reconciler.model.resource import Address
 from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretSource
 from reconciler.model.selection import Selection
@@ -26,6 +27,7 @@ from reconciler.project.environment import chosen_environment, configuration, en
 from reconciler.project.files import own_folder
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.plan_key import plan_key
+from reconciler.project.receipts import last_written
 from reconciler.project.settings import Settings
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets.delivery import Courier
@@ -60,6 +62,8 @@ class Session:
     """What no delivery may write over."""
     plan_key: bytes | None = None
     """Signs plans, and keys the fingerprints of secrets in them."""
+    fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
+    """Of the write-only secrets that the last apply wrote."""
 
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
@@ -105,6 +109,7 @@ class Session:
             journal=config.journal,
             kept_inputs=(*config.inputs, *paths, *settings.reads, *settings.writes),
             plan_key=key,
+            fingerprints=last_written(config.journal, environment, loaded.desired, key),
         )
         keep_apart(settings, session.inputs.all)
         settings.listener.noted(
@@ -160,6 +165,7 @@ class Session:
             checkout=checkout(self.root, self.inputs),
             expires_at=timestamp(self.expires_at) if self.expires_at else None,
             plan_key=self.plan_key,
+            fingerprints=self.fingerprints,
             demands_secrets=demands_secrets,
             rules=environment.rules,
             selection=self.selection,

@@ -60,7 +60,8 @@ def offer(plan: Plan, digest: str, style: Style, purpose: str) -> Offer:
 def _selection(plan: Plan) -> list[str]:
     only = [word for glob in plan.selection.only for word in ("--only", glob)]
     labels = [word for label, value in plan.selection.selector.items() for word in ("--selector", f"{label}={value}")]
-    return [*only, *labels]
+    secrets = [word for one in plan.selection.write_secrets for word in ("--write-secret", one)]
+    return [*only, *labels, *secrets]
 
 
 def may_be_applied(plan: Plan) -> bool:

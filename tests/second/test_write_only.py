@@ -13,8 +13,8 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.resource import Address, DesiredState
 from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.selection import Selection
 from reconciler.planning import planfile
-from reconciler.planning.diff import WriteOnly
 from tests.builders import desired
 from tests.second import event
 from tests.service import NO_LIMITS, Shop, shop
@@ -130,7 +130,7 @@ def test_an_event_that_lost_its_url_gets_its_value_again(service: Shop) -> None:
 
 def test_a_value_is_written_again_when_the_user_asks(service: Shop) -> None:
     there(service)
-    target = replace(NO_LIMITS, write_only=WriteOnly(demanded=frozenset({(EVENT, VALUE)})))
+    target = replace(NO_LIMITS, selection=Selection(write_secrets=(f"{EVENT}#{VALUE}",)))
     plan = service.plan(wanted(), target)
     assert [(one.pointer, one.sensitive) for one in change_of(plan).fields] == [(f"/{VALUE}", True)]
     assert service.apply(plan).is_complete
@@ -141,8 +141,8 @@ def test_a_value_is_written_again_when_the_user_asks(service: Shop) -> None:
 def test_a_value_is_written_when_the_last_one_was_another(service: Shop) -> None:
     target = replace(NO_LIMITS, plan_key=b"key")
     outcome = service.apply(service.plan(wanted(), target), plan_key=b"key").outcomes[0]
-    known = WriteOnly({(EVENT, name): one for name, one in outcome.fingerprints.items()})
-    target = replace(target, write_only=known)
+    known = {(EVENT, name): one for name, one in outcome.fingerprints.items()}
+    target = replace(target, fingerprints=known)
     same = service.plan(wanted(), target)
     assert not same.has_changes
     assert not [text for text in same.warnings if VALUE in text]
@@ -152,7 +152,7 @@ def test_a_value_is_written_when_the_last_one_was_another(service: Shop) -> None
 
 def test_a_write_of_nothing_but_the_value_is_sent_again_when_its_answer_is_lost(service: Shop) -> None:
     there(service)
-    target = replace(NO_LIMITS, write_only=WriteOnly(demanded=frozenset({(EVENT, VALUE)})))
+    target = replace(NO_LIMITS, selection=Selection(write_secrets=(f"{EVENT}#{VALUE}",)))
     plan = service.plan(wanted(), target)
     tap(service).lose_answers = 1
     (outcome,) = service.apply(plan).outcomes

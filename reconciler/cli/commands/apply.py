@@ -24,7 +24,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import prune_option, selection_of, selection_options
+from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
 from reconciler.cli.signing import key as plan_key
 from reconciler.cli.signing import warn_if_blank
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
@@ -72,6 +72,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @metrics_option("apply")
 @selection_options
 @prune_option
+@write_secret_option
 @unknown_roles_option
 @common_options
 @click.pass_obj
@@ -90,6 +91,7 @@ def command(  # noqa: PLR0913  # one for each option
     only: tuple[str, ...],
     selector: dict[str, str],
     prune: bool,
+    write_secrets: tuple[str, ...],
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Change the service to what the manifests ask for.
@@ -101,14 +103,14 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.project.session import Session  # noqa: PLC0415
 
     keep_apart(settings_of(common), ())
-    selection, (saved, paths) = selection_of(only, selector), _parted(paths)
+    selection, (saved, paths) = selection_of(only, selector, (), write_secrets), _parted(paths)
     _check(saved, selection, prune=prune, ask=not (auto_approve or dry_run))
     session = Session.open(
         settings_of(common),
         paths,
         allow_unknown_roles=allow_unknown_roles,
         saved=saved,
-        selection=selection_of(only, selector, paths),
+        selection=selection_of(only, selector, paths, write_secrets),
         prunes=prune,
     )
     if require_tip:
@@ -187,6 +189,9 @@ def _check(saved: "Plan | None", selection: "Selection", *, prune: bool, ask: bo
     if saved and not selection.is_everything:
         hint = "leave them out, or plan again with them"
         raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
+    if saved and selection.write_secrets:
+        message = "--write-secret is for a plan while it is made; a saved plan writes what it shows"
+        raise UsageError(message, hint="leave it out, or plan again with it")
     if saved and prune:
         raise UsageError("a saved plan prunes where plan was given --prune", hint="leave it out, or plan again with it")
     if not (saved or not ask or somebody_is_there()):

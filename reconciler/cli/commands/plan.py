@@ -22,7 +22,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import prune_option, selection_of, selection_options
+from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.project.files import read_file, write_file
@@ -74,6 +74,7 @@ Examples:
 @metrics_option("plan")
 @selection_options
 @prune_option
+@write_secret_option
 @ack_option
 @unknown_roles_option
 @environments_options
@@ -91,6 +92,7 @@ def command(  # noqa: PLR0913  # one for each option
     only: tuple[str, ...],
     selector: dict[str, str],
     prune: bool,
+    write_secrets: tuple[str, ...],
     ack: str | None,
     allow_unknown_roles: bool,
 ) -> ExitCode:
@@ -103,7 +105,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
-    selection = selection_of(only, selector, paths)
+    selection = selection_of(only, selector, paths, write_secrets)
     open_session = partial(
         Session.open,
         paths=paths,

@@ -73,7 +73,7 @@ def _about(plan: Plan) -> dict[str, Json]:
         "guards": [_finding(finding) for finding in plan.guards],
         "warnings": list(plan.warnings),
         "notices": [_notice(notice) for notice in plan.notices],
-        "selection": asdict(plan.selection),
+        "selection": {name: part for name, part in asdict(plan.selection).items() if part or name != "write_secrets"},
     }
 
 

@@ -107,6 +107,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
             tuple(document["selection"]["only"]),
             document["selection"]["selector"],
             tuple(document["selection"].get("paths", ())),
+            tuple(document["selection"].get("write_secrets", ())),
         ),
         notices=tuple(_read_notice(notice) for notice in document.get("notices", ())),
         snapshot=document.get("snapshot"),
