@@ -53,6 +53,19 @@ def _roles(spec: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
                 yield Fault(at, f"unknown role {json.dumps(role)}", "unknown-role", hint, severity=severity)
 
 
+def apart(spec: Mapping[str, object], kind: Kind) -> Iterator[Fault]:
+    """Find fields that OrderCloud does not take without another. A secret may be left out: its live value stays."""
+    for field in kind.table:
+        other = field.together
+        if not other or spec.get(field.name) is None or spec.get(other) is not None:
+            continue
+        if other not in spec and other in kind.secret_fields:
+            continue
+        message = f"{field.name} is set and {other} is {'null' if other in spec else 'not'}"
+        hint = f"set both, or write {field.name}: null and {other}: null"
+        yield Fault(pointer("spec", field.name), message, "together", hint)
+
+
 def _assignments(assignments: Json, kind: Kind) -> Iterator[Fault]:
     if isinstance(assignments, Mapping) and kind.assignments is not None:
         for party in kind.assignments.parties:

@@ -102,6 +102,8 @@ class DesiredResource:
     """The rules whose findings are let pass, as of today."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """JSON pointer into the document (``/spec/Active``) -> where it stands."""
+    is_disarmed: bool = False
+    """Whether its secrets were taken out, because this run is not about them: nobody can say what it lacks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
 
 def without_secrets(desired: DesiredState) -> DesiredState:
     """The manifests, less all secrets: where there is nobody to ask for them."""
-    return replace(desired, resources=tuple(replace(one, secrets={}) for one in desired.resources))
+    return replace(desired, resources=tuple(replace(one, secrets={}, is_disarmed=True) for one in desired.resources))
 
 
 def without_other_secrets(desired: DesiredState, selection: Selection) -> DesiredState:
@@ -164,7 +164,7 @@ def _disarmed(resource: DesiredResource, selection: Selection) -> DesiredResourc
     has_any = resource.secrets or resource.named_secrets is not None
     if not has_any or is_selected(selection, resource.address, resource.labels):
         return resource
-    return replace(resource, secrets={}, named_secrets=None)
+    return replace(resource, secrets={}, named_secrets=None, is_disarmed=True)
 
 
 def _as_it_is(change: Change) -> Change:

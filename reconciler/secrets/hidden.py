@@ -162,7 +162,7 @@ def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
 
 def _unpatchable(change: Change, name: str) -> Finding:
     return Finding(
-        "missing-secret",
+        "hidden-secret",
         f"{change.address} cannot be changed so without {name}, which the service does not show: it is written "
         "together with a field that changes, or a member is removed, which takes a PUT",
         f"write {name}: {{fromEnv: NAME}} in its manifest, or {name}: null to remove it",

@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
-from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, with_value_at
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
@@ -20,6 +19,7 @@ from reconciler.model.secret import Secret, SecretReference
 from reconciler.planning.diff import write_only
 from reconciler.planning.diff.adoption import propose
 from reconciler.planning.diff.assignments import assignment_changes
+from reconciler.planning.diff.faults import faults_of
 from reconciler.planning.diff.fields import changed_fields, created_fields
 from reconciler.planning.diff.hints import hints
 from reconciler.planning.diff.identity import demand_sound, match, new_id
@@ -66,70 +66,17 @@ def diff(
 
     Raises:
         InputError: a manifest could be several live objects, two could be the same one, one lacks a field that the
-            service needs for creating it, or names a secret field that this service does not have.
+            service needs for creating it, changes one that is fixed, or names one that this service does not have.
     """
     matches = match(desired, live)
     resources = resolved(desired, matches, live.marketplace)
-    shown = _shown_secret_fields(live)
-    faults = [
-        fault
-        for resource in resources
-        for fault in (
-            *_missing_fields(resource, matches[resource.address], KINDS[resource.address.kind]),
-            *_foreign_secret_fields(resource, shown),
-        )
-    ]
-    if faults:
+    if faults := faults_of(resources, matches, live):
         raise InputError(faults)
     run = _Run(live.marketplace, secrets, fingerprint_key, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
     changes += [_unmanaged(found) for found in live.resources if found.key not in claimed]
     return tuple(sorted(changes, key=lambda change: change.address))
-
-
-def _missing_fields(resource: DesiredResource, found: LiveResource | None, kind: Kind) -> list[Diagnostic]:
-    """What a manifest lacks for creating its object."""
-    if found or resource.policy.absent:
-        return []
-    return [
-        Diagnostic(
-            resource.places.get("/spec", resource.place),
-            f"{resource.address} does not exist yet, and cannot be created without {name}",
-            rule="incomplete-create",
-            pointer="/spec",
-            hint=f"add {name} to the spec",
-        )
-        for name in sorted(kind.required)
-        if (resource.spec.get(name) or resource.secrets.get(name)) is None
-    ]
-
-
-def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
-    """Kind -> the secret fields that this service shows, which tells its generation; only kinds that have objects."""
-    shown: dict[str, frozenset[str]] = {}
-    for one in live.resources:
-        shown[one.kind] = shown.get(one.kind, frozenset()) | one.secrets.keys()
-    return shown
-
-
-def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
-    """Secret fields that a manifest names and this service does not have: what has to be written instead."""
-    if resource.address.kind not in shown or not KINDS[resource.address.kind].named_secrets:
-        return []
-    return [
-        Diagnostic(
-            resource.places.get(pointer("spec", name), resource.place),
-            f"this service has no {name}: it is of the current generation, which keeps named secrets beside the client",
-            rule="no-such-secret-field",
-            pointer=pointer("spec", name),
-            hint=f"remove {name} from the spec and declare a named secret: secrets: [{{name: primary, deliver: "
-            "[{file: PATH}]}]; apply makes and delivers it, the secrets that the client has stay as they are "
-            "(docs/secrets.md has the whole migration)",
-        )
-        for name in resource.secrets
-        if name not in shown[resource.address.kind]
-    ]
 
 
 def _unmanaged(found: LiveResource) -> Change:

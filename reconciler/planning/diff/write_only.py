@@ -43,7 +43,8 @@ NOTHING_KNOWN: Final = WriteOnly()
 
 def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource) -> bool:
     """Whether a PUT would erase a secret, because the manifest does not say what it is."""
-    return any(found.secrets.get(name) and name not in resource.secrets for name in kind.write_only_fields)
+    hidden = [name for name in kind.write_only_fields if found.secrets.get(name)]
+    return not resource.is_disarmed and any(name not in resource.secrets for name in hidden)
 
 
 def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:

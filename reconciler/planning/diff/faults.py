@@ -1,0 +1,123 @@
+"""Manifests x live objects -> what a manifest asks for that its service cannot do, each with its place. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciler.kinds import KINDS, Kind
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.json import pointer
+from reconciler.model.resource import Address, DesiredResource, LiveResource, LiveState
+
+
+def faults_of(
+    resources: Sequence[DesiredResource], matches: Mapping[Address, LiveResource | None], live: LiveState
+) -> list[Diagnostic]:
+    """Find all of them."""
+    shown = _shown_secret_fields(live)
+    unknown = _unknown_fields(live)
+    return [
+        fault
+        for resource in resources
+        if not resource.policy.absent
+        for fault in (
+            *_missing_fields(resource, matches[resource.address], KINDS[resource.address.kind]),
+            *_fixed_fields(resource, matches[resource.address], KINDS[resource.address.kind]),
+            *_foreign_fields(resource, unknown.get(resource.address.kind, frozenset())),
+            *_foreign_secret_fields(resource, shown),
+        )
+    ]
+
+
+def _missing_fields(resource: DesiredResource, found: LiveResource | None, kind: Kind) -> Iterator[Diagnostic]:
+    """What a manifest lacks for creating its object, secrets included: an export leaves them out."""
+    if found:
+        return
+    named = {name for name, value in {**resource.spec, **resource.secrets}.items() if value is not None}
+    needed = {one.name for one in kind.table if one.required and not one.read_only}
+    needed |= {one.together for one in kind.table if one.together and one.name in named}
+    for name in sorted(needed - named - (kind.secret_fields if resource.is_disarmed else set())):
+        example = f": {name}: {{fromEnv: NAME}}" if name in kind.secret_fields else ""
+        yield Diagnostic(
+            resource.places.get("/spec", resource.place),
+            f"{resource.address} does not exist yet, and cannot be created without {name}",
+            rule="incomplete-create",
+            pointer="/spec",
+            hint=f"add {name} to the spec{example}",
+        )
+
+
+def _fixed_fields(resource: DesiredResource, found: LiveResource | None, kind: Kind) -> Iterator[Diagnostic]:
+    """Fields that the service does not let anybody change once the object is there."""
+    for one in kind.fields.values():
+        held = found.body.get(one.name) if found else None
+        if not one.immutable or held is None or one.name not in resource.spec:
+            continue
+        if not one.equal(resource.spec[one.name], held):
+            at = pointer("spec", one.name)
+            yield Diagnostic(
+                resource.places.get(at, resource.place),
+                f"{one.name} of {resource.address} is {held} and cannot be changed once the {kind.noun} exists",
+                rule="immutable",
+                pointer=at,
+                hint=f"write {one.name}: {held}; or declare a new {kind.noun} under another name and id, and delete "
+                "this one with policy: {state: absent}",
+            )
+
+
+def _unknown_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
+    """Kind -> the fields of a part of the API versions that this service does not have.
+
+    A service tells by its answers, where they show fields that have no value: one that leaves those out tells nothing.
+    """
+    bodies: dict[str, list[LiveResource]] = {}
+    for one in live.resources:
+        bodies.setdefault(one.kind, []).append(one)
+    return {name: frozenset(_never_shown(KINDS[name], ones)) for name, ones in bodies.items()}
+
+
+def _never_shown(kind: Kind, objects: Sequence[LiveResource]) -> Iterator[str]:
+    newer = [one.name for one in kind.fields.values() if one.until or one.since not in {"", kind.since}]
+    if newer and any(value is None for one in objects for value in one.body.values()):
+        yield from (name for name in newer if all(name not in one.body for one in objects))
+
+
+def _foreign_fields(resource: DesiredResource, unknown: frozenset[str]) -> Iterator[Diagnostic]:
+    """Fields that a manifest gives a value and this service does not have."""
+    kind = KINDS[resource.address.kind]
+    for name in sorted(unknown):
+        if resource.spec.get(name) is not None:
+            field, at = kind.fields[name], pointer("spec", name)
+            until = f"it is not in the API after {field.until}" if field.until else f"it came with API {field.since}"
+            yield Diagnostic(
+                resource.places.get(at, resource.place),
+                f"this service has no {name} of {kind.noun}s: {until}",
+                rule="no-such-field",
+                pointer=at,
+                hint="leave it out for this environment",
+            )
+
+
+def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
+    """Kind -> the secret fields that this service shows, which tells its generation; only kinds that have objects."""
+    shown: dict[str, frozenset[str]] = {}
+    for one in live.resources:
+        shown[one.kind] = shown.get(one.kind, frozenset()) | one.secrets.keys()
+    return shown
+
+
+def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
+    """Secret fields that a manifest names and this service does not have: what has to be written instead."""
+    if resource.address.kind not in shown or not KINDS[resource.address.kind].named_secrets:
+        return []
+    return [
+        Diagnostic(
+            resource.places.get(pointer("spec", name), resource.place),
+            f"this service has no {name}: it is of the current generation, which keeps named secrets beside the client",
+            rule="no-such-secret-field",
+            pointer=pointer("spec", name),
+            hint=f"remove {name} from the spec and declare a named secret: secrets: [{{name: primary, deliver: "
+            "[{file: PATH}]}]; apply makes and delivers it, the secrets that the client has stay as they are "
+            "(docs/secrets.md has the whole migration)",
+        )
+        for name in resource.secrets
+        if name not in shown[resource.address.kind]
+    ]

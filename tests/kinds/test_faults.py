@@ -1,0 +1,90 @@
+"""What a manifest cannot ask for: half a pair, another value of what is fixed, a field of another generation."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import InputError
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.load import load
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.resource import DesiredState
+from tests.service import Shop, shop
+
+CONTEXT = LoadContext(allowed_secrets=frozenset({"KEY"}))
+EVENT = "Name: A, EventType: OrderReturn, CustomImplementationUrl: 'https://a.example.com'"
+KEYED = f"{EVENT}, HashKey: {{fromEnv: KEY}}"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Shop]:
+    with shop(tmp_path) as opened:
+        opened.secrets["KEY"] = "planted"
+        yield opened
+
+
+def wanted(folder: Path, spec: str, kind: str = "IntegrationEvent") -> DesiredState:
+    file = folder / "a.yaml"
+    file.write_text(f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: one}}\nspec:\n  {{{spec}}}\n")
+    return load([file], CONTEXT).desired
+
+
+def faults(service: Shop, desired: DesiredState) -> list[Diagnostic]:
+    with pytest.raises(InputError) as caught:
+        service.plan(desired)
+    return sorted(caught.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("pair", "at", "said"),
+    [
+        ("CustomAuthHeaderValue: {fromEnv: KEY}", "Value", "CustomAuthHeaderName is not"),
+        ("CustomAuthHeaderName: null, CustomAuthHeaderValue: {fromEnv: KEY}", "Value", "CustomAuthHeaderName is null"),
+        ("CustomAuthHeaderName: x, CustomAuthHeaderValue: null", "Name", "CustomAuthHeaderValue is null"),
+    ],
+)
+def test_one_of_two_fields_that_go_together_is_an_error_where_it_stands(
+    tmp_path: Path, pair: str, at: str, said: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        wanted(tmp_path, f"{KEYED}, {pair}")
+    (fault,) = caught.value.diagnostics
+    assert (fault.rule, fault.pointer, fault.place.line) == ("together", f"/spec/CustomAuthHeader{at}", 5)
+    assert said in fault.message
+
+
+def test_a_secret_may_be_left_out_until_its_object_must_be_created(service: Shop, tmp_path: Path) -> None:
+    full = f"{KEYED}, CustomAuthHeaderName: x, CustomAuthHeaderValue: {{fromEnv: KEY}}"
+    exported = wanted(tmp_path, f"{EVENT}, CustomAuthHeaderName: x")
+    found = faults(service, exported)
+    assert [one.rule for one in found] == ["incomplete-create", "incomplete-create"]
+    assert [one.hint for one in found] == [
+        "add CustomAuthHeaderValue to the spec: CustomAuthHeaderValue: {fromEnv: NAME}",
+        "add HashKey to the spec: HashKey: {fromEnv: NAME}",
+    ]
+    assert service.converge(wanted(tmp_path, full)).is_complete
+    assert not service.plan(exported).has_changes
+
+
+def test_what_is_fixed_cannot_be_changed_and_the_error_says_how_to_proceed(service: Shop, tmp_path: Path) -> None:
+    assert service.converge(wanted(tmp_path, KEYED)).is_complete
+    (fault,) = faults(service, wanted(tmp_path, KEYED.replace("OrderReturn", "AddToCart")))
+    assert (fault.rule, fault.pointer) == ("immutable", "/spec/EventType")
+    assert "is OrderReturn and cannot be changed once the integration event exists" in fault.message
+    assert "under another name" in fault.hint
+
+
+@pytest.mark.parametrize(("profile", "is_there"), [("legacy", False), ("current", True)])
+def test_a_field_that_this_service_does_not_have_is_an_error_where_it_stands(
+    tmp_path: Path, profile: str, is_there: bool
+) -> None:
+    hook = {"ID": "one", "Name": "A", "Url": "https://a.example.com", "HashKey": "k"}
+    with shop(tmp_path, objects={"Webhooks": [hook]}, profile=profile) as service:
+        desired = wanted(tmp_path, "Name: A, CustomAuthHeaderName: x", "Webhook")
+        if is_there:
+            assert service.plan(desired).has_changes
+            return
+        (fault,) = faults(service, desired)
+    assert (fault.rule, fault.pointer, fault.place.line) == ("no-such-field", "/spec/CustomAuthHeaderName", 5)
+    assert "it came with API 1.0.376" in fault.message
