@@ -6,12 +6,12 @@ takes of it what it refers to.
 
 import copy
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from reconciler.kinds import KINDS, IdChoice, Kind
-from reconciler.kinds.base import Party
+from reconciler.kinds.assignments import Assignments, Level
 from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Reference, Role, Text, Type, Whole
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.rules import RULES
@@ -107,8 +107,9 @@ def _definitions(kind: Kind) -> Schema:
     common["secretReference"] = _given_secret(common["secret"])
     common["waiver"]["properties"]["rule"]["enum"] = list(RULES)
     common["role"]["enum"] = sorted(API_ROLES)
-    parties = kind.assignments.parties if kind.assignments else ()
-    known = {"metadata": common.pop("metadata"), "spec": _spec(kind), "assignments": _assignments(parties), **common}
+    known = {"metadata": common.pop("metadata"), "spec": _spec(kind), **common}
+    if kind.assignments:
+        known["assignments"] = _assignments(kind.assignments)
     needed = _closure(_manifest(kind), known)
     return {name: known[name] for name in known if name in needed}
 
@@ -220,25 +221,54 @@ def _members(fields: Sequence[Field]) -> Schema:
     return {"required": required, "properties": properties} if required else {"properties": properties}
 
 
-def _assignments(parties: Iterable[Party]) -> Schema:
+def _assignments(assignments: Assignments) -> Schema:
     return {
         "title": "Assignments",
-        "description": "The parties whose users may log in through this client, level by level. A level that is left "
-        "out is not managed: what the service has stays as it is. Assignments that a named level lacks are added; what "
-        "happens to those that it does not name is policy.assignments.",
+        "description": f"{assignments.description} A level that is left out is not managed: what the service has stays "
+        "as it is. Assignments that a named level lacks are added; what happens to those that it does not name is "
+        "policy.assignments.",
         "type": "object",
         "additionalProperties": False,
-        "properties": {party.name: _level(party) for party in parties},
+        "properties": {level.name: _level(level) for level in assignments.levels},
     }
 
 
-def _level(party: Party) -> Schema:
-    ids = {"type": "array", "items": {"anyOf": [_ref("id"), _ref("fromValues")]}, "uniqueItems": True}
+def _level(level: Level) -> Schema:
+    values = _ref("fromValues")
+    if level.is_flag:
+        about = f"Whether {level.about} is assigned as a whole."
+        return {"description": about, "anyOf": [{"type": "boolean"}, values], "examples": [True, False]}
+    others = [values, *[_ref("manifestReference")] * bool(level.kind)]
+    member = {"anyOf": [_ref("id"), *others]} if level.is_plain else _row(level)
     return {
-        "description": f"The IDs of the {party.name} whose users may log in; [] for none. Means nothing while "
-        f"{party.everyone_field} is true.",
-        "anyOf": [ids, _ref("fromValues")],
-        "examples": [["main"], []],
+        "description": f"The {'IDs of the ' if level.is_plain else ''}{level.about}; [] for none."
+        + ("" if level.deletion else " The API cannot delete one: rows that are not named are reported, and stay.")
+        + (f" Means nothing while {level.everyone_field} is true." if level.everyone_field else ""),
+        "anyOf": [{"type": "array", "items": member, "uniqueItems": True}, values],
+        "examples": [_example(level), []],
+    }
+
+
+def _example(level: Level) -> list[Any]:
+    if level.is_plain:
+        return ["main"]
+    first = next(shape for shape in level.shapes if "group" in shape or "user" in shape)
+    named = {"messageType": level.message_types[0]} if level.message_types else {}
+    return [{word: named.get(word, "main" if word == "buyer" else "team") for word in first}]
+
+
+def _row(level: Level) -> Schema:
+    required = [word for word in level.words if all(word in shape for shape in level.shapes)]
+    party = {"anyOf": [_ref("id"), _ref("fromValues")]}
+    types = {"anyOf": [{"type": "string", "enum": list(level.message_types)}, _ref("fromValues")]}
+    named = {"messageType": {"description": "The message that is copied.", **types}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": required,
+        "properties": {
+            word: named.get(word) or {"description": f"The ID of the {word}.", **party} for word in level.words
+        },
     }
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
 
 from reconciler.applying.settle import repeated
 from reconciler.applying.task import ALREADY, Task
@@ -56,18 +55,17 @@ def _assign_one(task: Task, step: AssignmentChange, object_id: str, attempt: int
     remote, assignments = task.writer.remote, task.kind.assignments
     if assignments is None:
         raise ValueError(f"{task.kind.name} has no assignments")
-    party = assignments.party(step.party)
+    level = assignments.level(step.party)
     if step.assign:
-        path = assignments.path
-        body = {assignments.object_field: object_id, party.field: step.id}
-        intent = Write(task.change, Step.ASSIGNMENT, "POST", path, step)
+        body = level.body(object_id, step.id)
+        intent = Write(task.change, Step.ASSIGNMENT, "POST", level.path, step)
         try:
-            task.announced(intent, lambda: remote.post(path, body, attempt=attempt))
+            task.announced(intent, lambda: remote.post(level.path, body, attempt=attempt))
         except Rejected as error:
             if error.request.status != HTTPStatus.CONFLICT:
                 raise
     else:
-        path = f"{party.path}/{quote(step.id, safe='')}/{party.unassign}"
-        intent = Write(task.change, Step.ASSIGNMENT, "DELETE", f"{path}/{object_id}", step)
+        path, query = level.deleted_by(object_id, step.id)
+        intent = Write(task.change, Step.ASSIGNMENT, "DELETE", path, step)
         with suppress(NotFound):
-            task.announced(intent, lambda: remote.delete(path, object_id, attempt=attempt))
+            task.announced(intent, lambda: remote.delete(path, query=query, attempt=attempt))

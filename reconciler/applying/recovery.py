@@ -78,8 +78,6 @@ def _holds(kind: Kind, live: Body, body: Body) -> bool:
 def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Found:
     if kind.assignments is None or write.assignment is None:
         return Found.OTHERWISE
-    step, field = write.assignment, kind.assignments.party(write.assignment.party).field
-    wanted = ((change.id or "").casefold(), step.id.casefold())
-    rows = remote.list_all(kind.assignments.path, key=None)
-    there = {(str(row.get(kind.assignments.object_field)).casefold(), str(row.get(field)).casefold()) for row in rows}
-    return Found.AS_SENT if (wanted in there) is step.assign else Found.AS_BEFORE
+    step, level = write.assignment, kind.assignments.level(write.assignment.party)
+    is_there = any(level.is_of(row, change.id, step.id) for row in remote.list_all(level.path, key=None))
+    return Found.AS_SENT if is_there is step.assign else Found.AS_BEFORE

@@ -14,10 +14,11 @@ from typing import Final, TypeAlias
 from reconciler.applying.task import Task, Writer
 from reconciler.errors import RemoteError, RequestFacts
 from reconciler.kinds import Kind
+from reconciler.kinds.assignments import Level
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Action, FieldChange
-from reconciler.model.resource import ObjectKey, same_id
+from reconciler.model.plan import Action, AssignmentChange, FieldChange
+from reconciler.model.resource import ObjectKey
 
 _PAGE: Final = 100
 """Objects in a page of a list, at most."""
@@ -62,16 +63,20 @@ def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[O
 
 
 def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[str, _Rows]:
-    """Kind -> all assignments, where any were changed."""
-    changed = {task.kind.name: task.kind for task, _ in written if task.change.assignments}
-    return {name: _rows(kind, writer) for name, kind in changed.items()}
+    """The path of a list -> its rows, for every level of which any were changed."""
+    paths = {_level(task.kind, step).path for task, _ in written for step in task.change.assignments}
+    return {path: _rows(path, writer) for path in sorted(paths)}
 
 
-def _rows(kind: Kind, writer: Writer) -> _Rows:
+def _level(kind: Kind, step: AssignmentChange) -> Level:
     if kind.assignments is None:
-        return ()
+        raise ValueError(f"{kind.name} has no assignments")
+    return kind.assignments.level(step.party)
+
+
+def _rows(path: str, writer: Writer) -> _Rows:
     try:
-        return writer.remote.list_all(kind.assignments.path, key=None)
+        return writer.remote.list_all(path, key=None)
     except RemoteError as error:
         return error
 
@@ -111,25 +116,17 @@ class _Look:
 
     def with_parties(self, task: Task, outcome: Outcome) -> Outcome:
         """Add the parties that are not assigned as they were to be."""
-        rows = self.assigned.get(task.kind.name, ())
-        if not task.change.assignments:
-            return outcome
-        if isinstance(rows, RemoteError):
-            return _unseen(outcome, rows)
-        misses = tuple(_misplaced(task, outcome.id or "", rows))
+        misses: list[FieldChange] = []
+        for step in task.change.assignments:
+            level = _level(task.kind, step)
+            rows = self.assigned[level.path]
+            if isinstance(rows, RemoteError):
+                return _unseen(outcome, rows)
+            is_there = any(level.is_of(row, outcome.id, step.id) for row in rows)
+            if is_there is not step.assign:
+                sides = (step.id, ABSENT) if step.assign else (ABSENT, step.id)
+                misses.append(FieldChange(pointer("assignments", step.party), *sides))
         return replace(outcome, status=Status.NOT_CONVERGED, fields=(*outcome.fields, *misses)) if misses else outcome
-
-
-def _misplaced(task: Task, object_id: str, rows: Sequence[Body]) -> Iterator[FieldChange]:
-    if task.kind.assignments is None:
-        return
-    mine = [row for row in rows if same_id(str(row.get(task.kind.assignments.object_field)), object_id)]
-    for step in task.change.assignments:
-        field = task.kind.assignments.party(step.party).field
-        is_there = any(same_id(str(row.get(field)), step.id) for row in mine)
-        if is_there is not step.assign:
-            sides = (step.id, ABSENT) if step.assign else (ABSENT, step.id)
-            yield FieldChange(pointer("assignments", step.party), *sides)
 
 
 def _not_held(outcome: Outcome, message: str) -> Outcome:

@@ -117,9 +117,11 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     desired = DesiredState(tuple(one.resource for one in manifests), "")
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
-    named = {one.address: one.spec for one in resolved(desired, matches, live.marketplace)}
+    named = {one.address: one for one in resolved(desired, matches, live.marketplace)}
     by_address = {
-        one.resource.address: replace(one, body={**one.body, "spec": named[one.resource.address]}) for one in manifests
+        address: replace(one, resource=named[address], body={**one.body, "spec": named[address].spec})
+        for one in manifests
+        for address in [one.resource.address]
     }
     overlays = Overlaying(context, choice.overlay, origin.source) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}

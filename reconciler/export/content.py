@@ -26,7 +26,7 @@ API_VERSION: Final = "reconciler/v1"
 def wanted_fields(kind: Kind, live: LiveResource) -> dict[Path, Json]:
     """What is worth saying of an object: path in a manifest -> value; lists without order are sorted.
 
-    Every level of assignments that is known is named, for only what is named is watched.
+    Every level of assignments that is known is named, for only what is named is watched; single users are data.
     """
     found: dict[Path, Json] = {}
     for name, field in kind.fields.items():
@@ -34,9 +34,9 @@ def wanted_fields(kind: Kind, live: LiveResource) -> dict[Path, Json]:
         default = field.canonical_value(None)
         if name == kind.name_field or (value is not None and not same(field.canonical_value(value), default)):
             found["spec", name] = _in_order(field.canonical(value) if field.is_set else value)
-    for party in kind.assignments.parties if kind.assignments else ():
-        if party.name in live.assignments:
-            found["assignments", party.name] = [*sorted(live.assignments[party.name], key=str.casefold)]
+    for level in kind.assignments.levels if kind.assignments else ():
+        if level.name in live.assignments and not level.is_of_users:
+            found["assignments", level.name] = level.value(live.assignments[level.name])
     return found
 
 

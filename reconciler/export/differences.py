@@ -22,24 +22,26 @@ def differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> 
         after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
         if not known.equal(before, after):
             yield path, after
-    for party in kind.assignments.parties if kind.assignments else ():
-        path = ("assignments", party.name)
-        if party.name not in live.assignments:
+    for level in kind.assignments.levels if kind.assignments else ():
+        named = manifest.resource.assignments.get(level.name)
+        if level.name not in live.assignments or (named is None and level.is_of_users):
             continue
-        held = live.assignments[party.name]
-        named = manifest.resource.assignments.get(party.name)
+        held = live.assignments[level.name]
         if named is None or {one.casefold() for one in named} != {one.casefold() for one in held}:
-            yield path, [*sorted(held, key=str.casefold)]
+            yield ("assignments", level.name), level.value(held)
 
 
 def changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Iterator[FieldChange]:
     """What differs, with mappings taken apart and sets member by member; `before` is live."""
     said = get_at(manifest.body, at)
-    is_party = at[0] == "assignments"
-    if is_party or kind.fields[at[1]].is_set:
-        name = pointer(*at) if is_party else pointer(at[1])
-        key = _folded if is_party else str
-        yield FieldChange(name, value, said, added=_missing(said, value, key), removed=_missing(value, said, key))
+    if at[0] == "assignments" and kind.assignments:
+        rows = list(kind.assignments.level(at[1]).texts(value))
+        named = [*manifest.resource.assignments.get(at[1], ())]
+        added, removed = _missing(named, rows, _folded), _missing(rows, named, _folded)
+        yield FieldChange(pointer(*at), rows, named, added=added, removed=removed)
+    elif kind.fields[at[1]].is_set:
+        added, removed = _missing(said, value, str), _missing(value, said, str)
+        yield FieldChange(pointer(at[1]), value, said, added=added, removed=removed)
     else:
         yield from _leaves(at[1:], value, said)
 

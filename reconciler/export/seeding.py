@@ -106,8 +106,8 @@ class _Sections:
 def _seeds(found: _Sections) -> Seeds:
     seeds = Seeds()
     parties = _parties(found, seeds)
-    levels = _KIND.assignments.parties if _KIND.assignments and found.has_assignments else ()
-    nobody: dict[str, tuple[str, ...]] = {party.name: () for party in levels}
+    levels = _KIND.assignments.levels if _KIND.assignments and found.has_assignments else ()
+    nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
     taken: dict[str, str] = {}
     resources = []
     for number, (place, entry) in enumerate(found.clients):
@@ -180,13 +180,15 @@ def _known(place: str, entry: Body, seeds: Seeds) -> Iterator[tuple[str, Json]]:
 def _parties(found: _Sections, seeds: Seeds) -> dict[str, dict[str, tuple[str, ...]]]:
     """Client id, case folded -> party -> ids."""
     parties: dict[str, dict[str, tuple[str, ...]]] = {}
-    assignments = _KIND.assignments
-    for place, entry in found.assignments if assignments else ():
-        row = {_key(name): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
-        client = row.get(_key(assignments.object_field)) if assignments else None
-        held = {party.name: row.get(_key(party.field)) for party in assignments.parties} if assignments else {}
-        named = {name: one for name, one in held.items() if isinstance(one, str) and one}
-        if not isinstance(client, str) or not named:
+    levels = _KIND.assignments.levels if _KIND.assignments else ()
+    names = {_key(name): name for level in levels for name in level.fields}
+    for place, entry in found.assignments:
+        row = (
+            {names.get(_key(name), name): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
+        )
+        client = next((level.object_id(row) for level in levels), None)
+        named = {level.name: text for level in levels if (text := level.found(row)) is not None}
+        if not client or not named:
             seeds.left_out.append(LeftOut(place, "it names no API client, or no buyer and no supplier"))
             continue
         of_client = parties.setdefault(client.casefold(), {})

@@ -9,7 +9,8 @@ from importlib import import_module
 from threading import Thread
 from typing import Final
 
-from reconciler.kinds.base import Assignments, Dependent, IdChoice, Kind, NamedSecrets, Party
+from reconciler.kinds.assignments import Assignments
+from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
 from reconciler.kinds.fields import Field, Reference, UserReference
 from reconciler.model.resource import Address, ObjectKey
 
@@ -45,7 +46,6 @@ __all__ = [
     "IdChoice",
     "Kind",
     "NamedSecrets",
-    "Party",
     "Reference",
     "UserReference",
     "address_of",

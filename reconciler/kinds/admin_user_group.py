@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Kind
 from reconciler.kinds.common import chosen_id, description, title, xp
 
@@ -15,4 +16,13 @@ ADMIN_USER_GROUP: Final = Kind(
     name_field="Name",
     readers=("AdminUserGroupReader",),
     writers=("AdminUserGroupAdmin",),
+    assignments=Assignments(
+        levels(
+            "/usergroups/assignments",
+            "UserGroupID",
+            "/usergroups/{UserGroupID}/assignments/{UserID}",
+            "adminUsers",
+        ),
+        "The members of this group.",
+    ),
 )

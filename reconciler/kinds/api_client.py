@@ -5,7 +5,8 @@ Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``Anonymo
 
 from typing import Final
 
-from reconciler.kinds.base import Assignments, Dependent, IdChoice, Kind, NamedSecrets, Party
+from reconciler.kinds.assignments import Assignments, levels
+from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
 from reconciler.kinds.fields import Data, Field, Flag, Many, Reference, Role, Secrecy, Text, UserReference, Whole
 
@@ -251,13 +252,17 @@ API_CLIENT: Final = Kind(
     ),
     dependents=(_IMPERSONATION, _SUBSCRIPTION),
     assignments=Assignments(
-        path="/apiclients/assignments",
-        object_field="ApiClientID",
-        parties=(
-            Party("buyers", "BuyerID", "/buyers", "ApiClients/Assignments", "BuyerReader", "AllowAnyBuyer"),
-            Party(
-                "suppliers", "SupplierID", "/suppliers", "ApiClients/Assignments", "SupplierReader", "AllowAnySupplier"
-            ),
+        tuple(
+            level
+            for name in ("buyer", "supplier")
+            for level in levels(
+                "/apiclients/assignments",
+                "ApiClientID",
+                f"/{name}s/{{{name.capitalize()}ID}}/ApiClients/Assignments/{{ApiClientID}}",
+                f"{name}s",
+                everyone={f"{name}s": f"AllowAny{name.capitalize()}"},
+            )
         ),
+        "The parties whose users may log in through this client, level by level.",
     ),
 )

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.errors import BadAnswer, RequestFacts
+from reconciler.kinds.assignments import Assignments
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, Field, Reference, Secrecy, UserReference
 from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.json import ABSENT, Body, Json, same
@@ -24,37 +25,6 @@ _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
 _HIDDEN: Final = "[hidden]"
 """Stands for a secret that the service has and does not show; see `Secret.is_mask`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A type of organisation that can be assigned to objects of a kind."""
-
-    name: str
-    """As the manifest calls it: ``buyers``."""
-    field: str
-    """Its id in an assignment: ``BuyerID``."""
-    path: str
-    """The parties' collection: ``/buyers``."""
-    unassign: str
-    """Below a party's own path, where an assignment is deleted by the object's id."""
-    role: str
-    """What the login needs for looking one up."""
-    everyone_field: str
-    """The flag that lets in every such party, and makes assignments pointless."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignments:
-    """How the parties assigned to objects of a kind are listed and changed."""
-
-    path: str
-    object_field: str
-    parties: tuple[Party, ...]
-
-    def party(self, name: str) -> Party:
-        """The party of this name."""
-        return next(party for party in self.parties if party.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +150,9 @@ class Kind:
             elif isinstance(one.refers_to, UserReference):
                 found |= {role: f"users of the {party}" for party, _, role in USERS}
                 found[SUPPLIER_USERS] = "users of suppliers"
-        parties = self.assignments.parties if self.assignments else ()
-        return found | {party.role: f"assignments to {party.name}" for party in parties}
+        for level in self.assignments.levels if self.assignments else ():
+            found |= dict(level.roles())
+        return found
 
     @property
     def meaning_of_id(self) -> str:

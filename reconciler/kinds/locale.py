@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Kind
 from reconciler.kinds.common import chosen_id, text
 from reconciler.kinds.fields import Field, Text
@@ -22,4 +23,9 @@ LOCALE: Final = Kind(
     name_field="Currency",
     readers=("LocaleReader",),
     writers=("LocaleAdmin",),
+    assignments=Assignments(
+        levels("/locales/assignments", "LocaleID", "/locales/{LocaleID}/assignments", "buyers", "groups"),
+        "Who has this locale, level by level.",
+        grants=False,
+    ),
 )

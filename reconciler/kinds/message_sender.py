@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from reconciler.kinds.assignments import Assignments, levels, listeners
 from reconciler.kinds.base import Kind
 from reconciler.kinds.common import (
     TO_DELIVERY_CONFIG,
@@ -93,4 +94,25 @@ MESSAGE_SENDER: Final = Kind(
     name_field="Name",
     readers=("MessageSenderReader",),
     writers=("MessageSenderAdmin",),
+    assignments=Assignments(
+        (
+            *levels(
+                "/messagesenders/assignments",
+                "MessageSenderID",
+                "/messagesenders/{MessageSenderID}/assignments",
+                *("seller", "buyers", "suppliers", "adminGroups", "groups"),
+                everyone={"buyers": "AllowAllBuyers"},
+            ),
+            listeners(
+                "ccListeners",
+                "/messagesenders/CCListenerAssignments",
+                ("MessageSenderAssignment", "MessageSenderID"),
+                _TYPES,
+            ),
+        ),
+        "Whose messages this sender sends, level by level, and who gets copies.",
+        grants=False,
+        # A reader of senders may not read these.
+        roles=("MessageConfigAssignmentAdmin", "MessageSenderAdmin"),
+    ),
 )

@@ -10,6 +10,7 @@ from reconciler.kinds import KINDS
 from reconciler.kinds.base import Kind
 from reconciler.kinds.fields import Reference
 from reconciler.model.json import Body, Json, is_array
+from reconciler.model.resource import ObjectKey
 
 Path: TypeAlias = tuple[str, *tuple[int, ...]]
 
@@ -55,9 +56,16 @@ def referred_kinds(kind: Kind) -> frozenset[str]:
     return frozenset(to.kind for _, to in _referring(kind) if to.kind)
 
 
+def assigned_key(kind: Kind, level: str, text: str) -> ObjectKey | None:
+    """The object of a kind that we manage that a row of assignments names."""
+    to = kind.assignments.level(level).kind if kind.assignments else ""
+    return ObjectKey(to, text) if to else None
+
+
 def wave(name: str) -> int:
     """When objects of a kind are written: 1 plus the highest wave that they refer to; what can veto writes is last."""
     kind = KINDS[name]
     if kind.can_veto:
         return 1 + max((wave(other) for other in KINDS if not KINDS[other].can_veto), default=0)
-    return 1 + max((wave(other) for other in referred_kinds(kind) if other in KINDS), default=0)
+    assigned = [level.kind for level in kind.assignments.levels] if kind.assignments else []
+    return 1 + max((wave(other) for other in {*assigned, *referred_kinds(kind)} if other in KINDS), default=0)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Kind
 from reconciler.kinds.common import chosen_id, texts, title
 from reconciler.kinds.direction import at_least, at_most, holds
@@ -120,4 +121,15 @@ SECURITY_PROFILE: Final = Kind(
     name_field="Name",
     readers=("SecurityProfileReader",),
     writers=("SecurityProfileAdmin", "SetSecurityProfile"),
+    assignments=Assignments(
+        levels(
+            "/securityprofiles/assignments",
+            "SecurityProfileID",
+            "/securityprofiles/{SecurityProfileID}/assignments",
+            *("seller", "buyers", "suppliers", "adminGroups", "adminUsers", "groups", "users"),
+        ),
+        "Who has the roles of this profile, level by level.",
+        # A reader of profiles may not read these.
+        roles=("SecurityProfileAdmin", "SetSecurityProfile"),
+    ),
 )

@@ -10,7 +10,7 @@ from itertools import chain
 
 from reconciler.errors import AccessDenied, BadAnswer, NotFound, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets
-from reconciler.model.json import Body, Json
+from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.resource import LiveResource, LiveState, ObjectKey
 from reconciler.remote.protocol import ReadRemote
@@ -62,29 +62,27 @@ def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[Live
     bodies = remote.list_all(kind.path)
     if not with_parties or kind.assignments is None:
         return [kind.seen(body, facts) for body in bodies]
-    parties = _assigned(remote.list_all(kind.assignments.path, key=None), kind.assignments)
-    nobody = {party.name: () for party in kind.assignments.parties}
+    parties = _assigned(remote, kind.assignments)
+    nobody: dict[str, tuple[str, ...]] = {level.name: () for level in kind.assignments.levels}
     seen = (kind.seen(body, facts) for body in bodies)
     return [replace(live, assignments={**nobody, **parties.get(live.id.casefold(), {})}) for live in seen]
 
 
-def _assigned(rows: Iterable[Body], assignments: Assignments) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """Object id, case folded -> party -> ids. A row has the id of one party, and null for the others.
+def _assigned(remote: ReadRemote, assignments: Assignments) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Object id, case folded -> level -> rows.
 
     Raises:
         BadAnswer: a row names no object.
     """
     found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
-    for row in rows:
-        object_id = row.get(assignments.object_field)
-        if not isinstance(object_id, str):
-            facts = RequestFacts("GET", f"/v1{assignments.path}")
-            raise BadAnswer(f"an assignment has no {assignments.object_field}", facts)
-        of_object = found[object_id.casefold()]
-        for party in assignments.parties:
-            party_id = row.get(party.field)
-            if isinstance(party_id, str):
-                of_object[party.name] = (*of_object.get(party.name, ()), party_id)
+    for path in assignments.paths:
+        rows = remote.list_all(path, key=None)
+        try:
+            for object_id, levels in assignments.of_objects(path, rows).items():
+                found[object_id] |= levels
+        except LookupError as error:
+            facts = RequestFacts("GET", f"/v1{path}")
+            raise BadAnswer(f"an assignment has no {error}", facts) from None
     return found
 
 

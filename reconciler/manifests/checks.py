@@ -1,10 +1,11 @@
 """A manifest that fits its schema -> what is wrong with it all the same."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.kinds import Kind
+from reconciler.kinds.assignments import Level
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
@@ -68,17 +69,30 @@ def apart(spec: Mapping[str, object], kind: Kind) -> Iterator[Fault]:
 
 def _assignments(assignments: Json, kind: Kind) -> Iterator[Fault]:
     if isinstance(assignments, Mapping) and kind.assignments is not None:
-        for party in kind.assignments.parties:
-            yield from _same_but_for_case(party.name, assignments.get(party.name))
+        for level in kind.assignments.levels:
+            rows = assignments.get(level.name)
+            members = rows if is_array(rows) else ()
+            yield from _misshapen(level, members)
+            yield from _same_but_for_case(level, members)
 
 
-def _same_but_for_case(party: str, ids: Json) -> Iterator[Fault]:
+def _misshapen(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
+    """Rows that name too few or too many parties."""
+    for index, row in enumerate(rows):
+        if isinstance(row, Mapping) and tuple(word for word in level.words if word in row) not in level.shapes:
+            shapes = [f"{{{', '.join(shape)}}}" for shape in level.shapes]
+            message = f"{level.name} has no row of {', '.join(row) or 'nothing'}"
+            hint = f"name {', '.join(shapes[:-1])} or {shapes[-1]}"
+            yield Fault(pointer("assignments", level.name, index), message, "assignment", hint)
+
+
+def _same_but_for_case(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
     """OrderCloud compares ids without case."""
-    seen: dict[str, Json] = {}
-    for index, one in enumerate(ids if is_array(ids) else ()):
-        other = seen.setdefault(str(one).casefold(), one)
+    seen: dict[str, str] = {}
+    for index, one in enumerate(level.texts([*rows])):
+        other = seen.setdefault(one.casefold(), one)
         if other != one:
-            yield Fault(pointer("assignments", party, index), f"{one} is the same id as {other}", "repeated")
+            yield Fault(pointer("assignments", level.name, index), f"{one} is the same id as {other}", "repeated")
 
 
 def _extended_properties(spec: Body) -> Iterator[Fault]:

@@ -213,7 +213,7 @@ def _resource(
     document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
 ) -> DesiredResource:
     manifest: Any = examined.manifest
-    own_id = manifest["metadata"].get("id")
+    own_id, assignments = manifest["metadata"].get("id"), KINDS[address.kind].assignments
     return DesiredResource(
         address=address,
         spec=manifest["spec"],
@@ -223,7 +223,11 @@ def _resource(
         labels=manifest["metadata"].get("labels", {}),
         secrets=examined.secrets,
         named_secrets=examined.named.secrets,
-        assignments={party: tuple(ids) for party, ids in manifest.get("assignments", {}).items()},
+        assignments={
+            level.name: level.texts(manifest["assignments"][level.name])
+            for level in (assignments.levels if assignments else ())
+            if level.name in manifest.get("assignments", {})
+        },
         policy=_policy(manifest.get("policy", {}), defaults),
         waived=examined.waivers,
         places=document.places,

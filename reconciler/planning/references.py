@@ -275,11 +275,10 @@ class _Task:
     def _parties(self) -> Iterator[Finding]:
         for step in self.change.assignments:
             if step.assign and self.kind.assignments:
-                party = self.kind.assignments.party(step.party)
-                reference = Reference(party.name.removesuffix("s"), party.path, party.role)
                 at = self._member(step.party, step.id)
-                yield from self._object(at, reference, step.id)
-                self._warn_of_inactive(at, reference, step.id)
+                for reference, value in self.kind.assignments.level(step.party).targets(step.id):
+                    yield from self._object(at, reference, value)
+                    self._warn_of_inactive(at, reference, value)
 
     def _warn_of_inactive(self, at: str, reference: Reference, object_id: str) -> None:
         """An inactive party may be about to be activated, so that this is no objection."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.kinds import KINDS
-from reconciler.kinds.references import references, wave
+from reconciler.kinds.references import assigned_key, references, wave
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, known_after
 from reconciler.model.resource import Address, ObjectKey
@@ -39,7 +39,7 @@ def _users(changes: Sequence[Change]) -> Mapping[ObjectKey, list[Address]]:
     users: dict[ObjectKey, list[Address]] = defaultdict(list)
     for change in changes:
         if change.action.writes and change.before:
-            for key in referred_keys(change.address.kind, change.before):
+            for key in (*referred_keys(change.address.kind, change.before), *_assigned(change, assign=False)):
                 users[key].append(change.address)
     return users
 
@@ -50,8 +50,15 @@ def _awaited(
     if change.action is Action.DELETE and change.key:
         yield from users.get(change.key, ())
     elif change.action.writes and change.after:
-        keys = referred_keys(change.address.kind, change.after)
+        keys = (*referred_keys(change.address.kind, change.after), *_assigned(change, assign=True))
         yield from (written[key] for key in keys if key in written)
+
+
+def _assigned(change: Change, *, assign: bool) -> Iterator[ObjectKey]:
+    kind = KINDS[change.address.kind]
+    for step in change.assignments:
+        if step.assign is assign and (key := assigned_key(kind, step.party, step.id)):
+            yield key
 
 
 def referred_keys(kind: str, body: Body) -> Iterator[ObjectKey]:

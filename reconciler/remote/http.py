@@ -242,9 +242,16 @@ class WriteClient(ReadClient):
         answer = self._exchange.send(call, attempt=attempt)
         return object_in(call, answer) if answer.body.strip() else {}
 
-    def delete(self, path: str, object_id: str, *, attempt: int | None = None) -> None:
-        """Delete one object."""
-        self._exchange.send(Call("DELETE", _path(path, object_id)), attempt=attempt)
+    def delete(
+        self,
+        path: str,
+        object_id: str | None = None,
+        *,
+        query: Mapping[str, str] = NO_FILTERS,
+        attempt: int | None = None,
+    ) -> None:
+        """Delete one object; without an id, what the path and the query name."""
+        self._exchange.send(Call("DELETE", _path(path, object_id), tuple(query.items())), attempt=attempt)
 
     def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
         """Create one object whose answer shows a secret, this once; the secret is taken out of the answer here."""

@@ -122,8 +122,15 @@ class WriteRemote(ReadRemote, Protocol):
         """Create one object; gives the service's answer, an empty object where the answer has no body."""
         ...
 
-    def delete(self, path: str, object_id: str, *, attempt: int | None = None) -> None:
-        """Delete one object."""
+    def delete(
+        self,
+        path: str,
+        object_id: str | None = None,
+        *,
+        query: Mapping[str, str] = NO_FILTERS,
+        attempt: int | None = None,
+    ) -> None:
+        """Delete one object; without an id, what the path and the query name."""
         ...
 
     def prove_login(self) -> None:

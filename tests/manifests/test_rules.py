@@ -415,7 +415,7 @@ def test_editors_complete_the_rules_and_their_levels() -> None:
 
 
 def test_what_the_rules_know_of_api_clients_is_what_the_kind_says() -> None:
-    parties = API_CLIENT.assignments.parties if API_CLIENT.assignments else ()
+    parties = API_CLIENT.assignments.levels if API_CLIENT.assignments else ()
     assert {party.name: party.everyone_field for party in parties} == EVERYONE
     known = API_CLIENT.fields.keys() | API_CLIENT.secret_fields | {"assignments", "secrets"}
     assert all(rule.about <= known for rule in RULES.values())

@@ -99,7 +99,7 @@ def test_the_schema_of_a_kind_knows_its_roles_defaults_and_parties(kind: Kind) -
     assert {name for name in kind.fields if "#/$defs/role" in json.dumps(fields[name])} == kind.role_fields
     optional = {name: field.default for name, field in kind.fields.items() if not field.required}
     assert {name: fields[name]["default"] for name in optional} == optional
-    parties = {party.name for party in kind.assignments.parties} if kind.assignments else set()
+    parties = {level.name for level in kind.assignments.levels} if kind.assignments else set()
     assert schema["$defs"].get("assignments", {"properties": {}})["properties"].keys() == parties
 
 

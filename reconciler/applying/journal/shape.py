@@ -42,6 +42,9 @@ def is_possible(change: RecordedChange) -> bool:
     if kind is None:
         return False
     steps = [*change.assignments, *(write.assignment for write in change.writes if write.assignment)]
-    parties = {party.name for party in kind.assignments.parties} if kind.assignments else set()
     bodies = [{kind.id_field: "any"} | dict(body) for body in (change.before, change.after, change.left) if body]
-    return {step.party for step in steps} <= parties and not any(kind.faults(body) for body in bodies)
+    if steps and kind.assignments is None:
+        return False
+    return all(kind.assignments.has(step.party, step.id) for step in steps if kind.assignments) and not any(
+        kind.faults(body) for body in bodies
+    )

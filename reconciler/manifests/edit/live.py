@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from reconciler.errors import InputError
+from reconciler.kinds import KINDS
 from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
 from reconciler.manifests.edit.values import with_documents
@@ -229,17 +230,29 @@ def _address(data: Json) -> Address:
 def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> Json | Absent:
     """What is live, written for a manifest: of a set, the members that stay keep their order and their spelling."""
     value = changed.before
+    if keys[0] == "assignments":
+        return literal(_rows(manifest, keys, changed))
     if (changed.added or changed.removed) and is_array(value):
         named = get_at(manifest.body, keys)
-        missing = {_folded(keys, member) for member in changed.added}
-        stays = [member for member in named if _folded(keys, member) not in missing] if is_array(named) else []
+        missing = {str(member) for member in changed.added}
+        stays = [member for member in named if str(member) not in missing] if is_array(named) else []
         value = [*dict.fromkeys(stays), *changed.removed]
     return value if isinstance(value, Absent) else literal(value)
 
 
-def _folded(keys: Keys, member: Json) -> str:
-    """Ids of parties have no case."""
-    return str(member).casefold() if keys[0] == "assignments" else str(member)
+def _rows(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> Json:
+    """The rows of a level of assignments; ids of parties have no case."""
+    assignments = KINDS[manifest.resource.address.kind].assignments
+    assert assignments is not None  # noqa: S101  # else its manifest has none
+    level, named = assignments.level(keys[1]), get_at(manifest.body, keys)
+    if level.is_flag:
+        return bool(changed.before)
+    missing = {str(text).casefold() for text in changed.added}
+    texts = manifest.resource.assignments.get(level.name, ())
+    members = named if is_array(named) else ()
+    stays = [member for member, text in zip(members, texts, strict=True) if text.casefold() not in missing]
+    come = level.value(map(str, changed.removed))
+    return [*stays, *(come if is_array(come) else ())]
 
 
 def _has_null(value: Json | Absent) -> bool:

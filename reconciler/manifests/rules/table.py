@@ -54,11 +54,11 @@ def objections_if_new(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]
     found = {rule.name for rule, objection in objections(kind, stated) if objection.is_certain}
     # Named, since an object that is switched off by default is meant to be.
     switched_off = {kind.active_field: False} if kind.active_field else {}
-    parties = kind.assignments.parties if kind.assignments else ()
+    levels = kind.assignments.levels if kind.assignments else ()
     new = replace(
         stated,
         spec={**switched_off, **stated.spec},
-        assignments={**{party.name: () for party in parties}, **stated.assignments},
+        assignments={**{level.name: () for level in levels}, **stated.assignments},
         exclusive=True,
         open_fields=frozenset(),
         is_new=True,

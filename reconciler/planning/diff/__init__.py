@@ -98,7 +98,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     kind = KINDS[resource.address.kind]
     if resource.policy.absent:
         return _delete(resource, found)
-    assignments, assignment_fields = assignment_changes(resource, found)
+    assignments, assignment_fields = assignment_changes(kind, resource, found)
     if found is None:
         intents, secret_fields = _secret_changes(run, resource, None, ())
         after = _created(kind, resource)

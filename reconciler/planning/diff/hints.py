@@ -69,7 +69,7 @@ def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:
     """An assignment means nothing where everybody of that party is let in anyway."""
     if not kind.assignments or not change.after:
         return
-    for party in kind.assignments.parties:
+    for party in kind.assignments.levels:
         if any(step.party == party.name and step.assign for step in change.assignments) and change.after.get(
             party.everyone_field
         ):

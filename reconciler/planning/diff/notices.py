@@ -11,7 +11,7 @@ from reconciler.kinds import KINDS, Field, Kind
 from reconciler.model.json import Body, Json, pointer, pointer_parts, same
 from reconciler.model.plan import Change, Direction, FieldChange, Notice
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveState
-from reconciler.planning.diff.assignments import watched_assignments
+from reconciler.planning.diff.assignments import can_be_deleted, watched_assignments
 from reconciler.planning.diff.places import placed
 
 
@@ -24,8 +24,8 @@ def notices(changes: Sequence[Change], desired: DesiredState, live: LiveState) -
         resource, there = resources.get(change.address), objects.get(change.key) if change.key else None
         if resource and there:
             kind = KINDS[change.address.kind]
-            if watched := placed(watched_assignments(resource, there), resource, kind):
-                found.append(Notice(change.address, watched, _kept(change.address, watched), is_watched=True))
+            if watched := placed(watched_assignments(kind, resource, there), resource, kind):
+                found.append(Notice(change.address, watched, _kept(kind, change.address, watched), is_watched=True))
             if unowned := tuple(_unowned(kind, resource, there.body)):
                 found.append(Notice(change.address, unowned, _unseen(change.address, unowned)))
     return tuple(found)
@@ -48,8 +48,12 @@ def _widens(field: Field, value: Json) -> bool:
     return field.judge(field.canonical_value(None), field.canonical_value(value)) is Direction.WIDENS
 
 
-def _kept(address: Address, fields: Sequence[FieldChange]) -> str:
-    rows = "; ".join(f"{_name(field)}: {', '.join(map(str, field.removed))}" for field in fields)
+def _kept(kind: Kind, address: Address, fields: Sequence[FieldChange]) -> str:
+    rows = "; ".join(
+        f"{_name(field)}: {', '.join(map(str, field.removed))}"
+        + ("" if can_be_deleted(kind, _name(field)) else ", which the API cannot delete")
+        for field in fields
+    )
     return f"{address} has assignments that its manifest does not name, and apply keeps them ({rows})"
 
 

@@ -28,6 +28,16 @@ def resolved(
             return found.id
         return new_id(resources[address], marketplace) if KINDS[address.kind].has_chosen_ids else known_after(address)
 
+    placeholders = {known_after(address): address for address in resources}
+
+    def row(text: str) -> str:
+        return _id(placeholders[text]) if text in placeholders else text
+
     return tuple(
-        replace(one, spec=with_references(KINDS[one.address.kind], one.spec, id_of)) for one in desired.resources
+        replace(
+            one,
+            spec=with_references(KINDS[one.address.kind], one.spec, id_of),
+            assignments={level: tuple(map(row, texts)) for level, texts in one.assignments.items()},
+        )
+        for one in desired.resources
     )

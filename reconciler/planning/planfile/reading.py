@@ -175,6 +175,10 @@ def _read_change(document: Mapping[str, Any]) -> Change:
     address = Address(document["kind"], document["name"])
     if address.kind not in KINDS or str(address) != document["address"]:
         raise ValueError(f"it has a change of {document['address']}, which is no {document['kind']} of this version")
+    steps = tuple(AssignmentChange(**step) for step in document["assignments"])
+    assignments = KINDS[address.kind].assignments
+    if not all(assignments and assignments.has(step.party, step.id) for step in steps):
+        raise ValueError(f"{address} has an assignment that no {address.kind} can have")
     return Change(
         address,
         Action(change["actions"][0]),
@@ -183,7 +187,7 @@ def _read_change(document: Mapping[str, Any]) -> Change:
         change["after"],
         fields=tuple(_read_field(field) for field in document["fields"]),
         secrets=tuple(_read_secret(intent) for intent in document["secrets"]),
-        assignments=tuple(AssignmentChange(**step) for step in document["assignments"]),
+        assignments=steps,
         place=Place(**place) if place else None,
         protected=document["protected"],
         new_secrets=tuple(secret_of(entry) for entry in document.get("new_secrets", ())),

@@ -1,0 +1,264 @@
+"""Rows of the service <-> the levels at which a manifest assigns an object to parties.
+
+Which ids a row has is its level: none means the seller organisation, a buyer's id that buyer, a buyer's and a group's
+id that group of the buyer. Inside the program a row is one line of text: the id, or ``buyer B group G``.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import quote, unquote
+
+from reconciler.kinds.fields import Reference
+from reconciler.model.json import Body, Json, get_at, is_array
+from reconciler.model.plan import known_after
+from reconciler.model.resource import Address, same_id
+
+Row: TypeAlias = Mapping[str, str]
+"""Word of a manifest (``buyer``) -> id."""
+Shape: TypeAlias = tuple[str, ...]
+"""The words of a row, in the order of `_FIELDS`."""
+
+_FIELDS: Final[Mapping[str, str]] = {
+    "messageType": "MessageType",
+    "buyer": "BuyerID",
+    "supplier": "SupplierID",
+    "group": "UserGroupID",
+    "user": "UserID",
+}
+"""Word of a manifest -> the field of a row."""
+_SELLER: Final = "seller"
+_ALONE: Final[Mapping[str, Reference]] = {
+    "buyer": Reference("buyer", "/buyers", "BuyerReader"),
+    "supplier": Reference("supplier", "/suppliers", "SupplierReader"),
+    "group": Reference("admin user group", "/usergroups", "AdminUserGroupReader", kind="AdminUserGroup"),
+    "user": Reference("admin user", "/adminusers", "AdminUserReader"),
+}
+_BELOW: Final[Mapping[Shape, tuple[str, str, str]]] = {
+    ("buyer", "group"): ("user group", "usergroups", "UserGroupReader"),
+    ("buyer", "user"): ("user", "users", "BuyerUserReader"),
+    ("supplier", "group"): ("user group", "usergroups", "SupplierUserGroupReader"),
+    ("supplier", "user"): ("user", "users", "SupplierUserReader"),
+}
+"""Company and member -> what the member is, where it is below the company, and what the login needs for looking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Rows of some shapes."""
+
+    name: str
+    """As the manifest calls it: ``buyers``."""
+    about: str
+    """Who its rows are, in the plural: ``buyers``."""
+    shapes: tuple[Shape, ...]
+    path: str
+    """Where its rows are listed, and added by POST."""
+    object_path: tuple[str, ...]
+    """Where a row has the id of the object."""
+    deletion: str = ""
+    """The path that deletes a row; ids of it that the path lacks are its query. Empty: the API deletes none."""
+    everyone_field: str = ""
+    """The flag that lets in every such party, and makes assignments pointless."""
+    message_types: tuple[str, ...] = ()
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether there is at most one row: true or false in a manifest."""
+        return self.shapes == ((),)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a row is one id."""
+        return len(self.shapes) == 1 and len(self.shapes[0]) == 1
+
+    @property
+    def is_of_users(self) -> bool:
+        """Whether its rows are of single users: data more than configuration."""
+        return all("user" in shape for shape in self.shapes)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words that a row may have."""
+        return tuple(word for word in _FIELDS if any(word in shape for shape in self.shapes))
+
+    @property
+    def kind(self) -> str:
+        """The kind that a plain row refers to; empty where nothing manages it."""
+        return _ALONE[self.shapes[0][0]].kind if self.is_plain else ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of its rows, by the names that the API has for them."""
+        return (*self.object_path[:1], *(_FIELDS[word] for word in self.words))
+
+    def texts(self, value: Json) -> tuple[str, ...]:
+        """The rows that a manifest names; of a reference, what stands for the id until it is known."""
+        if is_array(value):
+            return tuple(map(self._text, value))
+        return (_SELLER,) if value is True else ()
+
+    def _text(self, value: Json) -> str:
+        if not isinstance(value, Mapping):
+            return str(value)
+        if "ref" in value:
+            return known_after(Address(self.kind, str(value["ref"])))
+        return self._line({word: str(value[word]) for word in self.words if word in value})
+
+    def value(self, texts: Iterable[str]) -> Json:
+        """What a manifest says of some rows, in one order."""
+        ordered = sorted(texts, key=str.casefold)
+        if self.is_flag:
+            return bool(ordered)
+        return list(ordered) if self.is_plain else [dict(self.row(text)) for text in ordered]
+
+    def row(self, text: str) -> Row:
+        """The ids of a row."""
+        if self.is_flag:
+            return {}
+        if self.is_plain:
+            return {self.shapes[0][0]: text}
+        parts = text.split(" ")
+        return dict(zip(parts[::2], map(unquote, parts[1::2]), strict=False))
+
+    def takes(self, text: str) -> bool:
+        """Whether the text is one of a row of this level."""
+        row = self.row(text)
+        return tuple(row) in self.shapes and all(row.values()) and self._line(row) == text
+
+    def _line(self, row: Row) -> str:
+        if self.is_flag:
+            return _SELLER
+        if self.is_plain:
+            return row[self.shapes[0][0]]
+        return " ".join(f"{word} {quote(one, safe='')}" for word, one in row.items())
+
+    def found(self, row: Body) -> str | None:
+        """The text of a row of the service; None where it is of another level."""
+        ids = {
+            word: str(row[field])
+            for word, field in _FIELDS.items()
+            if (field,) != self.object_path and isinstance(row.get(field), str) and row[field]
+        }
+        return self._line(ids) if tuple(ids) in self.shapes else None
+
+    def object_id(self, row: Body) -> str | None:
+        """The id of the object that a row is of."""
+        found = get_at(row, self.object_path)
+        return found if isinstance(found, str) else None
+
+    def is_of(self, row: Body, object_id: str | None, text: str) -> bool:
+        """Whether a row of the service is the one of an object with this text."""
+        found = self.found(row)
+        return found is not None and found.casefold() == text.casefold() and same_id(self.object_id(row), object_id)
+
+    def body(self, object_id: str, text: str) -> Body:
+        """What is sent for adding a row."""
+        named: Json = object_id
+        for name in reversed(self.object_path):
+            named = {name: named}
+        assert isinstance(named, Mapping)  # noqa: S101  # a path has a name at least
+        return {**named, **self._fields(text)}
+
+    def _fields(self, text: str) -> dict[str, str]:
+        return {_FIELDS[word]: one for word, one in self.row(text).items()}
+
+    def deleted_by(self, object_id: str, text: str) -> tuple[str, Mapping[str, str]]:
+        """The path and the query that delete a row."""
+        fields = {self.object_path[-1]: object_id, **self._fields(text)}
+        query = {
+            f"{name[0].lower()}{name[1:]}": one for name, one in fields.items() if f"{{{name}}}" not in self.deletion
+        }
+        return self.deletion.format_map({name: quote(one, safe="") for name, one in fields.items()}), query
+
+    def targets(self, text: str) -> Iterator[tuple[Reference, str]]:
+        """What the row refers to, the company first."""
+        row = self.row(text)
+        company = next((word for word in ("buyer", "supplier") if word in row), "")
+        for word, one in row.items():
+            if company and word in {"group", "user"}:
+                noun, below, role = _BELOW[company, word]
+                yield Reference(f"{company}'s {noun}", f"/{company}s/{quote(row[company], safe='')}/{below}", role), one
+            elif word in _ALONE:
+                yield _ALONE[word], one
+
+    def roles(self) -> Iterator[tuple[str, str]]:
+        """The roles that look up its parties, and what for."""
+        for shape in self.shapes:
+            parties = [word for word in shape if word in _ALONE]
+            if parties:
+                role = _BELOW[parties[0], parties[1]][2] if len(parties) > 1 else _ALONE[parties[0]].role
+                yield role, f"assignments to {self.about}"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignments:
+    """How the parties assigned to objects of a kind are listed and changed."""
+
+    levels: tuple[Level, ...]
+    description: str
+    """What it means to be assigned."""
+    grants: bool = True
+    """Whether more assignments mean more access."""
+    roles: tuple[str, ...] = ()
+    """What the login needs for reading them, where the readers of the kind are not enough."""
+
+    def level(self, name: str) -> Level:
+        """The level of this name."""
+        return next(level for level in self.levels if level.name == name)
+
+    def has(self, name: str, text: str) -> bool:
+        """Whether there is such a level with such a row."""
+        return any(level.name == name and level.takes(text) for level in self.levels)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every list of rows."""
+        return tuple(dict.fromkeys(level.path for level in self.levels))
+
+    def of_objects(self, path: str, rows: Iterable[Body]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        """Object id, case folded -> level -> rows, of one list. A row that fits no level is passed over.
+
+        Raises:
+            LookupError: a row names no object.
+        """
+        levels = [level for level in self.levels if level.path == path]
+        found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+        for row in rows:
+            object_id = levels[0].object_id(row)
+            if object_id is None:
+                raise LookupError(".".join(levels[0].object_path))
+            of_object = found[object_id.casefold()]
+            for level in levels:
+                text = level.found(row)
+                if text is not None:
+                    of_object[level.name] = (*of_object.get(level.name, ()), text)
+        return found
+
+
+_COMPANIES: Final = ("buyer", "supplier")
+_SHAPES: Final[Mapping[str, tuple[str, tuple[Shape, ...]]]] = {
+    "seller": ("the seller organisation", ((),)),
+    "buyers": ("buyers", (("buyer",),)),
+    "suppliers": ("suppliers", (("supplier",),)),
+    "adminGroups": ("groups of the seller's users", (("group",),)),
+    "adminUsers": ("users of the seller", (("user",),)),
+    "groups": ("groups of buyers and suppliers", tuple((company, "group") for company in _COMPANIES)),
+    "users": ("users of buyers and suppliers", tuple((company, "user") for company in _COMPANIES)),
+}
+
+
+def levels(
+    path: str, object_field: str, deletion: str, *names: str, everyone: Mapping[str, str] | None = None
+) -> tuple[Level, ...]:
+    """The levels of these names, all in one list and deleted in one way."""
+    return tuple(
+        Level(name, *_SHAPES[name], path, (object_field,), deletion, (everyone or {}).get(name, "")) for name in names
+    )
+
+
+def listeners(name: str, path: str, object_path: tuple[str, ...], message_types: tuple[str, ...]) -> Level:
+    """The level of copies of messages: the API has no way of deleting one."""
+    shapes = tuple(("messageType", *shape) for _, each in _SHAPES.values() for shape in each)
+    return Level(name, "those who get copies of messages", shapes, path, object_path, message_types=message_types)

@@ -1,0 +1,234 @@
+"""Assignments at every level, with each way in which the API deletes them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.errors import InputError
+from reconciler.export import Origin, export
+from reconciler.kinds.references import wave
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.load import load
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Action, Direction
+from reconciler.model.resource import Address, DesiredState
+from reconciler.planning import planfile
+from reconciler.planning.planfile.reading import plan_of
+from tests.service import NO_LIMITS, Shop, shop
+
+_COMPANIES = {
+    "Buyers": [{"ID": "main", "Name": "Main", "Active": True}, {"ID": "other", "Name": "Other", "Active": True}],
+    "Suppliers": [{"ID": "maker", "Name": "Maker", "Active": True}],
+}
+_PERSON = {"FirstName": "A", "LastName": "B", "Email": "a@shop.example", "Active": True}
+OBJECTS = {
+    **_COMPANIES,
+    "AdminUserGroups": [{"ID": "staff", "Name": "Staff"}],
+    "UserGroups": [{"ID": "team", "Name": "Team", "BuyerID": "main"}],
+    "SupplierUserGroups": [{"ID": "crew", "Name": "Crew", "SupplierID": "maker"}],
+    "AdminUsers": [{"ID": "boss", "Username": "boss", **_PERSON}],
+    "Users": [{"ID": "buyer-1", "Username": "buyer-1", "BuyerID": "main", **_PERSON}],
+    "DeliveryConfigs": [{"ID": "mails", "Name": "Mails", "DeliveryTargets": {}}],
+}
+PROFILE = "kind: SecurityProfile\nmetadata: {name: p}\nspec: {Name: P, Roles: [ProductReader]}\n"
+EVERY_LEVEL = """assignments:
+  seller: true
+  buyers: [main]
+  suppliers: [maker]
+  adminGroups: [{ref: new}, staff]
+  adminUsers: [boss]
+  groups: [{buyer: main, group: team}, {supplier: maker, group: crew}]
+  users: [{buyer: main, user: buyer-1}]
+"""
+NO_LEVEL = (
+    "assignments: {seller: false, buyers: [], suppliers: [], adminGroups: [], adminUsers: [], groups: [], users: []}\n"
+)
+GROUP = "kind: AdminUserGroup\nmetadata: {name: new, id: new-group}\nspec: {Name: New}\n"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Shop]:
+    """A marketplace with parties of every sort."""
+    with shop(tmp_path, objects=OBJECTS) as opened:
+        yield opened
+
+
+def manifests(folder: Path, *texts: str) -> DesiredState:
+    """Load some manifests."""
+    folder.mkdir(exist_ok=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number}.yaml").write_text(f"apiVersion: reconciler/v1\n{text}")
+    return load([folder], LoadContext()).desired
+
+
+def rows(service: Shop, path: str) -> list[dict[str, Any]]:
+    """The rows of a list, less what is null."""
+    with service.reader() as reader:
+        found = reader.list_all(path, key=None)
+    return [{name: value for name, value in row.items() if value is not None} for row in found]
+
+
+def test_every_level_of_a_profile_is_added_and_taken_away(service: Shop, tmp_path: Path) -> None:
+    wanted = manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP)
+    assert service.converge(wanted).is_complete
+    assert len(rows(service, "/securityprofiles/assignments")) == 9
+    assert not service.plan(wanted).has_changes
+    nobody = manifests(tmp_path / "m", PROFILE + NO_LEVEL, GROUP)
+    plan = service.plan(nobody)
+    assert {one.direction for change in plan.changes for one in change.fields} == {Direction.NARROWS}
+    assert service.apply(plan).is_complete
+    assert rows(service, "/securityprofiles/assignments") == []
+    assert not service.plan(nobody).has_changes
+
+
+def test_a_level_that_is_left_out_is_left_alone_and_a_watched_one_is_reported(service: Shop, tmp_path: Path) -> None:
+    service.converge(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
+    less = PROFILE + "assignments: {buyers: []}\npolicy: {assignments: watch}\n"
+    plan = service.plan(manifests(tmp_path / "m", less, GROUP))
+    assert not plan.has_changes
+    assert [(one.is_watched, one.fields[0].removed) for one in plan.notices] == [(True, ("main",))]
+
+
+def test_a_group_is_written_before_the_profile_that_is_assigned_to_it(service: Shop, tmp_path: Path) -> None:
+    plan = service.plan(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
+    (profile,) = (one for one in plan.changes if one.address == Address("SecurityProfile", "p"))
+    assert (profile.wave, profile.depends_on) == (2, (Address("AdminUserGroup", "new"),))
+    assert wave("AdminUserGroup") < wave("SecurityProfile")
+    assert "new-group" in {step.id for step in profile.assignments}
+
+
+def test_a_group_is_deleted_after_the_assignments_to_it(service: Shop, tmp_path: Path) -> None:
+    service.converge(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
+    gone = manifests(
+        tmp_path / "m", PROFILE + "assignments: {adminGroups: [staff]}\n", GROUP + "policy: {state: absent}\n"
+    )
+    plan = service.plan(gone)
+    (deleted,) = (one for one in plan.changes if one.action is Action.DELETE)
+    assert deleted.depends_on == (Address("SecurityProfile", "p"),)
+    assert service.apply(plan).is_complete
+
+
+def test_the_members_of_a_group_are_its_assignments(service: Shop, tmp_path: Path) -> None:
+    wanted = manifests(tmp_path / "m", GROUP + "assignments: {adminUsers: [boss]}\n")
+    assert service.converge(wanted).is_complete
+    assert rows(service, "/usergroups/assignments") == [{"UserGroupID": "new-group", "UserID": "boss"}]
+    service.forget()
+    assert service.converge(manifests(tmp_path / "m", GROUP + "assignments: {adminUsers: []}\n")).is_complete
+    assert service.writes() == ["DELETE /v1/usergroups/new-group/assignments/boss"]
+
+
+def test_a_locale_has_buyers_and_groups_of_buyers(service: Shop, tmp_path: Path) -> None:
+    text = "kind: Locale\nmetadata: {name: en}\nspec: {Currency: USD, Language: en-US}\n"
+    wanted = manifests(tmp_path / "m", text + "assignments: {buyers: [main], groups: [{buyer: main, group: team}]}\n")
+    plan = service.plan(wanted)
+    assert {one.direction for one in plan.changes[0].fields if one.pointer.startswith("/assign")} == {Direction.NEUTRAL}
+    assert service.apply(plan).is_complete
+    fewer = manifests(tmp_path / "m", text + "assignments: {buyers: [main], groups: []}\n")
+    assert service.converge(fewer).is_complete
+    assert rows(service, "/locales/assignments") == [{"LocaleID": "en", "BuyerID": "main"}]
+
+
+SENDER = """kind: MessageSender
+metadata: {name: s}
+spec: {Name: S, MessageTypes: [OrderSubmitted], DeliveryConfigID: mails}
+"""
+
+
+def test_a_listener_is_added_and_never_deleted_and_the_plan_says_so(service: Shop, tmp_path: Path) -> None:
+    listener = "ccListeners: [{messageType: OrderSubmitted, buyer: main, group: team}]"
+    wanted = manifests(tmp_path / "m", f"{SENDER}assignments: {{{listener}, buyers: [main]}}\n")
+    assert service.converge(wanted).is_complete
+    assert not service.plan(wanted).has_changes
+    plan = service.plan(manifests(tmp_path / "m", f"{SENDER}assignments: {{ccListeners: []}}\n"))
+    assert not plan.has_changes
+    (notice,) = plan.notices
+    assert "messageType OrderSubmitted buyer main group team, which the API cannot delete" in notice.message
+
+
+def test_what_is_assigned_already_is_no_failure(service: Shop, tmp_path: Path) -> None:
+    wanted = manifests(tmp_path / "m", f"{SENDER}assignments: {{buyers: [main]}}\n")
+    plan = service.plan(wanted)
+    service.apply(plan)
+    with service.writer() as writer:  # as an application does between plan and apply
+        writer.post("/messagesenders/assignments", {"MessageSenderID": "s", "BuyerID": "other"})
+    more = manifests(tmp_path / "m", f"{SENDER}assignments: {{buyers: [main, other]}}\n")
+    again = service.plan(more)
+    assert not again.has_changes
+    service.fault("POST /v1/messagesenders/assignments status=409 count=all")
+    third = manifests(tmp_path / "m", f"{SENDER}assignments: {{suppliers: [maker]}}\n")
+    assert [one.status for one in service.converge(third).outcomes] == [Status.NOT_CONVERGED]
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [
+        ("groups: [{group: team}]", "groups has no row of group"),
+        ("groups: [{buyer: main, supplier: maker, group: team}]", "groups has no row of buyer, supplier, group"),
+        ("adminGroups: [{ref: nobody}]", "AdminUserGroup/nobody"),
+        ("buyers: [{ref: main}]", "this is no reference"),
+        ("buyers: [main, MAIN]", "MAIN is the same id as main"),
+        ("seller: [main]", "seller"),
+        ("everybody: true", "everybody"),
+    ],
+)
+def test_what_no_level_can_be_is_an_error_with_its_place(tmp_path: Path, level: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        manifests(tmp_path / "m", f"{PROFILE}assignments: {{{level}}}\n")
+    (fault,) = caught.value.diagnostics
+    assert told in fault.message
+    assert fault.place.line == 5
+
+
+def test_who_is_not_there_is_found_before_the_first_write(service: Shop, tmp_path: Path) -> None:
+    text = PROFILE + "assignments: {groups: [{buyer: main, group: nobody}], adminUsers: [ghost]}\n"
+    plan = service.plan(manifests(tmp_path / "m", text))
+    assert {one.message.partition(": there is ")[2] for one in plan.guards} == {
+        "no buyer's user group nobody",
+        "no admin user ghost",
+    }
+
+
+def test_a_saved_plan_keeps_every_level(service: Shop, tmp_path: Path) -> None:
+    plan = service.plan(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
+    text = planfile.dumps(plan)
+    assert planfile.loads(text, "plan.json").changes == plan.changes
+    document = json.loads(text)
+    (profile,) = (one for one in document["resource_changes"] if one["kind"] == "SecurityProfile")
+    for step in profile["assignments"]:
+        step["id"] = step["id"].replace("buyer main group team", "buyer main")
+    with pytest.raises(ValueError, match="an assignment that no SecurityProfile can have"):
+        plan_of(document)
+
+
+def test_an_export_names_every_level_but_that_of_users_and_plans_to_nothing(service: Shop, tmp_path: Path) -> None:
+    service.converge(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
+    with service.reader() as reader:
+        live = pipeline.live(reader, NO_LIMITS, ["SecurityProfile"])
+    made = export(live, (), LoadContext(), tmp_path / "e", Origin("here"))
+    made.write()
+    text = (tmp_path / "e" / "p.yaml").read_text()
+    assert "seller: true" in text
+    assert "users" not in text.casefold()
+    loaded = load([tmp_path / "e"], LoadContext()).desired
+    assert loaded.resources[0].assignments["groups"] == ("buyer main group team", "supplier maker group crew")
+    assert not service.plan(loaded).has_changes
+
+
+def test_an_export_keeps_what_a_manifest_says_and_adds_what_is_live(service: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    service.converge(manifests(folder, PROFILE + EVERY_LEVEL, GROUP))
+    less = EVERY_LEVEL.replace("{buyer: main, group: team}, ", "").replace(", staff", "").replace("true", "false")
+    manifests(folder, PROFILE + less, GROUP)
+    loaded = load([folder], LoadContext())
+    with service.reader() as reader:
+        live = pipeline.live(reader, NO_LIMITS, ["SecurityProfile", "AdminUserGroup"])
+    live = replace(live, resources=tuple(one for one in live.resources if one.id in {"p", "new-group"}))
+    export(live, loaded.manifests, LoadContext(), folder, Origin("here")).write()
+    text = (folder / "0.yaml").read_text()
+    assert "{ref: new}, staff" in text
+    assert not service.plan(load([folder], LoadContext()).desired).has_changes
