@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.json import Json, is_array
 
 API_VERSION: Final = "reconciler/v1"
 
 _ENOUGH: Final = 2  # fields of a kind by which one of its bodies is known
+_COMMON: Final = frozenset({"ID", "Name"})  # what bodies of many kinds have, and other files as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ def _of_unknown_kind(name: Json) -> Stranger:
 
 def _requests(bodies: Sequence[tuple[str, Json]]) -> Stranger | None:
     """Recognise the bodies of requests that would create or change resources of a kind."""
-    kind = next((kind for kind in KINDS.values() if any(_is_body_of(kind, body) for _, body in bodies)), None)
-    if kind is None:
+    found = [(max(_fit(kind, body) for _, body in bodies), kind) for kind in KINDS.values()] if bodies else []
+    (count, _, _), kind = max(found, key=lambda one: one[0], default=((0, False, 0), KINDS[DEFAULT_KIND]))
+    if count < _ENOUGH:
         return None
     one = bodies[0][0] == ""
     message = "this is a request body, not a manifest" if one else "this is a list of request bodies, not of manifests"
@@ -78,11 +80,17 @@ def _requests(bodies: Sequence[tuple[str, Json]]) -> Stranger | None:
     return Stranger(message, hint, kind.name, tuple(bodies))
 
 
-def _is_body_of(kind: Kind, data: Json) -> bool:
+def _fit(kind: Kind, data: Json) -> tuple[int, bool, int]:
+    """How well a body is one of a kind: fields of it, all that are required, and hardly any that are not there.
+
+    A name of the kind's own (``AppName``) is enough by itself.
+    """
     if not isinstance(data, Mapping):
-        return False
+        return 0, False, 0
     known = kind.fields.keys() | kind.read_only | kind.secret_fields
-    return len(data.keys() & known) >= _ENOUGH or kind.name_field in data
+    count = len(data.keys() & known)
+    is_named = kind.name_field in data and kind.name_field not in _COMMON
+    return max(count, _ENOUGH) if is_named else count, kind.required <= data.keys(), -len(known)
 
 
 def _numbered(at: str, data: Json) -> list[tuple[str, Json]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
-from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.allowed_paths import demand_inside
 from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
@@ -29,6 +28,7 @@ FOLDER: Final = "manifests"
 OVERLAYS: Final = "overlays"
 """The folder of all overlays, where the configuration names none."""
 SCHEMAS: Final = "schemas"
+MANIFEST: Final = "manifest.v1.schema.json"
 _NOT_NAMED: Final = (
     "Fields that a manifest does not name are neither watched nor changed. To have them watched, write",
     "defaults: {policy: {fields: exclusive, assignments: watch}} in reconciler.yaml (see docs/drift.md).",
@@ -240,5 +240,5 @@ def _default_folder(config: Config) -> Path:
 
 
 def _schema(root: Path, folder: Path) -> str:
-    schema = root / SCHEMAS / KINDS[DEFAULT_KIND].schema
+    schema = root / SCHEMAS / MANIFEST
     return Path(os.path.relpath(schema, folder)).as_posix() if schema.is_file() else ""

@@ -105,10 +105,10 @@ def test_an_export_to_a_folder_of_its_own_looks_at_no_other_manifests(project: P
 
 def test_new_files_lead_editors_to_the_schema_where_there_is_one(project: Project, run: Runner) -> None:
     (project.folder / "schemas").mkdir()
-    (project.folder / "schemas" / "api-client.v1.schema.json").write_text(run("schema").out)
+    (project.folder / "schemas" / "manifest.v1.schema.json").write_text(run("schema", "manifest").out)
     run("export", "--write")
     first = (project.folder / "manifests" / "back.yaml").read_text().splitlines()[0]
-    assert first == "# yaml-language-server: $schema=../schemas/api-client.v1.schema.json"
+    assert first == "# yaml-language-server: $schema=../schemas/manifest.v1.schema.json"
 
 
 def test_an_export_of_the_wrong_marketplace_writes_nothing(project: Project, run: Runner) -> None:

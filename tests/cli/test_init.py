@@ -18,7 +18,7 @@ WRITTEN = {
     ".github/workflows/api-clients-environment.yml",
     ".gitignore",
     ".vscode/settings.json",
-    "schemas/api-client.v1.schema.json",
+    "schemas/manifest.v1.schema.json",
     "schemas/config.v1.schema.json",
 }
 
@@ -174,7 +174,7 @@ def test_editors_are_told_of_schemas_that_are_there(here: Path, run: Runner) -> 
     for manifest in (here / "reconciler.yaml",):
         schema = manifest.read_text().splitlines()[0].partition("$schema=")[2]
         assert (manifest.parent / schema).is_file()
-    assert (here / "schemas/api-client.v1.schema.json").read_text() == run("schema").out
+    assert (here / "schemas/manifest.v1.schema.json").read_text() == run("schema", "manifest").out
 
 
 def steps_of_the_action(workflow: Path) -> list[dict[str, str]]:
