@@ -1,4 +1,4 @@
-"""What an inspection of secrets came to: one row for each secret of each client that has a manifest."""
+"""What an inspection of secrets came to: one row for each secret of each resource that has a manifest."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +8,15 @@ from reconciler.model.resource import Address
 from reconciler.model.secret_state import SecretState
 
 
-class Generation(StrEnum):
-    """Which of the two ways of keeping secrets one belongs to."""
+class Sort(StrEnum):
+    """How the service keeps a secret."""
 
-    LEGACY = "legacy"
-    """A field of the object itself."""
-    CURRENT = "current"
-    """One of several beside the object, with a name."""
+    READABLE = "readable"
+    """In a field of the object, and shows it."""
+    WRITE_ONLY = "write-only"
+    """In a field of the object, and never shows it."""
+    NAMED = "named"
+    """Beside the object, one of several with names; shown once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,9 @@ class SecretRow:
     """One secret, or one that is wanted and not there."""
 
     address: Address
-    client_id: str | None
-    """None: the object is not there."""
-    generation: Generation
+    id: str | None
+    """Of the object; None: it is not there."""
+    sort: Sort
     state: SecretState
     policy: str = ""
     """What the manifest demands; empty where it says nothing."""

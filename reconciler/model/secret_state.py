@@ -34,12 +34,14 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
     """Its name is in no manifest that lists secrets."""
     DIFFERS = "differs"
-    """The legacy field has another value than its reference."""
+    """The field has another value than its reference, or the last apply wrote another one."""
+    UNVERIFIABLE = "unverifiable"
+    """The service does not show it, so that it cannot be compared."""
 
     @property
     def needs_attention(self) -> bool:
         """Whether somebody, or a run of ours, has something to do."""
-        return self not in {Standing.IN_STEP, Standing.UNMANAGED, Standing.OVERLAP}
+        return self not in {Standing.IN_STEP, Standing.UNMANAGED, Standing.OVERLAP, Standing.UNVERIFIABLE}
 
     @property
     def is_for_rotation(self) -> bool:

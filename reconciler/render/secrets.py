@@ -13,9 +13,9 @@ from reconciler.render.escape import escape, json_text
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
 
-FORMAT_VERSION: Final = "1.0"
+FORMAT_VERSION: Final = "2.0"
 _DAY: Final = timedelta(days=1)
-_TITLES: Final = ("CLIENT", "SECRET", "STANDING", "GENERATION", "AGE", "EXPIRES", "LEFT", "POLICY")
+_TITLES: Final = ("RESOURCE", "SECRET", "SORT", "STATUS", "AGE", "EXPIRES", "LEFT", "MANIFEST")
 
 
 # -------------------------------------------------------------------------------------------------------------- status
@@ -26,7 +26,7 @@ def status_text(report: SecretReport, style: Style) -> str:
     cells = [_TITLES, *(_cells(row, report.now) for row in report.rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_TITLES))]
     head = f"Environment {escape(report.environment)}: marketplace {escape(report.marketplace)}"
-    table = _table(cells, widths, report, style) if report.rows else ["No client has a secret, and none is wanted."]
+    table = _table(cells, widths, report, style) if report.rows else ["No resource has a secret, and none is wanted."]
     return laid_out([head, "", *table, "", *_verdict(report, style)], style)
 
 
@@ -43,8 +43,8 @@ def _cells(row: SecretRow, now: datetime) -> tuple[str, ...]:
     return (
         escape(str(row.address)),
         escape(live.name if live else state.name),
+        row.sort.value,
         state.standing.value,
-        row.generation.value,
         _days(_age(live, now)),
         moment_text(live.expires) if live and live.expires else "-",
         _days(_left(live, now)),
@@ -124,10 +124,10 @@ def _row(row: SecretRow, now: datetime) -> Json:
     age, left = _age(live, now), _left(live, now)
     return {
         "address": escape(str(row.address)),
-        "client_id": escape(row.client_id) if row.client_id else None,
+        "resource_id": escape(row.id) if row.id else None,
         "name": escape(live.name if live else state.name),
         "id": escape(live.id) if live else None,
-        "generation": row.generation.value,
+        "sort": row.sort.value,
         "standing": state.standing.value,
         "in_step": not state.standing.needs_attention,
         "due": state.is_due,
@@ -198,7 +198,7 @@ def _labels(row: SecretRow, report: SecretReport, **others: str) -> str:
         "address": str(row.address),
         "secret": row.state.live.name if row.state.live else row.state.name,
         "id": row.state.live.id if row.state.live else "",
-        "generation": row.generation,
+        "sort": row.sort,
         **others,
     }
     return ",".join(f'{name}="{_label(value)}"' for name, value in labels.items())

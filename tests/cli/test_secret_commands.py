@@ -157,7 +157,7 @@ def test_status_shows_age_expiry_and_policy_and_is_quiet_about_what_is_in_step(s
     status = run("secrets", "status")
     assert (status.code, shop.writes()) == (0, [])
     (row,) = [line for line in status.out.splitlines() if line.startswith("ApiClient/front")]
-    assert row.split()[1:5] == ["primary", "in-step", "current", "0"]
+    assert row.split()[1:5] == ["primary", "named", "in-step", "0"]
     assert "89 d" in row
     assert row.endswith("max age 90d, overlap 1d")
 
@@ -165,8 +165,8 @@ def test_status_shows_age_expiry_and_policy_and_is_quiet_about_what_is_in_step(s
 def test_status_as_json_has_a_row_for_each_secret(shop: Project, run: Runner) -> None:
     document = json.loads(run("secrets", "status", "--format", "json").out)
     (row,) = document["secrets"]
-    assert (row["address"], row["client_id"], row["in_step"], row["days_left"]) == ("ApiClient/front", FRONT, True, 89)
-    assert (row["age_days"], row["generation"], document["attention"]) == (0, "current", 0)
+    assert (row["address"], row["resource_id"], row["in_step"], row["days_left"]) == ("ApiClient/front", FRONT, True, 89)
+    assert (row["age_days"], row["sort"], document["attention"]) == (0, "named", 0)
 
 
 def test_each_standing_that_needs_somebody_has_a_way_out(shop: Project, run: Runner) -> None:
@@ -195,14 +195,14 @@ def test_metrics_are_written_for_prometheus(shop: Project, run: Runner) -> None:
     text = (shop.folder / "secrets.prom").read_text()
     assert text.count("# TYPE") == 4
     assert 'needs_attention{environment="test",address="ApiClient/front",secret="primary",id="primary-20' in text
-    assert text.splitlines()[2].endswith('generation="current",standing="in-step"} 0')
+    assert text.splitlines()[2].endswith('sort="named",standing="in-step"} 0')
 
 
 def test_a_selection_restricts_the_status(shop: Project, run: Runner) -> None:
     shop.manifest("back", AccessTokenDuration=600)
     status = run("secrets", "status", "--only", "ApiClient/back")
     assert (status.code, "ApiClient/front" in status.out) == (0, False)
-    assert "No client has a secret, and none is wanted." in status.out
+    assert "No resource has a secret, and none is wanted." in status.out
 
 
 def test_a_client_that_is_not_there_lacks_its_secrets(project: Project, run: Runner) -> None:
@@ -210,7 +210,7 @@ def test_a_client_that_is_not_there_lacks_its_secrets(project: Project, run: Run
     path = project.manifest("new", **OPEN)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"secrets": [SECRET]}))
     (row,) = json.loads(run("secrets", "status", "--format", "json").out)["secrets"]
-    assert (row["standing"], row["client_id"], row["id"]) == ("missing", None, None)
+    assert (row["standing"], row["resource_id"], row["id"]) == ("missing", None, None)
 
 
 # -------------------------------------------------------------------------------------------------------------- legacy
@@ -252,8 +252,8 @@ def test_the_older_generation_has_a_row_for_its_field(
     legacy(project, live, reference)
     status = run("secrets", "status", "--format", "json")
     document = json.loads(status.out)
-    rows = [(row["name"], row["generation"], row["standing"]) for row in document["secrets"]]
-    assert (status.code, rows) == (0, [("ClientSecret", "legacy", standing)])
+    rows = [(row["name"], row["sort"], row["standing"]) for row in document["secrets"]]
+    assert (status.code, rows) == (0, [("ClientSecret", "readable", standing)])
     assert (document["attention"], document["due"]) == (int(needs_attention), 0)
 
 

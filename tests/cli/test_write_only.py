@@ -89,3 +89,23 @@ def test_a_value_is_written_again_on_demand(events: Project, run: Runner) -> Non
 def test_what_is_no_write_only_secret_cannot_be_asked_for(events: Project, run: Runner, asked: str, said: str) -> None:
     done = run("plan", "--write-secret", asked)
     assert (done.code, said in done.err) == (64, True), done.err
+
+
+def statuses(run: Runner) -> dict[str, tuple[str, str, str]]:
+    rows = json.loads(run("secrets", "status", "--format", "json").out)["secrets"]
+    return {row["name"]: (row["sort"], row["standing"], row["note"]) for row in rows if "Event" in row["address"]}
+
+
+def test_the_status_of_secrets_says_what_is_known_of_each(
+    events: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied(run, events)
+    assert statuses(run) == {
+        "HashKey": ("readable", "in-step", None),
+        VALUE: ("write-only", "unverifiable", "the last apply wrote this value"),
+    }
+    monkeypatch.setenv("GATEWAY", "second")
+    assert statuses(run)[VALUE] == ("write-only", "differs", "the last apply wrote another value")
+    monkeypatch.delenv("RECONCILER_PLAN_KEY")
+    assert statuses(run)[VALUE] == ("write-only", "unverifiable", "unknown: no receipt")
+    assert run("secrets", "status").out.splitlines()[2].split()[:4] == ["RESOURCE", "SECRET", "SORT", "STATUS"]

@@ -9,17 +9,18 @@ from reconciler.live import read as reader
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
 from reconciler.model.secret import Secret
-from reconciler.model.secret_report import Generation, SecretReport, SecretRow
+from reconciler.model.secret_report import SecretReport, SecretRow, Sort
 from reconciler.model.secret_state import SecretState, Standing, states
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
+from reconciler.planning.diff.write_only import UNKNOWN
 from reconciler.remote.protocol import ReadRemote
 from reconciler.secrets import values as provisioning
 from reconciler.secrets.values import Resolve
 
 
 def status(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, resolve: Resolve) -> SecretReport:
-    """Say how every secret stands: of each client that has a manifest and is selected. Reads only.
+    """Say how every secret stands: of each resource that has a manifest and is selected. Reads only.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
@@ -41,8 +42,8 @@ def status(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, r
         row
         for one in sorted(chosen, key=lambda resource: resource.address)
         for row in (
-            *_legacy_rows(one, matches[one.address], KINDS[one.address.kind], values),
-            *_current_rows(one, matches[one.address], named.get(one.address, ()), target.now),
+            *_field_rows(one, matches[one.address], KINDS[one.address.kind], values, target),
+            *_named_rows(one, matches[one.address], named.get(one.address, ()), target.now),
         )
     ]
     claimed = {found.key for found in matches.values() if found}
@@ -66,43 +67,57 @@ def _named_secrets(
     return found
 
 
-def _legacy_rows(
-    wanted: DesiredResource, found: LiveResource | None, kind: Kind, values: provisioning.Values
+def _field_rows(
+    wanted: DesiredResource,
+    found: LiveResource | None,
+    kind: Kind,
+    values: provisioning.Values,
+    target: pipeline.Target,
 ) -> Iterator[SecretRow]:
     """One row for each secret field that the manifest names or the object has a value in."""
     for name in sorted(kind.secret_fields):
         old = found.secrets.get(name) if found else None
         if name not in wanted.secrets and old is None:
             continue
-        reference = wanted.secrets.get(name)
-        standing, note = _legacy_standing(wanted, name, old, values.get((wanted.address, name)))
+        reference, key = wanted.secrets.get(name), (wanted.address, name)
+        sort = Sort.WRITE_ONLY if name in kind.write_only_fields else Sort.READABLE
+        status, note = _field_status(wanted, name, old, values.get(key))
+        if sort is Sort.WRITE_ONLY and status is Standing.UNVERIFIABLE:
+            status, note = _last_written(is_another=target.unseen.is_another(key, values.get(key), target.plan_key))
         policy = str(reference) if reference else "none" if name in wanted.secrets else ""
-        state = SecretState(name, standing, note=note)
-        yield SecretRow(wanted.address, found.id if found else None, Generation.LEGACY, state, policy)
+        state = SecretState(name, status, note=note)
+        yield SecretRow(wanted.address, found.id if found else None, sort, state, policy)
 
 
-def _legacy_standing(
-    wanted: DesiredResource, name: str, old: Secret | None, new: Secret | None
-) -> tuple[Standing, str]:
+def _last_written(*, is_another: bool | None) -> tuple[Standing, str]:
+    """What is known of a write-only secret: what the last apply wrote, if anybody knows."""
+    if is_another is None:
+        return Standing.UNVERIFIABLE, UNKNOWN
+    if is_another:
+        return Standing.DIFFERS, "the last apply wrote another value"
+    return Standing.UNVERIFIABLE, "the last apply wrote this value"
+
+
+def _field_status(wanted: DesiredResource, name: str, old: Secret | None, new: Secret | None) -> tuple[Standing, str]:
     if name not in wanted.secrets:
         return Standing.UNMANAGED, ""
     reference = wanted.secrets[name]
     if reference is None:
         return (Standing.DIFFERS, "it has a value where none is wanted") if old else (Standing.IN_STEP, "")
     if old is None:
-        return Standing.MISSING, "the client has none"
+        return Standing.MISSING, "it has none"
     if old.is_mask:
-        return Standing.IN_STEP, "not compared: the service does not show it"
+        return Standing.UNVERIFIABLE, "the service does not show it"
     if new is None:
         note = "made by us or somebody else" if reference.is_generated else "not compared: its value is not at hand"
         return Standing.IN_STEP, note
     return (Standing.IN_STEP, "") if old.equals(new) else (Standing.DIFFERS, "it has another value")
 
 
-def _current_rows(
+def _named_rows(
     wanted: DesiredResource, found: LiveResource | None, live: Sequence[LiveSecret], now: datetime
 ) -> Iterator[SecretRow]:
     is_active = bool(found and found.body.get(KINDS[wanted.address.kind].active_field))
     for state in states(wanted.named_secrets, live, now, is_active=is_active):
         policy = state.wanted.policy if state.wanted else ""
-        yield SecretRow(wanted.address, found.id if found else None, Generation.CURRENT, state, policy)
+        yield SecretRow(wanted.address, found.id if found else None, Sort.NAMED, state, policy)
