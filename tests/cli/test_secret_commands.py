@@ -165,7 +165,12 @@ def test_status_shows_age_expiry_and_policy_and_is_quiet_about_what_is_in_step(s
 def test_status_as_json_has_a_row_for_each_secret(shop: Project, run: Runner) -> None:
     document = json.loads(run("secrets", "status", "--format", "json").out)
     (row,) = document["secrets"]
-    assert (row["address"], row["resource_id"], row["in_step"], row["days_left"]) == ("ApiClient/front", FRONT, True, 89)
+    assert (row["address"], row["resource_id"], row["in_step"], row["days_left"]) == (
+        "ApiClient/front",
+        FRONT,
+        True,
+        89,
+    )
     assert (row["age_days"], row["sort"], document["attention"]) == (0, "named", 0)
 
 

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.kinds import KINDS
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
 from reconciler.model.json import Json
 from reconciler.model.plan import Direction
@@ -62,3 +63,29 @@ def test_what_does_not_change_has_no_direction(judge: object) -> None:
 
 def test_taking_the_user_away_narrows() -> None:
     assert acts_as("bot", None) is Direction.NARROWS
+
+
+URL = ("https://a.example.com/x", "https://b.example.com/x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "before", "after"),
+    [
+        ("IntegrationEvent", "CustomImplementationUrl", *URL),
+        ("Webhook", "Url", *URL),
+        ("OpenIdConnect", "AppStartUrl", *URL),
+        ("OpenIdConnect", "TokenEndpoint", *URL),
+        ("IntegrationEvent", "ElevatedRoles", [], ["OrderAdmin"]),
+        ("Webhook", "ElevatedRoles", [], ["OrderAdmin"]),
+        ("SecurityProfile", "Roles", ["Shopper"], ["OrderAdmin", "Shopper"]),
+        ("SecurityProfile", "CustomRoles", [], ["own"]),
+        ("SecurityProfile", "PasswordConfig", {"MinimumCharacterCount": 12}, {"MinimumCharacterCount": 10}),
+        ("SecurityProfile", "PasswordConfig", {"AllowedFailedAttempts": 3}, {"AllowedFailedAttempts": 5}),
+        ("SecurityProfile", "PasswordConfig", {"NumericRequired": True}, {}),
+    ],
+)
+def test_the_tables_know_what_widens_access(kind: str, field: str, before: Json, after: Json) -> None:
+    one = KINDS[kind].fields[field]
+    sides = one.canonical_value(before), one.canonical_value(after)
+    assert one.judge(*sides) is Direction.WIDENS
+    assert one.judge(sides[1], sides[1]) is Direction.NEUTRAL

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, Kind
-from reconciler.kinds.fields import Text
+from reconciler.kinds.direction import sends_to
 from reconciler.model.json import pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.model.resource import Address, DesiredResource, LiveResource
@@ -50,7 +50,7 @@ def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource) -> bool
 def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
     """Whether a change is of what a secret is sent with: the name of its header, or the URL that it is sent to."""
     together = next(one.together for one in kind.table if one.name == name)
-    urls = {one.name for one in kind.fields.values() if isinstance(one.type, Text) and one.type.https}
+    urls = {one.name for one in kind.fields.values() if one.judge is sends_to}
     return any(pointer_parts(change.pointer)[0] in {together, *urls} for change in fields)
 
 
