@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import pipeline
-from reconciler.cli.ask import is_confirmed, target
+from reconciler.cli.ask import demand_yes, target
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.options import Common
@@ -23,6 +23,7 @@ from reconciler.model.plan import Plan
 from reconciler.project.apply import Watch
 from reconciler.render.escape import joined
 from reconciler.render.jsonl import plan_events
+from reconciler.render.style import Style
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session
@@ -32,14 +33,19 @@ def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | N
     """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
 
     Raises:
-        ReconcilerError: the answer was no.
+        ReconcilerError: the answer was no, or there is nobody to ask.
     """
     ask = ask and plan.has_changes and not pipeline.refusal(plan, ack, session.frozen(plan))
-    if ask or not common.quiet:
-        style = replace(style_of_stderr(), options=shared_options(), verb=carried_out_by())
-        tell(plan_text(PLANS["text"], plan, style), plan_events(plan))
-    if ask and not is_confirmed(f"Apply these changes to {_target(plan)}?"):
-        raise ReconcilerError("not approved; nothing was written")
+    if not ask and common.quiet:
+        return
+
+    def shown(style: Style) -> str:
+        return plan_text(PLANS["text"], plan, replace(style, options=shared_options(), verb=carried_out_by()))
+
+    if ask:
+        demand_yes(f"Apply these changes to {_target(plan)}?", shown, plan_events(plan))
+    else:
+        tell(shown(style_of_stderr()), plan_events(plan))
 
 
 def _target(plan: Plan) -> str:

@@ -1,12 +1,18 @@
-"""A question on the terminal -> whether the answer was yes."""
+"""A question on the terminal -> its answer; what would be done, shown -> approved, or an error."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from reconciler.cli.streams import is_terminal, tell
-from reconciler.errors import UsageError
+import click
+
+from reconciler.cli.documents import style_of_stdout
+from reconciler.cli.failures import style_of_stderr
+from reconciler.cli.streams import emit, is_terminal, tell
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.json import Json
 from reconciler.render.escape import escape
+from reconciler.render.style import Style
 
 _YES: Final = "yes"
 
@@ -48,7 +54,20 @@ def target(environment: str, marketplace: str, base_url: str) -> str:
     return f"environment {escape(environment)} (marketplace {escape(marketplace)} at {escape(base_url)})"
 
 
-def is_confirmed(question: str) -> bool:
-    """Ask, and take anything but the whole word for a no."""
+def demand_yes(question: str, shown: Callable[[Style], str], events: Iterable[Mapping[str, Json]] = ()) -> None:
+    """Show what would be done, and ask; anything but the whole word is a no. Without a terminal, stdout shows it.
+
+    Raises:
+        ReconcilerError: the answer was no, or there is nobody to ask.
+    """
+    if not somebody_is_there():
+        if click.get_current_context().params["format_name"] == "text":
+            emit(shown(style_of_stdout()))
+        else:  # stdout is for a document of another format
+            tell(shown(style_of_stderr()), events)
+        message = "cannot ask for approval: not a terminal; nothing was written"
+        raise ReconcilerError(message, hint="add --auto-approve")
+    tell(shown(style_of_stderr()), events)
     tell(f"\n{question} Only '{_YES}' is accepted: ")
-    return sys.stdin.readline().strip() == _YES
+    if sys.stdin.readline().strip() != _YES:
+        raise ReconcilerError("not approved; nothing was written")

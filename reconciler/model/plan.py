@@ -255,4 +255,4 @@ class Limits:
     changes_percent: float | None = None
     deletes: int | None = 0
     widens: int | None = None
-    """Resources that may let in more than before."""
+    """Resources whose change may widen access."""

@@ -137,7 +137,8 @@ def _given(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secre
         except SecretMissing as error:
             missing.append(f"auth.{key}: {error.message}")
     if missing:
-        hint = "set it where this runs; in CI, hand it to the very step"
+        them = "it" if len(missing) == 1 else "them"
+        hint = f"set {them} where this runs; in CI, pass {them} to the step"
         raise ReconcilerError(f"environment {environment} lacks credentials: {'; '.join(missing)}", hint=hint)
     return given
 

@@ -70,7 +70,7 @@ def plan_counts(plan: Plan) -> list[Count]:
 
 
 def widens(change: Change) -> bool:
-    """Whether a change that will be made lets in more than before."""
+    """Whether a change that will be made widens access."""
     return any(is_marked(change, field, PLAN_WORDS) for field in change.fields)
 
 

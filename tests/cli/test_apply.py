@@ -24,14 +24,6 @@ def live(project: Project) -> dict[str, object]:
     return project.ask("GET", f"/v1/apiclients/{FRONT}")
 
 
-def test_an_apply_without_anybody_to_ask_refuses_and_names_the_flag(project: Project, run: Runner) -> None:
-    project.manifest("front", Active=False)
-    done = run("apply")
-    assert (done.code, done.out) == (1, "")
-    assert "--auto-approve" in done.err
-    assert project.writes() == []
-
-
 def test_an_approved_apply_shows_its_plan_on_stderr_and_its_result_on_stdout(project: Project, run: Runner) -> None:
     project.manifest("front", Active=False)
     done = run("apply", "--auto-approve")
@@ -330,3 +322,20 @@ class Impatient(io.StringIO):
         elif text.startswith("stopping"):
             os.kill(os.getpid(), signal.SIGTERM)
         return super().write(text)
+
+
+def test_without_anybody_to_ask_stdout_shows_the_plan(project: Project, run: Runner) -> None:
+    project.manifest("front", Active=False)
+    done = run("apply")
+    assert (done.code, project.writes()) == (1, [])
+    assert "0 to create, 1 to update, 0 to delete" in done.out
+    assert done.err == (
+        "error: cannot ask for approval: not a terminal; nothing was written\n  hint: add --auto-approve\n"
+    )
+
+
+def test_without_anybody_to_ask_stdout_stays_free_for_a_document(project: Project, run: Runner) -> None:
+    project.manifest("front", Active=False)
+    done = run("apply", "--format", "json")
+    assert (done.code, done.out, project.writes()) == (1, "", [])
+    assert "0 to create, 1 to update, 0 to delete" in done.err

@@ -28,7 +28,7 @@ def test_all_credentials_that_are_missing_are_named_with_what_they_are_for(proje
     assert run("plan").err == (
         "error: environment test lacks credentials: auth.clientId: the environment variable OC_ID is not set; "
         "auth.password: the secret file none cannot be read: No such file or directory\n"
-        "  hint: set it where this runs; in CI, hand it to the very step\n"
+        "  hint: set them where this runs; in CI, pass them to the step\n"
     )
 
 

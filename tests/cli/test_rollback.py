@@ -49,7 +49,8 @@ def test_a_rollback_without_anybody_to_ask_refuses_and_names_the_flag(
 ) -> None:
     done = run("rollback", "last")
     assert (done.code, project.writes()) == (1, [])
-    assert "add --auto-approve" in done.err
+    assert "0 to create, 1 to update, 0 to delete" in done.out
+    assert done.err.endswith("nothing was written\n  hint: add --auto-approve\n")
 
 
 def test_what_somebody_has_changed_since_refuses_with_3_and_writes_nothing(

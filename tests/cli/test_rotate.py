@@ -54,7 +54,8 @@ def test_it_shows_its_steps_and_asks(shop: Project, run: Runner, monkeypatch: py
 def test_without_a_terminal_it_needs_auto_approve(shop: Project, run: Runner) -> None:
     refused = run(*ROTATE)
     assert (refused.code, shop.writes()) == (1, [])
-    assert "use --auto-approve" in refused.err
+    assert "  create a new secret primary" in refused.out
+    assert "cannot ask for approval: not a terminal; nothing was written\n  hint: add --auto-approve" in refused.err
 
 
 def test_what_is_due_by_the_time_of_the_answer_is_what_was_shown(

@@ -1,12 +1,13 @@
 import io
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from reconciler.cli import streams
-from reconciler.cli.ask import is_confirmed, somebody_is_there
+from reconciler.cli.ask import demand_yes, somebody_is_there
 from reconciler.cli.main import tolerate_any_encoding
 from reconciler.errors import ReconcilerError
 
@@ -70,12 +71,14 @@ def test_what_a_stream_cannot_encode_is_written_as_an_escape(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("answer", "confirmed"), [("yes\n", True), (" yes \n", True), ("y\n", False), ("", False)])
-def test_only_the_whole_word_is_a_yes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, confirmed: bool
-) -> None:
+def test_only_the_whole_word_is_a_yes(monkeypatch: pytest.MonkeyPatch, answer: str, confirmed: bool) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    assert is_confirmed("Go on?") is confirmed
-    assert "Only 'yes' is accepted" in capsys.readouterr().err
+    with nullcontext() if confirmed else pytest.raises(ReconcilerError, match="not approved"):
+        demand_yes("Go on?", lambda _style: "what is done")
+    assert "what is done" in screen.getvalue()
+    assert "Only 'yes' is accepted" in screen.getvalue()
 
 
 def test_a_question_needs_a_terminal_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
@@ -104,7 +103,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     keep_apart(settings_of(common), ())
     selection, (saved, paths) = selection_of(only, selector, (), write_secrets), _parted(paths)
-    _check(saved, selection, prune=prune, ask=not (auto_approve or dry_run))
+    _check(saved, selection, prune=prune)
     session = Session.open(
         settings_of(common),
         paths,
@@ -179,12 +178,11 @@ def _applied(
     return apply_new(session, order_of, receipt)
 
 
-def _check(saved: "Plan | None", selection: "Selection", *, prune: bool, ask: bool) -> None:
-    """Refuse what does not go together, and to ask where nobody is.
+def _check(saved: "Plan | None", selection: "Selection", *, prune: bool) -> None:
+    """Refuse what does not go together.
 
     Raises:
         UsageError: a saved plan is to be restricted or to prune.
-        ReconcilerError: the plan would have to be approved, and there is no terminal.
     """
     if saved and not selection.is_everything:
         hint = "leave them out, or plan again with them"
@@ -194,9 +192,6 @@ def _check(saved: "Plan | None", selection: "Selection", *, prune: bool, ask: bo
         raise UsageError(message, hint="leave it out, or plan again with it")
     if saved and prune:
         raise UsageError("a saved plan prunes where plan was given --prune", hint="leave it out, or plan again with it")
-    if not (saved or not ask or somebody_is_there()):
-        message = "cannot ask for approval: not a terminal"
-        raise ReconcilerError(message, hint="add --auto-approve, or apply a plan that plan --out has saved")
 
 
 def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:

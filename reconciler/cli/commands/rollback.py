@@ -8,7 +8,6 @@ import click
 
 from reconciler.cli import completing
 from reconciler.cli import exit as codes
-from reconciler.cli.ask import somebody_is_there
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
@@ -71,9 +70,6 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.project.journals import look_back  # noqa: PLC0415
     from reconciler.project.session import Session  # noqa: PLC0415
 
-    if not (auto_approve or somebody_is_there()):
-        message = "cannot ask for approval: not a terminal"
-        raise ReconcilerError(message, hint="add --auto-approve")
     settings = settings_of(common)
     recorded = _recorded(settings, run)
     session = Session.open(replace(settings, environment=recorded.environment), (), allow_unknown_roles=True)

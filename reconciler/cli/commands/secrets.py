@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import completing
-from reconciler.cli.ask import is_confirmed, somebody_is_there, target
+from reconciler.cli.ask import demand_yes, target
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
@@ -24,7 +24,7 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import UsageError
 from reconciler.render.rotation import ROTATIONS, rotated_text
 from reconciler.render.secrets import STATUSES, metrics
 
@@ -168,9 +168,6 @@ def rotate(  # noqa: PLR0913  # one for each option
     approve = partial(_approve, common, ask=not auto_approve)
     order = Order(Wish(address, name, only_due=due), ack, approve, _begin)
     wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
-    if not (dry_run or auto_approve or somebody_is_there()):
-        message = "cannot ask for approval: not a terminal"
-        raise ReconcilerError(message, hint="use --auto-approve, or --dry-run to see the steps")
     done = show(session, order) if dry_run else carry_out(session, order)
     outputs.write(lambda name, style: ROTATIONS[name](done.rotated, style))
     return of_rotation(done)
@@ -185,13 +182,14 @@ def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bo
     """Show the steps; ask unless they are approved already. What a guard refuses anyway is not asked about.
 
     Raises:
-        ReconcilerError: the answer was no.
+        ReconcilerError: the answer was no, or there is nobody to ask.
     """
     ask = ask and is_acceptable
-    if ask or not common.quiet:
+    if ask:
+        where = target(rotated.environment, rotated.marketplace, rotated.base_url)
+        demand_yes(f"Rotate in {where}?", partial(rotated_text, rotated))
+    elif not common.quiet:
         tell(rotated_text(rotated, style_of_stderr()))
-    if ask and not is_confirmed(f"Rotate in {target(rotated.environment, rotated.marketplace, rotated.base_url)}?"):
-        raise ReconcilerError("not approved; nothing was written")
     return ask
 
 

@@ -49,14 +49,14 @@ def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Findi
 
 
 def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """More resources would let in more than before than `limits.widens` allows."""
+    """The changes widen access of more resources than `limits.widens` allows."""
     widening = [change for change in writing(changes) if change.direction is Direction.WIDENS]
     limit = context.limits.widens
     if limit is not None and len(widening) > limit:
         fields = sum(field.direction is Direction.WIDENS for change in widening for field in change.fields)
         yield Finding(
             "limit-widens",
-            f"{_resources(len(widening))} would let in more than before, by {_number(fields, 'field')}; "
+            f"access to {_resources(len(widening))} would widen, by {_number(fields, 'field')}; "
             f"limits.widens allows {limit}",
             "split the change, or raise limits.widens of this environment",
             addresses(widening),

@@ -44,7 +44,7 @@ def test_in_the_wrong_marketplace_nothing_more_is_read(tmp_path: Path) -> None:
         assert set(requests(emulator)) == {"POST /oauth/token", "GET /v1/me"}
     one = check(diagnosis, "marketplace")
     assert "configured for marketplace shop, but the credentials open other" in one.found
-    assert one.way_out == "mend marketplace: or auth: of this environment"
+    assert one.way_out == "correct `marketplace:` or `auth:` of this environment"
     assert verdicts(diagnosis)["roles-for-plan"] == verdicts(diagnosis)["roles-for-apply"] == "skipped"
 
 
