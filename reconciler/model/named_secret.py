@@ -174,7 +174,7 @@ class Family:
     superseded: tuple[LiveSecret, ...] = ()
     """Older ones that were not retired yet, unproven ones among them if the current one is proven."""
     pending: tuple[LiveSecret, ...] = ()
-    """Unproven ones, the newest first: somebody may have their values until another one is proven."""
+    """Unproven ones, the newest first: somebody may have their values until another one is delivered everywhere."""
     undelivered: tuple[LiveSecret, ...] = ()
     """Nobody has their values."""
     retired: tuple[LiveSecret, ...] = ()

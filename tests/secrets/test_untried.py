@@ -115,10 +115,14 @@ class World:
             tools = Tools(remote, self.courier, lambda: self.now)
             return [rotation.carry_out(turn.subject, turn.steps, tools) for turn in plan.turns]
 
+    def live(self) -> list[dict[str, Any]]:
+        """All secrets of the client."""
+        with self.shop.reader() as reader:
+            return list(reader.list_all(f"/apiclients/{A}/secrets"))
+
     def names(self) -> list[str]:
         """Of all secrets, less the marks of their values."""
-        with self.shop.reader() as reader:
-            return sorted(str(one["Name"]).partition("-")[0] for one in reader.list_all(f"/apiclients/{A}/secrets"))
+        return sorted(str(one["Name"]).partition("-")[0] for one in self.live())
 
     def proof(self, value: str) -> Proof:
         with self.shop.writer() as writer:
@@ -238,17 +242,27 @@ def test_thirteen_runs_leave_as_many_secrets_as_one(
 
 @pytest.mark.parametrize("refusal", [LOCKED, oauth("Not today."), WRONG], ids=["locked", "unknown", "wrong"])
 @pytest.mark.parametrize("deliver", [READABLE, UNREADABLE], ids=["readable", "unreadable"])
-def test_thirteen_runs_leave_as_many_as_one_where_every_login_is_refused_or_fill_the_room_where_none_can_be_read_back(
+def test_thirteen_runs_leave_as_many_secrets_as_one_where_every_login_is_refused(
     tmp_path: Path, refusal: dict[str, Any], deliver: tuple[Delivery, ...]
 ) -> None:
     with opened(tmp_path, deliver) as world:
         world.shop.transport = Doorkeeper(world.shop.transport, lambda _is_right: refusal)
-        for number in range(13):
+        for _ in range(13):
             world.apply()
+            assert len(world.names()) == 1
             world.rotate()
             world.rotate(only_due=True)
-            is_lost = refusal is WRONG and deliver is UNREADABLE  # what was delivered is kept until another is proven
-            assert len(world.names()) == (min(3 * number + 3, 10) if is_lost else 1), number
+            assert len(world.names()) == 1
+
+
+def test_thirteen_runs_whose_logins_are_refused_leave_the_secret_in_use_and_one_more(tmp_path: Path) -> None:
+    with opened(tmp_path, UNREADABLE) as world:
+        world.apply()
+        (in_use,) = world.live()
+        world.shop.transport = Doorkeeper(world.shop.transport, lambda _is_right: WRONG)
+        for _ in range(13):
+            assert [done.ended for done in world.rotate()] == [Ended.FAILED]
+            assert (world.names(), in_use in world.live()) == (["primary", "primary.unproven"], True)
 
 
 def test_thirteen_failing_deliveries_leave_as_many_as_one(tmp_path: Path) -> None:
@@ -269,7 +283,7 @@ def test_an_apply_that_delivers_in_part_says_which_secret_the_next_one_gives_up(
             assert world.names() == ["primary.unproven"] * 10
         world.secret = replace(world.secret, deliver=UNREADABLE)
         assert world.apply() is Status.APPLIED
-        assert world.names() == ["primary", *["primary.retired"] * 9]
+        assert world.names() == ["primary"]
 
 
 def test_an_expired_secret_of_an_inactive_client_is_not_replaced_until_it_is_active(tmp_path: Path) -> None:
@@ -325,6 +339,22 @@ def test_a_proven_secret_is_not_ended_by_one_that_could_not_be_tried(tmp_path: P
         assert world.proof(old).accepted
         assert [done.ended for done in world.rotate()] == [Ended.COMPLETED]
         assert world.names() == ["primary", "primary.retired"]
+
+
+def test_an_untried_secret_is_delivered_again_before_a_newer_unproven_one_is_deleted(tmp_path: Path) -> None:
+    command, file = ToCommand(("sh", "-c", f"cat > {tmp_path / 'stored'}")), ToFile("a.secret")
+    with opened(tmp_path, (command, file), Active=False) as world:
+        world.apply()
+        value = (tmp_path / "a.secret").read_text()
+        world.shop.edit("a", Active=True)
+        (tmp_path / "a.secret").unlink()
+        world.secret = replace(world.secret, deliver=(command, ToCommand(("false",))))
+        assert [done.ended for done in world.rotate()] == [Ended.FAILED]
+        assert (tmp_path / "stored").read_text() != value
+        (tmp_path / "a.secret").write_text(value)
+        world.secret = replace(world.secret, deliver=(command, file))
+        assert [done.ended for done in world.rotate()] == [Ended.COMPLETED]
+        assert (world.names(), (tmp_path / "stored").read_text()) == (["primary"], value)
 
 
 @pytest.mark.parametrize(

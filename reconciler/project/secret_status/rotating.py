@@ -11,7 +11,7 @@ from reconciler.live import read as reader
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.freeze import Window
 from reconciler.model.json import digest
-from reconciler.model.named_secret import RETIRED, UNDELIVERED, LiveSecret, NamedSecret
+from reconciler.model.named_secret import RETIRED, UNDELIVERED, UNPROVEN, LiveSecret, NamedSecret
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
 from reconciler.model.rotation import Begin, Step, StepKind
@@ -267,8 +267,7 @@ def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) 
     """A secret of a protected client that is in use would end at once."""
     protected = {change.address for change in changes if change.protected}
     for turn in turns:
-        ending = [step.secret for step in turn.steps if step.kind is StepKind.DELETE and step.secret]
-        used = [one.id for one in ending if one.ending not in {UNDELIVERED, RETIRED} and not one.is_over(now)]
+        used = [one.id for one in _ended_at_once(turn.steps) if not one.is_over(now)]
         if used and turn.subject.address in protected:
             yield Finding(
                 "protected",
@@ -276,3 +275,13 @@ def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) 
                 "give the secret an overlap in its manifest",
                 (turn.subject.address,),
             )
+
+
+def _ended_at_once(steps: Sequence[Step]) -> Iterator[LiveSecret]:
+    """Deleted secrets that somebody may have: unproven ones only until another one is delivered everywhere."""
+    had_by_nobody = {UNDELIVERED, RETIRED}
+    for step in steps:
+        if step.kind is StepKind.DELIVER:
+            had_by_nobody.add(UNPROVEN)
+        if step.kind is StepKind.DELETE and step.secret and step.secret.ending not in had_by_nobody:
+            yield step.secret

@@ -51,7 +51,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     """Give the steps that bring a rotation to its end; where none has begun, those of a new one, if it is to begin.
 
     An unproven secret is gone on with if its value is at hand. If not, another one is made; the unproven one, which
-    somebody may have, ends as the old one does, once the new one is delivered everywhere and proven.
+    somebody may have until then, is deleted once the new one is delivered everywhere, whether it is proven or not.
 
     Raises:
         ReconcilerError: it cannot be done; says why and what to do.
@@ -63,7 +63,9 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     clearing = list(_clearing(relatives, now))
     resumed = _resumed(subject, relatives, now)
     if resumed:
-        return (*clearing, *_proving(subject, resumed), *_ending(subject, relatives, resumed, clearing, now))
+        replaced = list(_replaced(relatives, resumed, clearing))
+        proving = _proving(subject, relatives, resumed, replaced)
+        return (*clearing, *proving, *_ending(subject, relatives, resumed, clearing, now))
     if current and not subject.is_active and _begins(subject, relatives, now, begin):
         return (*clearing, _postponed(subject))
     if not _begins(subject, relatives, now, begin):
@@ -71,7 +73,8 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
         return (*clearing, *_ending(subject, relatives, current, clearing, now), *advice)
     clearing += _room(subject, relatives, clearing)
     _demand_possible(subject, relatives, clearing, now)
-    return (*clearing, *_making(subject, current, now), *_ending(subject, relatives, None, clearing, now))
+    replaced = list(_replaced(relatives, None, clearing))
+    return (*clearing, *_making(subject, current, replaced, now), *_ending(subject, relatives, None, clearing, now))
 
 
 def _resumed(subject: Subject, relatives: Family, now: datetime) -> LiveSecret | None:
@@ -106,11 +109,22 @@ def _clearing(relatives: Family, now: datetime) -> Iterator[Step]:
 
 def _room(subject: Subject, relatives: Family, clearing: Sequence[Step]) -> list[Step]:
     """Give up the oldest unproven secret where there is no other way to make a new one."""
-    unproven = [one for one in relatives.pending if one.id not in {step.secret.id for step in clearing if step.secret}]
+    unproven = [one for one in relatives.pending if one.id not in _ids(clearing)]
     if not unproven or not _is_full(subject, clearing):
         return []
     limit = f"{subject.address} has {subject.named.limit} secrets, the most that the service keeps"
     return [_delete(unproven[-1], f"may be in use: {limit}, and a delivery of this one began in a run that failed")]
+
+
+def _replaced(relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step]) -> Iterator[Step]:
+    """Delete unproven secrets: once another one is delivered everywhere, nobody has them."""
+    gone = _ids(cleared)
+    pending = [one for one in relatives.pending if one != kept and one.id not in gone]
+    yield from (_delete(one, "was never proven, and is replaced everywhere") for one in pending)
+
+
+def _ids(steps: Sequence[Step]) -> set[str]:
+    return {step.secret.id for step in steps if step.secret}
 
 
 def _is_full(subject: Subject, clearing: Sequence[Step]) -> bool:
@@ -134,16 +148,17 @@ def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
         yield Step(StepKind.WAIT, text, current)
 
 
-def _proving(subject: Subject, resumed: LiveSecret) -> Iterator[Step]:
-    """Go on with a secret whose value is at hand."""
-    if not _is_untried(resumed):
+def _proving(subject: Subject, relatives: Family, resumed: LiveSecret, replaced: Sequence[Step]) -> Iterator[Step]:
+    """Go on with a secret whose value is at hand. It is delivered again, if it is not the only one."""
+    if relatives.pending:
         for delivery in subject.wanted.deliver:
             yield Step(StepKind.DELIVER, f"deliver secret {resumed.id} to {delivery}", resumed)
+    yield from replaced
     yield Step(StepKind.PROVE, f"prove secret {resumed.id} by a login through {subject.address}", resumed)
     yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}", resumed)
 
 
-def _making(subject: Subject, current: LiveSecret | None, now: datetime) -> Iterator[Step]:
+def _making(subject: Subject, current: LiveSecret | None, replaced: Sequence[Step], now: datetime) -> Iterator[Step]:
     if _is_untried(current):
         yield Step(StepKind.TRY, f"see whether a secret of {subject.address} can be tried")
     expiry = subject.wanted.expiry(now)
@@ -152,6 +167,7 @@ def _making(subject: Subject, current: LiveSecret | None, now: datetime) -> Iter
     yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}{why}", until=expiry)
     for delivery in subject.wanted.deliver:
         yield Step(StepKind.DELIVER, f"deliver it to {delivery}")
+    yield from replaced
     yield Step(StepKind.PROVE, f"prove it by a login through {subject.address}")
     yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}")
 
@@ -161,8 +177,8 @@ def _ending(
 ) -> Iterator[Step]:
     """How each old secret is brought to its end: after the overlap, or at the moment at which it ends anyway."""
     wanted, last = subject.wanted, now + subject.wanted.overlap
-    gone = {step.secret.id for step in cleared if step.secret}
-    for one in filter(None, (relatives.current, *relatives.superseded, *relatives.pending, *relatives.retired)):
+    gone = _ids(cleared)
+    for one in filter(None, (relatives.current, *relatives.superseded, *relatives.retired)):
         if one == kept or one.id in gone:
             continue
         if not wanted.overlap or one.is_over(now):

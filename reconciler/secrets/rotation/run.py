@@ -1,10 +1,11 @@
 """The steps of a rotation -> done, one after the other, as far as they can be.
 
-    create -> deliver -> prove by a login -> confirm -> expire the old one after the overlap -> (a later run) delete it
+    create -> deliver -> delete unproven ones -> prove by a login -> confirm -> expire the old one after the overlap
+    -> (a later run) delete it
 
 What has been done stands in the service (see `model.named_secret`), so whoever runs it again goes on where it was left,
-from any machine. Nothing old is touched before the new one is confirmed. Where nobody can log in through the client yet
-the proof is postponed: the secret is delivered and stays, marked as untried.
+from any machine. The secret in use is not touched before the new one is confirmed. Where nobody can log in
+through the client yet the proof is postponed: the secret is delivered and stays, marked as untried.
 """
 
 import secrets
