@@ -373,8 +373,8 @@ def _same_marketplace(marketplace: str, target: Target, whose: str, base_url: st
             f"environment {target.environment} is configured for marketplace {target.marketplace}, "
             f"but {whose} {marketplace} at {base_url}"
         )
-        way_out = "correct `marketplace:` or `auth:` of this environment"
-        raise WrongMarketplace([Finding("marketplace", message, way_out, can_be_acknowledged=False)])
+        fix = "correct `marketplace:` or `auth:` of this environment"
+        raise WrongMarketplace([Finding("marketplace", message, fix, can_be_acknowledged=False)])
     return marketplace
 
 

@@ -45,12 +45,12 @@ def _taken_back(task: Task, outcome: Outcome, refusal: RemoteError) -> Outcome:
     try:
         task.restore()
     except Conflict as conflict:
-        return replace(outcome, message=f"{trouble}, and it was not taken back: {conflict}")
+        return replace(outcome, message=f"{trouble}, and it was not reverted: {conflict}")
     except ReconcilerError as error:
-        return replace(outcome, message=f"{trouble}, and it could not be taken back: {error.message}", uncertain=True)
+        return replace(outcome, message=f"{trouble}, and it could not be reverted: {error.message}", uncertain=True)
     restored = replace(outcome, uncertain=False, restored=True, fields=())
     try:
         task.writer.remote.prove_login()
     except RemoteError:
-        return replace(restored, message=f"{trouble}; the body of before was put back, and it still does not work")
-    return replace(restored, message=f"{trouble}; the body of before was put back, and it works again")
+        return replace(restored, message=f"{trouble}; the previous body was restored, and it still does not work")
+    return replace(restored, message=f"{trouble}; the previous body was restored, and it works again")

@@ -40,7 +40,7 @@ class Controls:
 
     concurrency: int = 8
     keep_going: bool = False
-    """Go on with other changes after one has failed."""
+    """Continue with other changes after one has failed."""
     on_outcome: Callable[[Outcome], None] = lambda _outcome: None
     """Called once per change as it ends, from one thread at a time."""
     should_stop: Callable[[], bool] = lambda: False

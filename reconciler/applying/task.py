@@ -254,9 +254,9 @@ class Task:
         try:
             live = self.kind.live(answer, self._facts(method))
         except BadAnswer as error:
-            raise AnswerLost("it was carried out, but its answer cannot be used", error.request) from error
+            raise AnswerLost("it was executed, but its answer cannot be used", error.request) from error
         if self.change.before is not None and not same_id(live.id, self._id):
-            raise AnswerLost("it was carried out, but its answer is about another object", self._facts(method))
+            raise AnswerLost("it was executed, but its answer is about another object", self._facts(method))
         return self._compared(live)
 
     def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:

@@ -16,5 +16,5 @@ def duration(value: str) -> timedelta:
     parts = {unit: int(part or 0) for unit, part in zip(_UNITS, found.groups(), strict=True)} if found else {}
     length = timedelta(**parts)
     if not length:
-        raise click.BadParameter(f"'{value}' is no duration; write it like 45m, 1h30m or 7d.")
+        raise click.BadParameter(f"'{value}' is not a duration; write it like 45m, 1h30m or 7d.")
     return length

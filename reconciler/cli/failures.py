@@ -100,7 +100,7 @@ def _command_of(arguments: Sequence[str]) -> str:
 
 def _internal(error: BaseException, *, verbose: bool) -> int:
     tell(internal_error(error, _place(error), style_of_stderr()))
-    tell(_trace(error) if verbose else "  hint: --verbose shows the way there\n")
+    tell(_trace(error) if verbose else "  hint: --verbose shows the traceback\n")
     return ExitCode.ERROR
 
 

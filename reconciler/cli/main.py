@@ -20,26 +20,26 @@ from reconciler.cli import signals
 from reconciler.cli.options import Common, Log, common_options, log_format_of
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "init": "Start a folder: configuration, a manifest, CI, editor settings.",
+    "init": "Start a repository: configuration, CI, editor settings.",
     "validate": "Check manifests and configuration, offline.",
     "plan": "Show what apply would change.",
     "apply": "Change the service to what the manifests ask for.",
     "show": "Show a saved plan, or manifests as they are in an environment, offline.",
-    "drift": "Say in what the service differs from the manifests; exit 2 if it does.",
-    "snapshot": "Keep what a service has, free of secrets, for plan --from-snapshot.",
-    "export": "Make manifests of what is live.",
-    "import": "Make manifests of a seeding file, offline.",
+    "drift": "Show where the service differs from the manifests; exit 2 if it does.",
+    "snapshot": "Save what a service has, without secrets, for plan --from-snapshot.",
+    "export": "Write manifests of what is live.",
+    "import": "Write manifests of a seeding file, offline.",
     "adopt": "Bind manifests to live objects, by ids in reconciler.yaml.",
-    "secrets": "Say how secrets stand, and rotate one.",
+    "secrets": "Show the status of secrets, and rotate them.",
     "environments": "List the environments of the configuration, offline.",
     "history": "List the runs that have written, show one, or verify their journals; offline.",
-    "rollback": "Take back what a run has written, through the same guards.",
+    "rollback": "Undo what a run has written, through the same guards.",
     "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if one fails.",
-    "explain": "Say what a key of a manifest or of the configuration means.",
+    "explain": "Explain a key of a manifest or of the configuration.",
     "schema": "Print the JSON Schema of a kind of file.",
     "completion": "Print the script that completes commands in a shell.",
     "version": "Print the version.",
-    "emulator": "Serve a stand-in for OrderCloud on this machine.",
+    "emulator": "Serve an OrderCloud emulator on this machine.",
 }
 """Name -> what it does, in the order of a first day's work. The code is in `commands`, one module each."""
 

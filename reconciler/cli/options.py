@@ -206,7 +206,7 @@ def output_options(function: F) -> F:
     for decorate in (
         log_format,
         _global_switch("--verbose", "On stderr, more about each step, and a line for each request."),
-        _global_switch("--quiet", "On stderr, nothing but errors and questions."),
+        _global_switch("--quiet", "On stderr, only errors and questions."),
     ):
         function = decorate(function)
     return function
@@ -218,12 +218,12 @@ _config_option: Final = _global_text(
 _allow_host_option: Final = _global_text(
     "--allow-host",
     "HOST[:PORT]",
-    "Let credentials be sent to this host, too; repeatable, see RECONCILER_ALLOWED_HOSTS.",
+    "Allow credentials to be sent to this host; repeatable, see RECONCILER_ALLOWED_HOSTS.",
     _allow,
 )
 
 
-environment_option: Final = _global_text("--env", "NAME", "What the environment is called; else as its stage.", _one)
+environment_option: Final = _global_text("--env", "NAME", "Name of the environment; default: its stage.", _one)
 
 
 def common_options(function: F) -> F:
@@ -248,7 +248,7 @@ paths_argument: Final = click.argument("paths", nargs=-1, type=file_name, metava
 unknown_roles_option: Final = click.option(
     "--allow-unknown-roles",
     is_flag=True,
-    help="Warn of role names that this version does not know, instead of refusing them.",
+    help="Warn about unknown role names instead of refusing them.",
 )
 
 ack_option: Final = click.option(
@@ -256,7 +256,7 @@ ack_option: Final = click.option(
     type=text,
     envvar=ACK_VARIABLE,
     metavar="DIGITS",
-    help=f"Accept what the guards object to: the digits that the refusal prints. Else {ACK_VARIABLE}.",
+    help=f"Accept the findings of guards: the digits that the refusal prints. Default: {ACK_VARIABLE}.",
 )
 
 

@@ -190,7 +190,7 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
             raise click.BadParameter(f"'{value}' is not FORMAT=FILE, with a format of: {', '.join(names)}.")
         return name, Path(text(file))
 
-    explanation = "Besides, write the document in this format into a file; may be given several times."
+    explanation = "Also write the document in this format to a file; repeatable."
     return click.option("--into", multiple=True, type=read, metavar="FORMAT=FILE", help=explanation)
 
 

@@ -21,7 +21,7 @@ def selection_options(function: F) -> F:
         type=text,
         metavar="LABEL=VALUE",
         callback=_labels,
-        help="Leave out manifests without this label; with several labels, those that lack one of them.",
+        help="Only manifests with this label; of several labels, with all of them.",
     )
     only = click.option(
         "--only",
@@ -29,13 +29,13 @@ def selection_options(function: F) -> F:
         type=text,
         metavar="ADDRESS-GLOB",
         shell_complete=completing.addresses,
-        help="Leave out all other addresses, e.g. 'ApiClient/store*'; may be given several times.",
+        help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
     )
     return only(selector(function))
 
 
 prune_option: Final = click.option(
-    "--prune", is_flag=True, help="Delete what no manifest claims, too. Needs all manifests, and limits.deletes."
+    "--prune", is_flag=True, help="Also delete what no manifest claims. Needs all manifests, and limits.deletes."
 )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.cli import signals
 from reconciler.cli.streams import tell
 
-_NOTICE: Final = "stopping: no more changes are started, those on their way are finished; again: give up on them\n"
+_NOTICE: Final = "stopping: no more changes are started, those in flight are finished; again: exit at once\n"
 
 
 @contextmanager

@@ -40,7 +40,9 @@ _T = TypeVar("_T")
 def structure_faults(data: Json) -> list[Fault]:
     """Find what does not fit the schema, and secrets that stand in clear. No message quotes one."""
     if not isinstance(data, Mapping) or data.get("kind") != "Config":
-        return [Fault("", "this is no configuration: it starts with apiVersion: reconciler/v1, kind: Config", "kind")]
+        return [
+            Fault("", "this is not a configuration: it starts with apiVersion: reconciler/v1, kind: Config", "kind")
+        ]
     secrets = list(_secrets_in_clear(data))
     places = {fault.pointer for fault in secrets}
     return secrets + [

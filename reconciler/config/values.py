@@ -34,9 +34,9 @@ def base_url(text: str) -> str | list[Fault]:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
     except ValueError:
-        return [Fault("", "this is no URL", "url", _EXAMPLE)]
+        return [Fault("", "this is not a URL", "url", _EXAMPLE)]
     if not host or url.scheme not in {"https", "http"} or not text.isascii() or not text.isprintable() or " " in text:
-        return [Fault("", "this is no https:// URL", "url", _EXAMPLE)]
+        return [Fault("", "this is not an https:// URL", "url", _EXAMPLE)]
     netloc = url.netloc.lower()
     scheme = url.scheme if port or is_loopback(host) else "https"
     if url.path.strip("/") or "?" in text or "#" in text or "@" in netloc or "\\" in text:

@@ -53,7 +53,7 @@ def load_seed(path: Path, market: Marketplace) -> None:
     """Fill an empty marketplace from a file.
 
     Raises:
-        SeedError: the file cannot be read, is no YAML or JSON, or holds something of the wrong type or a party that is
+        SeedError: the file cannot be read, is not YAML or JSON, or holds something of the wrong type or a party that is
             not there; the message names the file, and the line or the JSON path of each mistake.
     """
     root = seedfile.read(path)

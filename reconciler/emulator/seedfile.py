@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> object:
-    """Read a file; raises SeedError with the line where it is no YAML or JSON."""
+    """Read a file; raises SeedError with the line where it is not YAML or JSON."""
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:

@@ -235,9 +235,7 @@ class _Run:
         elif (kind.name, title) in self.ambiguous:
             known = str(live.body.get(kind.id_field) or "")
             if not known:
-                reason = (
-                    f"another object has this {kind.name_field}, and without an id nobody could tell which is meant"
-                )
+                reason = f"another object has this {kind.name_field}, and without an id the match is ambiguous"
                 self.leave(kind, live, (LeftOut(kind.name_field, reason),))
                 return
         empty, wanted = base(kind, name, known), wanted_fields(kind, live)

@@ -60,8 +60,8 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
         yield f"# Read-only there: {'; '.join(facts)}."
     for name, secret in sorted(live.secrets.items()):
         if secret is not None:
-            yield f"# It has a {name}, which is not written here. Where the object exists, it stays as it is; created"
-            yield "# from this manifest, the object has none, and whoever knows its id gets in. To set it, add to spec:"
+            yield f"# It has a {name}, which is not written here. Where the object exists, it stays as it is;"
+            yield "# created from this manifest, it has none, and whoever knows its id can log in. To set it, add:"
             yield f"#   {name}: {{fromEnv: {_variable(manifest)}}}"
     policy = manifest.get("policy")
     if isinstance(policy, Mapping) and "state" in policy:

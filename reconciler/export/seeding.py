@@ -152,7 +152,7 @@ def _client(
 ) -> LiveResource | None:
     """One API client; None where it is none."""
     if not isinstance(entry, Mapping):
-        seeds.left_out.append(LeftOut(place, "it is no mapping"))
+        seeds.left_out.append(LeftOut(place, "it is not a mapping"))
         return None
     body = dict(_known(place, entry, seeds))
     secrets = {name: Secret("there is one") for name in _KIND.secret_fields if body.pop(name, None)}

@@ -129,8 +129,8 @@ _FIELDS: Final = (
     Field(
         "MinimumRequiredRoles",
         Many(Role()),
-        "Roles that a user must have to log in through this client. Empty: no demand. The order means nothing. null: "
-        "the API's default, empty.",
+        "Roles that a user must have to log in through this client. Empty: no requirement. The order means nothing. "
+        "null: the API's default, empty.",
         examples=(["Shopper", "MeAdmin"],),
         source=_ROLES,
         default=[],
@@ -140,7 +140,8 @@ _FIELDS: Final = (
     Field(
         "MinimumRequiredCustomRoles",
         Many(Text()),
-        "Custom roles that a user must have to log in through this client. Empty: no demand. The order means nothing.",
+        "Custom roles that a user must have to log in through this client. Empty: no requirement. "
+        "The order means nothing.",
         examples=(["order-approver"],),
         source=_ROLES,
         default=[],
@@ -184,7 +185,7 @@ _FIELDS: Final = (
         "ClientSecret",
         Text(),
         "The OAuth client secret, on OrderCloud up to 1.0.454; later versions keep secrets apart from the client and "
-        "have no such field. Only a reference can stand here, never the secret itself. Left out: the live secret "
+        "have no such field. Only a reference is allowed here, never the secret itself. Left out: the live secret "
         "stays. null: it is cleared, and the client needs no secret.",
         examples=(
             {"fromEnv": "STOREFRONT_SECRET"},

@@ -93,7 +93,7 @@ def reference(name: str, to: Reference, meaning: str, example: str, **known: Any
 
 def secret(name: str, meaning: str, variable: str, max_length: int | None = None, **known: Any) -> Field:
     """A secret; one that the service shows unless the row says otherwise."""
-    meaning = f"{meaning} Only a reference can stand here, never the value itself. Left out: the live value stays."
+    meaning = f"{meaning} Only a reference is allowed here, never the value itself. Left out: the live value stays."
     known = {"secret": Secrecy.READABLE, **known}
     return Field(name, Text(max_length), meaning, examples=({"fromEnv": variable},), **known)
 

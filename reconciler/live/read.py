@@ -36,7 +36,7 @@ def identify(remote: ReadRemote) -> str:
     seller = me.get("Seller")
     marketplace = seller.get("ID") if isinstance(seller, Mapping) else None
     if not isinstance(marketplace, str) or not marketplace:
-        raise BadAnswer("no Seller.ID in the answer, so nobody knows which marketplace this is", _ME)
+        raise BadAnswer("no Seller.ID in the answer, so the marketplace is unknown", _ME)
     return marketplace
 
 

@@ -73,7 +73,7 @@ def _resource(document: Mapping[str, Any], name: str) -> LiveResource:
     faults = kind.faults(document["body"])
     if faults:
         raise ReconcilerError(
-            f"{name} is no snapshot: {document['kind']} {document['id']}: {'; '.join(faults.values())}"
+            f"{name} is not a snapshot: {document['kind']} {document['id']}: {'; '.join(faults.values())}"
         )
     parties = {party: tuple(ids) for party, ids in document["assignments"].items()}
     at_fault = tuple(document.get("faults", ()))

@@ -55,7 +55,7 @@ class Resolved:
 
     body: Body
     origins: Mapping[str, Origin]
-    """JSON pointer of each value that is no mapping -> where it came from; of lists, the members are here, too."""
+    """JSON pointer of each value that is not a mapping -> where it came from; of lists, the members are here, too."""
     verbatim: frozenset[str]
     """Pointers below which no text is substituted when the manifest is loaded."""
 

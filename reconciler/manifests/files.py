@@ -174,7 +174,7 @@ class _Search:
             message = "this file reads like a manifest, and is not read: it does not end in .yaml, .yml or .json"
             hint = "rename it, move it out of this directory, or name it as a PATH"
             if lower.endswith(_JSON):
-                message, hint = "this file reads like a manifest, and is not read: it is no JSON", "correct it"
+                message, hint = "this file reads like a manifest, and is not read: it is not JSON", "correct it"
             self.faults.append(Diagnostic(Place(name), message, UNREAD, hint=hint, severity=Severity.WARNING))
         return look is _Look.MANIFEST
 

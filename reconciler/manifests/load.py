@@ -5,7 +5,7 @@ Each document goes through the same steps, and a fault of one keeps no other fro
 files          paths -> files, each once
 document       file -> documents with places
 overlays       what holds in this environment only is laid over the manifest that it is a part of
-strangers      what is no manifest is told what it is
+strangers      what is not a manifest is told what it is
 secrets        references to secrets are taken out, so that nothing that follows can quote them
 substitution   ``${values.KEY}`` -> the environment's value
 validator      the kind's schema

@@ -62,7 +62,7 @@ def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
         message = "expires and maxAge are two answers to one question"
         yield Fault(f"{at}/maxAge", message, "contradiction", "keep one of them", at_key=True)
     if "expires" in entry and not _is_moment(entry["expires"]):
-        message = "expires is no date, such as 2027-01-31, and no date and time in UTC, such as 2027-01-31T12:00:00Z"
+        message = "expires is not a date, such as 2027-01-31, and no date and time in UTC, such as 2027-01-31T12:00:00Z"
         yield Fault(f"{at}/expires", message, "format")
     elif "maxAge" in entry and _is_always_due(secret_of({**entry, "deliver": ()})):
         message = "overlap is not shorter than maxAge, so that the secret would be due as soon as it is made"

@@ -132,7 +132,7 @@ def blamed(diagnostic: Diagnostic, document: Document) -> Diagnostic:
     for path, has_it in removals(document.target, document.patch):
         at = pointer(*path)
         if has_it and pointer(*path[:-1]) == diagnostic.pointer and diagnostic.message == f"{path[-1]} is missing":
-            hint = f"this null removes what stands at {document.below.place(at)}"
+            hint = f"this null removes what is at {document.below.place(at)}"
             return replace(diagnostic, place=document.above.place(at), pointer=at, hint=hint)
     return diagnostic
 

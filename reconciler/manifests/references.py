@@ -69,4 +69,4 @@ def _with_names(manifest: Body, kind: Kind) -> Body:
 
 def _malformed(at: str, kind: str) -> Iterator[Fault]:
     hint = f"write {{ref: NAME}}, with the name of a manifest of kind {kind}" if kind else "write the id of the object"
-    yield Fault(at, "this is no reference", "reference", hint)
+    yield Fault(at, "this is not a reference", "reference", hint)

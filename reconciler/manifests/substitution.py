@@ -73,7 +73,7 @@ class Substitution:
         if isinstance(value, bool | int | float):
             return json.dumps(value)
         what = "null" if value is None else "a mapping" if isinstance(value, Mapping) else "a list"
-        raise _Unusable(f"{reference[0]} is {what}, which cannot stand inside a text", "")
+        raise _Unusable(f"{reference[0]} is {what}, which cannot be used inside a text", "")
 
     def _value(self, reference: re.Match[str]) -> Json:
         name = _NAME.fullmatch(reference[2])

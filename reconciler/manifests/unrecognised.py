@@ -1,4 +1,4 @@
-"""A document that is no manifest -> what it is, and what to do with it.
+"""A document that is not a manifest -> what it is, and what to do with it.
 
 People try the files they have: exports, request bodies from a tutorial, the configuration, files of other programs.
 """
@@ -50,7 +50,7 @@ def _without_kind(data: Mapping[str, Json]) -> Stranger:
         hint = "make manifests of it with: reconciler import FILE; or serve it: reconciler emulator --seed FILE"
         return Stranger("this is a seeding file of OrderCloud's own tools, not a manifest", hint)
     found = _requests([("", data)]) or _requests(_numbered("/Items", data.get("Items")))
-    return found or Stranger("this is no manifest: it lacks apiVersion and kind")
+    return found or Stranger("this is not a manifest: it lacks apiVersion and kind")
 
 
 def _of_unknown_kind(name: Json) -> Stranger:

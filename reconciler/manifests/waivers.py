@@ -82,5 +82,5 @@ def _expired(waiver: Waiver | Fault, at: str, today: date) -> Fault | None:
     if isinstance(waiver, Fault) or today <= waiver.expires:
         return None
     message = f"the waiver of {waiver.rule} expired on {waiver.expires}; its owner is {waiver.owner}"
-    hint = f"mend what it waives, or agree with {waiver.owner} on a new date"
+    hint = f"fix what it waives, or agree with {waiver.owner} on a new date"
     return Fault(f"{at}/expires", message, "expired-waiver", hint)

@@ -25,7 +25,7 @@ class Check:
     """Stable: programs may look for it."""
     verdict: Verdict
     found: str
-    way_out: str = ""
+    fix: str = ""
     """What to do about it; empty where there is nothing to do."""
 
 

@@ -91,7 +91,7 @@ def secret_of(entry: Mapping[str, Any]) -> NamedSecret:
     """Read one entry of ``secrets`` that fits the schema, its paths as they stand.
 
     Raises:
-        ValueError: `expires` is no date.
+        ValueError: `expires` is not a date.
     """
     return NamedSecret(
         entry["name"],

@@ -167,7 +167,7 @@ class Finding:
 
     rule: str
     message: str
-    way_out: str
+    fix: str
     addresses: tuple[Address, ...] = ()
     can_be_acknowledged: bool = True
 

@@ -301,9 +301,9 @@ class _Task:
             f"{self._at(at)}{self.change.address}: whether there is a {what} cannot be seen: {unseen}"
         )
 
-    def _finding(self, at: str, rule: str, message: str, way_out: str) -> Finding:
+    def _finding(self, at: str, rule: str, message: str, fix: str) -> Finding:
         addresses: tuple[Address, ...] = (self.change.address,)
-        return Finding(rule, f"{self._at(at)}{self.change.address}: {message}", way_out, addresses)
+        return Finding(rule, f"{self._at(at)}{self.change.address}: {message}", fix, addresses)
 
     def _at(self, at: str) -> str:
         places = self.resource.places if self.resource else {}

@@ -55,7 +55,7 @@ _text: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=Fal
 def signature(noun: str, digest_: str, key: bytes) -> str:
     """HMAC-SHA-256 over the kind of document and its digest, in hexadecimal.
 
-    What precedes the digest is no UTF-8: no secret, which has a fingerprint under the same key, can be chosen so that
+    What precedes the digest is not UTF-8: no secret, which has a fingerprint under the same key, can be chosen so that
     its fingerprint is the signature of a document.
     """
     return hmac.new(key, b"\xff" + f"{noun}\n{digest_}".encode(), "sha256").hexdigest()
@@ -91,7 +91,7 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ReconcilerError(f"{name} is no {noun}: {error}") from error
+        raise ReconcilerError(f"{name} is not a {noun}: {error}") from error
     if other := other_format(document, expected.version):
         message = f"{name} has {noun} format {other}, and this version reads format {expected.version}"
         raise ReconcilerError(message, hint=expected.renewed)
@@ -99,14 +99,14 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
         raise ReconcilerError(f"{name} was altered since it was written: it holds half a character")
     faults = validator(expected.schema).faults(document)
     if faults:
-        raise ReconcilerError(f"{name} is no {noun}: {faults[0].message} (at {faults[0].pointer or '/'})")
+        raise ReconcilerError(f"{name} is not a {noun}: {faults[0].message} (at {faults[0].pointer or '/'})")
     content = {member: value for member, value in document.items() if member not in _SEAL}
     if not hmac.compare_digest(document["digest"], digest(content)):
         raise ReconcilerError(f"{name} was altered since it was written: its digest does not fit its content")
     if key and not hmac.compare_digest(document.get("signature", ""), signature(noun, document["digest"], key)):
         state = "is signed with another key" if "signature" in document else "is not signed"
         hint = "write it where the same RECONCILER_PLAN_KEY is set"
-        raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY demands its own", hint=hint)
+        raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY is set", hint=hint)
     return content
 
 

@@ -85,7 +85,7 @@ def fingerprints(text: str, name: str) -> frozenset[str]:
         versions = {str(part["format_version"]) for part in parts if sealed.other_format(part, FORMAT_VERSION)}
         known = frozenset(_texts(one["fingerprint"] for part in parts for one in part["deviations"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ReconcilerError(f"{name} is no baseline", hint=_HINT) from error
+        raise ReconcilerError(f"{name} is not a baseline", hint=_HINT) from error
     if versions:
         other = ", ".join(sorted(versions))
         message = f"{name} has drift format {other}, and this version reads format {FORMAT_VERSION}"

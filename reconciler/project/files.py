@@ -17,7 +17,7 @@ def read_file(path: Path) -> str:
     """Read a text.
 
     Raises:
-        ReconcilerError: it cannot be read, or is no UTF-8.
+        ReconcilerError: it cannot be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from reconciler.project.session import Session
 
 _FOUND: Final = {
-    Found.AS_SENT: "a look shows that it was carried out",
-    Found.AS_BEFORE: "a look shows that it was not carried out",
+    Found.AS_SENT: "reading it shows that it was applied",
+    Found.AS_BEFORE: "reading it shows that it was not applied",
     Found.OTHERWISE: "the object is neither as it was before nor as it was sent",
 }
 

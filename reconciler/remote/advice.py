@@ -10,7 +10,7 @@ from reconciler.model.json import Json, is_array
 
 REPORT: Final = "check the base URL and what stands between; if both are right, quote the log id to Sitecore's support"
 WAIT: Final = "try again later; if it lasts, quote the log id to Sitecore's support"
-LOOK_FIRST: Final = "it may have been carried out: plan again, which shows what the service holds now"
+LOOK_FIRST: Final = "it may have been executed: plan again to see what the service has now"
 
 _CREDENTIALS: Final = "check clientId and clientSecret (or username and password) of this environment"
 _ACTIVATE: Final = "somebody with access to the portal must make it active again"

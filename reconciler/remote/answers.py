@@ -175,7 +175,7 @@ def _found(answer: Answer) -> str:
         return "an empty body"
     if text.startswith(b"<") or "html" in answer.content_type.lower():
         return "HTML or XML, which a proxy or a gateway may have sent"
-    return f"{len(answer.body)} bytes that are no JSON, or JSON that breaks off"
+    return f"{len(answer.body)} bytes that are not JSON, or JSON that breaks off"
 
 
 def _service_error(entry: Mapping[str, Json]) -> ServiceError:

@@ -14,7 +14,7 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
     Raises:
         ReconcilerError: a secret is what is shown in its place.
         ValueError: a number is infinite or none.
-        TypeError: a value is no JSON and no secret.
+        TypeError: a value is not JSON and no secret.
     """
     revealed: list[Secret] = []
 

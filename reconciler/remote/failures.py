@@ -87,7 +87,7 @@ def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secre
 
 def turned_away(call: Call) -> TurnedAway:
     """Make the error for a write that was not carried out and may be sent again now."""
-    return TurnedAway("it was not carried out, and may be tried again", RequestFacts(call.method, call.path))
+    return TurnedAway("it was not executed; try again", RequestFacts(call.method, call.path))
 
 
 def clean(text: str, hidden: Sequence[Secret]) -> str:
@@ -153,7 +153,7 @@ def _rejected(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
         return _not_the_api(trouble)
     about = _object_named(trouble.errors[0].data)
-    advice = FOR_CODE.get(_short(trouble.code), "mend what the message names, then plan again")
+    advice = FOR_CODE.get(_short(trouble.code), "fix what the message names, then plan again")
     return trouble.as_error(Rejected, about, hint=advice)
 
 

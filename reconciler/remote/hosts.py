@@ -96,11 +96,11 @@ def demand_allowed(base_url: str, allowed: Collection[Origin]) -> None:
             f"credentials are not sent to {origin}: without permission they go only to *.ordercloud.io over TLS and "
             "to this machine"
         )
-        way_out = (
+        fix = (
             f"if this is the right host, allow it outside of the repository: --allow-host {origin}, or add {origin} "
             f"to {ALLOWED_HOSTS_VARIABLE}"
         )
-        raise GuardRefusal([Finding("host", message, way_out, can_be_acknowledged=False)])
+        raise GuardRefusal([Finding("host", message, fix, can_be_acknowledged=False)])
 
 
 def _plain(host: str) -> str:

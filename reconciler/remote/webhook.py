@@ -29,7 +29,7 @@ class Webhook:
     """Where to post, with the URL kept out of sight.
 
     Raises:
-        ReconcilerError: it is no URL, or would show what it is to the network.
+        ReconcilerError: it is not a URL, or would show what it is to the network.
     """
 
     url: Secret

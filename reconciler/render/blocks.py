@@ -164,4 +164,4 @@ def finding_block(finding: Finding, style: Style) -> Iterator[str]:
     if finding.addresses:
         yield f"      about: {', '.join(few([brief(str(address)) for address in finding.addresses]))}"
     final = "" if finding.can_be_acknowledged else " (this one cannot be acknowledged)"
-    yield f"      fix: {brief(finding.way_out, LONGEST_MESSAGE)}{final}"
+    yield f"      fix: {brief(finding.fix, LONGEST_MESSAGE)}{final}"

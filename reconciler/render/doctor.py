@@ -32,8 +32,8 @@ def _block(check: Check, diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     width = max(len(one.name) for one in diagnosis.checks)
     verdict = style.paint(_TONES[check.verdict], f"{check.verdict:<{_WIDTH}}")
     yield f"{verdict}  {check.name:<{width}}  {escape(check.found)}"
-    if check.way_out:
-        yield f"{'':<{_WIDTH}}  {'':<{width}}  fix: {escape(check.way_out)}"
+    if check.fix:
+        yield f"{'':<{_WIDTH}}  {'':<{width}}  fix: {escape(check.fix)}"
 
 
 def _totals(diagnosis: Diagnosis, style: Style) -> str:
@@ -63,7 +63,7 @@ def _check(check: Check) -> Json:
         "name": check.name,
         "status": check.verdict.value,
         "found": escape(check.found),
-        "way_out": escape(check.way_out),
+        "fix": escape(check.fix),
     }
 
 

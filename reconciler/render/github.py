@@ -109,7 +109,7 @@ def _last(subject: str, verdict: str) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    lines = [brief(finding.message, LONGEST_MESSAGE), f"fix: {brief(finding.way_out, LONGEST_MESSAGE)}"]
+    lines = [brief(finding.message, LONGEST_MESSAGE), f"fix: {brief(finding.fix, LONGEST_MESSAGE)}"]
     return annotation(Level.ERROR, f"refused by a guard: {finding.rule}", lines)
 
 

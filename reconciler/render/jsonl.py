@@ -161,7 +161,7 @@ def _finding(finding: Finding) -> Event:
     return diagnostic(
         "error",
         finding.message,
-        finding.way_out,
+        finding.fix,
         rule=finding.rule,
         addresses=[str(address) for address in finding.addresses],
         can_be_acknowledged=finding.can_be_acknowledged,

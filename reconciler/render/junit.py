@@ -140,7 +140,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
         case InputError():
             cases = [_fault(Checked(one)) for one in error.diagnostics]
         case GuardRefusal():
-            cases = [Case("guard", one.rule, "failure", one.message, [brief(one.way_out)]) for one in error.findings]
+            cases = [Case("guard", one.rule, "failure", one.message, [brief(one.fix)]) for one in error.findings]
         case _:
             hint = [brief(error.hint, LONGEST_MESSAGE)] if error.hint else []
             cases = [Case("reconciler", name, "error", error.message, hint)]

@@ -84,7 +84,7 @@ def _finding(finding: Finding) -> list[str]:
     final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
     return [
         f"- **{code(finding.rule)}**{final}: {code(finding.message)}",
-        f"  - fix: {code(finding.way_out)}",
+        f"  - fix: {code(finding.fix)}",
     ]
 
 
@@ -179,7 +179,7 @@ def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
         lines += ["", f"The last apply was at {code(drift.receipt.created_at)}{commit}."]
     if drift.has_drift and may_be_applied(drift.plan):
         command = apply_command(drift.plan, digest, style)
-        lines += ["", "To bring the service back to what git says:", "", *fenced([command], "sh")]
+        lines += ["", "To restore what git says:", "", *fenced([command], "sh")]
     if copied := export_command(drift):
         lines += ["", f"{TO_EXPORT}:", "", *fenced([copied], "sh")]
     return lines

@@ -90,10 +90,11 @@ def _course(turned: Turned, style: Style) -> Iterator[str]:
         yield from (f"fix: {escape(turned.error.hint)}" for _ in [1] if turned.error.hint)
     elif turned.postponed:
         reason = escape(turned.postponed)
-        yield f"{style.paint(Tone.UPDATE, 'Postponed:')} the secret cannot be tried yet, and nothing old ends: {reason}"
+        postponed = style.paint(Tone.UPDATE, "Postponed:")
+        yield f"{postponed} the secret cannot be proven yet, and no old secret ends: {reason}"
         yield "fix: run it again once somebody can log in through the client"
     elif turned.ended is Ended.INTERRUPTED:
-        yield f"{style.paint(Tone.ALARM, 'Interrupted:')} {_of_all(turned)}; run it again to go on"
+        yield f"{style.paint(Tone.ALARM, 'Interrupted:')} {_of_all(turned)}; run it again to continue"
     elif waiting and waiting.until and all(step.kind is StepKind.WAIT for step in turned.left):
         until = moment_text(waiting.until)
         yield f"{style.paint(Tone.CREATE, 'In overlap:')} run it again after {until} to delete the old secret."
@@ -106,7 +107,7 @@ def _of_all(turned: Turned) -> str:
 def _findings(rotated: Rotated, style: Style) -> Iterator[str]:
     for one in rotated.findings:
         yield f"{style.paint(Tone.ALARM, 'Refused:')} {one.rule}: {escape(one.message)}"
-        yield f"  fix: {escape(one.way_out)}"
+        yield f"  fix: {escape(one.fix)}"
     if any(one.can_be_acknowledged for one in rotated.findings):
         yield f"  to accept this rotation as it is: --ack {rotated.acknowledgement}"
 

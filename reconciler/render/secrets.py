@@ -78,7 +78,7 @@ def _verdict(report: SecretReport, style: Style) -> Iterator[str]:
 def _told(rows: Sequence[SecretRow], what: str, style: Style) -> Iterator[str]:
     if rows:
         yield style.paint(Tone.ALARM, f"{len(rows)} {'secret is' if len(rows) == 1 else 'secrets are'} {what}:")
-        yield from (f"  {escape(str(row.address))} {escape(row.state.name)}: {_way_out(row)}" for row in rows)
+        yield from (f"  {escape(str(row.address))} {escape(row.state.name)}: {_fix(row)}" for row in rows)
 
 
 _ROTATE: Final = "run reconciler secrets rotate {address} --secret '{name}'"
@@ -95,7 +95,7 @@ _WAYS_OUT: Final[Mapping[Standing, str]] = {
 }
 
 
-def _way_out(row: SecretRow) -> str:
+def _fix(row: SecretRow) -> str:
     state = row.state
     words = _WAYS_OUT.get(state.standing, "run reconciler plan, then apply")
     if state.standing is Standing.MISSING and state.wanted and not state.wanted.deliver:
@@ -158,7 +158,7 @@ def metrics(reports: Sequence[SecretReport]) -> str:
     families: list[tuple[str, str, list[tuple[str, float]]]] = [
         (
             "reconciler_secret_needs_attention",
-            "1 where somebody has something to do about a secret, else 0.",
+            "1 where a secret needs attention, else 0.",
             [(_labels(row, report, standing=row.state.standing), _attention(row)) for row, report in rows],
         ),
         (

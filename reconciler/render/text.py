@@ -55,7 +55,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             *_body(plan, changes, DRIFT_WORDS, style, sides(drift)),
             *_guards(plan, digest, style),
             *_drift_summary(drift, changes, style),
-            *(_offer(plan, digest, style, "To bring the service back to what git says") if drift.has_drift else ()),
+            *(_offer(plan, digest, style, "To restore what git says") if drift.has_drift else ()),
             *_export(drift, style),
         ],
         style,

@@ -67,7 +67,7 @@ def test_a_change_that_ends_the_login_is_taken_back(one: Shop, harm: dict[str, A
     outcome = own(result)
     assert (outcome.status, outcome.restored, outcome.uncertain) == (Status.FAILED, True, False)
     assert outcome.message.startswith("after it the login did not work (POST /oauth/token, answered 4")
-    assert outcome.message.endswith("; the body of before was put back, and it works again")
+    assert outcome.message.endswith("; the previous body was restored, and it works again")
     assert made(one) == ["login", "PUT 0000", "login", "PUT AD01", "login", "PUT AD01", "login"]
     assert seen(one) == before
 
@@ -93,7 +93,7 @@ def test_a_body_of_before_that_cannot_be_put_back_is_told(one: Shop) -> None:
     one.fault(f"PUT /v1/apiclients/{ADMIN_CLIENT_ID} status=403 after=1 count=all")
     outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
     assert (outcome.status, outcome.uncertain, outcome.restored) == (Status.FAILED, True, False)
-    assert "and it could not be taken back: PUT /v1/apiclients/" in outcome.message
+    assert "and it could not be reverted: PUT /v1/apiclients/" in outcome.message
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -109,7 +109,7 @@ def test_what_somebody_else_has_made_of_it_meanwhile_is_left_alone(one: Shop) ->
     one.fault(f"GET /v1/apiclients/{ADMIN_CLIENT_ID} after=1 edit=AccessTokenDuration:77")
     outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
     assert (outcome.status, outcome.restored) == (Status.FAILED, False)
-    assert outcome.message.endswith("it was not taken back: somebody else has changed it meanwhile")
+    assert outcome.message.endswith("it was not reverted: somebody else has changed it meanwhile")
 
 
 def test_a_login_that_is_broken_for_another_reason_is_told_after_the_restoring(one: Shop) -> None:
@@ -117,7 +117,7 @@ def test_a_login_that_is_broken_for_another_reason_is_told_after_the_restoring(o
     one.fault("POST /oauth/token status=400 after=1 count=all")
     outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
     assert outcome.restored
-    assert outcome.message.endswith("; the body of before was put back, and it still does not work")
+    assert outcome.message.endswith("; the previous body was restored, and it still does not work")
 
 
 def test_a_conflict_on_the_own_client_needs_no_proof(one: Shop) -> None:
@@ -134,7 +134,7 @@ def test_what_is_in_step_already_cannot_be_taken_back(one: Shop) -> None:
     one.apply(plan, acknowledged=pipeline.acknowledgement(plan))
     one.fault("POST /oauth/token status=400 after=1 count=all")
     outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
-    assert outcome.message.endswith("it was not taken back: it was not written by this run")
+    assert outcome.message.endswith("it was not reverted: it was not written by this run")
 
 
 def test_a_failure_among_the_others_keeps_the_own_client_from_being_touched(one: Shop) -> None:

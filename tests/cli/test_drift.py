@@ -64,7 +64,7 @@ def test_what_is_no_baseline_is_refused_before_anything_is_contacted(project: Pr
     Path("known.json").write_text(text, encoding="utf-8")
     done = run("drift", "--baseline", "known.json")
     assert (done.code, done.out) == (1, "")
-    assert "known.json is no baseline\n  hint: write one with: reconciler drift --format json > FILE" in done.err
+    assert "known.json is not a baseline\n  hint: write one with: reconciler drift --format json > FILE" in done.err
     assert project.ask("GET", "/_emulator/requests")["requests"][:-1] == []
 
 
@@ -75,7 +75,7 @@ def test_a_baseline_of_another_format_is_refused(project: Project, run: Runner) 
 
 def test_a_fingerprint_that_is_no_text_is_no_baseline(project: Project, run: Runner) -> None:
     Path("known.json").write_text('{"format_version": "2.0", "deviations": [{"fingerprint": 1}]}', encoding="utf-8")
-    assert "known.json is no baseline" in run("drift", "--baseline", "known.json").err
+    assert "known.json is not a baseline" in run("drift", "--baseline", "known.json").err
 
 
 def test_the_receipt_of_an_apply_tells_who_moved(project: Project, run: Runner) -> None:

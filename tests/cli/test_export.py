@@ -144,7 +144,7 @@ def test_a_client_whose_secret_is_hidden_in_the_file_does_not_lose_it_in_silence
     run("import", "export.json", "--write")
     text = (project.folder / "manifests" / "hidden.yaml").read_text()
     assert "# It has a ClientSecret, which is not written here." in text
-    assert "# from this manifest, the object has none, and whoever knows its id gets in." in text
+    assert "# created from this manifest, it has none, and whoever knows its id can log in." in text
     assert "ApiClient/hidden is created without a secret, which widens access" in run("plan").out
 
 

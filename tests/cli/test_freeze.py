@@ -64,7 +64,7 @@ def test_what_is_in_step_is_not_frozen(project: Project, run: Runner) -> None:
     freeze(project, {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]})
     assert run("apply", "--auto-approve").code == 0
     project.manifest("front", Active=False)
-    assert "no opening is in sight" in run("apply", "--auto-approve").err
+    assert "no end is known" in run("apply", "--auto-approve").err
 
 
 def test_plan_and_drift_warn_of_it_and_exit_as_usual(holiday: Project, run: Runner) -> None:

@@ -309,7 +309,7 @@ def test_the_receipt_of_the_journal_must_be_signed_where_there_is_a_key(
     monkeypatch.setenv("RECONCILER_PLAN_KEY", "key")
     done = run("drift")
     assert (done.code, done.out) == (1, "")
-    assert ".receipt.json is not signed, and RECONCILER_PLAN_KEY demands its own" in done.err
+    assert ".receipt.json is not signed, and RECONCILER_PLAN_KEY is set" in done.err
 
 
 def test_a_receipt_of_the_journal_that_was_altered_is_not_used(saved: Project, run: Runner) -> None:

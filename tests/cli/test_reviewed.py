@@ -64,9 +64,9 @@ def test_nothing_to_do_needs_no_review(reviewed: Project, run: Runner) -> None:
     ("content", "reason"),
     [
         (None, "cannot read reviewed/test.json"),
-        ("{}", "is no receipt"),
-        ('{"resource_changes": []}', "no plan"),
-        ("\N{SNOWMAN}", "is no receipt"),
+        ("{}", "is not a receipt"),
+        ('{"resource_changes": []}', "not a plan"),
+        ("\N{SNOWMAN}", "is not a receipt"),
     ],
 )
 def test_what_cannot_be_read_was_not_reviewed(reviewed: Project, run: Runner, content: str | None, reason: str) -> None:

@@ -86,7 +86,7 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_taken() -> None:
     assert told(found) == {
         "ApiClients[0] AllowAnySeller": "the API has no such field; did you mean AllowSeller?",
         "ApiClients[0] Odd Active": "Input should be a valid boolean",
-        "ApiClients[1]": "it is no mapping",
+        "ApiClients[1]": "it is not a mapping",
         "ApiClients[3]": "it has the ID of ApiClients[2]",
         "Buyers (1 entry)": "only API clients and their assignments are imported",
     }

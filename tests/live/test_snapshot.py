@@ -45,9 +45,9 @@ def test_the_order_in_which_a_service_answers_does_not_show() -> None:
     ("text", "words"),
     [
         (altered(kind="Buyer"), "s.json has a kind that this version does not know: Buyer"),
-        (altered(body={"ID": "x", "Active": "yes"}), "s.json is no snapshot: ApiClient .*Active"),
-        (altered(id=""), "s.json is no snapshot: "),
-        (json.dumps([]), "s.json is no snapshot: "),
+        (altered(body={"ID": "x", "Active": "yes"}), "s.json is not a snapshot: ApiClient .*Active"),
+        (altered(id=""), "s.json is not a snapshot: "),
+        (json.dumps([]), "s.json is not a snapshot: "),
     ],
 )
 def test_what_no_service_would_answer_is_refused(text: str, words: str) -> None:

@@ -116,7 +116,7 @@ def manifest(spec: Mapping[str, Any], **blocks: Any) -> dict[str, Any]:
 
 
 def _written(value: Any) -> Any:
-    """As a manifest says a text that is no reference."""
+    """As a manifest says a text that is not a reference."""
     if isinstance(value, str):
         return value.replace("${", "$${")
     if isinstance(value, dict):

@@ -164,7 +164,7 @@ def test_what_cannot_be_read_in_a_directory_is_named_with_the_rest(
         "broken.yaml: the symbolic link leads nowhere",
         "loop: the symbolic link leads nowhere, and may have led to manifests",
         "loop.yaml: the symbolic link leads back to itself",
-        "pipe.yaml: this is no regular file",
+        "pipe.yaml: this is not a regular file",
     ]
 
 

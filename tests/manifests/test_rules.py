@@ -296,7 +296,7 @@ def test_an_expired_waiver_is_told_with_its_owner_and_its_last_day(tmp_path: Pat
     told = str(inspect([tmp_path], context()).diagnostics[-1]).partition("error: ")[2]
     assert told == (
         "the waiver of public-client-with-admin-role expired on 2026-01-31; its owner is web-team (at "
-        "/policy/waivers/0/expires); mend what it waives, or agree with web-team on a new date [expired-waiver]"
+        "/policy/waivers/0/expires); fix what it waives, or agree with web-team on a new date [expired-waiver]"
     )
 
 

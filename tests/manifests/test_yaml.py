@@ -246,7 +246,7 @@ def test_a_quoted_merge_key_is_an_ordinary_one() -> None:
         ("a: 1\n<<: [{b: 1}, 2]\n", "f:2:5", "<< takes an alias of a mapping"),
         ("<<: {a: 1}\n<<: {b: 1}\n", "f:2:1", "the key '<<' is given twice"),
         ("a: *nobody\n", "f:1:4", "this alias has no anchor above it"),
-        ("a: &x [1, *x]\n", "f:1:11", "this alias stands inside its own anchor"),
+        ("a: &x [1, *x]\n", "f:1:11", "this alias is inside its own anchor"),
         ("a: &x 1\n---\nb: *x\n", "f:3:4", "this alias has no anchor above it"),
         ("a: 1\nb: 2\na: 3\n", "f:3:1", "the key 'a' is given twice, first at line 1, column 1"),
         ("x: {b: 1, 'b': [2]}\n", "f:1:11", "the key 'b' is given twice, first at line 1, column 5"),
@@ -325,16 +325,16 @@ def test_a_file_may_have_a_mebibyte_and_not_a_byte_more(tmp_path: Path) -> None:
     [
         ("a: 1\n".encode("utf-16"), "f", "the file is in UTF-16"),
         (b"\xfe\xff\x00a", "f", "the file is in UTF-16"),
-        ("a: 1\n".encode("utf-16-le"), "f:1:2", "U+0000 cannot stand in a file; is this UTF-16?"),
+        ("a: 1\n".encode("utf-16-le"), "f:1:2", "U+0000 is not allowed in a file; is this UTF-16?"),
         (b"a: 1\nb: \xff\n", "f:2:4", "byte 0xff at offset 8 is not UTF-8"),
         (b"\xef\xbb\xbfa: \xff", "f:1:4", "byte 0xff at offset 6 is not UTF-8"),
         (b"a: \xc3", "f:1:4", "byte 0xc3 at offset 3 is not UTF-8"),
         (b"a: \xed\xa0\x80", "f:1:4", "byte 0xed at offset 3 is not UTF-8"),
-        (b"a: 1\r\nb: \x07", "f:2:4", "U+0007 cannot stand in a file"),
-        (b"a: \x7f", "f:1:4", "U+007F cannot stand in a file"),
-        ("# é\na: \x9f".encode(), "f:2:4", "U+009F cannot stand in a file"),
-        ("# x\u2028AllowSeller: true".encode(), "f:1:4", "U+2028 cannot stand in a file"),
-        ("# x\x85AllowSeller: true".encode(), "f:1:4", "U+0085 cannot stand in a file"),
+        (b"a: 1\r\nb: \x07", "f:2:4", "U+0007 is not allowed in a file"),
+        (b"a: \x7f", "f:1:4", "U+007F is not allowed in a file"),
+        ("# é\na: \x9f".encode(), "f:2:4", "U+009F is not allowed in a file"),
+        ("# x\u2028AllowSeller: true".encode(), "f:1:4", "U+2028 is not allowed in a file"),
+        ("# x\x85AllowSeller: true".encode(), "f:1:4", "U+0085 is not allowed in a file"),
     ],
 )
 def test_bytes_that_are_no_text_are_refused_with_their_place(content: bytes, place: str, message: str) -> None:
@@ -435,9 +435,9 @@ def directory(path: Path) -> None:
     ("make", "message"),
     [
         (nothing, "there is no such file or directory"),
-        (broken_link, "the symbolic link leads nowhere; mend or remove it"),
+        (broken_link, "the symbolic link leads nowhere; correct or remove it"),
         (looping_link, "the symbolic link leads back to itself; remove it"),
-        (fifo, "this is no regular file"),
+        (fifo, "this is not a regular file"),
         (directory, "this is a directory, not a file"),
     ],
 )
@@ -447,7 +447,7 @@ def test_what_is_no_readable_file_is_said_so(make: Callable[[Path], None], messa
 
 
 def test_a_device_is_not_read() -> None:
-    assert told(read(Path("/dev/zero"), "zero")) == ["zero: error: this is no regular file [unreadable]"]
+    assert told(read(Path("/dev/zero"), "zero")) == ["zero: error: this is not a regular file [unreadable]"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -124,7 +124,7 @@ def test_a_rename_is_not_taken_for_a_client_to_prune_and_one_to_create(service: 
     )
     plan = service.plan(renamed, PRUNING)
     assert rules(plan) == ["prune-renamed"]
-    assert f"write stray2: {client_id(0xC)} under ids:" in plan.guards[0].way_out
+    assert f"write stray2: {client_id(0xC)} under ids:" in plan.guards[0].fix
     with pytest.raises(GuardRefusal, match="may be a rename"):
         service.apply(plan)
     assert service.writes() == []

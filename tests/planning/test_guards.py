@@ -51,7 +51,7 @@ def test_a_plan_over_a_limit_is_objected_to(limits: Limits, found: list[str]) ->
 def test_an_objection_says_the_numbers_and_the_way_out() -> None:
     (finding,) = check(two_of_three(), Context(Limits(changes=1, deletes=None), Access(OWN)))
     assert finding.message == "2 resources would change; limits.changes allows 1"
-    assert "raise limits.changes" in finding.way_out
+    assert "raise limits.changes" in finding.fix
     assert [str(address) for address in finding.addresses] == ["ApiClient/a", "ApiClient/b"]
 
 
@@ -65,7 +65,7 @@ def test_only_assignments_that_would_go_can_be_kept_by_naming_or_watching_them(a
         changes = plan(manifest("a", policy=Policy(absent=True)), bodies=[body("a", "a"), SELLER])
     (finding,) = check(changes, Context(Limits(), Access(OWN)))
     assert finding.rule == "limit-deletes"
-    assert ("name the assignments in the manifest" in finding.way_out) is are_rows
+    assert ("name the assignments in the manifest" in finding.fix) is are_rows
 
 
 def test_no_delete_is_allowed_unless_a_limit_says_so() -> None:

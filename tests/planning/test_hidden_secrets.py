@@ -110,7 +110,7 @@ def test_an_update_that_would_carry_a_mask_over_is_refused_with_what_to_do(tmp_p
     with hiding(tmp_path) as service:
         plan = service.plan(desired(manifest("a", AccessTokenDuration=60)))
         assert rules(plan) == ["hidden-secret"]
-        assert "ClientSecret: {fromEnv: NAME}" in plan.guards[0].way_out
+        assert "ClientSecret: {fromEnv: NAME}" in plan.guards[0].fix
         assert "its ClientSecret is hidden by the service, and was not compared" in plan.warnings[0]
         service.forget()
         with pytest.raises(GuardRefusal):

@@ -133,7 +133,7 @@ def test_the_finding_about_a_party_stands_at_its_own_line(one: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "way_out"),
+    ("spec", "fix"),
     [
         ({"OrderCheckoutIntegrationEventID": "nowhere"}, "name one that exists, or create it first"),
         ({"OrderReturnIntegrationEventID": "checkout"}, "name one whose EventType is OrderReturn"),
@@ -141,9 +141,9 @@ def test_the_finding_about_a_party_stands_at_its_own_line(one: Shop) -> None:
         ({"DefaultContextUserName": "clerk", "IsAnonBuyer": True}, "name a buyer's user, or write IsAnonBuyer: false"),
     ],
 )
-def test_each_finding_has_its_own_way_out(one: Shop, spec: dict[str, Any], way_out: str) -> None:
+def test_each_finding_has_its_own_way_out(one: Shop, spec: dict[str, Any], fix: str) -> None:
     (finding,) = one.plan(desired(manifest("a", **spec))).guards
-    assert finding.way_out == way_out
+    assert finding.fix == fix
 
 
 def test_what_went_away_since_a_plan_was_saved_stops_it(one: Shop) -> None:

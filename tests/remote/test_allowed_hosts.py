@@ -97,7 +97,7 @@ def test_what_a_refusal_suggests_allows_exactly_that(url: str) -> None:
     with pytest.raises(ReconcilerError) as caught:
         Connection(url, CREDENTIALS)
     if isinstance(caught.value, GuardRefusal):  # else it is no base URL, whoever allows it
-        suggested = re.findall(r"--allow-host (\S+), or", caught.value.findings[0].way_out)
+        suggested = re.findall(r"--allow-host (\S+), or", caught.value.findings[0].fix)
         assert Connection(url, CREDENTIALS, allowed_hosts=[allowed_origin(one) for one in suggested]).base_url
 
 
@@ -106,8 +106,8 @@ def test_a_refusal_names_the_host_and_how_to_allow_it() -> None:
         demand_allowed("https://shop.example:8443", {allowed_origin("shop.example")})
     (finding,) = caught.value.findings
     assert finding.message.startswith("credentials are not sent to shop.example:8443: ")
-    assert "--allow-host shop.example:8443" in finding.way_out
-    assert "RECONCILER_ALLOWED_HOSTS" in finding.way_out
+    assert "--allow-host shop.example:8443" in finding.fix
+    assert "RECONCILER_ALLOWED_HOSTS" in finding.fix
     assert not finding.can_be_acknowledged
 
 

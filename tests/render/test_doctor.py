@@ -87,4 +87,4 @@ def test_programs_are_told_whether_all_is_well(case: str, healthy: bool) -> None
     document = json.loads(DOCUMENTS[f"{case}.json"])
     assert list(document) == ["format_version", "ok", "environment", "checks"]
     assert document["ok"] is healthy
-    assert all(list(check) == ["name", "status", "found", "way_out"] for check in document["checks"])
+    assert all(list(check) == ["name", "status", "found", "fix"] for check in document["checks"])

@@ -170,7 +170,7 @@ def test_what_is_assigned_already_is_no_failure(service: Shop, tmp_path: Path) -
         ("groups: [{group: team}]", "groups has no row of group"),
         ("groups: [{buyer: main, supplier: maker, group: team}]", "groups has no row of buyer, supplier, group"),
         ("adminGroups: [{ref: nobody}]", "AdminUserGroup/nobody"),
-        ("buyers: [{ref: main}]", "this is no reference"),
+        ("buyers: [{ref: main}]", "this is not a reference"),
         ("buyers: [main, MAIN]", "MAIN is the same id as main"),
         ("seller: [main]", "seller"),
         ("everybody: true", "everybody"),

@@ -197,9 +197,9 @@ def test_a_reference_is_a_name_and_the_field_says_of_which_kind(tmp_path: Path) 
     ("value", "told"),
     [
         ("{ref: chekout}", "0.yaml:6:36: error: there is no manifest IntegrationEvent/chekout"),
-        ("{ref: 5}", "0.yaml:6:36: error: this is no reference"),
-        ("{ref: a, kind: b}", "0.yaml:6:36: error: this is no reference"),
-        ("{}", "0.yaml:6:36: error: this is no reference"),
+        ("{ref: 5}", "0.yaml:6:36: error: this is not a reference"),
+        ("{ref: a, kind: b}", "0.yaml:6:36: error: this is not a reference"),
+        ("{}", "0.yaml:6:36: error: this is not a reference"),
     ],
 )
 def test_a_reference_to_nothing_has_its_place_and_a_suggestion(tmp_path: Path, value: str, told: str) -> None:

@@ -117,7 +117,7 @@ def test_what_cannot_be_patched_is_refused_and_names_the_secret(service: Shop, s
     one = wanted(with_value=False, ConfigData={"a": 1}).resources[0]
     plan = service.plan(desired(replace(one, spec={**one.spec, **spec})))
     (finding,) = plan.guards
-    assert (finding.rule, VALUE in finding.message, VALUE in finding.way_out) == ("hidden-secret", True, True)
+    assert (finding.rule, VALUE in finding.message, VALUE in finding.fix) == ("hidden-secret", True, True)
 
 
 def test_an_event_that_lost_its_url_gets_its_value_again(service: Shop) -> None:

@@ -5,7 +5,7 @@ announcement is on the disk before `Journal.append` returns: whoever announces a
 stopped at any moment without the announcement being lost. The first line of a run also names the end of the run before
 it, so that a run that was removed, or whose last lines were, is missed.
 
-Nothing secret can be written by accident: a `Secret` is no JSON.
+Nothing secret can be written by accident: a `Secret` is not JSON.
 """
 
 from reconciler.applying.journal.applying import (

@@ -15,7 +15,7 @@ _MEMBERS: Final = {"at": str, "event": str, "facts": dict, "hash": str, "line": 
 
 
 class NotALine(ValueError):
-    """A text is no line of a journal; the message says why and quotes nothing."""
+    """A text is not a line of a journal; the message says why and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Entry:
     def after(cls, last: "Entry | None", at: str, event: str, facts: Mapping[str, Json]) -> "tuple[Entry, str]":
         """Make the next line, and its text with its end, which is canonical JSON as well.
 
-        What is no JSON, a secret above all, is refused with a TypeError.
+        What is not JSON, a secret above all, is refused with a TypeError.
         """
         line, previous = (last.line + 1, last.hash) if last else (1, NO_LINE)
         head, tail = _halves(line, at, event, facts, previous)
@@ -54,7 +54,7 @@ class Entry:
         try:
             found: Any = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            raise NotALine("it is no JSON") from None
+            raise NotALine("it is not JSON") from None
         if not isinstance(found, dict) or found.keys() != _MEMBERS.keys():
             raise NotALine("it has not the members of a journal's line")
         wrong = [name for name, shape in _MEMBERS.items() if type(found[name]) is not shape]
@@ -72,7 +72,7 @@ class Entry:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _halves(line: int, at: str, event: str, facts: Mapping[str, Json], previous: str) -> tuple[str, str]:

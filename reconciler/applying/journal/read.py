@@ -89,7 +89,7 @@ def read(path: Path) -> Run:
             entries.append(Entry.of(line))
         except NotALine as fault:
             hint = "history verify says what is wrong with it"
-            raise ReconcilerError(f"{path}:{number}: this is no line of a journal: {fault}", hint=hint) from None
+            raise ReconcilerError(f"{path}:{number}: this is not a line of a journal: {fault}", hint=hint) from None
     if entries and (other := sealed.other_format(entries[0].facts, FORMAT_VERSION)):
         message = f"the journal {path} has format {other}, and this version reads format {FORMAT_VERSION}"
         raise ReconcilerError(message, hint="read it with the version that wrote it, or move it out of this folder")

@@ -97,7 +97,7 @@ class Journal:
 
         Raises:
             ReconcilerError: it cannot be written.
-            TypeError: the facts hold something that is no JSON, a secret for example; nothing was written.
+            TypeError: the facts hold something that is not JSON, a secret for example; nothing was written.
         """
         with self._lock, self._faults():
             entry, text = Entry.after(self._last, moment(self._clock()), event, facts)

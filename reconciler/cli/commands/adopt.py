@@ -36,7 +36,7 @@ then nothing is written.
 """,
 )
 @click.argument("arguments", nargs=-1, type=text, metavar="[ADDRESS=ID | PATH]...")
-@click.option("--write", is_flag=True, help="Write the ids into reconciler.yaml; else they are only shown.")
+@click.option("--write", is_flag=True, help="Write the ids into reconciler.yaml; without it they are only shown.")
 @outputs_option("adopt", list(ADOPTIONS))
 @unknown_roles_option
 @environments_options

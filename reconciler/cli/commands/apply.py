@@ -57,7 +57,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
-@click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
+@click.option("--keep-going", is_flag=True, help="Continue with other changes after one has failed.")
 @click.option(
     "--require-tip",
     type=text,

@@ -67,12 +67,12 @@ what --since-receipt leaves out, does not count.
 """,
 )
 @paths_argument
-@click.option("--baseline", type=input_file, metavar="FILE", help="Leave out what this earlier JSON document has.")
+@click.option("--baseline", type=input_file, metavar="FILE", help="Leave out what this earlier JSON document contains.")
 @click.option(
     "--receipt",
     type=input_file,
     metavar="FILE",
-    help="Tells which side moved; else that of the newest run in the journal.",
+    help="Tells the source of drift; default: that of the newest run in the journal.",
 )
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @click.option(

@@ -39,8 +39,8 @@ Ctrl-C ends it, with exit code 0.
 @click.option(
     "--port", type=click.IntRange(0, _LAST_PORT), default=0, metavar="PORT", help="0 (default): any free one."
 )
-@click.option("--seed", type=file_name, metavar="FILE", help="A seeding file (YAML or JSON) to begin with.")
-@click.option("--sample", is_flag=True, help="Begin with a small marketplace that comes with the program.")
+@click.option("--seed", type=file_name, metavar="FILE", help="A seeding file (YAML or JSON) to start with.")
+@click.option("--sample", is_flag=True, help="Start with the sample marketplace of the program.")
 @click.option("--state", type=file_name, metavar="FILE", help="Keeps the data between runs.")
 @click.option(
     "--profile",

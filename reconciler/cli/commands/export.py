@@ -57,9 +57,7 @@ environments were written, and there was an error in another.
 """,
 )
 @click.option("--out", type=file_name, metavar="DIR", help="Where new files go; else the first folder of manifests.")
-@click.option(
-    "--only", multiple=True, type=text, metavar="ADDRESS-GLOB", help="Leave out all other addresses; several times."
-)
+@click.option("--only", multiple=True, type=text, metavar="ADDRESS-GLOB", help="Only these addresses; repeatable.")
 @click.option(
     "--into-overlay",
     "overlaid",
@@ -69,8 +67,8 @@ environments were written, and there was an error in another.
     shell_complete=completing.environments,
     help="Write what differs in this environment into its overlays, and leave the manifests alone; several times.",
 )
-@click.option("--own-client", is_flag=True, help="Make a manifest of the client that the run is logged in with, too.")
-@click.option("--write", is_flag=True, help="Write the files; else it is only shown what would be written.")
+@click.option("--own-client", is_flag=True, help="Also export the client that the run is logged in with.")
+@click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
 @outputs_option("export", list(EXPORTS))
 @unknown_roles_option
 @environments_options

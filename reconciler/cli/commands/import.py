@@ -41,7 +41,7 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
     metavar="ENV",
     help="Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
 )
-@click.option("--write", is_flag=True, help="Write the files; else it is only shown what would be written.")
+@click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
 @outputs_option("import", list(EXPORTS))
 @unknown_roles_option
 @common_options

@@ -62,7 +62,7 @@ Examples:
     metavar="FILE",
     help="Save the plan for apply; a folder gets NAME.json, which several need.",
 )
-@click.option("--expires", type=duration, metavar="DURATION", help="Let the saved plan be good for so long, e.g. 1h.")
+@click.option("--expires", type=duration, metavar="DURATION", help="How long the saved plan is valid, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
 @click.option(
     "--from-snapshot",

@@ -41,10 +41,10 @@ run; 130 interrupted.
 """,
 )
 @click.argument("run", type=text, metavar="RUN", shell_complete=completing.runs)
-@click.option("--only", multiple=True, type=text, metavar="GLOB", help="Take back these only, by address.")
+@click.option("--only", multiple=True, type=text, metavar="GLOB", help="Undo only these, by address.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @ack_option
-@click.option("--keep-going", is_flag=True, help="Go on with other changes after one has failed.")
+@click.option("--keep-going", is_flag=True, help="Continue with other changes after one has failed.")
 @outputs_option("result", list(RESULTS))
 @common_options
 @click.pass_obj
@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913  # one for each option
     keep_going: bool,
     outputs: Outputs,
 ) -> ExitCode:
-    """Take back what a run has written, through the same guards.
+    """Undo what a run has written, through the same guards.
 
     RUN is its id, a part of it, or last: the newest run of apply or rollback that has written to the environment.
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
@@ -107,7 +107,7 @@ def _recorded(settings: "Settings", name: str) -> "RecordedRun":
     run = recorded(read(path))
     if run is None:
         hint = "a rotation cannot be rolled back; reconciler history lists the runs"
-        raise PlanRefused("journal", f"{path.stem} is no run of apply or rollback", hint=hint)
+        raise PlanRefused("journal", f"{path.stem} is not a run of apply or rollback", hint=hint)
     if environment and environment != run.environment:
         message = f"run {run.id} was of environment {run.environment}, not of {environment}"
         raise PlanRefused("environment", message, hint=f"choose --env {run.environment}")

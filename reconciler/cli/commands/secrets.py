@@ -70,7 +70,7 @@ do. What else needs somebody is listed, and changes no code.
 )
 @paths_argument
 @outputs_option("secrets", list(STATUSES))
-@click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Besides, write Prometheus metrics.")
+@click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Also write Prometheus metrics.")
 @selection_options
 @environments_options
 @click.pass_obj
@@ -132,7 +132,7 @@ was written; 3 a guard refused; 5 stopped after some steps, or some secrets fail
 )
 @click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=completing.addresses)
 @click.option("--secret", "name", type=text, metavar="NAME", help="Which one, where the manifest lists several.")
-@click.option("--due", is_flag=True, help="What is due, and nothing else: of ADDRESS, or of all that are selected.")
+@click.option("--due", is_flag=True, help="Only what is due: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @ack_option

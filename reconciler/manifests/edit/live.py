@@ -222,7 +222,7 @@ def _place(manifest: EffectiveManifest, keys: Keys) -> Place:
 
 
 def _address(data: Json) -> Address:
-    """Whose document it is; one that is no manifest is nobody's."""
+    """Whose document it is; one that is not a manifest is nobody's."""
     kind, name = (get_at(data, keys) for keys in (("kind",), ("metadata", "name")))
     return Address(str(kind), str(name))
 

@@ -48,7 +48,7 @@ class Style:
 
 
 def scalar(value: Json, quote: str = "") -> str:
-    """A value that is no mapping and no list; a text in these quotes, or in others where these do not do."""
+    """A value that is not a mapping and no list; a text in these quotes, or in others where these do not do."""
     if not isinstance(value, str):
         return json.dumps(value)
     if not _PLAIN.fullmatch(value):

@@ -154,8 +154,8 @@ def required_roles_not_granted(stated: Stated) -> Iterator[Objection]:
             continue
         missing = [role for role in stated.members(demand) or () if role not in granted]
         if missing:
-            message = f"{demand} demands {_listed(missing)}, which {cap} does not grant"
-            yield Objection(pointer("spec", demand), message, f"add it to {cap}, or demand less")
+            message = f"{demand} requires {_listed(missing)}, which {cap} does not grant"
+            yield Objection(pointer("spec", demand), message, f"add it to {cap}, or require less")
 
 
 def pointless_assignments(stated: Stated) -> Iterator[Objection]:
@@ -212,7 +212,7 @@ RULES: Final = (
     ),
     Rule(
         "context-user-with-several-parties",
-        "whoever gets in by one door acts with the reach of a user who was meant for another",
+        "users of one party act with the access of a user who is meant for another",
         "release notes of API 1.0.85",
         context_user_with_several_parties,
         frozenset({"DefaultContextUserName"}),
@@ -240,14 +240,14 @@ RULES: Final = (
     ),
     Rule(
         "required-roles-not-granted",
-        "a token's roles are the user's roles that the client grants, so no token may be able to have what is demanded",
-        "release notes of API 1.0.196, which leave open what is demanded of: the user or the token",
+        "a token's roles are the user's roles that the client grants, so no token may have what is required",
+        "release notes of API 1.0.196, which leave open whether the user or the token must have them",
         required_roles_not_granted,
         frozenset({"MinimumRequiredRoles", "MinimumRequiredCustomRoles"}),
     ),
     Rule(
         "pointless-assignments",
-        "where all are let in, to assign some changes nothing",
+        "where all are admitted, assigning some changes nothing",
         _CLIENTS + '"Defining User Access"',
         pointless_assignments,
         frozenset({"assignments"}),

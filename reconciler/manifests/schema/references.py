@@ -25,7 +25,7 @@ def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault
             return SecretReference(SecretSource.FILE, path)
         case {"generate": True, **others} if others.keys() <= {"deliver"}:
             return SecretReference(SecretSource.GENERATED)
-    message = f"{name} is a secret, which cannot stand here itself"
+    message = f"{name} is a secret and cannot be written here"
     return Fault(at, message, "secret", f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}")
 
 
@@ -45,7 +45,7 @@ def hushed(diagnostics: Iterable[Diagnostic], secret_fields: frozenset[str]) -> 
         parts = pointer_parts(diagnostic.pointer)
         depth = next((index for index, part in enumerate(parts, 1) if part in secret_fields), len(parts))
         if depth < len(parts):
-            message = f"what stands here is no reference, as {parts[depth - 1]} takes"
+            message = f"this is not a reference, as {parts[depth - 1]} takes"
             yield replace(diagnostic, message=message, pointer=pointer(*parts[:depth]))
         else:
             yield diagnostic

@@ -235,7 +235,7 @@ class Builder:
         start = len(self._marks) - 1
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
-            what = "stands inside its own anchor" if event.anchor in self._anchors else "has no anchor above it"
+            what = "is inside its own anchor" if event.anchor in self._anchors else "has no anchor above it"
             hint = "put quotes around a text that starts with '*'"
             self._fault(self._marks[start], "alias", f"this alias {what}", hint)
             self._add(None, start)

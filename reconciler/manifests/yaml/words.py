@@ -20,8 +20,8 @@ _NEVER_CLOSED: Final = ("the document ends here, and a '[' or '{' above is not c
 # libyaml's words -> ours, and the remedy. libyaml's are fixed texts that quote nothing of the file.
 _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "mapping values are not allowed in this context": (
-        "a ':' stands where no key can be",
-        "put quotes around a value that contains ': ', or mend the indentation",
+        "this ':' is where no key is allowed",
+        "put quotes around a value that contains ': ', or correct the indentation",
     ),
     "found character that cannot start any token": ("no value can start with this character", _QUOTE),
     "found unexpected end of stream": ("the quotes that open here are never closed", "close them"),
@@ -37,10 +37,10 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     _NO_VALUE: ("a value is missing here", 'write "" for an empty text'),
     "could not find expected ':'": ("this line has no 'key: value' and is no list item", "write 'key: value'"),
     "block sequence entries are not allowed in this context": (
-        "a list item cannot stand here",
+        "a list item is not allowed here",
         "start the list on a line of its own below its key",
     ),
-    "mapping keys are not allowed in this context": ("a key cannot stand here", _INDENT),
+    "mapping keys are not allowed in this context": ("a key is not allowed here", _INDENT),
     "found a tab character where an intendation space is expected": ("a tab is used to indent", "indent with spaces"),
     "found a tab character that violate intendation": ("a tab is used to indent", "indent with spaces"),
     "found unknown escape character": (
@@ -115,7 +115,7 @@ def syntax_fault(error: MarkedYAMLError, content: bytes, file: str) -> Diagnosti
 
 
 def _character(file: str, text: str, index: int) -> Diagnostic:
-    message = f"the character U+{ord(text[index]):04X} cannot stand in a file"
+    message = f"the character U+{ord(text[index]):04X} is not allowed in a file"
     hint = "is this UTF-16? save it in UTF-8" if text[index] == "\0" else "remove it, or write it as an escape"
     return Diagnostic(_place_at(file, text[:index]), message, "character", hint=hint)
 

@@ -29,6 +29,6 @@ def _opening(windows: Sequence[Window], now: datetime, window: Window) -> str:
     """When it opens, on the clock of the window and in UTC."""
     moment = opening(windows, now)
     if moment is None:
-        return "no opening is in sight"
+        return "no end is known"
     local = moment.astimezone(window.zone)
     return f"the next opening is {local:%Y-%m-%d %H:%M} {window.zone.key} ({moment:%Y-%m-%dT%H:%MZ})"

@@ -86,7 +86,7 @@ def _demands(change: Change, changed: set[str], access: Access) -> Iterator[str]
             new = names(change.after, field) - names(change.before, field)
             lacking = sorted(new - (access.roles or frozenset()))
             if lacking:
-                yield f"it would demand more roles, and the token of this run does not hold {', '.join(lacking)}"
+                yield f"it would require more roles, and the token of this run does not hold {', '.join(lacking)}"
 
 
 def _token(change: Change, changed: set[str]) -> Iterator[str]:

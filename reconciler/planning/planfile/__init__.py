@@ -5,7 +5,7 @@ is shaped like Terraform's plan representation, so that policy tools written for
 read it. Values at secret paths are absent from it, not masked.
 
 A file is read only where it has the very bytes that `dumps` gives: a document that two readers could take for two plans
-(a key that is there twice) is no plan. With a key, the document is signed, and an unsigned one is refused.
+(a key that is there twice) is not a plan. With a key, the document is signed, and an unsigned one is refused.
 """
 
 from reconciler.planning.planfile.acknowledging import changes_besides, changes_digest, objection

@@ -148,7 +148,7 @@ def _finding(finding: Finding) -> Json:
     return {
         "rule": finding.rule,
         "message": finding.message,
-        "way_out": finding.way_out,
+        "fix": finding.fix,
         "addresses": [str(address) for address in finding.addresses],
         "can_be_acknowledged": finding.can_be_acknowledged,
     }

@@ -74,13 +74,13 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
     """Read the text of a saved plan; `name` is what messages call it.
 
     Raises:
-        PlanRefused: it is no plan, is of a newer format, was altered since it was written, or there is a key and it is
-            not signed with it.
+        PlanRefused: it is not a plan, is of a newer format, was altered since it was written, or there is a key and it
+            is not signed with it.
     """
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise PlanRefused("no-plan", f"{name} is no plan: {error}", hint=_NO_PLAN_HINT) from error
+        raise PlanRefused("no-plan", f"{name} is not a plan: {error}", hint=_NO_PLAN_HINT) from error
     _check_format(document, name)
     if sealed.has_half_characters(document, text):
         raise _altered(name, "it holds half a character")
@@ -116,13 +116,13 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever JSON the file holds
     version = document.get("format_version") if isinstance(document, Mapping) else None
     if not isinstance(version, str) or "resource_changes" not in document:
-        raise PlanRefused("no-plan", f"{name} is no plan", hint=_NO_PLAN_HINT)
+        raise PlanRefused("no-plan", f"{name} is not a plan", hint=_NO_PLAN_HINT)
     if sealed.other_format(document, FORMAT_VERSION):
         raise PlanRefused(
             "format",
@@ -130,7 +130,7 @@ def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever
             hint="run plan again with this version",
         )
     if "digest" not in document:
-        raise PlanRefused("no-digest", f"{name} has no digest, so nobody can say whether it was altered")
+        raise PlanRefused("no-digest", f"{name} has no digest, so changes cannot be detected")
     faults = validator(SCHEMA).faults(document)
     if faults:
         raise _altered(name, f"{faults[0].message} (at {faults[0].pointer or '/'})")
@@ -221,6 +221,4 @@ def _read_secret(document: Mapping[str, Any]) -> SecretIntent:
 
 def _read_finding(document: Mapping[str, Any]) -> Finding:
     addresses = tuple(Address(*text.split("/", 1)) for text in document["addresses"])
-    return Finding(
-        document["rule"], document["message"], document["way_out"], addresses, document["can_be_acknowledged"]
-    )
+    return Finding(document["rule"], document["message"], document["fix"], addresses, document["can_be_acknowledged"])

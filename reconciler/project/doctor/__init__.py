@@ -59,7 +59,7 @@ def examine(subject: Subject, tools: Tools) -> Diagnosis:
         for step in STEPS:
             result = _skipped(step, done) or _attempt(step, known)
             known = result.known or known
-            done[step.name] = Check(step.name, result.verdict, result.found, result.way_out)
+            done[step.name] = Check(step.name, result.verdict, result.found, result.fix)
     return Diagnosis(subject.environment, tuple(done.values()))
 
 
@@ -75,7 +75,7 @@ def _attempt(step: Step, known: Known) -> Result:
         return step.run(known)
     except GuardRefusal as refusal:
         finding = refusal.findings[0]
-        return Result(Verdict.FAILED, finding.message, finding.way_out)
+        return Result(Verdict.FAILED, finding.message, finding.fix)
     except ReconcilerError as error:
         return Result(Verdict.FAILED, error.message, error.hint or AGAIN)
     except Exception as error:  # noqa: BLE001  # a bug in one check must not hide what the others find

@@ -14,7 +14,7 @@ from reconciler.remote.http import ReadClient
 from reconciler.remote.protocol import ReadRemote
 from reconciler.remote.reach import Reached
 
-AGAIN: Final = "mend what is named, then run doctor again"
+AGAIN: Final = "fix what is named, then run doctor again"
 """The way out where nobody has told a better one."""
 NO_CLAIMS: Final = Claims("", "", "", frozenset(), None)
 _FEW: Final = 10
@@ -87,7 +87,7 @@ class Result:
 
     verdict: Verdict
     found: str
-    way_out: str = ""
+    fix: str = ""
     known: Known | None = None
 
 

@@ -28,11 +28,11 @@ def watching(known: Known) -> Result:
     """Say whether everything that somebody changes in the service is drift."""
     if not known.subject.unwatched:
         return Result(Verdict.OK, "whatever somebody changes in the service is drift")
-    way_out = (
+    fix = (
         "first reconciler export --write, else the next apply resets what no manifest names; then write "
         "defaults: {policy: {fields: exclusive}} and drift: {unmanaged: fail} (docs/exclusive.md)"
     )
-    return Result(Verdict.WARNING, f"no drift, whoever changes it: {'; '.join(known.subject.unwatched)}", way_out)
+    return Result(Verdict.WARNING, f"no drift, whoever changes it: {'; '.join(known.subject.unwatched)}", fix)
 
 
 def credentials(known: Known) -> Result:
@@ -42,8 +42,8 @@ def credentials(known: Known) -> Result:
         return Result(Verdict.INFO, "none are needed: the embedded emulator has a client of its own")
     faults = dict.fromkeys(fault for one in references.values() if (fault := _fault_of(one, known.tools)))
     if faults:
-        way_out = "set it where this command runs: in CI, as a secret of the job"
-        return Result(Verdict.FAILED, "; ".join(faults), way_out)
+        fix = "set it where this command runs: in CI, as a secret of the job"
+        return Result(Verdict.FAILED, "; ".join(faults), fix)
     names = ", ".join(f"{name} {reference}" for name, reference in references.items())
     return Result(Verdict.OK, f"there, and not empty: {names}")
 
@@ -83,7 +83,7 @@ def network(known: Known) -> Result:
         return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
     reached = known.tools.reach(known.subject.base_url)
     if reached.proxy:
-        found = f"requests go through the proxy {reached.proxy}: names, connections and certificates are its affair"
+        found = f"requests go through the proxy {reached.proxy}: names, connections and certificates depend on it"
         return Result(Verdict.INFO, f"{found}; {reached.host} was not contacted directly")
     known_by = "" if reached.addresses == (reached.host,) else f" is {few(reached.addresses)}, and"
     there = f"{reached.host}{known_by} answers"

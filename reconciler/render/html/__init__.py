@@ -59,7 +59,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             join(
                 besides(drift.plan, drift.changes),
                 _export(drift),
-                _footer(drift.plan, digest, style, "To bring the service back to what git says"),
+                _footer(drift.plan, digest, style, "To restore what git says"),
             ),
         )
     )
@@ -109,8 +109,8 @@ def refused(findings: Sequence[Finding]) -> Html:
 
 def _finding(finding: Finding) -> Html:
     final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
-    way_out = el("div", f"fix: {brief(finding.way_out, LONGEST_MESSAGE)}")
-    return el("li", el("code", brief(finding.rule)), f"{final}: {brief(finding.message, LONGEST_MESSAGE)}", way_out)
+    fix = el("div", f"fix: {brief(finding.fix, LONGEST_MESSAGE)}")
+    return el("li", el("code", brief(finding.rule)), f"{final}: {brief(finding.message, LONGEST_MESSAGE)}", fix)
 
 
 def besides(plan: Plan, changes: Sequence[Change]) -> Html:

@@ -171,7 +171,7 @@ class _Run:
         try:
             shown, value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
         except AnswerLost as error:
-            message = f"{error.message}; if it was made, nobody knows its value, and it will be deleted"
+            message = f"{error.message}; if it was made, its value is lost, and it will be deleted"
             raise ReconcilerError(message, hint=_RESUME) from error
         self.new_id, self.has_written = str(shown.get("ID") or self.new_id), True
         self._demand_expiry(step, shown)

@@ -254,7 +254,7 @@ def test_a_line_that_is_none_is_named(five: Path, line: str) -> None:
     kept = lines(five)
     five.write_text("".join([*kept[:2], line, *kept[3:]]))
     assert [fault.split(":")[:2] for fault in faults(five)] == [["3", " this line was altered"]]
-    with pytest.raises(ReconcilerError, match=":3: this is no line of a journal"):
+    with pytest.raises(ReconcilerError, match=":3: this is not a line of a journal"):
         read(five)
 
 

@@ -80,7 +80,7 @@ def test_a_lock_that_is_a_link_is_refused_and_what_it_points_to_unharmed(tmp_pat
 
 def test_a_lock_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "staging.lock")
-    with pytest.raises(ReconcilerError, match="it is no regular file"), exclusive(tmp_path, "staging"):
+    with pytest.raises(ReconcilerError, match="it is not a regular file"), exclusive(tmp_path, "staging"):
         pass
 
 

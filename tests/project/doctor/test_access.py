@@ -27,7 +27,7 @@ def test_only_seller_users_will_do(tmp_path: Path, party: str) -> None:
     one = check(diagnosis, "user")
     assert one.verdict is Verdict.FAILED
     assert f"the credentials act as a {party}'s user: {party}, through API client {OPEN.lower()}" in one.found
-    assert "seller user" in one.way_out
+    assert "seller user" in one.fix
     assert check(diagnosis, "marketplace").verdict is Verdict.SKIPPED
 
 
@@ -44,7 +44,7 @@ def test_in_the_wrong_marketplace_nothing_more_is_read(tmp_path: Path) -> None:
         assert set(requests(emulator)) == {"POST /oauth/token", "GET /v1/me"}
     one = check(diagnosis, "marketplace")
     assert "configured for marketplace shop, but the credentials open other" in one.found
-    assert one.way_out == "correct `marketplace:` or `auth:` of this environment"
+    assert one.fix == "correct `marketplace:` or `auth:` of this environment"
     assert verdicts(diagnosis)["roles-for-plan"] == verdicts(diagnosis)["roles-for-apply"] == "skipped"
 
 
@@ -54,7 +54,7 @@ def test_a_login_that_only_reads_is_fit_for_a_plan_job(tmp_path: Path) -> None:
     assert diagnosis.is_healthy
     assert check(diagnosis, "roles-for-plan").found == "ApiClientReader; 3 API clients could be read"
     assert "this login can plan, but not apply" in check(diagnosis, "roles-for-apply").found
-    assert "right for a job that only plans" in check(diagnosis, "roles-for-apply").way_out
+    assert "right for a job that only plans" in check(diagnosis, "roles-for-apply").fix
 
 
 def test_each_lookup_that_a_login_cannot_make_is_named(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_login_without_a_role_for_api_clients_cannot_plan(tmp_path: Path) -> N
         assert "GET /v1/apiclients" not in requests(emulator)
     one = check(diagnosis, "roles-for-plan")
     assert one.found == "the token has Shopper; plan needs one of ApiClientReader, ApiClientAdmin, FullAccess"
-    assert "security profile" in one.way_out
+    assert "security profile" in one.fix
     assert check(diagnosis, "generation").verdict is Verdict.SKIPPED
 
 
@@ -98,7 +98,7 @@ def test_a_token_of_a_short_life_is_worth_a_warning(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         one = check(examined(emulator, as_user("reader", BRIEF)), "own-client")
     assert (one.verdict, one.found) == (Verdict.WARNING, f"brief ({BRIEF}); its tokens live 29 minutes")
-    assert "AccessTokenDuration" in one.way_out
+    assert "AccessTokenDuration" in one.fix
 
 
 def listing(*clients: dict[str, Any], secrets: Any = ()) -> Service:
@@ -166,7 +166,7 @@ def test_faults_of_the_service_are_findings(tmp_path: Path, fault: str) -> None:
         one = check(examined(emulator), "user")
     assert one.verdict is Verdict.FAILED
     assert one.found.startswith("GET /v1/me")
-    assert one.way_out
+    assert one.fix
 
 
 def test_how_the_requests_went_is_counted(tmp_path: Path) -> None:
@@ -180,4 +180,4 @@ def test_a_service_that_throttles_is_worth_a_warning(tmp_path: Path) -> None:
         one = check(examined(emulator), "rate")
     assert one.verdict is Verdict.WARNING
     assert "7 requests, 2 of them retries, 2 answered 429" in one.found
-    assert one.way_out == "lower `concurrency` of this environment"
+    assert one.fix == "lower `concurrency` of this environment"

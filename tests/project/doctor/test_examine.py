@@ -16,7 +16,7 @@ def test_a_sound_environment_passes_every_check(tmp_path: Path, profile: str, sa
     assert diagnosis.is_healthy
     assert {one.verdict for one in diagnosis.checks} == {Verdict.OK, Verdict.INFO}
     assert check(diagnosis, "generation").found.startswith(said)
-    assert not [one for one in diagnosis.checks if one.way_out]
+    assert not [one for one in diagnosis.checks if one.fix]
 
 
 def test_every_check_is_reported_once_in_the_order_of_the_table(tmp_path: Path) -> None:

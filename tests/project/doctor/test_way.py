@@ -88,7 +88,7 @@ def test_a_host_out_of_reach_is_not_logged_in_to(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         diagnosis = examined(emulator, reach=unreachable)
     one = check(diagnosis, "network")
-    assert (one.verdict, one.way_out) == (Verdict.FAILED, "check the base URL")
+    assert (one.verdict, one.fix) == (Verdict.FAILED, "check the base URL")
     assert check(diagnosis, "login").found == "it needs network, which failed"
 
 
@@ -96,7 +96,7 @@ def test_a_bug_in_one_check_is_its_failure_and_shows_no_text(tmp_path: Path) -> 
     with emulated(tmp_path) as emulator:
         diagnosis = examined(emulator, reach=broken)
     one = check(diagnosis, "network")
-    assert (one.verdict, one.found, one.way_out) == (
+    assert (one.verdict, one.found, one.fix) == (
         Verdict.FAILED,
         "internal error: RuntimeError",
         "please report it",
@@ -110,7 +110,7 @@ def test_a_wrong_secret_is_told_in_the_services_words_and_not_shown(tmp_path: Pa
     one = check(diagnosis, "login")
     assert one.verdict is Verdict.FAILED
     assert "Auth.OauthError" in one.found
-    assert "check clientId and clientSecret" in one.way_out
+    assert "check clientId and clientSecret" in one.fix
     assert "1 request, 0 of them retries" in check(diagnosis, "rate").found
     assert "canary" not in str(diagnosis)
 
@@ -138,7 +138,7 @@ def test_a_connection_that_cannot_be_opened_is_a_failed_login() -> None:
 
     one = check(examine(SUBJECT, tools(refuse)), "login")
     assert (one.verdict, one.found) == (Verdict.FAILED, "the emulator needs falcon")
-    assert one.way_out == "mend what is named, then run doctor again"
+    assert one.fix == "fix what is named, then run doctor again"
 
 
 def test_an_opaque_token_is_not_what_the_api_promises() -> None:
@@ -164,7 +164,7 @@ def test_the_clock_is_compared_with_the_token(tmp_path: Path, ahead: int, verdic
         one = check(examined(emulator, now=lambda: NOW.timestamp() + ahead), "clock")
     assert one.verdict == verdict
     assert found in one.found
-    assert bool(one.way_out) == (verdict != "ok")
+    assert bool(one.fix) == (verdict != "ok")
 
 
 def test_the_clock_is_compared_with_the_date_of_the_answer() -> None:
@@ -193,4 +193,4 @@ def test_what_nobody_watches_is_a_warning_that_says_how_to_change_over(tmp_path:
         Verdict.WARNING,
         "no drift, whoever changes it: fields that a manifest does not name; objects in no manifest",
     )
-    assert one.way_out.startswith("first reconciler export --write, else the next apply resets")
+    assert one.fix.startswith("first reconciler export --write, else the next apply resets")
