@@ -118,6 +118,14 @@ class NotFound(RemoteError):
     """The one error that means 'absent'."""
 
 
+class NoSuchKind(NotFound):
+    """This version of the service has no objects of some kinds: it does not know their lists."""
+
+    def __init__(self, message: str, request: RequestFacts, *, kinds: tuple[str, ...]) -> None:
+        super().__init__(message, request)
+        self.kinds = kinds
+
+
 class Rejected(RemoteError):
     """The service understood the request and refuses its content."""
 

@@ -13,22 +13,31 @@ apply    plan, remote              -> outcome, outcome ...  (computes nothing: w
 Loading is done by `loader.load`, rendering by `render`; this module joins what lies between.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from reconciler import __version__
 from reconciler.applying import rollback
 from reconciler.applying import run as applier
-from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError, UsageError, WrongMarketplace
+from reconciler.errors import (
+    GuardRefusal,
+    InputError,
+    NoSuchKind,
+    PlanRefused,
+    ReconcilerError,
+    UsageError,
+    WrongMarketplace,
+)
 from reconciler.kinds import DEFAULT_KIND, KINDS, make_ready
 from reconciler.live import read as reader
 from reconciler.manifests.rules import Level
 from reconciler.model.access import Access
 from reconciler.model.adoption import Adoption
 from reconciler.model.checkout import Checkout
-from reconciler.model.diagnostic import Severity
+from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.freeze import Window
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
@@ -115,7 +124,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     if target.demands_secrets:
         secrets.demand()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
-    live = reader.read(remote, kinds, marketplace, assigned)
+    live = _live_of(desired, partial(reader.read, remote, kinds, marketplace, assigned))
     compared = differ.diff(considered, live, secrets.values, target.plan_key, target.unseen)
     secretive = hiding.compare(compared, live, secrets.values, remote)
     changes = creation.identified(secretive.changes, target.creation)
@@ -157,6 +166,26 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         own_client_id=remote.client_id,
         created_at=planfile.precise(target.now),
     )
+
+
+def _live_of(desired: DesiredState, read: Callable[[], LiveState]) -> LiveState:
+    """Read, and name the manifests of a kind that the service does not have."""
+    try:
+        return read()
+    except NoSuchKind as error:
+        places = {
+            one.address.kind: one.places.get("/kind", one.place)
+            for one in reversed(desired.resources)
+            if one.address.kind in error.kinds
+        }
+        if not places:
+            raise
+        hint = "leave its manifests out of this environment, or check the API version of the service"
+        faults = [
+            Diagnostic(place, f"this service has no {KINDS[kind].noun}s", "no-such-kind", "/kind", hint)
+            for kind, place in sorted(places.items())
+        ]
+        raise InputError(faults) from error
 
 
 def plan_back(

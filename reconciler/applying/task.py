@@ -20,6 +20,7 @@ from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, Requ
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.moments import with_moments
 from reconciler.kinds.references import with_references
+from reconciler.kinds.roles import naming
 from reconciler.model.json import ABSENT, Body, pointer, pointer_parts, same
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Change, Creation, FieldChange
@@ -237,7 +238,8 @@ class Task:
         number = self.writer.recorder.intend(intent)
         self.has_sent = True
         try:
-            answer = send()
+            with naming(f"writing {self.kind.noun}s", self.kind.writing_roles):
+                answer = send()
         except RemoteError as error:
             ending = Ending.LOST if isinstance(error, AnswerLost) else Ending.REFUSED
             self.writer.recorder.settle(number, ending, error.message)

@@ -167,8 +167,19 @@ def _auth(part: _Part, folder: Path) -> Auth | None:
 
 def _limits(part: _Part) -> Limits:
     """An omitted limit is the one that `Limits` has; null takes it away."""
+    kinds = part.part("kinds")
+    for kind in kinds.data:
+        part.blame(*_kind_faults(kind, pointer("kinds", kind), at_key=True))
+    of_kinds = {
+        kind: Limits(**{"deletes": None, **_numbers(kinds.part(kind))}, name=f"limits.kinds.{kind}")
+        for kind in kinds.data
+    }
+    return Limits(**_numbers(part), kinds=of_kinds)
+
+
+def _numbers(part: _Part) -> dict[str, Any]:
     names = {"changes": "changes", "changesPercent": "changes_percent", "deletes": "deletes", "widens": "widens"}
-    return Limits(**{name: part.data[key] for key, name in names.items() if key in part.data})
+    return {name: part.data[key] for key, name in names.items() if key in part.data}
 
 
 def _rules(part: _Part) -> dict[str, Level]:

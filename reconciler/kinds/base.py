@@ -141,6 +141,12 @@ class Kind:
         """The roles of which one is needed for writing."""
         return (*self.writers, FULL_ACCESS)
 
+    @property
+    def assigning_roles(self) -> tuple[str, ...]:
+        """The roles of which one is needed for reading assignments."""
+        special = self.assignments.roles if self.assignments else ()
+        return (*special, FULL_ACCESS) if special else self.reading_roles
+
     def lookups(self) -> Mapping[str, str]:
         """Role -> what it looks up: what objects of this kind refer to."""
         found: dict[str, str] = {}

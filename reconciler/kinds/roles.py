@@ -1,6 +1,11 @@
 """The ApiRole values that the API knew at version 1.0.470 (October 2026)."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
+
+from reconciler.errors import AccessDenied
 
 FULL_ACCESS: Final = "FullAccess"
 """The role that suffices for everything."""
@@ -103,3 +108,14 @@ API_ROLES: Final = frozenset(
         "XpIndexAdmin",
     }
 )
+
+
+@contextmanager
+def naming(what: str, roles: Sequence[str]) -> Iterator[None]:
+    """Let a refusal for the lack of a role say which roles would do."""
+    try:
+        yield
+    except AccessDenied as error:
+        if error.request.status == HTTPStatus.FORBIDDEN:
+            error.hint = "; ".join(filter(None, [f"{what} takes one of the roles {', '.join(roles)}", error.hint]))
+        raise

@@ -8,8 +8,9 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
-from reconciler.errors import AccessDenied, BadAnswer, NotFound, ReconcilerError, RequestFacts
+from reconciler.errors import AccessDenied, BadAnswer, NoSuchKind, NotFound, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets
+from reconciler.kinds.roles import naming
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.resource import LiveResource, LiveState, ObjectKey
@@ -49,23 +50,44 @@ def read(remote: ReadRemote, kinds: Iterable[str], marketplace: str, assigned: C
         RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
     """
     ordered = sorted(kinds)
+    missing: dict[str, NotFound] = {}
+
+    def objects(name: str) -> list[LiveResource]:
+        try:
+            return _objects(remote, KINDS[name], with_parties=name in assigned)
+        except NoSuchKind as error:
+            missing[name] = error
+            return []
+
     if len(ordered) == 1:
-        found = [_objects(remote, KINDS[name], with_parties=name in assigned) for name in ordered]
+        found = [objects(name) for name in ordered]
     else:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            found = list(pool.map(lambda name: _objects(remote, KINDS[name], with_parties=name in assigned), ordered))
+            found = list(pool.map(objects, ordered))
+    if missing:
+        first = missing[min(missing)]
+        raise NoSuchKind(first.message.partition(": ")[2], first.request, kinds=tuple(sorted(missing)))
     return LiveState(tuple(chain.from_iterable(found)), marketplace, frozenset(ordered))
 
 
 def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[LiveResource]:
     facts = RequestFacts("GET", f"/v1{kind.path}")
-    bodies = remote.list_all(kind.path)
+    with naming(f"reading {kind.noun}s", kind.reading_roles):
+        bodies = _all(remote, kind)
     if not with_parties or kind.assignments is None:
         return [kind.seen(body, facts) for body in bodies]
-    parties = _assigned(remote, kind.assignments)
+    with naming(f"reading assignments of {kind.noun}s", kind.assigning_roles):
+        parties = _assigned(remote, kind.assignments)
     nobody: dict[str, tuple[str, ...]] = {level.name: () for level in kind.assignments.levels}
     seen = (kind.seen(body, facts) for body in bodies)
     return [replace(live, assignments={**nobody, **parties.get(live.id.casefold(), {})}) for live in seen]
+
+
+def _all(remote: ReadRemote, kind: Kind) -> list[dict[str, Json]]:
+    try:
+        return remote.list_all(kind.path)
+    except NotFound as error:
+        raise NoSuchKind(f"this service has no {kind.noun}s", error.request, kinds=(kind.name,)) from error
 
 
 def _assigned(remote: ReadRemote, assignments: Assignments) -> Mapping[str, Mapping[str, tuple[str, ...]]]:

@@ -1,5 +1,6 @@
 """A plan: what would be done, complete enough to be shown, saved, compared and carried out without thinking again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -256,3 +257,7 @@ class Limits:
     deletes: int | None = 0
     widens: int | None = None
     """Resources whose change may widen access."""
+    kinds: Mapping[str, "Limits"] = field(default_factory=dict)
+    """The same for the resources of one kind alone."""
+    name: str = "limits"
+    """Where it stands in the configuration of an environment."""

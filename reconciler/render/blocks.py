@@ -43,6 +43,8 @@ class Words:
     """For a secret that is not there and is made; with `{places}`, where it is delivered to."""
     gone: str
     """For the secrets and assignments of an object that is deleted; empty where nothing is said of them."""
+    waits: str
+    """For what a change waits for, with `{wave}`; empty where nothing is said of it."""
     alarm: Direction
     """The direction that gets the mark."""
     mark: str
@@ -64,6 +66,7 @@ PLAN_WORDS: Final = Words(
     set="(secret, will be set)",
     made="(secret, will be made and delivered to {places})",
     gone="(deleted with it)",
+    waits="in wave {wave}",
     alarm=Direction.WIDENS,
     mark="[widens]",
     marked=frozenset({Action.CREATE, Action.UPDATE}),
@@ -82,6 +85,7 @@ DRIFT_WORDS: Final = Words(
     set="(secret, has no value)",
     made="(secret, is missing)",
     gone="",
+    waits="",
     alarm=Direction.NARROWS,  # what the repair narrows is wider than it should be
     mark="[wider than wanted]",
     marked=frozenset({Action.UPDATE}),

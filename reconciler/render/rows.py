@@ -53,7 +53,14 @@ def rows(change: Change, words: Words, sides: Mapping[str, str] = _NOBODY) -> It
     """The fields of a change; of a deleted object, all that it has. `sides` has who moved, by JSON pointer."""
     if change.action in {Action.DELETE, Action.UNMANAGED}:
         yield from _whole(change, words)
-        return
+    else:
+        yield from _fields(change, words, sides)
+    if change.depends_on and words.waits:
+        awaited = ", ".join(escape(str(address)) for address in change.depends_on)
+        yield Row("waits for", note=f"{awaited}, {words.waits.format(wave=change.wave)}")
+
+
+def _fields(change: Change, words: Words, sides: Mapping[str, str]) -> Iterator[Row]:
     for field in fields_in_order(change, words):
         side, place = sides.get(field.pointer, ""), overlay_of(change, field)
         for row in _of_field(change, field, words):

@@ -19,6 +19,8 @@ from reconciler.model.plan import Action, Direction
 from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import planfile
 from reconciler.planning.planfile.reading import plan_of
+from reconciler.render import FORMATS
+from reconciler.render.style import Style
 from tests.service import NO_LIMITS, Shop, shop
 
 _COMPANIES = {
@@ -100,6 +102,14 @@ def test_a_group_is_written_before_the_profile_that_is_assigned_to_it(service: S
     assert (profile.wave, profile.depends_on) == (2, (Address("AdminUserGroup", "new"),))
     assert wave("AdminUserGroup") < wave("SecurityProfile")
     assert "new-group" in {step.id for step in profile.assignments}
+
+
+def test_a_plan_says_what_a_change_waits_for_and_in_which_wave(service: Shop, tmp_path: Path) -> None:
+    plan = service.plan(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
+    for name in ("text", "markdown", "html"):
+        write = FORMATS[name].plan
+        assert write is not None
+        assert "AdminUserGroup/new, in wave 2" in write(plan, "", Style())
 
 
 def test_a_group_is_deleted_after_the_assignments_to_it(service: Shop, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ nothing else. `freeze` judges the hour, so it stands apart: a plan only warns of
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reconciler.model.plan import Change, Finding
@@ -14,17 +15,15 @@ from reconciler.planning.guards.freeze import freeze
 from reconciler.planning.guards.last_client import last_full_access, last_seller_client
 from reconciler.planning.guards.limits import limit_changes, limit_changes_percent, limit_deletes, limit_widens
 from reconciler.planning.guards.own_client import own_client
+from reconciler.planning.guards.own_roles import own_event, own_roles
 from reconciler.planning.guards.protected import protected
 
 __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]
 
-GUARDS: Final[tuple[Guard, ...]] = (
-    limit_changes,
-    limit_changes_percent,
-    limit_deletes,
-    limit_widens,
-    protected,
-)
+LIMITS: Final[tuple[Guard, ...]] = (limit_changes, limit_changes_percent, limit_deletes, limit_widens)
+"""Those that count."""
+
+GUARDS: Final[tuple[Guard, ...]] = (*LIMITS, protected, own_roles, own_event)
 """Those that judge changes of every kind."""
 
 GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {
@@ -43,6 +42,9 @@ TIMED: Final = frozenset({"freeze"})
 def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:
     """All objections to these changes, in the order of the rules."""
     findings = [finding for guard in GUARDS for finding in guard(changes, context)]
+    for kind, limits in context.limits.kinds.items():
+        of_kind = [change for change in changes if change.address.kind == kind]
+        findings += [finding for guard in LIMITS for finding in guard(of_kind, replace(context, limits=limits))]
     for kind, guards in GUARDS_OF_KINDS.items():
         of_kind = [change for change in changes if change.address.kind == kind]
         findings += [finding for guard in guards for finding in guard(of_kind, context)]

@@ -12,8 +12,8 @@ def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Findi
     if limit is not None and len(writes) > limit:
         yield Finding(
             "limit-changes",
-            f"{_resources(len(writes))} would change; limits.changes allows {limit}",
-            "split the change, or raise limits.changes of this environment",
+            f"{_resources(len(writes))} would change; {context.limits.name}.changes allows {limit}",
+            f"split the change, or raise {context.limits.name}.changes of this environment",
             addresses(writes),
         )
 
@@ -26,8 +26,8 @@ def limit_changes_percent(changes: Sequence[Change], context: Context) -> Iterat
         yield Finding(
             "limit-changes-percent",
             f"{len(writes)} of {managed} managed resources ({100 * len(writes) / managed:.0f} %) would change; "
-            f"limits.changesPercent allows {limit:g} %",
-            "split the change, or raise limits.changesPercent of this environment",
+            f"{context.limits.name}.changesPercent allows {limit:g} %",
+            f"split the change, or raise {context.limits.name}.changesPercent of this environment",
             addresses(writes),
         )
 
@@ -42,8 +42,8 @@ def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Findi
         kept = ", or name the assignments in the manifest, or only watch them (policy.assignments: watch)"
         yield Finding(
             "limit-deletes",
-            f"{' and '.join(counts)} would be deleted; limits.deletes allows {limit}",
-            f"raise limits.deletes of this environment{kept if rows else ''}",
+            f"{' and '.join(counts)} would be deleted; {context.limits.name}.deletes allows {limit}",
+            f"raise {context.limits.name}.deletes of this environment{kept if rows else ''}",
             addresses([*deletes, *losing]),
         )
 
@@ -57,8 +57,8 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
         yield Finding(
             "limit-widens",
             f"access to {_resources(len(widening))} would widen, by {_number(fields, 'field')}; "
-            f"limits.widens allows {limit}",
-            "split the change, or raise limits.widens of this environment",
+            f"{context.limits.name}.widens allows {limit}",
+            f"split the change, or raise {context.limits.name}.widens of this environment",
             addresses(widening),
         )
 

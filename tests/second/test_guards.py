@@ -1,0 +1,92 @@
+"""Guards of several kinds: limits for one of them, and what the login of a run depends on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.config import load_config
+from reconciler.errors import InputError
+from reconciler.model.access import Access
+from reconciler.model.plan import Action, AssignmentChange, Change, Limits
+from reconciler.model.resource import Address
+from reconciler.planning.guards import Context, check
+
+NO_LIMITS = Limits(deletes=None)
+ACCESS = Access("own", frozenset({"SecurityProfileAdmin", "ApiClientReader"}))
+PROFILE = Change(
+    Address("SecurityProfile", "p"),
+    Action.UPDATE,
+    "p",
+    {"Roles": ["SecurityProfileAdmin", "Shopper"]},
+    {"Roles": ["SecurityProfileAdmin", "Shopper"]},
+)
+
+
+def rules(*changes: Change, access: Access = ACCESS, limits: Limits = NO_LIMITS) -> list[str]:
+    return [one.rule for one in check(changes, Context(limits, access))]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace(PROFILE, after={"Roles": ["Shopper"]}),
+        replace(PROFILE, action=Action.DELETE, after=None),
+        replace(PROFILE, assignments=(AssignmentChange("seller", "seller", assign=False),)),
+        replace(PROFILE, assignments=(AssignmentChange("adminGroups", "staff", assign=False),)),
+    ],
+)
+def test_a_run_does_not_take_away_its_own_roles(change: Change) -> None:
+    assert rules(change) == ["own-roles"]
+    assert rules(change, access=Access("own", ACCESS.roles | {"FullAccess"} if ACCESS.roles else None)) == []
+    assert rules(change, access=Access("own", None)) == ["own-roles"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace(PROFILE, after={"Roles": ["SecurityProfileAdmin"]}),
+        replace(PROFILE, assignments=(AssignmentChange("buyers", "main", assign=False),)),
+        replace(PROFILE, assignments=(AssignmentChange("seller", "seller", assign=True),)),
+    ],
+)
+def test_what_the_run_does_not_need_may_go(change: Change) -> None:
+    assert rules(change) == []
+
+
+def test_the_event_that_its_own_client_refers_to_is_not_deleted() -> None:
+    body = {"OrderCheckoutIntegrationEventID": "checkout"}
+    own = Change(Address("ApiClient", "own"), Action.NO_OP, "own", body, body)
+    event = Change(Address("IntegrationEvent", "checkout"), Action.DELETE, "checkout", {"ID": "checkout"}, None)
+    assert rules(own, event) == ["own-client"]
+    assert rules(replace(own, action=Action.UPDATE, after={}), event) == []
+    assert rules(replace(own, id="other"), event) == []
+
+
+def test_a_limit_of_one_kind_counts_its_changes_alone() -> None:
+    other = replace(PROFILE, address=Address("Locale", "en"))
+    limits = replace(NO_LIMITS, kinds={"SecurityProfile": Limits(changes=0, deletes=None, name="limits.kinds.X")})
+    assert rules(other, limits=limits) == []
+    (finding,) = check([PROFILE, other], Context(limits, ACCESS))
+    assert finding.message == "1 resource would change; limits.kinds.X.changes allows 0"
+
+
+CONFIG = """apiVersion: reconciler/v1
+kind: Config
+manifests: [m]
+environments:
+  local:
+    emulator: {}
+    limits: {changes: 9, kinds: {%s: {changes: 1}}}
+"""
+
+
+def test_limits_of_kinds_stand_in_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "reconciler.yaml"
+    file.write_text(CONFIG % "SecurityProfile")
+    limits = load_config(file).environments["local"].limits
+    assert limits.kinds == {"SecurityProfile": Limits(1, deletes=None, name="limits.kinds.SecurityProfile")}
+    file.write_text(CONFIG % "SecurityProfle")
+    with pytest.raises(InputError) as caught:
+        load_config(file)
+    assert [one.message for one in caught.value.diagnostics] == ['unknown kind "SecurityProfle"']

@@ -1,0 +1,73 @@
+"""Services that lack a kind, and logins that lack a role: the message says which, and where."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.errors import AccessDenied, InputError, NoSuchKind
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.load import load
+from reconciler.model.resource import DesiredState
+from tests.service import NO_LIMITS, Shop, shop
+
+HEAD = "apiVersion: reconciler/v1\n"
+TRACKING = (
+    f"{HEAD}kind: TrackingEvent\nmetadata: {{name: t}}\n"
+    "spec: {Name: T, EventType: UserLoggedIn, ClientID: A, DeliveryConfigID: mails}\n"
+)
+PROFILE = f"{HEAD}kind: SecurityProfile\nmetadata: {{name: p}}\nspec: {{Name: P}}\nassignments: {{seller: true}}\n"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Shop]:
+    """A marketplace of the older generation, which knows neither tracking events nor delivery configurations."""
+    with shop(tmp_path, profile="legacy") as opened:
+        yield opened
+
+
+def manifests(folder: Path, *texts: str) -> DesiredState:
+    folder.mkdir()
+    (folder / "all.yaml").write_text("---\n".join(texts))
+    return load([folder], LoadContext()).desired
+
+
+def test_a_kind_that_the_service_does_not_have_is_an_error_where_a_manifest_names_it(
+    service: Shop, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        service.plan(manifests(tmp_path / "m", PROFILE, TRACKING))
+    (fault,) = caught.value.diagnostics
+    assert (fault.message, fault.place.line) == ("this service has no tracking events", 8)
+    assert "leave its manifests out" in fault.hint
+
+
+def test_a_kind_that_only_the_configuration_names_is_an_error_that_says_so(service: Shop) -> None:
+    with service.reader() as reader, pytest.raises(NoSuchKind, match="this service has no tracking events"):
+        pipeline.live(reader, NO_LIMITS, ["TrackingEvent", "SecurityProfile"])
+
+
+@pytest.mark.parametrize(
+    ("path", "what", "roles"),
+    [
+        ("", "reading security profiles", "SecurityProfileReader, SecurityProfileAdmin, SetSecurityProfile"),
+        ("/assignments", "reading assignments of security profiles", "SecurityProfileAdmin, SetSecurityProfile"),
+    ],
+)
+def test_a_refused_read_names_the_roles_that_it_takes(
+    service: Shop, tmp_path: Path, path: str, what: str, roles: str
+) -> None:
+    service.fault(f"GET /v1/securityprofiles{path} status=403 count=all")
+    with pytest.raises(AccessDenied) as caught:
+        service.plan(manifests(tmp_path / "m", PROFILE))
+    assert caught.value.hint.startswith(f"{what} takes one of the roles {roles}, FullAccess")
+
+
+def test_a_refused_write_names_the_roles_that_it_takes(service: Shop, tmp_path: Path) -> None:
+    plan = service.plan(manifests(tmp_path / "m", PROFILE))
+    service.fault("PUT /v1/securityprofiles/p status=403 count=all")
+    (outcome,) = service.apply(plan).outcomes
+    assert (
+        "writing security profiles takes one of the roles SecurityProfileAdmin, SetSecurityProfile" in outcome.message
+    )
