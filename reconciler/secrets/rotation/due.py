@@ -149,7 +149,7 @@ def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
 
 
 def _proving(subject: Subject, relatives: Family, resumed: LiveSecret, replaced: Sequence[Step]) -> Iterator[Step]:
-    """Go on with a secret whose value is at hand. It is delivered again, if it is not the only one."""
+    """Go on with a secret whose value is at hand. An untried one is delivered again if there are unproven ones."""
     if relatives.pending:
         for delivery in subject.wanted.deliver:
             yield Step(StepKind.DELIVER, f"deliver secret {resumed.id} to {delivery}", resumed)
