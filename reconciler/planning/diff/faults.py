@@ -66,7 +66,7 @@ def _fixed_fields(resource: DesiredResource, found: LiveResource | None, kind: K
 def _unknown_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
     """Kind -> the fields of a part of the API versions that this service does not have.
 
-    A service tells by its answers, where they show fields that have no value: one that leaves those out tells nothing.
+    A service tells by its answers, where they show every older field, with or without a value; others tell nothing.
     """
     bodies: dict[str, list[LiveResource]] = {}
     for one in live.resources:
@@ -75,16 +75,18 @@ def _unknown_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
 
 
 def _never_shown(kind: Kind, objects: Sequence[LiveResource]) -> Iterator[str]:
-    newer = [one.name for one in kind.fields.values() if one.until or one.since not in {"", kind.since}]
-    if newer and any(value is None for one in objects for value in one.body.values()):
-        yield from (name for name in newer if all(name not in one.body for one in objects))
+    newer = {one.name for one in kind.fields.values() if one.until or one.since not in {"", kind.since}}
+    shown = {name for one in objects for name in one.body}
+    shows_all = kind.fields.keys() - newer <= shown
+    if shows_all and any(value is None for one in objects for value in one.body.values()):
+        yield from newer - shown
 
 
 def _foreign_fields(resource: DesiredResource, unknown: frozenset[str]) -> Iterator[Diagnostic]:
     """Fields that a manifest gives a value and this service does not have."""
     kind = KINDS[resource.address.kind]
     for name in sorted(unknown):
-        if resource.spec.get(name) is not None:
+        if not kind.fields[name].equal(resource.spec.get(name), None):
             field, at = kind.fields[name], pointer("spec", name)
             until = f"it is not in the API after {field.until}" if field.until else f"it came with API {field.since}"
             yield Diagnostic(
