@@ -239,7 +239,7 @@ def adopted(size: Marketplace) -> Callable[[], object]:
 
 
 def exported(size: Marketplace) -> Callable[[], object]:
-    origin = Origin("test", "")
+    origin = Origin("test")
     return lambda: exporting_text(
         Exporting("test", export(size.live, (), LoadContext(), Path("manifests"), origin).objects), PLAIN
     )

@@ -10,8 +10,10 @@ What comes out plans to nothing: whatever a manifest cannot say is left out, and
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -23,6 +25,7 @@ from reconciler.export.differences import changes, differences
 from reconciler.export.fresh import Beside, Origin, base, text_of
 from reconciler.export.naming import names
 from reconciler.export.overlaying import Overlaying
+from reconciler.export.referring import Names
 from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import Contents, bring_in
@@ -118,14 +121,12 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
     named = {one.address: one for one in resolved(desired, matches, live.marketplace)}
-    by_address = {
-        address: replace(one, resource=named[address], body={**one.body, "spec": named[address].spec})
-        for one in manifests
-        for address in [one.resource.address]
-    }
-    overlays = Overlaying(context, choice.overlay, origin.source) if choice.overlay else None
+    by_address = {one.resource.address: replace(one, resource=named[one.resource.address]) for one in manifests}
+    others = Names({key: one for key, one in bound.items() if not by_address[one].resource.policy.absent})
+    overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
-    run = _Run(context, _files(addresses.values(), folder), origin, _same_names(live, manifests), secrets, overlays)
+    files = _files(addresses.values(), folder)
+    run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others)
     choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
     for resource in live.resources:
         address, kind = addresses[resource.key], KINDS[resource.kind]
@@ -198,11 +199,13 @@ def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Pat
     """The file of each new manifest: named after it, in a folder of its kind where another kind has that name."""
     counts = Counter(one.name for one in addresses)
 
-    def file(one: Address) -> Path:
-        name = f"{one.name}{_SUFFIX}"
-        return folder / one.kind / name if counts[one.name] > 1 or (folder / name).exists() else folder / name
+    def choices(one: Address) -> Iterator[Path]:
+        if counts[one.name] == 1:
+            yield folder / f"{one.name}{_SUFFIX}"
+        yield folder / one.kind / f"{one.name}{_SUFFIX}"
+        yield from (folder / one.kind / f"{one.name}-{number}{_SUFFIX}" for number in count(2))
 
-    return {one: file(one) for one in addresses}
+    return {one: next(path for path in choices(one) if not path.exists()) for one in addresses}
 
 
 @dataclass(slots=True)
@@ -218,11 +221,15 @@ class _Run:
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     overlays: Overlaying | None
     """Has what differs, instead of the manifests."""
+    others: Names
+    """The objects that have or get a manifest."""
     ids: dict[Address, str] = field(default_factory=dict)
     """See `Export.ids`."""
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
-    _updates: list[tuple[Exported, tuple[FieldChange, ...]]] = field(default_factory=list)
+    _drafts: list[Callable[[], tuple[Path, str]]] = field(default_factory=list)
+    _updates: list[Callable[[], tuple[Exported, tuple[FieldChange, ...]]]] = field(default_factory=list)
+    """Worked out when it is known which objects have a manifest."""
 
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
@@ -245,9 +252,9 @@ class _Run:
             self.leave(kind, live, found.left_out)
             return
         path = self.files[Address(kind.name, name)]
-        beside = Beside(found.left_out, self.secrets.get(live.key, ()))
-        body = body_of(self._with_policy(empty, wanted, found), found.values)
-        self.new[path] = text_of(kind, live, body, beside, self.origin)
+        if not self.overlays:
+            self.others.addresses[live.key] = Address(kind.name, name)
+        self._drafts.append(partial(self._draft, kind, live, path, self._with_policy(empty, wanted, found), found))
         self._bind(Address(kind.name, name), known, live)
         self.objects.append(
             Exported(
@@ -257,6 +264,12 @@ class _Run:
 
         if self.overlays:
             self.overlays.add(Address(kind.name, name), title)
+
+    def _draft(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: Sound) -> tuple[Path, str]:
+        """The text of a new file."""
+        beside = Beside(path, found.left_out, self.secrets.get(live.key, ()))
+        body = body_of(empty, self.others.values(kind, found.values, {}))
+        return path, text_of(kind, live, body, beside, self.origin)
 
     def _with_policy(self, empty: Body, wanted: Mapping[At, Json], found: Sound) -> Body:
         """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored.
@@ -296,10 +309,17 @@ class _Run:
             left = (LeftOut("everything", "the manifest asks for its deletion"),)
             self.objects.append(Exported(address, Fate.SAME, _title(live), live.id, file, left))
             return
-        found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest)))
-        fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
-        one = Exported(address, Fate.CHANGED, _title(live), live.id, file, found.left_out)
-        self._updates.append((one, tuple(fields)))
+        self._updates.append(partial(self._update, kind, live, manifest))
+
+    def _update(
+        self, kind: Kind, live: LiveResource, manifest: EffectiveManifest
+    ) -> tuple[Exported, tuple[FieldChange, ...]]:
+        """What a manifest must say to say what is live."""
+        address, file = manifest.resource.address, manifest.resource.place.file
+        found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
+        values = self.others.values(kind, found.values, manifest.body)
+        fields = [one for at, value in values.items() for one in changes(kind, manifest, at, value)]
+        return Exported(address, Fate.CHANGED, _title(live), live.id, file, found.left_out), tuple(fields)
 
     def miss(self, manifest: EffectiveManifest) -> None:
         """Leave a manifest alone whose object is not live; an overlay says that it is absent."""
@@ -307,14 +327,16 @@ class _Run:
             self.overlays.miss(manifest)
 
     def finish(self, manifests: Sequence[EffectiveManifest]) -> Contents:
-        """Bring everything into the manifests that are there, as far as it goes."""
+        """Bring everything into the manifests that are there, as far as it goes, and write the new ones."""
+        self.new |= dict(draft() for draft in self._drafts)
         if self.overlays:
             self.new |= self.overlays.new
             self.objects += self.overlays.objects
             return self.overlays.changed
-        wanted = [(one.address, change) for one, fields in self._updates for change in fields]
+        updates = [update() for update in self._updates]
+        wanted = [(one.address, change) for one, fields in updates for change in fields]
         contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment")
-        for one, fields in self._updates:
+        for one, fields in updates:
             reasons = tuple(
                 LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}")
                 for each in refused

@@ -21,6 +21,8 @@ class Choice:
     """An object that is left out unless a manifest has it; empty: none."""
     overlay: Path | None = None
     """The folder of overlays that are to have what differs; None: the manifests have it."""
+    kinds: frozenset[str] = frozenset()
+    """The kinds that are exported; empty: all that were read."""
 
     def takes(self, address: Address, live: Address | None = None) -> bool:
         """Whether an object of this address is meant; a bare name is enough.
@@ -29,7 +31,8 @@ class Choice:
             address: of its manifest.
             live: of the object by its ID, as drift lists it. It counts only in full: patterns are about names.
         """
-        return not self.only or any(_matches(glob, address, live) for glob in self.only)
+        is_of_kind = not self.kinds or address.kind in self.kinds
+        return is_of_kind and (not self.only or any(_matches(glob, address, live) for glob in self.only))
 
     def check(self, addresses: Collection[Address], live: Collection[Address]) -> None:
         """Refuse a pattern that nothing has.

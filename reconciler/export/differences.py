@@ -3,19 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from reconciler.export.content import wanted_fields
-from reconciler.kinds import Kind
+from reconciler.export.referring import Names
+from reconciler.kinds import Kind, Reference
 from reconciler.manifests.edit.values import Path as At
 from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts, same, with_value_at
 from reconciler.model.plan import FieldChange
 from reconciler.model.resource import EffectiveManifest, LiveResource
 
 
-def differences(kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> Iterator[tuple[At, Json]]:
+def differences(
+    kind: Kind, live: LiveResource, manifest: EffectiveManifest, others: Names
+) -> Iterator[tuple[At, Json]]:
     """What a manifest must say to say what is live: fields that it names, and fields that are no longer the default."""
     wanted = wanted_fields(kind, live)
     for name, known in kind.fields.items():
         path = ("spec", name)
-        said = get_at(manifest.body, path)
+        said = others.ids(kind, name, get_at(manifest.body, path))
         if said is ABSENT and path not in wanted:
             continue
         before: Json = None if said is ABSENT else said  # type: ignore[assignment]  # mypy does not narrow by identity
@@ -39,7 +42,7 @@ def changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Ite
         named = [*manifest.resource.assignments.get(at[1], ())]
         added, removed = _missing(named, rows, _folded), _missing(rows, named, _folded)
         yield FieldChange(pointer(*at), rows, named, added=added, removed=removed)
-    elif kind.fields[at[1]].is_set:
+    elif kind.fields[at[1]].is_set and not isinstance(kind.fields[at[1]].refers_to, Reference):
         added, removed = _missing(said, value, str), _missing(value, said, str)
         yield FieldChange(pointer(at[1]), value, said, added=added, removed=removed)
     else:

@@ -1,8 +1,10 @@
 """A live object and what a manifest says of it -> the text of a new file."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from reconciler.export.content import API_VERSION
@@ -23,14 +25,21 @@ class Origin:
 
     source: str
     """``marketplace acme-staging``, or a file."""
-    schema: str = ""
-    """The way from the new files to the JSON Schema, for editors; empty where there is none to go to."""
+    schema: Path | None = None
+    """The JSON Schema of manifests, for editors, be it there or not; None: nowhere."""
+
+    def way(self, file: Path) -> str:
+        """The way from a new file to the schema; empty where that is not there."""
+        is_there = self.schema and self.schema.is_file()
+        return Path(os.path.relpath(self.schema, file.parent)).as_posix() if self.schema and is_there else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What a manifest does not say, and a comment does."""
 
+    file: Path
+    """Where the manifest goes."""
     left_out: Sequence[LeftOut] = ()
     secrets: Sequence[LiveSecret] = ()
     """The named secrets that the object has."""
@@ -50,8 +59,8 @@ def text_of(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, orig
 
 
 def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> Iterator[str]:
-    if origin.schema:
-        yield f"# yaml-language-server: $schema={origin.schema}"
+    if schema := origin.way(beside.file):
+        yield f"# yaml-language-server: $schema={schema}"
         yield "#"
     known = f", {kind.word} ID {escape(live.id)}" if live.body.get(kind.id_field) else ""
     yield f"# From {escape(origin.source)}{known}."

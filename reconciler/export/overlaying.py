@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.export.content import API_VERSION, sound
 from reconciler.export.differences import differences
+from reconciler.export.referring import Names
 from reconciler.kinds import Kind
 from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.manifests.edit.values import Path as At
@@ -43,6 +44,8 @@ class Overlaying:
     """Where new ones go."""
     source: str
     """Where it all comes from."""
+    others: Names
+    """The objects that manifests name."""
     new: dict[Path, str] = field(default_factory=dict)
     changed: dict[str, bytes] = field(default_factory=dict)
     """File, as messages call it -> what it is to hold."""
@@ -51,7 +54,7 @@ class Overlaying:
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Say in an overlay what is live and not in the manifest."""
         values: dict[At, Json] = {_STATE: "present"} if manifest.resource.policy.absent else {}
-        found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest)))
+        found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         left = list(found.left_out)
         for at, value in found.values.items():
             steps = dict(_steps(at, get_at(manifest.body, at), literal(value)))

@@ -56,8 +56,8 @@ class Workplace:
     """Absolute."""
     loaded: Loaded
     context: LoadContext
-    schema: str
-    """The way from the folder to the schema that `init` has put beside the configuration; empty where it has not."""
+    schema: Path
+    """The schema that `init` puts beside the configuration, be it there or not."""
     choice: Choice = field(default_factory=Choice)
     """What is exported, and where to."""
     config: Path | None = None
@@ -83,8 +83,9 @@ class Workplace:
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests
         )
         loaded = load(paths, replace(context, may_be_empty=True))
-        schema = _schema(config.path.parent, folder)
-        return cls(folder, loaded, context, schema, config=config.path if among else None)
+        return cls(
+            folder, loaded, context, config.path.parent / SCHEMAS / MANIFEST, config=config.path if among else None
+        )
 
     def choosing(self, choice: Choice) -> "Workplace":
         """The same for a part of what is live."""
@@ -117,7 +118,7 @@ class Workplace:
         folder = _absolute(out or Path(FOLDER))
         context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True, may_be_empty=True)
         loaded = load((folder,) if folder.exists() else (), context)
-        return cls(folder, loaded, context, _schema(Path.cwd(), folder))
+        return cls(folder, loaded, context, Path.cwd() / SCHEMAS / MANIFEST)
 
     def make(self, found: Found, source: str, title: str) -> "Making":
         """Work out the files.
@@ -237,8 +238,3 @@ def _absolute(path: Path) -> Path:
 def _default_folder(config: Config) -> Path:
     """The first folder of manifests, be it there or not."""
     return next((path for path in config.manifests if not path.is_file()), config.path.parent / FOLDER)
-
-
-def _schema(root: Path, folder: Path) -> str:
-    schema = root / SCHEMAS / MANIFEST
-    return Path(os.path.relpath(schema, folder)).as_posix() if schema.is_file() else ""

@@ -234,6 +234,8 @@ def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -
         return literal(_rows(manifest, keys, changed))
     if (changed.added or changed.removed) and is_array(value):
         named = get_at(manifest.body, keys)
+        if is_array(named) and any(isinstance(member, Mapping) for member in named):
+            return literal(value)  # the names of other manifests: what is live has ids
         missing = {str(member) for member in changed.added}
         stays = [member for member in named if str(member) not in missing] if is_array(named) else []
         value = [*dict.fromkeys(stays), *changed.removed]
