@@ -361,15 +361,15 @@ def _foreseen(changes: Sequence[Change], desired: DesiredState, target: Target) 
     return tuple(f"{one.place}: {one.message}; {one.hint} [{one.rule}]" for one in found)
 
 
-def live(remote: ReadRemote, target: Target, kinds: Collection[str]) -> LiveState:
-    """Read all that there is of these kinds, with all assignments. Reads only.
+def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: Collection[str] = ()) -> LiveState:
+    """Read all that there is of these kinds, with all assignments; `optional` are those that the service may lack.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
     marketplace = check_marketplace(remote, target, kinds)
-    return reader.read(remote, kinds, marketplace, kinds)
+    return reader.read(remote, kinds, marketplace, kinds, optional)
 
 
 def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[ObjectKey, tuple[LiveSecret, ...]]:

@@ -41,10 +41,17 @@ def identify(remote: ReadRemote) -> str:
     return marketplace
 
 
-def read(remote: ReadRemote, kinds: Iterable[str], marketplace: str, assigned: Container[str] = ()) -> LiveState:
+def read(
+    remote: ReadRemote,
+    kinds: Iterable[str],
+    marketplace: str,
+    assigned: Container[str] = (),
+    optional: Container[str] = (),
+) -> LiveState:
     """Read every object of the kinds, and for those in `assigned` the parties assigned to each; kinds side by side.
 
-    An object with fields of unexpected types is there with its faults: whoever manages it must refuse it.
+    An object with fields of unexpected types is there with its faults: whoever manages it must refuse it. A kind in
+    `optional` that the service does not have is not among the kinds that were read.
 
     Raises:
         RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
@@ -64,10 +71,11 @@ def read(remote: ReadRemote, kinds: Iterable[str], marketplace: str, assigned: C
     else:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             found = list(pool.map(objects, ordered))
-    if missing:
-        first = missing[min(missing)]
-        raise NoSuchKind(first.message.partition(": ")[2], first.request, kinds=tuple(sorted(missing)))
-    return LiveState(tuple(chain.from_iterable(found)), marketplace, frozenset(ordered))
+    demanded = sorted(name for name in missing if name not in optional)
+    if demanded:
+        first = missing[demanded[0]]
+        raise NoSuchKind(first.message.partition(": ")[2], first.request, kinds=tuple(demanded))
+    return LiveState(tuple(chain.from_iterable(found)), marketplace, frozenset(ordered) - missing.keys())
 
 
 def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[LiveResource]:

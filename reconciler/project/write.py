@@ -46,6 +46,8 @@ class Found:
     """What could not be taken."""
     is_of_environment: bool = True
     """Whether the ids are those of the environment: a file may be of another marketplace."""
+    end: Sequence[str] = ()
+    """What to know besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Workplace:
             (file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8")) for file, now in made.changed.items()
         ]
         end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
-        end = (*end, *self._only_here(made))
+        end = (*end, *found.end, *self._only_here(made))
         shows = Exporting(title, made.objects, changes, found.left_out, end=end)
         return Making(made, shows, self.config if found.is_of_environment else None)
 

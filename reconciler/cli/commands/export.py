@@ -11,14 +11,33 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environments_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.kinds import KINDS, LOGIN_KIND
+from reconciler.render.escape import escape
 from reconciler.render.export import EXPORTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from reconciler.config import Config, Environment
+    from reconciler.model.export import LeftOut
     from reconciler.project.settings import Settings
     from reconciler.project.write import Making
+
+
+class Kinds(click.ParamType[frozenset[str]]):
+    """Names of kinds, separated by commas; the empty set is all of them."""
+
+    name = "kinds"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
+        """Read them, and refuse what is no kind."""
+        from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415  # see main
+
+        names = frozenset(one.strip() for one in value.split(","))
+        for name in sorted(names - {*KINDS, "all"}):
+            hint = did_you_mean(name, KINDS) or f"kinds are: all, {', '.join(KINDS)}"
+            self.fail(f"unknown kind {escape(name)}; {hint}", param, ctx)
+        return frozenset() if "all" in names else names
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,10 @@ class Wish:
     only: tuple[str, ...] = ()
     into_overlay: bool = False
     with_own_client: bool = False
+    kinds: frozenset[str] = frozenset()
+    """Empty: those in use."""
+    with_all_kinds: bool = False
+    """Whether kinds that the service does not have are left out."""
 
 
 _EVERYTHING: Final = Wish()
@@ -42,12 +65,15 @@ Examples:
   reconciler export --env staging                   # shows what would be written, writes nothing
   reconciler export --env staging --write
   reconciler export --env staging --out /tmp/look --write
+  reconciler export --kinds all --write             # every kind that this service has
+  reconciler export --kinds Webhook,SecurityProfile --write
   reconciler export --only 'ApiClient/store*' --write
   reconciler export --into-overlay production --write   # what differs there, as its overlays; several times
 
-One file for each API client, named after its AppName. Left out are what equals the API's default, what the service
-makes itself, and secrets. An export over manifests that are there already changes only what is live otherwise, and
-keeps comments, anchors and ${values.KEY}; it never removes a file. IDs go under ids: of the environment in
+One file for each object, named after it. An object that another one refers to by its ID is named there as {ref: NAME}.
+Left out are what equals the API's default, what the service makes itself, and secrets. An export over manifests that
+are there already changes only what is live otherwise, and keeps comments, anchors and ${values.KEY}; it never removes a
+file. IDs that people choose are in the manifests; those of API clients go under ids: of the environment in
 reconciler.yaml, so that a rename is an update; not where --out names a folder that is not of the configuration. The
 client that the run is logged in with gets no manifest of its own without --own-client. All environments share the
 manifests: --write for several of them at once is refused where they differ.
@@ -67,6 +93,12 @@ environments were written, and there was an error in another.
     shell_complete=completing.environments,
     help="Write what differs in this environment into its overlays, and leave the manifests alone; several times.",
 )
+@click.option(
+    "--kinds",
+    type=Kinds(),
+    metavar="KIND,...|all",
+    help="The kinds to export; else those that manifests name or that manage: lists, else API clients.",
+)
 @click.option("--own-client", is_flag=True, help="Also export the client that the run is logged in with.")
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
 @outputs_option("export", list(EXPORTS))
@@ -79,12 +111,13 @@ def command(  # noqa: PLR0913  # one for each option
     out: Path | None,
     only: tuple[str, ...],
     overlaid: tuple[str, ...],
+    kinds: frozenset[str] | None,
     own_client: bool,
     write: bool,
     outputs: Outputs,
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Make manifests of the API clients that are live. Right after it, plan finds no changes.
+    """Make manifests of the objects that are live. Right after it, plan finds no changes.
 
     The service is only read.
     """
@@ -93,7 +126,8 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.project.write import MAKINGS  # noqa: PLC0415
 
     mean_overlays(common, overlaid)
-    wish = Wish(out, only, into_overlay=bool(overlaid), with_own_client=own_client)
+    every = kinds is not None and not kinds
+    wish = Wish(out, only, bool(overlaid), own_client, frozenset(KINDS) if every else kinds or frozenset(), every)
     written: list[str] = []
 
     def work_out(each: "Settings") -> "Making":
@@ -174,10 +208,28 @@ def made(
     if wish.into_overlay:
         workplace = workplace.into_overlay(config, environment)
     target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
+    desired = workplace.loaded.desired
+    kinds = wish.kinds | {one.address.kind for one in desired.resources} if wish.kinds else target.in_use(desired)
+    optional = wish.kinds - {LOGIN_KIND} if wish.with_all_kinds else frozenset()
     with connect.reader(settings, environment, config.path.parent) as remote:
-        live = pipeline.live(remote, target, target.in_use(workplace.loaded.desired))
-        found = Found(live, pipeline.secrets_beside(remote, live))
+        live = pipeline.live(remote, target, kinds, optional)
+        secrets = pipeline.secrets_beside(remote, live)
         own = "" if wish.with_own_client else remote.client_id
+    found = Found(live, secrets, [*map(_lacking, sorted(kinds - live.kinds))], end=_other_kinds(kinds))
     source = f"marketplace {live.marketplace}"
     title = f"Environment {environment.name}: {source} at {environment.base_url}"
-    return workplace.choosing(Choice(wish.only, own)).make(found, source, title)
+    return workplace.choosing(Choice(wish.only, own, kinds=wish.kinds)).make(found, source, title)
+
+
+def _lacking(kind: str) -> "LeftOut":
+    from reconciler.model.export import LeftOut  # noqa: PLC0415  # see main
+
+    return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
+
+
+def _other_kinds(read: "Collection[str]") -> "Sequence[str]":
+    """How to get the kinds that were not read."""
+    others = [kind for kind in KINDS if kind not in read]
+    if not others:
+        return ()
+    return (f"Not read: {', '.join(others)}. To export them, too, add --kinds all, or --kinds {','.join(others[:2])}",)

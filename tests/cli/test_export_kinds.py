@@ -1,0 +1,122 @@
+"""Exports of several kinds: which are read, how one object names another, and that nothing is overwritten."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import BACK, FRONT, Project, Runner
+
+CHECKOUT = {"ID": "ShopCheckout", "Name": "front", "EventType": "OrderCheckout", "HashKey": "planted-key"} | {
+    "CustomImplementationUrl": "https://shop.example/checkout"
+}
+HOOK = {"ID": "hook", "Name": "Hook", "Url": "https://shop.example/hook", "HashKey": "planted-key"}
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """Two clients, of which one has a checkout; a webhook of both; a profile."""
+    project.ask("POST", "/v1/integrationEvents", CHECKOUT)
+    project.ask("POST", "/v1/webhooks", HOOK | {"ApiClientIDs": [FRONT, BACK]})
+    project.ask("POST", "/v1/securityprofiles", {"ID": "HSBuyer", "Name": "HSBuyer", "Roles": ["Shopper"]})
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"OrderCheckoutIntegrationEventID": "ShopCheckout"})
+    (project.folder / "manifests" / "front.yaml").unlink()
+    project.writes()
+    return project
+
+
+def paths(project: Project) -> list[str]:
+    found = project.ask("GET", "/_emulator/requests")["requests"]
+    return sorted(one["path"] for one in found if one["method"] == "GET" and one["path"].startswith("/v1/"))
+
+
+def files(project: Project) -> dict[str, str]:
+    folder = project.folder / "manifests"
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.yaml")}
+
+
+def test_an_export_of_an_empty_repository_reads_api_clients_and_says_how_to_get_the_others(
+    shop: Project, run: Runner
+) -> None:
+    done = run("export", "--write")
+    assert "Not read: IntegrationEvent, Webhook, " in done.out
+    assert "add --kinds all, or --kinds IntegrationEvent,Webhook" in done.out
+    assert {path.split("/")[2] for path in paths(shop)} == {"me", "apiclients"}
+
+
+def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second_export(
+    shop: Project, run: Runner
+) -> None:
+    assert run("export", "--kinds", "all", "--write").code == 0
+    made = files(shop)
+    assert {"ApiClient/front.yaml", "IntegrationEvent/front.yaml", "hook.yaml", "hsbuyer.yaml"} < {*made}
+    assert "OrderCheckoutIntegrationEventID:\n    ref: front\n" in made["ApiClient/front.yaml"]
+    assert "ref: back" in made["hook.yaml"]
+    assert FRONT.casefold() not in made["hook.yaml"].casefold()
+    assert "planted-key" not in "".join(made.values())
+    assert "id: HSBuyer" in made["hsbuyer.yaml"]
+    assert "HSBuyer" not in (shop.folder / "reconciler.yaml").read_text()
+    assert run("plan", "--detailed-exitcode").code == 0
+    assert "There is nothing to write." in run("export", "--write").out
+    assert files(shop) == made
+
+
+def test_a_reference_that_is_live_otherwise_changes_in_place_and_the_others_stay_as_they_are(
+    shop: Project, run: Runner
+) -> None:
+    run("export", "--kinds", "all", "--write")
+    shop.ask("PATCH", "/v1/webhooks/hook", {"ApiClientIDs": [BACK]})
+    shop.ask("PATCH", f"/v1/apiclients/{BACK}", {"OrderCheckoutIntegrationEventID": "ShopCheckout"})
+    assert run("export", "--write").code == 0
+    made = files(shop)
+    assert ("ref: back" in made["hook.yaml"], "ref: front" in made["hook.yaml"]) == (True, False)
+    assert "ref: front" in made["back.yaml"]
+    assert run("plan", "--detailed-exitcode").code == 0
+
+
+def test_drift_of_a_list_of_references_is_written_back(shop: Project, run: Runner) -> None:
+    run("export", "--kinds", "all", "--write")
+    shop.ask("PATCH", "/v1/webhooks/hook", {"ApiClientIDs": [BACK]})
+    assert run("drift", "--write-back", "--write").code == 0
+    assert run("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_gets_no_manifest_is_named_by_its_id(shop: Project, run: Runner) -> None:
+    assert run("export", "--kinds", "Webhook", "--write").code == 0
+    made = files(shop)
+    assert {*made} == {"hook.yaml"}
+    assert FRONT.casefold() in made["hook.yaml"].casefold()
+    assert run("plan", "--detailed-exitcode").code == 0
+
+
+def test_no_file_is_overwritten_though_it_has_the_name_of_an_object(shop: Project, run: Runner) -> None:
+    folder = shop.folder / "manifests"
+    for name in ("hook.yaml", "Webhook/hook.yaml"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("# ours\n")
+    assert run("export", "--kinds", "Webhook", "--write").code == 0
+    made = files(shop)
+    assert (made["hook.yaml"], made["Webhook/hook.yaml"], len(made)) == ("# ours\n", "# ours\n", 3)
+
+
+def test_a_kind_that_the_service_lacks_is_left_out_of_all_and_an_error_where_a_manifest_has_it(
+    shop: Project, run: Runner
+) -> None:
+    shop.ask("POST", "/_emulator/faults", {"spec": "GET /v1/webhooks status=404 count=all"})
+    done = run("export", "--kinds", "all")
+    assert done.code == 0
+    assert "Webhook: this service does not have it: GET /v1/webhooks answers 404" in done.out
+    manifest = {"apiVersion": "reconciler/v1", "kind": "Webhook", "metadata": {"name": "hook"}}
+    path = Path("manifests") / "hook.yaml"
+    path.write_text(json.dumps(manifest | {"spec": {"Name": "Hook"}}))
+    refused = run("plan")
+    assert refused.code == 1
+    assert "manifests/hook.yaml:1:1" in refused.err
+    assert "this service has no webhooks" in refused.err
+
+
+def test_a_kind_that_does_not_exist_is_a_usage_error_with_a_suggestion(project: Project, run: Runner) -> None:
+    refused = run("export", "--kinds", "Webhok")
+    assert refused.code == 64
+    assert "Webhook" in refused.err
+    assert paths(project) == []
