@@ -32,6 +32,7 @@ _REQUIRED: Final = {
     "marketplace": "it is the marketplace's ID, as the portal shows it",
     "auth": "write auth: {clientId: ID, clientSecret: {fromEnv: NAME}}",
 }
+_STAGING: Final = "staging"
 SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})
 
 _T = TypeVar("_T")
@@ -178,7 +179,7 @@ def _limits(part: _Part) -> Limits:
 
 
 def _numbers(part: _Part) -> dict[str, Any]:
-    names = {"changes": "changes", "changesPercent": "changes_percent", "deletes": "deletes", "widens": "widens"}
+    names = {"changesPercent": "changes_percent"} | {key: key for key in ("changes", "deletes", "widens", "restore")}
     return {name: part.data[key] for key, name in names.items() if key in part.data}
 
 
@@ -212,7 +213,9 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth"), folder) if part.get("auth") is not None else None
     url = part.read("url", base_url)
-    part.blame(*_target_faults(part), *_credential_faults(part), *_id_faults(part.get("ids", {})))
+    part.blame(
+        *_target_faults(part), *_restore_faults(part), *_credential_faults(part), *_id_faults(part.get("ids", {}))
+    )
     secrets = part.part("secrets")
     return Environment(
         name,
@@ -248,6 +251,13 @@ def _target_faults(part: _Part) -> Iterator[Fault]:
         yield Fault(f"/{named[0]}", "region and stage go together", "target", hint)
     else:
         yield Fault(f"/{named[-1]}", f"the target is named by {' and '.join(named)}", "target", hint)
+
+
+def _restore_faults(part: _Part) -> Iterator[Fault]:
+    stage = part.get("stage", _STAGING)
+    if part.part("limits").get("restore") and stage != _STAGING:
+        message = f"restore is for an environment of stage {_STAGING}, and this one is of stage {stage}"
+        yield Fault(pointer("limits", "restore"), message, "limits", "remove it: OrderCloud restores staging alone")
 
 
 def _credential_faults(part: _Part) -> Iterator[Fault]:

@@ -8,7 +8,19 @@ from typing import Final
 from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
-from reconciler.kinds.fields import Data, Field, Flag, Many, Reference, Role, Secrecy, Text, UserReference, Whole
+from reconciler.kinds.fields import (
+    Data,
+    Field,
+    Flag,
+    Many,
+    Reference,
+    Restore,
+    Role,
+    Secrecy,
+    Text,
+    UserReference,
+    Whole,
+)
 
 DEFAULT_ANONYMOUS_TOKEN_MINUTES: Final = 10_080
 
@@ -38,6 +50,7 @@ def _event(event_type: str, called: str, example: str, since: str) -> Field:
             ("EventType", event_type),
             kind="IntegrationEvent",
         ),
+        restore=Restore.CLEARS,
         since=since,
     )
 

@@ -118,6 +118,10 @@ class Kind:
     """A field of free form whose plain entries tell objects of one name apart."""
     named_secrets: NamedSecrets | None = None
     id_field: str = "ID"
+    restore_removes: bool = False
+    """Whether OrderCloud's restore of staging may remove its objects, besides what it does to fields."""
+    restore_unassigns: bool = False
+    """Whether that restore removes their assignments."""
     can_veto: bool = False
     """Whether its objects may refuse writes of other objects, ours included: they are written last."""
 

@@ -85,6 +85,15 @@ class Secrecy(Enum):
     """No answer ever has it."""
 
 
+class Restore(Enum):
+    """What OrderCloud's restore of staging does to a field. The documents disagree: see docs/emulator.md."""
+
+    CLEARS = "clears"
+    """It is empty afterwards, whichever document is right."""
+    MAY_CLEAR = "may clear"
+    """It is empty according to one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What the value of a field must be the id of."""
@@ -138,6 +147,7 @@ class Field:
     together: str = ""
     """Another field, without which the API refuses this one."""
     refers_to: Reference | UserReference | None = None
+    restore: Restore | None = None
     since: str = ""
     """The API version that introduced it."""
     until: str = ""

@@ -12,7 +12,7 @@ from reconciler.kinds.common import (
     title,
     url,
 )
-from reconciler.kinds.fields import Choice, Field
+from reconciler.kinds.fields import Choice, Field, Restore
 
 INTEGRATION_EVENT: Final = Kind(
     name="IntegrationEvent",
@@ -38,6 +38,7 @@ INTEGRATION_EVENT: Final = Kind(
             "The base URL of the middleware. OrderCloud adds the path of each call. A staging restore clears it.",
             "https://middleware.example.com/checkout",
             required=True,
+            restore=Restore.CLEARS,
         ),
         hash_key(required=True),
         *auth_header(since="1.0.374"),
@@ -48,4 +49,5 @@ INTEGRATION_EVENT: Final = Kind(
     name_field="Name",
     readers=("IntegrationEventReader",),
     writers=("IntegrationEventAdmin",),
+    restore_removes=True,
 )

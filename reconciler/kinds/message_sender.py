@@ -16,7 +16,7 @@ from reconciler.kinds.common import (
     url,
     xp,
 )
-from reconciler.kinds.fields import Choice, Field, Many
+from reconciler.kinds.fields import Choice, Field, Many, Restore
 
 _TYPES: Final = (
     "OrderDeclined",
@@ -81,6 +81,7 @@ MESSAGE_SENDER: Final = Kind(
             "The URL that is called, up to API 1.0.432. Later versions have DeliveryConfigID. A staging restore clears "
             "it.",
             "https://middleware.example.com/{messagetype}",
+            restore=Restore.CLEARS,
             until="1.0.432",
         ),
         secret(
@@ -115,4 +116,5 @@ MESSAGE_SENDER: Final = Kind(
         # A reader of senders may not read these.
         roles=("MessageConfigAssignmentAdmin", "MessageSenderAdmin"),
     ),
+    restore_unassigns=True,
 )

@@ -15,7 +15,7 @@ from reconciler.kinds.common import (
     url,
 )
 from reconciler.kinds.direction import acts_as
-from reconciler.kinds.fields import Field, Text
+from reconciler.kinds.fields import Field, Restore, Text
 
 OPEN_ID_CONNECT: Final = Kind(
     name="OpenIdConnect",
@@ -61,6 +61,7 @@ OPEN_ID_CONNECT: Final = Kind(
             "The ID of the integration event that is called at the login; its EventType must be OpenIDConnect. null: "
             "none.",
             "login",
+            restore=Restore.MAY_CLEAR,
             since="1.0.152",
         ),
         flag(

@@ -18,7 +18,7 @@ from reconciler.kinds.common import (
     title,
 )
 from reconciler.kinds.direction import sends_to
-from reconciler.kinds.fields import Choice, Field, Many, Record, Text
+from reconciler.kinds.fields import Choice, Field, Many, Record, Restore, Text
 
 _ROUTE: Final = Record(
     "WebhookRoute",
@@ -51,6 +51,7 @@ WEBHOOK: Final = Kind(
             examples=("https://middleware.example.com/webhook/createaddress",),
             source='API reference, "Webhooks"; error code Webhook.UrlSchemeHttps',
             judge=sends_to,
+            restore=Restore.MAY_CLEAR,
         ),
         hash_key(source='API reference, "Webhooks"; error code Webhook.MissingHashKey'),
         *auth_header(since="1.0.376"),
@@ -67,6 +68,7 @@ WEBHOOK: Final = Kind(
             examples=(["E5A05785-CAFF-4F7D-9CC3-758F13865FC3"],),
             default=[],
             refers_to=TO_API_CLIENT,
+            restore=Restore.CLEARS,
         ),
         Field(
             "WebhookRoutes",

@@ -22,6 +22,8 @@ class DriftKind(StrEnum):
     """A manifest asks for it, and it is not there."""
     SURPLUS = "surplus"
     """A manifest asks for it to be absent, and it is there."""
+    RESTORED = "restored"
+    """OrderCloud's restore of staging took it away, from many objects at once."""
     UNMANAGED = "unmanaged"
     """It is there, and no manifest knows it."""
 

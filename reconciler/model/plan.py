@@ -257,6 +257,8 @@ class Limits:
     deletes: int | None = 0
     widens: int | None = None
     """Resources whose change may widen access."""
+    restore: bool = False
+    """Whether changes that put back what OrderCloud's restore of staging took are not counted, deletions aside."""
     kinds: Mapping[str, "Limits"] = field(default_factory=dict)
     """The same for the resources of one kind alone."""
     name: str = "limits"

@@ -15,6 +15,7 @@ from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, 
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
 from reconciler.model.resource import Address, DesiredState, ObjectKey
+from reconciler.planning.restore import restored
 
 _KINDS: Final = {
     Action.CREATE: DriftKind.MISSING,
@@ -49,6 +50,8 @@ def find(  # one for each way to look
     counted = [one for one in plan.notices if one.is_watched or strict]
     changes = _with_noticed(plan.changes, counted)
     found = [deviation for change in changes for deviation in _deviations(plan, change, past)]
+    lost = restored(plan.changes)
+    found = [replace(one, kind=DriftKind.RESTORED) if one.address in lost else one for one in found]
     if unmanaged:
         found = [one if _is_own(one, plan) else replace(one, is_drift=True) for one in found]
     new = [one for one in found if one.fingerprint not in baseline]

@@ -68,7 +68,7 @@ def _deviation(one: Deviation) -> Json:
 def _whole(one: Deviation) -> dict[str, Json | Absent]:
     """What is missing with the body that apply would send, what is still there with the body that it has."""
     match one.kind:
-        case DriftKind.MISSING:
+        case DriftKind.MISSING | DriftKind.RESTORED:
             return {"wanted": one.change.after}
         case DriftKind.SURPLUS:
             return {"live": one.change.before}

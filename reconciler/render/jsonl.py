@@ -88,7 +88,7 @@ def _deviation(one: Deviation) -> Event:
         "fingerprint": one.fingerprint,
         "field": field(one.field) if one.field else None,
     }
-    if one.kind is DriftKind.MISSING:
+    if one.field is None and one.kind in {DriftKind.MISSING, DriftKind.RESTORED}:
         members["after"] = change.after
     if one.kind is DriftKind.SURPLUS:
         members["before"] = change.before

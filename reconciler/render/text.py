@@ -139,6 +139,7 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
         yield (
             f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING)} missing, "
             f"{_number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS)} still there; "
+            f"{_restored(count(DriftKind.RESTORED))}"
             f"{drift.in_step} in step, {unmanaged} unmanaged{_counted(drift)}."
         )
         yield from _alarm(
@@ -153,6 +154,11 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
     else:
         yield f"{style.paint(Tone.STRONG, 'No drift.')} {_in_step(plan.summary.no_op, plan.summary.unmanaged)}"
     yield from _left_out(drift)
+
+
+def _restored(count: int) -> str:
+    """Name the cause that explains many at once."""
+    return f"{count} lost in OrderCloud's restore of staging (apply puts them back); " if count else ""
 
 
 def _left_out(drift: Drift) -> Iterator[str]:

@@ -107,6 +107,7 @@ def drift_verdict(drift: Drift) -> str:
 
 def drift_counts(drift: Drift) -> list[Count]:
     """Resources by kind of drift; those that are wider than wanted are counted among the others, too."""
+    lost = drift.count(DriftKind.RESTORED)
     return [
         Count("differ", drift.count(DriftKind.CHANGED), is_alarming=True),
         Count("missing", drift.count(DriftKind.MISSING), is_alarming=True),
@@ -114,6 +115,7 @@ def drift_counts(drift: Drift) -> list[Count]:
         Count("wider than wanted", len({one.address for one in drift.deviations if is_wider(one)}), is_alarming=True),
         Count("in step", drift.in_step),
         Count("unmanaged", drift.count(DriftKind.UNMANAGED)),
+        *([Count("taken by the restore", lost, is_alarming=True)] if lost else []),
         *([Count("in the baseline", drift.accepted)] if drift.accepted else []),
         *([Count("not moved since the apply", drift.unmoved)] if drift.unmoved else []),
     ]

@@ -21,6 +21,7 @@ __all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "files_at_t
 REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
 STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
 CONFIG: Final = "reconciler.yaml"
+_STAGING: Final = "staging"
 _SCHEMAS: Final = ("manifest.v1.schema.json", "config.v1.schema.json")
 SETTINGS: Final = ".vscode/settings.json"
 _WORKFLOW: Final = "api-clients"
@@ -61,6 +62,11 @@ class Answers:
     url: str | None = None
     auth: Auth = Auth()
 
+    @property
+    def is_staging(self) -> bool:
+        """Whether OrderCloud restores it from production every week."""
+        return self.stage == _STAGING or self.url in {url for (_, stage), url in BASE_URLS.items() if stage == _STAGING}
+
 
 def files(answers: Answers) -> Mapping[str, str]:
     """Path below the folder -> content; manifests are made by an export."""
@@ -79,14 +85,13 @@ def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
     inside = below.as_posix()
     is_top = inside == "."
     names = list(answers.auth.variables.values())
-    is_staging = answers.stage == "staging"
     workflow = "-".join(part for part in (_WORKFLOW, "" if is_top else slug(inside)) if part)
     words = {
         "VARIABLES": "\n".join(f"      {name}: ${{{{ secrets.{name} }}}}" for name in names),
         "DECLARED": "\n".join(f"      {name}: {{required: false}}" for name in names),
         "NAMES": ", ".join(names),
-        "RESTORE": "" if is_staging else "# ",
-        "STAGING": answers.environment if is_staging else "staging",
+        "RESTORE": "" if answers.is_staging else "# ",
+        "STAGING": answers.environment if answers.is_staging else "staging",
         "WORKFLOW": workflow,
         "WITHIN": "" if is_top else f", working-directory: {scalar(inside)}",
         "BELOW": "" if is_top else f"\n          working-directory: {scalar(inside)}",
@@ -140,6 +145,7 @@ def _configuration(answers: Answers) -> str:
         ENVIRONMENT=scalar(answers.environment),
         TARGET="\n".join(f"    {key}: {scalar(value)}" for key, value in target.items()),
         MARKETPLACE=scalar(answers.marketplace),
+        LIMITS="{changes: 20, deletes: 0, restore: true}" if answers.is_staging else "{changes: 20, deletes: 0}",
         AUTH="\n".join(_references(answers.auth)),
     )
 

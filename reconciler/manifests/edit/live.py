@@ -30,6 +30,7 @@ _RULE: Final = "write-back"
 _LONGEST: Final = 200
 _GONE: Final = {
     DriftKind.MISSING: ("it is not in the service", "apply creates it again; else remove its manifest"),
+    DriftKind.RESTORED: ("OrderCloud's restore of staging took it away", "apply puts it back"),
     DriftKind.SURPLUS: ("it is in the service", "apply deletes it; else take policy.state out of its manifest"),
 }
 
@@ -111,10 +112,12 @@ class _Run:
 
     def take(self, deviation: Deviation) -> None:
         """Find the place of one deviation."""
-        if deviation.field is None:
+        if deviation.kind in _GONE:
             message, hint = _GONE[deviation.kind]
-            self._refuse(self.manifests[deviation.address].resource.place, deviation.address, "", message, hint)
-        else:
+            self._refuse(
+                self.manifests[deviation.address].resource.place, deviation.address, deviation.pointer, message, hint
+            )
+        elif deviation.field:
             self.put(deviation.address, deviation.field)
 
     def put(self, address: Address, changed: FieldChange) -> None:

@@ -17,6 +17,7 @@ from reconciler.planning.guards.limits import limit_changes, limit_changes_perce
 from reconciler.planning.guards.own_client import own_client
 from reconciler.planning.guards.own_roles import own_event, own_roles
 from reconciler.planning.guards.protected import protected
+from reconciler.planning.restore import restored
 
 __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]
 
@@ -41,6 +42,7 @@ TIMED: Final = frozenset({"freeze"})
 
 def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:
     """All objections to these changes, in the order of the rules."""
+    context = replace(context, spared=restored(changes) if context.limits.restore else frozenset())
     findings = [finding for guard in GUARDS for finding in guard(changes, context)]
     for kind, limits in context.limits.kinds.items():
         of_kind = [change for change in changes if change.address.kind == kind]

@@ -8,7 +8,7 @@ from reconciler.planning.guards.context import Context, addresses, writing
 
 def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     """More resources would change than `limits.changes` allows."""
-    writes, limit = writing(changes), context.limits.changes
+    writes, limit = _counted(changes, context), context.limits.changes
     if limit is not None and len(writes) > limit:
         yield Finding(
             "limit-changes",
@@ -20,7 +20,7 @@ def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Findi
 
 def limit_changes_percent(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     """A larger part of the managed resources would change than `limits.changesPercent` allows."""
-    writes, limit = writing(changes), context.limits.changes_percent
+    writes, limit = _counted(changes, context), context.limits.changes_percent
     managed = sum(change.action is not Action.UNMANAGED for change in changes)
     if limit is not None and managed and 100 * len(writes) > limit * managed:
         yield Finding(
@@ -50,7 +50,7 @@ def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Findi
 
 def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     """The changes widen access of more resources than `limits.widens` allows."""
-    widening = [change for change in writing(changes) if change.direction is Direction.WIDENS]
+    widening = [change for change in _counted(changes, context) if change.direction is Direction.WIDENS]
     limit = context.limits.widens
     if limit is not None and len(widening) > limit:
         fields = sum(field.direction is Direction.WIDENS for change in widening for field in change.fields)
@@ -61,6 +61,11 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
             f"split the change, or raise {context.limits.name}.widens of this environment",
             addresses(widening),
         )
+
+
+def _counted(changes: Sequence[Change], context: Context) -> list[Change]:
+    """What would be written; not what only puts back what the restore took, where `limits.restore` says so."""
+    return [change for change in writing(changes) if change.address not in context.spared]
 
 
 def _resources(count: int) -> str:

@@ -1,0 +1,133 @@
+"""What OrderCloud's restore takes from staging on Sundays, and what one apply puts back, within the usual limits."""
+
+import json
+from typing import Any
+
+import pytest
+
+from reconciler.export.init import Answers, files
+from tests.cli.conftest import BACK, FRONT, Project, Run, Runner
+
+PROFILES = [{"ID": f"Shop{number}", "Name": f"Shop{number}", "CustomRoles": [f"Shop{number}"]} for number in range(28)]
+EVENTS = [
+    {"ID": f"Shop{type_}", "Name": type_, "EventType": type_, "HashKey": "k", "ElevatedRoles": ["OrderAdmin"]}
+    | {"CustomImplementationUrl": f"https://shop.example/{type_}"}
+    for type_ in ("OrderCheckout", "OrderReturn", "AddToCart")
+]
+REFERENCES = {f"{one['EventType']}IntegrationEventID": one["ID"] for one in EVENTS}
+HOOK = {"ID": "validate", "Name": "Validate", "Url": "https://shop.example/hook", "HashKey": "k"}
+READINGS = ("", "?events=removed", "?webhookUrl=null", "?events=removed&webhookUrl=null")
+PATHS = ("/v1/integrationEvents", "/v1/webhooks", "/v1/apiclients", "/v1/securityprofiles")
+
+
+@pytest.fixture
+def staging(project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A whole marketplace with the manifests that an export makes of it and the limits that `init` writes."""
+    for path, bodies in (("integrationEvents", EVENTS), ("securityprofiles", PROFILES)):
+        for body in bodies:
+            project.ask("POST", f"/v1/{path}", body)
+    for client in (FRONT, BACK):
+        project.ask("PATCH", f"/v1/apiclients/{client}", REFERENCES)
+    project.ask("POST", "/v1/webhooks", HOOK | {"ApiClientIDs": [BACK, FRONT]})
+    (project.folder / "manifests" / "front.yaml").unlink()
+    limit(project, changes=3, widens=0, deletes=0, restore=True)
+    assert run("export", "--kinds", "all", "--write").code == 0
+    monkeypatch.setenv("HASH_KEY", "k")
+    for path in project.folder.glob("manifests/*.yaml"):
+        text = path.read_text()
+        if "kind: IntegrationEvent" in text:
+            path.write_text(text.replace("\nspec:\n", "\nspec:\n  HashKey: {fromEnv: HASH_KEY}\n"))
+    assert run("plan", "--detailed-exitcode").code == 0
+    return project
+
+
+def limit(project: Project, **limits: Any) -> None:
+    path = project.folder / "reconciler.yaml"
+    config = json.loads(path.read_text()) if path.read_text().startswith("{") else None
+    assert config
+    config["environments"]["test"] |= {"limits": limits, "secrets": {"allow": ["HASH_KEY"]}}
+    path.write_text(json.dumps(config))
+
+
+def bodies(project: Project) -> dict[str, list[str]]:
+    """All objects, less what is in another case or order each time."""
+    found = {path: project.ask("GET", f"{path}?pageSize=100")["Items"] for path in PATHS}
+    return {path: sorted(json.dumps(one, sort_keys=True).casefold() for one in items) for path, items in found.items()}
+
+
+def written(project: Project) -> list[str]:
+    """The collections in the order in which they were written to."""
+    found = project.ask("GET", "/_emulator/requests")["requests"]
+    writes = [one["path"].split("/")[2].casefold() for one in found if one["method"] in {"PUT", "PATCH", "POST"}]
+    return list(dict.fromkeys(one for one in writes if one != "token"))
+
+
+def drift(run: Runner) -> tuple[Run, set[tuple[str, str]]]:
+    done = run("drift", "--format", "json")
+    found = {(one["kind"], one["address"].partition("/")[0]) for one in json.loads(done.out)["deviations"]}
+    return done, {one for one in found if one[0] != "unmanaged"}
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_one_apply_puts_back_all_that_the_restore_took(staging: Project, run: Runner, reading: str) -> None:
+    before = bodies(staging)
+    staging.ask("POST", f"/_emulator/staging-restore{reading}")
+    found, kinds = drift(run)
+    assert (found.code, kinds) == (2, {("restored", kind) for kind in ("IntegrationEvent", "ApiClient", "Webhook")})
+    assert "6 lost in OrderCloud's restore of staging" in run("drift").out
+    staging.ask("DELETE", "/_emulator/requests")
+    assert run("apply", "--auto-approve").code == 0
+    assert written(staging) == ["integrationevents", "apiclients", "webhooks"]
+    assert bodies(staging) == before
+    assert run("plan", "--detailed-exitcode").code == 0
+
+
+def test_without_the_key_the_limits_hold_as_ever(staging: Project, run: Runner) -> None:
+    text = (staging.folder / "reconciler.yaml").read_text()
+    (staging.folder / "reconciler.yaml").write_text(text.replace('"restore": true', '"restore": false'))
+    staging.ask("POST", "/_emulator/staging-restore")
+    refused = run("apply", "--auto-approve")
+    assert refused.code == 3
+    assert "limits.changes allows 3" in refused.err
+
+
+def test_what_the_restore_does_not_do_counts_beside_it(staging: Project, run: Runner) -> None:
+    staging.ask("POST", "/_emulator/staging-restore")
+    for number in range(4):
+        staging.ask("PATCH", f"/v1/securityprofiles/Shop{number}", {"CustomRoles": []})
+    refused = run("apply", "--auto-approve")
+    assert refused.code == 3
+    assert "4 resources would change; limits.changes allows 3" in refused.err
+
+
+def test_a_reference_that_somebody_removed_from_one_client_is_no_restore(staging: Project, run: Runner) -> None:
+    staging.ask("PATCH", f"/v1/apiclients/{FRONT}", {"OrderCheckoutIntegrationEventID": None})
+    staging.ask("PATCH", "/v1/webhooks/validate", {"ApiClientIDs": [FRONT]})
+    assert drift(run)[1] == {("changed", "ApiClient"), ("changed", "Webhook")}
+
+
+def test_what_the_restore_took_is_not_written_back_to_the_manifests(staging: Project, run: Runner) -> None:
+    staging.ask("POST", "/_emulator/staging-restore")
+    refused = run("drift", "--write-back", "--write")
+    assert refused.code == 1
+    assert "OrderCloud's restore of staging took it away" in refused.err
+
+
+def test_the_key_is_refused_for_another_stage(project: Project, run: Runner) -> None:
+    config = {"region": "us-west", "stage": "production", "marketplace": "m", "limits": {"restore": True}}
+    project.configure(test=config | {"auth": {"clientId": "c", "clientSecret": {"fromEnv": "OC_SECRET"}}})
+    refused = run("plan")
+    assert refused.code == 1
+    assert "restore is for an environment of stage staging, and this one is of stage production" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("where", "has_it"),
+    [
+        ({"region": "us-west", "stage": "staging"}, True),
+        ({"url": "https://useast-staging.ordercloud.io"}, True),
+        ({"region": "us-west", "stage": "production"}, False),
+    ],
+)
+def test_init_writes_the_key_for_staging_alone(where: dict[str, str], has_it: bool) -> None:
+    assert ("restore: true" in files(Answers("here", "shop", **where))["reconciler.yaml"]) is has_it
