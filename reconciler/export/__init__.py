@@ -238,7 +238,8 @@ class _Run:
             return
         title, known = _title(live), ""
         if kind.has_chosen_ids:
-            known = "" if live.id == name else live.id
+            known = str(live.body.get(kind.id_field) or "")
+            known = "" if known == name else known
         elif (kind.name, title) in self.ambiguous:
             known = str(live.body.get(kind.id_field) or "")
             if not known:

@@ -1,4 +1,4 @@
-"""A seeding file of OrderCloud's own tools -> API clients as the service would show them, and what is left out.
+"""A seeding file of OrderCloud's own tools -> objects as the service would show them, and what is left out.
 
 The format has ``Objects:`` with a list for each type of object, and ``Assignments:``. Files of many years and tools
 differ in what they leave out, in the case of ids and keys, and in where they keep the lists; request bodies and pages
@@ -6,12 +6,12 @@ of the API are taken, too. Whatever cannot be used is told, and keeps nothing el
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
+from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
 from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.yaml import parse
 from reconciler.model.diagnostic import Diagnostic, Place
@@ -22,10 +22,9 @@ from reconciler.model.secret import Secret
 
 LIMIT: Final = 1 << 26
 """Bytes in a file: exports of marketplaces with their products are larger than any manifest."""
-_KIND: Final = KINDS["ApiClient"]
-_CLIENTS: Final = "apiclients"
-_ASSIGNMENTS: Final = "apiclientassignments"
 _ALL_ASSIGNMENTS: Final = "assignments"
+_MARKETPLACE: Final = "<MarketplaceID placeholder>"
+"""What OrderCloud's own tool writes in place of the marketplace's ID, which differs in each."""
 _ITEMS: Final = "items"
 """A page of the API's own."""
 _DEPTH: Final = 9
@@ -45,14 +44,15 @@ def read_seeds(content: bytes, file: str) -> Seeds:
     """Read a seeding file, YAML or JSON.
 
     Raises:
-        InputError: it can be read as neither, or there are no API clients in it.
+        InputError: it can be read as neither, or there is nothing in it that can be managed.
     """
     found = _Sections()
     for data in _documents(content, file):
         found.walk(data, "", depth=0)
-    if not found.clients:
-        hint = "a seeding file has Objects: with ApiClients: in it; so do the exports of OrderCloud's own tools"
-        raise InputError([Diagnostic(Place(file), "there are no ApiClients in this file", "no-clients", hint=hint)])
+    if not found.objects:
+        sections = ", ".join(f"{name}s" for name in KINDS)
+        hint = f"a seeding file has Objects: with some of these in it: {sections}"
+        raise InputError([Diagnostic(Place(file), "there is nothing to manage in this file", "no-objects", hint=hint)])
     return _seeds(found)
 
 
@@ -71,9 +71,10 @@ def _documents(content: bytes, file: str) -> list[Json]:
 class _Sections:
     """The lists of a file, by what is in them."""
 
-    clients: list[tuple[str, Json]] = field(default_factory=list)
-    """Where each stands, and what it is."""
-    assignments: list[tuple[str, Json]] = field(default_factory=list)
+    objects: dict[str, list[tuple[str, Json]]] = field(default_factory=dict)
+    """Kind -> where each stands, and what it is."""
+    assignments: dict[str, list[tuple[str, Json]]] = field(default_factory=dict)
+    """The same of the assignments of the objects of a kind."""
     has_assignments: bool = False
     """Whether the file speaks of assignments at all; a page of the API or a request body does not."""
     others: dict[str, int] = field(default_factory=dict)
@@ -81,11 +82,11 @@ class _Sections:
 
     def walk(self, value: Json, at: str, depth: int) -> None:
         """Find lists wherever a file keeps them: mappings are gone through, members of lists are not."""
-        self.has_assignments |= _key(at) in {_ALL_ASSIGNMENTS, _ASSIGNMENTS}
+        self.has_assignments |= _key(at) == _ALL_ASSIGNMENTS or _key(at) in _ASSIGNMENTS
         if is_array(value):
             self._take(value, at, depth)
-        elif isinstance(value, Mapping) and not depth and _key(_KIND.name_field) in map(_key, value):
-            self.clients.append(("the file", value))  # the body of one request
+        elif isinstance(value, Mapping) and not depth and _key(KINDS[DEFAULT_KIND].name_field) in map(_key, value):
+            self.objects.setdefault(DEFAULT_KIND, []).append(("the file", value))  # the body of one request
         elif isinstance(value, Mapping) and depth < _DEPTH:
             for name, member in value.items():
                 self.walk(member, name, depth + 1)
@@ -95,41 +96,45 @@ class _Sections:
             [(f"{name or 'list'}[{index}]", one) for index, one in enumerate(members)] if is_array(members) else []
         )
         key = _key(name)
-        if key == _CLIENTS or (depth <= 1 and key in {"", _ITEMS}):
-            self.clients += entries
-        elif key == _ASSIGNMENTS:
-            self.assignments += entries
+        is_page = depth <= 1 and key in {"", _ITEMS}
+        if entries and (is_page or key in _OBJECTS):
+            self.objects.setdefault(_OBJECTS.get(key, DEFAULT_KIND), []).extend(entries)
+        elif key in _ASSIGNMENTS:
+            self.assignments.setdefault(_ASSIGNMENTS[key], []).extend(entries)
         elif entries:
             self.others[name] = self.others.get(name, 0) + len(entries)
 
 
 def _seeds(found: _Sections) -> Seeds:
     seeds = Seeds()
-    parties = _parties(found, seeds)
-    levels = _KIND.assignments.levels if _KIND.assignments and found.has_assignments else ()
+    resources = [one for kind, entries in found.objects.items() for one in _of_kind(KINDS[kind], entries, found, seeds)]
+    if found.others:
+        reason = "data, which is not managed, or of a kind that is not known; only access configuration is imported"
+        seeds.left_out.append(LeftOut(_sections(found.others), reason))
+    seeds.live = LiveState(tuple(resources), "", frozenset(found.objects))
+    return seeds
+
+
+def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections, seeds: Seeds) -> Iterator[LiveResource]:
+    """The objects of one kind, each with those who are assigned to it."""
+    parties = _parties(kind, found.assignments.get(kind.name, ()), seeds)
+    levels = kind.assignments.levels if kind.assignments and found.has_assignments else ()
     nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
     taken: dict[str, str] = {}
-    resources = []
-    for number, (place, entry) in enumerate(found.clients):
-        resource = _client(place, entry, f"entry-{number}", parties, seeds)
+    for number, (place, entry) in enumerate(entries):
+        resource = _object(kind, place, entry, f"entry-{number}", parties, seeds)
         if resource is None:
             continue
-        resource = replace(resource, assignments={**nobody, **resource.assignments})
         first = taken.setdefault(resource.id.casefold(), place)
         if first == place:
-            resources.append(resource)
+            yield replace(resource, assignments={**nobody, **resource.assignments})
         else:
             seeds.left_out.append(LeftOut(place, f"it has the ID of {first}"))
-    ids = set(taken)
     seeds.left_out += [
-        LeftOut(f"assignments of {one}", "there is no such API client in this file")
+        LeftOut(f"assignments of {one}", f"there is no such {kind.noun} in this file")
         for one in parties
-        if one not in ids
+        if one not in taken
     ]
-    if found.others:
-        seeds.left_out.append(LeftOut(_sections(found.others), "only API clients and their assignments are imported"))
-    seeds.live = LiveState(tuple(resources), "")
-    return seeds
 
 
 def _sections(others: Mapping[str, int]) -> str:
@@ -147,55 +152,62 @@ def _entries(count: int) -> str:
     return "1 entry" if count == 1 else f"{count} entries"
 
 
-def _client(
-    place: str, entry: Json, key: str, parties: Mapping[str, Mapping[str, tuple[str, ...]]], seeds: Seeds
+def _object(
+    kind: Kind, place: str, entry: Json, key: str, parties: Mapping[str, Mapping[str, tuple[str, ...]]], seeds: Seeds
 ) -> LiveResource | None:
-    """One API client; None where it is none."""
+    """One object; None where it is none."""
     if not isinstance(entry, Mapping):
         seeds.left_out.append(LeftOut(place, "it is not a mapping"))
         return None
-    body = dict(_known(place, entry, seeds))
-    secrets = {name: Secret("there is one") for name in _KIND.secret_fields if body.pop(name, None)}
-    called = f"{place} {body.get(_KIND.name_field)}" if isinstance(body.get(_KIND.name_field), str) else place
-    for name, fault in _KIND.faults({_KIND.id_field: key, **body}).items():
+    body = dict(_known(kind, place, entry, seeds))
+    secrets = {name: Secret("there is one") for name in kind.secret_fields if body.pop(name, None)}
+    called = f"{place} {body.get(kind.name_field)}" if isinstance(body.get(kind.name_field), str) else place
+    for name, fault in kind.faults({kind.id_field: key, **body}).items():
         if body.pop(name, None) is not None:
             seeds.left_out.append(LeftOut(f"{called} {name}", fault.split(": ", 1)[1]))
-    known = body.get(_KIND.id_field)
+    known = body.get(kind.id_field)
     object_id = known if isinstance(known, str) and known else key
-    return LiveResource(_KIND.name, object_id, body, secrets, parties.get(object_id.casefold(), {}))
+    return LiveResource(kind.name, object_id, body, secrets, parties.get(object_id.casefold(), {}))
 
 
-def _known(place: str, entry: Body, seeds: Seeds) -> Iterator[tuple[str, Json]]:
+def _known(kind: Kind, place: str, entry: Body, seeds: Seeds) -> Iterator[tuple[str, Json]]:
     """The fields that the API has, by the names that it has for them."""
-    names = {_key(name): name for name in (*_KIND.fields, *_KIND.read_only, *_KIND.secret_fields)}
+    names = {_key(one.name): one.name for one in kind.table} | {_key(kind.id_field): kind.id_field}
     for name, value in entry.items():
         known = names.get(_key(name))
-        if known:
+        if value == _MARKETPLACE:
+            seeds.left_out.append(LeftOut(f"{place} {name}", "it stands for the ID of the marketplace"))
+        elif known:
             yield known, value
         elif value is not None:
             reason = f"the API has no such field; {did_you_mean(name, names.values())}".rstrip("; ")
             seeds.left_out.append(LeftOut(f"{place} {name}", reason))
 
 
-def _parties(found: _Sections, seeds: Seeds) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Client id, case folded -> party -> ids."""
+def _parties(kind: Kind, entries: Sequence[tuple[str, Json]], seeds: Seeds) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Id of an object, case folded -> party -> ids."""
     parties: dict[str, dict[str, tuple[str, ...]]] = {}
-    levels = _KIND.assignments.levels if _KIND.assignments else ()
+    levels = kind.assignments.levels if kind.assignments else ()
     names = {_key(name): name for level in levels for name in level.fields}
-    for place, entry in found.assignments:
+    for place, entry in entries:
         row = (
             {names.get(_key(name), name): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
         )
-        client = next((level.object_id(row) for level in levels), None)
+        one = next((known for level in levels if (known := level.object_id(row))), None)
         named = {level.name: text for level in levels if (text := level.found(row)) is not None}
-        if not client or not named:
-            seeds.left_out.append(LeftOut(place, "it names no API client, or no buyer and no supplier"))
+        if not one or not named:
+            seeds.left_out.append(LeftOut(place, f"it names no {kind.noun}, or nobody whom it can be assigned to"))
             continue
-        of_client = parties.setdefault(client.casefold(), {})
-        for name, one in named.items():
-            of_client[name] = (*of_client.get(name, ()), one)
+        of_object = parties.setdefault(one.casefold(), {})
+        for name, party in named.items():
+            of_object[name] = (*of_object.get(name, ()), party)
     return parties
 
 
 def _key(name: str) -> str:
     return name.casefold()
+
+
+_OBJECTS: Final = {_key(f"{name}s"): name for name in KINDS}
+_ASSIGNMENTS: Final = {_key(f"{name}Assignments"): name for name, kind in KINDS.items() if kind.assignments}
+"""What sections are called, in lower case -> the kind of what is in them."""

@@ -31,7 +31,7 @@ def test_a_real_export_becomes_manifests_without_a_fault(export_file: Path, tmp_
     found = read_seeds(export_file.read_bytes(), export_file.name)
     made = export(found.live, (), LoadContext(), tmp_path / "m", Origin(export_file.name))
     made.write()
-    assert len(list((tmp_path / "m").iterdir())) == load([tmp_path / "m"], LoadContext()).documents
+    assert len(list((tmp_path / "m").rglob("*.yaml"))) == load([tmp_path / "m"], LoadContext()).documents
     assert {one.fate for one in made.objects} == {Fate.NEW}
     assert "<Redacted" not in "".join(made.new.values())
 
@@ -66,7 +66,7 @@ def test_assignments_are_found_wherever_a_file_keeps_them_in_any_case(where: str
     found = seeds(data)
     (client,) = found.live.resources
     assert client.assignments == {"buyers": ("north",), "suppliers": ("Mill",)}
-    nobody = "it names no API client, or no buyer and no supplier"
+    nobody = "it names no API client, or nobody whom it can be assigned to"
     assert told(found)["ApiClientAssignments[2]"] == told(found)["ApiClientAssignments[4]"] == nobody
     assert told(found)["assignments of gone"] == "there is no such API client in this file"
 
@@ -88,7 +88,8 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_taken() -> None:
         "ApiClients[0] Odd Active": "Input should be a valid boolean",
         "ApiClients[1]": "it is not a mapping",
         "ApiClients[3]": "it has the ID of ApiClients[2]",
-        "Buyers (1 entry)": "only API clients and their assignments are imported",
+        "Buyers (1 entry)": "data, which is not managed, or of a kind that is not known; only access configuration is "
+        "imported",
     }
     first = found.live.resources[0]
     assert (first.id, dict(first.body)) == ("entry-0", {"AppName": "Odd", "xp": None})
@@ -109,6 +110,37 @@ def test_many_other_sections_are_counted() -> None:
     )
 
 
+def test_every_kind_that_is_managed_is_taken_and_names_the_others_by_their_manifests(tmp_path: Path) -> None:
+    event = {"ID": "ShopCheckout", "Name": "Checkout", "EventType": "OrderCheckout", "HashKey": "<Redacted.>"}
+    found = seeds(
+        {
+            "Objects": {
+                "ApiClients": [CLIENT | {"ID": "shop", "OrderCheckoutIntegrationEventID": "shopcheckout"}],
+                "IntegrationEvents": [event | {"CustomImplementationUrl": "https://shop.example/checkout"}],
+                "Webhooks": [{"Name": "Hook", "Url": "https://shop.example", "ApiClientIDs": ["SHOP", "elsewhere"]}],
+                "SellerApprovalRules": [
+                    {"ID": "returns", "Name": "Returns", "OwnerID": "<MarketplaceID placeholder>"}
+                    | {"ApprovalType": "OrderReturn", "ApprovingGroupID": "team", "RuleExpression": "true"}
+                ],
+                "Products": [{"ID": "p"}],
+            }
+        }
+    )
+    assert told(found)["SellerApprovalRules[0] OwnerID"] == "it stands for the ID of the marketplace"
+    assert "data, which is not managed" in told(found)["Products (1 entry)"]
+    made = export(found.live, (), LoadContext(), tmp_path, Origin("seed.json"))
+    made.write()
+    texts = {path.name: text for path, text in made.new.items()}
+    assert set(texts) == {"shop.yaml", "checkout.yaml", "hook.yaml", "returns.yaml"}
+    assert "OrderCheckoutIntegrationEventID:\n    ref: checkout\n" in texts["shop.yaml"]
+    assert "ref: shop" in texts["hook.yaml"]
+    assert "elsewhere" in texts["hook.yaml"]
+    assert "  id: ShopCheckout" in texts["checkout.yaml"]
+    assert "  id:" not in texts["hook.yaml"]
+    assert "Redacted" not in "".join(texts.values())
+    assert load([tmp_path], LoadContext()).documents == len(texts)
+
+
 def test_two_clients_of_one_name_without_ids_are_not_guessed_at(tmp_path: Path) -> None:
     found = seeds([{"AppName": "Shop"}, {"AppName": "Shop"}])
     made = export(found.live, (), LoadContext(), tmp_path, Origin("seed.json"))
@@ -118,9 +150,9 @@ def test_two_clients_of_one_name_without_ids_are_not_guessed_at(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"kind: Config\n", "there are no ApiClients in this file"),
-        (b"Objects: {Buyers: [{ID: x}]}\n", "there are no ApiClients in this file"),
-        (b"", "there are no ApiClients in this file"),
+        (b"kind: Config\n", "there is nothing to manage in this file"),
+        (b"Objects: {Buyers: [{ID: x}]}\n", "there is nothing to manage in this file"),
+        (b"", "there is nothing to manage in this file"),
         (b"a: [\n", "a '[' or '{' above is not closed"),
         (b"\xff\xfe\x00", "UTF"),
     ],

@@ -1,4 +1,4 @@
-"""A seeding file of OrderCloud's own tools -> manifests, one file for each API client. Nothing is contacted."""
+"""A seeding file of OrderCloud's own tools -> manifests, one file for each object. Nothing is contacted."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +25,10 @@ Examples:
   reconciler import seed.json --out /tmp/look --write
   reconciler import production.yaml --into-overlay production --write   # what differs there, as its overlays
 
-FILE is a seeding file (Objects: and Assignments:, YAML or JSON), a page of the API, or request bodies. API clients and
-their assignments are taken; what else there is, and every field that cannot be used, is told. Secrets are never taken.
-Manifests that are there already are changed as export changes them.
+FILE is a seeding file (Objects: and Assignments:, YAML or JSON), a page of the API, or request bodies. Objects of every
+kind that is managed are imported; business data, secrets and fields that cannot be used are left out and listed. An
+object that another one refers to by its ID is named there as {ref: NAME}. Manifests that are there already are changed
+as export changes them.
 
 Exit codes: 0 done, also when there was nothing to write; 1 an error.
 """,
@@ -56,8 +57,9 @@ def command(  # noqa: PLR0913  # one for each option
     outputs: Outputs,
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Make manifests of the API clients in a seeding file, offline."""
+    """Make manifests of the objects in a seeding file, offline."""
     from reconciler.errors import InputError  # noqa: PLC0415
+    from reconciler.export import Choice  # noqa: PLC0415
     from reconciler.export.seeding import LIMIT, read_seeds  # noqa: PLC0415
     from reconciler.manifests.yaml import shown  # noqa: PLC0415
     from reconciler.project.write import MAKINGS, Found  # noqa: PLC0415  # see main
@@ -73,7 +75,7 @@ def command(  # noqa: PLR0913  # one for each option
     seeds = read_seeds(content, name)
     workplace = _workplace(common, out, overlaid, allow_unknown_roles=allow_unknown_roles)
     found = Found(seeds.live, left_out=seeds.left_out, is_of_environment=False)
-    made = workplace.make(found, file.name, f"File {name}")
+    made = workplace.choosing(Choice(kinds=seeds.live.kinds)).make(found, file.name, f"File {name}")
     done = made.write() if write else made
     outputs.write(lambda name, style: MAKINGS[name](done, style))
     return ExitCode.DONE
