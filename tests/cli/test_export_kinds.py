@@ -120,3 +120,18 @@ def test_a_kind_that_does_not_exist_is_a_usage_error_with_a_suggestion(project: 
     assert refused.code == 64
     assert "Webhook" in refused.err
     assert paths(project) == []
+
+
+def test_a_plan_of_api_clients_reads_no_other_kind(project: Project, run: Runner) -> None:
+    project.writes()
+    assert run("plan").code == 0
+    assert paths(project) == ["/v1/apiclients", "/v1/me"]
+
+
+def test_a_kind_to_manage_is_read_and_reported_without_a_manifest(project: Project, run: Runner) -> None:
+    project.ask("POST", "/v1/webhooks", HOOK)
+    path = project.folder / "reconciler.yaml"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"manage": ["Webhook"]}))
+    project.writes()
+    assert json.loads(run("plan", "--format", "json").out)["summary"]["unmanaged"] == 3  # with two clients
+    assert paths(project) == ["/v1/apiclients", "/v1/me", "/v1/webhooks"]
