@@ -28,6 +28,7 @@ def test_the_json_of_drift_has_a_fingerprint_for_each_deviation(project: Project
         "changed": 1,
         "missing": 0,
         "surplus": 0,
+        "restored": 0,
         "unmanaged": 0,
         "in_step": 0,
         "in_baseline": 0,
