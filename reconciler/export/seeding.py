@@ -109,7 +109,7 @@ def _seeds(found: _Sections) -> Seeds:
     seeds = Seeds()
     resources = [one for kind, entries in found.objects.items() for one in _of_kind(KINDS[kind], entries, found, seeds)]
     if found.others:
-        reason = "data, which is not managed, or of a kind that is not known; only access configuration is imported"
+        reason = "business data, or of a kind that is not managed"
         seeds.left_out.append(LeftOut(_sections(found.others), reason))
     seeds.live = LiveState(tuple(resources), "", frozenset(found.objects))
     return seeds

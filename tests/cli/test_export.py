@@ -131,7 +131,7 @@ def test_an_import_goes_beside_the_manifests_that_are_there(project: Project, ru
     done = run("import", "export.json", "--write")
     assert (done.code, done.err) == (0, "")
     assert "changed  ApiClient/front" in done.out
-    assert "Products (1 entry): only API clients and their assignments are imported" in done.out
+    assert "Products (1 entry): business data, or of a kind that is not managed" in done.out
     assert json.loads((project.folder / "manifests" / "front.yaml").read_text())["spec"]["AccessTokenDuration"] == 60
     assert ids(project) == {}  # the file may be of another marketplace
     assert project.writes() == []

@@ -88,8 +88,7 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_taken() -> None:
         "ApiClients[0] Odd Active": "Input should be a valid boolean",
         "ApiClients[1]": "it is not a mapping",
         "ApiClients[3]": "it has the ID of ApiClients[2]",
-        "Buyers (1 entry)": "data, which is not managed, or of a kind that is not known; only access configuration is "
-        "imported",
+        "Buyers (1 entry)": "business data, or of a kind that is not managed",
     }
     first = found.live.resources[0]
     assert (first.id, dict(first.body)) == ("entry-0", {"AppName": "Odd", "xp": None})
@@ -127,7 +126,7 @@ def test_every_kind_that_is_managed_is_taken_and_names_the_others_by_their_manif
         }
     )
     assert told(found)["SellerApprovalRules[0] OwnerID"] == "it stands for the ID of the marketplace"
-    assert "data, which is not managed" in told(found)["Products (1 entry)"]
+    assert "business data" in told(found)["Products (1 entry)"]
     made = export(found.live, (), LoadContext(), tmp_path, Origin("seed.json"))
     made.write()
     texts = {path.name: text for path, text in made.new.items()}
