@@ -111,7 +111,7 @@ def test_a_kind_that_the_service_lacks_is_left_out_of_all_and_an_error_where_a_m
     path.write_text(json.dumps(manifest | {"spec": {"Name": "Hook"}}))
     refused = run("plan")
     assert refused.code == 1
-    assert "manifests/hook.yaml:1:1" in refused.err
+    assert "manifests/hook.yaml:1:" in refused.err
     assert "this service has no webhooks" in refused.err
 
 
