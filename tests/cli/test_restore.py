@@ -33,10 +33,10 @@ def staging(project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> P
     limit(project, changes=3, widens=0, deletes=0, restore=True)
     assert run("export", "--kinds", "all", "--write").code == 0
     monkeypatch.setenv("HASH_KEY", "k")
-    for path in project.folder.glob("manifests/*.yaml"):
-        text = path.read_text()
+    for file in project.folder.glob("manifests/*.yaml"):
+        text = file.read_text()
         if "kind: IntegrationEvent" in text:
-            path.write_text(text.replace("\nspec:\n", "\nspec:\n  HashKey: {fromEnv: HASH_KEY}\n"))
+            file.write_text(text.replace("\nspec:\n", "\nspec:\n  HashKey: {fromEnv: HASH_KEY}\n"))
     assert run("plan", "--detailed-exitcode").code == 0
     return project
 
@@ -114,8 +114,10 @@ def test_what_the_restore_took_is_not_written_back_to_the_manifests(staging: Pro
 
 
 def test_the_key_is_refused_for_another_stage(project: Project, run: Runner) -> None:
-    config = {"region": "us-west", "stage": "production", "marketplace": "m", "limits": {"restore": True}}
-    project.configure(test=config | {"auth": {"clientId": "c", "clientSecret": {"fromEnv": "OC_SECRET"}}})
+    config: dict[str, Any] = {"region": "us-west", "stage": "production", "marketplace": "m"}
+    project.configure(
+        test=config | {"limits": {"restore": True}, "auth": {"clientId": "c", "clientSecret": {"fromEnv": "OC_SECRET"}}}
+    )
     refused = run("plan")
     assert refused.code == 1
     assert "restore is for an environment of stage staging, and this one is of stage production" in refused.err
@@ -129,5 +131,5 @@ def test_the_key_is_refused_for_another_stage(project: Project, run: Runner) -> 
         ({"region": "us-west", "stage": "production"}, False),
     ],
 )
-def test_init_writes_the_key_for_staging_alone(where: dict[str, str], has_it: bool) -> None:
+def test_init_writes_the_key_for_staging_alone(where: dict[str, Any], has_it: bool) -> None:
     assert ("restore: true" in files(Answers("here", "shop", **where))["reconciler.yaml"]) is has_it
