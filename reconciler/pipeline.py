@@ -1,16 +1,12 @@
 """Manifests and a service -> plan -> outcomes: the phases in order. Read this first.
 
 load     paths, context            -> Loaded(DesiredState)  | InputError with every fault, file:line:column
-read     remote, kinds             -> LiveState             | RemoteError (a failed read never looks like "absent")
-diff     desired, live             -> changes               pure; then the named secrets that objects lack
-settle   changes, protection       -> changes               pure; what is protected, and what is pruned
-select   plan, selection           -> part of the plan      pure; without a selection, all of it
-foresee  changes, rules            -> warnings, or errors   pure; what is created is judged with all its defaults
-refer    changes, remote           -> findings              what they refer to is there, and nothing what they delete
-check    plan, limits              -> findings of guards    pure
+read     remote, kinds             -> LiveState, secrets    | RemoteError (a failed read never looks like "absent")
+diff     desired, live             -> changes, warnings     matched, with named secrets, protected, pruned, selected
+check    changes                   -> findings, warnings    of `_CHECKS`: guards, references, what depends on deletions
 apply    plan, remote              -> outcome, outcome ...  (computes nothing: what was shown is what is sent)
 
-Loading is done by `loader.load`, rendering by `render`; this module joins what lies between.
+Loading is done by `manifests.load`, rendering by `render`; this module joins what lies between.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -117,6 +113,33 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         InputError: a manifest cannot be matched with one live object, or asks for a new one that a rule forbids.
         SecretMissing: a secret cannot be read here, and the target demands it.
     """
+    seen = _read(desired, remote, target, resolve)
+    compared = _diff(seen, desired, remote, target)
+    return _check(compared, desired, remote, target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Both sides of a comparison."""
+
+    considered: DesiredState
+    """The manifests, with the secrets that are selected."""
+    secrets: provisioning.Known
+    live: LiveState
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The changes that are selected, and what comparing has shown."""
+
+    live: LiveState
+    selected: selection.Selected
+    unseen: frozenset[tuple[Address, str]]
+    """Secrets that the service does not show."""
+    warnings: tuple[str, ...]
+
+
+def _read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> _Seen:
     kinds = target.in_use(desired)
     marketplace = check_marketplace(remote, target, kinds)
     considered = selection.without_other_secrets(desired, target.selection)
@@ -125,47 +148,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         secrets.demand()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = _live_of(desired, partial(reader.read, remote, kinds, marketplace, assigned))
-    compared = differ.diff(considered, live, secrets.values, target.plan_key, target.unseen)
-    secretive = hiding.compare(compared, live, secrets.values, remote)
-    changes = creation.identified(secretive.changes, target.creation)
-    there = provisioning.live_secrets(considered, changes, remote)
-    named = differ.with_named_secrets(changes, considered, there, target.now)
-    settled = _settled(named.changes, target, remote.client_id, live)
-    selected = selection.restrict(settled.changes, desired, target.selection)
-    foreseen = _foreseen(selected.changes, desired, target)
-    checked = references.check(selected.changes, desired, remote, selected.whole)
-    dependent = dependents.check(selected.changes, remote, selected.whole)
-    return Plan(
-        changes=waves.in_waves(checked.changes),
-        binding=_binding(desired, remote.base_url, target, marketplace),
-        guards=(
-            *guard.check(selected.whole, _context(desired, remote.access(), target)),
-            *deletion.renamed(differ.likely_renames(selected.whole)),
-            *hiding.hidden(selected.changes, live, remote, secretive.hidden),
-            *checked.findings,
-            *dependent.findings,
-        ),
-        warnings=(
-            *_surroundings(selected.changes, target),
-            *selected.warnings,
-            *secrets.warnings,
-            *write_only.unknown(considered.resources, selected.changes, secrets.values, target.unseen, target.plan_key),
-            *write_only.patched(selected.changes),
-            *hiding.placeholders(live),
-            *secretive.warnings,
-            *odd(live),
-            *named.warnings,
-            *settled.warnings,
-            *differ.hints(selected.whole, desired),
-            *foreseen,
-            *checked.warnings,
-            *dependent.warnings,
-        ),
-        selection=target.selection,
-        notices=differ.notices(selected.changes, desired, live),
-        own_client_id=remote.client_id,
-        created_at=planfile.precise(target.now),
-    )
+    return _Seen(considered, secrets, live)
 
 
 def _live_of(desired: DesiredState, read: Callable[[], LiveState]) -> LiveState:
@@ -186,6 +169,99 @@ def _live_of(desired: DesiredState, read: Callable[[], LiveState]) -> LiveState:
             for kind, place in sorted(places.items())
         ]
         raise InputError(faults) from error
+
+
+def _diff(seen: _Seen, desired: DesiredState, remote: ReadRemote, target: Target) -> _Compared:
+    compared = differ.diff(seen.considered, seen.live, seen.secrets.values, target.plan_key, target.unseen)
+    secretive = hiding.compare(compared, seen.live, seen.secrets.values, remote)
+    changes = creation.identified(secretive.changes, target.creation)
+    there = provisioning.live_secrets(seen.considered, changes, remote)
+    named = differ.with_named_secrets(changes, seen.considered, there, target.now)
+    settled = _settled(named.changes, target, remote.client_id, seen.live)
+    selected = selection.restrict(settled.changes, desired, target.selection)
+    warnings = (
+        *_surroundings(selected.changes, target),
+        *selected.warnings,
+        *seen.secrets.warnings,
+        *write_only.unknown(
+            seen.considered.resources, selected.changes, seen.secrets.values, target.unseen, target.plan_key
+        ),
+        *write_only.patched(selected.changes),
+        *hiding.placeholders(seen.live),
+        *secretive.warnings,
+        *odd(seen.live),
+        *named.warnings,
+        *settled.warnings,
+        *differ.hints(selected.whole, desired),
+        *_foreseen(selected.changes, desired, target),
+    )
+    return _Compared(seen.live, selected, secretive.hidden, warnings)
+
+
+def _check(compared: _Compared, desired: DesiredState, remote: ReadRemote, target: Target) -> Plan:
+    selected = compared.selected
+    referred = references.check(selected.changes, desired, remote, selected.whole)
+    facts = _Facts(desired, remote, target, compared.live, selected.changes, selected.whole, referred, compared.unseen)
+    checked = [check(facts) for check in _CHECKS]
+    return Plan(
+        changes=waves.in_waves(referred.changes),
+        binding=_binding(desired, remote.base_url, target, compared.live.marketplace),
+        guards=tuple(finding for one in checked for finding in one.findings),
+        warnings=(*compared.warnings, *(warning for one in checked for warning in one.warnings)),
+        selection=target.selection,
+        notices=differ.notices(selected.changes, desired, compared.live),
+        own_client_id=remote.client_id,
+        created_at=planfile.precise(target.now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What checks judge by."""
+
+    desired: DesiredState
+    remote: ReadRemote
+    target: Target
+    live: LiveState
+    changes: Sequence[Change]
+    """Those that are planned."""
+    whole: Sequence[Change]
+    """Those, and all else that was read."""
+    referred: references.Checked
+    unseen: frozenset[tuple[Address, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What one check gives."""
+
+    findings: Sequence[Finding] = ()
+    warnings: Sequence[str] = ()
+
+
+def _guarded(facts: _Facts) -> _Checked:
+    return _Checked(guard.check(facts.whole, _context(facts.desired, facts.remote.access(), facts.target)))
+
+
+def _renamed(facts: _Facts) -> _Checked:
+    return _Checked(tuple(deletion.renamed(differ.likely_renames(facts.whole))))
+
+
+def _hidden(facts: _Facts) -> _Checked:
+    return _Checked(hiding.hidden(facts.changes, facts.live, facts.remote, facts.unseen))
+
+
+def _referred(facts: _Facts) -> _Checked:
+    return _Checked(facts.referred.findings, facts.referred.warnings)
+
+
+def _dependent(facts: _Facts) -> _Checked:
+    found = dependents.check(facts.changes, facts.remote, facts.whole)
+    return _Checked(found.findings, found.warnings)
+
+
+_CHECKS: Final[tuple[Callable[[_Facts], _Checked], ...]] = (_guarded, _renamed, _hidden, _referred, _dependent)
+"""In the order in which a plan lists what they find."""
 
 
 def plan_back(
