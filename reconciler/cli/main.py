@@ -5,7 +5,6 @@ Commands are imported when they are called: `--help` needs none of them.
 
 import gc
 import io
-import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -151,17 +150,10 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 """A run makes few circles, but the collector walks all that is loaded, again and again: a sixth of a plan's time."""
 
 
-def _quiet_libraries() -> None:
-    """Keep the debug loggers of the HTTP libraries silent: they print headers, a proxy's credentials among them."""
-    for name in ("httpx", "httpcore", "hpack"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def run() -> Any:  # noqa: ANN401  # never returns
     """Be the program `reconciler`: only here the process itself is changed, since others may embed all the rest."""
     # httpx imports its own command line where the libraries for it happen to be there: 30 ms that nobody here needs.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: "there is no such module", says the manual
-    _quiet_libraries()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     signals.handle(_interrupted)
     tolerate_any_encoding()

@@ -17,7 +17,7 @@ from reconciler.model.secret import Secret
 from reconciler.remote.hosts import is_loopback
 from reconciler.remote.no_answer import EXCEPTIONS, no_answer
 from reconciler.remote.settings import proxy_for, trust
-from reconciler.remote.wire import Limits
+from reconciler.remote.wire import Limits, quiet_libraries
 
 SECONDS: Final = 10.0
 """How long each step may take: a chat must not hold up a nightly job."""
@@ -59,6 +59,7 @@ class Webhook:
         Raises:
             ReconcilerError: it was not taken, or a variable of the network is unusable.
         """
+        quiet_libraries()
         headers = {"Content-Type": "application/json", "User-Agent": f"ordercloud-reconciler/{__version__}"}
         url, content = self.url.reveal().strip(), canonical_text(document)
         timeout = httpx.Timeout(SECONDS, connect=Limits().connect)

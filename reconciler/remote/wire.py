@@ -218,6 +218,12 @@ class _Client(httpx.Client):
         return _NoCookies()
 
 
+def quiet_libraries() -> None:
+    """Keep the debug loggers of the HTTP libraries silent: they print headers, a proxy's credentials among them."""
+    for name in ("httpx", "httpcore", "hpack"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def http_client(
     guard: Callable[[httpx.Request], None],
     limits: Limits,
@@ -231,6 +237,7 @@ def http_client(
     Raises:
         ReconcilerError: one of these variables is unusable.
     """
+    quiet_libraries()
     proxy = None if transport else proxy_for(httpx.URL(base_url), getproxies())
     is_tls = base_url.startswith("https:") or (proxy is not None and proxy.scheme == "https")
     return _Client(

@@ -180,7 +180,7 @@ import logging, os, signal, sys
 def state():
     levels = {name: log.level for name, log in logging.root.manager.loggerDict.items() if hasattr(log, "level")}
     stubs = [name for name, module in sys.modules.items() if module is None]
-    changed = {name: level for name, level in levels.items() if level}
+    changed = {name: level for name, level in levels.items() if level and name not in ('httpx', 'httpcore', 'hpack')}
     return changed, stubs, [signal.getsignal(one) for one in (2, 15, 1)]
 before = state()
 import reconciler
