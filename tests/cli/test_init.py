@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -255,7 +256,58 @@ def test_an_environment_is_added_and_nothing_else_changes(here: Path, run: Runne
     assert (added.base_url, added.marketplace) == ("https://api.ordercloud.io", "my-shop-production")
     assert added.auth == Auth(variable("PRODUCTION_ID"), variable("OC_CLIENT_SECRET"))
     assert added.limits == loaded.environments["sandbox"].limits
-    assert set(before.splitlines()) <= set(config.read_text(encoding="utf-8").splitlines())
+    after = config.read_text(encoding="utf-8")
+    assert set(before.splitlines()) <= set(after.splitlines())
+    block = before.partition("  sandbox:\n")[2].removesuffix("# my last words\n")
+    for old, new in (("sandbox", "production"), ("my-shop", "my-shop-production"), ("OC_CLIENT_ID", "PRODUCTION_ID")):
+        block = block.replace(old, new)
+    assert after.endswith(f"  production:\n{block}# my last words\n")
+
+
+def test_an_environment_is_added_with_the_margin_and_line_ends_that_are_there(here: Path, run: Runner) -> None:
+    lines = ["environments:", "    a:", "        emulator: {}", "manifests: [m/]", "apiVersion: reconciler/v1"]
+    (here / "reconciler.yaml").write_bytes("\r\n".join([*lines, "kind: Config", ""]).encode())
+    done = run("init", "--add-env", "production", *PRODUCTION)
+    assert (done.code, done.err) == (0, "")
+    assert list(load_config(here / "reconciler.yaml").environments) == ["a", "production"]
+    written = (here / "reconciler.yaml").read_bytes()
+    assert b"\r\n    production:\r\n      region: us-west\r\n" in written
+    assert b"      # values:" in written
+    assert written.count(b"\r\n") == written.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--marketplace", "my market"), "letters, digits, '-' and '_'"),
+        (("--region", "mars"), "mars"),
+        (("--url", "ftp://shop"), "no https:// URL"),
+        (("--env", "two words"), "two words"),
+    ],
+)
+def test_an_unusable_option_is_refused_before_anything_is_asked(
+    here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str], said: str
+) -> None:
+    answered(monkeypatch)
+    done = run("init", *options)
+    assert (done.code, files(here)) == (64, set())
+    assert said in done.err
+
+
+def test_a_marketplace_that_is_typed_wrong_is_asked_for_again(
+    here: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(monkeypatch, "my market", "my-market", "")
+    done = run("init", "--region", "us-west", "--stage", "sandbox")
+    assert (done.code, load_config(here / "reconciler.yaml").environments["sandbox"].marketplace) == (0, "my-market")
+    assert "letters, digits, '-' and '_'" in done.err
+
+
+def test_the_workflows_speak_of_nothing_that_is_not_there(here: Path, run: Runner) -> None:
+    run("init", *REGION)
+    for name in WORKFLOWS:
+        text = (here / ".github/workflows" / name).read_text(encoding="utf-8")
+        assert re.search(r"this folder|docs/", text) is None
 
 
 def test_an_environment_that_is_there_or_has_nowhere_to_go_is_refused(here: Path, run: Runner) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from reconciler.export.init import Answers, Auth
     from reconciler.render.export import Exporting
 
+_CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
+"""What is checked by itself before anything else is asked."""
 _PORTAL: Final = "the ID of the marketplace, as the portal shows it"
 
 
@@ -150,6 +152,10 @@ def _answers(common: Common, given: "dict[str, str | None]", name: str | None = 
     region, stage, url, marketplace = (given[name] for name in ("region", "stage", "url", "marketplace"))
     if url and (region or stage):
         raise UsageError("--url, or --region and --stage: not both", hint="reconciler init --help has examples")
+    chosen = name or common.env
+    for key, answer in {**given, "environment": chosen}.items():
+        if answer and key in _CHECKED:
+            _checking(key)(answer)
     if is_asked:
         if not (region or stage or url):
             region = ask(f"Region ({', '.join(REGIONS)}) or base URL", check=_check_target)
@@ -163,7 +169,6 @@ def _answers(common: Common, given: "dict[str, str | None]", name: str | None = 
     if missing:
         hint = "instead of --region and --stage there is --url" if len(missing) > 1 else "reconciler init --help"
         raise UsageError(f"init needs {' and '.join(missing)}, and there is no terminal to ask on", hint=hint)
-    chosen = name or common.env
     name = chosen or stage or "default"
     if is_asked and not chosen:
         name = ask("Name of the environment", name, _checking("environment"))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from textwrap import dedent, indent
 from typing import Final
 
 from reconciler.config import BASE_URLS
@@ -122,7 +123,20 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
     if by_hand:
         message = f"{file} is written in such a way that an environment cannot be added without changing more"
         raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
-    return changed
+    return _in_the_style_of_init(content, changed, answers)
+
+
+def _in_the_style_of_init(before: bytes, after: bytes, answers: Answers) -> bytes:
+    """The added lines as in a new configuration, with its comments; as they are where that would say something else."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    at = next((number for number, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), len(old))
+    end = at + len(new) - len(old)
+    written = _configuration(answers).encode()
+    block = dedent(written.partition(b"\nenvironments:")[2].partition(b"\n")[2].decode())
+    margin = new[at].decode()[: len(new[at]) - len(new[at].lstrip())]
+    line_end = "\r\n" if new[at].endswith(b"\r\n") else "\n"
+    styled = b"".join([*new[:at], indent(block, margin).replace("\n", line_end).encode(), *new[end:]])
+    return styled if parse(styled, CONFIG).documents[0].data == parse(after, CONFIG).documents[0].data else after
 
 
 def check(answers: Answers) -> None:
