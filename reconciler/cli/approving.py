@@ -36,7 +36,7 @@ def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | N
         ReconcilerError: the answer was no, or there is nobody to ask.
     """
     ask = ask and plan.has_changes and not pipeline.refusal(plan, ack, session.frozen(plan))
-    if not ask and common.quiet:
+    if not ask and (common.quiet or not _says_more_than_the_result(plan)):
         return
 
     def shown(style: Style) -> str:
@@ -46,6 +46,11 @@ def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | N
         demand_yes(f"Apply these changes to {_target(plan)}?", shown, plan_events(plan))
     else:
         tell(shown(style_of_stderr()), plan_events(plan))
+
+
+def _says_more_than_the_result(plan: Plan) -> bool:
+    """Whether there is something to read: that there is nothing to do, the result says."""
+    return bool(plan.has_changes or plan.guards or plan.warnings or plan.notices)
 
 
 def _target(plan: Plan) -> str:

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.signing import key, warn_if_blank
-from reconciler.cli.streams import in_job, wants_colour, width
+from reconciler.cli.streams import wants_colour, width
 from reconciler.render import FORMATS
-from reconciler.render.command import may_be_applied, offer
-from reconciler.render.escape import escape, joined
 from reconciler.render.format import DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
@@ -51,15 +49,6 @@ def style_of_stdout() -> Style:
 def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:
     """A plan; the digest of its changes is worked out only where there is something to apply."""
     return write(plan, _digest(plan), style)
-
-
-def saved_plan(plan: "Plan", file: str) -> str:
-    """Where a plan was saved, and what applies it."""
-    lines = [f"Saved the plan to {escape(file)}."]
-    if may_be_applied(plan):
-        how = offer(plan, _digest(plan), Style(plan_file=file, is_job=in_job()), "To apply it")
-        lines.append(f"{how.words} {how.copied}".rstrip())
-    return joined(lines)
 
 
 def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:

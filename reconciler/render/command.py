@@ -4,12 +4,13 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.model.drift import Drift
+from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.plan import Plan
 from reconciler.render.escape import escape
 from reconciler.render.style import Style
 
 TO_EXPORT: Final = "To make manifests of what is drift because it is in none (to delete it, use plan --prune)"
+TO_WRITE_BACK: Final = "To see the manifests with the live values in them (to write them, add --write)"
 
 
 def apply_command(plan: Plan, digest: str, style: Style) -> str:
@@ -33,6 +34,16 @@ def export_command(drift: Drift) -> str:
         return ""
     only = [word for one in drift.uncontrolled for word in ("--only", str(one.address))]
     return command("export", "--env", drift.plan.binding.environment, *only, "--write")
+
+
+def write_back_command(drift: Drift, style: Style) -> str:
+    """What to type to see the manifests with the live values; empty where no field differs."""
+    plan = drift.plan
+    if not drift.count(DriftKind.CHANGED) or plan.snapshot:
+        return ""
+    options = (word for word in style.options if word != "--prune")
+    words = [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *options]
+    return command("drift", *words, "--write-back")
 
 
 def command(*words: str) -> str:

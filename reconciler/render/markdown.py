@@ -22,7 +22,15 @@ from reconciler.render.blocks import (
     is_alarming,
     named,
 )
-from reconciler.render.command import TO_EXPORT, apply_command, export_command, may_be_applied, offer
+from reconciler.render.command import (
+    TO_EXPORT,
+    TO_WRITE_BACK,
+    apply_command,
+    export_command,
+    may_be_applied,
+    offer,
+    write_back_command,
+)
 from reconciler.render.comment import (
     Entry,
     code,
@@ -180,8 +188,9 @@ def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
     if drift.has_drift and may_be_applied(drift.plan):
         command = apply_command(drift.plan, digest, style)
         lines += ["", "To restore what git says:", "", *fenced([command], "sh")]
-    if copied := export_command(drift):
-        lines += ["", f"{TO_EXPORT}:", "", *fenced([copied], "sh")]
+    for purpose, copied in ((TO_WRITE_BACK, write_back_command(drift, style)), (TO_EXPORT, export_command(drift))):
+        if copied:
+            lines += ["", f"{purpose}:", "", *fenced([copied], "sh")]
     return lines
 
 

@@ -21,7 +21,15 @@ from reconciler.render.blocks import (
     is_marked,
     named,
 )
-from reconciler.render.command import TO_EXPORT, command, export_command, may_be_applied, offer
+from reconciler.render.command import (
+    TO_EXPORT,
+    TO_WRITE_BACK,
+    command,
+    export_command,
+    may_be_applied,
+    offer,
+    write_back_command,
+)
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
 from reconciler.render.lines import change_block, row_lines, said_of
@@ -56,7 +64,8 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             *_guards(plan, digest, style),
             *_drift_summary(drift, changes, style),
             *(_offer(plan, digest, style, "To restore what git says") if drift.has_drift else ()),
-            *_export(drift, style),
+            *_to_git(TO_WRITE_BACK, write_back_command(drift, style), style),
+            *_to_git(TO_EXPORT, export_command(drift), style),
         ],
         style,
     )
@@ -112,11 +121,10 @@ def _offer(plan: Plan, digest: str, style: Style, purpose: str) -> Iterator[str]
             yield f"    {how.copied}"
 
 
-def _export(drift: Drift, style: Style) -> Iterator[str]:
-    """The command that takes into git what is drift because no manifest has it."""
-    copied = export_command(drift)
+def _to_git(purpose: str, copied: str, style: Style) -> Iterator[str]:
+    """A command that takes drift into git, where there is one."""
     if style.is_offered and copied:
-        yield f"{TO_EXPORT}:"
+        yield f"{purpose}:"
         yield f"    {copied}"
 
 

@@ -37,7 +37,7 @@ def test_an_approved_apply_shows_its_plan_on_stderr_and_its_result_on_stdout(pro
 
 def test_an_apply_of_what_is_in_step_writes_nothing(project: Project, run: Runner) -> None:
     done = run("apply", "--auto-approve")
-    assert (done.code, done.out) == (0, "Nothing to do. 1 resource is in step.\n")
+    assert (done.code, done.out, done.err) == (0, "Nothing to do. 1 resource is in step.\n", "")
     assert project.writes() == []
 
 

@@ -250,3 +250,14 @@ def test_write_back_gives_up_where_the_service_moves_meanwhile(project: Project,
     assert (done.code, done.out) == (1, "")
     assert "would still differ in ApiClient/front/AccessTokenDuration; nothing was written" in done.err
     assert Path("manifests/front.yaml").read_bytes() == before
+
+
+def test_fields_that_differ_may_go_either_way_and_objects_alone_may_not(project: Project, run: Runner) -> None:
+    edit(project, AccessTokenDuration=300)
+    done = run("drift", "manifests", "--only", "ApiClient/front")
+    command = "reconciler drift manifests --env test --only ApiClient/front --write-back"
+    assert f"(to write them, add --write):\n    {command}\n" in done.out
+    assert run(*command.split()[1:]).code == 2
+    (project.folder / "manifests" / "front.yaml").unlink()
+    project.manifest("new", AccessTokenDuration=600)
+    assert "--write-back" not in run("drift").out

@@ -51,8 +51,10 @@ def test_the_json_of_a_plan_is_the_plan_file(project: Project, run: Runner) -> N
 
 
 def test_one_run_gives_text_a_saved_plan_and_its_json(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=60)
     done = run("plan", "--out", "a.plan", "--into", "json=b.json")
-    assert "No changes." in done.out
+    assert done.out.endswith("To apply it:\n    reconciler apply a.plan\n")
+    assert done.err == "Saved the plan to a.plan.\n"
     assert Path("a.plan").read_bytes() == Path("b.json").read_bytes()
     assert stat.S_IMODE(Path("a.plan").stat().st_mode) == 0o600
 

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, plan_file, plan_text, saved_plan
+from reconciler.cli.documents import PLANS, plan_file, plan_text
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.metering import Metering, metrics_option
@@ -26,6 +26,7 @@ from reconciler.cli.selecting import prune_option, selection_of, selection_optio
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.project.files import read_file, write_file
+from reconciler.render.escape import escape, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,7 @@ def command(  # noqa: PLR0913  # one for each option
         write_file(out, plan_file(plan))
     outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
     if out and not common.quiet:
-        tell(saved_plan(plan, str(out)))
+        tell(joined([f"Saved the plan to {escape(str(out))}."]))
     return code_of(plan)
 
 

@@ -9,7 +9,15 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, named
-from reconciler.render.command import TO_EXPORT, Offer, export_command, may_be_applied, offer
+from reconciler.render.command import (
+    TO_EXPORT,
+    TO_WRITE_BACK,
+    Offer,
+    export_command,
+    may_be_applied,
+    offer,
+    write_back_command,
+)
 from reconciler.render.html import items
 from reconciler.render.html.page import Filters, Page, bullets, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
@@ -58,7 +66,8 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
             join(
                 besides(drift.plan, drift.changes),
-                _export(drift),
+                _to_git(TO_WRITE_BACK, write_back_command(drift, style)),
+                _to_git(TO_EXPORT, export_command(drift)),
                 _footer(drift.plan, digest, style, "To restore what git says"),
             ),
         )
@@ -130,9 +139,8 @@ def _footer(plan: Plan, digest: str, style: Style, purpose: str) -> Html:
     return el("footer", how, el("p", "Digest ", el("code", digest)) if digest else None)
 
 
-def _export(drift: Drift) -> Html:
-    copied = export_command(drift)
-    return _offer(Offer(TO_EXPORT, copied)) if copied else NOTHING
+def _to_git(purpose: str, copied: str) -> Html:
+    return _offer(Offer(purpose, copied)) if copied else NOTHING
 
 
 def _offer(how: Offer) -> Html:
