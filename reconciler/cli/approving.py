@@ -50,7 +50,7 @@ def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | N
 
 def _says_more_than_the_result(plan: Plan) -> bool:
     """Whether there is something to read: that there is nothing to do, the result says."""
-    return bool(plan.has_changes or plan.guards or plan.warnings or plan.notices)
+    return bool(plan.has_changes or plan.guards or plan.warnings)
 
 
 def _target(plan: Plan) -> str:

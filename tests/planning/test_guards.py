@@ -126,7 +126,7 @@ def test_what_lets_more_in_has_a_limit_of_its_own() -> None:
     )
     assert rules(changes, Limits(deletes=None, widens=2)) == []
     (finding,) = check(changes, Context(Limits(deletes=None, widens=1), Access(OWN)))
-    assert finding.message == "access to 2 resources would widen, by 3 fields; limits.widens allows 1"
+    assert finding.message == "2 resources would get wider access, by 3 fields; limits.widens allows 1"
     assert [str(address) for address in finding.addresses] == ["ApiClient/a", "ApiClient/b"]
 
 

@@ -56,7 +56,7 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
         fields = sum(field.direction is Direction.WIDENS for change in widening for field in change.fields)
         yield Finding(
             "limit-widens",
-            f"access to {_resources(len(widening))} would widen, by {_number(fields, 'field')}; "
+            f"{_resources(len(widening))} would get wider access, by {_number(fields, 'field')}; "
             f"{context.limits.name}.widens allows {limit}",
             f"split the change, or raise {context.limits.name}.widens of this environment",
             addresses(widening),
