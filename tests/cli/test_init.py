@@ -281,7 +281,7 @@ def test_an_environment_is_added_with_the_margin_and_line_ends_that_are_there(he
     [
         (("--marketplace", "my market"), "letters, digits, '-' and '_'"),
         (("--region", "mars"), "mars"),
-        (("--url", "ftp://shop"), "no https:// URL"),
+        (("--url", "ftp://shop"), "https://"),
         (("--env", "two words"), "two words"),
     ],
 )
