@@ -54,7 +54,7 @@ from reconciler.secrets.delivery import Courier
 from reconciler.secrets.values import Resolve
 
 ACKNOWLEDGEMENT_DIGITS: Final = 12
-_OF_A_SNAPSHOT: Final = "secrets were not compared, and references were not looked up"
+_OF_A_SNAPSHOT: Final = "from a snapshot taken at {}: secrets were not compared, and references were not looked up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +379,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
             *deletion.renamed(differ.likely_renames(selected.whole)),
         ),
         warnings=(
-            _OF_A_SNAPSHOT,
+            _OF_A_SNAPSHOT.format(snapshot.taken_at),
             *odd(snapshot.live),
             *_surroundings(selected.changes, target),
             *selected.warnings,
