@@ -27,7 +27,7 @@ from reconciler.errors import (
     UsageError,
     WrongMarketplace,
 )
-from reconciler.kinds import DEFAULT_KIND, KINDS, make_ready
+from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, make_ready
 from reconciler.live import read as reader
 from reconciler.manifests.rules import Level
 from reconciler.model.access import Access
@@ -162,7 +162,7 @@ def _live_of(desired: DesiredState, read: Callable[[], LiveState]) -> LiveState:
             raise
         hint = "leave its manifests out of this environment, or check the API version of the service"
         faults = [
-            Diagnostic(place, f"this service has no {KINDS[kind].noun}s", "no-such-kind", "/kind", hint)
+            Diagnostic(place, _no_such(KINDS[kind]), "no-such-kind", "/kind", hint)
             for kind, place in sorted(places.items())
         ]
         raise InputError(faults) from error
@@ -457,6 +457,10 @@ def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[ObjectKey, tu
 
 def _secrets_of(objects: Sequence[LiveResource], remote: ReadRemote) -> Mapping[ObjectKey, tuple[LiveSecret, ...]]:
     return reader.read_secrets(remote, [one.key for one in objects], is_optional=True)
+
+
+def _no_such(kind: Kind) -> str:
+    return f"this service has no {kind.noun}s (GET /v1{kind.path} answered 404)"
 
 
 def check_marketplace(remote: ReadRemote, target: Target, kinds: Collection[str] = ()) -> str:

@@ -105,7 +105,7 @@ def run(service: Shop) -> tuple[int, str, bool]:
     try:
         plan = service.plan(WANT)
     except ReconcilerError as error:
-        return error.exit_code, error.message, False
+        return error.exit_code, str(error), False
     result = service.apply(plan, Controls(concurrency=1, keep_going=True))
     told = [outcome.message for outcome in result.outcomes if outcome.status is not Status.APPLIED]
     return of_result(result), " ".join(told), True

@@ -39,7 +39,8 @@ def test_a_kind_that_the_service_does_not_have_is_an_error_where_a_manifest_name
     with pytest.raises(InputError) as caught:
         service.plan(manifests(tmp_path / "m", PROFILE, TRACKING))
     (fault,) = caught.value.diagnostics
-    assert (fault.message, fault.place.line) == ("this service has no tracking events", 8)
+    message = "this service has no tracking events (GET /v1/integrations/trackingEvents answered 404)"
+    assert (fault.message, fault.place.line) == (message, 8)
     assert "leave its manifests out" in fault.hint
 
 
