@@ -283,13 +283,7 @@ def plan_back(
     marketplace = check_marketplace(remote, target, kinds)
     chosen = Selection(only=tuple(sorted(only)))
     binding = _binding(manifests, remote.base_url, target, marketplace)
-    for reason, was, is_now in (
-        ("environment", run.environment, binding.environment),
-        ("base-url", run.base_url, binding.base_url),
-        ("marketplace", run.marketplace, binding.marketplace),
-    ):
-        if was != is_now:
-            raise PlanRefused(reason, f"that run was of {was}, and this is {is_now}", hint="choose its --env")
+    _demand_same(run, binding)
     assigned = {one.address.kind for one in taken if one.assignments or one.action is Action.CREATE}
     live = reader.read(remote, kinds, marketplace, assigned)
     run = replace(run, changes=tuple(taken))
@@ -320,6 +314,21 @@ def plan_back(
         selection=chosen,
         created_at=planfile.precise(target.now),
     )
+
+
+def _demand_same(run: RecordedRun, binding: Binding) -> None:
+    """Refuse a run of another target.
+
+    Raises:
+        PlanRefused: it is one.
+    """
+    for reason, was, is_now in (
+        ("environment", run.environment, binding.environment),
+        ("base-url", run.base_url, binding.base_url),
+        ("marketplace", run.marketplace, binding.marketplace),
+    ):
+        if was != is_now:
+            raise PlanRefused(reason, f"that run was of {was}, and this is {is_now}", hint="choose its --env")
 
 
 def _taken(run: RecordedRun, only: Sequence[str]) -> list[RecordedChange]:

@@ -159,7 +159,7 @@ def load(
         config: its file; None: the nearest `reconciler.yaml`, in the working directory or above.
         variables: where secrets and `RECONCILER_*` are looked up; None: the environment variables of the process.
         allowed_hosts: hosts that credentials may be sent to, besides those of OrderCloud.
-        listener: is told what happens. None of its methods is called after the call that it reports on has ended.
+        listener: receives what happens. None of its methods is called after the call that it reports on has ended.
 
     Raises:
         InputError: with every fault of the configuration.
