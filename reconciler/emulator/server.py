@@ -6,6 +6,7 @@ import contextlib
 import signal
 import socket
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from cheroot import wsgi
@@ -21,7 +22,6 @@ _POLL_SECONDS = 0.05  # how soon a stopped server notices
 
 
 def _prepared(emulator: Emulator, host: str, port: int) -> tuple[wsgi.Server, str]:
-    _probe(host, port)
     server = wsgi.Server((host, port), emulator, numthreads=_THREADS, shutdown_timeout=1)
     server.keep_alive_conn_limit = _CONNECTIONS
     server.expiration_interval = _POLL_SECONDS
@@ -41,22 +41,36 @@ def serve(emulator: Emulator, host: str, port: int, on_ready: Callable[[str], No
     Port 0 picks a free one; `on_ready` is told the base URL once connections are accepted. Signals are handled only
     when called from the main thread. Raises OSError when the port cannot be had.
     """
-    server, url = _prepared(emulator, host, port)
-    try:
-        with _terminable(), contextlib.suppress(KeyboardInterrupt):
-            on_ready(url)
-            server.serve()
-    finally:
-        server.stop()
-        emulator.close()
+    stopped = contextlib.suppress(KeyboardInterrupt)
+    with contextlib.closing(emulator), _terminable(), stopped, running(emulator, host, port) as url:
+        on_ready(url)
+        threading.Event().wait()
 
 
 @contextlib.contextmanager
-def running(emulator: Emulator, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve in the background while the block runs; gives the base URL. The emulator stays open."""
-    server, url = _prepared(emulator, host, 0)
-    thread = threading.Thread(target=server.serve, name="emulator", daemon=True)
+def running(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve in the background while the block runs; gives the base URL. The emulator stays open.
+
+    No signal is ever handled in the server's own threads: one that interrupts cheroot between taking a lock and the
+    block that releases it would leave the lock taken, and the server could not be stopped.
+    Raises OSError when the port cannot be had.
+    """
+    _probe(host, port)
+    ready: Future[tuple[wsgi.Server, str]] = Future()
+
+    def work() -> None:
+        try:
+            prepared = _prepared(emulator, host, port)
+        except OSError as error:
+            ready.set_exception(error)
+            return
+        ready.set_result(prepared)
+        prepared[0].serve()
+
+    # The threads that a daemon starts are daemons, too: a second signal ends the process at once.
+    thread = threading.Thread(target=work, name="emulator", daemon=True)
     thread.start()
+    server, url = ready.result()
     try:
         yield url
     finally:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import httpx
@@ -25,6 +26,22 @@ SCRIPT = """
 from reconciler.emulator import Emulator, Settings, serve
 serve(Emulator(Settings()), "127.0.0.1", 0, lambda url: print("listening on", url, flush=True))
 print("stopped")
+"""
+LOCKED = """
+import os, queue, signal, threading
+
+class Interrupted(threading.Condition):
+    def __enter__(self):
+        entered = super().__enter__()
+        queue.Queue.put = put
+        os.kill(os.getpid(), signal.SIGTERM)
+        return entered
+
+def interrupted_put(self, *args, **options):
+    self.not_full = Interrupted(self.mutex)
+    put(self, *args, **options)
+
+put, queue.Queue.put = queue.Queue.put, interrupted_put
 """
 
 
@@ -87,19 +104,32 @@ def test_requests_that_wait_do_not_wait_for_each_other() -> None:
         assert list(pool.map(lambda _: client.get("/v1/openapi/v3").status_code, range(8))) == [200] * 8
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
-    command = [sys.executable, "-c", SCRIPT]
+@contextmanager
+def started(script: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that serves, and its base URL."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as server:
+    with subprocess.Popen([sys.executable, "-c", script], stdout=pipe, stderr=pipe, text=True) as server:
         assert server.stdout is not None
-        url = server.stdout.readline().removeprefix("listening on").strip()
-        assert httpx.get(url + "/v1/openapi/v3", verify=NO_TLS).status_code == 200
-        os.kill(server.pid, number)
         try:
-            assert server.communicate(timeout=30) == ("stopped\n", "")
+            yield server, server.stdout.readline().removeprefix("listening on").strip()
         finally:
             server.kill()  # else one that does not end would be waited for
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
+    with started(SCRIPT) as (server, url):
+        assert httpx.get(url + "/v1/openapi/v3", verify=NO_TLS).status_code == 200
+        os.kill(server.pid, number)
+        assert server.communicate(timeout=60) == ("stopped\n", "")
+    assert server.returncode == 0
+
+
+def test_a_signal_that_comes_while_the_server_holds_a_lock_stops_it_too() -> None:
+    with started(LOCKED + SCRIPT) as (server, url):
+        with suppress(httpx.TransportError):
+            httpx.get(url + "/v1/openapi/v3", verify=NO_TLS)
+        assert server.communicate(timeout=60) == ("stopped\n", "")
     assert server.returncode == 0
 
 
