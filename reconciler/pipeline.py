@@ -27,7 +27,7 @@ from reconciler.errors import (
     UsageError,
     WrongMarketplace,
 )
-from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, make_ready
+from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, login_key, make_ready
 from reconciler.live import read as reader
 from reconciler.manifests.rules import Level
 from reconciler.model.access import Access
@@ -207,7 +207,7 @@ def _check(compared: _Compared, desired: DesiredState, remote: ReadRemote, targe
         warnings=(*compared.warnings, *(warning for one in checked for warning in one.warnings)),
         selection=target.selection,
         notices=differ.notices(selected.changes, desired, compared.live),
-        own_client_id=remote.client_id,
+        login=login_key(remote.client_id),
         created_at=planfile.precise(target.now),
     )
 

@@ -219,8 +219,8 @@ class Plan:
     """When the snapshot was taken that it was made from. Such a plan is for reading: it is never carried out."""
     notices: tuple[Notice, ...] = ()
     """Sorted by address."""
-    own_client_id: str = field(default="", compare=False)
-    """The client that the run was logged in with. For drift; it is not saved."""
+    login: ObjectKey | None = field(default=None, compare=False)
+    """The client that the run was logged in with; None for a plan from a snapshot."""
     created_at: str = field(default="", compare=False)
     """UTC, ISO 8601 with microseconds and a Z."""
 

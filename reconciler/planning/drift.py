@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.kinds import KINDS, Field, Kind, login_key
+from reconciler.kinds import KINDS, Field, Kind
 from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt, Side, fingerprint, hashes_of
 from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -61,7 +61,7 @@ def find(  # one for each way to look
 
 
 def _is_own(deviation: Deviation, plan: Plan) -> bool:
-    return deviation.change.key == login_key(plan.own_client_id)
+    return deviation.change.key == plan.login
 
 
 def _less_notices(plan: Plan, counted: Sequence[Notice]) -> Plan:

@@ -1,11 +1,11 @@
 """One change or finding -> its words: how documents speak of it, and in which order."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
+from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding, Plan
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone
 from reconciler.render.values import LONGEST_MESSAGE, brief
@@ -129,6 +129,15 @@ def named(change: Change) -> str:
     return (
         f"{address} {brief(json.dumps(name, ensure_ascii=False))}" if name and name != change.address.name else address
     )
+
+
+def unmanaged(plan: Plan, changes: Iterable[Change], drifted: Collection[Change] = ()) -> Iterator[tuple[Change, str]]:
+    """Each object in no manifest, by its name, and whether the run is logged in with it, or it is drift."""
+    marked = {change.address for change in drifted}
+    for change in changes:
+        if change.action is Action.UNMANAGED:
+            note = " (this run is logged in with it)" if plan.login and change.key == plan.login else ""
+            yield change, f"{named(change)}{note}{' (drift)' if change.address in marked else ''}"
 
 
 def heading(change: Change) -> str:

@@ -4,24 +4,16 @@ A comment has no more than `Style.room` characters. What opens a door or destroy
 to be left out; how much is left out is said exactly. How hostile text is kept from meaning anything: see `comment`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, Change, Finding, Plan
+from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
-from reconciler.render.blocks import (
-    DRIFT_WORDS,
-    PLAN_WORDS,
-    Words,
-    heading,
-    in_order,
-    is_alarming,
-    named,
-)
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, heading, in_order, is_alarming, unmanaged
 from reconciler.render.command import (
     TO_EXPORT,
     TO_WRITE_BACK,
@@ -156,7 +148,7 @@ def _diff(row: Row, words: Words) -> Iterator[str]:
 
 
 def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
-    lines = [*_unmanaged(plan.changes, style), _made_from(plan)]
+    lines = [*_unmanaged(plan, plan.changes, style), _made_from(plan)]
     if digest:
         lines += ["", f"Digest: {code(digest)}"]
     if may_be_applied(plan):
@@ -181,7 +173,7 @@ def _after_the_merge(plan: Plan, digest: str) -> Iterator[str]:
 
 
 def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
-    lines = [*_unmanaged(drift.changes, style), _made_from(drift.plan)]
+    lines = [*_unmanaged(drift.plan, drift.changes, style, drift.uncontrolled), _made_from(drift.plan)]
     if drift.receipt:
         commit = f" of commit {code(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
         lines += ["", f"The last apply was at {code(drift.receipt.created_at)}{commit}."]
@@ -194,8 +186,8 @@ def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
     return lines
 
 
-def _unmanaged(changes: Iterable[Change], style: Style) -> list[str]:
-    names = [named(change) for change in changes if change.action is Action.UNMANAGED]
+def _unmanaged(plan: Plan, changes: Iterable[Change], style: Style, drifted: Collection[Change] = ()) -> list[str]:
+    names = [name for _, name in unmanaged(plan, changes, drifted)]
     return notes("Unmanaged: live, in no manifest, left alone", names, style)
 
 

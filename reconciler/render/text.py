@@ -3,7 +3,7 @@
 Lines are finished here: every name and value in them is escaped, colour is added last.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from reconciler.model.diagnostic import Severity
@@ -19,7 +19,7 @@ from reconciler.render.blocks import (
     heading,
     in_order,
     is_marked,
-    named,
+    unmanaged,
 )
 from reconciler.render.command import (
     TO_EXPORT,
@@ -60,7 +60,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
     plan, changes = drift.plan, drift.changes
     return laid_out(
         [
-            *_body(plan, changes, DRIFT_WORDS, style, sides(drift)),
+            *_body(plan, changes, DRIFT_WORDS, style, sides(drift), drift.uncontrolled),
             *_guards(plan, digest, style),
             *_drift_summary(drift, changes, style),
             *(_offer(plan, digest, style, "To restore what git says") if drift.has_drift else ()),
@@ -71,7 +71,14 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
     )
 
 
-def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, moved: Sides = NO_SIDES) -> Iterator[str]:
+def _body(
+    plan: Plan,
+    changes: Iterable[Change],
+    words: Words,
+    style: Style,
+    moved: Sides = NO_SIDES,
+    drifted: Collection[Change] = (),
+) -> Iterator[str]:
     binding, changes = plan.binding, list(changes)
     yield (
         f"Environment {escape(binding.environment)}: "
@@ -84,12 +91,11 @@ def _body(plan: Plan, changes: Iterable[Change], words: Words, style: Style, mov
         if change.action.writes:
             yield from change_block(change, words, style, moved.get(change.address, {}))
             yield ""
-    unmanaged = [
-        "  ".join(filter(None, [named(change), said_of(moved.get(change.address, {}).get("", ""), style)]))
-        for change in changes
-        if change.action is Action.UNMANAGED
+    lines = [
+        "  ".join(filter(None, [name, said_of(moved.get(change.address, {}).get("", ""), style)]))
+        for change, name in unmanaged(plan, changes, drifted)
     ]
-    yield from _section("Unmanaged (live, in no manifest; left alone):", few(unmanaged), style)
+    yield from _section("Unmanaged (live, in no manifest; left alone):", few(lines), style)
     yield from _section("Warnings:", (brief(text, LONGEST_MESSAGE) for text in plan.warnings), style)
     yield from _section("Notices:", (brief(one.message, LONGEST_MESSAGE) for one in plan.notices), style)
 
@@ -142,13 +148,13 @@ def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
 
 def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> Iterator[str]:
     plan, count = drift.plan, drift.count
-    unmanaged = count(DriftKind.UNMANAGED)
+    in_no_manifest = count(DriftKind.UNMANAGED)
     if drift.has_drift:
         yield (
             f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING)} missing, "
             f"{_number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS)} still there; "
             f"{_restored(count(DriftKind.RESTORED))}"
-            f"{drift.in_step} in step, {unmanaged} unmanaged{_counted(drift)}."
+            f"{drift.in_step} in step, {in_no_manifest} unmanaged{_counted(drift)}."
         )
         yield from _alarm(
             changes,
@@ -158,7 +164,7 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
             style,
         )
     elif drift.left_out:
-        yield f"{style.paint(Tone.STRONG, 'No new drift.')} {_in_step(drift.in_step, unmanaged)}"
+        yield f"{style.paint(Tone.STRONG, 'No new drift.')} {_in_step(drift.in_step, in_no_manifest)}"
     else:
         yield f"{style.paint(Tone.STRONG, 'No drift.')} {_in_step(plan.summary.no_op, plan.summary.unmanaged)}"
     yield from _left_out(drift)

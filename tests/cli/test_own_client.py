@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.emulator import ADMIN_CLIENT_ID, Emulator, Settings
 from reconciler.planning.diff.identity import derived_id
-from tests.cli.conftest import Project, Run, Runner, Switchboard
+from tests.cli.conftest import BACK, Project, Run, Runner, Switchboard
 
 NAME = "Emulator Administration"
 SECRET = {"ClientSecret": {"fromEnv": "NEW"}}
@@ -97,3 +97,25 @@ def test_what_leaves_the_access_as_it_is_is_applied(project: Project, run: Runne
     tool(project, xp={"team": "platform"}, MaximumGrantedRoles=["FullAccess"], AccessTokenDuration=60)
     assert run("apply", "--auto-approve").code == 0
     assert project.ask("GET", f"/v1/apiclients/{ADMIN_CLIENT_ID}")["AccessTokenDuration"] == 60
+
+
+def test_plan_show_and_drift_say_which_unmanaged_client_the_run_is_logged_in_with(
+    project: Project, run: Runner
+) -> None:
+    line = f'ApiClient/{ADMIN_CLIENT_ID} "{NAME}" (this run is logged in with it)\n'
+    documents = [run("plan", "--out", "plan.json").out, run("show", "plan.json").out, run("drift").out]
+    for form in ("markdown", "html"):
+        documents += [run("plan", "--format", form).out, run("show", "plan.json", "--format", form).out]
+    assert [text.count("this run is logged in with it") for text in documents] == [1] * 7
+    assert all(line in text for text in documents[:3])
+
+
+def test_drift_says_which_unmanaged_objects_are_drift(project: Project, run: Runner) -> None:
+    path = project.folder / "reconciler.yaml"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"drift": {"unmanaged": "fail"}}))
+    done = run("drift")
+    assert done.code == 2
+    assert f'ApiClient/{BACK} "back" (drift)\n' in done.out
+    assert f'ApiClient/{ADMIN_CLIENT_ID} "{NAME}" (this run is logged in with it)\n' in done.out
+    for form in ("markdown", "html"):
+        assert run("drift", "--format", form).out.count("(drift)") == 1

@@ -67,6 +67,7 @@ def _about(plan: Plan) -> dict[str, Json]:
         "binding": asdict(plan.binding),
         "applyable": plan.has_changes and not plan.guards and plan.snapshot is None,
         "snapshot": plan.snapshot,
+        "login": {"kind": plan.login.kind, "id": plan.login.id} if plan.login else None,
         "complete": plan.selection.is_everything,
         "errored": False,  # where a read fails there is no plan
         "summary": asdict(plan.summary),

@@ -24,7 +24,7 @@ from reconciler.model.plan import (
     Plan,
     SecretIntent,
 )
-from reconciler.model.resource import Address
+from reconciler.model.resource import Address, ObjectKey
 from reconciler.model.secret import reference_of
 from reconciler.model.selection import Selection
 from reconciler.planning import seal as sealed
@@ -111,6 +111,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         ),
         notices=tuple(_read_notice(notice) for notice in document.get("notices", ())),
         snapshot=document.get("snapshot"),
+        login=ObjectKey(**document["login"]) if document.get("login") else None,
         created_at=document["created_at"],
     )
 

@@ -1,14 +1,14 @@
 """Plan, drift, result, report or error -> one HTML file to open, to send or to print."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Action, Binding, Change, Finding, Plan
+from reconciler.model.plan import Binding, Change, Finding, Plan
 from reconciler.render import titles
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, named
+from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, unmanaged
 from reconciler.render.command import (
     TO_EXPORT,
     TO_WRITE_BACK,
@@ -65,7 +65,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             drift_filters([drift]) if drift.has_drift else None,
             join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
             join(
-                besides(drift.plan, drift.changes),
+                besides(drift.plan, drift.changes, drift.uncontrolled),
                 _to_git(TO_WRITE_BACK, write_back_command(drift, style)),
                 _to_git(TO_EXPORT, export_command(drift)),
                 _footer(drift.plan, digest, style, "To restore what git says"),
@@ -122,15 +122,15 @@ def _finding(finding: Finding) -> Html:
     return el("li", el("code", brief(finding.rule)), f"{final}: {brief(finding.message, LONGEST_MESSAGE)}", fix)
 
 
-def besides(plan: Plan, changes: Sequence[Change]) -> Html:
+def besides(plan: Plan, changes: Sequence[Change], drifted: Collection[Change] = ()) -> Html:
     """Warnings, notices, and what is live without a manifest."""
-    unmanaged = [named(change) for change in changes if change.action is Action.UNMANAGED]
+    names = [name for _, name in unmanaged(plan, changes, drifted)]
     warnings = [brief(text, LONGEST_MESSAGE) for text in plan.warnings]
     notices = [brief(one.message, LONGEST_MESSAGE) for one in plan.notices]
     return join(
         bullets("Warnings", warnings),
         bullets("Notices", notices),
-        bullets("Unmanaged: live, in no manifest, left alone", unmanaged),
+        bullets("Unmanaged: live, in no manifest, left alone", names),
     )
 
 

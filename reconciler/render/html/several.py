@@ -97,7 +97,7 @@ def _section(one: Planned) -> Html:
         el("p", single.origin(plan.binding), class_="meta"),
         single.refused(plan.guards),
         *shown,
-        single.besides(plan, changes),
+        single.besides(plan, changes, found.uncontrolled if isinstance(found, Drift) else ()),
         data_group=bool(shown),
     )
 
