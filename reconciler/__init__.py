@@ -24,9 +24,9 @@ if TYPE_CHECKING:
         WrongMarketplace,
     )
     from reconciler.model.drift import Drift
+    from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult, Outcome, Status
     from reconciler.model.plan import Action, Change, Plan
-    from reconciler.model.selection import Selection
     from reconciler.project.api import Project, load, refusal, to_text
     from reconciler.project.listener import Listener
 
@@ -62,7 +62,7 @@ _HOMES: Final = {
     "model.drift": ("Drift",),
     "model.outcome": ("ApplyResult", "Outcome", "Status"),
     "model.plan": ("Action", "Change", "Plan"),
-    "model.selection": ("Selection",),
+    "model.inputs": ("Selection",),
     "project.api": ("Project", "load", "refusal", "to_text"),
     "project.listener": ("Listener",),
 }

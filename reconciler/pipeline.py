@@ -30,18 +30,15 @@ from reconciler.errors import (
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, login_key, make_ready
 from reconciler.live import read as reader
 from reconciler.manifests.rules import Level
-from reconciler.model.access import Access
-from reconciler.model.adoption import Adoption
-from reconciler.model.checkout import Checkout
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.freeze import Window
+from reconciler.model.inputs import Access, Checkout, Selection, Snapshot
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, Creation, Finding, Limits, Plan
+from reconciler.model.reports import Adoption
 from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState, ObjectKey
 from reconciler.model.run import RecordedChange, RecordedRun
-from reconciler.model.selection import Selection
-from reconciler.model.snapshot import Snapshot
 from reconciler.planning import creation, deletion, dependents, planfile, references, selection, waves
 from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard

@@ -22,10 +22,10 @@ from reconciler.manifests import yaml as document
 from reconciler.manifests.edit.live import bring_back
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.schema import words
-from reconciler.model.access import Access
-from reconciler.model.adoption import Adoption
+from reconciler.model.inputs import Access
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Limits, Plan
+from reconciler.model.reports import Adoption
 from reconciler.model.resource import DesiredState, LiveState, ObjectKey
 from reconciler.planning import deletion, planfile
 from reconciler.planning import diff as differ

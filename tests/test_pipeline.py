@@ -20,10 +20,10 @@ from reconciler.errors import (
     WrongMarketplace,
 )
 from reconciler.live.read import identify, read
+from reconciler.model.inputs import Selection
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.model.selection import Selection
 from reconciler.remote.http import ReadClient
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop

@@ -9,9 +9,8 @@ from typing import Final
 from reconciler.applying.settle import repeated
 from reconciler.applying.task import ALREADY, Task
 from reconciler.errors import NotFound, ReconcilerError, Rejected
-from reconciler.model.outcome import Outcome, Status
+from reconciler.model.outcome import Outcome, Status, Step, Write
 from reconciler.model.plan import AssignmentChange
-from reconciler.model.record import Step, Write
 
 _WRITTEN: Final = frozenset({Status.APPLIED, Status.NOT_CONVERGED})
 

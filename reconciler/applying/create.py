@@ -15,8 +15,7 @@ from typing import Final
 from reconciler.applying.settle import Conflict, Next, settle
 from reconciler.applying.task import Task
 from reconciler.errors import AnswerLost, Rejected, RemoteError
-from reconciler.model.outcome import Outcome
-from reconciler.model.record import Step, Write
+from reconciler.model.outcome import Outcome, Step, Write
 from reconciler.model.resource import LiveResource
 
 _NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})

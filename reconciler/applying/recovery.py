@@ -7,8 +7,8 @@ from enum import StrEnum
 from reconciler.errors import NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, Kind
 from reconciler.model.json import Body
+from reconciler.model.outcome import Step
 from reconciler.model.plan import Action
-from reconciler.model.record import Step
 from reconciler.model.run import Certainty, RecordedChange, RecordedRun, RecordedWrite
 from reconciler.remote.protocol import ReadRemote
 

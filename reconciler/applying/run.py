@@ -23,9 +23,8 @@ from reconciler.applying import verify as final
 from reconciler.applying.newcomers import Newcomers
 from reconciler.applying.task import Provide, Secrets, Task, Writer
 from reconciler.applying.write import write
-from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
-from reconciler.model.record import NoRecord, Recorder
 from reconciler.remote.protocol import WriteRemote
 
 if TYPE_CHECKING:

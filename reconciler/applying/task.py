@@ -22,9 +22,8 @@ from reconciler.kinds.moments import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
 from reconciler.model.json import ABSENT, Body, pointer, pointer_parts, same
-from reconciler.model.outcome import Outcome, Status
+from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
 from reconciler.model.plan import Change, Creation, FieldChange
-from reconciler.model.record import Ending, Recorder, Step, Write
 from reconciler.model.resource import Address, LiveResource, same_id
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import WireBody, WriteRemote

@@ -10,11 +10,11 @@ from reconciler.cli.options import Common
 from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
+from reconciler.model.diagnostic import Checked
 from reconciler.project.listener import Listener
 from reconciler.project.settings import Settings
 from reconciler.render.cut_off import Uncertain, cut_off
 from reconciler.render.escape import escape, joined
-from reconciler.render.report import Checked
 
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic

@@ -11,11 +11,11 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.streams import tell, wants_colour, width
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.diagnostic import Checked
 from reconciler.render.escape import escape
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.jsonl import diagnostic, error_events, fault
 from reconciler.render.layout import laid_out
-from reconciler.render.report import Checked
 from reconciler.render.style import Style
 from reconciler.render.text import diagnostics
 

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import completing
 from reconciler.cli.options import text
-from reconciler.model.selection import Selection
+from reconciler.model.inputs import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 

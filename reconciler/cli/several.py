@@ -18,6 +18,7 @@ from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError
+from reconciler.model.diagnostic import Checked
 from reconciler.model.plan import Plan
 from reconciler.project.environment import configuration
 from reconciler.project.files import make_folder, remove_file, write_file
@@ -25,7 +26,6 @@ from reconciler.project.overwrites import WouldOverwrite
 from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
 from reconciler.render.joining import PARTS
-from reconciler.render.report import Checked
 from reconciler.render.several import Part
 from reconciler.render.style import Style
 

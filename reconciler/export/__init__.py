@@ -32,10 +32,10 @@ from reconciler.manifests.edit.live import Contents, bring_in
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
-from reconciler.model.export import Exported, Fate, LeftOut
 from reconciler.model.json import Body, Json, pointer, pointer_parts
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import FieldChange
+from reconciler.model.reports import Exported, Fate, LeftOut
 from reconciler.model.resource import (
     Address,
     DesiredState,

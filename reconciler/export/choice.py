@@ -6,8 +6,8 @@ from pathlib import Path
 
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.schema import did_you_mean
+from reconciler.model.inputs import Selection
 from reconciler.model.resource import Address
-from reconciler.model.selection import Selection
 from reconciler.planning.selection import is_selected
 
 

@@ -16,8 +16,8 @@ from reconciler.manifests.manifest import examine
 from reconciler.manifests.schema import Fault
 from reconciler.manifests.yaml import parse
 from reconciler.model.diagnostic import Severity
-from reconciler.model.export import LeftOut
 from reconciler.model.json import Body, Json, is_array, pointer_parts, same, with_value_at
+from reconciler.model.reports import LeftOut
 from reconciler.model.resource import LiveResource
 
 API_VERSION: Final = "reconciler/v1"

@@ -10,9 +10,9 @@ from typing import Final
 from reconciler.export.content import API_VERSION
 from reconciler.kinds import Kind
 from reconciler.manifests.edit.text import Style, block, flow, literal
-from reconciler.model.export import LeftOut
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import UNTRIED, LiveSecret, moment_text
+from reconciler.model.reports import LeftOut
 from reconciler.model.resource import LiveResource
 from reconciler.render.escape import escape
 

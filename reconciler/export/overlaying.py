@@ -20,8 +20,8 @@ from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import merge_patch, parse, shown
-from reconciler.model.export import Exported, Fate, LeftOut
 from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, same, with_value_at
+from reconciler.model.reports import Exported, Fate, LeftOut
 from reconciler.model.resource import Address, EffectiveManifest, LiveResource
 from reconciler.render.escape import escape
 

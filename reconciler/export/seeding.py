@@ -15,8 +15,8 @@ from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
 from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.yaml import parse
 from reconciler.model.diagnostic import Diagnostic, Place
-from reconciler.model.export import LeftOut
 from reconciler.model.json import Body, Json, is_array
+from reconciler.model.reports import LeftOut
 from reconciler.model.resource import LiveResource, LiveState
 from reconciler.model.secret import Secret
 

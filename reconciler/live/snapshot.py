@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import KINDS
+from reconciler.model.inputs import Snapshot
 from reconciler.model.json import Body, Json
 from reconciler.model.resource import LiveResource, LiveState
-from reconciler.model.snapshot import Snapshot
 from reconciler.planning import seal as sealed
 
 FORMAT_VERSION: Final = "2.0"

@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 from reconciler.model.delivery import Delivery
 from reconciler.model.diagnostic import Place
+from reconciler.model.inputs import Selection
 from reconciler.model.json import Absent, Body, Json, pointer
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import Address, ObjectKey
 from reconciler.model.secret import SecretReference
-from reconciler.model.selection import Selection
 
 Creation: TypeAlias = Literal["auto", "put", "post"]
 """How a service creates objects; ``auto``: by PUT to an id of our choice, and where it refuses that, by POST."""
@@ -263,3 +263,15 @@ class Limits:
     """The same for the resources of one kind alone."""
     name: str = "limits"
     """Where it stands in the configuration of an environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Whether a plan does what somebody has reviewed."""
+
+    is_reviewed: bool
+    reason: str
+    unseen: Plan
+    """The plan, with the changes that nobody has reviewed."""
+    gone: tuple[str, ...] = ()
+    """What was reviewed and is no longer planned, in words."""

@@ -6,9 +6,8 @@ from enum import StrEnum
 
 from reconciler.model.json import Body
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.outcome import Status
+from reconciler.model.outcome import Ending, Status, Step
 from reconciler.model.plan import Action, AssignmentChange
-from reconciler.model.record import Ending, Step
 from reconciler.model.resource import Address
 from reconciler.model.rotation import Ended
 

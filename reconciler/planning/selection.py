@@ -16,9 +16,9 @@ from typing import Final, TypeAlias
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.schema import did_you_mean
+from reconciler.model.inputs import Selection
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address, DesiredResource, DesiredState
-from reconciler.model.selection import Selection
 
 _Matches: TypeAlias = Callable[[str], object]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reconciler.errors import GuardRefusal, UsageError
 from reconciler.model.drift import Drift
+from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Plan
-from reconciler.model.selection import Selection
 from reconciler.project.apply import Order, Watch, apply_saved
 from reconciler.project.drift import Lens
 from reconciler.project.environment import configuration

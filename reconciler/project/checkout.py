@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import PlanRefused
-from reconciler.model.checkout import Checkout
+from reconciler.model.inputs import Checkout
 from reconciler.project.git import Blob, GitFailed, Repository
 from reconciler.render.blocks import few
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.errors import ReconcilerError
-from reconciler.model.plan import Plan
-from reconciler.model.review import Review
+from reconciler.model.plan import Plan, Review
 from reconciler.planning import planfile
 from reconciler.project.files import read_file
 

@@ -12,12 +12,11 @@ from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.manifests.load import Loaded, demand_all, load
+from reconciler.model.inputs import Selection, Snapshot
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address
 from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretSource
-from reconciler.model.selection import Selection
-from reconciler.model.snapshot import Snapshot
 from reconciler.planning.deletion import Protection
 from reconciler.planning.planfile import timestamp
 from reconciler.planning.selection import check as check_selection

@@ -8,7 +8,7 @@ from typing import TypeVar
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, inspect
-from reconciler.model.diagnostic import Diagnostic, Place, Waived
+from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waived
 from reconciler.project.environment import (
     chosen_environment,
     configuration_path,
@@ -18,7 +18,6 @@ from reconciler.project.environment import (
 )
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.settings import Settings
-from reconciler.render.report import Checked, Report
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
 

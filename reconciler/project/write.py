@@ -14,8 +14,8 @@ from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
-from reconciler.model.export import LeftOut
 from reconciler.model.named_secret import LiveSecret
+from reconciler.model.reports import LeftOut
 from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.project.environment import load_context
 from reconciler.render.export import EXPORTS, Exporting, ExportWriter

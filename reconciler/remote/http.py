@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 import httpx
 
 from reconciler.errors import BadAnswer, NotFound, ReconcilerError, RequestFacts
-from reconciler.model.access import Access
+from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
 from reconciler.remote.answers import kind_of, object_in, unusable

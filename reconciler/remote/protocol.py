@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
-from reconciler.model.access import Access
+from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret
 

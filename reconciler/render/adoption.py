@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.errors import ReconcilerError
-from reconciler.model.adoption import Adoption, Candidate, Proposal, State
 from reconciler.model.json import Json
+from reconciler.model.reports import Adoption, Candidate, Proposal, State
 from reconciler.render.escape import escape, json_text
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone

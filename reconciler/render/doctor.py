@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.model.diagnosis import Check, Diagnosis, Verdict
 from reconciler.model.json import Json
+from reconciler.model.reports import Check, Diagnosis, Verdict
 from reconciler.render.escape import escape, json_text
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone

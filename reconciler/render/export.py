@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.model.export import Exported, Fate, LeftOut
 from reconciler.model.json import Json
+from reconciler.model.reports import Exported, Fate, LeftOut
 from reconciler.render.edits import edits
 from reconciler.render.escape import escape, json_text
 from reconciler.render.layout import laid_out

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
+from reconciler.model.diagnostic import Checked
 from reconciler.render.blocks import finding_block
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
-from reconciler.render.report import Checked
 from reconciler.render.style import Style, Tone
 from reconciler.render.text import diagnostics
 from reconciler.render.values import LONGEST_MESSAGE, brief

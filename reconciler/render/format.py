@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.errors import ReconcilerError
+    from reconciler.model.diagnostic import Report
     from reconciler.model.drift import Drift
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
-    from reconciler.render.report import Report
     from reconciler.render.style import Style
 
 PlanWriter: TypeAlias = "Callable[[Plan, str, Style], str]"

@@ -10,14 +10,13 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.model.diagnostic import Place, Severity
+from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, heading, in_order, is_alarming, named
 from reconciler.render.escape import escape
-from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.style import Style
 from reconciler.render.titles import SENT_WORDS

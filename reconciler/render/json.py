@@ -8,14 +8,13 @@ from dataclasses import asdict
 from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
-from reconciler.model.diagnostic import Waiver
+from reconciler.model.diagnostic import Checked, Report, Waiver
 from reconciler.model.drift import Drift
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import FieldChange
 from reconciler.render.drift import to_json
 from reconciler.render.escape import json_text
-from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style
 
 FORMAT_VERSION: Final = "1.0"

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from reconciler import __version__
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.diagnostic import Diagnostic, Place, Report
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -20,7 +20,6 @@ from reconciler.model.plan import Change, FieldChange, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import PLAN_WORDS, in_order
 from reconciler.render.escape import in_json
-from reconciler.render.report import Report
 from reconciler.render.style import Style
 
 FORMAT_VERSION: Final = "1.0"

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # nothing is parsed
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.model.diagnostic import Place, Severity
+from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
 from reconciler.render.blocks import DRIFT_WORDS, heading, named
-from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.style import Style
 from reconciler.render.titles import SENT_WORDS

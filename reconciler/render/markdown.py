@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.model.diagnostic import Severity
+from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
@@ -35,7 +35,6 @@ from reconciler.render.comment import (
     left_out,
     marker,
 )
-from reconciler.render.report import Checked, Report
 from reconciler.render.rows import Row, outcome_rows, rows
 from reconciler.render.style import Style
 from reconciler.render.titles import NO_SIDES, SENT_WORDS, Noun, Sides

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.model.review import Review
+from reconciler.model.plan import Review
 from reconciler.render import markdown as comment
 from reconciler.render import text as terminal
 from reconciler.render.comment import code

@@ -11,12 +11,11 @@ from urllib.parse import quote
 
 from reconciler import __version__
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
+from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Severity, Waiver
 from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest
 from reconciler.render.blocks import DRIFT_WORDS
 from reconciler.render.escape import escape, json_text
-from reconciler.render.report import Checked, Report
 from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
 from reconciler.render.titles import is_wider

@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_text
-from reconciler.model.secret_report import SecretReport, SecretRow
-from reconciler.model.secret_state import Standing
+from reconciler.model.reports import SecretReport, SecretRow
+from reconciler.model.rotation import Standing
 from reconciler.render.escape import escape, json_text
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone

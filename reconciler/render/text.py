@@ -6,7 +6,7 @@ Lines are finished here: every name and value in them is escaped, colour is adde
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from reconciler.model.diagnostic import Severity
+from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Plan
@@ -33,7 +33,6 @@ from reconciler.render.command import (
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
 from reconciler.render.lines import change_block, row_lines, said_of
-from reconciler.render.report import Checked, Report
 from reconciler.render.rows import outcome_rows
 from reconciler.render.style import Style, Tone
 from reconciler.render.titles import NO_SIDES, SENT_WORDS, Sides, sides, snapshot_note

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from reconciler.model.diagnostic import Report
 from reconciler.model.drift import Deviation, Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Change, Plan
 from reconciler.model.resource import Address
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, is_marked
-from reconciler.render.report import Report
 
 
 @dataclass(frozen=True, slots=True)

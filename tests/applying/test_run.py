@@ -15,9 +15,8 @@ from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.errors import AnswerLost, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS
 from reconciler.model.json import Json
-from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Status, Write
 from reconciler.model.plan import Action
-from reconciler.model.record import NoRecord, Write
 from reconciler.model.resource import Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.remote.auth import ClientCredentials

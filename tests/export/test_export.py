@@ -17,8 +17,8 @@ from reconciler.export import Export, Origin, export
 from reconciler.export.naming import names, slug
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES, Level
-from reconciler.model.export import Fate
 from reconciler.model.json import pointer_parts
+from reconciler.model.reports import Fate
 from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
 from reconciler.planning.drift import find
 from tests.builders import body, by_address

@@ -11,7 +11,7 @@ from reconciler.errors import InputError
 from reconciler.export import Origin, export
 from reconciler.export.seeding import Seeds, read_seeds
 from reconciler.manifests.load import LoadContext, load
-from reconciler.model.export import Fate
+from reconciler.model.reports import Fate
 
 ROOT = Path(__file__).parents[2]
 EXPORTS = [ROOT / "marketplace.yaml", *sorted(Path(os.environ.get("REAL_EXPORTS", os.devnull)).glob("*.[yj]*"))]

@@ -8,8 +8,8 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.live import snapshot as snapshotfile
+from reconciler.model.inputs import Snapshot
 from reconciler.model.json import Json
-from reconciler.model.snapshot import Snapshot
 from reconciler.planning import seal as sealed
 from tests.builders import body, live
 from tests.service import client_id

@@ -12,11 +12,11 @@ from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.rules import Level
 from reconciler.model.diagnostic import Severity
+from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.model.selection import Selection
 from reconciler.planning import creation
 from reconciler.planning.diff import diff
 from tests.builders import body, desired, live, manifest

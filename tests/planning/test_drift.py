@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.drift import Drift, DriftKind, Receipt, Side, hashes_of
+from reconciler.model.inputs import Selection
 from reconciler.model.json import same
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.model.resource import DesiredResource, Policy
-from reconciler.model.selection import Selection
 from reconciler.planning import diff as differ
 from reconciler.planning import drift as drifts
 from tests.builders import BINDING, body, desired, live, manifest

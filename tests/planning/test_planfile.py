@@ -17,7 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import PlanRefused
-from reconciler.model.checkout import Checkout
+from reconciler.model.inputs import Checkout
 from reconciler.model.json import digest
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address, Policy

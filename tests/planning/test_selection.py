@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.errors import InputError, ReconcilerError, UsageError
-from reconciler.model.access import Access
+from reconciler.model.inputs import Access, Selection
 from reconciler.model.plan import Action, Change, Limits, Plan
 from reconciler.model.resource import DesiredResource, DesiredState, Policy
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.model.selection import Selection
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
 from reconciler.planning.diff import diff

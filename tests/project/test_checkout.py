@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import PlanRefused
-from reconciler.model.checkout import Checkout
+from reconciler.model.inputs import Checkout
 from reconciler.project.checkout import Inputs, checkout, require_tip
 from tests.cli.conftest import git
 

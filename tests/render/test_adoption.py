@@ -2,7 +2,7 @@ import json
 
 from hypothesis import given
 
-from reconciler.model.adoption import Adoption, Candidate, Proposal, State
+from reconciler.model.reports import Adoption, Candidate, Proposal, State
 from reconciler.model.resource import Address
 from reconciler.render.adoption import ADOPTIONS, Adopted
 from reconciler.render.style import PLAIN, Style

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from reconciler.model.diagnosis import Check, Diagnosis, Verdict
+from reconciler.model.reports import Check, Diagnosis, Verdict
 from reconciler.render.doctor import DIAGNOSES
 from reconciler.render.style import PLAIN, Style
 

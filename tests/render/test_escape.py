@@ -12,7 +12,7 @@ from reconciler.errors import (
     ReconcilerError,
     RequestFacts,
 )
-from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report
 from reconciler.model.drift import Deviation, Drift, DriftKind, ReceiptFacts, Side
 from reconciler.model.json import same
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -21,7 +21,6 @@ from reconciler.model.resource import Address
 from reconciler.render import json as json_format
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure, internal_error, warning
-from reconciler.render.report import Checked, Report
 from reconciler.render.style import PLAIN
 from reconciler.render.text import drift, outcome_line, plan, result, validation
 from reconciler.render.values import show, show_member

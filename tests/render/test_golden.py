@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waiver
+from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Severity, Waiver
 from reconciler.model.drift import Applied, Receipt, hashes_of
 from reconciler.model.json import ABSENT
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -23,7 +23,6 @@ from reconciler.model.resource import Address
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS, Format
-from reconciler.render.report import Checked, Report
 from reconciler.render.style import PLAIN, Style
 
 GOLDEN: Final = Path(__file__).parent / "golden"

@@ -14,7 +14,7 @@ from jsonschema import Draft4Validator
 from markdown_it import MarkdownIt
 
 from reconciler.errors import AccessDenied, GuardRefusal, InputError, PlanRefused, ReconcilerError, RequestFacts
-from reconciler.model.diagnostic import Diagnostic, Place, Severity
+from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Severity
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Binding, Change, Direction, FieldChange, Finding, Plan
 from reconciler.model.resource import Address
@@ -22,7 +22,6 @@ from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.joining import SEVERAL
-from reconciler.render.report import Checked, Report
 from reconciler.render.several import Part
 from reconciler.render.style import PLAIN, Moment
 from tests.hostile import LONG, PAYLOADS

@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from reconciler.model.named_secret import LiveSecret, new_id
+from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address
-from reconciler.model.secret_report import SecretReport, SecretRow, Sort
-from reconciler.model.secret_state import SecretState, Standing
+from reconciler.model.rotation import SecretState, Standing
 from reconciler.render.secrets import status_document, status_text
 from reconciler.render.style import PLAIN
 

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.config import load_config
 from reconciler.errors import InputError
-from reconciler.model.access import Access
+from reconciler.model.inputs import Access
 from reconciler.model.plan import Action, AssignmentChange, Change, Limits
 from reconciler.model.resource import Address
 from reconciler.planning.guards import Context, check

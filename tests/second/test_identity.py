@@ -12,9 +12,9 @@ from reconciler.errors import InputError
 from reconciler.export import Origin, export
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
-from reconciler.model.adoption import State
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action
+from reconciler.model.reports import State
 from reconciler.model.resource import Address
 from tests.builders import by_address, desired
 from tests.second import event

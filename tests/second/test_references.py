@@ -14,10 +14,10 @@ from reconciler.kinds.references import wave
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Place
+from reconciler.model.inputs import Selection
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, Policy
-from reconciler.model.selection import Selection
 from reconciler.planning import planfile
 from tests.builders import desired, manifest
 from tests.second import HASH_KEY, event

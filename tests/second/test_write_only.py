@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from reconciler.model.inputs import Selection
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.resource import Address, DesiredState
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.model.selection import Selection
 from reconciler.planning import planfile
 from tests.builders import desired
 from tests.second import event

@@ -21,9 +21,8 @@ from reconciler.applying.journal.shape import demand_shape, is_possible, unusabl
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.json import Json
-from reconciler.model.outcome import ApplyResult, Outcome, Status
+from reconciler.model.outcome import ApplyResult, Ending, Outcome, Status, Step, Write
 from reconciler.model.plan import Action, AssignmentChange, Binding, Change, Plan
-from reconciler.model.record import Ending, Step, Write
 from reconciler.model.resource import Address
 from reconciler.model.run import RecordedChange, RecordedRun, RecordedWrite
 
@@ -93,7 +92,7 @@ def applied(folder: Path, plan_digest: str) -> str:
 class ApplyRecorder:
     """Writes the journal of an apply, begun with its first write: a run that writes nothing leaves none. Thread-safe.
 
-    See `model.record.Recorder`.
+    See `model.outcome.Recorder`.
     """
 
     def __init__(self, plan: Plan, facts: Callable[[], Facts], start: Callable[[Facts], Journal]) -> None:

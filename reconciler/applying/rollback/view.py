@@ -8,8 +8,8 @@ from reconciler.kinds import Kind
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret
+from reconciler.model.outcome import Step
 from reconciler.model.plan import Action, AssignmentChange, Finding
-from reconciler.model.record import Step
 from reconciler.model.resource import (
     Address,
     DesiredResource,

@@ -15,7 +15,7 @@ from reconciler.render.adoption import ADOPTIONS, Adopted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.model.adoption import Adoption
+    from reconciler.model.reports import Adoption
     from reconciler.model.resource import Address
     from reconciler.project.session import Session
     from reconciler.project.settings import Settings

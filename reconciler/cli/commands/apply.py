@@ -30,9 +30,9 @@ from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.project.files import is_plan
 
 if TYPE_CHECKING:
+    from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
-    from reconciler.model.selection import Selection
     from reconciler.project.session import Session
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.config import Auth, Config, Environment
-    from reconciler.model.diagnosis import Diagnosis
+    from reconciler.model.reports import Diagnosis
     from reconciler.project.doctor import Subject, Tools
     from reconciler.project.settings import Settings
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from reconciler.config import Config, Environment
-    from reconciler.model.export import LeftOut
+    from reconciler.model.reports import LeftOut
     from reconciler.project.settings import Settings
     from reconciler.project.write import Making
 
@@ -222,7 +222,7 @@ def made(
 
 
 def _lacking(kind: str) -> "LeftOut":
-    from reconciler.model.export import LeftOut  # noqa: PLC0415  # see main
+    from reconciler.model.reports import LeftOut  # noqa: PLC0415  # see main
 
     return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
 

@@ -31,8 +31,8 @@ from reconciler.render.secrets import STATUSES, metrics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.model.secret_report import SecretReport
-    from reconciler.model.selection import Selection
+    from reconciler.model.inputs import Selection
+    from reconciler.model.reports import SecretReport
     from reconciler.project.settings import Settings
     from reconciler.render.rotation import Rotated
 

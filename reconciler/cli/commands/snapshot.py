@@ -17,7 +17,7 @@ from reconciler.project.files import make_folder, write_file
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
-    from reconciler.model.snapshot import Snapshot
+    from reconciler.model.inputs import Snapshot
     from reconciler.project.settings import Settings
 
 

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import KINDS, Kind, short
-from reconciler.model.adoption import Proposal, State
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.reports import Proposal, State
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, ObjectKey, same_id
 from reconciler.planning.diff.identity import Finder, Look, Way, ambiguity, rivalry
 

@@ -17,9 +17,9 @@ from enum import Enum, auto
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
-from reconciler.model.adoption import Candidate
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import Json, pointer
+from reconciler.model.reports import Candidate
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "ordercloud-reconciler")

@@ -21,7 +21,7 @@ from reconciler.model.named_secret import (
 )
 from reconciler.model.plan import Action, Change, Direction, FieldChange
 from reconciler.model.resource import Address, DesiredState
-from reconciler.model.secret_state import SecretState, Standing, states
+from reconciler.model.rotation import SecretState, Standing, states
 
 LiveSecrets: TypeAlias = Mapping[Address, Sequence[LiveSecret]]
 """Address of a manifest -> the secrets of its live object."""

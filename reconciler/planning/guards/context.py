@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reconciler.model.access import Access
+from reconciler.model.inputs import Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Limits
 from reconciler.model.resource import Address, ObjectKey

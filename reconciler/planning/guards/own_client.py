@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from reconciler.kinds import KINDS, LOGIN_KIND, login_key
-from reconciler.model.access import LEAST_TOKEN_MINUTES, Access
+from reconciler.model.inputs import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.planning.guards.context import Context, names
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.errors import PlanRefused
-from reconciler.model.checkout import Checkout
+from reconciler.model.inputs import Checkout
 from reconciler.model.plan import Binding, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.planning.planfile.document import timestamp

@@ -10,6 +10,7 @@ from reconciler.errors import PlanRefused
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import validator
 from reconciler.model.diagnostic import Place
+from reconciler.model.inputs import Selection
 from reconciler.model.json import ABSENT, digest_of_members
 from reconciler.model.named_secret import secret_of
 from reconciler.model.plan import (
@@ -26,7 +27,6 @@ from reconciler.model.plan import (
 )
 from reconciler.model.resource import Address, ObjectKey
 from reconciler.model.secret import reference_of
-from reconciler.model.selection import Selection
 from reconciler.planning import seal as sealed
 from reconciler.planning.planfile.acknowledging import changes_digest
 from reconciler.planning.planfile.document import FORMAT_VERSION, NOUN, pieces_of

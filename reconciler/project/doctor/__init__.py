@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.errors import GuardRefusal, ReconcilerError
-from reconciler.model.diagnosis import Check, Diagnosis, Verdict
+from reconciler.model.reports import Check, Diagnosis, Verdict
 from reconciler.project.doctor import access, service, way
 from reconciler.project.doctor.known import AGAIN, Known, Result, Subject, Tools
 

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from reconciler.errors import RemoteError
 from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.kinds.roles import FULL_ACCESS
-from reconciler.model.access import LEAST_TOKEN_MINUTES
-from reconciler.model.diagnosis import Verdict
+from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
+from reconciler.model.reports import Verdict
 from reconciler.project.doctor.known import Known, Result, few, number
 from reconciler.remote.auth import Claims
 

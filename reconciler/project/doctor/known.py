@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconciler.model.diagnosis import Verdict
 from reconciler.model.json import Body
+from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
 from reconciler.remote.auth import Claims
 from reconciler.remote.http import ReadClient

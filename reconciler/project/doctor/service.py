@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from reconciler.model.diagnosis import Verdict
+from reconciler.model.reports import Verdict
 from reconciler.project.doctor.known import Known, Result, number
 from reconciler.remote.retry import THROTTLED
 

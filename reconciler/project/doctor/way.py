@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.model.diagnosis import Verdict
+from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
 from reconciler.project.doctor.known import AGAIN, Known, Result, Tools, few, number
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trusted, origin_of

@@ -7,10 +7,10 @@ from reconciler import pipeline
 from reconciler.kinds import KINDS, Kind
 from reconciler.live import read as reader
 from reconciler.model.named_secret import LiveSecret
+from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
+from reconciler.model.rotation import SecretState, Standing, states
 from reconciler.model.secret import Secret
-from reconciler.model.secret_report import SecretReport, SecretRow, Sort
-from reconciler.model.secret_state import SecretState, Standing, states
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
 from reconciler.planning.diff.write_only import UNKNOWN

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
-from reconciler.model.diagnostic import Severity
+from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Change, Finding, Plan
@@ -21,7 +21,6 @@ from reconciler.render.command import (
 from reconciler.render.html import items
 from reconciler.render.html.page import Filters, Page, bullets, html, timeline
 from reconciler.render.html.tags import NOTHING, Html, el, join
-from reconciler.render.report import Checked, Report
 from reconciler.render.style import Style
 from reconciler.render.values import LONGEST_MESSAGE, brief
 

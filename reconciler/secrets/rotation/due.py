@@ -18,9 +18,8 @@ from reconciler.model.named_secret import (
     moment_text,
 )
 from reconciler.model.resource import Address
-from reconciler.model.rotation import Begin, Step, StepKind
+from reconciler.model.rotation import Begin, Standing, Step, StepKind, standing_of
 from reconciler.model.secret import Secret
-from reconciler.model.secret_state import Standing, standing_of
 
 
 @dataclass(frozen=True, slots=True)

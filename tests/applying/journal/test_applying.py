@@ -14,9 +14,8 @@ from reconciler.applying.recovery import Found
 from reconciler.applying.run import Controls
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import canonical_text
-from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.outcome import ApplyResult, Ending, Status, Step
 from reconciler.model.plan import Plan
-from reconciler.model.record import Ending, Step
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.run import Certainty, RecordedRun
 from reconciler.model.secret import SecretReference, SecretSource

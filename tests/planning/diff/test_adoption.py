@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError
-from reconciler.model.adoption import Adoption, Proposal, State
 from reconciler.model.plan import Action
+from reconciler.model.reports import Adoption, Proposal, State
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.planning.diff import diff, propose
 from reconciler.planning.diff.identity import derived_id

@@ -14,8 +14,8 @@ import httpx
 from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.errors import ReconcilerError
-from reconciler.model.diagnosis import Check, Diagnosis
 from reconciler.model.plan import Limits
+from reconciler.model.reports import Check, Diagnosis
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.project.doctor import Subject, Tools, examine
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant

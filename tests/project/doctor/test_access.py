@@ -4,7 +4,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from reconciler.model.diagnosis import Verdict
+from reconciler.model.reports import Verdict
 from tests.project.doctor.patient import (
     BRIEF,
     OPEN,

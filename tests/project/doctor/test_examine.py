@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model.diagnosis import Verdict
+from reconciler.model.reports import Verdict
 from reconciler.project.doctor import STEPS, Subject
 from reconciler.project.doctor.known import Known
 from tests.project.doctor.patient import SUBJECT, URL, check, emulated, examined, missing, requests, tools

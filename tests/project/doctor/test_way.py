@@ -5,7 +5,7 @@ import pytest
 
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import ReconcilerError
-from reconciler.model.diagnosis import Verdict
+from reconciler.model.reports import Verdict
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.project.doctor import Subject, examine
 from reconciler.remote.auth import ClientCredentials
