@@ -30,7 +30,7 @@ from reconciler.errors import (
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, login_key, make_ready
 from reconciler.live import read as reader
 from reconciler.manifests.rules import Level
-from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.freeze import Window
 from reconciler.model.inputs import Access, Checkout, Selection, Snapshot
 from reconciler.model.named_secret import LiveSecret
@@ -104,7 +104,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
-        InputError: a manifest cannot be matched with one live object, or asks for a new one that a rule forbids.
+        InputError: a manifest cannot be matched with one live object.
         SecretMissing: a secret cannot be read here, and the target demands it.
     """
     seen = _read(desired, remote, target, resolve)
@@ -187,7 +187,6 @@ def _diff(seen: _Seen, desired: DesiredState, remote: ReadRemote, target: Target
         *named.warnings,
         *settled.warnings,
         *differ.hints(selected.whole, desired),
-        *_foreseen(selected.changes, desired, target),
     )
     return _Compared(seen.live, selected, secretive.hidden, warnings)
 
@@ -237,6 +236,10 @@ def _guarded(facts: _Facts) -> _Checked:
     return _Checked(guard.check(facts.whole, _context(facts.desired, facts.remote.access(), facts.target)))
 
 
+def _created(facts: _Facts) -> _Checked:
+    return _Checked(*creation.check(facts.changes, facts.desired, facts.target.rules))
+
+
 def _renamed(facts: _Facts) -> _Checked:
     return _Checked(tuple(deletion.renamed(differ.likely_renames(facts.whole))))
 
@@ -254,7 +257,14 @@ def _dependent(facts: _Facts) -> _Checked:
     return _Checked(found.findings, found.warnings)
 
 
-_CHECKS: Final[tuple[Callable[[_Facts], _Checked], ...]] = (_guarded, _renamed, _hidden, _referred, _dependent)
+_CHECKS: Final[tuple[Callable[[_Facts], _Checked], ...]] = (
+    _guarded,
+    _created,
+    _renamed,
+    _hidden,
+    _referred,
+    _dependent,
+)
 """In the order in which a plan lists what they find."""
 
 
@@ -377,11 +387,13 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
     settled = _settled(changes, target, "", snapshot.live)
     selected = selection.restrict(settled.changes, desired, target.selection)
     nobody = Access("", None, as_context_user=False)
+    forbidden, unwise = creation.check(selected.changes, desired, target.rules)
     return Plan(
         changes=waves.in_waves(selected.changes),
         binding=_binding(desired, base_url, target, marketplace),
         guards=(
-            *guard.check(selected.whole, _context(desired, nobody, target)),
+            *guard.check(selected.whole, replace(_context(desired, nobody, target), has_secrets=False)),
+            *forbidden,
             *deletion.renamed(differ.likely_renames(selected.whole)),
         ),
         warnings=(
@@ -391,7 +403,7 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
             *selected.warnings,
             *settled.warnings,
             *differ.hints(selected.whole, desired),
-            *_foreseen(selected.changes, desired, target),
+            *unwise,
         ),
         selection=target.selection,
         snapshot=snapshot.taken_at,
@@ -426,18 +438,6 @@ def adopt(
     differ.demand_sound(desired, live)
     proposals = differ.propose(desired, live, bound, given)
     return Adoption(target.environment, remote.base_url, marketplace, proposals)
-
-
-def _foreseen(changes: Sequence[Change], desired: DesiredState, target: Target) -> tuple[str, ...]:
-    """What rules have against the clients that would be created.
-
-    Raises:
-        InputError: a rule forbids one.
-    """
-    found = creation.check(changes, desired, target.rules)
-    if any(one.severity is Severity.ERROR for one in found):
-        raise InputError(found)
-    return tuple(f"{one.place}: {one.message}; {one.hint} [{one.rule}]" for one in found)
 
 
 def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: Collection[str] = ()) -> LiveState:

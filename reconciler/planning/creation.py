@@ -10,8 +10,8 @@ from dataclasses import replace
 from reconciler.kinds import KINDS, Kind
 from reconciler.manifests.rules import Level, Objection, Rule, Stated, objections_if_new
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.plan import Action, Change, Creation
-from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolicy
+from reconciler.model.plan import Action, Change, Creation, Finding
+from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy
 
 
 def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
@@ -23,24 +23,41 @@ def _is_made_by_post(change: Change) -> bool:
     return change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids
 
 
-def check(changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, Level]) -> tuple[Diagnostic, ...]:
+def check(
+    changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, Level]
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Ask the rules about what is created. What the loader has found and what is waived is not told again.
 
     Args:
         changes: those that are planned.
         desired: the manifests that they are from.
         levels: how strictly rules are taken, as far as the environment says.
+
+    Returns:
+        What forbids a creation, which is missing all the same, and what is worth a warning.
     """
     resources = {resource.address: resource for resource in desired.resources}
-    return tuple(
+    found = [
         diagnostic
         for change in changes
         if change.action is Action.CREATE and change.address in resources
         for diagnostic in _found(resources[change.address], KINDS[change.address.kind], levels)
+    ]
+    errors = [(address, one) for address, one in found if one.severity is Severity.ERROR]
+    return (
+        tuple(
+            Finding(one.rule, f"{one.place}: {one.message}", one.hint, (address,), can_be_acknowledged=False)
+            for address, one in errors
+        ),
+        tuple(
+            f"{one.place}: {one.message}; {one.hint} [{one.rule}]"
+            for _, one in found
+            if one.severity is not Severity.ERROR
+        ),
     )
 
 
-def _found(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[Diagnostic]:
+def _found(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[tuple[Address, Diagnostic]]:
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     named = bool(resource.named_secrets)
     stated = Stated(
@@ -49,7 +66,7 @@ def _found(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -
     for rule, objection in objections_if_new(kind, stated):
         level = levels.get(rule.name, rule.level)
         if level is not Level.OFF and rule.name not in resource.waived:
-            yield _diagnostic(resource, rule, objection, Severity(level))
+            yield resource.address, _diagnostic(resource, rule, objection, Severity(level))
 
 
 def _diagnostic(resource: DesiredResource, rule: Rule, objection: Objection, severity: Severity) -> Diagnostic:

@@ -82,6 +82,18 @@ def test_one_apply_puts_back_all_that_the_restore_took(staging: Project, run: Ru
     assert run("plan", "--detailed-exitcode").code == 0
 
 
+def test_drift_names_what_apply_will_need_and_apply_writes_nothing_without_it(staging: Project, run: Runner) -> None:
+    for file in staging.folder.glob("manifests/*.yaml"):
+        file.write_text(file.read_text().replace("  HashKey: {fromEnv: HASH_KEY}\n", ""))
+    staging.ask("POST", "/_emulator/staging-restore?events=removed")
+    found = run("drift")
+    assert (found.code, run("plan").code) == (2, 3)
+    assert "6 lost in OrderCloud's restore of staging" in found.out
+    assert found.out.count("cannot be created without HashKey") == 3
+    staging.ask("DELETE", "/_emulator/requests")
+    assert (run("apply", "--auto-approve").code, written(staging)) == (3, [])
+
+
 def test_without_the_key_the_limits_hold_as_ever(staging: Project, run: Runner) -> None:
     text = (staging.folder / "reconciler.yaml").read_text()
     (staging.folder / "reconciler.yaml").write_text(text.replace('"restore": true', '"restore": false'))

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.plan import Finding
 from reconciler.model.resource import DesiredState
 from tests.service import Shop, shop
 
@@ -36,6 +38,14 @@ def faults(service: Shop, desired: DesiredState) -> list[Diagnostic]:
     return sorted(caught.value.diagnostics)
 
 
+def refusals(service: Shop, desired: DesiredState) -> list[Finding]:
+    """What a plan is refused for, whatever is acknowledged; it is shown all the same."""
+    plan = service.plan(desired)
+    assert plan.has_changes
+    assert pipeline.refusal(plan, pipeline.acknowledgement(plan))
+    return [one for one in plan.guards if not one.can_be_acknowledged]
+
+
 @pytest.mark.parametrize(
     ("pair", "at", "said"),
     [
@@ -57,9 +67,9 @@ def test_one_of_two_fields_that_go_together_is_an_error_where_it_stands(
 def test_a_secret_may_be_left_out_until_its_object_must_be_created(service: Shop, tmp_path: Path) -> None:
     full = f"{KEYED}, CustomAuthHeaderName: x, CustomAuthHeaderValue: {{fromEnv: KEY}}"
     exported = wanted(tmp_path, f"{EVENT}, CustomAuthHeaderName: x")
-    found = faults(service, exported)
+    found = refusals(service, exported)
     assert [one.rule for one in found] == ["incomplete-create", "incomplete-create"]
-    assert [one.hint for one in found] == [
+    assert [one.fix for one in found] == [
         "add CustomAuthHeaderValue to the spec: CustomAuthHeaderValue: {fromEnv: NAME}",
         "add HashKey to the spec: HashKey: {fromEnv: NAME}",
     ]
@@ -67,12 +77,21 @@ def test_a_secret_may_be_left_out_until_its_object_must_be_created(service: Shop
     assert not service.plan(exported).has_changes
 
 
-def test_what_is_fixed_cannot_be_changed_and_the_error_says_how_to_proceed(service: Shop, tmp_path: Path) -> None:
+def test_what_is_created_needs_every_field_that_its_creation_needs(service: Shop, tmp_path: Path) -> None:
+    (one,) = refusals(service, wanted(tmp_path, KEYED.replace("Name: A, ", "")))
+    assert (
+        one.message == f"{tmp_path}/a.yaml:1:1: IntegrationEvent/one does not exist, and cannot be created without Name"
+    )
+    assert one.fix == "add Name to the spec"
+
+
+def test_what_is_fixed_cannot_be_changed_and_the_finding_says_how_to_proceed(service: Shop, tmp_path: Path) -> None:
     assert service.converge(wanted(tmp_path, KEYED)).is_complete
-    (fault,) = faults(service, wanted(tmp_path, KEYED.replace("OrderReturn", "AddToCart")))
-    assert (fault.rule, fault.pointer) == ("immutable", "/spec/EventType")
-    assert "is OrderReturn and cannot be changed once the integration event exists" in fault.message
-    assert "under another name" in fault.hint
+    (one,) = refusals(service, wanted(tmp_path, KEYED.replace("OrderReturn", "AddToCart")))
+    assert one.rule == "immutable"
+    assert one.message.startswith(f"{tmp_path}/a.yaml:5:24: IntegrationEvent/one has EventType: OrderReturn")
+    assert "cannot be changed once the integration event exists" in one.message
+    assert "under another name" in one.fix
 
 
 @pytest.mark.parametrize(("profile", "is_there"), [("legacy", False), ("current", True)])

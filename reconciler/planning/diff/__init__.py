@@ -65,12 +65,12 @@ def diff(
         unseen: what is known of write-only secrets.
 
     Raises:
-        InputError: a manifest could be several live objects, two could be the same one, one lacks a field that the
-            service needs for creating it, changes one that is fixed, or names one that this service does not have.
+        InputError: a manifest could be several live objects, two could be the same one, or one names a field that this
+            service does not have.
     """
     matches = match(desired, live)
     resources = resolved(desired, matches, live.marketplace)
-    if faults := faults_of(resources, matches, live):
+    if faults := faults_of(resources, live):
         raise InputError(faults)
     run = _Run(live.marketplace, secrets, fingerprint_key, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]

@@ -1,16 +1,14 @@
-"""Manifests x live objects -> what a manifest asks for that its service cannot do, each with its place. Pure."""
+"""Manifests x live objects -> the fields of a manifest that its service does not have, each with its place. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import pointer
-from reconciler.model.resource import Address, DesiredResource, LiveResource, LiveState
+from reconciler.model.resource import DesiredResource, LiveResource, LiveState
 
 
-def faults_of(
-    resources: Sequence[DesiredResource], matches: Mapping[Address, LiveResource | None], live: LiveState
-) -> list[Diagnostic]:
+def faults_of(resources: Sequence[DesiredResource], live: LiveState) -> list[Diagnostic]:
     """Find all of them."""
     shown = _shown_secret_fields(live)
     unknown = _unknown_fields(live)
@@ -19,48 +17,10 @@ def faults_of(
         for resource in resources
         if not resource.policy.absent
         for fault in (
-            *_missing_fields(resource, matches[resource.address], KINDS[resource.address.kind]),
-            *_fixed_fields(resource, matches[resource.address], KINDS[resource.address.kind]),
             *_foreign_fields(resource, unknown.get(resource.address.kind, frozenset())),
             *_foreign_secret_fields(resource, shown),
         )
     ]
-
-
-def _missing_fields(resource: DesiredResource, found: LiveResource | None, kind: Kind) -> Iterator[Diagnostic]:
-    """What a manifest lacks for creating its object, secrets included: an export leaves them out."""
-    if found:
-        return
-    named = {name for name, value in {**resource.spec, **resource.secrets}.items() if value is not None}
-    needed = {one.name for one in kind.table if one.required and not one.read_only}
-    needed |= {one.together for one in kind.table if one.together and one.name in named}
-    for name in sorted(needed - named - (kind.secret_fields if resource.is_disarmed else set())):
-        example = f": {name}: {{fromEnv: NAME}}" if name in kind.secret_fields else ""
-        yield Diagnostic(
-            resource.places.get("/spec", resource.place),
-            f"{resource.address} does not exist yet, and cannot be created without {name}",
-            rule="incomplete-create",
-            pointer="/spec",
-            hint=f"add {name} to the spec{example}",
-        )
-
-
-def _fixed_fields(resource: DesiredResource, found: LiveResource | None, kind: Kind) -> Iterator[Diagnostic]:
-    """Fields that the service does not let anybody change once the object is there."""
-    for one in kind.fields.values():
-        held = found.body.get(one.name) if found else None
-        if not one.immutable or held is None or one.name not in resource.spec:
-            continue
-        if not one.equal(resource.spec[one.name], held):
-            at = pointer("spec", one.name)
-            yield Diagnostic(
-                resource.places.get(at, resource.place),
-                f"{one.name} of {resource.address} is {held} and cannot be changed once the {kind.noun} exists",
-                rule="immutable",
-                pointer=at,
-                hint=f"write {one.name}: {held}; or declare a new {kind.noun} under another name and id, and delete "
-                "this one with policy: {state: absent}",
-            )
 
 
 def _unknown_fields(live: LiveState) -> Mapping[str, frozenset[str]]:

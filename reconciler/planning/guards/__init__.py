@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.model.plan import Change, Finding
+from reconciler.planning.guards.acceptable import immutable, incomplete_create
 from reconciler.planning.guards.context import Context, Guard
 from reconciler.planning.guards.freeze import freeze
 from reconciler.planning.guards.last_client import last_full_access, last_seller_client
@@ -24,7 +25,7 @@ __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]
 LIMITS: Final[tuple[Guard, ...]] = (limit_changes, limit_changes_percent, limit_deletes, limit_widens)
 """Those that count."""
 
-GUARDS: Final[tuple[Guard, ...]] = (*LIMITS, protected, own_roles, own_event)
+GUARDS: Final[tuple[Guard, ...]] = (incomplete_create, immutable, *LIMITS, protected, own_roles, own_event)
 """Those that judge changes of every kind."""
 
 GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {

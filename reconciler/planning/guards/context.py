@@ -19,6 +19,8 @@ class Context:
     """How this run is logged in."""
     known: frozenset[ObjectKey] = frozenset()
     """The objects whose ids the environment or a manifest names: what is not here is bound by its name."""
+    has_secrets: bool = True
+    """Whether the changes have the secrets that manifests name: those of a plan from a snapshot have none."""
     spared: frozenset[Address] = frozenset()
     """The changes that do not count in the limits on changes."""
 

@@ -148,13 +148,6 @@ def test_what_has_no_known_id_is_created_under_one_that_is_always_the_same() -> 
     assert only(want, live()).id == only(want, live()).id == derived_id(MARKETPLACE.upper(), "shop")
 
 
-def test_creating_without_a_field_that_the_service_needs_is_an_input_error_at_the_manifest() -> None:
-    with pytest.raises(InputError) as error:
-        changes(desired(manifest("shop"), manifest("office")), live())
-    assert [str(fault.place) for fault in error.value.diagnostics] == ["office.yaml:1:1", "shop.yaml:1:1"]
-    assert "AccessTokenDuration" in error.value.diagnostics[0].message
-
-
 def test_a_known_id_finds_its_object_in_any_case_and_so_a_new_name_is_an_update() -> None:
     change = only(desired(manifest("new", id=A.lower())), live(body(A, "old")))
     assert (change.action, change.id) == (Action.UPDATE, A)
