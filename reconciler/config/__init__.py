@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.config.file import SECRET_POSITIONS, config_of, structure_faults
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
 from reconciler.errors import InputError, UsageError
-from reconciler.manifests.schema import Fault, did_you_mean, hushed
+from reconciler.manifests.schema import Fault, did_you_mean, hushed, without_tails
 from reconciler.manifests.yaml import Document, read, shown
 from reconciler.model.diagnostic import Diagnostic, Place
 
@@ -64,7 +64,7 @@ def load_config(path: Path) -> Config:
     outcome = faults or config_of(document.data, path.absolute())
     if isinstance(outcome, Config):
         return replace(outcome, places=document.places)
-    raise InputError([fault.within(document) for fault in outcome])
+    raise InputError(without_tails((fault.within(document) for fault in outcome), SECRET_POSITIONS))
 
 
 def _only_document(path: Path) -> Document:

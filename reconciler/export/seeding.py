@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.errors import InputError
-from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
-from reconciler.manifests.schema import did_you_mean
+from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, secret_fields
+from reconciler.manifests.schema import did_you_mean, hushed
 from reconciler.manifests.yaml import parse
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Body, Json, is_array
@@ -63,7 +63,7 @@ def _documents(content: bytes, file: str) -> list[Json]:
     except (ValueError, RecursionError):
         parsed = parse(content, file, LIMIT)
     if parsed.faults:
-        raise InputError(parsed.faults)
+        raise InputError(tuple(hushed(parsed.faults, secret_fields())))
     return [document.data for document in parsed.documents]
 
 

@@ -28,7 +28,7 @@ from reconciler.manifests.context import Inspected, LoadContext, Loaded
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Overlays, advice, blamed, read_overlays
-from reconciler.manifests.schema import hushed
+from reconciler.manifests.schema import hushed, without_tails
 from reconciler.manifests.state import clashes, dangling, unclaimed_ids
 from reconciler.manifests.yaml import Parsed
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
@@ -75,7 +75,8 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     diagnostics += _misplaced(candidates, paths, context)
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
-    return Inspected(manifests, tuple(sorted(diagnostics)), tuple(sorted(waived)), files, overlays.places)
+    told = tuple(without_tails(diagnostics, secret_fields()))
+    return Inspected(manifests, told, tuple(sorted(waived)), files, overlays.places)
 
 
 def _found(paths: Sequence[Path], context: LoadContext) -> Found:

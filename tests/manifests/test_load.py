@@ -5,14 +5,17 @@ import gc
 import json
 import os
 import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from reconciler.config import load_config
 from reconciler.errors import InputError
+from reconciler.export.seeding import read_seeds
 from reconciler.manifests.load import LoadContext, Loaded, demand_all, inspect, load
 from reconciler.model.json import Json
 from reconciler.model.resource import spec_digest
@@ -373,12 +376,63 @@ def messages(file: Path) -> str:
 
 @settings(max_examples=300)
 @given(SECRETS, FORMS)
+@example("hunter2}\nhunter2", " {{{}: 1}}")
+@example("hunter2}\nhunter2", " {{{}: 1, {}: 2}}")
+@example("hunter2}\n  hunter2: 1\n  hunter2", " {{a: {}, a: {}}}")
+@example("hunter2}\n  hunter2: {a: 1, a: 2}\n  hunter2", " {{{}: 1}}")
+@example("hunter2\n  hunter2: hunter2", " {}")
 def test_nothing_that_stands_at_a_secret_field_gets_into_a_message(
     tmp_path_factory: pytest.TempPathFactory, secret: str, form: str
 ) -> None:
     file = tmp_path_factory.mktemp("secret") / "a.yaml"
     file.write_text(manifest("a", f"  ClientSecret:{form.format(secret, secret)}\n"), encoding="utf-8")
     assert "hunter2" not in messages(file)
+
+
+TAILS = st.text(st.sampled_from("hunter2,:{}[] \n'\"#&*!"), max_size=20).map(lambda text: f"hunter2{text}hunter2")
+FLOWS = {
+    "manifest": (
+        "apiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {name: a}\nspec: {AppName: A, ClientSecret: ",
+        "}",
+    ),
+    "configuration": (
+        (
+            "apiVersion: reconciler/v1\nkind: Config\nmanifests: [m]\nenvironments:\n"
+            "  a: {marketplace: m, auth: {clientId: A, clientSecret: "
+        ),
+        "}}",
+    ),
+    "seeds": ("Objects: {ApiClients: [{AppName: A, x: 1, x: !y 1, ClientSecret: ", ", ClientSecret: 1}]}"),
+}
+READERS: Mapping[str, Callable[[Path], object]] = {
+    "manifest": lambda file: load([file], LoadContext()),
+    "configuration": load_config,
+    "seeds": lambda file: read_seeds(file.read_bytes(), file.name),
+}
+
+
+@pytest.mark.parametrize("what", FLOWS)
+@given(TAILS)
+@example("hunter2,hunter2")
+@example("hunter2, hunter2: 1, hunter2")
+def test_the_rest_of_a_secret_that_ends_its_value_is_not_quoted_as_a_key(
+    tmp_path_factory: pytest.TempPathFactory, what: str, secret: str
+) -> None:
+    before, after = FLOWS[what]
+    file = tmp_path_factory.mktemp("secret") / "a.yaml"
+    file.write_text(f"{before}{secret}{after}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        READERS[what](file)
+    assert "hunter2" not in "\n".join(map(str, caught.value.diagnostics))
+
+
+def test_a_null_after_a_secret_in_an_overlay_is_not_quoted(tmp_path: Path) -> None:
+    below, above = tmp_path / "a.yaml", tmp_path / "overlay.yaml"
+    below.write_text(manifest("a"), encoding="utf-8")
+    above.write_text(f"{FLOWS['manifest'][0]}hunter2,hunter2}}\n", encoding="utf-8")
+    found = inspect([below], LoadContext(overlays=(above,))).diagnostics
+    assert [fault.rule for fault in found] == ["secret", "nothing-to-remove"]
+    assert "hunter2" not in "\n".join(map(str, found))
 
 
 JSON = st.recursive(

@@ -12,7 +12,7 @@ The schemas are written for editors, too. These things in them mean nothing to a
 """
 
 from reconciler.manifests.schema.fault import Fault
-from reconciler.manifests.schema.references import hushed, secret_reference
+from reconciler.manifests.schema.references import hushed, secret_reference, without_tails
 from reconciler.manifests.schema.schemas import Validator, part_validator, read_schema, schema_path, validator
 from reconciler.manifests.schema.suggest import closest, did_you_mean
 
@@ -27,4 +27,5 @@ __all__ = [
     "schema_path",
     "secret_reference",
     "validator",
+    "without_tails",
 ]

@@ -4,7 +4,7 @@ Built over ruamel.yaml's C event parser, because its other loaders either forget
 The builder therefore sees to what they do besides: the core schema of YAML 1.2, duplicate keys, merge keys, aliases
 that expand without bound, depth.
 
-No message quotes a scalar, an alias or a tag: a secret that somebody pasted unquoted may look like any of them.
+No message quotes a key, a scalar, an alias or a tag: a secret that somebody pasted unquoted may look like any of them.
 """
 
 from reconciler.manifests.yaml.layers import Layered, lay, merge_patch, removals

@@ -214,7 +214,7 @@ class Builder:
             return
         frame.key = key
         if key in frame.value or (key == _MERGE and frame.merges is not None):
-            self._fault(self._marks[-1], "duplicate-key", f"the key {key!r} is given twice{self._first(frame, key)}")
+            self._fault(self._marks[-1], "duplicate-key", f"this key is given twice{self._first(frame, key)}")
             frame.fate = self._drop
 
     def _first(self, frame: _Frame, key: str) -> str:
