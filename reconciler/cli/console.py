@@ -13,8 +13,8 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Checked
 from reconciler.project.listener import Listener
 from reconciler.project.settings import Settings
-from reconciler.render.cut_off import Uncertain, cut_off
 from reconciler.render.escape import escape, joined
+from reconciler.render.failure import Uncertain, cut_off
 
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic

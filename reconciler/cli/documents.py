@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import wants_colour, width
-from reconciler.render import FORMATS
-from reconciler.render.format import DriftWriter, PlanWriter, ResultWriter, ValidationWriter
+from reconciler.render import FORMATS, DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:

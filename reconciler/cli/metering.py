@@ -22,7 +22,7 @@ from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.project.files import is_manifest, read_file, write_file
-from reconciler.render.metrics import LAST_SUCCESS, Measured, actions_of, drift_of, metrics, outcomes_of, series
+from reconciler.render.monitoring import LAST_SUCCESS, Measured, actions_of, drift_of, metrics, outcomes_of, series
 
 if TYPE_CHECKING:
     from reconciler.render.several import Planned

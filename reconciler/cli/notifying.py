@@ -20,7 +20,7 @@ from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
 from reconciler.project.files import OWN_FOLDER, own_folder
-from reconciler.render.notification import NOTIFICATIONS, Notice, format_for
+from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
 
 F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE: Final = "RECONCILER_NOTIFY_URL"

@@ -14,7 +14,7 @@ from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.project.files import read_file
 from reconciler.project.receipts import of_journal
-from reconciler.render.drift import FORMAT_VERSION
+from reconciler.render.json import DRIFT_FORMAT_VERSION
 
 _HINT: Final = "write one with: reconciler drift --format json > FILE"
 
@@ -82,13 +82,13 @@ def fingerprints(text: str, name: str) -> frozenset[str]:
         parts = (
             [one["drift"] for one in found["environments"] if "drift" in one] if "environments" in found else [found]
         )
-        versions = {str(part["format_version"]) for part in parts if sealed.other_format(part, FORMAT_VERSION)}
+        versions = {str(part["format_version"]) for part in parts if sealed.other_format(part, DRIFT_FORMAT_VERSION)}
         known = frozenset(_texts(one["fingerprint"] for part in parts for one in part["deviations"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReconcilerError(f"{name} is not a baseline", hint=_HINT) from error
     if versions:
         other = ", ".join(sorted(versions))
-        message = f"{name} has drift format {other}, and this version reads format {FORMAT_VERSION}"
+        message = f"{name} has drift format {other}, and this version reads format {DRIFT_FORMAT_VERSION}"
         raise ReconcilerError(message, hint=_HINT)
     return known
 

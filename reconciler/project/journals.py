@@ -15,7 +15,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.run import RecordedRun
 from reconciler.planning.planfile import plan_digest
 from reconciler.remote.protocol import ReadRemote
-from reconciler.render.cut_off import Uncertain
+from reconciler.render.failure import Uncertain
 from reconciler.render.history import Event, Listed
 
 if TYPE_CHECKING:

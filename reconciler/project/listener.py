@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.run import RecordedRun
     from reconciler.remote.meter import Stats
-    from reconciler.render.cut_off import Uncertain
+    from reconciler.render.failure import Uncertain
 
 
 class Listener:

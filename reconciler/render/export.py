@@ -1,16 +1,34 @@
-"""What an export or an import comes to -> text or JSON: each object, each changed file, and what is left out."""
+"""What `export`, `import` and `init` write -> text or JSON: each object, each changed file, and what to run next."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from difflib import unified_diff
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.model.json import Json
 from reconciler.model.reports import Exported, Fate, LeftOut
-from reconciler.render.edits import edits
-from reconciler.render.escape import escape, json_text
+from reconciler.render.escape import escape, joined, json_text
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
+
+_CONTEXT: Final = 1
+"""Unchanged lines around a change."""
+_EDIT_TONES: Final = {"+": Tone.CREATE, "-": Tone.DELETE, "@": Tone.QUIET}
+
+
+def edits(file: str, before: str, after: str, style: Style) -> str:
+    """The difference; line ends and other characters that do not show are escaped."""
+    return joined(_lines(file, before, after, style))
+
+
+def _lines(file: str, before: str, after: str, style: Style) -> Iterator[str]:
+    found = unified_diff(before.splitlines(), after.splitlines(), file, file, n=_CONTEXT, lineterm="")
+    for line in found:
+        tone = _EDIT_TONES.get(line[:1])
+        yield style.paint(tone, escape(line)) if tone else escape(line)
+
 
 _TONES: Final = {Fate.NEW: Tone.CREATE, Fate.CHANGED: Tone.UPDATE}
 _WIDTH: Final = max(map(len, _TONES))
@@ -108,3 +126,78 @@ def _exported(one: Exported) -> Json:
 ExportWriter: TypeAlias = Callable[[Exporting, Style], str]
 EXPORTS: Final[Mapping[str, ExportWriter]] = MappingProxyType({"text": text, "json": document})
 """Name of a format -> what writes an export or an import in it; the first is the default."""
+
+
+INIT_FORMAT_VERSION: Final = "1.0"
+_COMMAND_WIDTH: Final = 27
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file, written or kept as it was."""
+
+    path: str
+    written: bool
+    advice: str = ""
+    """What to do about a file that was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to run next."""
+
+    command: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What is shown."""
+
+    files: Sequence[File] = ()
+    edit: tuple[str, str, str] | None = None
+    """The configuration that got an environment, and its text before and after."""
+    exported: Exporting | None = None
+    conditions: Sequence[str] = ()
+    """What the commands need: a folder, variables."""
+    commands: Sequence[Command] = ()
+
+
+def init_text(started: Started, style: Style) -> str:
+    """A line for each file, the new lines of the configuration, the export, and the commands to run next."""
+    files = joined(map(_file, started.files)) if started.files else ""
+    edit = edits(*started.edit, style) if started.edit else ""
+    exported = f"\n{text(started.exported, style)}" if started.exported else ""
+    return files + edit + exported + joined(_next_steps(started))
+
+
+def _file(file: File) -> str:
+    if file.written:
+        return f"written  {escape(file.path)}"
+    return f"kept     {escape(file.path)} (already exists){f'; {file.advice}' if file.advice else ''}"
+
+
+def _next_steps(started: Started) -> Iterator[str]:
+    if started.commands:
+        yield ""
+        yield f"{', '.join(['Next', *map(escape, started.conditions)])}:"
+    for one in started.commands:
+        comment = f" # {one.comment}" if one.comment else ""
+        yield f"  {escape(one.command):<{_COMMAND_WIDTH if comment else 0}}{comment}"
+
+
+def init_document(started: Started, style: Style) -> str:
+    """The JSON document."""
+    content: dict[str, Json] = {
+        "format_version": INIT_FORMAT_VERSION,
+        "files": [asdict(file) for file in started.files],
+        "changed_files": [started.edit[0]] if started.edit else [],
+        "export": json.loads(document(started.exported, style)) if started.exported else None,
+        "next": [one.command for one in started.commands],
+    }
+    return json_text(content)
+
+
+StartedWriter: TypeAlias = Callable[[Started, Style], str]
+STARTS: Final[Mapping[str, StartedWriter]] = MappingProxyType({"text": init_text, "json": init_document})
+"""Name of a format -> what writes it; the first is the default."""

@@ -1,9 +1,12 @@
-"""An error -> what the user is told: what is wrong, where, and what to do about it."""
+"""An error or an interrupted run -> what is wrong, where, and what to do about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
 from reconciler.model.diagnostic import Checked
+from reconciler.model.run import Certainty, RecordedChange, RecordedRun
 from reconciler.render.blocks import finding_block
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
@@ -55,3 +58,41 @@ def internal_error(error: BaseException, place: str, style: Style) -> str:
     """An error that nobody foresaw: its type and place, never its text, which could quote a value."""
     text = f"internal error: {type(error).__name__} at {place}; please report it with the command that you ran"
     return laid_out([style.paint(Tone.ALARM, escape(text))], style)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """A write of which the journal knows no end, and what a look at its object shows, in words."""
+
+    change: RecordedChange
+    request: str
+    found: str
+
+
+def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> str:
+    """What a run that was cut off has certainly done, what not, and what was found of the rest."""
+    lines = [
+        style.paint(
+            Tone.ALARM, f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
+        ),
+    ]
+    for certainty, words in _CERTAIN.items():
+        addresses = [escape(str(change.address)) for change in run.changes if change.certainty is certainty]
+        if addresses:
+            lines.append(f"  certain: {len(addresses)} {words}: {', '.join(addresses)}")
+    for one in uncertain:
+        about = f"{one.change.action} {escape(str(one.change.address))}"
+        lines.append(
+            f"  uncertain: {about}: {escape(one.request)} was announced, its end is not recorded; {escape(one.found)}"
+        )
+    if not run.changes:
+        lines.append("  certain: nothing was written")
+    return laid_out([*lines, "What is to be done now is planned anew from what the service holds.", ""], style)
+
+
+_CERTAIN: Final = {
+    Certainty.ENDED: "came to an end",
+    Certainty.WRITTEN: "written, though not looked at again",
+    Certainty.REFUSED: "refused by the service",
+    Certainty.NOT_STARTED: "not started",
+}

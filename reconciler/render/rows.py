@@ -1,4 +1,4 @@
-"""One change -> its fields, ready to be laid out: what all formats for people show of it.
+"""One change -> its fields as rows, which all formats for people show, and as lines of text.
 
 Every text here has been through `escape`: it is one line of visible characters, and means nothing to a terminal or a CI
 log. What it may mean to the format that shows it is that format's own business. No value is ever shortened here.
@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from reconciler.model.drift import Side
 from reconciler.model.json import ABSENT, Absent, Json, pointer
 from reconciler.model.plan import Action, Change, FieldChange
-from reconciler.render.blocks import NAMES, Words, fields_in_order, is_marked, overlay_of, secret_words
+from reconciler.render.blocks import NAMES, Words, fields_in_order, heading, is_marked, overlay_of, secret_words
 from reconciler.render.escape import escape
-from reconciler.render.values import LONG, NOT_SET, differences, show, show_member
+from reconciler.render.style import Style, Tone
+from reconciler.render.titles import SIDE_WORDS
+from reconciler.render.values import LONG, NOT_SET, brief, differences, show, show_member
 
 if TYPE_CHECKING:
-    from reconciler.render.leaves import Leaf
+    from reconciler.render.values import Leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def _leaf_name(field: str, leaf: "Leaf") -> str:
 
 
 def _leaves(before: Json | Absent, after: Json | Absent) -> "Iterable[Leaf]":
-    from reconciler.render.leaves import leaves  # noqa: PLC0415  # not every document has a structure
+    from reconciler.render.values import leaves  # noqa: PLC0415  # not every document has a structure
 
     return leaves(before, after)
 
@@ -149,3 +152,67 @@ def pair(row: Row, form: str) -> str:
     if row.note or not (row.before or row.after):
         return row.after
     return form.format(before=row.before or NOT_SET, after=row.after or NOT_SET)
+
+
+_WIDEST_NAME: Final = 40
+_SIGNS: Final = {
+    Action.CREATE: ("+", Tone.CREATE),
+    Action.UPDATE: ("~", Tone.UPDATE),
+    Action.DELETE: ("-", Tone.DELETE),
+}
+
+
+def change_block(change: Change, words: Words, style: Style, sides: Mapping[str, str]) -> Iterator[str]:
+    """The lines about one resource that a plan writes to. `sides` has who moved, by JSON pointer."""
+    sign, tone = _SIGNS[change.action]
+    head = style.paint(tone, f"{sign} {words.verbs[change.action]} {heading(change)}")
+    yield "  ".join(filter(None, [f"{head} ({_identification(change)})", said_of(sides.get("", ""), style)]))
+    yield from row_lines(rows(change, words, sides), words, style, change.action)
+
+
+def said_of(side: str, style: Style) -> str:
+    """Who moved, as it is said at the end of a line."""
+    tone = Tone.QUIET if side == SIDE_WORDS[Side.GIT_AHEAD] else Tone.ALARM
+    return style.paint(tone, f"[{side}]") if side else ""
+
+
+def _identification(change: Change) -> str:
+    parts = [f"id {brief(change.id)}"] if change.id else ["id known after apply"]
+    if change.place:
+        parts.append(escape(str(change.place)))
+    elif change.is_pruned:
+        parts.append("in no manifest")
+    if change.protected:
+        parts.append("protected")
+    return ", ".join(parts)
+
+
+def row_lines(found: Iterable[Row], words: Words, style: Style, action: Action) -> Iterator[str]:
+    """A line for each field or leaf, a line besides for each member of a set and for each side of a long value."""
+    shown = list(found)
+    width = min(max((len(row.name) for row in shown), default=0), _WIDEST_NAME)
+    for row in shown:
+        mark = style.paint(Tone.ALARM, words.mark) if row.is_alarming else ""
+        said = [_text_value(row, words, style, action), row.note, mark, said_of(row.side, style)]
+        said.append(f"({row.place})" if row.place else "")
+        yield "  ".join([f"    {row.name:<{width}}", *filter(None, said)]).rstrip()
+        yield from _besides(row, words, style, action)
+
+
+def _text_value(row: Row, words: Words, style: Style, action: Action) -> str:
+    match action:
+        case Action.CREATE:
+            return row.after
+        case Action.DELETE:
+            return style.paint(Tone.DELETE, row.before)
+        case _:
+            return row.differences if row.is_long else pair(row, words.pair)
+
+
+def _besides(row: Row, words: Words, style: Style, action: Action) -> Iterator[str]:
+    for prefix, members, tone in ((words.come, row.added, Tone.CREATE), (words.go, row.removed, Tone.DELETE)):
+        yield from (f"      {style.paint(tone, f'{prefix}{member}')}" for member in members)
+    if row.is_long and action is Action.UPDATE:
+        for prefix, side, tone in ((words.was, row.before, Tone.DELETE), (words.becomes, row.after, Tone.CREATE)):
+            if side:
+                yield f"      {style.paint(tone, f'{prefix}{side}')}"

@@ -32,8 +32,7 @@ from reconciler.render.command import (
 )
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
-from reconciler.render.lines import change_block, row_lines, said_of
-from reconciler.render.rows import outcome_rows
+from reconciler.render.rows import change_block, outcome_rows, row_lines, said_of
 from reconciler.render.style import Style, Tone
 from reconciler.render.titles import NO_SIDES, SENT_WORDS, Sides, sides, snapshot_note
 from reconciler.render.values import LONGEST_MESSAGE, brief

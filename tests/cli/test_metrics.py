@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from reconciler.render.metrics import Measured, metrics
+from reconciler.render.monitoring import Measured, metrics
 from tests.cli.conftest import Project, Runner
 from tests.hostile import PAYLOADS
 

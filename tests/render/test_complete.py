@@ -21,7 +21,7 @@ from reconciler.render.joining import SEVERAL
 from reconciler.render.several import Part
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, DIGEST, change
-from tests.render.test_leaves import ends
+from tests.render.test_values import ends
 
 LINK: Final = f"https://evil.example/{'path/' * 30}end"
 TEXTS: Final = st.text("ab /~é<&|`%", max_size=5) | st.just(LINK) | st.text("ab c", min_size=70, max_size=200)

@@ -10,7 +10,7 @@ from reconciler.cli.documents import DRIFTS, PLANS, RESULTS, VALIDATIONS
 from reconciler.model.plan import Action, FieldChange
 from reconciler.planning import planfile
 from reconciler.render import FORMATS, Format
-from reconciler.render.drift import to_json
+from reconciler.render.json import to_json
 from reconciler.render.style import PLAIN
 from tests.render import test_golden
 from tests.render.test_golden import change, field

@@ -11,9 +11,8 @@ from typing import Final
 import pytest
 
 from reconciler.render import html
-from reconciler.render.html.page import _asset, policy
+from reconciler.render.html.page import Html, _asset, el, policy
 from reconciler.render.html.several import page
-from reconciler.render.html.tags import Html, el
 from reconciler.render.several import Part
 from tests.render.test_golden import DIGEST, DRIFTS, ERRORS, LOOK, PLANS, REPORTS, RESULTS
 from tests.render.test_hostile import DRIFT, PLAN, STYLE, Tags

@@ -147,7 +147,7 @@ def _left(common: Common, session: "Session", lens: "Lens", *, write: bool) -> "
     """Show the manifests with the live values, however quiet the run is, and write them if that is asked for."""
     from reconciler.manifests.edit import write_contents  # noqa: PLC0415
     from reconciler.project.write_back import write_back  # noqa: PLC0415  # see main
-    from reconciler.render.edits import edits  # noqa: PLC0415
+    from reconciler.render.export import edits  # noqa: PLC0415
 
     found = write_back(session, lens)
     if not found.contents:

@@ -14,7 +14,7 @@ from reconciler.cli.options import Common, environment_option, file_name, output
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.project.files import new_file
-from reconciler.render.init import STARTS, Command, File, Started
+from reconciler.render.export import STARTS, Command, File, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

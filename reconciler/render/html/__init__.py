@@ -19,8 +19,7 @@ from reconciler.render.command import (
     write_back_command,
 )
 from reconciler.render.html import items
-from reconciler.render.html.page import Filters, Page, bullets, html, timeline
-from reconciler.render.html.tags import NOTHING, Html, el, join
+from reconciler.render.html.page import NOTHING, Filters, Html, Page, bullets, el, html, join, timeline
 from reconciler.render.style import Style
 from reconciler.render.values import LONGEST_MESSAGE, brief
 

@@ -1,4 +1,4 @@
-"""The parts of a document -> one HTML file that asks for nothing: its style and its script are in it.
+"""The parts of a document -> one HTML file without external requests, in which no markup but our own survives.
 
 The content security policy allows exactly this style and this script, by their SHA-256. Whatever else might get into
 the page, it is not carried out and cannot reach any server.
@@ -9,10 +9,57 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from html import escape as in_html
+from typing import TypeAlias
 
-from reconciler.render.html.tags import NOTHING, Html, el, join
+from reconciler.render.escape import escape
 from reconciler.render.style import Moment
 from reconciler.render.titles import Count
+
+_VOID = frozenset({"meta", "input", "link", "br"})
+
+
+class Html(str):
+    """Finished HTML. A plain `str` is text, and is escaped when it is put into an element."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = str | None
+"""`Html` as it is, any other text escaped, None left out."""
+
+
+NOTHING = Html("")
+
+
+def el(tag: str, *children: Child, **attributes: str | bool | None) -> Html:
+    """One element. ``class_`` stands for ``class``, ``data_x`` for ``data-x``; False and None are left out."""
+    given = "".join(_attribute(name, value) for name, value in attributes.items())
+    content = "".join(map(_child, children))
+    return Html(f"<{tag}{given}>" if tag in _VOID else f"<{tag}{given}>{content}</{tag}>")
+
+
+def join(*children: Child) -> Html:
+    """Several pieces without an element around them."""
+    return Html("".join(map(_child, children)))
+
+
+def text(value: str) -> Html:
+    """Text as one line of visible characters that is no markup."""
+    return Html(in_html(escape(value), quote=True))
+
+
+def _child(child: Child) -> str:
+    if child is None:
+        return ""
+    return child if isinstance(child, Html) else text(child)
+
+
+def _attribute(name: str, value: str | bool | None) -> str:  # noqa: FBT001  # an attribute without a value
+    if value is None or value is False:
+        return ""
+    name = name.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{text(value)}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from reconciler.render import html as single
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words
 from reconciler.render.html import items
-from reconciler.render.html.page import Filters, Page, html, timeline
-from reconciler.render.html.tags import NOTHING, Html, el, join
+from reconciler.render.html.page import NOTHING, Filters, Html, Page, el, html, join, timeline
 from reconciler.render.several import Planned, State, is_out_of_step, matrix, plan_of, verdict
 from reconciler.render.style import Style
 from reconciler.render.titles import Count, number

@@ -14,7 +14,7 @@ from reconciler.applying.journal.rotating import recorded_rotation
 from reconciler.errors import ReconcilerError
 from reconciler.model.resource import Policy
 from reconciler.project.journals import listed
-from reconciler.render.cut_off import cut_off
+from reconciler.render.failure import cut_off
 from reconciler.render.history import LISTS, RUNS
 from reconciler.render.style import PLAIN
 from tests.applying.journal.test_applying import apply

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.drift import Side
-from reconciler.render.notification import FEW, NOTIFICATIONS, Notice, format_for, plain, slack, teams
+from reconciler.render.monitoring import FEW, NOTIFICATIONS, Notice, format_for, plain, slack, teams
 from tests.render.test_golden import DRIFTS
 from tests.render.test_hostile import DRIFT
 
