@@ -43,6 +43,18 @@ def host_that_nobody_allows(project: Project) -> None:
     configure(project, url="https://shop.example")
 
 
+def a_creation_that_lacks_a_field(project: Project) -> None:
+    project.manifest("new")
+
+
+def another_value_of_what_is_fixed(project: Project) -> None:
+    returns_event(project)
+    spec = {"Name": "Returns", "EventType": "AddToCart", "CustomImplementationUrl": "https://shop.example"}
+    manifest = {"apiVersion": "reconciler/v1", "kind": "IntegrationEvent", "metadata": {"name": "returns"}}
+    path = project.folder / "manifests" / "returns.yaml"
+    path.write_text(json.dumps(manifest | {"spec": spec}), encoding="utf-8")
+
+
 def too_many_changes(project: Project) -> None:
     limit(project, changes=0)
     project.manifest("front", AccessTokenDuration=60)
@@ -112,7 +124,7 @@ def a_missing_event(project: Project) -> None:
     project.manifest("front", OrderCheckoutIntegrationEventID="nowhere")
 
 
-def an_event_of_another_type(project: Project) -> None:
+def returns_event(project: Project) -> None:
     put(
         project,
         "/v1/integrationEvents/returns",
@@ -122,6 +134,10 @@ def an_event_of_another_type(project: Project) -> None:
         CustomImplementationUrl="https://shop.example",
         HashKey="key",
     )
+
+
+def an_event_of_another_type(project: Project) -> None:
+    returns_event(project)
     project.manifest("front", OrderCheckoutIntegrationEventID="returns")
 
 
@@ -143,6 +159,8 @@ def user(project: Project, name: str, *, active: bool) -> None:
 CASES: Mapping[str, Callable[[Project], None]] = {
     "host": host_that_nobody_allows,
     "marketplace": wrong_marketplace,
+    "incomplete-create": a_creation_that_lacks_a_field,
+    "immutable": another_value_of_what_is_fixed,
     "limit-changes": too_many_changes,
     "limit-changes-percent": too_large_a_part,
     "limit-deletes": too_many_deletions,
@@ -162,7 +180,7 @@ CASES: Mapping[str, Callable[[Project], None]] = {
 }
 ELSEWHERE = {"own-roles"}
 """Tried in tests/second/test_guards.py: the client of these runs has every role whatever profiles there are."""
-FINAL = {"host", "marketplace", "protected", "hidden-secret"}
+FINAL = {"host", "marketplace", "protected", "hidden-secret", "incomplete-create", "immutable"}
 OPTIONS = {"prune-renamed": ["--prune"]}
 
 

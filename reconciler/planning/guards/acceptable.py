@@ -18,12 +18,12 @@ def incomplete_create(changes: Sequence[Change], context: Context) -> Iterator[F
         lacking = _lacking(change, kind) if change.action is Action.CREATE else frozenset()
         for name in sorted(lacking - (frozenset() if context.has_secrets else kind.secret_fields)):
             example = f": {name}: {{fromEnv: NAME}}" if name in kind.secret_fields else ""
-            yield _finding(
+            yield Finding(
                 "incomplete-create",
-                change,
-                None,
-                f"does not exist, and cannot be created without {name}",
+                f"{_named(change)} does not exist, and cannot be created without {name}",
                 f"add {name} to the spec{example}",
+                (change.address,),
+                can_be_acknowledged=False,
             )
 
 
@@ -42,17 +42,17 @@ def immutable(changes: Sequence[Change], _context: Context) -> Iterator[Finding]
         for field in change.fields if change.action is Action.UPDATE else ():
             if field.pointer in fixed and (change.before or {}).get(pointer_parts(field.pointer)[0]) is not None:
                 name = pointer_parts(field.pointer)[0]
-                yield _finding(
+                yield Finding(
                     "immutable",
-                    change,
-                    field,
-                    f"has {name}: {field.before}, which cannot be changed once the {kind.noun} exists",
+                    f"{_named(change, field)} has {name}: {field.before}, which cannot be changed once the {kind.noun} "
+                    "exists",
                     f"write {name}: {field.before}; or declare a new {kind.noun} under another name and id, and delete "
                     "this one with policy: {state: absent}",
+                    (change.address,),
+                    can_be_acknowledged=False,
                 )
 
 
-def _finding(rule: str, change: Change, field: FieldChange | None, message: str, fix: str) -> Finding:
+def _named(change: Change, field: FieldChange | None = None) -> str:
     place = (field and field.place) or change.place
-    where = f"{place}: " if place else ""
-    return Finding(rule, f"{where}{change.address} {message}", fix, (change.address,), can_be_acknowledged=False)
+    return f"{place}: {change.address}" if place else str(change.address)
