@@ -1,14 +1,14 @@
 """Every error that this program raises on purpose, one class per reaction.
 
 ReconcilerError                 1   the base; nothing was written
-├── UsageError                 64   mend the command line
-├── InputError                  1   mend the files: carries every diagnostic of the run
+├── UsageError                 64   correct the command line
+├── InputError                  1   correct the files: carries every diagnostic of the run
 ├── SecretMissing               1   a reference gives no secret here: set it, or go on without comparing it
 ├── RemoteError                 1   a request did not give what was asked for: method, path, status, code, log id
-│   ├── Unreachable                 try again later, or mend the network: no answer, or 5xx and 429 to the end
+│   ├── Unreachable                 try again later, or fix the network: no answer, or 5xx and 429 to the end
 │   │   ├── AnswerLost              the request was sent and no answer came: the write may have happened
 │   │   └── TurnedAway              the write was not carried out and may be tried again now: look first
-│   ├── AccessDenied                mend the credentials or the roles: 401, 403, and logins refused
+│   ├── AccessDenied                correct the credentials or the roles: 401, 403, and logins refused
 │   ├── NotFound                    the object is not there: 404, and nothing else, means absent
 │   ├── Rejected                    the service refuses the content: other 4xx
 │   └── BadAnswer                   the service answered, but not what the API promises (HTML, half a list, wrong types)

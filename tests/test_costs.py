@@ -17,6 +17,7 @@ import pytest
 from deepdiff import DeepDiff
 
 from reconciler.applying import receipt as receiptfile
+from reconciler.cli.main import main
 from reconciler.export import Origin, export
 from reconciler.manifests import yaml as document
 from reconciler.manifests.edit.live import bring_back
@@ -135,21 +136,43 @@ def test_deepdiff_is_asked_only_about_objects_that_differ(tmp_path: Path, change
 # -------------------------------------------------------------------------------------------------------------- files
 
 
-def test_each_manifest_is_read_and_parsed_once(tmp_path: Path) -> None:
-    folder = write(tmp_path / "manifests", 40)
+@contextmanager
+def opened_in(folder: Path) -> Iterator[Mapping[str, int]]:
+    """Count the files below a folder that any thread opens, by their names."""
     opened: Counter[str] = Counter()
     is_watching = True
 
     def note(event: str, arguments: tuple[object, ...]) -> None:
         if is_watching and event == "open" and str(arguments[0]).startswith(str(folder)):
-            opened[str(arguments[0])] += 1
+            opened[Path(str(arguments[0])).name] += 1
 
     sys.addaudithook(note)  # cannot be taken away again, so it stops listening
-    with counted(parsed=document.read) as calls:
+    try:
+        yield opened
+    finally:
+        is_watching = False
+
+
+def test_each_manifest_is_read_and_parsed_once(tmp_path: Path) -> None:
+    folder = write(tmp_path / "manifests", 40)
+    with opened_in(folder) as opened, counted(parsed=document.read) as calls:
         inspect([folder], LoadContext())
-    is_watching = False
-    assert opened == {str(folder / f"{number}.yaml"): 1 for number in range(40)}
+    assert opened == {f"{number}.yaml": 1 for number in range(40)}
     assert calls["parsed"] == 40
+
+
+@pytest.mark.parametrize("arguments", [["validate"], ["plan", "--env-all"]])
+def test_each_manifest_is_read_once_for_all_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    folder = write(tmp_path / "manifests", 5)
+    environments = "\n".join(f"  {name}: {{emulator: {{}}}}" for name in "abc")
+    configuration = f"apiVersion: reconciler/v1\nkind: Config\nmanifests: [manifests/]\nenvironments:\n{environments}\n"
+    (tmp_path / "reconciler.yaml").write_text(configuration)
+    monkeypatch.chdir(tmp_path)
+    with opened_in(folder) as opened:
+        assert main(arguments) == 0
+    assert opened == {f"{number}.yaml": 1 for number in range(5)}
 
 
 # ------------------------------------------------------------------------------------------------------------- growth

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def settings_of(common: Common) -> Settings:
-    """The settings that the options give; of several environments `several` chooses one after another."""
+    """The settings that the options give; of several environments `several` chooses each."""
     return Settings(
         common.config,
         common.env,
@@ -48,12 +48,11 @@ class Console(Listener):
             self._common.chosen = environment
 
     def connected(self, environment: str, *, can_write: bool) -> None:
-        """Show each request, or that something goes on; while writing, `progress` does."""
+        """Show each request, or that something goes on; while writing, `progress` does, of several, `several`."""
         del environment
-        quiet = self._common.quiet
-        self._connection.enter_context(
-            requests_told(wanted=self._is_verbose, sign_of_life=not (can_write or quiet)),
-        )
+        if not self._common.is_of_several:
+            is_reading = not (can_write or self._common.quiet)
+            self._connection.enter_context(requests_told(wanted=self._is_verbose, sign_of_life=is_reading))
 
     def disconnected(self, environment: str, stats: "Stats") -> None:
         """Keep the costs for the metrics."""
@@ -61,7 +60,7 @@ class Console(Listener):
         known = self._common.stats.get(environment)
         self._common.stats[environment] = added(known, stats) if known else stats
         if self._is_verbose:
-            tell_totals(stats)
+            tell_totals(stats, environment if self._common.is_of_several else "")
 
     def noted(self, text: str) -> None:
         """Show it with --verbose."""
@@ -71,8 +70,7 @@ class Console(Listener):
     def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
         """Show them; those of several environments are shown once, by `several`."""
         if self._common.is_of_several:
-            for warning in warnings:
-                self._common.warned.setdefault(warning, []).append(environment)
+            self._common.warned[environment] = warnings
         elif warnings and not self._common.quiet:
             tell_warnings(Checked(warning) for warning in warnings)
 

@@ -42,8 +42,10 @@ class Common:
     """The files that options and arguments name for reading."""
     writes: list[Path] = field(default_factory=list)
     """Those that they name for writing; see `apart`."""
-    warned: "dict[Diagnostic, list[str]]" = field(default_factory=dict)
-    """What a run about several environments has to warn of once, with the environments that it holds in."""
+    jobs: int = 0
+    """How many environments run side by side; 0: nobody has said."""
+    warned: "dict[str, Sequence[Diagnostic]]" = field(default_factory=dict)
+    """What there is to warn of in each of several environments."""
     stats: "dict[str, Stats]" = field(default_factory=dict)
     """What each environment has cost so far: requests, retries, bytes, seconds."""
 
@@ -168,6 +170,10 @@ def _switch(ctx: click.Context, param: click.Parameter, value: bool) -> None:  #
     setattr(common, str(param.name), value or getattr(common, str(param.name)))
 
 
+def _jobs(ctx: click.Context, _param: click.Parameter, value: int | None) -> None:
+    ctx.find_root().ensure_object(Common).jobs = value or 0
+
+
 def _log_format(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     del ctx
     if value:
@@ -241,6 +247,19 @@ def environments_options(function: F) -> F:
     )
     env = _global_text("--env", "NAME", explanation, _gather)
     return _config_option(env(env_all(_allow_host_option(output_options(function)))))
+
+
+def reading_options(function: F) -> F:
+    """Give a command that reads services these options, and how many environments run side by side."""
+    jobs = click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        callback=_jobs,
+        expose_value=False,
+        help="Environments that run side by side; default: all of them, at most 32.",
+    )
+    return environments_options(jobs(function))
 
 
 paths_argument: Final = click.argument("paths", nargs=-1, type=file_name, metavar="[PATH]...")

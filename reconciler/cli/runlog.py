@@ -6,9 +6,10 @@ A line has the method, the path, the status, the time it took and the service's 
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final, TextIO
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 from reconciler.cli.options import Log
 from reconciler.cli.progress import PATIENCE
@@ -17,16 +18,33 @@ from reconciler.remote.meter import Stats
 from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import event
 
+if TYPE_CHECKING:
+    from reconciler.model.json import Json
+
 _LOGGER: Final = logging.getLogger("reconciler.remote")
+
+Ended: TypeAlias = Callable[[str, str], None]
+"""Called with an environment and a word on how it has ended."""
 
 
 class _Lines(logging.Handler):
-    """A line, or an event, for each request."""
+    """A line, or an event, for each request; `named`, with its environment."""
+
+    def __init__(self, *, named: bool) -> None:
+        super().__init__()
+        self._named = named
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell of one request."""
         message = record.getMessage()
-        tell(joined([escape(message)]), [event("request", message, "debug", request=getattr(record, "request", None))])
+        environment: dict[str, Json] = {"environment": _environment_of(record)} if self._named else {}
+        line = f"{_environment_of(record)}: {message}" if self._named else message
+        request = getattr(record, "request", None)
+        tell(joined([escape(line)]), [event("request", message, "debug", request=request, **environment)])
+
+
+def _environment_of(record: logging.LogRecord) -> str:
+    return str(getattr(record, "environment", ""))
 
 
 class SignOfLife(logging.Handler):
@@ -35,13 +53,26 @@ class SignOfLife(logging.Handler):
     def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
         super().__init__()
         self._stream, self._clock, self._began = stream, clock, clock()
-        self._count = self._width = 0
+        self._width = 0
+        self._requests = Counter[str]()
 
-    def emit(self, _record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         """Count one request."""
-        self._count += 1
-        if self._clock() - self._began > PATIENCE:
-            self._show(f"reading: {self._count:,} requests")
+        self._requests[_environment_of(record)] += 1
+        if self._is_long:
+            self._show(f"reading: {self._requests.total():,} requests")
+
+    def ended(self, environment: str, how: str) -> None:
+        """Leave a line of an environment."""
+        with self.lock or nullcontext():
+            if self._is_long:
+                self._show(f"{environment}: {how}, {self._requests[environment]:,} requests")
+                self._stream.write("\n")
+                self._width = 0
+
+    @property
+    def _is_long(self) -> bool:
+        return self._clock() - self._began > PATIENCE
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -57,27 +88,36 @@ class SignOfLife(logging.Handler):
 
 
 @contextmanager
-def requests_told(*, wanted: bool, sign_of_life: bool) -> Iterator[None]:
-    """Tell of every request that is sent meanwhile; else, on a terminal, that something goes on."""
+def requests_told(*, wanted: bool, sign_of_life: bool, named: bool = False) -> Iterator[Ended]:
+    """Tell of every request that is sent meanwhile; else, on a terminal, that something goes on.
+
+    `named` is for several environments: a request is told with its own, and each gets a line when it has ended.
+    """
     handler: logging.Handler
+    ended: Ended = _tell_end
     if wanted:
-        handler = _Lines()
+        handler = _Lines(named=named)
     elif sign_of_life and is_terminal(sys.stderr) and Log.format == "text":
-        handler = SignOfLife(sys.stderr, time.monotonic)
+        handler = sign = SignOfLife(sys.stderr, time.monotonic)
+        ended = sign.ended
     else:
-        yield
+        yield _tell_end if sign_of_life and Log.format == "json" else lambda _environment, _how: None
         return
     level, upwards = _LOGGER.level, _LOGGER.propagate
     _LOGGER.addHandler(handler)
     _LOGGER.setLevel(logging.DEBUG)
     _LOGGER.propagate = False
     try:
-        yield
+        yield ended
     finally:
         _LOGGER.removeHandler(handler)
         _LOGGER.setLevel(level)
         _LOGGER.propagate = upwards
         handler.close()
+
+
+def _tell_end(environment: str, how: str) -> None:
+    tell(joined([escape(f"{environment}: {how}")]))
 
 
 def added(one: Stats, other: Stats) -> Stats:
@@ -87,13 +127,14 @@ def added(one: Stats, other: Stats) -> Stats:
     )
 
 
-def tell_totals(stats: Stats) -> None:
-    """One line on what a connection has cost."""
+def tell_totals(stats: Stats, environment: str = "") -> None:
+    """One line on what a connection has cost; of several, with its environment."""
     text = (
         f"{stats.requests:,} {'request' if stats.requests == 1 else 'requests'}, {stats.retries:,} of them "
         f"{'a retry' if stats.retries == 1 else 'retries'}, {stats.bytes:,} bytes, "
         f"{stats.seconds:.2f} s of waiting for answers"
     )
     seconds = round(stats.seconds, 3)
+    named: dict[str, Json] = {"environment": environment} if environment else {}
     costs = event("totals", text, requests=stats.requests, retries=stats.retries, bytes=stats.bytes, seconds=seconds)
-    tell(f"{text}\n", [costs])
+    tell(joined([escape(f"{environment}: {text}" if environment else text)]), [{**costs, **named}])

@@ -1,13 +1,15 @@
 """The environments that are meant x what a command finds in one -> a part for each, one document and exit code of all.
 
-An environment that fails does not stop the others: its error stands in the document in place of what would be there.
+They run side by side, in threads, and stand in the document in the order in which they were named or are configured. An
+environment that fails does not stop the others: its error stands in place of what would be there.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from reconciler.cli import exit as codes
 from reconciler.cli.console import settings_of
@@ -16,20 +18,24 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs
+from reconciler.cli.runlog import Ended, requests_told
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError
-from reconciler.model.diagnostic import Checked
+from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.plan import Plan
 from reconciler.project.environment import configuration
 from reconciler.project.files import make_folder, remove_file, write_file
 from reconciler.project.overwrites import WouldOverwrite
-from reconciler.project.settings import Settings
+from reconciler.project.settings import Settings, reading_once
 from reconciler.render import FORMATS
 from reconciler.render.joining import PARTS
 from reconciler.render.several import Part
 from reconciler.render.style import Style
 
 T = TypeVar("T")
+
+AT_A_TIME: Final = 32
+"""Environments, where --jobs says nothing."""
 
 
 def show(
@@ -38,10 +44,13 @@ def show(
     find: Callable[[Settings], T],
     writers: Mapping[str, Callable[[T, Style], str]],
     end: Callable[[T], ExitCode],
+    *,
+    in_turn: bool = False,
 ) -> ExitCode:
     """Show what is found in the environment that is meant, or in each of several, in one document.
 
-    `end` gives the exit code of what was found, and raises what is an error although there is a document.
+    `end` gives the exit code of what was found, and raises what is an error although there is a document; for `in_turn`
+    see `each`.
 
     Raises:
         ReconcilerError: what `find` or `end` raises, where one environment is meant.
@@ -50,7 +59,7 @@ def show(
         found = find(settings_of(common))
         outputs.write(lambda name, style: writers[name](found, style))
         return end(found)
-    return show_parts(each(common, find, outputs.noun, end), outputs, writers)
+    return show_parts(each(common, find, outputs.noun, end, in_turn=in_turn), outputs, writers)
 
 
 def show_parts(
@@ -71,19 +80,50 @@ def code_of_writing(code: ExitCode, written: Sequence[str]) -> ExitCode:
     return ExitCode.PARTLY_APPLIED if code is not ExitCode.DONE and written else code
 
 
-def each(common: Common, find: Callable[[Settings], T], noun: str, end: Callable[[T], ExitCode]) -> tuple[Part[T], ...]:
-    """Find it in each, in the order in which they were named or are configured; for `end` see `show`.
+def each(
+    common: Common,
+    find: Callable[[Settings], T],
+    noun: str,
+    end: Callable[[T], ExitCode],
+    *,
+    in_turn: bool = False,
+) -> tuple[Part[T], ...]:
+    """Find it in each; for `end` see `show`.
+
+    `in_turn` is for what writes files: one environment after another then, each reading what the one before has left.
 
     Raises:
         InputError: the configuration has faults.
         UsageError: there is no environment of a name that was given; nothing was contacted.
     """
     names, settings = names_of(common), settings_of(common)
-    parts = tuple(_part(name, partial(find, replace(settings, environment=name)), noun, end) for name in names)
-    if common.warned and not common.quiet:
-        warned = sorted(common.warned.items())
-        tell_warnings(Checked(warning, () if len(of) == len(names) else tuple(of)) for warning, of in warned)
+    if not in_turn:
+        settings = replace(settings, loaded=configuration(settings), read=reading_once())
+        _import_what_connects()
+    jobs = 1 if in_turn else common.jobs or min(len(names), AT_A_TIME)
+    verbose, quiet = common.verbose and not common.quiet, common.quiet
+    with requests_told(wanted=verbose, sign_of_life=not quiet, named=True) as ended, ThreadPoolExecutor(jobs) as pool:
+        parts = tuple(pool.map(lambda name: _part(name, settings, find, noun, end, ended), names))
+    _tell_warnings(common, names)
     return parts
+
+
+def _import_what_connects() -> None:
+    """Import it in one thread: where several import what imports each other, one can find a half of it."""
+    from reconciler import pipeline  # noqa: F401, PLC0415  # see main
+    from reconciler.project import connect, session  # noqa: F401, PLC0415
+
+
+def _tell_warnings(common: Common, names: Sequence[str]) -> None:
+    """Tell each warning once, with the environments that it holds in where these are not all."""
+    found = defaultdict[Diagnostic, list[str]](list)
+    for name in names:
+        for warning in common.warned.get(name, ()):
+            found[warning].append(name)
+    if found and not common.quiet:
+        tell_warnings(
+            Checked(warning, () if len(of) == len(names) else tuple(of)) for warning, of in sorted(found.items())
+        )
 
 
 def names_of(common: Common) -> list[str]:
@@ -92,15 +132,24 @@ def names_of(common: Common) -> list[str]:
     return [select_environment(config, name).name for name in common.envs] or list(config.environments)
 
 
-def _part(name: str, find: Callable[[], T], noun: str, end: Callable[[T], ExitCode]) -> Part[T]:
+def _part(
+    name: str,
+    settings: Settings,
+    find: Callable[[Settings], T],
+    noun: str,
+    end: Callable[[T], ExitCode],
+    ended: Ended,
+) -> Part[T]:
     part: Part[T] = Part(name, None, noun=noun)
     try:
-        part = replace(part, found=(found := find()))
-        return replace(part, code=end(found))
+        part = replace(part, found=(found := find(replace(settings, environment=name))))
+        part = replace(part, code=end(found))
     except WouldOverwrite:
         raise
     except ReconcilerError as error:
-        return replace(part, error=error, code=error.exit_code)
+        part = replace(part, error=error, code=error.exit_code)
+    ended(name, "failed" if part.error else "done")
+    return part
 
 
 def worst(parts: Sequence[Part[object]]) -> ExitCode:

@@ -73,6 +73,8 @@ class LoadContext:
     """How strictly rules are taken; those that are not here, as their table says."""
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
+    read: Callable[[str, str], Parsed] = read
+    """Reads and parses a file, given its path and its name in messages."""
     today: date = field(default_factory=_today)
     """The day in UTC that waivers are judged by."""
 
@@ -84,7 +86,7 @@ class LoadContext:
     def parsed(self, path: str, shown: str) -> Parsed:
         """Read and parse a file, or what stands in for it."""
         content = self.contents.get(shown)
-        return read(path, shown) if content is None else parse(content, shown)
+        return self.read(path, shown) if content is None else parse(content, shown)
 
     @property
     def confines(self) -> Confines:

@@ -80,6 +80,7 @@ def _connection(settings: Settings, environment: Environment, root: Path) -> Con
         scope=environment.auth.scope if environment.auth else "",
         concurrency=environment.concurrency,
         allowed_hosts=allowed,
+        environment=environment.name,
     )
 
 

@@ -4,6 +4,7 @@ Kept apart from `session`, which imports what contacts the service: `validate` n
 """
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from reconciler.config import Config, Environment, find_config, load_config, mis
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
-from reconciler.manifests.yaml import shown
+from reconciler.manifests.yaml import Parsed, read, shown
 from reconciler.model.json import pointer
 from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings
 from reconciler.project.tracking import in_git
@@ -29,6 +30,8 @@ def configuration(settings: Settings) -> Config:
         ReconcilerError: there is none.
         InputError: it has faults.
     """
+    if settings.loaded:
+        return settings.loaded
     path = configuration_path(settings)
     from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # it brings the loader along
 
@@ -73,14 +76,20 @@ def chosen_environment(config: Config, settings: Settings, otherwise: str | None
 
 
 def load_context(
-    config: Config, environment: Environment, *, allow_unknown_roles: bool, partial: bool = False
+    config: Config,
+    environment: Environment,
+    *,
+    allow_unknown_roles: bool,
+    partial: bool = False,
+    read: Callable[[str, str], Parsed] = read,
 ) -> LoadContext:
     """What the loader is to know of an environment and of those beside it; see `LoadContext.partial`."""
     alone, *others = [
         _alone(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial)
         for each in (environment, *(one for one in config.environments.values() if one.name != environment.name))
     ]
-    return replace(alone, ask_git=in_git, others=tuple(others))
+    others = [replace(other, read=read) for other in others]
+    return replace(alone, ask_git=in_git, others=tuple(others), read=read)
 
 
 def _alone(config: Config, environment: Environment, *, allow_unknown_roles: bool, partial: bool) -> LoadContext:

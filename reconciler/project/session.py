@@ -91,7 +91,9 @@ class Session:
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
         sources = tuple(paths) or config.manifests
         keep_manifests_apart(settings, sources, config, environment)
-        context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
+        context = load_context(
+            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), read=settings.read
+        )
         loaded = load(sources, context)
         if prunes:
             demand_all(loaded)

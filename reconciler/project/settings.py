@@ -1,11 +1,14 @@
 """What a caller chooses for a run: configuration, environment, allowed hosts, variables, and who listens."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
+from reconciler.config import Config
+from reconciler.manifests.yaml import Parsed, read
 from reconciler.project.listener import SILENT, Listener
 
 ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
@@ -28,3 +31,20 @@ class Settings:
     writes: tuple[Path, ...] = ()
     """Files that the caller is going to write; see `overwrites`."""
     listener: Listener = SILENT
+    loaded: Config | None = None
+    """The configuration, where it is loaded already."""
+    read: Callable[[str, str], Parsed] = read
+    """Reads and parses a file, given its path and its name in messages."""
+
+
+def reading_once() -> Callable[[str, str], Parsed]:
+    """Read each file once, for whichever thread asks first; it is kept as long as the function is."""
+    lock, known = Lock(), dict[tuple[str, str], Parsed]()
+
+    def read_once(path: str, shown: str) -> Parsed:
+        with lock:
+            if (path, shown) not in known:
+                known[path, shown] = read(path, shown)
+            return known[path, shown]
+
+    return read_once

@@ -17,7 +17,7 @@ from reconciler.project.environment import (
     no_configuration,
 )
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
-from reconciler.project.settings import Settings
+from reconciler.project.settings import Settings, reading_once
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
 
@@ -57,8 +57,10 @@ def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: boo
     partial, paths = bool(paths), paths or config.manifests
     for each in environments:
         keep_manifests_apart(settings, paths, config, each)
+    read = reading_once() if len(environments) > 1 else settings.read
     contexts = [
-        load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial) for each in environments
+        load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial, read=read)
+        for each in environments
     ]
     return _report({str(context.environment): _check(paths, context) for context in contexts})
 

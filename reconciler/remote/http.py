@@ -57,6 +57,8 @@ class Connection:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     allowed_hosts: Collection[Origin] = ()
     """Where the user allows credentials to be sent, besides what any base URL may name."""
+    environment: str = ""
+    """Its name, for the log of requests."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", checked(self.base_url, self.allowed_hosts))
@@ -318,7 +320,7 @@ def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTrans
     meter = Meter()
     guard = RequestGuard(base_url, kind.METHODS)
     http = http_client(guard, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
-    wire = Wire(base_url, http, connection.limits, meter, seams.clock)
+    wire = Wire(base_url, http, connection.limits, meter, seams.clock, connection.environment)
     traffic = Traffic(AdaptiveLimit(at_a_time, seams.clock), Retries(connection.retries, seams.random), meter)
     exchange = Exchange(wire, (connection.credentials, connection.scope), traffic, seams)
     return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)

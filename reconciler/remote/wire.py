@@ -81,13 +81,20 @@ class Wire:
     """Sends calls to one base URL. Thread-safe."""
 
     def __init__(
-        self, base_url: str, http: httpx.Client, limits: Limits, meter: Meter, clock: Callable[[], float]
+        self,
+        base_url: str,
+        http: httpx.Client,
+        limits: Limits,
+        meter: Meter,
+        clock: Callable[[], float],
+        environment: str = "",
     ) -> None:
         self._base_url = base_url
         self._http = http
         self._limits = limits
         self._meter = meter
         self._clock = clock
+        self._environment = environment
         self._extensions = {"timeout": http.timeout.as_dict()}
         self._url = lru_cache(_URLS)(httpx.URL)
 
@@ -156,7 +163,7 @@ class Wire:
         self._meter.note(_sample(result))
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = result.seconds * 1000
-            facts = {"request": _facts(call, result, milliseconds)}
+            facts = {"request": _facts(call, result, milliseconds), "environment": self._environment}
             log.debug("%s %s in %.0f ms", _shown(call), _ending(result), milliseconds, extra=facts)
 
 

@@ -97,7 +97,7 @@ def notes(title: str, texts: Sequence[str], style: Style) -> list[str]:
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
-    """What differs from the manifests, for those who are to mend or to take it over."""
+    """What differs from the manifests, to correct it or to take it over."""
     environment = drift.plan.binding.environment
     head = [
         marker("drift", environment),

@@ -70,6 +70,23 @@ def test_a_sign_of_life_comes_after_a_second_and_leaves_nothing(project: Project
     assert stream.getvalue() == "\rreading: 2 requests\rreading: 3 requests\r                   \r"
 
 
+def test_each_of_several_environments_leaves_a_line() -> None:
+    stream, clock = io.StringIO(), iter([0.0, 0.5, 0.5, 1.5, 1.5, 2.0])
+    sign = SignOfLife(stream, lambda: next(clock))
+    for name in "ab":
+        sign.handle(logging.makeLogRecord({"msg": "x", "environment": name}))
+    sign.ended("a", "done")
+    sign.handle(logging.makeLogRecord({"msg": "x", "environment": "b"}))
+    sign.ended("b", "failed")
+    assert stream.getvalue().splitlines() == [
+        "",
+        "a: done, 1 requests",
+        "",
+        "reading: 3 requests",
+        "b: failed, 2 requests",
+    ]
+
+
 def test_no_argument_reaches_stderr_unescaped(project: Project, run: Runner) -> None:
     for payload in PAYLOADS:
         if "\x00" not in payload and "\ud800" not in payload:

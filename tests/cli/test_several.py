@@ -1,13 +1,19 @@
 import json
 import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from reconciler.cli.documents import DRIFTS, PLANS
+from reconciler.emulator import Emulator, Settings
 from reconciler.render.joining import SEVERAL
-from tests.cli.conftest import BACK, FRONT, Project, Runner
+from tests.cli.conftest import BACK, FRONT, Project, Runner, Switchboard
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
@@ -98,9 +104,59 @@ def test_whatever_shows_one_environment_shows_several() -> None:
     assert set(SEVERAL) == set(PLANS) | set(DRIFTS)
 
 
-# -- commands without a matrix --
+# -- side by side --
 
 READING: Final = (["doctor"], ["adopt"], ["export"], ["secrets", "status"])
+ALL_READING: Final = (*READING, ["plan"], ["drift"], ["snapshot", "--out", "kept"])
+
+
+@pytest.fixture
+def slow(project: Project, served: tuple[Switchboard, str]) -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Three environments whose service takes its time to say who somebody is: `wait` is what it does meanwhile."""
+    target = json.loads((project.folder / "reconciler.yaml").read_text())["environments"]["test"]
+    project.configure(a=target, b=target, c=target)
+    with ExitStack() as emulators:
+
+        def start(wait: Callable[[], object]) -> None:
+            def sleep(_seconds: float) -> None:
+                wait()
+
+            settings = Settings(seed=project.folder / "seed.json")
+            served[0].emulator = emulators.enter_context(closing(Emulator(settings, sleep=sleep)))
+            replace(project, emulator=served[0].emulator).ask(
+                "POST", "/_emulator/faults", {"spec": "GET /v1/me latency=1 count=3"}
+            )
+
+        yield start
+
+
+@pytest.mark.parametrize("command", ALL_READING)
+def test_environments_are_read_side_by_side(slow: Callable[..., None], run: Runner, command: list[str]) -> None:
+    slow(threading.Barrier(3, timeout=60).wait)  # it breaks, and the emulator fails, where one waits for another
+    done = run(*command, "--env-all")
+    assert (done.code, done.err.count("error")) == (0, 0)
+    if done.out:
+        assert re.findall(r"=== (\w+) ===", done.out) == ["a", "b", "c"], "in the order of the configuration"
+
+
+def test_jobs_says_how_many_run_at_a_time(slow: Callable[..., None], run: Runner) -> None:
+    slow(lambda: None)
+    done = run("plan", "--env-all", "--jobs", "1", "--verbose")
+    named = [line.partition(": ")[0] for line in done.err.splitlines() if ": GET " in line or ": done" in line]
+    assert [name for name, _ in groupby(named)] == ["a", "b", "c"]
+    assert run("plan", "--env-all", "--jobs", "0").code == 64
+
+
+def test_several_environments_each_tell_what_they_cost(slow: Callable[..., None], run: Runner) -> None:
+    slow(lambda: None)
+    done = run("plan", "--env", "a", "--env", "b", "--verbose", "--log-format", "json")
+    events = [json.loads(line) for line in done.err.splitlines()]
+    for name in ("a", "b"):
+        own = [one for one in events if one.get("environment") == name]
+        assert own[-1]["requests"] == sum(one["type"] == "request" for one in own) == 3
+
+
+# -- commands without a matrix --
 
 
 def untimed(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, environments_options, text, unknown_roles_option
+from reconciler.cli.options import Common, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.render.adoption import ADOPTIONS, Adopted
@@ -39,7 +39,7 @@ then nothing is written.
 @click.option("--write", is_flag=True, help="Write the ids into reconciler.yaml; without it they are only shown.")
 @outputs_option("adopt", list(ADOPTIONS))
 @unknown_roles_option
-@environments_options
+@reading_options
 @click.pass_obj
 def command(
     common: Common, arguments: tuple[str, ...], *, write: bool, outputs: Outputs, allow_unknown_roles: bool
@@ -62,7 +62,7 @@ def command(
         written.extend([session.environment.name] if adopted.written else [])
         return adopted
 
-    return code_of_writing(show(common, outputs, find, ADOPTIONS, _code), written)
+    return code_of_writing(show(common, outputs, find, ADOPTIONS, _code, in_turn=write), written)
 
 
 def _code(adopted: Adopted) -> ExitCode:

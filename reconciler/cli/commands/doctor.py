@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, environments_options
+from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.signing import key
 from reconciler.model.resource import FieldsPolicy
@@ -36,7 +36,7 @@ Exit codes: 0 no check failed, warnings or not; 1 a check failed, or the configu
 """,
 )
 @outputs_option("doctor", list(DIAGNOSES))
-@environments_options
+@reading_options
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """Check all that plan and apply need: configuration, credentials, network, clock, roles, marketplace.

@@ -16,9 +16,9 @@ from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.notifying import Notifier, notify_options
 from reconciler.cli.options import (
     Common,
-    environments_options,
     input_file,
     paths_argument,
+    reading_options,
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -87,7 +87,7 @@ what --since-receipt leaves out, does not count.
 @notify_options
 @selection_options
 @unknown_roles_option
-@environments_options
+@reading_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, environments_options, file_name, text, unknown_roles_option
+from reconciler.cli.options import Common, file_name, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS, LOGIN_KIND
@@ -103,7 +103,7 @@ environments were written, and there was an error in another.
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
 @outputs_option("export", list(EXPORTS))
 @unknown_roles_option
-@environments_options
+@reading_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,
@@ -141,7 +141,8 @@ def command(  # noqa: PLR0913  # one for each option
 
     if write and common.is_of_several and not overlaid:
         return _write_shared(common, outputs, work_out)
-    return code_of_writing(show(common, outputs, find if write else work_out, MAKINGS, _done), written)
+    code = show(common, outputs, find if write else work_out, MAKINGS, _done, in_turn=write)
+    return code_of_writing(code, written)
 
 
 def _done(_made: "Making") -> ExitCode:

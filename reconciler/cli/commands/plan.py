@@ -15,10 +15,10 @@ from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
-    environments_options,
     input_file,
     output_file,
     paths_argument,
+    reading_options,
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -52,7 +52,7 @@ Examples:
   reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
   reconciler plan --prune                          # what no manifest claims would be deleted
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes, 3 refused
-  reconciler plan --env staging --env production   # one after the other, and side by side; all: --env-all
+  reconciler plan --env staging --env production   # both, and a table; all: --env-all
   reconciler plan --env-all --out plans            # a folder: plans/staging.json, plans/production.json
 """,
 )
@@ -78,7 +78,7 @@ Examples:
 @write_secret_option
 @ack_option
 @unknown_roles_option
-@environments_options
+@reading_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,

@@ -18,6 +18,7 @@ from reconciler.cli.options import (
     environments_options,
     output_file,
     paths_argument,
+    reading_options,
     text,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -72,7 +73,7 @@ do. What else needs somebody is listed, and changes no code.
 @outputs_option("secrets", list(STATUSES))
 @click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Also write Prometheus metrics.")
 @selection_options
-@environments_options
+@reading_options
 @click.pass_obj
 def status(
     common: Common,
@@ -84,19 +85,20 @@ def status(
     selector: dict[str, str],
 ) -> ExitCode:
     """Say of every secret how old it is, when it expires, and whether it is what its manifest asks for. Reads only."""
-    from reconciler.cli.several import show  # noqa: PLC0415
+    from reconciler.cli.several import names_of, show  # noqa: PLC0415
     from reconciler.project.files import write_file  # noqa: PLC0415  # see main
 
     selection = selection_of(only, selector)
-    reports: list[SecretReport] = []
+    reports: dict[str, SecretReport] = {}
 
     def find(each: "Settings") -> "SecretReport":
-        reports.append(_report(each, paths, selection))
-        return reports[-1]
+        report = reports[str(each.environment)] = _report(each, paths, selection)
+        return report
 
     code = show(common, outputs, find, STATUSES, _code)
     if metrics_file and reports:
-        write_file(metrics_file, metrics(reports))
+        names = names_of(common) if common.is_of_several else reports
+        write_file(metrics_file, metrics([reports[name] for name in names if name in reports]))
     return code
 
 

@@ -9,7 +9,7 @@ import click
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_problem
-from reconciler.cli.options import Common, environments_options, output_file
+from reconciler.cli.options import Common, output_file, reading_options
 from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
@@ -36,7 +36,7 @@ Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than 
 @click.option(
     "--out", type=output_file, required=True, metavar="FILE", help="Where it is written; of several, FILE is a folder."
 )
-@environments_options
+@reading_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:
     """Keep what the service has, for plans on pull requests that must not see credentials.
@@ -45,35 +45,44 @@ def command(common: Common, *, out: Path) -> ExitCode:
     file has no secrets and no fields that this version does not know; it is under a digest, and with
     RECONCILER_PLAN_KEY it is signed.
     """
+    warn_if_blank("snapshot")
     if not common.is_of_several:
-        return _keep(common, settings_of(common), out)
+        _tell(common, _written(settings_of(common), out), out)
+        return ExitCode.DONE
     from reconciler.cli.failures import tell_error  # noqa: PLC0415  # see main
     from reconciler.cli.several import each, files_of_each, worst  # noqa: PLC0415
 
     files = files_of_each(common, out)
     common.writes += files.values()
     make_folder(out)
-    parts = each(common, lambda one: _keep(common, one, files[str(one.environment)]), "snapshot", ExitCode)
+    parts = each(
+        common, lambda one: _written(one, files[str(one.environment)]), "snapshot", lambda _taken: ExitCode.DONE
+    )
     for part in parts:
+        if part.found:
+            _tell(common, part.found, files[part.environment])
         if part.error:
             tell(f"Environment {escape(part.environment)}:\n")
             tell_error(part.error)
     return worst(parts)
 
 
-def _keep(common: Common, settings: "Settings", file: Path) -> ExitCode:
-    from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415
+def _written(settings: "Settings", file: Path) -> "Snapshot":
+    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415  # see main
 
     taken = _taken(settings)
-    warn_if_blank("snapshot")
     write_file(file, snapshotfile.dumps(taken, key()))
+    return taken
+
+
+def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
+    from reconciler import pipeline  # noqa: PLC0415  # see main
+
     if not common.quiet:
         count = len(taken.live.resources)
         tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment} in {escape(str(file))}.\n")
         for text in pipeline.odd(taken.live):
             tell_problem(ReconcilerError(text))
-    return ExitCode.DONE
 
 
 def _taken(settings: "Settings") -> "Snapshot":
@@ -87,7 +96,7 @@ def _taken(settings: "Settings") -> "Snapshot":
     config = configuration(settings)
     environment = chosen_environment(config, settings)
     target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
-    context = load_context(config, environment, allow_unknown_roles=True)
+    context = load_context(config, environment, allow_unknown_roles=True, read=settings.read)
     kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
     with connect.reader(settings, environment, config.path.parent) as remote:
         return pipeline.snapshot(remote, target, kinds, timestamp(datetime.now(UTC)))

@@ -49,7 +49,7 @@ def plan_tone(plan: Plan) -> str:
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
-    """What differs from the manifests, for those who are to mend it or to take it over."""
+    """What differs from the manifests, to correct it or to take it over."""
     environment = drift.plan.binding.environment
     receipt = _receipt(drift)
     return html(
