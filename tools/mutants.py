@@ -33,7 +33,7 @@ from reconciler.emulator import Emulator, Settings
 ROOT: Final = Path(__file__).parents[1]
 _OF_APPLYING: Final = [
     "applying/test_run.py",
-    "applying/test_final.py",
+    "applying/test_verify.py",
     "applying/test_own.py",
     "applying/test_creating.py",
     "applying/test_assign.py",
@@ -49,8 +49,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "cli/test_watching.py",
     ],
     "planning/guards": ["planning/test_guards.py", "cli/test_guards.py", "cli/test_own_client.py"],
-    **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "create", "assign", "write", "settle", "verify")},
-    "applying/login_client": ["applying/test_own.py"],
+    **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "write", "settle", "verify")},
     "planning/planfile": [
         "planning/test_planfile.py",
         "secrets/test_values.py",

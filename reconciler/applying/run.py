@@ -4,8 +4,8 @@
    is not written (`task`).
 2. Waves are written one after another, in a wave changes side by side; what depends on a change that did not succeed is
    skipped. Deletions come after all other changes, last wave first. Then everything that was written is read once
-   more: what the service does not hold as it was sent is named field by field (`final`).
-3. The client that the run is logged in with comes last of all (`own`).
+   more: what the service does not hold as it was sent is named field by field (`verify`).
+3. The client that the run is logged in with comes last of all.
 
 Before each write is sent it is announced to a recorder, and after it what came of it.
 """
@@ -14,21 +14,62 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.applying import login_client as own
-from reconciler.applying import verify as final
-from reconciler.applying.newcomers import Newcomers
+from reconciler.applying import verify
+from reconciler.applying.settle import Conflict, Newcomers
 from reconciler.applying.task import Provide, Secrets, Task, Writer
 from reconciler.applying.write import write
+from reconciler.errors import ReconcilerError, RemoteError
+from reconciler.kinds import login_key
 from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
-from reconciler.remote.protocol import WriteRemote
+from reconciler.remote.protocol import ReadRemote, WriteRemote
 
 if TYPE_CHECKING:
     from reconciler.model.resource import Address
+
+
+def is_own(change: Change, remote: ReadRemote) -> bool:
+    """Whether the run is logged in with the object of this change."""
+    return change.key == login_key(remote.client_id)
+
+
+def write_login_client(task: Task) -> Outcome:
+    """Write one change, prove that the login still works, or else take the change back. Never raises."""
+    remote = task.writer.remote
+    try:
+        remote.prove_login()
+    except RemoteError as error:
+        message = f"not written: even before it the login did not work ({error.message})"
+        return Outcome(task.change, Status.FAILED, message, task.change.id)
+    outcome = write(task)
+    if not outcome.may_be_written or task.change.action is Action.DELETE:
+        return outcome
+    try:
+        remote.prove_login()
+    except RemoteError as error:
+        return _taken_back(task, replace(outcome, status=Status.FAILED), error)
+    return replace(outcome, message="; ".join(filter(None, [outcome.message, "a new login works"])))
+
+
+def _taken_back(task: Task, outcome: Outcome, refusal: RemoteError) -> Outcome:
+    trouble = f"after it the login did not work ({refusal.message})"
+    try:
+        task.restore()
+    except Conflict as conflict:
+        return replace(outcome, message=f"{trouble}, and it was not reverted: {conflict}")
+    except ReconcilerError as error:
+        return replace(outcome, message=f"{trouble}, and it could not be reverted: {error.message}", uncertain=True)
+    restored = replace(outcome, uncertain=False, restored=True, fields=())
+    try:
+        task.writer.remote.prove_login()
+    except RemoteError:
+        return replace(restored, message=f"{trouble}; the previous body was restored, and it still does not work")
+    return replace(restored, message=f"{trouble}; the previous body was restored, and it works again")
+
 
 __all__ = ["Controls", "Provide", "Secrets", "apply"]
 
@@ -64,14 +105,14 @@ def apply(  # both ends, and all that a write may need
     writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation)
     run = _Run(writer, controls)
     todo = [change for change in plan.changes if change.action.writes]
-    mine, others = _parted(todo, lambda change: own.is_own(change, remote))
+    mine, others = _parted(todo, lambda change: is_own(change, remote))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
     for wave in _waves(rest):
         run.carry_out(wave, write)
     for wave in reversed(_waves(deletes)):
         run.carry_out(wave, write)
     run.look_again(others, live=len(plan.changes))
-    run.carry_out(mine, own.write)
+    run.carry_out(mine, write_login_client)
     run.look_again(mine, live=len(plan.changes))
     outcomes = tuple(run.outcomes[change.address] for change in todo)
     left_out = any(outcome.status is Status.SKIPPED for outcome in outcomes)
@@ -156,7 +197,7 @@ class _Run:
             for change in changes
             if (outcome := self.outcomes[change.address]).status in {Status.APPLIED, Status.NOT_CONVERGED}
         ]
-        for outcome in final.look_again(written, self._writer, live=live, at_a_time=self._controls.concurrency):
+        for outcome in verify.look_again(written, self._writer, live=live, at_a_time=self._controls.concurrency):
             if outcome != self.outcomes[outcome.change.address]:
                 self._failed = True
                 self._keep(outcome)

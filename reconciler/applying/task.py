@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
-from reconciler.applying.newcomers import Newcomers
-from reconciler.applying.settle import Conflict, Next, settle
+from reconciler.applying.settle import Conflict, Newcomers, Next, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.moments import with_moments

@@ -1,12 +1,205 @@
-"""One change -> its outcome, whatever happens on the way."""
+"""One change -> its outcome: its body, then its assignments and the secrets that it lacks.
 
-from reconciler.applying.assign import assign, provide
-from reconciler.applying.create import create
-from reconciler.applying.settle import Conflict
-from reconciler.applying.task import Task
-from reconciler.errors import AnswerLost, ReconcilerError
-from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Action
+An object is created by PUT to the planned id, or by POST where the service makes ids itself. Which of the two a service
+takes is documented in two ways (since 1.0.406 the PUT is "Create or update", and the id is still read-only), and the
+answer to a PUT that does not create is documented nowhere. So every refusal that cannot have written leads to a look
+and then to POST, unless the configuration says how the service creates.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from reconciler.applying.settle import Conflict, Next, repeated, settle
+from reconciler.applying.task import ALREADY, Task
+from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError
+from reconciler.model.outcome import Outcome, Status, Step, Write
+from reconciler.model.plan import Action, AssignmentChange
+from reconciler.model.resource import LiveResource
+
+_NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})
+_NOT_THIS_ID: Final = frozenset({"ApiClient.InvalidClientID", "Request.InvalidRequestBody"})
+_REFUSED: Final = 4
+"""The first digit of the statuses that say so."""
+_MAYBE_NOT_THIS_ID: Final = frozenset({"", "ValidationFailure"})
+
+
+class _NotByPut(Exception):
+    """The service does not create by PUT, and has written nothing now; `lost` is the write before, if any."""
+
+    def __init__(self, lost: AnswerLost | None) -> None:
+        super().__init__()
+        self.lost = lost
+
+
+def create(task: Task) -> Outcome:
+    """Make the object under its planned id, or, where the service makes ids itself, under one of the service's.
+
+    Raises:
+        Conflict: an object of its id or name has appeared since it was planned, or the configuration has changed.
+        RemoteError: it could not be created, or nobody knows.
+    """
+    task.sent.update(task.secrets(None))
+    if task.kind.has_chosen_ids:
+        return _by_put(task)
+    if task.writer.creation == "post":
+        return _by_post(task, None)
+    if not task.change.id:
+        raise Conflict("it was planned with create: post, which the environment no longer says: plan again")
+    try:
+        return _by_put(task)
+    except _NotByPut as refused:
+        return _by_post(task, refused.lost)
+
+
+def _by_put(task: Task) -> Outcome:
+    def step(lost: AnswerLost | None) -> Next:
+        live = task.read()
+        if live is None:
+            return partial(_put, task, lost)
+        if not lost and not task.is_done(live):
+            raise Conflict("an object of its id has appeared since it was planned")
+        return task.found(live, lost)
+
+    return settle(step)
+
+
+def _put(task: Task, lost: AnswerLost | None, attempt: int) -> Outcome:
+    try:
+        return task.send_put(attempt)
+    except RemoteError as error:
+        if task.kind.has_chosen_ids:
+            raise
+        if _does_not_create(error):
+            if task.writer.creation == "auto":
+                raise _NotByPut(lost) from error
+            error.hint = "this service does not create by PUT: write create: auto, or create: post, for the environment"
+        elif _may_be_the_id(error):
+            error.hint += "; if it is the id that is refused, write create: post for the environment"
+        raise
+
+
+def _does_not_create(error: RemoteError) -> bool:
+    """Whether the refusal is of the PUT or of its id; a 404 may also be about what the body refers to."""
+    status, code = error.request.status, error.request.error_code
+    if isinstance(error, Rejected) and status == HTTPStatus.NOT_FOUND:
+        return False
+    return status in _NOT_BY_PUT or (status == HTTPStatus.BAD_REQUEST and code in _NOT_THIS_ID)
+
+
+def _may_be_the_id(error: RemoteError) -> bool:
+    """Whether it is a refusal that does not say of what."""
+    is_refused = isinstance(error, Rejected) or (error.request.status or 0) // 100 == _REFUSED
+    return is_refused and error.request.error_code in _MAYBE_NOT_THIS_ID
+
+
+def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
+    """Create exactly once: look for an object of the name before each try, whoever may have made it."""
+    newcomers = task.writer.newcomers
+    look = newcomers.before_the_run
+
+    def step(lost: AnswerLost | None) -> Next:
+        nonlocal look
+        found = (newcomers.now if lost else look)(task.kind, task.name)
+        look = newcomers.now
+        if not found:
+            return partial(_post_again if lost else _post, task)
+        if len(found) > 1 or not (lost or task.is_done(found[0])):
+            ids = ", ".join(sorted(one.id for one in found))
+            raise Conflict(f"of its name there have appeared since it was planned: {ids}")
+        return task.found(found[0], lost)
+
+    return settle(step, lost=lost)
+
+
+def _post(task: Task, attempt: int) -> Outcome:
+    path, remote = task.kind.path, task.writer.remote
+    body = {**task.planned, **task.sent}
+    intent = Write(task.change, Step.BODY, "POST", path)
+    answer = task.announced(intent, lambda: remote.post(path, body, attempt=attempt))
+    outcome = task.verified(answer, "POST")
+    return replace(outcome, message="; ".join(filter(None, ["the service has chosen its id", outcome.message])))
+
+
+def _post_again(task: Task, attempt: int) -> Outcome:
+    """Send it after a try that was lost, and see whether that one was carried out late, after we had looked.
+
+    Raises:
+        Conflict: there are two of them now.
+    """
+    outcome = _post(task, attempt)
+    with suppress(RemoteError):  # nobody can tell; the next plan sees two of one name
+        _demand_one(task.writer.newcomers.now(task.kind, task.name))
+    return outcome
+
+
+def _demand_one(found: Sequence[LiveResource]) -> None:
+    if len(found) > 1:
+        ids = ", ".join(sorted(one.id for one in found))
+        conflict = Conflict(f"it was made twice, delete one of them: {ids}")
+        conflict.after_a_write = True
+        raise conflict
+
+
+_WRITTEN: Final = frozenset({Status.APPLIED, Status.NOT_CONVERGED})
+
+
+def assign(task: Task, outcome: Outcome) -> Outcome:
+    """Assign and unassign parties, also where the service holds something else than the body that was sent.
+
+    Each step may be repeated: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404;
+    either means done.
+    """
+    if outcome.status not in _WRITTEN or not outcome.id:
+        return outcome
+    for step in task.change.assignments:
+        try:
+            repeated(partial(_assign_one, task, step, outcome.id))
+        except ReconcilerError as error:
+            message = f"the body was written, but not all assignments: {error.message}"
+            return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
+    return _changed(outcome) if task.change.assignments else outcome
+
+
+def _changed(outcome: Outcome) -> Outcome:
+    """The same, but for a message that says that nothing had to be done."""
+    return replace(outcome, message="") if outcome.message == ALREADY else outcome
+
+
+def provide(task: Task, outcome: Outcome) -> Outcome:
+    """Make and deliver the secrets that the object lacks, once all else is there."""
+    if outcome.status is not Status.APPLIED or not outcome.id or not task.change.new_secrets:
+        return outcome
+    try:
+        note = task.writer.provide(task.change, outcome.id)
+    except ReconcilerError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        message = f"the body was written, but not all secrets were made: {error.message}{hint}"
+        return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
+    return replace(outcome, message="; ".join(filter(None, [_changed(outcome).message, note])))
+
+
+def _assign_one(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:
+    remote, assignments = task.writer.remote, task.kind.assignments
+    if assignments is None:
+        raise ValueError(f"{task.kind.name} has no assignments")
+    level = assignments.level(step.party)
+    if step.assign:
+        body = level.body(object_id, step.id)
+        intent = Write(task.change, Step.ASSIGNMENT, "POST", level.path, step)
+        try:
+            task.announced(intent, lambda: remote.post(level.path, body, attempt=attempt))
+        except Rejected as error:
+            if error.request.status != HTTPStatus.CONFLICT:
+                raise
+    else:
+        path, query = level.deleted_by(object_id, step.id)
+        intent = Write(task.change, Step.ASSIGNMENT, "DELETE", path, step)
+        with suppress(NotFound):
+            task.announced(intent, lambda: remote.delete(path, query=query, attempt=attempt))
 
 
 def write(task: Task) -> Outcome:

@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from reconciler.config.freeze import window
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
-from reconciler.config.values import base_url, reference_in
+from reconciler.config.values import base_url, reference_in, window
 from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.allowed_paths import objection_to_write
 from reconciler.manifests.rules import Level

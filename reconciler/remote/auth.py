@@ -7,6 +7,8 @@ the API's own host.
 import base64
 import json
 import math
+import re
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from reconciler.model.json import Json, is_array
 from reconciler.model.secret import Secret
 from reconciler.remote.answers import text_or_empty
 from reconciler.remote.messages import TOKEN_PATH, Call, Misshapen
+from reconciler.remote.protocol import Proof
 
 EARLY_SECONDS: Final = 30.0
 EARLY_SHARE: Final = 0.1
@@ -223,3 +226,46 @@ class TokenSource:
         grant = self._login()
         self._renew_at = asked_at + grant.life - min(EARLY_SECONDS, EARLY_SHARE * grant.life)
         return grant.token
+
+
+_FAULT: Final = r"(?:invalid|wrong|incorrect|missing|expired|does not match|not valid)"
+_WRONG_SECRET: Final = re.compile(rf"{_FAULT}[^.]*\bsecret|\bsecret\b[^.]*{_FAULT}", re.IGNORECASE)
+_CHANGING: Final = frozenset({"LockedOut", "TooManyRequests"})
+"""Codes that a second try may bring about by itself."""
+
+
+def prove(try_login: Callable[[ClientCredentials], Grant], client_id: str, secret: Secret) -> Proof:
+    """Try a secret, and where that tells nothing, a wrong one beside it."""
+    refusal = _refusal(try_login, client_id, secret)
+    if refusal is None:
+        return Proof(accepted=True)
+    if _says_wrong_secret(refusal):
+        return Proof(accepted=False, reason=refusal.message)
+    wrong = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
+    is_taken = wrong is not None and (_says_wrong_secret(wrong) or _is_another(wrong, refusal))
+    return Proof(accepted=is_taken, reason=refusal.message, is_tried=is_taken)
+
+
+def has_secret(try_login: Callable[[ClientCredentials], Grant], client_id: str) -> bool:
+    """Whether a secret that is certainly wrong is refused for being wrong."""
+    refusal = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
+    return refusal is not None and _says_wrong_secret(refusal)
+
+
+def _refusal(try_login: Callable[[ClientCredentials], Grant], client_id: str, secret: Secret) -> AccessDenied | None:
+    try:
+        try_login(ClientCredentials(client_id, secret))
+    except AccessDenied as refusal:
+        return refusal
+    return None
+
+
+def _says_wrong_secret(refusal: AccessDenied) -> bool:
+    is_about_the_client = any(text.removeprefix("Auth.") == "ClientNotActive" for text in refusal.texts)
+    return not is_about_the_client and any(map(_WRONG_SECRET.search, refusal.texts))
+
+
+def _is_another(wrong: AccessDenied, refusal: AccessDenied) -> bool:
+    """Whether they differ by their codes; other texts may differ in a number or a date."""
+    codes = {wrong.request.error_code, refusal.request.error_code}
+    return len(codes) > 1 and all(codes) and not {code.removeprefix("Auth.") for code in codes} & _CHANGING

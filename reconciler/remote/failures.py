@@ -21,8 +21,19 @@ from reconciler.errors import (
 )
 from reconciler.model.json import Json
 from reconciler.model.secret import REDACTED, Secret
-from reconciler.remote.advice import FOR_CODE, LOOK_FIRST, REPORT, WAIT, roles_hint
-from reconciler.remote.answers import ServiceError, kind_of, parse, service_errors, text_or_empty, texts
+from reconciler.remote.answers import (
+    FOR_CODE,
+    LOOK_FIRST,
+    REPORT,
+    WAIT,
+    ServiceError,
+    kind_of,
+    parse,
+    roles_hint,
+    service_errors,
+    text_or_empty,
+    texts,
+)
 from reconciler.remote.messages import Answer, Call, Misshapen, NoAnswer, RequestState, Result
 
 LONGEST_MESSAGE: Final = 500

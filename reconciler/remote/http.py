@@ -21,14 +21,12 @@ from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
 from reconciler.remote.answers import kind_of, object_in, unusable
-from reconciler.remote.auth import Claims, Credentials
-from reconciler.remote.encoding import encode
+from reconciler.remote.auth import Claims, Credentials, has_secret, prove
 from reconciler.remote.exchange import Exchange, Seams, Traffic
 from reconciler.remote.hosts import Origin, demand_allowed
-from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen
+from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen, encode
 from reconciler.remote.meter import Meter, Sample, Stats
 from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
-from reconciler.remote.proof import has_secret, prove
 from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
 from reconciler.remote.retry import Retries, RetryPolicy
 from reconciler.remote.throttle import AdaptiveLimit

@@ -3,6 +3,7 @@
 Commands that must not write are handed a `ReadRemote`; it has no verb that writes, so that no bug can.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -152,3 +153,21 @@ class SecretRemote(WriteRemote, Protocol):
             AnswerLost: it may have been created, and its secret is known to nobody.
         """
         ...
+
+
+_PLAIN: Final = r"[\w.@ +-]"
+"""Nothing of this can mean anything; other signs, like quotes and commas, are not relied on."""
+_HEAD: Final = re.compile(rf"{_PLAIN}*")
+_TAIL: Final = re.compile(rf"{_PLAIN}*\Z")
+_LONGEST: Final = 200
+"""Characters of a filter: the service takes URLs of about 2,000, in which one character may be twelve."""
+
+
+def at_least(text: str) -> str:
+    """The narrowest filter that surely lets through what equals the text."""
+    head = _HEAD.match(text[:_LONGEST])
+    found = head[0] if head else ""
+    if found == text:
+        return text
+    tail = _TAIL.search(text[-_LONGEST:])
+    return f"{found}*" if found or not tail else f"*{tail[0]}"

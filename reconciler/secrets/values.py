@@ -24,8 +24,7 @@ from reconciler.model.rotation import Begin
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import rotation
-from reconciler.secrets.delivery import Courier, Parcel
-from reconciler.secrets.delivery.orders import Delivered, Order, deliver_again, deliver_all, taken_back
+from reconciler.secrets.delivery import Courier, Delivered, Order, Parcel, deliver_again, deliver_all, taken_back
 
 GENERATED_LENGTH: Final = 60
 """Letters and digits of a generated secret: what Sitecore's own tools make; the service documents no least length."""

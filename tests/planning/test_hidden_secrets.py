@@ -17,7 +17,7 @@ from reconciler.model.delivery import ToFile
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
-from reconciler.remote.encoding import encode
+from reconciler.remote.messages import encode
 from reconciler.secrets.delivery import Courier
 from tests.applying.test_rollback import plan_back, run_of
 from tests.builders import body, desired, manifest

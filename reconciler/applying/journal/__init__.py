@@ -18,8 +18,7 @@ from reconciler.applying.journal.applying import (
     unfinished,
 )
 from reconciler.applying.journal.check import Fault, check, check_all
-from reconciler.applying.journal.lines import Entry
-from reconciler.applying.journal.read import Run, find, read, runs
+from reconciler.applying.journal.read import Entry, Run, find, read, runs
 from reconciler.applying.journal.write import Journal
 
 __all__ = [

@@ -15,9 +15,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from reconciler.applying.journal.check import demand_shape, is_possible, unusable
 from reconciler.applying.journal.read import SUFFIX, Run, first, read, run_files
 from reconciler.applying.journal.rotating import made_secrets
-from reconciler.applying.journal.shape import demand_shape, is_possible, unusable
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.json import Json

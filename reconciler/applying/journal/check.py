@@ -1,4 +1,4 @@
-"""Journals -> what was removed from them, altered or moved.
+"""Journals -> what was removed, altered or moved, and lines that this version cannot have written.
 
 Who can write the files can also write them anew, hashes and all: this shows accidents and careless hands. The last
 lines of the newest run have no line after them that would miss them; a run without its end shows as cut off.
@@ -7,10 +7,13 @@ lines of the newest run have no line after them that would miss them; a run with
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from reconciler.applying.journal.lines import NO_LINE, Entry, NotALine
-from reconciler.applying.journal.read import SUFFIX, lines_of, run_files
+from reconciler.applying.journal.read import NO_LINE, SUFFIX, Entry, NotALine, Run, lines_of, run_files
 from reconciler.errors import ReconcilerError
+from reconciler.kinds import KINDS
+from reconciler.manifests.schema import part_validator, read_schema
+from reconciler.model.run import RecordedChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +114,44 @@ def _hash_of(line: str) -> str:
         return Entry.of(line).hash
     except NotALine:
         return ""
+
+
+SCHEMA: Final = "run.v2.schema.json"
+
+
+def unusable(run: Run) -> ReconcilerError:
+    """The error for a journal that says what this version does not write."""
+    message = f"the journal {run.path} is not such as this version writes"
+    return ReconcilerError(message, hint="history verify says whether it was altered")
+
+
+def demand_shape(run: Run) -> None:
+    """Refuse a journal with facts that are missing or of another type.
+
+    Raises:
+        ReconcilerError: it is one.
+    """
+    known = read_schema(SCHEMA)["$defs"]
+    for entry in run.entries:
+        name = _definition(entry)
+        if name in known and part_validator(SCHEMA, name).faults({name: dict(entry.facts)}):
+            raise unusable(run)
+
+
+def _definition(entry: Entry) -> str:
+    """The part of the schema for a line; the first one of a rotation has members of its own."""
+    return "rotation" if entry.event == "start" and entry.facts.get("kind") == "rotation" else entry.event
+
+
+def is_possible(change: RecordedChange) -> bool:
+    """Whether there is its kind, with such bodies and assignments."""
+    kind = KINDS.get(change.address.kind)
+    if kind is None:
+        return False
+    steps = [*change.assignments, *(write.assignment for write in change.writes if write.assignment)]
+    bodies = [{kind.id_field: "any"} | dict(body) for body in (change.before, change.after, change.left) if body]
+    if steps and kind.assignments is None:
+        return False
+    return all(kind.assignments.has(step.party, step.id) for step in steps if kind.assignments) and not any(
+        kind.faults(body) for body in bodies
+    )

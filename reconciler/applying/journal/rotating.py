@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from reconciler.applying.journal.check import demand_shape
 from reconciler.applying.journal.read import Run
-from reconciler.applying.journal.shape import demand_shape
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.rotation import Ended, Step, StepKind

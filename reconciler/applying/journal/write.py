@@ -13,8 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from reconciler import __version__
-from reconciler.applying.journal.lines import FORMAT_VERSION, Entry
-from reconciler.applying.journal.read import SUFFIX, read, run_files
+from reconciler.applying.journal.read import FORMAT_VERSION, SUFFIX, Entry, read, run_files
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import open_own
 from reconciler.model.json import Json
