@@ -276,6 +276,22 @@ def test_an_environment_is_added_with_the_margin_and_line_ends_that_are_there(he
     assert written.count(b"\r\n") == written.count(b"\n")
 
 
+@pytest.mark.parametrize("indentation", [None, 0, 2], ids=str)
+def test_an_environment_is_added_to_a_configuration_written_as_json(
+    here: Path, run: Runner, indentation: int | None
+) -> None:
+    before = {
+        "apiVersion": "reconciler/v1",
+        "kind": "Config",
+        "manifests": ["m/"],
+        "environments": {"a": {"emulator": {}}},
+    }
+    (here / "reconciler.yaml").write_text(json.dumps(before, indent=indentation), encoding="utf-8")
+    done = run("init", "--add-env", "production", *PRODUCTION)
+    assert (done.code, done.err) == (0, "")
+    assert list(load_config(here / "reconciler.yaml").environments) == ["a", "production"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -15,7 +15,7 @@ from reconciler.manifests.edit.text import scalar
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.schema import schema_path
 from reconciler.manifests.yaml import parse
-from reconciler.model.json import Absent, get_at
+from reconciler.model.json import Absent, Json, get_at
 
 __all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "files_at_top", "with_environment"]
 
@@ -136,7 +136,13 @@ def _in_the_style_of_init(before: bytes, after: bytes, answers: Answers) -> byte
     margin = new[at].decode()[: len(new[at]) - len(new[at].lstrip())]
     line_end = "\r\n" if new[at].endswith(b"\r\n") else "\n"
     styled = b"".join([*new[:at], indent(block, margin).replace("\n", line_end).encode(), *new[end:]])
-    return styled if parse(styled, CONFIG).documents[0].data == parse(after, CONFIG).documents[0].data else after
+    return styled if _meaning(styled) == _meaning(after) else after
+
+
+def _meaning(content: bytes) -> list[Json]:
+    """Its documents; of what is no longer YAML there are none."""
+    parsed = parse(content, CONFIG)
+    return [] if parsed.faults else [document.data for document in parsed.documents]
 
 
 def check(answers: Answers) -> None:
