@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli import main
 from tests.cli.conftest import Project, Runner, git
 
 HOSTILE = """\
@@ -116,6 +117,11 @@ COMMANDS = (
     (["secrets", "status"], 0),
     (["rollback", "last", "--auto-approve"], 64),
     (["export", "--out", "exported"], 0),
+    (["export", "--write"], 0),
+    (["import", "../seed.json"], 0),
+    (["init", "new", "--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop"], 0),
+    (["init", "--add-env", "next", "--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop"], 0),
+    (["secrets", "rotate", "--due", "--auto-approve"], 0),
     (["doctor"], 0),
     (["validate"], 0),
     (["show", "--resolved"], 0),
@@ -123,6 +129,13 @@ COMMANDS = (
     (["environments"], 0),
     (["snapshot", "--out", "snapshot.json"], 0),
 )
+
+
+WITHOUT_A_CHECKOUT = {"completion", "emulator", "explain", "schema", "version"}
+
+
+def test_every_command_that_has_a_checkout_is_tried() -> None:
+    assert {arguments[0] for arguments, _ in COMMANDS} | WITHOUT_A_CHECKOUT == {*main.COMMANDS}
 
 
 @pytest.mark.parametrize(
