@@ -216,7 +216,7 @@ def _plain(wanted: Type) -> Schema:  # noqa: PLR0911  # one answer for each type
 
 
 def _members(fields: Sequence[Field]) -> Schema:
-    required = [one.name for one in fields if one.required]
+    required = [one.name for one in fields if one.required and not one.secret]  # a secret that is left out stays
     properties = {one.name: _field(one) for one in fields}
     return {"required": required, "properties": properties} if required else {"properties": properties}
 

@@ -20,12 +20,13 @@ from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.moments import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
+from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.model.json import ABSENT, Body, pointer, pointer_parts, same
 from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
 from reconciler.model.plan import Change, Creation, FieldChange
 from reconciler.model.resource import Address, LiveResource, same_id
 from reconciler.model.secret import Secret
-from reconciler.remote.protocol import WireBody, WriteRemote
+from reconciler.remote.protocol import WriteRemote
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value to be sent."""
@@ -129,8 +130,7 @@ class Task:
         settle(step)
 
     def _put_back(self, before: LiveResource, attempt: int) -> Outcome:
-        body = {**self.kind.writable(before.body), **before.secrets}
-        self._put(body, Step.RESTORE, attempt)
+        self._put(self.kind.writable(before.body), before.secrets, Step.RESTORE, attempt)
         return self._outcome(before)
 
     def _outcome(self, live: LiveResource) -> Outcome:
@@ -195,34 +195,34 @@ class Task:
 
     def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
         """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
-        carried = live.secrets if live and not self.change.is_patch else {}
+        shown = live.secrets if live and not self.change.is_patch else {}
+        carried = {name: value for name, value in shown.items() if record_of(name, self.planned) is not None}
         address = self.change.address
         planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
         return {**carried, **planned}
 
     def send_put(self, attempt: int) -> Outcome:
         """Put the planned body to the planned id."""
-        return self.verified(self._put({**self.planned, **self.sent}, Step.BODY, attempt), "PUT")
+        return self.verified(self._put(self.planned, self.sent, Step.BODY, attempt), "PUT")
 
     def send_patch(self, attempt: int) -> Outcome:
         """Patch the fields that the plan shows as changed, and what must be written together with a secret."""
-        together = {one.together for one in self.kind.table if one.name in self.sent}
+        together = {self.kind.secret_rows[name].together for name in self.sent}
         names = {pointer_parts(field.pointer)[0] for field in self.change.fields} | together
         body = {name: value for name, value in self.planned.items() if name in names}
         path, remote = self.kind.path, self.writer.remote
         intent = Write(self.change, Step.BODY, "PATCH", f"{path}/{self._id}")
-        send = partial(remote.patch, path, self._id, {**body, **self.sent}, attempt=attempt)
+        send = partial(remote.patch, path, self._id, with_secrets(body, self.sent), attempt=attempt)
         return self.verified(self.announced(intent, send), "PATCH")
 
-    def _put(self, body: WireBody, step: Step, attempt: int) -> Body:
+    def _put(self, body: Body, secrets: Mapping[str, Secret | None], step: Step, attempt: int) -> Body:
         path, remote = self.kind.path, self.writer.remote
-        carried = body.keys() - {intent.field for intent in self.change.secrets}
-        values = {name: body[name] for name in sorted(carried)}
-        hidden = [name for name, value in values.items() if isinstance(value, Secret) and value.is_placeholder]
+        carried = secrets.keys() - {intent.field for intent in self.change.secrets}
+        hidden = [name for name in sorted(carried) if (value := secrets[name]) and value.is_placeholder]
         if hidden:
             raise Conflict(f"the service does not show its {', '.join(hidden)}, which this write would overwrite")
         intent = Write(self.change, step, "PUT", f"{path}/{self._id}")
-        return self.announced(intent, lambda: remote.put(path, self._id, body, attempt=attempt))
+        return self.announced(intent, lambda: remote.put(path, self._id, with_secrets(body, secrets), attempt=attempt))
 
     def _send_delete(self, attempt: int) -> Outcome:
         path, remote = self.kind.path, self.writer.remote
@@ -296,7 +296,7 @@ class Task:
             if name not in fields and name not in held and value is not None
         ]
         secret = [
-            FieldChange(pointer(name), ABSENT, ABSENT, sensitive=True)
+            FieldChange(f"/{name}", ABSENT, ABSENT, sensitive=True)
             for name, value in sent.items()
             if not (_same_secret(live.secrets.get(name), value) or (value and self._is_kept(live, name, value)))
         ]

@@ -16,6 +16,7 @@ from typing import Final
 from reconciler.applying.settle import Conflict, Next, repeated, settle
 from reconciler.applying.task import ALREADY, Task
 from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError
+from reconciler.kinds.secrecy import with_secrets
 from reconciler.model.outcome import Outcome, Status, Step, Write
 from reconciler.model.plan import Action, AssignmentChange
 from reconciler.model.resource import LiveResource
@@ -117,7 +118,7 @@ def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
 
 def _post(task: Task, attempt: int) -> Outcome:
     path, remote = task.kind.path, task.writer.remote
-    body = {**task.planned, **task.sent}
+    body = with_secrets(task.planned, task.sent)
     intent = Write(task.change, Step.BODY, "POST", path)
     answer = task.announced(intent, lambda: remote.post(path, body, attempt=attempt))
     outcome = task.verified(answer, "POST")

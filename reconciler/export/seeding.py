@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.errors import InputError
-from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, secret_fields
+from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, secrecy, secret_fields
 from reconciler.manifests.schema import did_you_mean, hushed
 from reconciler.manifests.yaml import parse
 from reconciler.model.diagnostic import Diagnostic, Place
-from reconciler.model.json import Body, Json, is_array
+from reconciler.model.json import Absent, Body, Json, get_at, is_array
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import LiveResource, LiveState
 from reconciler.model.secret import Secret
@@ -159,8 +159,9 @@ def _object(
     if not isinstance(entry, Mapping):
         seeds.left_out.append(LeftOut(place, "it is not a mapping"))
         return None
-    body = dict(_known(kind, place, entry, seeds))
-    secrets = {name: Secret("there is one") for name in kind.secret_fields if body.pop(name, None)}
+    named = dict(_known(kind, place, entry, seeds))
+    secrets = {name: Secret("there is one") for name in kind.secret_rows if _is_given(get_at(named, name.split("/")))}
+    body = dict(secrecy.without(named, kind.secret_rows))
     called = f"{place} {body.get(kind.name_field)}" if isinstance(body.get(kind.name_field), str) else place
     for name, fault in kind.faults({kind.id_field: key, **body}).items():
         if body.pop(name, None) is not None:
@@ -168,6 +169,10 @@ def _object(
     known = body.get(kind.id_field)
     object_id = known if isinstance(known, str) and known else key
     return LiveResource(kind.name, object_id, body, secrets, parties.get(object_id.casefold(), {}))
+
+
+def _is_given(value: Json | Absent) -> bool:
+    return bool(value) and not isinstance(value, Absent)
 
 
 def _known(kind: Kind, place: str, entry: Body, seeds: Seeds) -> Iterator[tuple[str, Json]]:

@@ -21,6 +21,7 @@ TABLES: Final[dict[str, str]] = {
     "ApiClient": "reconciler.kinds.api_client:API_CLIENT",
     "IntegrationEvent": "reconciler.kinds.integration_event:INTEGRATION_EVENT",
     "Webhook": "reconciler.kinds.webhook:WEBHOOK",
+    "DeliveryConfig": "reconciler.kinds.delivery_config:DELIVERY_CONFIG",
     "SecurityProfile": "reconciler.kinds.security_profile:SECURITY_PROFILE",
     "MessageSender": "reconciler.kinds.message_sender:MESSAGE_SENDER",
     "OpenIdConnect": "reconciler.kinds.open_id_connect:OPEN_ID_CONNECT",
@@ -85,7 +86,7 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds()
 @cache
 def secret_fields() -> frozenset[str]:
     """What the secret fields of all kinds are called: a message quotes nothing from inside of one."""
-    return frozenset(name for kind in KINDS.values() for name in kind.secret_fields)
+    return frozenset(one.name for kind in KINDS.values() for one in kind.secret_rows.values())
 
 
 def address_of(text: str) -> Address:

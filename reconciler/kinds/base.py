@@ -6,7 +6,7 @@ which way a change of it points) is all that the rest of the program knows about
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -14,17 +14,15 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.errors import BadAnswer, RequestFacts
+from reconciler.kinds import secrecy
 from reconciler.kinds.assignments import Assignments
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, Field, Reference, Secrecy, UserReference
 from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
-from reconciler.model.secret import Secret
 
 _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
-_HIDDEN: Final = "[hidden]"
-"""Stands for a secret that the service has and does not show; see `Secret.is_mask`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +183,24 @@ class Kind:
         return {name: one.default for name, one in self.fields.items()}
 
     @cached_property
+    def secret_rows(self) -> Mapping[str, Field]:
+        """Secret fields by their path, those of records included; see `secrecy`."""
+        return dict(secrecy.rows(self.table))
+
+    @cached_property
     def secret_fields(self) -> frozenset[str]:
-        """Fields whose values are never shown."""
-        return frozenset(one.name for one in self.table if one.secret)
+        """The paths of fields whose values are never shown."""
+        return frozenset(self.secret_rows)
 
     @cached_property
     def write_only_fields(self) -> frozenset[str]:
-        """Secret fields that no answer ever has."""
-        return frozenset(one.name for one in self.table if one.secret is Secrecy.WRITE_ONLY)
+        """The paths of secret fields that no answer ever has."""
+        return frozenset(path for path, one in self.secret_rows.items() if one.secret is Secrecy.WRITE_ONLY)
 
     @cached_property
     def generated_fields(self) -> frozenset[str]:
-        """Secret fields of which a manifest may ask for a new value."""
-        return frozenset(one.name for one in self.table if one.can_be_generated)
+        """The paths of secret fields of which a manifest may ask for a new value."""
+        return frozenset(path for path, one in self.secret_rows.items() if one.can_be_generated)
 
     @cached_property
     def role_fields(self) -> frozenset[str]:
@@ -245,18 +248,10 @@ class Kind:
         return LiveResource(
             kind=self.name,
             id=str(body[self.id_field]),
-            body={name: value for name, value in sound.items() if name not in self.secret_fields},
-            secrets=dict(self._secrets(sound)),
+            body=secrecy.without(sound, self.secret_rows),
+            secrets=dict(secrecy.shown(self.secret_rows, sound)),
             faults=tuple(faults.values()),
         )
-
-    def _secrets(self, body: Body) -> Iterator[tuple[str, Secret | None]]:
-        """What the service shows of each secret that it has; of one that it never shows, that there is one."""
-        for one in self.table:
-            if one.secret is Secrecy.READABLE and one.name in body:
-                yield one.name, _secret(body[one.name])
-            elif one.secret is Secrecy.WRITE_ONLY and one.together in body:
-                yield one.name, Secret(_HIDDEN) if body[one.together] else None
 
     def odd(self, live: LiveResource) -> str:
         """Name an object whose fields are at fault, and say why."""
@@ -291,7 +286,3 @@ class Kind:
     def writable(self, body: Body) -> dict[str, Json]:
         """The body less the fields that the service makes itself. Unknown fields stay: they may be writable."""
         return {name: value for name, value in body.items() if name not in self.read_only}
-
-
-def _secret(value: Json) -> Secret | None:
-    return Secret(str(value)) if value else None

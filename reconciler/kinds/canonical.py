@@ -46,13 +46,17 @@ def _named(value: Json) -> Json:
     return value
 
 
-def record(members: Mapping[str, Canonical]) -> Canonical:
-    """Give the canonical form of an object with known members: null is the same as missing, unknown ones stay."""
+def record(members: Mapping[str, Canonical], *, may_be_empty: bool = False) -> Canonical:
+    """Give the canonical form of an object with known members: null is the same as missing, unknown ones stay.
+
+    An object without members is the same as none, unless its members may be secrets, which nobody sees.
+    """
 
     def canonical(value: Json) -> Json:
         if not isinstance(value, Mapping):
             return value
         known = {name: members.get(name, as_is)(member) for name, member in value.items() if member is not None}
-        return {name: member for name, member in known.items() if member is not None} or None
+        found = {name: member for name, member in known.items() if member is not None}
+        return found if found or may_be_empty else None
 
     return canonical

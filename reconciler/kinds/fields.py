@@ -194,6 +194,7 @@ def _canonical(one: Field) -> Canonical:
         case Data():
             return with_moments
         case Record(_, fields):
-            return record({member.name: member.canonical_value for member in fields})
+            has_secrets = any(member.secret for member in fields)
+            return record({member.name: member.canonical_value for member in fields}, may_be_empty=has_secrets)
         case Text() | Flag() | Whole() | Choice() | Role():
             return as_id if one.refers_to else as_is

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from reconciler.kinds import Kind
+from reconciler.kinds import Field, Kind
 from reconciler.kinds.assignments import Level
+from reconciler.kinds.fields import Record
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
@@ -54,17 +55,18 @@ def _roles(spec: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
                 yield Fault(at, f"unknown role {json.dumps(role)}", "unknown-role", hint, severity=severity)
 
 
-def apart(spec: Mapping[str, object], kind: Kind) -> Iterator[Fault]:
+def apart(body: Mapping[str, object], table: Sequence[Field], *above: str) -> Iterator[Fault]:
     """Find fields that OrderCloud does not take without another. A secret may be left out: its live value stays."""
-    for field in kind.table:
-        other = field.together
-        if not other or spec.get(field.name) is None or spec.get(other) is not None:
+    secret = {field.name for field in table if field.secret}
+    for field in table:
+        value, other = body.get(field.name), field.together
+        if isinstance(field.type, Record) and isinstance(value, Mapping):
+            yield from apart(value, field.type.fields, *above, field.name)
+        if not other or value is None or body.get(other) is not None or (other not in body and other in secret):
             continue
-        if other not in spec and other in kind.secret_fields:
-            continue
-        message = f"{field.name} is set and {other} is {'null' if other in spec else 'not'}"
+        message = f"{field.name} is set and {other} is {'null' if other in body else 'not'}"
         hint = f"set both, or write {field.name}: null and {other}: null"
-        yield Fault(pointer("spec", field.name), message, "together", hint)
+        yield Fault(pointer(*above, field.name), message, "together", hint)
 
 
 def _assignments(assignments: Json, kind: Kind) -> Iterator[Fault]:

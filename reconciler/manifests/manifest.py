@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.secrecy import with_secrets
 from reconciler.manifests.checks import apart, semantic_faults
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.evaluate import judge
@@ -94,7 +95,8 @@ def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Exam
     if isinstance(spec, Mapping):
         taken = take_secrets(spec, kind, file, context)
         manifest, secrets = {**manifest, "spec": taken.spec}, taken.secrets
-        faults = [*taken.faults, *_unless_known(apart({**spec, **secrets}, kind), taken.faults)]
+        single = apart(with_secrets(taken.spec, secrets), kind.table, "spec")
+        faults = [*taken.faults, *_unless_known(single, taken.faults)]
     substituted, more, values = _substituted(manifest, context)
     faults = [*faults, *more]
     referring = take_references(substituted, kind)

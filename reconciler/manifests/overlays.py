@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from reconciler.kinds import KINDS, Kind, secret_fields
+from reconciler.kinds import KINDS, Kind, secrecy, secret_fields
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.deliveries import moved_deliveries
 from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
@@ -19,7 +19,7 @@ from reconciler.manifests.schema import Fault, did_you_mean, hushed
 from reconciler.manifests.unrecognised import API_VERSION, recognise
 from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
-from reconciler.model.json import Body, Json, pointer
+from reconciler.model.json import Body, Json, get_at, pointer
 
 _WAY_TO_CLEAR: Final = (
     "null in an overlay removes a key of the manifest; "
@@ -172,14 +172,13 @@ def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
     if "secrets" in patch:
         patch = {**patch, "secrets": moved_deliveries(patch["secrets"], overlay.path, path)}
     spec = patch.get("spec")
+    found = {name: get_at(spec, name.split("/")) for name in overlay.secret_fields} if isinstance(spec, Mapping) else {}
     references = {
-        name: _moved(value, overlay.path, path)
-        for name, value in (spec.items() if isinstance(spec, Mapping) else ())
-        if name in overlay.secret_fields and isinstance(value, Mapping)
+        name: _moved(value, overlay.path, path) for name, value in found.items() if isinstance(value, Mapping)
     }
     if references and isinstance(target.get("spec"), Mapping):
-        bare = {name: value for name, value in target["spec"].items() if name not in references}
-        target, patch = {**target, "spec": bare}, {**patch, "spec": {**spec, **references}}
+        bare = secrecy.without(target["spec"], references)
+        target, patch = {**target, "spec": bare}, {**patch, "spec": secrecy.with_secrets(spec, references)}
     return lay(document, overlay.document, target, patch)
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.kinds import Kind
+from reconciler.kinds import Kind, secrecy
 from reconciler.manifests.allowed_paths import hint_for
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.deliveries import take_deliveries
 from reconciler.manifests.schema import Fault, part_validator, secret_reference
 from reconciler.manifests.substitution import Substitution
 from reconciler.model.diagnostic import Severity
-from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
+from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 
 
@@ -29,30 +29,29 @@ class Taken:
 
 def take_secrets(spec: Body, kind: Kind, file: str, context: LoadContext) -> Taken:
     """Part the secret fields from the others. References are checked, but not followed."""
-    names = [name for name in spec if name in kind.secret_fields]
-    if not names:
-        return Taken(spec, {})
+    found = {path: get_at(spec, path.split("/")) for path in kind.secret_rows}
+    values = {path: value for path, value in found.items() if not isinstance(value, Absent)}
     secrets: dict[str, SecretReference | None] = {}
     faults: list[Fault] = []
-    for name in names:
-        outcome, found = _reference(spec[name], kind, pointer("spec", name), (file, context))
-        faults += found
-        if not any(fault.severity is Severity.ERROR for fault in found):
-            secrets[name] = outcome
-    return Taken({name: value for name, value in spec.items() if name not in names}, secrets, tuple(faults))
+    for path, value in values.items():
+        outcome, objections = _reference(value, path, kind, (file, context))
+        faults += objections
+        if not any(fault.severity is Severity.ERROR for fault in objections):
+            secrets[path] = outcome
+    return Taken(secrecy.without(spec, values), secrets, tuple(faults))
 
 
 def _reference(
-    value: Json, kind: Kind, at: str, where: tuple[str, LoadContext]
+    value: Json, path: str, kind: Kind, where: tuple[str, LoadContext]
 ) -> tuple[SecretReference | None, list[Fault]]:
     """The reference and what is to be said of it; where that is an error, the reference means nothing."""
     file, context = where
-    (name,) = pointer_parts(at)[1:]
+    at = f"/spec/{path}"
     if value is None:
         return None, []
     if value == REDACTION:
         return None, [redaction_fault(at)]
-    reference = secret_reference(value, name, at)
+    reference = secret_reference(value, kind.secret_rows[path].name, at)
     if isinstance(reference, Fault):
         return None, [reference]
     match reference.source:
@@ -61,7 +60,7 @@ def _reference(
         case SecretSource.FILE:
             return _from_file(reference.name, at, file, context)
         case SecretSource.GENERATED:
-            return _generated(value, kind, at, file, context)
+            return _generated(value, path, kind, file, context)
 
 
 def redaction_fault(at: str) -> Fault:
@@ -126,11 +125,11 @@ def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
 
 
 def _generated(
-    value: Json, kind: Kind, at: str, file: str, context: LoadContext
+    value: Json, path: str, kind: Kind, file: str, context: LoadContext
 ) -> tuple[SecretReference | None, list[Fault]]:
     """A generated secret is shown nowhere, so it has to be delivered."""
-    (name,) = pointer_parts(at)[1:]
-    if name not in kind.generated_fields:
+    at, name = f"/spec/{path}", kind.secret_rows[path].name
+    if path not in kind.generated_fields:
         message = f"{name} of {kind.name} cannot be generated"
         return None, [Fault(at, message, "secret", f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}")]
     entries: Any = value.get("deliver") if isinstance(value, Mapping) else None

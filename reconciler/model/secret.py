@@ -32,6 +32,9 @@ _ENCODING: Final = ("utf-8", "surrogatepass")
 REDACTION: Final = "<Redacted. Leave unchanged.>"
 """What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
 
+HIDDEN: Final = "[hidden]"
+"""Stands for a secret that the service has and does not show; see `Secret.is_mask`."""
+
 _MASK: Final = re.compile(
     r"""[*\u2022\u25cf\u2217\u00b7\u2588]{3}                          # a run of asterisks, bullets or blocks, anywhere
     | \A\s*(?:x{3,}|X{3,}|\#{3,}|-{3,}|_{3,}|\.{3,}|\u2026)\s*\Z      # nothing but one of these

@@ -10,8 +10,9 @@ from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, LOGIN_KIND, login_key
 from reconciler.kinds.fields import Secrecy
+from reconciler.kinds.secrecy import field_of, record_of
 from reconciler.live import read as reader
-from reconciler.model.json import ABSENT, pointer, pointer_parts
+from reconciler.model.json import ABSENT, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
@@ -85,7 +86,7 @@ def _is_to_be_sent(
 
 
 def _others(change: Change, intents: Collection[SecretIntent]) -> tuple[FieldChange, ...]:
-    pointers = {pointer(intent.field) for intent in intents}
+    pointers = {f"/{intent.field}" for intent in intents}
     return tuple(field for field in change.fields if field.pointer not in pointers)
 
 
@@ -133,7 +134,8 @@ def hidden(
         one = shown.get(change.key) if change.key else None
         if one and _is_put(change):
             given = {intent.field for intent in change.secrets}
-            left = [name for name in one.secrets if name not in given]
+            stays = change.after or {}
+            left = [name for name in one.secrets if name not in given and record_of(name, stays) is not None]
             if change.is_patch:
                 found += [_unpatchable(change, name) for name in left if _is_needed(change, one, name)]
                 continue
@@ -153,11 +155,13 @@ def _is_clear(secret: Secret | None) -> bool:
 
 def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
     """Whether a PATCH without this write-only secret is refused by the service, or would not do what is planned."""
-    field = next(each for each in KINDS[one.kind].table if each.name == name)
+    field = KINDS[one.kind].secret_rows[name]
     if field.secret is not Secrecy.WRITE_ONLY or not one.secrets[name]:
         return False
+    # How deep a PATCH merges is not documented, so that a record with a secret in it is written as a whole or not.
+    beside = field.together if field_of(name) == name else field_of(name)
     parts = [(pointer_parts(each.pointer), each.after) for each in change.fields]
-    return any(at[0] == field.together or (len(at) > 1 and after is ABSENT) for at, after in parts)
+    return any(at[0] == beside or (len(at) > 1 and after is ABSENT) for at, after in parts)
 
 
 def _unpatchable(change: Change, name: str) -> Finding:
@@ -165,10 +169,15 @@ def _unpatchable(change: Change, name: str) -> Finding:
         "hidden-secret",
         f"{change.address} cannot be changed so without {name}, which the service does not show: it is written "
         "together with a field that changes, or a member is removed, which takes a PUT",
-        f"write {name}: {{fromEnv: NAME}} in its manifest, or {name}: null to remove it",
+        _set_in_manifest(name),
         (change.address,),
         can_be_acknowledged=False,
     )
+
+
+def _set_in_manifest(path: str) -> str:
+    record, _, name = path.rpartition("/")
+    return f"write {name}: {{fromEnv: NAME}} in {f'{record} of ' if record else ''}its manifest"
 
 
 def _is_put(change: Change) -> bool:
@@ -192,7 +201,7 @@ def _hidden(change: Change, name: str) -> Finding:
     return Finding(
         "hidden-secret",
         f"{change.address} has a {name} that the service does not show, and a PUT would overwrite it",
-        f"write {name}: {{fromEnv: NAME}} in its manifest, so that its value is sent; or use the portal",
+        f"{_set_in_manifest(name)}, so that its value is sent; or use the portal",
         (change.address,),
         can_be_acknowledged=False,
     )

@@ -36,6 +36,12 @@ SPECS = {
     f"HashKey: {SECRET}, CustomAuthHeaderName: x-key, CustomAuthHeaderValue: {SECRET}, ElevatedRoles: [OrderAdmin]}}",
     "Webhook": f"{{Name: A, Url: 'https://a.example.com', HashKey: {SECRET}, ApiClientIDs: [{CLIENT.lower()}], "
     "WebhookRoutes: [{Route: v1/orders, Verb: POST}, {Route: v1/me, Verb: PUT}]}",
+    "DeliveryConfig": "{Name: A, Enabled: true, DeliveryTargets: {Http: {Endpoint: 'https://a.example.com', "
+    f"Secret: {SECRET}, CustomAuthHeaderName: x-key, CustomAuthHeaderValue: {SECRET}}}, "
+    f"Mailchimp: {{ApiKey: {SECRET}}}, SearchIngestion: {{Domain: a, Source: b, Endpoint: 'https://b.example.com', "
+    f"Entity: product, ApiKey: {SECRET}, "
+    "Content: {Locales: [en_us], Http: {Endpoint: 'https://c.example.com', CustomAuthHeaderName: x-key, "
+    f"CustomAuthHeaderValue: {SECRET}}}}}}}}}}}",
     "SecurityProfile": "{Name: A, Roles: [Shopper, MeAdmin], CustomRoles: [b, a], PasswordConfig: "
     "{MinimumCharacterCount: 12, NumericRequired: true}}",
     "MessageSender": "{Name: A, MessageTypes: [OrderSubmitted, OrderDeclined], DeliveryConfigID: mail}",

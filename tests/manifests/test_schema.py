@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from reconciler.config import BASE_URLS
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.secrecy import field_of
 from reconciler.manifests.schema import Validator, closest, did_you_mean, read_schema, schema_path, validator
 
 NAMES = ["api-client.v1.schema.json", "config.v1.schema.json"]
@@ -85,7 +86,7 @@ def test_no_mapping_takes_unknown_fields_but_those_that_are_the_users_own(name: 
 def test_the_schema_of_a_kind_has_the_fields_of_the_kind(kind: Kind) -> None:
     spec = read_schema(kind.schema)["$defs"]["spec"]
     writable = {name for name, schema in spec["properties"].items() if not schema.get("readOnly")}
-    assert writable == kind.fields.keys() | kind.secret_fields
+    assert writable == kind.fields.keys() | {field_of(path) for path in kind.secret_fields}
     assert spec["properties"].keys() - writable == kind.read_only
     assert kind.has_chosen_ids or kind.name_field in spec["required"]
 

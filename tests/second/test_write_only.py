@@ -1,12 +1,10 @@
 """Secrets that no answer has: never compared, never erased, and written when something says that they must be."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from reconciler.model.inputs import Selection
@@ -16,7 +14,7 @@ from reconciler.model.resource import Address, DesiredState
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import planfile
 from tests.builders import desired
-from tests.second import event
+from tests.second import Tap, event
 from tests.service import NO_LIMITS, Shop, shop
 
 VALUE = "CustomAuthHeaderValue"
@@ -24,33 +22,10 @@ EVENT = Address("IntegrationEvent", "shop")
 PATH = "/v1/integrationEvents/shop"
 
 
-class Tap(httpx.BaseTransport):
-    """Passes requests on and keeps the bodies of those that write."""
-
-    def __init__(self, behind: httpx.BaseTransport) -> None:
-        self._behind = behind
-        self.lose_answers = 0
-        self.sent: list[tuple[str, dict[str, Any]]] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        answer = self._behind.handle_request(request)
-        if request.url.path == PATH and request.method in {"PUT", "PATCH"}:
-            self.sent.append((request.method, json.loads(request.content)))
-            if self.lose_answers:
-                self.lose_answers -= 1
-                raise httpx.ReadError("cut off")
-        return answer
-
-    def taken(self) -> list[tuple[str, dict[str, Any]]]:
-        """What was sent since the last call."""
-        sent, self.sent = self.sent, []
-        return sent
-
-
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Shop]:
     with shop(tmp_path) as opened:
-        opened.transport = Tap(opened.transport)
+        opened.transport = Tap(opened.transport, PATH)
         opened.secrets |= {"HASH_KEY": "key", "GATEWAY": "first"}
         yield opened
 

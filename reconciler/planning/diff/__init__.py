@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
-from reconciler.model.json import ABSENT, Body, get_at, pointer, pointer_parts, with_value_at
+from reconciler.model.json import ABSENT, Body, get_at, pointer_parts, with_value_at
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
 from reconciler.model.secret import Secret, SecretReference
@@ -100,8 +100,8 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         return _delete(resource, found)
     assignments, assignment_fields = assignment_changes(kind, resource, found)
     if found is None:
-        intents, secret_fields = _secret_changes(run, resource, None, ())
         after = _created(kind, resource)
+        intents, secret_fields = _secret_changes(run, resource, None, after, ())
         return Change(
             resource.address,
             Action.CREATE,
@@ -117,7 +117,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     replaced = _replaced(kind, resource, found.body)
     after = _overlay(kind, resource, found.body, replaced)
     body_fields = changed_fields(kind, found.body, after) if replaced else ()
-    intents, secret_fields = _secret_changes(run, resource, found, body_fields)
+    intents, secret_fields = _secret_changes(run, resource, found, after, body_fields)
     fields = placed(_widening_first(body_fields + secret_fields + assignment_fields), resource, kind)
     return Change(
         resource.address,
@@ -130,7 +130,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         assignments=assignments,
         place=resource.place,
         protected=resource.policy.protected,
-        is_patch=bool(body_fields or secret_fields) and write_only.is_patch(kind, resource, found),
+        is_patch=bool(body_fields or secret_fields) and write_only.is_patch(kind, resource, found, after),
     )
 
 
@@ -187,14 +187,14 @@ def _overlay(kind: Kind, resource: DesiredResource, live: Body, replaced: Body) 
 
 
 def _secret_changes(
-    run: _Run, resource: DesiredResource, found: LiveResource | None, fields: tuple[FieldChange, ...]
+    run: _Run, resource: DesiredResource, found: LiveResource | None, after: Body, fields: tuple[FieldChange, ...]
 ) -> tuple[tuple[SecretIntent, ...], tuple[FieldChange, ...]]:
     """The secret fields that the manifest names and that are written; no value leaves this function.
 
     One that the service hides cannot be compared; it is written where the body is PUT, which would overwrite it.
     """
     kind = KINDS[resource.address.kind]
-    is_put = found is not None and not write_only.is_patch(kind, resource, found)
+    is_put = found is not None and not write_only.is_patch(kind, resource, found, after)
     written = [name for name in resource.secrets if _is_written(run, resource, found, name, fields)]
     if is_put and (fields or written):
         written = [one for one in resource.secrets if one in written or _is_overwritten(resource, found, one)]
@@ -206,7 +206,7 @@ def _secret_changes(
         if new and run.fingerprint_key:
             fingerprint = new.fingerprint(run.fingerprint_key, f"{resource.address} {name}")
         intents.append(SecretIntent(name, reference, fingerprint))
-        changes.append(FieldChange(pointer(name), ABSENT, ABSENT, _secret_direction(old, reference), sensitive=True))
+        changes.append(FieldChange(f"/{name}", ABSENT, ABSENT, _secret_direction(old, reference), sensitive=True))
     return tuple(intents), tuple(changes)
 
 

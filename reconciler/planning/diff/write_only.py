@@ -11,7 +11,8 @@ from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.direction import sends_to
-from reconciler.model.json import pointer_parts
+from reconciler.kinds.secrecy import field_of, record_of
+from reconciler.model.json import Body, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.model.resource import Address, DesiredResource, LiveResource
 from reconciler.model.secret import Secret
@@ -41,17 +42,17 @@ class WriteOnly:
 NOTHING_KNOWN: Final = WriteOnly()
 
 
-def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource) -> bool:
-    """Whether a PUT would erase a secret, because the manifest does not say what it is."""
-    hidden = [name for name in kind.write_only_fields if found.secrets.get(name)]
+def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: Body) -> bool:
+    """Whether a PUT would erase a secret that stays, because the manifest does not say what it is."""
+    hidden = [name for name in kind.write_only_fields if found.secrets.get(name) and record_of(name, after) is not None]
     return not resource.is_disarmed and any(name not in resource.secrets for name in hidden)
 
 
 def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
-    """Whether a change is of what a secret is sent with: the name of its header, or the URL that it is sent to."""
-    together = next(one.together for one in kind.table if one.name == name)
+    """Whether a change is of what a secret is sent with: its header, the URL that it is sent to, or its record."""
     urls = {one.name for one in kind.fields.values() if one.judge is sends_to}
-    return any(pointer_parts(change.pointer)[0] in {together, *urls} for change in fields)
+    beside = {kind.secret_rows[name].together, *urls} if field_of(name) == name else {field_of(name)}
+    return any(pointer_parts(change.pointer)[0] in beside for change in fields)
 
 
 def unknown(

@@ -3,35 +3,58 @@
 They are findings and no errors of the input: what they are about is drift all the same, and is shown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.kinds import KINDS, Kind
-from reconciler.model.json import pointer, pointer_parts
+from reconciler.kinds import KINDS, Field, Kind
+from reconciler.kinds.fields import Record
+from reconciler.kinds.secrecy import record_of, with_secrets
+from reconciler.model.json import Body, Json, pointer, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange, Finding
 from reconciler.planning.guards.context import Context
 
 
 def incomplete_create(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """An object would be created without a field that its creation needs; an export leaves secrets out."""
+    """An object, or a record in one, would be created without a field that its creation needs.
+
+    An export leaves secrets out.
+    """
     for change in changes:
         kind = KINDS[change.address.kind]
-        lacking = _lacking(change, kind) if change.action is Action.CREATE else frozenset()
-        for name in sorted(lacking - (frozenset() if context.has_secrets else kind.secret_fields)):
-            example = f": {name}: {{fromEnv: NAME}}" if name in kind.secret_fields else ""
+        for path in _lacking(change, kind):
+            if path in kind.secret_fields and not context.has_secrets:
+                continue
+            above, _, name = path.rpartition("/")
+            example = f": {name}: {{fromEnv: NAME}}" if path in kind.secret_fields else ""
+            what = f"has no {above} yet, which" if above else "does not exist, and"
             yield Finding(
                 "incomplete-create",
-                f"{_named(change)} does not exist, and cannot be created without {name}",
-                f"add {name} to the spec{example}",
+                f"{_named(change)} {what} cannot be created without {name}",
+                f"add {name} to {above or 'the spec'}{example}",
                 (change.address,),
                 can_be_acknowledged=False,
             )
 
 
-def _lacking(change: Change, kind: Kind) -> frozenset[str]:
-    written = {one.field for one in change.secrets if one.reference}
-    named = {name for name, value in (change.after or {}).items() if value is not None} | written
-    needed = {one.name for one in kind.table if one.required and not one.read_only}
-    return frozenset(needed | {one.together for one in kind.table if one.together and one.name in named}) - named
+def _lacking(change: Change, kind: Kind) -> Iterator[str]:
+    """The paths of fields that the service demands of what a change creates."""
+    if change.action not in {Action.CREATE, Action.UPDATE} or change.after is None:
+        return
+    written: dict[str, Json] = {one.field: "any" for one in change.secrets if one.reference}
+    for path in _unnamed(kind.table, with_secrets(change.after, written)):
+        if change.before is None or record_of(path, change.before) is None:
+            yield path
+
+
+def _unnamed(table: Sequence[Field], body: Body, above: str = "") -> Iterator[str]:
+    """The paths of fields that are needed and missing, in the body and in its records."""
+    named = {name for name, value in body.items() if value is not None}
+    needed = {one.name for one in table if one.required and not one.read_only}
+    needed |= {one.together for one in table if one.together and one.name in named}
+    yield from (f"{above}{name}" for name in sorted(needed - named))
+    for one in table:
+        record = body.get(one.name)
+        if isinstance(one.type, Record) and isinstance(record, Mapping):
+            yield from _unnamed(one.type.fields, record, f"{above}{one.name}/")
 
 
 def immutable(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:

@@ -1,0 +1,71 @@
+"""A table -> its secret fields; a service body -> the body without secrets, and what it tells of each.
+
+A secret is named by its path in the body: ``HashKey``, or ``DeliveryTargets/Http/Secret`` inside a record. No member
+of a list has any.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from reconciler.kinds.fields import Field, Record, Secrecy
+from reconciler.model.json import ABSENT, Body, Json, get_at, with_value_at
+from reconciler.model.secret import HIDDEN, Secret
+
+_T = TypeVar("_T")
+
+
+def rows(table: Iterable[Field], above: str = "") -> Iterator[tuple[str, Field]]:
+    """Each secret field of a table by its path, in the order of the table."""
+    for one in table:
+        if one.secret:
+            yield f"{above}{one.name}", one
+        elif isinstance(one.type, Record):
+            yield from rows(one.type.fields, f"{above}{one.name}/")
+
+
+def without(body: Body, paths: Iterable[str]) -> Body:
+    """The body without what stands at these paths."""
+    for path in paths:
+        parts = path.split("/")
+        if get_at(body, parts) is not ABSENT:
+            body = with_value_at(body, parts, ABSENT)
+    return body
+
+
+def with_secrets(body: Body, values: Mapping[str, _T]) -> "dict[str, Json | _T]":
+    """The body with a value at each path whose record it has."""
+    found = dict(body)
+    for path, value in values.items():
+        *above, name = path.split("/")
+        if not above:
+            found[name] = value  # type: ignore[assignment]  # mypy has no type for JSON with secrets in it
+        elif isinstance(get_at(found, above), Mapping):
+            found = dict(with_value_at(found, [*above, name], value))  # type: ignore[arg-type]  # likewise
+    return found  # type: ignore[return-value]  # likewise
+
+
+def shown(secret_rows: Mapping[str, Field], body: Body) -> Iterator[tuple[str, Secret | None]]:
+    """What the service shows of each secret that a body has; of one that it never shows, that there is one."""
+    for path, one in secret_rows.items():
+        record = record_of(path, body)
+        if record is None:
+            continue
+        if one.secret is Secrecy.READABLE:
+            if one.name in record:
+                value = record[one.name]
+                yield path, Secret(str(value)) if value else None
+        elif not one.together:  # nobody can tell, and it must not be lost
+            yield path, Secret(HIDDEN)
+        elif one.together in record:
+            yield path, Secret(HIDDEN) if record[one.together] else None
+
+
+def record_of(path: str, body: Body) -> Body | None:
+    """The record that a secret belongs to; None where the body has none."""
+    record = get_at(body, path.split("/")[:-1])
+    return record if isinstance(record, Mapping) else None
+
+
+def field_of(path: str) -> str:
+    """The field of the object that a secret is, or is in."""
+    return path.partition("/")[0]
