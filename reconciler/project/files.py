@@ -89,7 +89,7 @@ def own_folder(place: Path) -> None:
     """Make the tool's own folder where `place` lies in one, with a .gitignore that keeps all of it out of git.
 
     Raises:
-        ReconcilerError: it cannot be made, or is a link: what is written there would be written elsewhere.
+        ReconcilerError: it cannot be written to, or is a link: what is written there would be written elsewhere.
     """
     folder = next((each for each in (place, *place.parents) if each.name == OWN_FOLDER), None)
     if folder is None:
@@ -101,7 +101,8 @@ def own_folder(place: Path) -> None:
         if not (folder / ".gitignore").exists():
             replace_file(folder / ".gitignore", "*\n")
     except OSError as error:
-        raise ReconcilerError(f"cannot make {folder}: {error.strerror}") from error
+        hint = "make it a folder that this user can write to; in a container, a volume"
+        raise ReconcilerError(f"cannot write to {folder}: {error.strerror}", hint=hint) from error
 
 
 def is_manifest(path: Path) -> bool:

@@ -1,0 +1,110 @@
+"""Weeks of a cluster: the CronJobs of ci/kubernetes/ with their own command lines against two marketplaces."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.ci.cluster import CRON_JOBS, Cluster
+from tests.ci.conftest import NAMES, Shop
+
+DRIFT = "api-clients-drift-production"
+RESTORE = "api-clients-restore-staging"
+
+
+@pytest.fixture
+def cluster(shop: Shop, tmp_path: Path, tools: Path) -> Cluster:
+    """Images of what is applied."""
+    cluster = Cluster(tmp_path / "cluster", tools, shop.hub.secrets)
+    for name in NAMES:
+        cluster.build(name, shop.place)
+    return cluster
+
+
+def state(cluster: Cluster) -> Path:
+    (volume,) = cluster.volumes.iterdir()
+    return volume
+
+
+def test_drift_fails_the_job_once_each_night_and_is_told_once_and_so_is_its_end(
+    shop: Shop, chat: list[str], cluster: Cluster
+) -> None:
+    assert cluster.run(DRIFT).codes == [0]
+    shop.portal("production", AccessTokenDuration=60)
+    for _ in range(2):
+        night = cluster.run(DRIFT)
+        assert (night.codes, "ApiClient/front" in night.log) == ([2], True), night.log
+    assert [("production" in one, "ApiClient/front" in one) for one in chat] == [(True, True)], chat
+    shop.portal("production", AccessTokenDuration=600)
+    assert cluster.run(DRIFT).codes == [0]
+    assert [json.loads(one)["state"] for one in chat] == ["drifted", "in-step"]
+    assert cluster.run("api-clients-drift-staging").codes == [0]
+
+
+@pytest.mark.sweep
+def test_a_volume_that_cannot_be_written_to_is_named_and_the_service_is_left_alone(
+    shop: Shop, chat: list[str], cluster: Cluster
+) -> None:
+    state(cluster).rmdir()
+    (cluster.volumes / "api-clients-state").write_text("no folder, so that nobody can write to it, root included")
+    for name in NAMES:
+        shop.portal(name, AccessTokenDuration=60)
+    night, restore = cluster.run(DRIFT), cluster.run(RESTORE)
+    assert ([*night.codes, *restore.codes], len(chat), shop.minutes()) == ([2, 1, 1], 1, [60, 60]), restore.log
+    for log in (night.log, restore.log):
+        assert "cannot write to" in log
+        assert "in a container, a volume" in log
+
+
+@pytest.mark.sweep
+def test_the_restore_of_staging_is_put_back_unattended_and_recorded_and_production_is_left_alone(
+    shop: Shop, cluster: Cluster
+) -> None:
+    for name in NAMES:
+        shop.portal(name, AccessTokenDuration=60)
+    job = cluster.run(RESTORE)
+    assert (job.codes, shop.minutes()) == ([0], [600, 60]), job.log
+    assert len(list((state(cluster) / "runs").glob("*.jsonl"))) == 1
+    assert cluster.run(RESTORE).codes == [0]
+
+
+@pytest.mark.sweep
+def test_the_restore_brings_nothing_that_was_merged_and_not_applied(shop: Shop, cluster: Cluster) -> None:
+    shop.hub.branch()
+    shop.manifest(AccessTokenDuration=300)
+    shop.hub.commit("straight to main")
+    shop.portal("staging", AccessTokenDuration=60)
+    assert (cluster.run(RESTORE).codes, shop.minutes()) == ([0], [600, 600])
+    cluster.build("staging", shop.place)  # as the job does that has applied it
+    assert (cluster.run(RESTORE).codes, shop.minutes()) == ([0], [300, 600])
+
+
+@pytest.mark.sweep
+def test_a_restore_that_fails_is_tried_again_and_its_journals_are_kept(shop: Shop, cluster: Cluster) -> None:
+    shop.portal("staging", AccessTokenDuration=60)
+    shop.markets["staging"].ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400"})
+    job = cluster.run(RESTORE)
+    assert (job.codes, shop.minutes()) == ([1, 0], [600, 600]), job.log
+    assert len(list((state(cluster) / "runs").glob("*.jsonl"))) == 2
+
+
+@pytest.mark.sweep
+def test_credentials_can_be_files_of_a_mounted_secret(shop: Shop, cluster: Cluster) -> None:
+    """Kubernetes mounts each key as a link to a file of a folder that it replaces when the Secret changes."""
+    image = cluster.images / "api-clients-production"
+    config = json.loads((image / "reconciler.yaml").read_text())
+    config["environments"]["production"]["auth"]["clientSecret"] = {"fromFile": "secrets/OC_CLIENT_SECRET"}
+    (image / "reconciler.yaml").write_text(json.dumps(config))
+    (image / "secrets" / "..2026").mkdir(parents=True)
+    (image / "secrets" / "..data").symlink_to("..2026")
+    (image / "secrets" / "OC_CLIENT_SECRET").symlink_to("..data/OC_CLIENT_SECRET")
+    secrets = dict(cluster.secrets["production"])
+    (image / "secrets" / "..data" / "OC_CLIENT_SECRET").write_text(secrets.pop("OC_CLIENT_SECRET"))
+    cluster.secrets["production"] = secrets
+    job = cluster.run(DRIFT)
+    assert job.codes == [0], job.log
+
+
+def test_every_environment_is_watched_at_a_time_of_its_own() -> None:
+    watched = {name: spec["schedule"] for name, spec in CRON_JOBS.items() if "-drift-" in name}
+    assert (len(watched), len(set(watched.values()))) == (len(NAMES), len(NAMES))
