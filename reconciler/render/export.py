@@ -155,20 +155,22 @@ class Started:
     """What is shown."""
 
     files: Sequence[File] = ()
-    edit: tuple[str, str, str] | None = None
-    """The configuration that got an environment, and its text before and after."""
+    edits: Sequence[tuple[str, str, str]] = ()
+    """The files that got an environment or its variables, each with its text before and after."""
     exported: Exporting | None = None
     conditions: Sequence[str] = ()
     """What the commands need: a folder, variables."""
     commands: Sequence[Command] = ()
+    notes: Sequence[str] = ()
+    """What to know besides."""
 
 
 def init_text(started: Started, style: Style) -> str:
     """A line for each file, the new lines of the configuration, the export, and the commands to run next."""
     files = joined(map(_file, started.files)) if started.files else ""
-    edit = edits(*started.edit, style) if started.edit else ""
+    changed = "".join(edits(*one, style) for one in started.edits)
     exported = f"\n{text(started.exported, style)}" if started.exported else ""
-    return files + edit + exported + joined(_next_steps(started))
+    return files + changed + exported + joined(_next_steps(started))
 
 
 def _file(file: File) -> str:
@@ -184,6 +186,9 @@ def _next_steps(started: Started) -> Iterator[str]:
     for one in started.commands:
         comment = f" # {one.comment}" if one.comment else ""
         yield f"  {escape(one.command):<{_COMMAND_WIDTH if comment else 0}}{comment}"
+    if started.notes:
+        yield ""
+        yield from map(escape, started.notes)
 
 
 def init_document(started: Started, style: Style) -> str:
@@ -191,9 +196,10 @@ def init_document(started: Started, style: Style) -> str:
     content: dict[str, Json] = {
         "format_version": INIT_FORMAT_VERSION,
         "files": [asdict(file) for file in started.files],
-        "changed_files": [started.edit[0]] if started.edit else [],
+        "changed_files": [file for file, _, _ in started.edits],
         "export": json.loads(document(started.exported, style)) if started.exported else None,
         "next": [one.command for one in started.commands],
+        "notes": list(started.notes),
     }
     return json_text(content)
 

@@ -2,15 +2,16 @@ import io
 import json
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from reconciler.config import Auth, load_config
-from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.model.secret import SecretReference, SecretSource
-from tests.cli.conftest import Project, Runner, git
+from tests.cli.conftest import Project, Runner, Switchboard, git
 
 REGION = ("--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop")
 WRITTEN = {
@@ -238,6 +239,19 @@ def test_from_live_goes_on_with_an_export_and_ends_in_step(
     assert project.writes() == []
 
 
+def test_from_live_without_anything_but_the_login_says_how_to_go_on(
+    here: Path, run: Runner, served: tuple[Switchboard, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OC_CLIENT_ID", ADMIN_CLIENT_ID)
+    monkeypatch.setenv("OC_CLIENT_SECRET", ADMIN_CLIENT_SECRET)
+    with closing(Emulator(Settings())) as served[0].emulator:
+        done = run("init", ".", "--url", served[1], "--marketplace", "emulator", "--from-live")
+        assert (done.code, "reconciler plan" in done.out) == (0, False)
+        commands = re.findall(r"^  reconciler ([^#]*)", done.out.partition("Next")[2], re.MULTILINE)
+        assert [run(*command.split()).code for command in commands] == [0, 0]
+        assert run("plan", "--detailed-exitcode").code == 0
+
+
 PRODUCTION = ("--region", "us-west", "--stage", "production", "--marketplace", "my-shop-production")
 
 
@@ -249,7 +263,7 @@ def test_an_environment_is_added_and_nothing_else_changes(here: Path, run: Runne
     done = run("init", "--add-env", "production", *PRODUCTION, "--client-id-env", "PRODUCTION_ID")
     assert (done.code, done.err) == (0, "")
     assert "+    marketplace: my-shop-production\n" in done.out
-    assert done.out.splitlines()[-1] == "  reconciler export --into-overlay production --write"
+    assert "  reconciler export --into-overlay production --write\n" in done.out
     loaded = load_config(config)
     assert list(loaded.environments) == ["sandbox", "production"]
     added = loaded.environments["production"]
@@ -262,6 +276,31 @@ def test_an_environment_is_added_and_nothing_else_changes(here: Path, run: Runne
     for old, new in (("sandbox", "production"), ("my-shop", "my-shop-production"), ("OC_CLIENT_ID", "PRODUCTION_ID")):
         block = block.replace(old, new)
     assert after.endswith(f"  production:\n{block}# my last words\n")
+
+
+def test_workflows_pass_on_the_variables_of_every_environment(here: Path, run: Runner) -> None:
+    names = ("--client-id-env", "PRODUCTION_ID", "--client-secret-env", "PRODUCTION_SECRET")
+    run("init", *REGION)
+    before = {name: (here / ".github/workflows" / name).read_text(encoding="utf-8") for name in WORKFLOWS}
+    done = run("init", "--add-env", "production", *PRODUCTION, *names)
+    assert (done.code, "Another environment" in done.out) == (0, False)
+    added = {name: (here / ".github/workflows" / name).read_text(encoding="utf-8") for name in WORKFLOWS}
+    for name, text in before.items():
+        (here / ".github/workflows" / name).unlink()
+        assert set(text.splitlines()) < set(added[name].splitlines())
+    run("init")  # writes what is missing, for the configuration that is there
+    for name in WORKFLOWS:
+        again = (here / ".github/workflows" / name).read_text(encoding="utf-8")
+        assert sorted(again.splitlines()) == sorted(added[name].splitlines())
+        assert again.count("PRODUCTION_SECRET: ") == again.count("OC_CLIENT_SECRET: ") == again.count("_PLAN_KEY: ")
+
+
+def test_an_environment_with_the_variables_of_another_is_added_with_a_note(here: Path, run: Runner) -> None:
+    run("init", *REGION)
+    done = run("init", "--add-env", "production", *PRODUCTION)
+    assert "set to the credentials of production:" in done.out
+    assert "Another environment also reads OC_CLIENT_ID and OC_CLIENT_SECRET." in done.out
+    assert ".github" not in done.out
 
 
 def test_an_environment_is_added_with_the_margin_and_line_ends_that_are_there(here: Path, run: Runner) -> None:

@@ -31,8 +31,9 @@ def test_a_run_is_taken_back_and_that_is_a_run_as_well(project: Project, run: Ru
     shown = run("history", "show", "last").out
     assert "kind          rollback" in shown
     assert f"rolls back    {applied}" in shown
-    assert run("rollback", "last", "--auto-approve").code == 0
-    assert live(project)["Active"] is False
+    again = run("rollback", "last", "--auto-approve")
+    assert f"It took back run {applied}, whose changes are made again; " in again.err
+    assert (again.code, live(project)["Active"]) == (0, False)
 
 
 def test_a_rollback_shows_its_plan_and_asks(

@@ -13,17 +13,24 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.reports import Fate
+from reconciler.model.secret import SecretSource
 from reconciler.project.files import new_file
 from reconciler.render.export import STARTS, Command, File, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from reconciler.config import Environment
     from reconciler.export.init import Answers, Auth
     from reconciler.render.export import Exporting
 
 _CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
 """What is checked by itself before anything else is asked."""
+_SHARED: Final = (
+    "Another environment also reads {}. CI sets them for each job; for commands",
+    "with --env-all, give each environment its own: --client-id-env and --client-secret-env.",
+)
 _PORTAL: Final = "the ID of the marketplace, as the portal shows it"
 
 
@@ -106,7 +113,8 @@ def _start(folder: Path, answers: "Answers", common: Common, outputs: Outputs, *
     except ReconcilerError:
         outputs.write(lambda name, style: STARTS[name](started, style))
         raise
-    commands = list(_next(from_live=from_live, is_in_git=(top / ".git").exists()))
+    is_empty = exported is not None and all(one.fate is Fate.LEFT for one in exported.objects)
+    commands = list(_next(from_live=from_live, is_empty=is_empty, is_in_git=(top / ".git").exists()))
     conditions = list(_conditions(folder, answers, from_live=from_live))
     done = replace(started, exported=exported, commands=commands, conditions=conditions)
     outputs.write(lambda name, style: STARTS[name](done, style))
@@ -119,7 +127,8 @@ def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", 
         UsageError: there is no configuration, or it has an environment of this name.
     """
     from reconciler.config import load_config  # noqa: PLC0415  # see main
-    from reconciler.export.init import with_environment  # noqa: PLC0415
+    from reconciler.export.init import passing_on, with_environment  # noqa: PLC0415
+    from reconciler.manifests.allowed_paths import demand_inside  # noqa: PLC0415
     from reconciler.manifests.edit import write_contents  # noqa: PLC0415
     from reconciler.manifests.yaml import shown  # noqa: PLC0415
 
@@ -132,12 +141,21 @@ def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", 
     known = load_config(path).environments
     if name in known:
         raise UsageError(f"there is an environment {name} already", hint=f"there are: {', '.join(known)}")
+    answers = _answers(common, given, name)
     before = path.read_bytes()
-    after = with_environment(before, _answers(common, given, name), shown(path))
-    write_contents({str(path): after})
-    edit = (shown(path), before.decode("utf-8"), after.decode("utf-8"))
+    changed = [
+        (path, before, with_environment(before, answers, shown(path))),
+        *passing_on(*_place(path.parent), answers),
+    ]
+    demand_inside([file for file, _, _ in changed], path.parent)
+    write_contents({str(file): content for file, _, content in changed})
+    edits = [(shown(file), old.decode(errors="replace"), new.decode(errors="replace")) for file, old, new in changed]
     commands = (f"reconciler doctor --env {name}", f"reconciler export --into-overlay {name} --write")
-    return Started(edit=edit, commands=[*map(Command, commands)])
+    named = tuple(answers.auth.variables.values())
+    shared = [name for name in named if name in _variables(next(iter(known.values())))]
+    conditions = [f"with {' and '.join(named)} set to the credentials of {name}"]
+    notes = [line.format(" and ".join(shared)) for line in _SHARED] if shared else []
+    return Started(edits=edits, conditions=conditions, commands=[*map(Command, commands)], notes=notes)
 
 
 def _answers(common: Common, given: "dict[str, str | None]", name: str | None = None) -> "Answers":
@@ -209,7 +227,12 @@ def _answers_of(path: Path) -> "Answers":
     from reconciler.export.init import Answers  # noqa: PLC0415
 
     first = next(iter(load_config(path).environments.values()))
-    return Answers(first.name, first.marketplace or "")
+    return Answers(first.name, first.marketplace or "", variables=_variables(first))
+
+
+def _variables(environment: "Environment") -> tuple[str, ...]:
+    """The names of the variables with credentials, those of all environments."""
+    return tuple(sorted(one.name for one in environment.own_credentials if one.source is SecretSource.ENVIRONMENT))
 
 
 def _place(folder: Path) -> tuple[Path, PurePosixPath]:
@@ -263,10 +286,13 @@ def _conditions(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterat
         yield f"with {' and '.join(answers.auth.variables.values())} set"
 
 
-def _next(*, from_live: bool, is_in_git: bool) -> "Iterator[Command]":
-    """The commands to run next."""
+def _next(*, from_live: bool, is_empty: bool, is_in_git: bool) -> "Iterator[Command]":
+    """The commands to run next; a marketplace is empty that has nothing but the client of the login."""
     in_step = Command("reconciler plan", "no changes: git and the marketplace say the same")
-    if from_live:
+    if is_empty:
+        yield Command("reconciler explain ApiClient", "how to write the first manifest, in manifests/")
+        yield Command("reconciler export --own-client --write", "or start with the client that you log in with")
+    elif from_live:
         yield in_step
         yield Command("git add --all" if is_in_git else "git init && git add --all", "then commit")
     else:

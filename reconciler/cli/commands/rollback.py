@@ -118,7 +118,11 @@ def _recorded(settings: "Settings", name: str) -> "RecordedRun":
 
 
 def _about(run: "RecordedRun") -> str:
-    return escape(f"run {run.id}: {run.kind} to {run.environment} by {run.user}, started {run.started_at[:19]}Z")
+    about = f"run {run.id}: {run.kind} to {run.environment} by {run.user}, started {run.started_at[:19]}Z"
+    if not run.rolls_back:
+        return escape(about)
+    again = f"It took back run {run.rolls_back}, whose changes are made again"
+    return escape(f"{about}. {again}; for an earlier run see reconciler history")
 
 
 def _demand_unchanged(shown: "Plan", now: "Plan") -> None:

@@ -1,7 +1,7 @@
 """Answers about a marketplace -> the files that a repository of manifests starts with."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from textwrap import dedent, indent
@@ -17,7 +17,17 @@ from reconciler.manifests.schema import schema_path
 from reconciler.manifests.yaml import parse
 from reconciler.model.json import Absent, Json, get_at
 
-__all__ = ["REGIONS", "STAGES", "Answers", "Auth", "check", "files", "files_at_top", "with_environment"]
+__all__ = [
+    "REGIONS",
+    "STAGES",
+    "Answers",
+    "Auth",
+    "check",
+    "files",
+    "files_at_top",
+    "passing_on",
+    "with_environment",
+]
 
 REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
 STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
@@ -62,6 +72,8 @@ class Answers:
     stage: str | None = None
     url: str | None = None
     auth: Auth = Auth()
+    variables: tuple[str, ...] = ()
+    """The names of all variables with credentials, where there are environments already."""
 
     @property
     def is_staging(self) -> bool:
@@ -85,12 +97,11 @@ def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
     """
     inside = below.as_posix()
     is_top = inside == "."
-    names = list(answers.auth.variables.values())
+    names = answers.variables or tuple(answers.auth.variables.values())
     workflow = "-".join(part for part in (_WORKFLOW, "" if is_top else slug(inside)) if part)
     words = {
         "VARIABLES": "\n".join(f"      {name}: ${{{{ secrets.{name} }}}}" for name in names),
         "DECLARED": "\n".join(f"      {name}: {{required: false}}" for name in names),
-        "NAMES": ", ".join(names),
         "RESTORE": "" if answers.is_staging else "# ",
         "STAGING": answers.environment if answers.is_staging else "staging",
         "WORKFLOW": workflow,
@@ -102,6 +113,27 @@ def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
         f".github/workflows/{workflow}-environment.yml": _file("api-clients-environment.yml", **words),
         SETTINGS: _file("settings.json", BELOW="" if is_top else json.dumps(f"{inside}/")[1:-1]),
     }
+
+
+def passing_on(top: Path, below: PurePosixPath, answers: Answers) -> Iterator[tuple[Path, bytes, bytes]]:
+    """The workflows below `top` that do not pass on the variables of an environment yet, each before and after."""
+    for file in (top / name for name in files_at_top(answers, below) if name.endswith(".yml")):
+        before = file.read_bytes() if file.is_file() else b""
+        after = _with_variables(before, answers.auth.variables.values())
+        if after != before:
+            yield file, before, after
+
+
+def _with_variables(workflow: bytes, names: Iterable[str]) -> bytes:
+    """The same with more variables wherever it passes on those of credentials, which stand before the plan key."""
+    known = b"RECONCILER_PLAN_KEY"
+    new = [name.encode() for name in names if f"{name}: ".encode() not in workflow]
+    lines = []
+    for line in workflow.splitlines(keepends=True):
+        if line.lstrip().startswith(known + b": "):
+            lines += [line.replace(known, name) for name in new]
+        lines.append(line)
+    return b"".join(lines)
 
 
 def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
