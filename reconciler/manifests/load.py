@@ -23,7 +23,7 @@ from typing import Final
 
 from reconciler.errors import InputError
 from reconciler.kinds import secret_fields
-from reconciler.manifests import places
+from reconciler.manifests import state
 from reconciler.manifests.context import Inspected, LoadContext, Loaded
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
@@ -88,15 +88,15 @@ def _found(paths: Sequence[Path], context: LoadContext) -> Found:
 
 def _misplaced(candidates: Sequence[Candidate], paths: Sequence[Path], context: LoadContext) -> Iterator[Diagnostic]:
     """What is wrong with where secrets are delivered to; the other environments are loaded only where it matters."""
-    yield from places.crossed(candidates, context)
-    yield from places.in_git(candidates, context)
+    yield from state.crossed(candidates, context)
+    yield from state.in_git(candidates, context)
     elsewhere: dict[str, tuple[DesiredResource, ...]] = {}
-    if context.others and places.leads_to_files(candidates, context):
+    if context.others and state.leads_to_files(candidates, context):
         others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
         elsewhere = {str(other.environment): inspect(paths, other).resources for other in others}
-        yield from places.shared(candidates, context, elsewhere)
+        yield from state.shared(candidates, context, elsewhere)
     here = [candidate.effective.resource for candidate in candidates if candidate.effective]
-    yield from places.read_as_secrets(candidates, context, [*chain.from_iterable(elsewhere.values()), *here])
+    yield from state.read_as_secrets(candidates, context, [*chain.from_iterable(elsewhere.values()), *here])
 
 
 def _check_all(

@@ -6,15 +6,13 @@ from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.secrecy import with_secrets
-from reconciler.manifests.checks import apart, semantic_faults
+from reconciler.manifests.checks import API_VERSION, apart, recognise, semantic_faults
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.evaluate import judge
 from reconciler.manifests.named_secrets import Named, take_named_secrets
-from reconciler.manifests.references import take_references
 from reconciler.manifests.schema import Fault, validator
 from reconciler.manifests.secrets import redactions, take_secrets
-from reconciler.manifests.substitution import Substitution
-from reconciler.manifests.unrecognised import API_VERSION, recognise
+from reconciler.manifests.substitution import Substitution, take_references
 from reconciler.manifests.yaml import Document, Layered
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json, get_at, pointer, pointer_parts

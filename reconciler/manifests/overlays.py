@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from reconciler.kinds import KINDS, Kind, secrecy, secret_fields
+from reconciler.manifests.checks import API_VERSION, recognise
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.deliveries import moved_deliveries
 from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
+from reconciler.manifests.named_secrets import moved_deliveries
 from reconciler.manifests.schema import Fault, did_you_mean, hushed
-from reconciler.manifests.unrecognised import API_VERSION, recognise
 from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import Body, Json, get_at, pointer

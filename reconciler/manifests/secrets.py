@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.kinds import Kind, secrecy
 from reconciler.manifests.allowed_paths import hint_for
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.deliveries import take_deliveries
+from reconciler.manifests.named_secrets import take_deliveries
 from reconciler.manifests.schema import Fault, part_validator, secret_reference
 from reconciler.manifests.substitution import Substitution
 from reconciler.model.diagnostic import Severity

@@ -1,16 +1,20 @@
-"""All manifests -> what one of them alone cannot show: names, ids and AppNames that are taken."""
+"""All manifests -> what one of them alone cannot show: names, ids, AppNames and delivery places that are taken."""
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from reconciler.kinds import KINDS, short
-from reconciler.manifests.context import LoadContext
+from reconciler.manifests.context import InGit, LoadContext, NoAnswer
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
-from reconciler.model.resource import ObjectKey
+from reconciler.model.resource import DesiredResource, ObjectKey
+from reconciler.model.secret import SecretSource
 
 
 def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
@@ -83,3 +87,142 @@ def _pairs(
         if len(group) > 1:
             first, *others = sorted(group, key=lambda one: one.document.place())
             yield from ((first, other) for other in others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A file, or one variable of it, in which two secrets have no room."""
+
+    path: Path
+    variable: str = ""
+    """Empty: the whole file."""
+
+    def overlaps(self, other: "_Place") -> bool:
+        """Whether what is written to one of them is lost in the other."""
+        is_whole = not (self.variable and other.variable)
+        return self.path == other.path and (is_whole or self.variable == other.variable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One delivery of one manifest."""
+
+    candidate: Candidate
+    at: str
+    """JSON pointer."""
+    delivery: Delivery
+    place: _Place
+
+    def fault(self, message: str, rule: str, hint: str, severity: Severity = Severity.ERROR) -> Diagnostic:
+        """Blame the delivery."""
+        return Fault(self.at, message, rule, hint, severity=severity).within(self.candidate.document)
+
+
+def crossed(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
+    """Find secrets that would be delivered to one place, where the later one overwrites the other."""
+    taken: dict[Path, list[_Use]] = defaultdict(list)
+    for use in _uses(candidates, context):
+        first = next((one for one in taken[use.place.path] if one.place.overlaps(use.place)), None)
+        taken[use.place.path].append(use)
+        if first:
+            where = first.candidate.document.place(first.at)
+            message = f"{use.delivery} is where another secret is delivered to, at {where}"
+            yield use.fault(message, "duplicate-delivery", "give each secret a place")
+
+
+def shared(
+    candidates: Iterable[Candidate], context: LoadContext, elsewhere: Mapping[str, Iterable[DesiredResource]]
+) -> Iterator[Diagnostic]:
+    """Find files in which another environment would overwrite the secret. An output is one of a single run.
+
+    Args:
+        candidates: the manifests of this environment.
+        context: what it contributes.
+        elsewhere: what the same manifests ask for in the other environments, by their names.
+    """
+    others: dict[Path, list[tuple[str, _Place]]] = defaultdict(list)
+    for name, resources in elsewhere.items():
+        for _, delivery in (found for resource in resources for found in _deliveries(resource)):
+            if (place := _place_of(delivery, context)) and not isinstance(delivery, ToGithubOutput):
+                others[place.path].append((name, place))
+    for use in _uses(candidates, context):
+        names = {name for name, place in others[use.place.path] if place.overlaps(use.place)}
+        if names:
+            environments = ", ".join(sorted({*names, context.environment or ""}))
+            message = f"the secrets of {environments} would all be delivered to {use.delivery}"
+            hint = "give each environment a file of its own, with ${marketplace} in the path or with an overlay"
+            yield use.fault(message, "duplicate-delivery", hint)
+
+
+def read_as_secrets(
+    candidates: Iterable[Candidate], context: LoadContext, resources: Iterable[DesiredResource]
+) -> Iterator[Diagnostic]:
+    """Find files from which a manifest has a secret read: it would be replaced by another one."""
+    root = context.confines.root
+    sources = {
+        (root / reference.name).resolve(): resource.place
+        for resource in resources
+        for reference in resource.secrets.values()
+        if reference and reference.source is SecretSource.FILE
+    }
+    for use in _uses(candidates, context):
+        if place := sources.get(use.place.path):
+            yield use.fault(f"{use.delivery} is read as a secret, at {place}", "delivery", "choose another path")
+
+
+def in_git(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
+    """Find secrets that would be committed: delivered to a file that git tracks, or does not ignore."""
+    uses = [use for use in _uses(candidates, context) if not isinstance(use.delivery, ToGithubOutput)]
+    known = context.ask_git({use.place.path for use in uses}) if uses and context.ask_git else {}
+    for use in uses:
+        match known.get(use.place.path):
+            case InGit(is_tracked=True, line=line):
+                message = f"{use.delivery} is tracked by git, so the secret would be committed"
+                yield use.fault(message, "delivery", f"choose another path, or run git rm --cached {line.lstrip('/')}")
+            case InGit(line=line):
+                message = f"{use.delivery} is not ignored by git, so the secret could be committed"
+                hint = f"add this line to .gitignore: {line}"
+                yield use.fault(message, "unignored-delivery", hint, Severity.WARNING)
+            case NoAnswer(problem, fix):
+                message = f"{use.delivery} may be tracked by git, and the secret committed: {problem}"
+                hint = fix or "repair the checkout, or choose a path outside of it"
+                yield use.fault(message, "delivery", hint)
+            case None:
+                pass
+
+
+def leads_to_files(candidates: Iterable[Candidate], context: LoadContext) -> bool:
+    """Whether there is a delivery that another environment could overwrite."""
+    return any(not isinstance(use.delivery, ToGithubOutput) for use in _uses(candidates, context))
+
+
+def _deliveries(resource: DesiredResource) -> Iterator[tuple[str, Delivery]]:
+    """All deliveries that a manifest asks for, with their JSON pointers."""
+    for name, reference in resource.secrets.items():
+        for index, delivery in enumerate(reference.deliver if reference else ()):
+            yield pointer("spec", name, "deliver", index), delivery
+    for number, secret in enumerate(resource.named_secrets or ()):
+        for index, delivery in enumerate(secret.deliver):
+            yield pointer("secrets", number, "deliver", index), delivery
+
+
+def _uses(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[_Use]:
+    for candidate in candidates:
+        resource = candidate.effective.resource if candidate.effective else None
+        for at, delivery in _deliveries(resource) if resource else ():
+            if place := _place_of(delivery, context):
+                yield _Use(candidate, at, delivery, place)
+
+
+def _place_of(delivery: Delivery, context: LoadContext) -> _Place | None:
+    """Links are followed; None for a command: where it leads to is not known."""
+    root = context.confines.root
+    match delivery:
+        case ToFile(path) | ToKubernetesSecret(path):
+            return _Place((root / path).resolve())
+        case ToEnvFile(path, variable):
+            return _Place((root / path).resolve(), variable)
+        case ToGithubOutput(name):
+            return _Place(Path("GITHUB_OUTPUT"), name)
+        case ToCommand():
+            return None

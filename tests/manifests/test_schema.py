@@ -139,7 +139,7 @@ def test_the_schemas_are_found_in_a_wheel_as_well_as_in_a_checkout(
 ) -> None:
     checkout = schema_path(NAMES[0])
     assert checkout == Path(__file__).parents[2] / "schemas" / NAMES[0]
-    monkeypatch.setattr("reconciler.manifests.schema.schemas._PACKAGE", tmp_path)
+    monkeypatch.setattr("reconciler.manifests.schema._PACKAGE", tmp_path)
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / NAMES[0]).touch()
     assert schema_path(NAMES[0]) == tmp_path / "schemas" / NAMES[0]

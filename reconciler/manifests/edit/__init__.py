@@ -17,10 +17,9 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import address_of, short
-from reconciler.manifests.edit.insertion import applied, insertion
 from reconciler.manifests.edit.nodes import Node
 from reconciler.manifests.edit.nodes import parse as parse_nodes
-from reconciler.manifests.edit.text import Style
+from reconciler.manifests.edit.text import Style, applied, insertion
 from reconciler.manifests.schema import validator
 from reconciler.manifests.yaml import parse, shown
 from reconciler.model.json import Body, Json, get_at, same, with_value_at

@@ -12,19 +12,21 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final, TypeAlias
 
-from reconciler.manifests.edit.insertion import (
+from reconciler.manifests.edit.nodes import Node
+from reconciler.manifests.edit.nodes import parse as parse_nodes
+from reconciler.manifests.edit.text import (
     Edit,
+    Style,
     after_block,
     applied,
+    flow,
     in_braces,
     insertion,
+    item,
     line_end_before,
     start_of_line,
     start_of_next_line,
 )
-from reconciler.manifests.edit.nodes import Node
-from reconciler.manifests.edit.nodes import parse as parse_nodes
-from reconciler.manifests.edit.text import Style, flow, item
 from reconciler.manifests.yaml import parse
 from reconciler.model.json import ABSENT, Absent, Body, Json, canonical_text, is_array, same, with_value_at
 

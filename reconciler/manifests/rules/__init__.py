@@ -1,17 +1,71 @@
 """One manifest -> what is unwise or cannot work in it, although it fits its schema. Pure.
 
-stated     what the manifest says of each field, and what it leaves open
-rule       what a rule is: name, reason, source, default level
+rule       what a rule is, and what it reads of a manifest
 api_client and its like: the rules of a kind, one function for each
-table      all rules, and those to ask of a manifest
 
 Rules look at nothing but the manifest. What it leaves open (a field that it does not name, unless it is exclusive) may
 be anything in the service, so what a rule builds on that is marked as uncertain. How strictly a rule is taken, and
 whether a finding is waived, is the loader's business, and that of `creation` for clients that are not there yet.
 """
 
-from reconciler.manifests.rules.rule import Level, Objection, Rule
-from reconciler.manifests.rules.stated import Stated
-from reconciler.manifests.rules.table import RULES, objections, objections_if_new, rules_of
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Final
+
+from reconciler.kinds import Kind
+from reconciler.manifests.rules import api_client
+from reconciler.manifests.rules.rule import Level, Objection, Rule, Stated
+
+_MODULES: Final = (api_client,)
+_BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {module.KIND: module.RULES for module in _MODULES}
+RULES: Final[Mapping[str, Rule]] = {rule.name: rule for rules in _BY_KIND.values() for rule in rules}
+"""Every rule by its name, whatever its kind."""
+
+
+def rules_of(kind: Kind) -> tuple[Rule, ...]:
+    """The rules that judge manifests of a kind."""
+    return _BY_KIND.get(kind.name, ())
+
+
+@cache
+def _by_field(kind: str) -> Mapping[str, tuple[Rule, ...]]:
+    """Field or block -> the rules that may have something to say where a manifest names it."""
+    rules = _BY_KIND.get(kind, ())
+    return {name: tuple(rule for rule in rules if name in rule.about) for rule in rules for name in rule.about}
+
+
+def objections(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]]:
+    """Ask the rules that may have something to say of what the manifest names: mostly one or two."""
+    by_field = _by_field(kind.name)
+    blocks = {"assignments": stated.assignments, "secrets": stated.has_named_secrets}
+    named = by_field.keys() & {
+        *stated.spec,
+        *stated.secrets,
+        *(block for block, is_there in blocks.items() if is_there),
+    }
+    asked = {rule.name: rule for name in sorted(named) for rule in by_field[name]}
+    return [(rule, objection) for rule in asked.values() for objection in rule.check(stated)]
+
+
+def objections_if_new(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]]:
+    """What is wrong besides where the object is created with what the manifest names: nothing of it is open then.
+
+    It has the API's defaults, no secret that is not named, and nobody assigned. Every rule is asked.
+    """
+    found = {rule.name for rule, objection in objections(kind, stated) if objection.is_certain}
+    # Named, since an object that is switched off by default is meant to be.
+    switched_off = {kind.active_field: False} if kind.active_field else {}
+    levels = kind.assignments.levels if kind.assignments else ()
+    new = replace(
+        stated,
+        spec={**switched_off, **stated.spec},
+        assignments={**{level.name: () for level in levels}, **stated.assignments},
+        exclusive=True,
+        open_fields=frozenset(),
+        is_new=True,
+    )
+    return [(rule, one) for rule in rules_of(kind) if rule.name not in found for one in rule.check(new)]
+
 
 __all__ = ["RULES", "Level", "Objection", "Rule", "Stated", "objections", "objections_if_new", "rules_of"]

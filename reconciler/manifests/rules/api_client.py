@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from reconciler.manifests.rules.rule import Level, Objection, Rule
-from reconciler.manifests.rules.stated import Stated
+from reconciler.manifests.rules.rule import Level, Objection, Rule, Stated
 from reconciler.model.json import ABSENT, pointer
 
 KIND: Final = "ApiClient"

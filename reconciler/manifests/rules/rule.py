@@ -1,10 +1,62 @@
-"""What a rule is, and what it finds."""
+"""What a rule is, what it reads of a manifest, and what it finds."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.manifests.rules.stated import Stated
+from reconciler.model.json import ABSENT, Absent, Body, Json, is_array
+from reconciler.model.secret import SecretReference
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What one manifest says."""
+
+    spec: Body
+    """The fields that it names, less the secret ones."""
+    defaults: Body = field(default_factory=dict)
+    """What the API assumes of each field; a field that is not here is none of the kind's."""
+    secrets: Mapping[str, SecretReference | None] = field(default_factory=dict)
+    """Secret field -> where its value comes from; None clears it; a field that is not here stays as it is."""
+    assignments: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+    """Party -> the ids of exactly those assigned; a party that is not here is not managed, so it is open."""
+    exclusive: bool = False
+    """Whether a field that spec leaves out goes to its default. Else it is open."""
+    open_fields: frozenset[str] = frozenset()
+    """Fields that are open although they are named: their value is ignored, or faulty."""
+    has_named_secrets: bool = False
+    """Whether it lists secrets that the service is to keep beside the client."""
+    is_new: bool = False
+    """Whether the client is created with exactly this; then a secret that is left out is none."""
+
+    def value(self, name: str) -> Json | Absent:
+        """The value that the field will have; `ABSENT` where the manifest leaves it open."""
+        if name in self.open_fields:
+            return ABSENT
+        value = self.spec.get(name, None if self.exclusive else ABSENT)
+        return self.defaults.get(name, ABSENT) if value is None else value
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether the field is open because the manifest does not name it."""
+        return not self.exclusive and name not in self.spec and name not in self.open_fields
+
+    def is_on(self, name: str) -> bool:
+        """Whether the flag is certainly true."""
+        return self.value(name) is True
+
+    def is_off(self, name: str) -> bool:
+        """Whether the flag is certainly false."""
+        return self.value(name) is False
+
+    def minutes(self, name: str) -> int | None:
+        """A duration that is certain and given, or None."""
+        value = self.value(name)
+        return value if type(value) is int else None
+
+    def members(self, name: str) -> Sequence[str] | None:
+        """The members of a list that is certain, in the manifest's order, or None. An empty list is certain, too."""
+        value = self.value(name)
+        return value if is_array(value) else None  # type: ignore[return-value]  # the schema has seen that they are texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""A path -> its documents, or why it cannot be read."""
+"""A path -> its documents, or why it cannot be read: a diagnostic with the place and the fix."""
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,125 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from reconciler.manifests.yaml.builder import Builder, Stop
 from reconciler.manifests.yaml.tree import Document
-from reconciler.manifests.yaml.words import bytes_fault, character_fault, syntax_fault
 from reconciler.model.diagnostic import Diagnostic, Place
+
+_QUOTE: Final = "put quotes around the value"
+_CLOSE: Final = "close it, or put quotes around the value"
+_INDENT: Final = "lines that belong together start in the same column"
+
+_NO_VALUE: Final = "did not find expected node content"
+_IN_BRACKETS: Final = "while parsing a flow node"
+_ENDS: Final = ("", "---", "...")
+_NEVER_CLOSED: Final = ("the document ends here, and a '[' or '{' above is not closed", "close it")
+
+# libyaml's words -> ours, and the remedy. libyaml's are fixed texts that quote nothing of the file.
+_PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
+    "mapping values are not allowed in this context": (
+        "this ':' is where no key is allowed",
+        "put quotes around a value that contains ': ', or correct the indentation",
+    ),
+    "found character that cannot start any token": ("no value can start with this character", _QUOTE),
+    "found unexpected end of stream": ("the quotes that open here are never closed", "close them"),
+    "found unexpected document indicator": ("the quotes that open here are never closed", "close them"),
+    "did not find expected ',' or '}'": ("in {...}, a ',' or the closing '}' is missing", _CLOSE),
+    "did not find expected ',' or ']'": ("in [...], a ',' or the closing ']' is missing", _CLOSE),
+    "found unexpected ':'": (
+        "inside [...] and {...}, a text with ':' needs quotes",
+        "put quotes around it, or a space after the ':' if it ends a key",
+    ),
+    "did not find expected '-' indicator": ("this line does not belong to the list above it", _INDENT),
+    "did not find expected key": ("this line does not belong to the mapping above it", _INDENT),
+    _NO_VALUE: ("a value is missing here", 'write "" for an empty text'),
+    "could not find expected ':'": ("this line has no 'key: value' and is no list item", "write 'key: value'"),
+    "block sequence entries are not allowed in this context": (
+        "a list item is not allowed here",
+        "start the list on a line of its own below its key",
+    ),
+    "mapping keys are not allowed in this context": ("a key is not allowed here", _INDENT),
+    "found a tab character where an intendation space is expected": ("a tab is used to indent", "indent with spaces"),
+    "found a tab character that violate intendation": ("a tab is used to indent", "indent with spaces"),
+    "found unknown escape character": (
+        "in double quotes, a backslash starts an escape, and this one is unknown",
+        "use single quotes, or write the backslash twice",
+    ),
+    "found invalid Unicode character escape code": (
+        "this escape is no character (JSON's pairs of \\ud83d\\ude00 are not YAML)",
+        "write the character itself",
+    ),
+    "did not find expected alphabetic or numeric character": (
+        "a value that starts with * or & is an alias or an anchor",
+        _QUOTE,
+    ),
+    "found undefined tag handle": ("a value that starts with ! has a tag, and this one is unknown", _QUOTE),
+    "found incompatible YAML document": ("only YAML 1.2 is read", "remove the %YAML line"),
+    "found unknown directive name": ("a line that starts with % is a directive, and this one is unknown", _QUOTE),
+    "did not find expected <document start>": ("the document above ended here", "start the next one with '---'"),
+}
+_TAB: Final = ("a tab is used to indent", "indent with spaces")
+_BEGUN_AT: Final = frozenset(
+    {"found unexpected end of stream", "found unexpected document indicator", "could not find expected ':'"}
+)
+"""Where the context begins says more than where the parser gave up."""
+_REFERENCE: Final = 'inside [...] and {...}, put quotes around "${...}"'
+
+# What YAML 1.1 takes for line breaks and editors do not: text after one of them would look like part of a comment.
+_HIDDEN_BREAK: Final = re.compile("[\x85\u2028\u2029]")
+_CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\x85]")
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+def bytes_fault(content: bytes, file: str) -> Diagnostic | None:
+    """Say what keeps the bytes from being text at all, or None."""
+    if content.isascii():
+        return None
+    if content.startswith(_UTF16):
+        return Diagnostic(Place(file), "the file is in UTF-16", "encoding", hint="save it in UTF-8")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        place = _place_at(file, content[: error.start].decode())
+        message = f"byte 0x{content[error.start]:02x} at offset {error.start} is not UTF-8"
+        return Diagnostic(place, message, "encoding", hint="save the file in UTF-8")
+    found = _HIDDEN_BREAK.search(text)
+    return found and _character(file, text, found.start())
+
+
+def character_fault(content: bytes, file: str) -> Diagnostic:
+    """Say where the character stands that the parser refused. The bytes are UTF-8."""
+    text = content.decode()
+    found = _CONTROL.search(text)
+    return _character(file, text, found.start() if found else 0)
+
+
+def syntax_fault(error: MarkedYAMLError, content: bytes, file: str) -> Diagnostic:
+    """Put the parser's complaint into plain words."""
+    begun = error.context_mark
+    mark = begun if begun is not None and error.problem in _BEGUN_AT else error.problem_mark
+    lines = content.decode("utf-8-sig").splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    message, hint = _PROBLEMS.get(error.problem, (f"this is not YAML: {error.problem}", ""))
+    if error.problem == _NO_VALUE and error.context == _IN_BRACKETS and line.strip() in _ENDS:
+        message, hint = _NEVER_CLOSED
+    if line[mark.column : mark.column + 1] == "\t":
+        message, hint = _TAB
+    elif "${" in line:
+        hint = _REFERENCE
+    elif begun is not None and hint is _CLOSE:
+        message += f" (opened at line {begun.line + 1}, column {begun.column + 1})"
+    return Diagnostic(Place(file, mark.line + 1, mark.column + 1), message, "yaml-syntax", hint=hint)
+
+
+def _character(file: str, text: str, index: int) -> Diagnostic:
+    message = f"the character U+{ord(text[index]):04X} is not allowed in a file"
+    hint = "is this UTF-16? save it in UTF-8" if text[index] == "\0" else "remove it, or write it as an escape"
+    return Diagnostic(_place_at(file, text[:index]), message, "character", hint=hint)
+
+
+def _place_at(file: str, before: str) -> Place:
+    """Give the place after a text, which may begin with a byte order mark."""
+    before = before.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
 
 SIZE_LIMIT: Final = 1 << 20
 """Bytes in a file."""

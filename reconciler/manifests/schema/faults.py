@@ -1,17 +1,71 @@
-"""jsonschema's errors -> faults in plain words."""
+"""jsonschema's errors -> faults in plain words, with the word that was probably meant."""
 
+import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.manifests.schema.fault import Fault
-from reconciler.manifests.schema.suggest import did_you_mean
+from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.json import Json, pointer, same
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
+
+    from reconciler.manifests.yaml import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a document, before it is known where the document stands."""
+
+    pointer: str
+    message: str
+    rule: str
+    hint: str = ""
+    at_key: bool = False
+    """Points to the key rather than to its value."""
+    severity: Severity = Severity.ERROR
+
+    def moved(self, start: str, to: str) -> "Fault":
+        """Give the fault for a document where what begins at one pointer is found at another."""
+        return replace(self, pointer=to + self.pointer.removeprefix(start))
+
+    def within(self, document: "Document") -> Diagnostic:
+        """Add the place."""
+        place = document.key_place(self.pointer) if self.at_key else document.place(self.pointer)
+        return Diagnostic(place, self.message, self.rule, self.pointer, self.hint, self.severity)
+
+
+_ALIKE: Final = 0.7
+
+
+def closest(word: str, choices: Iterable[str]) -> str | None:
+    """Give the choice that the word was most likely meant to be, or None.
+
+    Case does not count. Whole words count more than letters, so that ``AllowAnySeller`` is taken for ``AllowSeller``
+    and not for ``AllowAnySupplier``.
+    """
+
+    def likeness(choice: str) -> tuple[float, float]:
+        ratio = difflib.SequenceMatcher(None, word.casefold(), choice.casefold()).ratio()
+        ours, theirs = _words(word), _words(choice)
+        return ratio, ratio + len(ours & theirs) / len(ours | theirs)
+
+    scored = [(total, choice) for choice in choices for ratio, total in (likeness(choice),) if ratio >= _ALIKE]
+    return max(scored)[1] if scored else None
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Give a hint such as ``did you mean AllowSeller?``, or an empty text."""
+    choice = closest(word, choices)
+    return f"did you mean {choice}?" if choice else ""
+
+
+def _words(name: str) -> frozenset[str]:
+    found = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", name)
+    return frozenset(word.casefold() for word in found) or frozenset({name})
 
 
 @dataclass(frozen=True, slots=True)
