@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import falcon
 
 from reconciler.emulator import builtin
-from reconciler.emulator.calls import Entry, Site
+from reconciler.emulator.calls import Entry, Reply, Site
 from reconciler.emulator.control import PREFIX
 from reconciler.emulator.errors import DroppedConnection
 from reconciler.emulator.faults import SPOILERS, FaultBox, refusal
@@ -25,14 +25,13 @@ from reconciler.emulator.settings import utc_now
 from reconciler.emulator.store import Store, key_of
 from reconciler.emulator.tokens import TokenOffice
 from reconciler.emulator.web import SITE, application, bearer
-from reconciler.emulator.wire import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from reconciler.emulator.faultspec import Rule
+    from reconciler.emulator.faults import Rule
     from reconciler.emulator.settings import Settings
 
 _CLIENT_PATH = "/v1/apiclients/"

@@ -2,20 +2,193 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import re
 import uuid
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from reconciler.emulator.codes import CODES
-from reconciler.emulator.errors import Fault, not_found_at
-from reconciler.emulator.faultspec import parse_fault
-from reconciler.emulator.wire import HTML, JSON, Reply, dumps
+from reconciler.emulator.calls import HTML, JSON, Reply, dumps
+from reconciler.emulator.errors import CODES, Fault, FaultSpecError, not_found_at
+from reconciler.emulator.rows import kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.emulator.faultspec import Rule
+
+METHODS = ("*", "GET", "POST", "PUT", "PATCH", "DELETE")
+BODIES = ("truncated", "html", "bom", "empty", "wrong-type")
+DROPS = ("before", "after")
+
+_EDITABLE = {field.name for field in kinds_of("legacy")["ApiClient"].fields if not field.read_only}
+_BREAK = re.compile(r"[\s,]+")
+_WORD = re.compile(r"[^\s,=]+")
+_VALUE = re.compile(r"[^\s,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One fault: which requests, how often, what happens. `count` None means every time; times in milliseconds."""
+
+    spec: str
+    method: str
+    path: str
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    retry_after: int | None = None
+    latency: int = 0
+    drop: str | None = None
+    body: str | None = None
+    edit: tuple[str, Any] | None = None
+    client: str | None = None
+    revoke: bool = False
+    count: int | None = 1
+    after: int = 0
+
+    def matches(self, method: str, path: str) -> bool:
+        """Tell whether the rule is about such a request."""
+        return self.method in {"*", method} and _glob(self.path).fullmatch(path.lower()) is not None
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in pattern.lower().split("*")), re.DOTALL)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Walks through a specification and knows where it is."""
+
+    spec: str
+    place: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def fail(self, problem: str, place: int | None = None) -> NoReturn:
+        column = (self.place if place is None else place) + 1
+        raise FaultSpecError(f"fault {self.spec!r}, column {column}: {problem}")
+
+    def skip(self) -> None:
+        match = _BREAK.match(self.spec, self.place)
+        self.place = match.end() if match else self.place
+
+    def take(self, pattern: re.Pattern[str], what: str) -> str:
+        match = pattern.match(self.spec, self.place)
+        if match is None:
+            self.fail(f"{what} is missing")
+        self.place = match.end()
+        return match.group()
+
+    def sign(self, sign: str, after: str) -> None:
+        if not self.spec.startswith(sign, self.place):
+            self.fail(f"{sign!r} is missing after {after}")
+        self.place += 1
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        try:
+            value, end = json.JSONDecoder().raw_decode(self.spec, self.place)
+        except ValueError:
+            self.fail("this is not JSON")
+        self.place = end
+        return value
+
+    def text(self, what: str) -> str:
+        if self.spec.startswith('"', self.place):
+            return str(self.json())
+        return self.take(_VALUE, what)
+
+
+def _number(low: int, high: int) -> Callable[[_Reader, str], int]:
+    def read(reader: _Reader, key: str) -> int:
+        place, text = reader.place, reader.text(f"the value of {key}")
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            reader.fail(f"{key} must be a number from {low} to {high}, not {text!r}", place)
+        return int(text)
+
+    return read
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[_Reader, str], str]:
+    def read(reader: _Reader, key: str) -> str:
+        place, text = reader.place, reader.text(f"the value of {key}")
+        if text not in choices:
+            reader.fail(f"{key} must be one of {', '.join(choices)}, not {text!r}", place)
+        return text
+
+    return read
+
+
+def _count(reader: _Reader, key: str) -> int | None:
+    if reader.spec.startswith("all", reader.place):
+        reader.place += len("all")
+        return None
+    return _number(1, 1_000_000)(reader, key)
+
+
+def _edit(reader: _Reader, _key: str) -> tuple[str, Any]:
+    place, name = reader.place, reader.take(re.compile(r"[A-Za-z]+"), "the field to edit")
+    if name not in _EDITABLE:
+        reader.fail(f"API clients have no writable field {name!r}", place)
+    reader.sign(":", name)
+    return name, reader.json()
+
+
+def _text(reader: _Reader, key: str) -> str:
+    return reader.text(f"the value of {key}")
+
+
+_KEYS: dict[str, Callable[[_Reader, str], object]] = {
+    "status": _number(400, 599),
+    "code": _text,
+    "message": _text,
+    "retry-after": _number(0, 86_400),
+    "latency": _number(0, 600_000),
+    "drop": _one_of(DROPS),
+    "body": _one_of(BODIES),
+    "edit": _edit,
+    "client": _text,
+    "count": _count,
+    "after": _number(0, 1_000_000),
+}
+_EFFECTS = ("status", "latency", "drop", "body", "edit", "revoke")
+
+
+def parse_fault(spec: str) -> Rule:
+    """Understand one specification; raises FaultSpecError, which names the column."""
+    reader = _Reader(spec)
+    reader.skip()
+    method = reader.take(_WORD, "the method").upper()
+    if method not in METHODS:
+        reader.fail(f"the method must be one of {', '.join(METHODS)}", 0)
+    reader.skip()
+    path = reader.take(_WORD, "the path")
+    if not path.startswith(("/", "*")):
+        reader.fail("the path must start with / or *", reader.place - len(path))
+    reader.skip()
+    while reader.place < len(spec):
+        _read_pair(reader)
+        reader.skip()
+    if not any(effect in reader.found for effect in _EFFECTS):
+        reader.fail(f"nothing would happen: give one of {', '.join(_EFFECTS)}")
+    return Rule(spec=spec, method=method, path=path, **reader.found)
+
+
+def _read_pair(reader: _Reader) -> None:
+    place = reader.place
+    key = reader.take(_WORD, "a key")
+    name = key.replace("-", "_")
+    if name in reader.found:
+        reader.fail(f"{key} is given twice", place)
+    if key == "revoke":
+        reader.found[name] = True
+        return
+    if key not in _KEYS:
+        near = difflib.get_close_matches(key, [*_KEYS, "revoke"], 1)
+        reader.fail(f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""), place)
+    reader.sign("=", key)
+    reader.found[name] = _KEYS[key](reader, key)
+
 
 # Proxies in front of the service answer these themselves, with a page (tests of the .NET SDK).
 _PROXY_STATUSES = {502, 504}

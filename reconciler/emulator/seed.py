@@ -12,12 +12,13 @@ that stands for the marketplace its ID.
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.emulator import references, seedfile
+from reconciler.emulator import references
 from reconciler.emulator.errors import SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, values_of
 from reconciler.emulator.marketplace import PARTIES
@@ -34,6 +35,50 @@ if TYPE_CHECKING:
     from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
     from reconciler.emulator.tables import Table
+
+
+def read(path: Path) -> object:
+    """Read a file; raises SeedError with the line where it is not YAML or JSON."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise SeedError(f"{path}: the seed cannot be read: {error.strerror}") from error
+    except ValueError as error:  # no UTF-8, or no path
+        raise SeedError(f"{path}: the seed cannot be read: {error}") from error
+    return _read_json(path, text) if path.suffix.lower() == ".json" else _read_yaml(path, text)
+
+
+def _read_json(path: Path, text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SeedError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
+
+
+def _read_yaml(path: Path, text: str) -> object:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - only a seed in YAML needs it
+    from ruamel.yaml.constructor import SafeConstructor  # noqa: PLC0415 - likewise
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415 - likewise
+
+    class Plain(SafeConstructor):
+        """Leaves timestamps as the texts which they are in JSON."""
+
+    Plain.add_constructor("tag:yaml.org,2002:timestamp", Plain.construct_yaml_str)
+    parser: Any = YAML(typ="safe")
+    parser.Constructor = Plain
+    try:
+        value: object = parser.load(text)
+        json.dumps(value, allow_nan=False)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise SeedError(f"{place}: not YAML: {error.problem}") from error
+    except YAMLError as error:
+        raise SeedError(f"{path}: not YAML: {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SeedError(f"{path}: holds what JSON cannot: {error}") from error
+    return value
+
 
 REDACTED = "<Redacted. Leave unchanged.>"
 MARKETPLACE = "<MarketplaceID placeholder>"
@@ -56,7 +101,7 @@ def load_seed(path: Path, market: Marketplace) -> None:
         SeedError: the file cannot be read, is not YAML or JSON, or holds something of the wrong type or a party that is
             not there; the message names the file, and the line or the JSON path of each mistake.
     """
-    root = seedfile.read(path)
+    root = read(path)
     if not isinstance(root, dict):
         raise SeedError(f"{path}: line 1: must be a mapping with `Objects:`, not {type(root).__name__}")
     loader = _Loader(market)

@@ -35,7 +35,7 @@ class Settings:
     `put_creates` false a PUT to an unknown API client answers 404; `put_create_status` (200 or 201) is the answer to
     any PUT that creates. With `revisions` true API clients have the field `EmulatorRevision`. `latency_ms` is slept
     before every answer. `readings` are names of `READINGS`. `faults` are specs as described in
-    `reconciler.emulator.faultspec`. `max_page_size` caps pages below the API's 100. `marketplace` is what `GET /v1/me`
+    `reconciler.emulator.faults`. `max_page_size` caps pages below the API's 100. `marketplace` is what `GET /v1/me`
     reports as `Seller.ID`. `base_url` goes into the claims `iss` and `aud`.
 
     Raises ValueError for a negative latency, for pages of less than one item and for an unknown reading.

@@ -19,13 +19,9 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.choice import Choice
 from reconciler.export.content import Sound, body_of, sound, wanted_fields
-from reconciler.export.differences import changes, differences
-from reconciler.export.fresh import Beside, Origin, base, text_of
-from reconciler.export.naming import names
-from reconciler.export.overlaying import Overlaying
-from reconciler.export.referring import Names
+from reconciler.export.fresh import Beside, Choice, Origin, base, names, text_of
+from reconciler.export.overlaying import Names, Overlaying, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import Contents, bring_in

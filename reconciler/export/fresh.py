@@ -1,20 +1,132 @@
-"""A live object and what a manifest says of it -> the text of a new file."""
+"""Live objects -> which of them are exported, and the text of a new file for one."""
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from reconciler.errors import ReconcilerError
 from reconciler.export.content import API_VERSION
 from reconciler.kinds import Kind
 from reconciler.manifests.edit.text import Style, block, flow, literal
+from reconciler.manifests.schema import did_you_mean
+from reconciler.model.inputs import Selection
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import UNTRIED, LiveSecret, moment_text
 from reconciler.model.reports import LeftOut
-from reconciler.model.resource import LiveResource
+from reconciler.model.resource import Address, LiveResource
+from reconciler.planning.selection import is_selected
 from reconciler.render.escape import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of all that is live."""
+
+    only: tuple[str, ...] = ()
+    """Patterns of addresses; none: everything."""
+    own_client_id: str = ""
+    """An object that is left out unless a manifest has it; empty: none."""
+    overlay: Path | None = None
+    """The folder of overlays that are to have what differs; None: the manifests have it."""
+    kinds: frozenset[str] = frozenset()
+    """The kinds that are exported; empty: all that were read."""
+
+    def takes(self, address: Address, live: Address | None = None) -> bool:
+        """Whether an object of this address is meant; a bare name is enough.
+
+        Args:
+            address: of its manifest.
+            live: of the object by its ID, as drift lists it. It counts only in full: patterns are about names.
+        """
+        is_of_kind = not self.kinds or address.kind in self.kinds
+        return is_of_kind and (not self.only or any(_matches(glob, address, live) for glob in self.only))
+
+    def check(self, addresses: Collection[Address], live: Collection[Address]) -> None:
+        """Refuse a pattern that nothing has.
+
+        Args:
+            addresses: of manifests, those that would be made included.
+            live: of all objects by their IDs.
+
+        Raises:
+            ReconcilerError: with the pattern.
+        """
+        for glob in self.only:
+            if not any(_matches(glob, one) for one in addresses) and not any(_is_id(glob, one) for one in live):
+                known = [str(one) if "/" in glob else one.name for one in addresses]
+                raise ReconcilerError(f"--only {glob} matches nothing that is live", hint=did_you_mean(glob, known))
+
+
+def _matches(glob: str, address: Address, live: Address | None = None) -> bool:
+    return is_selected(_only(glob), address, {}) or (live is not None and _is_id(glob, live))
+
+
+def _is_id(glob: str, live: Address) -> bool:
+    return glob.casefold() in (str(live).casefold(), live.name.casefold())
+
+
+def _only(glob: str) -> Selection:
+    return Selection((glob if "/" in glob else f"*/{glob}",), {})
+
+
+_LONGEST: Final = 60
+_DIGITS: Final = 8
+"""Of an id: enough to tell a handful of objects apart."""
+_RESERVED: Final = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+)
+"""Names that Windows has for devices: no file can be called so, with whatever suffix."""
+
+
+def names(objects: Mapping[str, str], taken: Collection[str], nameless: str) -> Mapping[str, str]:
+    """Give each object a name of its own.
+
+    Two objects whose names come to the same get a part of their ids, both of them: so neither is called otherwise when
+    the other one comes or goes.
+
+    Args:
+        objects: id -> what people call it.
+        taken: names that others have.
+        nameless: what an object without a usable name is called.
+    """
+    plain = {one: slug(title) for one, title in objects.items()}
+    counts = Counter(plain.values())
+    found: dict[str, str] = {}
+    used = set(taken)
+    for one in sorted(objects):
+        name = plain[one]
+        choices = [name] if name and counts[name] == 1 and name not in _RESERVED else []
+        found[one] = _first_free(chain(choices, _with_id(name or nameless, one)), used)
+        used.add(found[one])
+    return found
+
+
+def slug(text: str) -> str:
+    """Small letters and digits with dashes between, ``Café (EU)`` -> ``cafe-eu``; empty where none are left."""
+    ascii_only = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode("ascii")
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only)[:_LONGEST].strip("-")
+
+
+def _with_id(name: str, object_id: str) -> Iterable[str]:
+    digits = slug(object_id)
+    yield f"{name}-{digits[:_DIGITS]}".strip("-")
+    whole = f"{name}-{digits}".strip("-")
+    yield whole
+    number = 2
+    while True:
+        yield f"{whole}-{number}"
+        number += 1
+
+
+def _first_free(choices: Iterable[str], used: Collection[str]) -> str:
+    return next(choice for choice in choices if choice not in used)
+
 
 _ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments", "policy")
 

@@ -4,26 +4,144 @@ An overlay is laid over its manifest as a JSON Merge Patch, so that it has a nul
 environment lacks is absent in its overlay.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.content import API_VERSION, sound
-from reconciler.export.differences import differences
-from reconciler.export.referring import Names
-from reconciler.kinds import Kind
+from reconciler.export.content import API_VERSION, sound, wanted_fields
+from reconciler.kinds import Kind, Reference
+from reconciler.kinds.references import referred, with_references
 from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import merge_patch, parse, shown
-from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, same, with_value_at
+from reconciler.model.json import (
+    ABSENT,
+    Absent,
+    Body,
+    Json,
+    get_at,
+    is_array,
+    pointer,
+    pointer_parts,
+    same,
+    with_value_at,
+)
+from reconciler.model.plan import FieldChange
 from reconciler.model.reports import Exported, Fate, LeftOut
-from reconciler.model.resource import Address, EffectiveManifest, LiveResource
+from reconciler.model.resource import Address, EffectiveManifest, LiveResource, ObjectKey, same_id
 from reconciler.render.escape import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The objects that have or get a manifest."""
+
+    addresses: dict[ObjectKey, Address] = field(default_factory=dict)
+
+    def reference(self, to: Reference, value: Json) -> Json:
+        """How a manifest says an id: by the name of the manifest, where there is one."""
+        address = self.addresses.get(ObjectKey(to.kind, value)) if isinstance(value, str) else None
+        return {"ref": address.name} if address else value
+
+    def values(self, kind: Kind, values: Mapping[At, Json], said: Body) -> dict[At, Json]:
+        """The values of a manifest with references. What the manifest says already keeps its spelling and its order."""
+        spec = with_references(kind, {at[1]: one for at, one in values.items() if at[0] == "spec"}, self.reference)
+        return {
+            at: _as_said(spec[at[1]], one, get_at(said, at)) if at[0] == "spec" else one for at, one in values.items()
+        }
+
+    def ids(self, kind: Kind, name: str, said: Json | Absent) -> Json | Absent:
+        """What a manifest says of one field, with ids in place of the names that are known."""
+        if isinstance(said, Absent):
+            return said
+        known = {(one.kind, one.name): key.id for key, one in self.addresses.items()}
+        return with_references(kind, {name: said}, lambda to, one: known.get((to.kind, referred(one)), one))[name]
+
+
+def _as_said(named: Json, ids: Json, said: Json | Absent) -> Json:
+    """A list of references: members that a manifest has already stay as they stand there, others come last."""
+    if named is ids or not (is_array(named) and is_array(ids) and is_array(said)):
+        return named
+    live = list(zip(ids, named, strict=True))
+    kept = [one for one in said if any(_is_same(one, *pair) for pair in live)]
+    return [*kept, *(pair[1] for pair in live if not any(_is_same(one, *pair) for one in kept))]
+
+
+def _is_same(said: Json, object_id: Json, named: Json) -> bool:
+    return same(said, named) or (isinstance(said, str) and same_id(said, str(object_id)))
+
+
+def differences(
+    kind: Kind, live: LiveResource, manifest: EffectiveManifest, others: Names
+) -> Iterator[tuple[At, Json]]:
+    """What a manifest must say to say what is live: fields that it names, and fields that are no longer the default."""
+    wanted = wanted_fields(kind, live)
+    for name, known in kind.fields.items():
+        path = ("spec", name)
+        said = others.ids(kind, name, get_at(manifest.body, path))
+        if said is ABSENT and path not in wanted:
+            continue
+        before: Json = None if said is ABSENT else said  # type: ignore[assignment]  # mypy does not narrow by identity
+        after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
+        if not known.equal(before, after):
+            yield path, after
+    for level in kind.assignments.levels if kind.assignments else ():
+        named = manifest.resource.assignments.get(level.name)
+        if level.name not in live.assignments or (named is None and level.is_of_users):
+            continue
+        held = live.assignments[level.name]
+        if named is None or {one.casefold() for one in named} != {one.casefold() for one in held}:
+            yield ("assignments", level.name), level.value(held)
+
+
+def changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Iterator[FieldChange]:
+    """What differs, with mappings taken apart and sets member by member; `before` is live."""
+    said = get_at(manifest.body, at)
+    if at[0] == "assignments" and kind.assignments:
+        rows = list(kind.assignments.level(at[1]).texts(value))
+        named = [*manifest.resource.assignments.get(at[1], ())]
+        added, removed = _missing(named, rows, _folded), _missing(rows, named, _folded)
+        yield FieldChange(pointer(*at), rows, named, added=added, removed=removed)
+    elif kind.fields[at[1]].is_set and not isinstance(kind.fields[at[1]].refers_to, Reference):
+        added, removed = _missing(said, value, str), _missing(value, said, str)
+        yield FieldChange(pointer(at[1]), value, said, added=added, removed=removed)
+    else:
+        yield from _leaves(at[1:], value, said)
+
+
+def _missing(those: Json | Absent, these: Json | Absent, key: Callable[[Json], str]) -> tuple[Json, ...]:
+    known = {key(one) for one in these} if is_array(these) else set()
+    return tuple(one for one in those if key(one) not in known) if is_array(those) else ()
+
+
+def _folded(party_id: Json) -> str:
+    return str(party_id).casefold()
+
+
+def _leaves(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[FieldChange]:
+    if same(before, after):
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and after:
+        for key in dict.fromkeys((*after, *before)):
+            yield from _leaves((*at, key), before.get(key, ABSENT), after.get(key, ABSENT))
+    else:
+        yield FieldChange(pointer(*at), before, after)
+
+
+def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: Json) -> Json:
+    """What is ignored stays as the manifest has it."""
+    holder: Mapping[str, Json] = {name: after}
+    for text in manifest.resource.policy.ignore:
+        path = pointer_parts(text)
+        if path[0] == name:
+            holder = with_value_at(holder, path, get_at({name: before}, path))
+    return holder.get(name)
+
 
 _STATE: Final = ("policy", "state")
 _FIELD: Final = 2

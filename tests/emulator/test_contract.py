@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from reconciler.emulator.routes import all_routes
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
+from reconciler.emulator.web import all_routes
 from tests.emulator.operations import CLIENT_OPERATIONS, OPERATIONS, Operation
 
 if TYPE_CHECKING:

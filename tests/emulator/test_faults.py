@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.emulator import DroppedConnection, FaultSpecError
-from reconciler.emulator.faultspec import Rule, parse_fault
+from reconciler.emulator.faults import Rule, parse_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.fields import Field
-from reconciler.emulator.filters import compile_filter
-from reconciler.emulator.lists import Listable, page_of, parse_query
+from reconciler.emulator.lists import Listable, compile_filter, page_of, parse_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable

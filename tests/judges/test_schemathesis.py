@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings, running
-from reconciler.emulator.routes import all_routes
+from reconciler.emulator.web import all_routes
 from tests.emulator.conftest import ASSIGNMENTS, OBJECTS
 from tests.emulator.test_contract import shape
 

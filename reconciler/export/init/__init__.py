@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.config import BASE_URLS
 from reconciler.config.file import config_of, structure_faults
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.export.naming import slug
+from reconciler.export.fresh import slug
 from reconciler.manifests.edit.text import scalar
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.schema import schema_path
