@@ -19,11 +19,13 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.model.secret import Secret, SecretReference
+from reconciler.planning.saved import check_saved
+from reconciler.planning.target import Target
 from reconciler.remote.auth import ClientCredentials
 from reconciler.remote.http import Connection, ReadClient, WriteClient, open_reader, open_writer
 
 BASE_URL = "http://127.0.0.1"
-NO_LIMITS = pipeline.Target("test", None, Limits(deletes=None))
+NO_LIMITS = Target("test", None, Limits(deletes=None))
 
 
 def client_id(number: int) -> str:
@@ -51,17 +53,15 @@ class Shop:
         """A client that can; it does not wait between tries."""
         return open_writer(self._connection(), transport=self.transport, sleep=lambda _seconds: None)
 
-    def plan(self, desired: DesiredState, target: pipeline.Target = NO_LIMITS) -> Plan:
+    def plan(self, desired: DesiredState, target: Target = NO_LIMITS) -> Plan:
         """Plan as the command does."""
         with self.reader() as reader:
             return pipeline.plan(desired, reader, target, self.resolve)
 
-    def objections(
-        self, saved: Plan, desired: DesiredState, target: pipeline.Target = NO_LIMITS
-    ) -> tuple[Finding, ...]:
+    def objections(self, saved: Plan, desired: DesiredState, target: Target = NO_LIMITS) -> tuple[Finding, ...]:
         """What is against a saved plan by now."""
         with self.reader() as reader:
-            return pipeline.check_saved(saved, desired, reader, target, datetime.now(UTC))
+            return check_saved(saved, desired, reader, target, datetime.now(UTC))
 
     def apply(self, plan: Plan, controls: Controls | None = None, **options: Any) -> ApplyResult:
         """Apply as the command does."""

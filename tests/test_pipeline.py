@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from reconciler import pipeline
 from reconciler.applying.run import Controls
 from reconciler.errors import (
     AccessDenied,
@@ -19,11 +18,14 @@ from reconciler.errors import (
     RemoteError,
     WrongMarketplace,
 )
-from reconciler.live.read import identify, read
+from reconciler.live.identify import identify
+from reconciler.live.read import read
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.planning.refusal import acknowledgement
+from reconciler.planning.saved import check_saved
 from reconciler.remote.http import ReadClient
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -58,16 +60,16 @@ def test_a_refused_plan_is_shown_and_not_applied(one: Shop) -> None:
     assert [finding.rule for finding in plan.guards] == ["limit-changes"]
     with pytest.raises(GuardRefusal) as error:
         one.apply(plan)
-    assert pipeline.acknowledgement(plan) in error.value.hint
+    assert acknowledgement(plan) in error.value.hint
     assert one.writes() == []
 
 
 def test_the_digest_of_this_plan_and_of_no_other_overrides_a_guard(one: Shop) -> None:
     plan, other = (one.plan(desired(manifest("a", AccessTokenDuration=life)), STRICT) for life in (60, 61))
     with pytest.raises(GuardRefusal, match="would change") as error:
-        one.apply(plan, acknowledged=pipeline.acknowledgement(other))
+        one.apply(plan, acknowledged=acknowledgement(other))
     assert "other changes" in error.value.hint
-    assert one.apply(plan, acknowledged=pipeline.acknowledgement(plan)).is_complete
+    assert one.apply(plan, acknowledged=acknowledgement(plan)).is_complete
 
 
 def test_no_digest_overrides_a_guard_that_is_final(one: Shop) -> None:
@@ -76,7 +78,7 @@ def test_no_digest_overrides_a_guard_that_is_final(one: Shop) -> None:
         one.apply(plan)
     assert "--ack" not in error.value.hint
     with pytest.raises(GuardRefusal, match="protected"):
-        one.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+        one.apply(plan, acknowledged=acknowledgement(plan))
     assert one.writes() == []
 
 
@@ -129,18 +131,18 @@ def test_a_saved_plan_is_checked_against_what_is_here_now(one: Shop) -> None:
     want = desired(manifest("a", Active=False))
     plan = one.plan(want)
     with one.reader() as reader:
-        pipeline.check_saved(plan, want, reader, NO_LIMITS, NOW)
+        check_saved(plan, want, reader, NO_LIMITS, NOW)
         with pytest.raises(PlanRefused, match="manifests"):
-            pipeline.check_saved(plan, desired(manifest("a")), reader, NO_LIMITS, NOW)
+            check_saved(plan, desired(manifest("a")), reader, NO_LIMITS, NOW)
 
 
 def test_findings_that_were_taken_out_of_a_saved_plan_are_found_again(one: Shop) -> None:
     want = desired(manifest("a", policy=Policy(protected=True), Active=False))
     forged = replace(one.plan(want), guards=())
     with one.reader() as reader:
-        objections = pipeline.check_saved(forged, want, reader, NO_LIMITS, NOW)
+        objections = check_saved(forged, want, reader, NO_LIMITS, NOW)
     with pytest.raises(GuardRefusal, match="protected"):
-        one.apply(forged, objections=objections, acknowledged=pipeline.acknowledgement(forged, objections))
+        one.apply(forged, objections=objections, acknowledged=acknowledgement(forged, objections))
     assert one.writes() == []
 
 
@@ -148,10 +150,10 @@ def test_a_limit_that_was_lowered_since_the_plan_was_saved_holds(one: Shop) -> N
     want = desired(manifest("a", Active=False))
     plan = one.plan(want)
     with one.reader() as reader:
-        objections = pipeline.check_saved(plan, want, reader, STRICT, NOW)
+        objections = check_saved(plan, want, reader, STRICT, NOW)
     with pytest.raises(GuardRefusal, match="limit-changes") as error:
         one.apply(plan, objections=objections)
-    assert pipeline.acknowledgement(plan, objections) in error.value.hint
+    assert acknowledgement(plan, objections) in error.value.hint
     assert one.writes() == []
 
 
@@ -161,7 +163,7 @@ def test_a_plan_of_a_part_is_not_judged_by_rules_that_need_the_whole(one: Shop) 
     plan = one.plan(want, restricted)
     with one.reader() as reader:
         percent = replace(NO_LIMITS, limits=Limits(changes_percent=1, deletes=None))
-        assert pipeline.check_saved(plan, want, reader, percent, NOW) == ()
+        assert check_saved(plan, want, reader, percent, NOW) == ()
 
 
 class _Me:

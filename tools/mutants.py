@@ -56,7 +56,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "cli/test_saved_plans.py",
         "test_pipeline.py",
     ],
-    "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "live/test_snapshot.py"],
+    "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "planning/test_snapshot.py"],
     "planning/selection": ["planning/test_selection.py", "cli/test_selecting.py"],
     "planning/references": ["planning/test_references.py"],
     "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],

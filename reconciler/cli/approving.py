@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import pipeline
 from reconciler.cli.ask import demand_yes, target
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.failures import style_of_stderr, tell_problem
@@ -20,6 +19,7 @@ from reconciler.cli.streams import in_job, tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.delivery import InFile
 from reconciler.model.plan import Plan
+from reconciler.planning.refusal import refusal
 from reconciler.project.apply import Watch
 from reconciler.render.escape import joined
 from reconciler.render.jsonl import plan_events
@@ -35,7 +35,7 @@ def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | N
     Raises:
         ReconcilerError: the answer was no, or there is nobody to ask.
     """
-    ask = ask and plan.has_changes and not pipeline.refusal(plan, ack, session.frozen(plan))
+    ask = ask and plan.has_changes and not refusal(plan, ack, session.frozen(plan))
     if not ask and (common.quiet or not _says_more_than_the_result(plan)):
         return
 

@@ -42,7 +42,7 @@ MEANINGS: Final = {
 
 def of_plan(plan: "Plan", acknowledged: str | None, *, detailed: bool) -> ExitCode:
     """Count from the changes and findings that are shown; a refusal outweighs changes."""
-    from reconciler.pipeline import refusal  # noqa: PLC0415  # `--help` needs none of it
+    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # `--help` needs none of it
 
     if refusal(plan, acknowledged):
         return ExitCode.REFUSED

@@ -1,1 +1,1 @@
-"""A service -> what it has; and files that keep it."""
+"""A service -> which marketplace it is, and what it has."""

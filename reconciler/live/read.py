@@ -1,4 +1,4 @@
-"""A remote -> LiveState: who we are, then every object of every kind, complete or not at all."""
+"""A remote -> LiveState: every object of every kind, complete or not at all; and the named secrets of objects."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -8,37 +8,13 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
-from reconciler.errors import AccessDenied, BadAnswer, NoSuchKind, NotFound, ReconcilerError, RequestFacts
+from reconciler.errors import BadAnswer, NoSuchKind, NotFound, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets
 from reconciler.kinds.roles import naming
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.resource import LiveResource, LiveState, ObjectKey
 from reconciler.remote.protocol import ReadRemote
-
-_ME = RequestFacts("GET", "/v1/me")
-
-
-def identify(remote: ReadRemote) -> str:
-    """Ask the service which marketplace it is; a token does not say (OrderCloud's tokens carry no such claim).
-
-    Raises:
-        AccessDenied: the credentials are those of a buyer's or a supplier's user, who may not manage API clients.
-        BadAnswer: the answer names no marketplace.
-    """
-    me = remote.me()
-    for party in ("Buyer", "Supplier"):
-        if me.get(party) is not None:
-            raise AccessDenied(
-                f"the credentials act as a {party.lower()}'s user; only seller users may manage API clients",
-                _ME,
-                hint="use an API client whose default context user is a seller user",
-            )
-    seller = me.get("Seller")
-    marketplace = seller.get("ID") if isinstance(seller, Mapping) else None
-    if not isinstance(marketplace, str) or not marketplace:
-        raise BadAnswer("no Seller.ID in the answer, so the marketplace is unknown", _ME)
-    return marketplace
 
 
 def read(
@@ -173,3 +149,8 @@ def _moment(text: str, named: NamedSecrets, facts: RequestFacts) -> datetime:
         return moment_of(text)
     except (ValueError, OverflowError):
         raise BadAnswer(f"expected {named.expiry_field} to be a date and time", facts) from None
+
+
+def odd(live: LiveState) -> tuple[str, ...]:
+    """A warning for each object with fields of unexpected types; one that a manifest claims is refused elsewhere."""
+    return tuple(f"{KINDS[one.kind].odd(one)}; it is left as it is" for one in live.resources if one.faults)

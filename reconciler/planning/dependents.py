@@ -21,10 +21,10 @@ from reconciler.remote.protocol import ReadRemote
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found."""
+    """What a check gives."""
 
-    findings: tuple[Finding, ...]
-    warnings: tuple[str, ...]
+    findings: Sequence[Finding] = ()
+    warnings: Sequence[str] = ()
 
 
 def check(

@@ -172,9 +172,9 @@ def load(
 
 def refusal(plan: Plan, acknowledge: str = "") -> GuardRefusal | None:
     """Why the guards refuse a plan; its `hint` says how to accept that. None: they do not."""
-    from reconciler import pipeline  # noqa: PLC0415  # see Session.target
+    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # see to_text
 
-    return pipeline.refusal(plan, acknowledge)
+    return refusal(plan, acknowledge)
 
 
 def to_text(document: Plan | Drift | ApplyResult, format_name: str = "text") -> str:

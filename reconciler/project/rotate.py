@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from reconciler import pipeline
 from reconciler.applying.journal import Journal
 from reconciler.applying.journal.rotating import ROTATION, outcome_facts, turn_facts
 from reconciler.errors import ReconcilerError
 from reconciler.model.rotation import Ended
 from reconciler.planning import guards as guard
+from reconciler.planning.refusal import given
 from reconciler.project.listener import Listener
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation as Planned
@@ -95,7 +95,7 @@ def _approved(session: "Session", order: Order, plan: Planned, remote: ReadRemot
     Raises:
         ReconcilerError: the answer was no, or something else is due by now.
     """
-    is_acceptable = not plan.findings or plan.acknowledgement in pipeline.given(order.ack)
+    is_acceptable = not plan.findings or plan.acknowledgement in given(order.ack)
     if not order.approve(_shown(session, plan), is_acceptable):
         return plan
     now = _planned(session, order, remote)

@@ -33,7 +33,7 @@ from reconciler.secrets.delivery import Courier
 from reconciler.secrets.resolve import Resolver
 
 if TYPE_CHECKING:
-    from reconciler import pipeline
+    from reconciler.planning.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +154,12 @@ class Session:
         own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
         return Courier(self.confines, self.settings.listener.masked, self.settings.variables, withheld=own)
 
-    def target(self, *, demands_secrets: bool = False) -> "pipeline.Target":
+    def target(self, *, demands_secrets: bool = False) -> "Target":
         """What a plan is made for."""
-        from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
+        from reconciler.planning.target import Target  # noqa: PLC0415  # while the login is on its way
 
         environment = self.environment
-        return pipeline.Target(
+        return Target(
             environment.name,
             environment.marketplace,
             environment.limits,
@@ -212,9 +212,9 @@ class Session:
 
     def check_here(self, saved: Plan) -> None:
         """Refuse a saved plan that was made for something else than what is here, before anybody is contacted."""
-        from reconciler import pipeline  # noqa: PLC0415
+        from reconciler.planning.saved import check_here  # noqa: PLC0415
 
-        pipeline.check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
+        check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
 
     def require_tip(self, branch: str) -> None:
         """Refuse inputs that are not those of the tip of a branch."""
@@ -222,15 +222,15 @@ class Session:
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
-        from reconciler import pipeline  # noqa: PLC0415
+        from reconciler.planning.saved import check_saved  # noqa: PLC0415
 
-        return pipeline.check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
+        return check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
         """What the freeze windows say at this moment."""
-        from reconciler import pipeline  # noqa: PLC0415
+        from reconciler.planning.saved import frozen  # noqa: PLC0415
 
-        return pipeline.frozen(plan, self.environment.freeze, datetime.now(UTC))
+        return frozen(plan, self.environment.freeze, datetime.now(UTC))
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep other runs from this checkout from writing to the environment meanwhile."""

@@ -16,13 +16,12 @@ from typing import Final, TypeAlias
 from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import KINDS
 from reconciler.live import read as reader
-from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, ObjectKey
 from reconciler.model.rotation import Begin
 from reconciler.model.secret import Secret, SecretReference
-from reconciler.remote.protocol import ReadRemote, SecretRemote
+from reconciler.remote.protocol import SecretRemote
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Courier, Delivered, Order, Parcel, deliver_again, deliver_all, taken_back
 
@@ -40,7 +39,7 @@ Values: TypeAlias = Mapping[tuple[Address, str], Secret]
 class Known:
     """What the references of some manifests stand for."""
 
-    values: Values
+    values: Values = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     """One text for each that gives nothing on this machine."""
 
@@ -88,24 +87,6 @@ def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: 
         hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
         raise ReconcilerError("; ".join(dict.fromkeys(map(str, faults))), hint="; ".join(hints))
     return Known(values, tuple(unread))
-
-
-def live_secrets(
-    desired: DesiredState, changes: Iterable[Change], remote: ReadRemote
-) -> dict[Address, tuple[LiveSecret, ...]]:
-    """Read the named secrets of every object that is there and whose manifest lists secrets.
-
-    Raises:
-        RemoteError: a read failed.
-    """
-    listed = {one.address for one in desired.resources if one.named_secrets is not None}
-    there = {
-        change.address: change.key
-        for change in changes
-        if change.address in listed and change.before is not None and change.key
-    }
-    secrets = reader.read_secrets(remote, list(there.values()))
-    return {address: secrets[key] for address, key in there.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from reconciler import pipeline
 from reconciler.applying.run import Controls
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.resource import DesiredResource, Policy
+from reconciler.planning.refusal import acknowledgement
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 
@@ -32,7 +32,7 @@ def me(**spec: Any) -> DesiredResource:
 def apply(service: Shop, *wanted: DesiredResource) -> ApplyResult:
     plan = service.plan(desired(*wanted))
     service.forget()
-    return service.apply(plan, Controls(concurrency=2), acknowledged=pipeline.acknowledgement(plan))
+    return service.apply(plan, Controls(concurrency=2), acknowledged=acknowledgement(plan))
 
 
 def own(result: ApplyResult) -> Outcome:
@@ -83,7 +83,7 @@ def test_a_login_that_does_not_work_anyway_is_no_reason_to_write(one: Shop) -> N
     plan = one.plan(desired(me(AccessTokenDuration=60)))
     one.fault("POST /oauth/token status=400 count=all")
     one.forget()
-    result = one.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+    result = one.apply(plan, acknowledged=acknowledgement(plan))
     assert (own(result).status, own(result).may_be_written, one.writes()) == (Status.FAILED, False, [])
     assert "even before it the login did not work" in own(result).message
 
@@ -91,7 +91,7 @@ def test_a_login_that_does_not_work_anyway_is_no_reason_to_write(one: Shop) -> N
 def test_a_body_of_before_that_cannot_be_put_back_is_told(one: Shop) -> None:
     plan = one.plan(desired(me(Active=False)))
     one.fault(f"PUT /v1/apiclients/{ADMIN_CLIENT_ID} status=403 after=1 count=all")
-    outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
+    outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
     assert (outcome.status, outcome.uncertain, outcome.restored) == (Status.FAILED, True, False)
     assert "and it could not be reverted: PUT /v1/apiclients/" in outcome.message
 
@@ -100,14 +100,14 @@ def test_a_body_of_before_that_cannot_be_put_back_is_told(one: Shop) -> None:
 def test_a_lost_answer_while_it_is_put_back_is_settled_by_reading(one: Shop, moment: str) -> None:
     plan = one.plan(desired(me(Active=False)))
     one.fault(f"PUT /v1/apiclients/{ADMIN_CLIENT_ID} drop={moment} after=1")
-    assert own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan))).restored
+    assert own(one.apply(plan, acknowledged=acknowledgement(plan))).restored
     assert seen(one)["Active"] is True
 
 
 def test_what_somebody_else_has_made_of_it_meanwhile_is_left_alone(one: Shop) -> None:
     plan = one.plan(desired(me(Active=False)))
     one.fault(f"GET /v1/apiclients/{ADMIN_CLIENT_ID} after=1 edit=AccessTokenDuration:77")
-    outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
+    outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
     assert (outcome.status, outcome.restored) == (Status.FAILED, False)
     assert outcome.message.endswith("it was not reverted: somebody else has changed it meanwhile")
 
@@ -115,7 +115,7 @@ def test_what_somebody_else_has_made_of_it_meanwhile_is_left_alone(one: Shop) ->
 def test_a_login_that_is_broken_for_another_reason_is_told_after_the_restoring(one: Shop) -> None:
     plan = one.plan(desired(me(AccessTokenDuration=60)))
     one.fault("POST /oauth/token status=400 after=1 count=all")
-    outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
+    outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
     assert outcome.restored
     assert outcome.message.endswith("; the previous body was restored, and it still does not work")
 
@@ -125,15 +125,15 @@ def test_a_conflict_on_the_own_client_needs_no_proof(one: Shop) -> None:
     with one.writer() as colleague:
         colleague.put("/apiclients", ADMIN_CLIENT_ID, {**seen(one), "AccessTokenDuration": 77})
     one.forget()
-    assert own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan))).status is Status.CONFLICT
+    assert own(one.apply(plan, acknowledged=acknowledgement(plan))).status is Status.CONFLICT
     assert made(one) == ["login"]
 
 
 def test_what_is_in_step_already_cannot_be_taken_back(one: Shop) -> None:
     plan = one.plan(desired(me(AccessTokenDuration=60)))
-    one.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+    one.apply(plan, acknowledged=acknowledgement(plan))
     one.fault("POST /oauth/token status=400 after=1 count=all")
-    outcome = own(one.apply(plan, acknowledged=pipeline.acknowledgement(plan)))
+    outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
     assert outcome.message.endswith("it was not reverted: it was not written by this run")
 
 
@@ -146,6 +146,6 @@ def test_a_deviation_that_only_the_last_look_finds_keeps_the_own_client_from_bei
     plan = one.plan(desired(me(AccessTokenDuration=60), manifest("z", AccessTokenDuration=60)))
     one.fault(f"GET /v1/apiclients/{A} after=1 edit=AccessTokenDuration:77")  # between the PUT and the last look
     one.forget()
-    result = one.apply(plan, Controls(concurrency=2), acknowledged=pipeline.acknowledgement(plan))
+    result = one.apply(plan, Controls(concurrency=2), acknowledged=acknowledgement(plan))
     assert [outcome.status for outcome in result.outcomes] == [Status.SKIPPED, Status.NOT_CONVERGED]
     assert not any("AD01" in write for write in made(one))

@@ -20,6 +20,8 @@ from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolic
 from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.planfile import plan_digest
+from reconciler.planning.refusal import acknowledgement
+from reconciler.planning.target import Target
 from reconciler.secrets.delivery import Courier
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -65,7 +67,7 @@ def plan_back(
     run: RecordedRun,
     *only: str,
     manifests: DesiredState | None = None,
-    target: pipeline.Target = NO_LIMITS,
+    target: Target = NO_LIMITS,
 ) -> Plan:
     with service.reader() as reader:
         return pipeline.plan_back(run, only, manifests or desired(), reader, target)
@@ -120,7 +122,7 @@ def test_a_touched_field_that_somebody_has_changed_since_refuses_the_plan(two: S
     assert "somebody has changed AccessTokenDuration since that run" in plan.guards[0].message
     two.forget()
     with pytest.raises(GuardRefusal):
-        two.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+        two.apply(plan, acknowledged=acknowledgement(plan))
     assert two.writes() == []
 
 
@@ -141,7 +143,7 @@ def test_an_object_that_was_deleted_since_is_not_made_anew(two: Shop, tmp_path: 
 
 def test_what_the_run_created_is_deleted_as_far_as_the_limits_allow(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60))
-    plan = plan_back(two, run, target=pipeline.Target("test", None, Limits(deletes=0)))
+    plan = plan_back(two, run, target=Target("test", None, Limits(deletes=0)))
     assert [change.action for change in plan.changes] == [Action.DELETE]
     assert rules(plan) == ["limit-deletes"]
     assert "ApiClient/c was created by that run: it is deleted, with its secrets" in plan.warnings[0]
@@ -278,7 +280,7 @@ def test_without_a_plan_key_a_created_client_with_a_readable_secret_is_deleted_o
         assert (finding.rule, finding.can_be_acknowledged) == ("rollback-secret", True)
         with pytest.raises(GuardRefusal):
             legacy.apply(plan)
-        legacy.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+        legacy.apply(plan, acknowledged=acknowledgement(plan))
         assert set(legacy.bodies()) == {"a"}
 
 
@@ -397,13 +399,13 @@ def test_what_the_service_had_made_otherwise_is_taken_back_as_well(two: Shop, tm
 def test_a_run_of_another_marketplace_is_refused(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("a", Active=False))
     with pytest.raises(PlanRefused) as caught:
-        plan_back(two, run, target=pipeline.Target("production", None, Limits()))
+        plan_back(two, run, target=Target("production", None, Limits()))
     assert caught.value.reason == "environment"
 
 
 def test_guards_count_what_manifests_claim_as_managed(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("a", AccessTokenDuration=60))
-    half = pipeline.Target("test", None, Limits(changes_percent=50, deletes=None))
+    half = Target("test", None, Limits(changes_percent=50, deletes=None))
     manifests = desired(manifest("a"), manifest("b", id=B))
     assert rules(plan_back(two, run, target=half)) == ["limit-changes-percent"]
     assert rules(plan_back(two, run, manifests=manifests, target=half)) == []

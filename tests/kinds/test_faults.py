@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.plan import Finding
 from reconciler.model.resource import DesiredState
+from reconciler.planning.refusal import acknowledgement, refusal
 from tests.service import Shop, shop
 
 CONTEXT = LoadContext(allowed_secrets=frozenset({"KEY"}))
@@ -42,7 +42,7 @@ def refusals(service: Shop, desired: DesiredState) -> list[Finding]:
     """What a plan is refused for, whatever is acknowledged; it is shown all the same."""
     plan = service.plan(desired)
     assert plan.has_changes
-    assert pipeline.refusal(plan, pipeline.acknowledgement(plan))
+    assert refusal(plan, acknowledgement(plan))
     return [one for one in plan.guards if not one.can_be_acknowledged]
 
 

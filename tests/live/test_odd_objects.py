@@ -15,11 +15,11 @@ from reconciler import pipeline
 from reconciler.errors import BadAnswer, InputError, RequestFacts
 from reconciler.export import Origin, export
 from reconciler.kinds import KINDS
-from reconciler.live import snapshot as snapshotfile
 from reconciler.manifests.load import LoadContext
 from reconciler.model.plan import Action, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.planning import diff as differ
+from reconciler.planning import snapshot as snapshotfile
 from tests.builders import body, by_address, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 

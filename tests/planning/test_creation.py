@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from reconciler import pipeline
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.rules import Level
 from reconciler.model.inputs import Selection
@@ -17,6 +16,7 @@ from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import creation
 from reconciler.planning.diff import diff
+from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
 from tests.service import Shop, client_id, shop
 
@@ -31,9 +31,9 @@ def one(tmp_path: Path) -> Iterator[Shop]:
         yield opened
 
 
-def target(*only: str, **levels: str) -> pipeline.Target:
+def target(*only: str, **levels: str) -> Target:
     rules = {name.replace("_", "-"): Level(level) for name, level in levels.items()}
-    return pipeline.Target("test", None, Limits(deletes=None), rules=rules, selection=Selection(only))
+    return Target("test", None, Limits(deletes=None), rules=rules, selection=Selection(only))
 
 
 def warned(one: Shop, *resources: DesiredResource, **levels: str) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import GuardRefusal
 from reconciler.model.plan import Action, Change, Limits
@@ -14,6 +13,7 @@ from reconciler.model.resource import Policy
 from reconciler.planning import deletion, planfile
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff import diff, likely_renames
+from reconciler.planning.saved import check_saved
 from tests.builders import body, by_address, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -114,7 +114,7 @@ def test_a_protection_that_came_after_the_plan_holds(service: Shop) -> None:
     plan = service.plan(want)
     later = replace(NO_LIMITS, protection=Protection(("back",)))
     with service.reader() as reader:
-        objections = pipeline.check_saved(plan, want, reader, later, NO_LIMITS.now)
+        objections = check_saved(plan, want, reader, later, NO_LIMITS.now)
     assert [one.rule for one in objections] == ["protected"]
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import AccessDenied, GuardRefusal, RequestFacts
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Policy
 from reconciler.planning import dependents
+from reconciler.planning.saved import check_saved
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -80,7 +80,7 @@ def test_a_use_that_came_after_the_plan_is_found_when_a_saved_plan_is_checked(on
     plan = one.plan(GONE)
     subscribe(one)
     with one.reader() as reader:
-        objections = pipeline.check_saved(plan, GONE, reader, NO_LIMITS, NO_LIMITS.now)
+        objections = check_saved(plan, GONE, reader, NO_LIMITS, NO_LIMITS.now)
     assert [finding.rule for finding in objections] == ["still-in-use"]
 
 

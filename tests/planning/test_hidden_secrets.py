@@ -9,7 +9,6 @@ from typing import Final
 import httpx
 import pytest
 
-from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import GuardRefusal, ReconcilerError
 from reconciler.manifests.allowed_paths import Confines
@@ -17,6 +16,7 @@ from reconciler.model.delivery import ToFile
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
+from reconciler.planning.refusal import acknowledgement
 from reconciler.remote.messages import encode
 from reconciler.secrets.delivery import Courier
 from tests.applying.test_rollback import plan_back, run_of
@@ -114,7 +114,7 @@ def test_an_update_that_would_carry_a_mask_over_is_refused_with_what_to_do(tmp_p
         assert "its ClientSecret is hidden by the service, and was not compared" in plan.warnings[0]
         service.forget()
         with pytest.raises(GuardRefusal):
-            service.apply(plan, acknowledged=pipeline.acknowledgement(plan))
+            service.apply(plan, acknowledged=acknowledgement(plan))
         assert (service.writes(), logs_in(service, "true")) == ([], True)
 
 

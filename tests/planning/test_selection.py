@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import pipeline
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.model.inputs import Access, Selection
 from reconciler.model.plan import Action, Change, Limits, Plan
@@ -16,6 +15,7 @@ from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
 from reconciler.planning.diff import diff
+from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
 from tests.service import Shop, client_id, shop
 
@@ -160,8 +160,8 @@ def planned(service: Shop, state: DesiredState, *only: str) -> Plan:
     return service.plan(state, target)
 
 
-def pipeline_target() -> pipeline.Target:
-    return pipeline.Target("test", None, Limits(deletes=None))
+def pipeline_target() -> Target:
+    return Target("test", None, Limits(deletes=None))
 
 
 def test_only_what_is_selected_is_applied(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.errors import ReconcilerError
-from reconciler.live import snapshot
 from reconciler.model.plan import Action
 from reconciler.model.resource import Address, ObjectKey
+from reconciler.planning import snapshot
 from reconciler.planning.deletion import Protection
 from tests.builders import body, by_address, desired, manifest
 from tests.second import event

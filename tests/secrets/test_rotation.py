@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler import pipeline
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile
@@ -25,6 +24,7 @@ from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState, Policy
 from reconciler.model.rotation import Step, StepKind
 from reconciler.model.secret import Secret
+from reconciler.planning.target import Target
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation, Wish
 from reconciler.remote.http import WriteClient
@@ -94,8 +94,8 @@ class World:
     def desired(self) -> DesiredState:
         return desired(replace(manifest("a"), named_secrets=(WANTED,)))
 
-    def target(self) -> pipeline.Target:
-        return pipeline.Target("test", None, Limits(), now=self.now)
+    def target(self) -> Target:
+        return Target("test", None, Limits(), now=self.now)
 
     def point(self, *, something_changed: bool = False) -> None:
         """Be a moment at which somebody may log in, and at which the machine may stop."""

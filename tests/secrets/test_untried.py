@@ -12,7 +12,6 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from reconciler import pipeline
 from reconciler.manifests.allowed_paths import Confines
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToKubernetesSecret
 from reconciler.model.named_secret import NamedSecret
@@ -21,6 +20,7 @@ from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState
 from reconciler.model.rotation import Ended, StepKind
 from reconciler.model.secret import Secret
+from reconciler.planning.target import Target
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Wish
 from reconciler.remote.protocol import Proof
@@ -104,7 +104,7 @@ class World:
 
     def rotate(self, *, only_due: bool = False) -> list[Done]:
         with self.shop.writer() as remote:
-            target = pipeline.Target("test", None, Limits(), now=self.now)
+            target = Target("test", None, Limits(), now=self.now)
             plan = rotating.plan(
                 self.desired,
                 remote,

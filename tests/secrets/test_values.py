@@ -23,8 +23,8 @@ from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Direction, Plan
 from reconciler.model.resource import DesiredResource, LiveState
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
-from reconciler.planning import planfile
-from reconciler.secrets import hidden, values
+from reconciler.planning import hidden_secrets, planfile
+from reconciler.secrets import values
 from reconciler.secrets.delivery import Courier
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -270,9 +270,9 @@ def test_a_secret_that_is_the_text_of_an_export_is_told_and_never_sent(tmp_path:
 def test_a_live_secret_that_is_the_text_of_an_export_is_a_warning(tmp_path: Path) -> None:
     facts = RequestFacts("GET", "/v1/apiclients")
     live = KINDS["ApiClient"].live(body(A, "a", ClientSecret=REDACTION), facts)
-    (warning,) = hidden.placeholders(LiveState((live,), "shop"))
+    (warning,) = hidden_secrets.placeholders(LiveState((live,), "shop"))
     assert f"ApiClient {A}: its ClientSecret is the text" in warning
-    assert hidden.placeholders(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
+    assert hidden_secrets.placeholders(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
 
 
 def test_without_anybody_to_deliver_no_secret_is_made(one: Shop) -> None:

@@ -142,7 +142,7 @@ def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: O
         PlanRefused: the saved plan would be refused.
         GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
     """
-    from reconciler.pipeline import refusal  # noqa: PLC0415
+    from reconciler.planning.refusal import refusal  # noqa: PLC0415
     from reconciler.project.receipts import check_first  # noqa: PLC0415  # see main
 
     if missing := set(outputs.names) - PLANS.keys():

@@ -97,19 +97,18 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
 
 
 def _tools(settings: "Settings", environment: "Environment", root: "Path") -> "Tools":
+    from reconciler.live.identify import check_marketplace  # noqa: PLC0415
     from reconciler.manifests.allowed_paths import Confines  # noqa: PLC0415
-    from reconciler.pipeline import Target, check_marketplace  # noqa: PLC0415
     from reconciler.project import connect  # noqa: PLC0415  # see main
     from reconciler.project.doctor import Tools  # noqa: PLC0415
     from reconciler.remote.http import checked  # noqa: PLC0415
     from reconciler.remote.reach import Network, reach  # noqa: PLC0415
     from reconciler.secrets.resolve import value_of  # noqa: PLC0415
 
-    target = Target(environment.name, environment.marketplace, environment.limits)
     return Tools(
         resolve=partial(value_of, confines=Confines(root), variables=settings.variables),
         demand_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(settings)),
         reach=partial(reach, network=Network()),
         open=partial(connect.reader, settings, environment, root),
-        identify=partial(check_marketplace, target=target),
+        identify=partial(check_marketplace, environment=environment.name, marketplace=environment.marketplace),
     )

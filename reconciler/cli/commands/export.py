@@ -202,13 +202,14 @@ def made(
     """Make manifests of one environment's objects."""
     from reconciler import pipeline  # noqa: PLC0415  # see main
     from reconciler.export import Choice  # noqa: PLC0415
+    from reconciler.planning.target import Target  # noqa: PLC0415
     from reconciler.project import connect  # noqa: PLC0415
     from reconciler.project.write import Found, Workplace  # noqa: PLC0415
 
     workplace = Workplace.open(config, environment, wish.out, allow_unknown_roles=allow_unknown_roles)
     if wish.into_overlay:
         workplace = workplace.into_overlay(config, environment)
-    target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
+    target = Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
     desired = workplace.loaded.desired
     kinds = wish.kinds | {one.address.kind for one in desired.resources} if wish.kinds else target.in_use(desired)
     optional = wish.kinds - {LOGIN_KIND} if wish.with_all_kinds else frozenset()

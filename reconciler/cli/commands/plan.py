@@ -146,7 +146,7 @@ def _from_snapshot(session: "Session", path: Path) -> "Plan":
     Raises:
         ReconcilerError: the folder has none of this environment.
     """
-    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415  # see main
+    from reconciler.planning import snapshot as snapshotfile  # noqa: PLC0415  # see main
     from reconciler.project.overwrites import keep_apart  # noqa: PLC0415
 
     name = session.environment.name

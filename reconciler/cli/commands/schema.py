@@ -33,9 +33,9 @@ def command(kind: str) -> ExitCode:
 def _file_of(kind: str) -> str:
     from reconciler.applying.receipt import SCHEMA as RECEIPT  # noqa: PLC0415
     from reconciler.kinds import KINDS  # noqa: PLC0415  # see main
-    from reconciler.live.snapshot import SCHEMA as SNAPSHOT  # noqa: PLC0415
     from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415
     from reconciler.planning.planfile import SCHEMA as PLAN  # noqa: PLC0415
+    from reconciler.planning.snapshot import SCHEMA as SNAPSHOT  # noqa: PLC0415
 
     whole = {"manifest": "manifest.v1.schema.json", "config": "config.v1.schema.json"}
     others = whole | {"plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT}

@@ -68,7 +68,7 @@ def command(common: Common, *, out: Path) -> ExitCode:
 
 
 def _written(settings: "Settings", file: Path) -> "Snapshot":
-    from reconciler.live import snapshot as snapshotfile  # noqa: PLC0415  # see main
+    from reconciler.planning import snapshot as snapshotfile  # noqa: PLC0415  # see main
 
     taken = _taken(settings)
     write_file(file, snapshotfile.dumps(taken, key()))
@@ -76,12 +76,12 @@ def _written(settings: "Settings", file: Path) -> "Snapshot":
 
 
 def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
-    from reconciler import pipeline  # noqa: PLC0415  # see main
+    from reconciler.live.read import odd  # noqa: PLC0415  # see main
 
     if not common.quiet:
         count = len(taken.live.resources)
         tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment} in {escape(str(file))}.\n")
-        for text in pipeline.odd(taken.live):
+        for text in odd(taken.live):
             tell_problem(ReconcilerError(text))
 
 
@@ -90,12 +90,13 @@ def _taken(settings: "Settings") -> "Snapshot":
     from reconciler.manifests.load import inspect  # noqa: PLC0415
     from reconciler.model.resource import DesiredState  # noqa: PLC0415
     from reconciler.planning.planfile import timestamp  # noqa: PLC0415
+    from reconciler.planning.target import Target  # noqa: PLC0415
     from reconciler.project import connect  # noqa: PLC0415
     from reconciler.project.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
 
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    target = pipeline.Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
+    target = Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
     context = load_context(config, environment, allow_unknown_roles=True, read=settings.read)
     kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
     with connect.reader(settings, environment, config.path.parent) as remote:

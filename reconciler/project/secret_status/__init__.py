@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from reconciler import pipeline
 from reconciler.kinds import KINDS, Kind
 from reconciler.live import read as reader
+from reconciler.live.identify import check_marketplace
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
@@ -14,12 +14,13 @@ from reconciler.model.secret import Secret
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
 from reconciler.planning.diff.write_only import UNKNOWN
+from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 from reconciler.secrets import values as provisioning
 from reconciler.secrets.values import Resolve
 
 
-def status(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, resolve: Resolve) -> SecretReport:
+def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> SecretReport:
     """Say how every secret stands: of each resource that has a manifest and is selected. Reads only.
 
     Raises:
@@ -28,7 +29,7 @@ def status(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, r
         InputError: a manifest cannot be matched with one live object.
     """
     kinds = target.in_use(desired)
-    marketplace = pipeline.check_marketplace(remote, target, kinds)
+    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
     live = reader.read(remote, kinds, marketplace)
     matches = differ.match(desired, live)
     chosen = [
@@ -72,7 +73,7 @@ def _field_rows(
     found: LiveResource | None,
     kind: Kind,
     values: provisioning.Values,
-    target: pipeline.Target,
+    target: Target,
 ) -> Iterator[SecretRow]:
     """One row for each secret field that the manifest names or the object has a value in."""
     for name in sorted(kind.secret_fields):

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler import pipeline
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
 from reconciler.kinds import KINDS, login_key
 from reconciler.live import read as reader
+from reconciler.live.identify import check_marketplace
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.freeze import Window
 from reconciler.model.inputs import Selection
@@ -19,6 +19,8 @@ from reconciler.model.rotation import Begin, Step, StepKind, states
 from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
+from reconciler.planning.refusal import ACKNOWLEDGEMENT_DIGITS, given
+from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Courier
@@ -79,7 +81,7 @@ class Rotation:
             for turn in self.turns
         ]
         findings = [[one.rule, one.message] for one in self.findings]
-        return digest({"turns": turns, "findings": findings})[: pipeline.ACKNOWLEDGEMENT_DIGITS]
+        return digest({"turns": turns, "findings": findings})[:ACKNOWLEDGEMENT_DIGITS]
 
     def standing(self, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
         """The findings, with what the freeze windows say at this moment."""
@@ -96,11 +98,11 @@ class Rotation:
         final = [one for one in findings if not one.can_be_acknowledged]
         if final:
             raise GuardRefusal(final, hint="an acknowledgement does not override these")
-        if findings and self.acknowledgement not in pipeline.given(acknowledged):
+        if findings and self.acknowledgement not in given(acknowledged):
             raise GuardRefusal(findings, hint=f"to accept this rotation as it is, add --ack {self.acknowledgement}")
 
 
-def plan(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, wish: Wish, courier: Courier) -> Rotation:
+def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, courier: Courier) -> Rotation:
     """Work out what is due: the rest of a rotation, or a new one.
 
     Args:
@@ -117,7 +119,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: pipeline.Target, wis
     """
     chosen = wanted(desired, target.selection, wish)
     kinds = target.in_use(desired)
-    marketplace = pipeline.check_marketplace(remote, target, kinds)
+    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
     live = reader.read(remote, kinds, marketplace)
     matches = differ.match(desired, live)
     secrets = _secrets({resource.address: matches[resource.address] for resource, _ in chosen}, remote)
@@ -219,7 +221,7 @@ def _subject(
     )
 
 
-def _turn(subject: Subject, remote: ReadRemote, target: pipeline.Target, wish: Wish) -> Iterator[Turn]:
+def _turn(subject: Subject, remote: ReadRemote, target: Target, wish: Wish) -> Iterator[Turn]:
     if not wish.only_due:
         _spare_ourselves(subject, remote)
         yield Turn(subject, rotation.due(subject, target.now))

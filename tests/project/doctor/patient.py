@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import httpx
 
-from reconciler import pipeline
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.errors import ReconcilerError
-from reconciler.model.plan import Limits
+from reconciler.live.identify import check_marketplace
 from reconciler.model.reports import Check, Diagnosis
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.project.doctor import Subject, Tools, examine
@@ -70,14 +69,14 @@ def missing(reference: SecretReference) -> object:
 
 def tools(open_: Callable[[], ReadClient], **chosen: Any) -> Tools:
     """Ways to ask the world that ask nobody but `open_`; the clock stands still."""
-    target = pipeline.Target("test", chosen.pop("marketplace", "shop"), Limits())
+    marketplace = chosen.pop("marketplace", "shop")
     return Tools(
         **{
             "resolve": str,
             "demand_allowed": partial(demand_allowed, allowed=()),
             "reach": lambda _url: Reached("127.0.0.1", addresses=("127.0.0.1",)),
             "open": open_,
-            "identify": partial(pipeline.check_marketplace, target=target),
+            "identify": partial(check_marketplace, environment="test", marketplace=marketplace),
             "now": NOW.timestamp,
             **chosen,
         }

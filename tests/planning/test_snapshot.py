@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ReconcilerError
-from reconciler.live import snapshot as snapshotfile
 from reconciler.model.inputs import Snapshot
 from reconciler.model.json import Json
 from reconciler.planning import seal as sealed
+from reconciler.planning import snapshot as snapshotfile
 from tests.builders import body, live
 from tests.service import client_id
 
