@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Else each of the many processes that the tests start would compile the program anew, or write as no user's does.
+unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test sweep check mutants cover contract bench docs site requirements wheel fix clean
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 import tests.network  # noqa: F401  # from here on nothing leaves this machine
 
 _EXAMPLES = 50  # where a test does not say how many it needs; HYPOTHESIS_EXAMPLES=1000 looks longer
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _COMMON = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -26,7 +27,12 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
         signal.signal(number, usual)
 
 
+gc.disable()  # until all tests are collected
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what collecting has made: some hundred thousand objects that stay."""
     gc.collect()
     gc.freeze()
+    gc.enable()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)

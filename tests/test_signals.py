@@ -39,7 +39,7 @@ def demand_a_clean_end(ending: Ending, code: int) -> None:
     assert not any(word in ending.err for word in ("Traceback", "internal error", "Exception", "Error")), about
 
 
-@pytest.mark.parametrize("preload", [False, True])
+@pytest.mark.parametrize("preload", [pytest.param(False, marks=pytest.mark.sweep), True])
 def test_a_command_that_reads_ends_at_once_whatever_it_is_doing(template: Path, tmp_path: Path, preload: bool) -> None:
     whole, *others = endings(template, tmp_path / "runs", ["plan"], MOMENTS, preload=preload)
     assert whole.code == 0

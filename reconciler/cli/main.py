@@ -150,6 +150,18 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 """A run makes few circles, but the collector walks all that is loaded, again and again: a sixth of a plan's time."""
 
 
+def _flush() -> None:
+    """Keep Python from writing again, as it ends, what a stream has refused; it would change the exit code to 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            from reconciler.cli.streams import abandon  # noqa: PLC0415  # only failures need it
+
+            abandon(stream)
+
+
 def run() -> Any:  # noqa: ANN401  # never returns
     """Be the program `reconciler`: only here the process itself is changed, since others may embed all the rest."""
     # httpx imports its own command line where the libraries for it happen to be there: 30 ms that nobody here needs.
@@ -158,5 +170,6 @@ def run() -> Any:  # noqa: ANN401  # never returns
     signals.handle(_interrupted)
     tolerate_any_encoding()
     code = main()
+    _flush()
     gc.freeze()  # else the collector walks everything once more, only to end: a third of the time of a small command
     sys.exit(code)

@@ -21,7 +21,7 @@ def emit(text: str) -> None:
     try:
         _write(sys.stdout, text)
     except OSError as error:
-        _abandon(sys.stdout)
+        abandon(sys.stdout)
         raise ReconcilerError(f"the output cannot be written: {error.strerror}") from error
 
 
@@ -34,7 +34,7 @@ def tell(text: str, events: Iterable[Mapping[str, Json]] = ()) -> None:
     try:
         _write(sys.stderr, _logged(text, events) if Log.format == "json" else text)
     except OSError:
-        _abandon(sys.stderr)
+        abandon(sys.stderr)
 
 
 def _logged(text: str, events: Iterable[Mapping[str, Json]]) -> str:
@@ -84,9 +84,9 @@ def _write(stream: IO[str] | None, text: str) -> None:
     try:
         click.echo(text, file=stream, nl=False, color=True)
     except BrokenPipeError:
-        _abandon(stream)
+        abandon(stream)
 
 
-def _abandon(stream: IO[str]) -> None:
-    """Point the stream at nothing, so that Python's own flush at exit does not complain as well."""
+def abandon(stream: IO[str]) -> None:
+    """Point the stream at nothing, so that Python's own flush at exit does not fail as well."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -144,7 +144,7 @@ class Searched:
         return [f"{name}: {form[:40]}" for name, text in places for form in wanted if form in text]
 
 
-@pytest.fixture(params=["legacy", "current"])
+@pytest.fixture(params=["legacy", pytest.param("current", marks=pytest.mark.sweep)])
 def searched(
     project: Project,
     run: Runner,

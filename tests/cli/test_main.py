@@ -238,8 +238,10 @@ def test_a_file_whose_name_is_as_long_as_one_can_be_is_written(project: Project,
     assert run("show", "n" * 255).code == 0
 
 
-def test_help_on_a_full_disk_is_an_error() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_on_a_full_disk_is_an_error(unbuffered: str) -> None:
     command = [sys.executable, "-m", "reconciler", "--help"]
+    own = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # our own command
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=own, check=False)
     assert (done.returncode, done.stderr) == (1, "error: the system refuses: No space left on device\n")

@@ -34,6 +34,10 @@ A = client_id(0xA)
 OPEN: Final[dict[str, Any]] = {"AllowSeller": True, "DefaultContextUserName": "emulator-admin"}
 READABLE: Final = (ToFile("a.secret"), ToEnvFile("a.env", "A"))
 UNREADABLE: Final = (ToCommand(("cat",)),)
+BOTH: Final = (
+    pytest.param(READABLE, id="readable"),
+    pytest.param(UNREADABLE, id="unreadable", marks=pytest.mark.sweep),
+)
 BUYERS: Final = {
     "Buyers": [{"ID": "b1", "Name": "b1", "Active": True}],
     "BuyerUsers": [
@@ -221,7 +225,7 @@ CLOSED: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("deliver", [READABLE, UNREADABLE], ids=["readable", "unreadable"])
+@pytest.mark.parametrize("deliver", BOTH)
 @pytest.mark.parametrize("fields", CLOSED.values(), ids=CLOSED)
 def test_thirteen_runs_leave_as_many_secrets_as_one(
     tmp_path: Path, fields: dict[str, Any], deliver: tuple[Delivery, ...]
@@ -241,7 +245,7 @@ def test_thirteen_runs_leave_as_many_secrets_as_one(
 
 
 @pytest.mark.parametrize("refusal", [LOCKED, oauth("Not today."), WRONG], ids=["locked", "unknown", "wrong"])
-@pytest.mark.parametrize("deliver", [READABLE, UNREADABLE], ids=["readable", "unreadable"])
+@pytest.mark.parametrize("deliver", BOTH)
 def test_thirteen_runs_leave_as_many_secrets_as_one_where_every_login_is_refused(
     tmp_path: Path, refusal: dict[str, Any], deliver: tuple[Delivery, ...]
 ) -> None:
