@@ -6,7 +6,7 @@ which way a change of it points) is all that the rest of the program knows about
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -208,6 +208,11 @@ class Kind:
         return frozenset(name for name, one in self.fields.items() if one.has_roles)
 
     @cached_property
+    def varying(self) -> tuple[tuple[str, ...], ...]:
+        """The paths of the values that each environment has of its own."""
+        return tuple(_varying(self.table))
+
+    @cached_property
     def required(self) -> frozenset[str]:
         """Fields without which the API creates nothing, secret ones aside."""
         return frozenset(one.name for one in self.fields.values() if one.required)
@@ -286,3 +291,10 @@ class Kind:
     def writable(self, body: Body) -> dict[str, Json]:
         """The body less the fields that the service makes itself. Unknown fields stay: they may be writable."""
         return {name: value for name, value in body.items() if name not in self.read_only}
+
+
+def _varying(fields: Iterable[Field], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for one in fields:
+        if one.varies:
+            yield (*at, one.name)
+        yield from _varying(one.members.values(), (*at, one.name))

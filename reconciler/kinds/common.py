@@ -50,7 +50,7 @@ def description(example: str, max_length: int | None = 2000, **known: Any) -> Fi
 
 def url(name: str, meaning: str, example: str, **known: Any) -> Field:
     """A URL to which tokens or orders are sent."""
-    return text(name, meaning, example, judge=sends_to, **known)
+    return text(name, meaning, example, judge=sends_to, varies=True, **known)
 
 
 def flag(name: str, meaning: str, **known: Any) -> Field:

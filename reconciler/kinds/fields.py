@@ -148,6 +148,8 @@ class Field:
     """Another field, without which the API refuses this one."""
     refers_to: Reference | UserReference | None = None
     restore: Restore | None = None
+    varies: bool = False
+    """Whether each environment has a value of its own."""
     since: str = ""
     """The API version that introduced it."""
     until: str = ""

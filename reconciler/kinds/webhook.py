@@ -51,6 +51,7 @@ WEBHOOK: Final = Kind(
             examples=("https://middleware.example.com/webhook/createaddress",),
             source='API reference, "Webhooks"; error code Webhook.UrlSchemeHttps',
             judge=sends_to,
+            varies=True,
             restore=Restore.MAY_CLEAR,
         ),
         hash_key(source='API reference, "Webhooks"; error code Webhook.MissingHashKey'),

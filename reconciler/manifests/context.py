@@ -75,6 +75,8 @@ class LoadContext:
     """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
     read: Callable[[str, str], Parsed] = read
     """Reads and parses a file, given its path and its name in messages."""
+    is_emulated: bool = False
+    """Whether its service is the embedded emulator, which sends nothing to anybody."""
     today: date = field(default_factory=_today)
     """The day in UTC that waivers are judged by."""
 

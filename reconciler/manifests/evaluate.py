@@ -36,6 +36,7 @@ def judge(
     kind: Kind,
     context: LoadContext,
     known: Iterable[Fault],
+    literals: Mapping[str, str],
 ) -> Weighed:
     """Ask the rules. What has a fault already is open to them, so that none repeats it or builds on it.
 
@@ -60,6 +61,7 @@ def judge(
         policy.get("fields") == "exclusive" and not faulty,
         _below("spec", faulty) if faulty else _NONE,
         is_array(manifest.get("secrets")) and bool(manifest["secrets"]),
+        literals,
     )
     found = objections(kind, stated)
     if found and "ignore" in policy:  # looked at last: to leave more open never adds to what is found

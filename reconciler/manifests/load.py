@@ -30,6 +30,7 @@ from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Overlays, advice, blamed, read_overlays
 from reconciler.manifests.schema import hushed, without_tails
 from reconciler.manifests.state import clashes, dangling, unclaimed_ids
+from reconciler.manifests.varying import Environments
 from reconciler.manifests.yaml import Parsed
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest
@@ -104,6 +105,7 @@ def _check_all(
 ) -> tuple[list[Candidate], list[Diagnostic], list[Waived]]:
     diagnostics = [*found.faults, *overlays.faults]
     is_whole = not (context.partial or found.faults)
+    environments = Environments(context, overlays)
     candidates: list[Candidate] = []
     waived: list[Waived] = []
     for file in found.files:
@@ -113,7 +115,7 @@ def _check_all(
         diagnostics += hushed(parsed.faults, secret_fields()) if parsed.faults else _emptiness(parsed, file.shown)
         for document in parsed.documents:
             effective = overlays.over(document, file.path) if overlays else document
-            checked = check(effective, file.path, context)
+            checked = check(effective, file.path, context, environments)
             diagnostics += [blamed(each, effective) for each in checked.diagnostics if each.place not in broken]
             diagnostics += advice(effective)
             candidates += checked.candidates

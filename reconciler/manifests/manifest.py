@@ -13,6 +13,7 @@ from reconciler.manifests.named_secrets import Named, take_named_secrets
 from reconciler.manifests.schema import Fault, validator
 from reconciler.manifests.secrets import redactions, take_secrets
 from reconciler.manifests.substitution import Substitution, take_references
+from reconciler.manifests.varying import Environments
 from reconciler.manifests.yaml import Document, Layered
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json, get_at, pointer, pointer_parts
@@ -28,6 +29,7 @@ from reconciler.model.resource import (
 from reconciler.model.secret import REDACTION, SecretReference
 
 _NO_VALUES: Final[Mapping[str, tuple[str, ...]]] = {}
+_NO_LITERALS: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ class Checked:
     waived: tuple[Waived, ...] = ()
 
 
-def check(document: Document, file: str, context: LoadContext) -> Checked:
+def check(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:
     """Check one document of a manifest file."""
     stranger = recognise(document.data)
     if stranger is None:
-        return _check_manifest(document, file, context)
+        return _check_manifest(document, file, context, environments)
     faults = [Fault("", stranger.message, "not-a-manifest", stranger.hint)]
     for at, body in stranger.bodies:
         wrapped: Body = {"apiVersion": API_VERSION, "kind": stranger.kind, "metadata": {"name": "body"}, "spec": body}
@@ -85,8 +87,10 @@ class Examined:
     """JSON pointer -> the manifest that is named there."""
 
 
-def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Examined:
-    """Take a manifest through all checks that need nothing but itself."""
+def examine(
+    manifest: Body, kind: Kind, file: str, context: LoadContext, literals: Mapping[str, str] = _NO_LITERALS
+) -> Examined:
+    """Take a manifest through all checks that need nothing but itself; `literals` are those of `Stated`."""
     spec = manifest.get("spec")
     secrets: Mapping[str, SecretReference | None] = {}
     faults: list[Fault] = []
@@ -104,7 +108,7 @@ def examine(manifest: Body, kind: Kind, file: str, context: LoadContext) -> Exam
     faults += _unless_known(_with_values(semantic_faults(plain, kind, context), values), faults)
     named = _named(plain, kind, file, context, faults)
     faults += named.faults
-    weighed = judge(plain, secrets, kind, context, faults)
+    weighed = judge(plain, secrets, kind, context, faults, literals)
     if weighed.faults:
         faults += _unless_known(weighed.faults, faults)
     return Examined(
@@ -164,10 +168,10 @@ def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault
     return [fault for fault in more if fault.at_key or fault.pointer not in places]
 
 
-def _check_manifest(document: Document, file: str, context: LoadContext) -> Checked:
+def _check_manifest(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:
     data: Any = document.data
     kind = KINDS[data["kind"]]
-    examined = examine(data, kind, file, context)
+    examined = examine(data, kind, file, context, environments.literals(data, kind))
     metadata = examined.manifest.get("metadata")
     diagnostics = tuple(fault.within(document) for fault in examined.faults)
     waived = tuple([Waived(fault.within(document), waiver) for fault, waiver in examined.waived])

@@ -67,6 +67,12 @@ class Overlays:
         overlay = self._found.get(key)
         return _laid(document, path, overlay) if overlay else document
 
+    def patch(self, data: Json) -> Body:
+        """What is changed of a manifest; nothing where it has no overlay."""
+        key = _key(data)
+        overlay = self._found.get(key) if key else None
+        return overlay.patch if overlay else {}
+
     def without_manifest(self) -> Iterator[Diagnostic]:
         """Find those whose manifest was not among the documents."""
         for (kind, name), overlay in self._found.items():

@@ -115,4 +115,5 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
         apart=config.overlays,
         partial=partial,
         rules=environment.rules,
+        is_emulated=environment.emulator is not None,
     )

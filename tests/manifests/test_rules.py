@@ -30,7 +30,8 @@ API_CLIENT = KINDS["ApiClient"]
 
 def context(**rules: str) -> LoadContext:
     levels = {name.replace("_", "-"): Level(level) for name, level in rules.items()}
-    return LoadContext(allowed_secrets=frozenset({"STOREFRONT_SECRET"}), rules=levels, today=TODAY)
+    allowed, others = frozenset({"STOREFRONT_SECRET"}), (LoadContext("production"),)
+    return LoadContext("staging", allowed_secrets=allowed, marketplace="m", rules=levels, today=TODAY, others=others)
 
 
 def told(found: Inspected) -> list[str]:
@@ -76,6 +77,41 @@ def test_a_rule_finds_what_is_broken_leaves_alone_what_is_fine_and_can_be_waived
 )
 def test_roles_for_the_own_account_are_not_administrative(role: str, is_administrative: bool) -> None:
     assert bool(administrative([role])) is is_administrative
+
+
+HOOK = """
+apiVersion: reconciler/v1
+kind: Webhook
+metadata: {name: validate}
+"""
+
+
+@pytest.mark.parametrize(
+    ("overlay", "shared"),
+    [
+        ("", True),
+        ("spec: {Name: Other}", True),
+        ("spec: {Url: 'https://b.example.com'}", False),
+        ("policy: {state: absent}", False),
+    ],
+)
+def test_a_url_is_shared_with_the_environments_that_have_no_other(
+    tmp_path: Path, overlay: str, *, shared: bool
+) -> None:
+    (tmp_path / "hook.yaml").write_text(f"{HOOK}spec: {{Name: A, Url: 'https://a.example.com'}}")
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above" / "hook.yaml").write_text(HOOK + overlay)
+    manifests, above = [tmp_path / "hook.yaml"], (tmp_path / "above",)
+    plain, laid = LoadContext("staging"), LoadContext("production", overlays=above)
+    for one, other in ((plain, laid), (laid, plain)):
+        rules = [each.rule for each in inspect(manifests, replace(one, others=(other,))).diagnostics]
+        assert rules == ["literal-in-several-environments"] * shared
+    assert inspect(manifests, replace(plain, others=(replace(laid, is_emulated=True),))).diagnostics == ()
+
+
+def test_a_waiver_of_a_shared_url_is_not_called_unused_where_nobody_shares_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(SCENARIOS / "literal-in-several-environments")
+    assert inspect([Path("waived.yaml")], replace(context(), others=())).diagnostics == ()
 
 
 # -- properties --

@@ -1,7 +1,7 @@
 """One manifest -> what is unwise or cannot work in it, although it fits its schema. Pure.
 
 rule       what a rule is, and what it reads of a manifest
-api_client and its like: the rules of a kind, one function for each
+api_client and its like: the rules of a kind, one function for each; every_kind: those of all
 
 Rules look at nothing but the manifest. What it leaves open (a field that it does not name, unless it is exclusive) may
 be anything in the service, so what a rule builds on that is marked as uncertain. How strictly a rule is taken, and
@@ -14,18 +14,20 @@ from functools import cache
 from typing import Final
 
 from reconciler.kinds import Kind
-from reconciler.manifests.rules import api_client
+from reconciler.manifests.rules import api_client, every_kind
 from reconciler.manifests.rules.rule import Level, Objection, Rule, Stated
 
 _MODULES: Final = (api_client,)
 _BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {module.KIND: module.RULES for module in _MODULES}
-RULES: Final[Mapping[str, Rule]] = {rule.name: rule for rules in _BY_KIND.values() for rule in rules}
+RULES: Final[Mapping[str, Rule]] = {
+    rule.name: rule for rules in (*_BY_KIND.values(), every_kind.RULES) for rule in rules
+}
 """Every rule by its name, whatever its kind."""
 
 
 def rules_of(kind: Kind) -> tuple[Rule, ...]:
     """The rules that judge manifests of a kind."""
-    return _BY_KIND.get(kind.name, ())
+    return (*_BY_KIND.get(kind.name, ()), *every_kind.RULES)
 
 
 @cache
@@ -45,6 +47,7 @@ def objections(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]]:
         *(block for block, is_there in blocks.items() if is_there),
     }
     asked = {rule.name: rule for name in sorted(named) for rule in by_field[name]}
+    asked |= {rule.name: rule for rule in every_kind.RULES if stated.literals}
     return [(rule, objection) for rule in asked.values() for objection in rule.check(stated)]
 
 

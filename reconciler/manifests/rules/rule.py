@@ -26,6 +26,9 @@ class Stated:
     """Fields that are open although they are named: their value is ignored, or faulty."""
     has_named_secrets: bool = False
     """Whether it lists secrets that the service is to keep beside the client."""
+    literals: Mapping[str, str] = field(default_factory=dict)
+    """JSON pointer of each written-out value that every environment has of its own -> the environments that share it;
+    empty where there is only this one."""
     is_new: bool = False
     """Whether the client is created with exactly this; then a secret that is left out is none."""
 

@@ -1,0 +1,27 @@
+"""What a manifest of any kind says -> objections that follow from the tables of the kinds."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from reconciler.manifests.rules.rule import Objection, Rule, Stated
+from reconciler.model.json import pointer_parts
+
+
+def literal_in_several_environments(stated: Stated) -> Iterator[Objection]:
+    """Object to a URL that is written out in a manifest which serves several environments."""
+    for at, environments in stated.literals.items():
+        name = pointer_parts(at)[-1]
+        if (environments or stated.is_new) and pointer_parts(at)[1] not in stated.open_fields:
+            hint = "write ${values.KEY}, with KEY under values: of each environment, or set it in an overlay"
+            yield Objection(at, f"{name} is written out, and the same in {environments}", hint)
+
+
+RULES: Final = (
+    Rule(
+        "literal-in-several-environments",
+        "each environment has its own receiver, and this one would get the tokens and orders of all of them",
+        'Documentation, "OrderCloud environments": staging is a copy of production',
+        literal_in_several_environments,
+        frozenset(),
+    ),
+)
