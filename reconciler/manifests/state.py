@@ -43,8 +43,9 @@ def dangling(candidates: Sequence[Candidate], *, is_whole: bool) -> Iterator[Dia
                 hint = did_you_mean(address.name, names) or others
                 yield Fault(at, f"there is no manifest {address}", "reference", hint).within(candidate.document)
             elif there.is_absent:
-                message = f"{address} is to be deleted (state: absent)"
-                yield Fault(at, message, "reference", "name another one").within(candidate.document)
+                message = f"{address} is to be deleted (state: absent at {there.document.place('/policy/state')})"
+                hint = "name another one, or take the reference out first"
+                yield Fault(at, message, "reference", hint).within(candidate.document)
 
 
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:

@@ -56,7 +56,8 @@ def _referred(facts: Online) -> Checked:
 
 
 def _dependent(facts: Online) -> Checked:
-    return dependents.check(facts.compared.changes, facts.remote, facts.compared.whole)
+    compared = facts.compared
+    return dependents.check(compared.changes, facts.remote, compared.whole, compared.desired)
 
 
 def _dependent_everywhere(facts: Online) -> Checked:

@@ -12,9 +12,10 @@ from http import HTTPStatus
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Dependent
 from reconciler.kinds.references import references, referred_kinds
-from reconciler.model.json import Body
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import Address, ObjectKey
+from reconciler.model.resource import Address, DesiredState, ObjectKey
 from reconciler.planning.guards.context import body_after
 from reconciler.remote.protocol import ReadRemote
 
@@ -28,7 +29,12 @@ class Checked:
 
 
 def check(
-    changes: Sequence[Change], remote: ReadRemote, whole: Sequence[Change] | None = None, *, everywhere: bool = False
+    changes: Sequence[Change],
+    remote: ReadRemote,
+    whole: Sequence[Change] | None = None,
+    manifests: DesiredState | None = None,
+    *,
+    everywhere: bool = False,
 ) -> Checked:
     """Find what would keep deletions from being carried out: in the plan itself, then in the service.
 
@@ -36,7 +42,9 @@ def check(
         changes: those that are planned.
         remote: the service.
         whole: those, and all else that is live; None: there is nothing else.
-        everywhere: look also at kinds that are not in use here.
+        manifests: say where a reference stands.
+        everywhere: look also at kinds that are not in use here, whatever is deleted. Otherwise only for objects of a
+            kind whose table does not say what keeps them from being deleted.
 
     Raises:
         RemoteError: a look failed otherwise than by a missing role.
@@ -47,8 +55,10 @@ def check(
             deleted[change.address.kind].append(change)
     known = changes if whole is None else whole
     warnings: list[str] = []
-    elsewhere = _elsewhere(deleted, {one.address.kind for one in known}, remote, warnings) if everywhere else ()
-    findings = list(_left_referring(deleted, [*known, *elsewhere]))
+    sought = {name: ones for name, ones in deleted.items() if everywhere or not KINDS[name].dependents}
+    elsewhere = _elsewhere(sought, {one.address.kind for one in known}, remote, warnings)
+    places = {one.address: one.places for one in manifests.resources} if manifests else {}
+    findings = list(_left_referring(deleted, [*known, *elsewhere], places))
     for name, deletions in deleted.items():
         for dependent in KINDS[name].dependents:
             try:
@@ -79,21 +89,29 @@ def _elsewhere(
             warnings.append(_unseen(deletions, seen))
 
 
-def _left_referring(deleted: Mapping[str, Sequence[Change]], changes: Sequence[Change]) -> Iterator[Finding]:
+def _left_referring(
+    deleted: Mapping[str, Sequence[Change]],
+    changes: Sequence[Change],
+    places: Mapping[Address, Mapping[str, Place]],
+) -> Iterator[Finding]:
     """What would still refer to an object that is deleted: the inverse of the references of all kinds."""
     gone = {one.key: one for deletions in deleted.values() for one in deletions if one.key}
     for user in changes if gone else ():
         for path, to, value in references(KINDS[user.address.kind], body_after(user) or {}):
             change = gone.get(ObjectKey(to.kind, str(value)))
             if change:
-                places = [f" ({one.place})" if one.place else "" for one in (change, user)]
+                at = places.get(user.address, {}).get(pointer("spec", *path), user.place)
                 yield Finding(
                     "still-in-use",
-                    f"{change.address}{places[0]} would be deleted, and {path[0]} of {user.address}{places[1]} "
+                    f"{change.address}{_at(change.place)} would be deleted, and {path[0]} of {user.address}{_at(at)} "
                     "refers to it",
                     f"take it out of {path[0]} of {user.address} first",
                     (change.address, user.address),
                 )
+
+
+def _at(place: Place | None) -> str:
+    return f" ({place})" if place else ""
 
 
 def _read(remote: ReadRemote, dependent: Dependent) -> Iterable[Body]:

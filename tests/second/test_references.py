@@ -1,5 +1,6 @@
 """One object names another by its manifest: what comes first is written first, and is there when it is needed."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
+from reconciler.model.json import pointer
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, Policy
@@ -161,6 +163,20 @@ def test_what_still_refers_to_a_deleted_object_is_named_with_both_places(service
     )
 
 
+def test_the_place_of_what_refers_to_a_deleted_object_is_that_of_the_reference(service: Shop) -> None:
+    service.converge(desired(client(), event("shop")))
+    at = Place("shop.yaml", 6, 36)
+    kept = replace(manifest("shop", **{REFERENCE: "shop"}), places={pointer("spec", REFERENCE): at})
+    (finding,) = findings(service.plan(desired(kept, replace(event("shop"), policy=ABSENT))))
+    assert f"{CLIENT} (shop.yaml:6:36) refers to it" in finding
+
+
+def test_what_refers_to_a_deleted_object_is_found_among_kinds_that_are_not_in_use(service: Shop) -> None:
+    service.converge(desired(client(), event("shop")))
+    (finding,) = findings(service.plan(desired(replace(event("shop"), policy=ABSENT))))
+    assert finding.startswith(f"still-in-use: {EVENT} (shop-event.yaml:1:1) would be deleted, and {REFERENCE} of ")
+
+
 def test_a_reference_to_what_was_not_selected_is_refused(service: Shop) -> None:
     target = replace(NO_LIMITS, selection=Selection(only=("Webhook/*",)))
     told = findings(service.plan(desired(*ALL), target))
@@ -213,7 +229,9 @@ def test_a_reference_to_nothing_has_its_place_and_a_suggestion(tmp_path: Path, v
 def test_a_reference_to_what_is_to_be_deleted_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         written(tmp_path, CLIENT_TEXT % "{ref: checkout}", f"{EVENT_TEXT}\npolicy: {{state: absent}}")
-    assert "IntegrationEvent/checkout is to be deleted" in caught.value.diagnostics[0].message
+    (fault,) = caught.value.diagnostics
+    assert str(fault.place).endswith("0.yaml:6:36")
+    assert re.fullmatch(r"IntegrationEvent/checkout is to be deleted \(state: absent at .*1.yaml:5:17\)", fault.message)
 
 
 def test_a_part_of_the_manifests_may_lack_what_is_referred_to(tmp_path: Path) -> None:
