@@ -166,7 +166,7 @@ def test_what_still_refers_to_a_deleted_object_is_named_with_both_places(service
 def test_the_place_of_what_refers_to_a_deleted_object_is_that_of_the_reference(service: Shop) -> None:
     service.converge(desired(client(), event("shop")))
     at = Place("shop.yaml", 6, 36)
-    kept = replace(manifest("shop", **{REFERENCE: "shop"}), places={pointer("spec", REFERENCE): at})
+    kept = replace(client(**{REFERENCE: "shop"}), places={pointer("spec", REFERENCE): at})
     (finding,) = findings(service.plan(desired(kept, replace(event("shop"), policy=ABSENT))))
     assert f"{CLIENT} (shop.yaml:6:36) refers to it" in finding
 
