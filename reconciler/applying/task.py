@@ -9,7 +9,7 @@ after such a look, too: somebody may have changed the object while we waited.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
@@ -162,7 +162,8 @@ class Task:
     def read(self, object_id: str | None = None) -> LiveResource | None:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
         try:
-            body = self.writer.remote.get(self.kind.path, object_id or self._id)
+            with naming(f"reading {self.kind.noun}s", self.kind.reading_roles):
+                body = self.writer.remote.get(self.kind.path, object_id or self._id)
         except NotFound:
             return None
         return self.kind.live(body, self._facts("GET"))
@@ -236,7 +237,7 @@ class Task:
         number = self.writer.recorder.intend(intent)
         self.has_sent = True
         try:
-            with naming(f"writing {self.kind.noun}s", self.kind.writing_roles):
+            with self._naming(intent.step):
                 answer = send()
         except RemoteError as error:
             ending = Ending.LOST if isinstance(error, AnswerLost) else Ending.REFUSED
@@ -244,6 +245,12 @@ class Task:
             raise
         self.writer.recorder.settle(number, Ending.ANSWERED, "")
         return answer
+
+    def _naming(self, step: Step) -> AbstractContextManager[None]:
+        """Have a refusal say which roles the write takes."""
+        if step is Step.ASSIGNMENT:
+            return naming(f"writing assignments of {self.kind.noun}s", self.kind.assigning_roles)
+        return naming(f"writing {self.kind.noun}s", self.kind.writing_roles)
 
     def verified(self, answer: Body, method: str) -> Outcome:
         """Compare the answer with what was sent.

@@ -160,7 +160,7 @@ def assign(task: Task, outcome: Outcome) -> Outcome:
         try:
             repeated(partial(_assign_one, task, step, outcome.id))
         except ReconcilerError as error:
-            message = f"the body was written, but not all assignments: {error.message}"
+            message = f"the body was written, but not all assignments: {_with_hint(error)}"
             return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
     return _changed(outcome) if task.change.assignments else outcome
 
@@ -177,10 +177,13 @@ def provide(task: Task, outcome: Outcome) -> Outcome:
     try:
         note = task.writer.provide(task.change, outcome.id)
     except ReconcilerError as error:
-        hint = f"; {error.hint}" if error.hint else ""
-        message = f"the body was written, but not all secrets were made: {error.message}{hint}"
+        message = f"the body was written, but not all secrets were made: {_with_hint(error)}"
         return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
     return replace(outcome, message="; ".join(filter(None, [_changed(outcome).message, note])))
+
+
+def _with_hint(error: ReconcilerError) -> str:
+    return "; ".join(filter(None, [error.message, error.hint]))
 
 
 def _assign_one(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:
@@ -211,9 +214,8 @@ def write(task: Task) -> Outcome:
     except Conflict as conflict:
         return Outcome(change, Status.CONFLICT, str(conflict), change.id, uncertain=conflict.after_a_write)
     except ReconcilerError as error:
-        hint = f"; {error.hint}" if error.hint else ""
         uncertain = isinstance(error, AnswerLost)
-        return Outcome(change, Status.FAILED, f"{error.message}{hint}", change.id, uncertain=uncertain)
+        return Outcome(change, Status.FAILED, _with_hint(error), change.id, uncertain=uncertain)
     except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
         message = f"internal error ({type(error).__name__}); please report it"
         return Outcome(change, Status.FAILED, message, change.id, uncertain=True)

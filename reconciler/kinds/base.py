@@ -6,7 +6,7 @@ which way a change of it points) is all that the rest of the program knows about
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -16,7 +16,7 @@ from urllib.parse import quote
 from reconciler.errors import BadAnswer, RequestFacts
 from reconciler.kinds import secrecy
 from reconciler.kinds.assignments import Assignments
-from reconciler.kinds.fields import SUPPLIER_USERS, USERS, Field, Reference, Secrecy, UserReference
+from reconciler.kinds.fields import SUPPLIER_USERS, USERS, Field, Reference, Secrecy, UserReference, varying
 from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
@@ -144,10 +144,16 @@ class Kind:
         return (*self.writers, FULL_ACCESS)
 
     @property
-    def assigning_roles(self) -> tuple[str, ...]:
+    def assignment_reading_roles(self) -> tuple[str, ...]:
         """The roles of which one is needed for reading assignments."""
         special = self.assignments.roles if self.assignments else ()
         return (*special, FULL_ACCESS) if special else self.reading_roles
+
+    @property
+    def assigning_roles(self) -> tuple[str, ...]:
+        """The roles of which one is needed for writing assignments."""
+        special = self.assignments.roles if self.assignments else ()
+        return (*(special or self.writers), FULL_ACCESS)
 
     def lookups(self) -> Mapping[str, str]:
         """Role -> what it looks up: what objects of this kind refer to."""
@@ -210,7 +216,7 @@ class Kind:
     @cached_property
     def varying(self) -> tuple[tuple[str, ...], ...]:
         """The paths of the values that each environment has of its own."""
-        return tuple(_varying(self.table))
+        return tuple(varying(self.table))
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -291,10 +297,3 @@ class Kind:
     def writable(self, body: Body) -> dict[str, Json]:
         """The body less the fields that the service makes itself. Unknown fields stay: they may be writable."""
         return {name: value for name, value in body.items() if name not in self.read_only}
-
-
-def _varying(fields: Iterable[Field], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for one in fields:
-        if one.varies:
-            yield (*at, one.name)
-        yield from _varying(one.members.values(), (*at, one.name))

@@ -4,7 +4,7 @@ Everything about a field follows from its row: the check of service bodies (`bod
 compared (`canonical`), and the JSON Schema of manifests (``tools/schemas.py``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
@@ -185,6 +185,14 @@ class Field:
     def equal(self, left: Json, right: Json) -> bool:
         """Whether two values mean the same. Most do as they stand, and need no canonical form."""
         return same(left, right) or same(self.canonical_value(left), self.canonical_value(right))
+
+
+def varying(fields: Iterable[Field], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of the values that each environment has of its own."""
+    for one in fields:
+        if one.varies:
+            yield (*at, one.name)
+        yield from varying(one.members.values(), (*at, one.name))
 
 
 def _canonical(one: Field) -> Canonical:

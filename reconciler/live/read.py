@@ -60,7 +60,7 @@ def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[Live
         bodies = _all(remote, kind)
     if not with_parties or kind.assignments is None:
         return [kind.seen(body, facts) for body in bodies]
-    with naming(f"reading assignments of {kind.noun}s", kind.assigning_roles):
+    with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
         parties = _assigned(remote, kind.assignments)
     nobody: dict[str, tuple[str, ...]] = {level.name: () for level in kind.assignments.levels}
     seen = (kind.seen(body, facts) for body in bodies)
@@ -122,7 +122,8 @@ def _secrets_of(
     path = named.of(kind.path, key.id)
     facts = RequestFacts("GET", f"/v1{path}")
     try:
-        bodies = remote.list_all(path)
+        with naming(f"reading secrets of {kind.noun}s", kind.reading_roles):
+            bodies = remote.list_all(path)
     except NotFound as error:
         if is_optional:
             return ()

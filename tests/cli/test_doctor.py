@@ -31,6 +31,14 @@ def test_a_sound_environment_exits_with_0_and_needs_no_manifests(project: Projec
     assert project.writes() == []
 
 
+def test_the_kinds_of_the_manifests_are_those_in_use(project: Project, run: Runner) -> None:
+    path = project.folder / "manifests" / "staff.yaml"
+    manifest = {"apiVersion": "reconciler/v1", "kind": "SecurityProfile", "metadata": {"name": "staff"}}
+    path.write_text(json.dumps(manifest | {"spec": {"Name": "Staff"}, "assignments": {"seller": True}}))
+    found = checks(run("doctor", "--format", "json"))["roles-for-plan"]["found"]
+    assert found == "FullAccess; 3 API clients, 0 security profiles could be read"
+
+
 def test_the_json_document_has_the_same_checks(project: Project, run: Runner) -> None:
     document = json.loads(run("doctor", "--env", "test", "--format", "json").out)
     assert (document["format_version"], document["ok"], document["environment"]) == ("1.0", True, "test")

@@ -65,6 +65,14 @@ def test_a_refused_read_names_the_roles_that_it_takes(
     assert caught.value.hint.startswith(f"{what} takes one of the roles {roles}, FullAccess")
 
 
+def test_a_refused_assignment_names_the_roles_that_it_takes(service: Shop, tmp_path: Path) -> None:
+    plan = service.plan(manifests(tmp_path / "m", PROFILE))
+    service.fault("POST /v1/securityprofiles/assignments status=403 count=all")
+    (outcome,) = service.apply(plan).outcomes
+    words = "writing assignments of security profiles takes one of the roles SecurityProfileAdmin, SetSecurityProfile"
+    assert words in outcome.message
+
+
 def test_a_refused_write_names_the_roles_that_it_takes(service: Shop, tmp_path: Path) -> None:
     plan = service.plan(manifests(tmp_path / "m", PROFILE))
     service.fault("PUT /v1/securityprofiles/p status=403 count=all")

@@ -7,8 +7,9 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.errors import RemoteError
-from reconciler.kinds import KINDS, LOGIN_KIND
+from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.roles import FULL_ACCESS
+from reconciler.live.read import read
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
 from reconciler.model.reports import Verdict
@@ -55,30 +56,85 @@ def marketplace(known: Known) -> Result:
 def roles_for_plan(known: Known) -> Result:
     """Read the claim, then prove it; a token that names no roles at all is given the chance to prove itself."""
     roles = known.claims.roles
-    held = [role for role in CLIENTS.reading_roles if role in roles]
-    if roles and not held:
-        found = f"the token has {few(sorted(roles))}; plan needs one of {', '.join(CLIENTS.reading_roles)}"
-        return Result(Verdict.FAILED, found, _GRANT)
-    clients = tuple(known.connection.list_all(CLIENTS.path))
-    found = f"{', '.join(held) or 'no role in the token'}; {number(len(clients), 'API client')} could be read"
+    lacking = [f"reading {one.what} takes one of {', '.join(one.roles)}" for one in _reading(known) if one.lacks(roles)]
+    if roles and lacking:
+        return Result(Verdict.FAILED, f"the token has {few(sorted(roles))}; {'; '.join(lacking)}", _GRANT)
+    held = dict.fromkeys(role for one in _reading(known) for role in one.roles if role in roles)
+    clients = tuple(known.connection.list_all(CLIENTS.path)) if _may_read_clients(known) else ()
+    objects = [number(len(clients), CLIENTS.noun)] if CLIENTS.name in known.subject.kinds else []
+    objects += [_count(known, kind) for kind in _used(known) if kind is not CLIENTS]
+    found = f"{', '.join(held) or 'no role in the token'}; {', '.join(objects)} could be read"
     return Result(Verdict.OK, found, known=replace(known, clients=clients))
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Something that a run does, and the roles of which one is needed."""
+
+    what: str
+    roles: Sequence[str]
+
+    def lacks(self, held: frozenset[str]) -> bool:
+        """Whether a token has none of them."""
+        return held.isdisjoint(self.roles)
+
+
+def _used(known: Known) -> list[Kind]:
+    return [KINDS[name] for name in sorted(known.subject.kinds)]
+
+
+def _assigned(known: Known) -> list[Kind]:
+    return [kind for kind in _used(known) if kind.assignments and known.subject.kinds[kind.name]]
+
+
+def _reading(known: Known) -> list[_Need]:
+    """What a plan reads. Some lists have no reader role, so that a login for plans alone can write them, too."""
+    return [
+        *(_Need(f"{kind.noun}s", kind.reading_roles) for kind in _used(known)),
+        *(_Need(f"assignments of {kind.noun}s", kind.assignment_reading_roles) for kind in _assigned(known)),
+    ]
+
+
+def _writing(known: Known) -> list[_Need]:
+    return [
+        *(_Need(f"{kind.noun}s", kind.writing_roles) for kind in _used(known)),
+        *(_Need(f"assignments of {kind.noun}s", kind.assigning_roles) for kind in _assigned(known)),
+    ]
+
+
+def _count(known: Known, kind: Kind) -> str:
+    """Read one kind as a plan does, and count its objects."""
+    assigned = [kind.name] if kind in _assigned(known) else []
+    live = read(known.connection, [kind.name], "", assigned, optional=[kind.name])
+    if kind.name not in live.kinds:
+        return f"no {kind.noun}s, which this service does not have"
+    return number(len(live.resources), kind.noun)
+
+
+def _may_read_clients(known: Known) -> bool:
+    """Whether the client of the login can be looked up; without the role, only where a plan reads clients anyway."""
+    return CLIENTS.name in known.subject.kinds or not known.claims.roles.isdisjoint(CLIENTS.reading_roles)
 
 
 def roles_for_apply(known: Known) -> Result:
     """Read the claim. Without such a role a login is still right for a job that only plans."""
-    held = [role for role in CLIENTS.writing_roles if role in known.claims.roles]
-    if held:
-        return Result(Verdict.OK, ", ".join(held))
-    found = f"the token has none of {', '.join(CLIENTS.writing_roles)}: this login can plan, but not apply"
+    roles = known.claims.roles
+    lacking = [f"{', '.join(one.roles)} (for {one.what})" for one in _writing(known) if one.lacks(roles)]
+    if not lacking:
+        return Result(
+            Verdict.OK, ", ".join(dict.fromkeys(r for one in _writing(known) for r in one.roles if r in roles))
+        )
+    found = f"the token has none of {'; none of '.join(lacking)}: this login can plan, but not apply"
     return Result(Verdict.WARNING, found, f"right for a job that only plans; to apply, {_GRANT}")
 
 
 def roles_for_references(known: Known) -> Result:
-    """Read the claim: what manifests refer to is looked up with other roles than API clients are."""
+    """Read the claim: what manifests refer to is looked up with other roles than the objects themselves."""
     roles = known.claims.roles
+    lookups = {role: what for kind in _used(known) for role, what in kind.lookups().items()}
     missing = [
         f"{role} ({lost})"
-        for role, lost in CLIENTS.lookups().items()
+        for role, lost in lookups.items()
         if roles.isdisjoint({role, f"{role.removesuffix('Reader')}Admin", FULL_ACCESS})
     ]
     if not missing:

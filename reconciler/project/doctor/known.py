@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
+from reconciler.kinds import DEFAULT_KIND
 from reconciler.model.json import Body
 from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
@@ -34,6 +35,8 @@ class Subject:
     """Whether the service is an emulator in this process."""
     credentials: Mapping[str, SecretReference] = field(default_factory=dict)
     """What they are needed for -> where they come from."""
+    kinds: Mapping[str, bool] = field(default_factory=lambda: {DEFAULT_KIND: False})
+    """The kinds in use -> whether a manifest names assignments of one."""
     has_plan_key: bool = False
     unwatched: tuple[str, ...] = ()
     """What somebody may change in the service without drift, as the configuration has it."""

@@ -10,12 +10,13 @@ through the client yet the proof is postponed: the secret is delivered and stays
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
+from reconciler.kinds.roles import naming
 from reconciler.model.json import Json
 from reconciler.model.named_secret import RETIRED, UNDELIVERED, UNPROVEN, UNTRIED, moment_of, moment_text, new_id
 from reconciler.model.rotation import Ended, Step, StepKind
@@ -169,7 +170,8 @@ class _Run:
         if step.until:
             body[named.expiry_field] = moment_text(step.until)
         try:
-            shown, value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
+            with self._naming():
+                shown, value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
         except AnswerLost as error:
             message = f"{error.message}; if it was made, its value is lost, and it will be deleted"
             raise ReconcilerError(message, hint=_RESUME) from error
@@ -239,7 +241,8 @@ class _Run:
 
     def _patch(self, secret_id: str, fields: Mapping[str, Json]) -> None:
         """Change fields of a secret, and see that the service holds them. Done twice it is done once."""
-        shown = _repeated(lambda: self.tools.remote.patch(self._path, secret_id, fields))
+        with self._naming():
+            shown = _repeated(lambda: self.tools.remote.patch(self._path, secret_id, fields))
         name_field = self.subject.named.name_field
         if shown.get(name_field) != fields[name_field]:
             message = f"the service did not take the new {name_field} of secret {secret_id} of {self.subject.address}"
@@ -254,7 +257,12 @@ class _Run:
                 self.tools.remote.delete(self._path, secret_id)
             return {}
 
-        _repeated(send)
+        with self._naming():
+            _repeated(send)
+
+    def _naming(self) -> AbstractContextManager[None]:
+        kind = self.subject.kind
+        return naming(f"writing secrets of {kind.noun}s", kind.writing_roles)
 
 
 def _moment(value: Json) -> str | None:

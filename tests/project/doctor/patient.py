@@ -38,6 +38,7 @@ OBJECTS: Final[dict[str, list[dict[str, Any]]]] = {
     "AdminUsers": [
         {"ID": "reader", "Username": "reader", "AvailableRoles": ["ApiClientReader", "BuyerAdmin"], **PERSON},
         {"ID": "shopper", "Username": "stranger", "AvailableRoles": ["Shopper"], **PERSON},
+        {"ID": "profiles", "Username": "profiles", "AvailableRoles": ["SetSecurityProfile"], **PERSON},
         {"ID": "nobody", "Username": "nobody", **PERSON},
     ],
     "Users": [{"ID": "buyer", "Username": "buyer", "BuyerID": "acme", "AvailableRoles": ["Shopper"], **PERSON}],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from reconciler.model.reports import Verdict
 from tests.project.doctor.patient import (
     BRIEF,
     OPEN,
+    SUBJECT,
     as_user,
     check,
     emulated,
@@ -70,9 +72,45 @@ def test_a_login_without_a_role_for_api_clients_cannot_plan(tmp_path: Path) -> N
         diagnosis = examined(emulator, as_user("stranger"))
         assert "GET /v1/apiclients" not in requests(emulator)
     one = check(diagnosis, "roles-for-plan")
-    assert one.found == "the token has Shopper; plan needs one of ApiClientReader, ApiClientAdmin, FullAccess"
+    assert one.found == (
+        "the token has Shopper; reading API clients takes one of ApiClientReader, ApiClientAdmin, FullAccess"
+    )
     assert "security profile" in one.fix
     assert check(diagnosis, "generation").verdict is Verdict.SKIPPED
+
+
+PROFILES = {"SecurityProfile": True, "DeliveryConfig": False}
+
+
+def test_the_roles_of_each_kind_in_use_are_asked_for_before_a_run(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        diagnosis = examined(emulator, as_user("reader"), replace(SUBJECT, kinds=PROFILES))
+    assert check(diagnosis, "roles-for-plan").found == (
+        "the token has ApiClientReader, BuyerAdmin; reading delivery configurations takes one of DeliveryConfigAdmin, "
+        "FullAccess; reading security profiles takes one of SecurityProfileReader, SecurityProfileAdmin, "
+        "SetSecurityProfile, FullAccess; reading assignments of security profiles takes one of SecurityProfileAdmin, "
+        "SetSecurityProfile, FullAccess"
+    )
+    assert "SetSecurityProfile, FullAccess (for assignments of security profiles)" in (
+        check(diagnosis, "roles-for-apply").found
+    )
+
+
+def test_each_kind_in_use_is_read(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        diagnosis = examined(emulator, subject=replace(SUBJECT, kinds=PROFILES))
+        assert {"GET /v1/securityprofiles/assignments", "GET /v1/apiclients"} <= {*requests(emulator)}
+    found = "FullAccess; 0 delivery configurations, 0 security profiles could be read"
+    assert check(diagnosis, "roles-for-plan").found == found
+    assert diagnosis.is_healthy
+
+
+def test_without_a_role_for_api_clients_other_kinds_can_be_planned(tmp_path: Path) -> None:
+    with emulated(tmp_path) as emulator:
+        diagnosis = examined(emulator, as_user("profiles"), replace(SUBJECT, kinds={"SecurityProfile": True}))
+        assert "GET /v1/apiclients" not in requests(emulator)
+    assert diagnosis.is_healthy
+    assert check(diagnosis, "own-client").verdict is Verdict.WARNING
 
 
 def test_a_token_that_names_no_roles_must_prove_itself(tmp_path: Path) -> None:
@@ -85,7 +123,10 @@ def test_a_token_that_names_no_roles_must_prove_itself(tmp_path: Path) -> None:
 def test_many_roles_are_not_all_listed() -> None:
     service = logging_in(usrtype="admin", role=[f"role{n:02}" for n in range(12)])
     service.answer = lambda _: ok({"ID": "1", "Seller": {"ID": "shop"}})
-    assert "role09, and 2 more; plan needs" in check(examined_service(service), "roles-for-plan").found
+    assert (
+        "role09, and 2 more; reading API clients takes one of"
+        in check(examined_service(service), "roles-for-plan").found
+    )
 
 
 def test_the_client_of_the_login_is_found_whatever_the_case_of_its_id(tmp_path: Path) -> None:
