@@ -132,6 +132,6 @@ def _subject(drift: Drift) -> str:
 def _read(path: Path) -> dict[str, list[str]]:
     try:
         found = json.loads(read_own(path))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {name: ones for name, ones in found.items() if isinstance(ones, list)} if isinstance(found, dict) else {}

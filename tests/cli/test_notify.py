@@ -134,7 +134,7 @@ def test_the_format_can_be_chosen(project: Project, run: Runner, chat: Chat) -> 
 
 def test_a_damaged_state_counts_as_none(project: Project, run: Runner, chat: Chat) -> None:
     project.manifest("missing", AccessTokenDuration=600)
-    for content in ("{", "[]", '{"test": 7}'):
+    for content in ("{", "[]", '{"test": 7}', "[" * 100_000, "\x00"):
         (project.folder / ".reconciler").mkdir(exist_ok=True)
         (project.folder / ".reconciler" / "notified.json").write_text(content)
         run("drift", "--notify", chat.url)

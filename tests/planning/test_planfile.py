@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,41 @@ def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) 
         "format",
         "unreadable",
     }
+
+
+PARTS = 8
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_byte_of_a_plan_counts(part: int, tmp_path: Path) -> None:
+    """Each is left out, changed and written twice."""
+    written, file = planfile.dumps(rich_plan(), KEY).encode(), tmp_path / "plan.json"
+    for at in range(part, len(written), PARTS):
+        before, byte, after = written[:at], written[at], written[at + 1 :]
+        for other in (b"", bytes([byte ^ 1]), bytes([byte, byte])):
+            file.write_bytes(before + other + after)
+            with pytest.raises(PlanRefused):
+                planfile.read(file, KEY)
+
+
+def texts(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from texts(child, (*at, key))
+    elif isinstance(value, str):
+        yield at
+
+
+def test_half_a_character_anywhere_makes_a_plan_an_altered_one() -> None:
+    document = json.loads(planfile.dumps(rich_plan()))
+    for *way, last in [at for at in texts(document) if at != ("format_version",)]:
+        part = reduce(getitem, way, document)
+        kept, part[last] = part[last], "\ud800"
+        with pytest.raises(PlanRefused) as error:
+            planfile.loads("".join(planfile.pieces_of(document)), "plan.json")
+        assert error.value.reason == "altered"
+        part[last] = kept
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def _holder(said: bytes) -> str:
     try:
         found: Any = json.loads(said)
         return f"process {found['pid']} of {found['user']} on {found['host']}, since {found['started_at']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "a process that has just begun"
 
 

@@ -131,10 +131,16 @@ class Validator:
 
     def faults(self, data: Json) -> list[Fault]:
         """Everything that is wrong with the data, each fault once."""
-        if self._gate.is_valid(data):
+        if self._passes(data):
             return []
         errors = [fault for error in self._explainer.iter_errors(data) for fault in explain(error)]
         return list(dict.fromkeys(errors))
+
+    def _passes(self, data: Json) -> bool:
+        try:
+            return bool(self._gate.is_valid(data))
+        except UnicodeEncodeError:  # half a character, which the gate cannot compare with a choice
+            return False
 
     @cached_property
     def _explainer(self) -> "Explainer":

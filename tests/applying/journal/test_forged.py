@@ -1,7 +1,8 @@
 """Journals that somebody has written by hand, hashes and all: no shape of them ends a command, nor is it believed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from tests.applying.journal.test_applying import apply
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
+ODD: Final[tuple[Any, ...]] = (None, [], {}, 1, "x", "\ud800")
+UNUSABLE: Final = "is not such as this version writes"
 A, B, C = client_id(0xA), client_id(0xB), client_id(0xC)
 
 
@@ -122,7 +125,7 @@ def test_facts_that_this_version_does_not_write_are_refused(
 ) -> None:
     number = next(number for number, line in enumerate(lines) if line["event"] == event)
     lines[number] = replaced(lines[number], ("facts", *at), odd)
-    assert use(written(tmp_path, lines), service).endswith("is not such as this version writes")
+    assert use(written(tmp_path, lines), service).endswith(UNUSABLE)
 
 
 def test_an_uncertain_write_of_an_object_without_an_id_is_looked_up_by_name(
@@ -135,3 +138,79 @@ def test_an_uncertain_write_of_an_object_without_an_id_is_looked_up_by_name(
     with service.reader() as remote:
         found = {str(one.change.address): one.found for one in recovery.look(run, remote)}
     assert "ApiClient/a" in found
+
+
+# ------------------------------------------------------------------------------------------------------------ rotations
+
+STEP: Final = {"address": "ApiClient/a", "secret": "primary", "step": "create", "secret_id": "S1", "name": "primary"}
+ROTATED: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    (
+        "start",
+        {
+            "kind": "rotation",
+            "format_version": "2.0",
+            "environment": "test",
+            "base_url": "https://shop.example",
+            "marketplace": "shop",
+            "user": "u",
+            "host": "h",
+            "pid": 1,
+            "tool_version": "1",
+            "turns": [
+                {
+                    "address": "ApiClient/a",
+                    "client": A,
+                    "secret": "primary",
+                    "steps": [{"kind": "create", "text": "create a new secret primary"}],
+                }
+            ],
+        },
+    ),
+    ("secret-step-begun", {"address": "ApiClient/a", "secret": "primary", "step": "create", "secret_id": "S1"}),
+    ("secret-step-done", {**STEP, "until": "2027-01-01T00:00:00Z"}),
+    ("secret-outcome", {"address": "ApiClient/a", "secret": "primary", "status": "completed", "message": ""}),
+    ("end", {"interrupted": False}),
+)
+
+
+def rotated(lines: Sequence[tuple[str, Any]]) -> str:
+    """The text of a journal of these lines, each with its right hash."""
+    last, text = None, ""
+    for event, facts in lines:
+        last, sealed = Entry.after(last, "2026-11-01T02:00:00Z", event, facts)
+        text += sealed
+    return text
+
+
+def members(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The way to every part of a value."""
+    yield at
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from members(part, (*at, key))
+
+
+def test_a_rotation_is_used_as_it_was_written_and_with_any_odd_fact_refused_or_used(
+    service: Shop, tmp_path: Path
+) -> None:
+    path = tmp_path / "20261101T020000Z-1.jsonl"
+    path.write_text(rotated(ROTATED))
+    assert use(path, service) == ""
+    refused = []
+    for number, (event, facts) in enumerate(ROTATED):
+        for at, odd in product(list(members(facts))[1:], ODD):
+            forged = (event, replaced(facts, at, odd))
+            path.write_text(rotated([*ROTATED[:number], forged, *ROTATED[number + 1 :]]))
+            refused += [(event, at)] if use(path, service).endswith(UNUSABLE) else []
+    assert {("start", ("turns", 0, "steps")), ("secret-outcome", ("status",)), ("end", ("interrupted",))} <= {*refused}
+
+
+@pytest.mark.parametrize("number", range(1, len(ROTATED)))
+def test_a_rotation_with_a_line_missing_or_moved_is_read_all_the_same(
+    service: Shop, tmp_path: Path, number: int
+) -> None:
+    path = tmp_path / "20261101T020000Z-1.jsonl"
+    others = ROTATED[:number] + ROTATED[number + 1 :]
+    for lines in (others, (*others, ROTATED[number]), (*others, ROTATED[number], ROTATED[number])):
+        path.write_text(rotated(lines))
+        assert use(path, service) == ""
