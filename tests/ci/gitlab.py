@@ -13,12 +13,18 @@ from tests.cli.conftest import git
 
 RECIPE = loaded(ROOT / "ci" / "gitlab.yml")
 CURL = """#!/bin/sh
-# Plays the API: paths below api/v4/projects/1 are files. What is uploaded is kept as such a file.
+# Plays what the API lets the token of a job do: paths below api/v4/projects are files. What is uploaded is kept as one.
 set -eu
 for word; do
-  word="${word%%\\?*}"
-  case "$word" in https://*) file="$GITLAB/${word#https://gitlab.example/api/v4/projects/1/}" ;; esac
+  case "$word" in
+    "JOB-TOKEN: j") token=j ;;
+    https://*) file="$GITLAB/${word#https://gitlab.example/api/v4/projects/}" ;;
+  esac
 done
+case "${token:-}$file" in
+  j*/packages/generic/*/*/*.json | j*/repository/commits/*/merge_requests) ;;
+  *) echo "curl: (22) The requested URL returned error: 401" >&2; exit 22 ;;
+esac
 while [ $# -gt 0 ]; do
   case "$1" in
     --upload-file) mkdir -p "$(dirname "$file")"; cp "$2" "$file"; exit 0 ;;
@@ -47,15 +53,19 @@ class GitLab(Forge):
         self.cache: dict[str, Path] = {}
         self.artifacts: dict[str, Path] = {}
 
-    def answer(self, path: str, content: Any) -> None:
-        """Let the API answer."""
-        file = self.folder / "api" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(content), encoding="utf-8")
+    def api(self, path: str) -> Path:
+        """What the API has of the project."""
+        return self.folder / "api" / "1" / path
 
-    def review(self, branch: str, *, merged: bool = False) -> tuple[int, str]:
-        """Run the job of a merge request; where GitLab merges results, of what it has merged."""
+    @property
+    def reviewed(self) -> list[Path]:
+        """The plans that merge requests have kept."""
+        return sorted(self.api("packages/generic/reconciler-plans").glob("*/*.json"))
+
+    def review(self, branch: str, *, merged: bool = False, fork: bool = False) -> tuple[int, str]:
+        """Run the job of a merge request, or of what GitLab has merged of it; that of a fork runs there."""
         variables = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
+        variables["CI_PROJECT_ID"] = "2" if fork else "1"
         head = git(self.origin, "rev-parse", branch)
         if not merged:
             return self.job("reconciler:review", head, variables)
@@ -66,21 +76,18 @@ class GitLab(Forge):
         return self.job("reconciler:review", git(self.clone, "rev-parse", "HEAD"), variables)
 
     def merge(self, branch: str, how: str = "merge", message: str = "squashed") -> None:
-        """Merge a branch, of which merge request 7 told."""
+        """Merge merge request 7, which is that of a branch."""
         head = git(self.origin, "rev-parse", branch)
         self.merge_branch(branch, how, message)
         squashed = self.tip if how == "squash" else None
         found = {"iid": 7, "state": "merged", "sha": head, "merge_commit_sha": self.tip, "squash_commit_sha": squashed}
-        self.answer(f"repository/commits/{self.tip}/merge_requests", [found])
-        self.answer("merge_requests/7/pipelines", [{"id": 3, "source": "merge_request_event"}])
-        self.answer("pipelines/3/jobs", [{"id": 9, "name": "reconciler:review"}])
-        for plan in (self.artifacts["reconciler:review"] / "plans").iterdir():
-            self.answer(f"jobs/9/artifacts/plans/{plan.name}", None)
-            (self.folder / "api" / "jobs/9/artifacts/plans" / plan.name).write_bytes(plan.read_bytes())
+        answer = self.api(f"repository/commits/{self.tip}/merge_requests")
+        answer.parent.mkdir(parents=True, exist_ok=True)
+        answer.write_text(json.dumps([found]), encoding="utf-8")
 
     def protected(self, name: str, environment: str, commit: str = "", **more: str) -> tuple[int, str]:
         """Run a job of the default branch."""
-        variables = {"ENVIRONMENT": environment, "RECONCILER_API_TOKEN": "t", **self.secrets[environment], **more}
+        variables = {"ENVIRONMENT": environment, **self.secrets[environment], **more}
         return self.job(name, commit or self.tip, variables, environment)
 
     def job(self, name: str, commit: str, variables: Mapping[str, str], environment: str = "") -> tuple[int, str]:

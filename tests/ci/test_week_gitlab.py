@@ -62,16 +62,6 @@ def test_a_direct_push_waits_for_the_manual_job_which_refuses_what_is_old(shop: 
 
 
 @pytest.mark.sweep
-def test_nothing_is_known_of_reviews_without_a_token_for_the_api(shop: Shop, project: GitLab) -> None:
-    change(project, 300)
-    project.commit("shorter", "shorter")
-    project.review("shorter")
-    project.merge("shorter")
-    code, log = project.protected("reconciler:apply", "staging", RECONCILER_API_TOKEN="")
-    assert (code, "RECONCILER_API_TOKEN is not set" in log) == (APPROVAL, True), log
-
-
-@pytest.mark.sweep
 def test_a_merge_request_that_does_not_validate_is_red_and_its_document_says_why(project: GitLab) -> None:
     change(project, 300)
     (project.clone / "manifests" / "front.yaml").write_text("kind: ApiClient\n")
@@ -89,7 +79,7 @@ def test_a_failed_apply_keeps_its_journal_and_renews_the_snapshot(shop: Shop, pr
     project.review("shorter")
     project.merge("shorter")
     shop.markets["production"].ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400"})
-    snapshot = project.folder / "api" / "packages/generic/reconciler-snapshot/production/snapshot.json"
+    snapshot = project.api("packages/generic/reconciler-snapshot/production/snapshot.json")
     snapshot.unlink()
     code, log = project.protected("reconciler:apply", "production")
     assert code == 1, log
@@ -152,21 +142,41 @@ def test_what_was_not_acknowledged_is_refused_and_a_variable_of_the_pipeline_ack
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize(
-    "missing", ["pipelines/3/jobs", "merge_requests/7/pipelines", "jobs/9/artifacts/plans/staging.json"]
-)
-def test_a_merge_request_whose_plan_is_not_here_waits_for_the_manual_job(
-    shop: Shop, project: GitLab, missing: str
-) -> None:
+def test_a_merge_request_whose_plan_is_no_longer_there_waits_for_the_manual_job(shop: Shop, project: GitLab) -> None:
     change(project, 300)
     project.commit("shorter", "shorter")
     project.review("shorter")
     project.merge("shorter")
-    (project.folder / "api" / missing).unlink()
+    project.reviewed[-1].unlink()
     code, log = project.protected("reconciler:apply", "staging")
-    assert (code, "from merge request 7: nothing was reviewed" in log) == (APPROVAL, True), log
+    assert (code, "there is no plan of staging" in log) == (APPROVAL, True), log
     code, log = project.protected("reconciler:approve", "staging")
     assert (code, shop.minutes()) == (0, [300, 600]), log
+
+
+@pytest.mark.sweep
+def test_the_pipeline_of_a_fork_keeps_its_plans_there_so_that_its_changes_wait_for_the_manual_job(
+    shop: Shop, project: GitLab
+) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    code, log = project.review("shorter", fork=True)
+    assert (code, project.reviewed) == (0, []), log
+    project.merge("shorter")
+    code, log = project.protected("reconciler:apply", "staging")
+    assert (code, shop.minutes()) == (APPROVAL, [600, 600]), log
+
+
+@pytest.mark.sweep
+def test_the_plan_of_an_older_head_is_not_taken_for_that_of_the_merged_one(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.branch("origin/shorter")
+    project.commit("a head without a pipeline", "shorter")
+    project.merge("shorter")
+    code, log = project.protected("reconciler:apply", "staging")
+    assert (code, shop.minutes()) == (APPROVAL, [600, 600]), log
 
 
 @pytest.mark.sweep
