@@ -2,6 +2,7 @@
 
 docs/cli.md                 every command, from the command line's own definitions
 docs/manifest-reference.md  every key of a manifest, from the JSON Schema
+docs/configuration-reference.md  the same for reconciler.yaml
 schemas/*.schema.json       the schemas of manifests, from the tables of the kinds
 docs/plan.svg               a plan of this repository's own manifests, as a terminal shows it
 ci/github/*.yml             the workflows that `reconciler init` writes, for an environment called staging
@@ -14,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -25,7 +26,7 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.export import init as scaffold
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.kinds.roles import API_ROLES
-from reconciler.manifests.explain import Entry, everything, manual
+from reconciler.manifests.explain import Entry, everything, explain, manual
 from reconciler.planning.planfile import changes_digest
 from reconciler.project.session import Session
 from reconciler.project.settings import Settings
@@ -45,6 +46,11 @@ exist ends the run with exit code 64, and nothing is contacted. The codes of all
 _ABOUT_MANIFESTS: Final = """\
 Every key of a manifest: first what all kinds have in common, then what each has of its own. How the parts work together
 is in [Manifests](manifest.md). `reconciler explain ApiClient.spec.Active` says the same on a terminal, with examples.
+"""
+
+_ABOUT_CONFIGURATION: Final = """\
+Every key of `reconciler.yaml`. How the parts work together is in [Configuration](configuration.md).
+`reconciler explain config.environments.NAME.limits` says the same on a terminal, with examples.
 """
 
 # -- commands --
@@ -212,20 +218,40 @@ def _kind(whole: Entry) -> Iterator[str]:
     for block in whole.children:
         rows = [entry for entry in _shown(block) if entry is not block]
         if block.name in {"spec", "assignments"} and rows:
-            yield f"\n| {block.name} | Type | Default | |\n|---|---|---|---|\n"
-            yield from map(_row, rows)
+            yield from _table(block.name, rows)
+
+
+def configuration_page() -> str:
+    """Every key of the configuration: those of the file, then those of an environment."""
+    whole = explain("config")
+    (environment,) = next(entry for entry in whole.children if entry.name == "environments").children
+    rows = [row for entry in whole.children for row in _shown(entry)]
+    inside = [*_shown(environment)]
+    parts = [_MADE, "# Configuration reference\n\n", _ABOUT_CONFIGURATION, "\n## The file\n"]
+    parts += _table("Key", [row for row in rows if row not in inside])
+    parts += [f"\n## An environment\n\n{_filled(environment.meaning)}\n", *_table("Key", inside[1:])]
+    return "".join(parts)
+
+
+def _table(title: str, rows: Iterable[Entry]) -> Iterator[str]:
+    yield f"\n| {title} | Type | Default | |\n|---|---|---|---|\n"
+    yield from map(_row, rows)
 
 
 def _shown(entry: Entry) -> Iterator[Entry]:
-    """The key and all below it, but for those of references to secrets, which are all the same."""
+    """The key and all below it, but for those of references to secrets and those of rules, which are all the same."""
     yield entry
     for child in entry.children:
-        if child.name not in {"fromEnv", "fromFile", "generate", "deliver"}:
+        if child.name not in {"fromEnv", "fromFile", "generate", "deliver"} and entry.name != "rules":
             yield from _shown(child)
 
 
+_BESIDES: Final = re.compile(r"config\.(?:environments\.NAME\.)?|[^.]+\.[^.]+\.")
+"""What a path begins with and a table does not repeat."""
+
+
 def _row(entry: Entry) -> str:
-    name = entry.path.split(".", 2)[2]
+    name = _BESIDES.sub("", entry.path, count=1)
     kind = "; ".join(filter(None, [_type(entry), entry.limits, f"one of {_choices(entry)}" if entry.values else ""]))
     default = f"`{entry.default}`" if entry.default else ""
     cells = (f"`{name}`", kind, default, _in_cell(entry.meaning.replace("<", "&lt;").replace("*", r"\*")))
@@ -311,6 +337,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     **{f"schemas/{name}": partial(_SCHEMAS.__getitem__, name) for name in _SCHEMAS},
     "docs/cli.md": commands_page,
     "docs/manifest-reference.md": manifest_page,
+    "docs/configuration-reference.md": configuration_page,
     "docs/plan.svg": picture,
     **{path: partial(_WORKFLOWS.__getitem__, path) for path in _WORKFLOWS},
 }

@@ -12,7 +12,7 @@ from reconciler.errors import UsageError
     "schema",
     epilog="""
 \b
-KIND is ApiClient (also when left out), manifest (any kind), config, plan, receipt or snapshot.
+KIND is ApiClient (also when left out), manifest (any kind), config, plan, receipt, snapshot or run (a journal).
 
 \b
 Examples:
@@ -23,7 +23,7 @@ Examples:
 @click.argument("kind", default="ApiClient", metavar="[KIND]")
 @output_options
 def command(kind: str) -> ExitCode:
-    """Print the JSON Schema of a kind of manifest, of the configuration, of saved plans, receipts or snapshots."""
+    """Print the JSON Schema of a kind of manifest, of the configuration, of saved plans, receipts, snapshots or journals."""
     from reconciler.manifests.schema import schema_path  # noqa: PLC0415  # see main
 
     emit(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
@@ -31,6 +31,7 @@ def command(kind: str) -> ExitCode:
 
 
 def _file_of(kind: str) -> str:
+    from reconciler.applying.journal.check import SCHEMA as RUN  # noqa: PLC0415
     from reconciler.applying.receipt import SCHEMA as RECEIPT  # noqa: PLC0415
     from reconciler.kinds import KINDS  # noqa: PLC0415  # see main
     from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415
@@ -38,7 +39,7 @@ def _file_of(kind: str) -> str:
     from reconciler.planning.snapshot import SCHEMA as SNAPSHOT  # noqa: PLC0415
 
     whole = {"manifest": "manifest.v1.schema.json", "config": "config.v1.schema.json"}
-    others = whole | {"plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT}
+    others = whole | {"plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT, "run": RUN}
     files = {name: known.schema for name, known in KINDS.items()} | others
     if kind not in files:
         hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"
