@@ -27,6 +27,7 @@ from reconciler.export import init as scaffold
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.explain import Entry, everything, explain, manual
+from reconciler.manifests.rules import RULES
 from reconciler.planning.planfile import changes_digest
 from reconciler.project.session import Session
 from reconciler.project.settings import Settings
@@ -51,6 +52,10 @@ is in [Manifests](manifest.md). `reconciler explain ApiClient.spec.Active` says 
 _ABOUT_CONFIGURATION: Final = """\
 Every key of `reconciler.yaml`. How the parts work together is in [Configuration](configuration.md).
 `reconciler explain config.environments.NAME.limits` says the same on a terminal, with examples.
+"""
+
+_ABOUT_RULES: Final = """\
+What `rules` can name. [Rules](rules.md) explains what they look at.
 """
 
 # -- commands --
@@ -230,7 +235,14 @@ def configuration_page() -> str:
     parts = [_MADE, "# Configuration reference\n\n", _ABOUT_CONFIGURATION, "\n## The file\n"]
     parts += _table("Key", [row for row in rows if row not in inside])
     parts += [f"\n## An environment\n\n{_filled(environment.meaning)}\n", *_table("Key", inside[1:])]
+    parts.append(f"\n## Rules\n\n{_ABOUT_RULES}\n| Rule | Default | Why | Source |\n|---|---|---|---|\n")
+    for rule in RULES.values():
+        parts.append(f"| `{rule.name}` | {rule.level} | {_sentence(rule.reason)}. | {_sentence(rule.source)} |\n")
     return "".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _table(title: str, rows: Iterable[Entry]) -> Iterator[str]:

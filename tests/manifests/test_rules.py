@@ -16,7 +16,7 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
-from reconciler.manifests.rules import RULES, Level, Rule, Stated, objections
+from reconciler.manifests.rules import RULES, Level, Stated, objections
 from reconciler.manifests.rules.api_client import EVERYONE, administrative
 from reconciler.manifests.schema import read_schema
 from reconciler.model.json import ABSENT, Body, get_at, pointer_parts
@@ -425,16 +425,11 @@ def test_waivers_do_not_change_the_digest_of_manifests(tmp_path: Path) -> None:
 # -- where people read of rules --
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
-def test_the_page_on_rules_has_a_row_for_each(rule: Rule) -> None:
-    row = f"| `{rule.name}` | {rule.level} | {_sentence(rule.reason)}. | {_sentence(rule.source)} |"
-    assert f"\n{row}\n" in (ROOT / "docs" / "rules.md").read_text()
-
-
-def test_the_page_on_rules_has_no_others() -> None:
-    table, _, rest = (ROOT / "docs" / "rules.md").read_text().partition("\nThe sources")
+def test_the_pages_on_rules_have_a_row_for_each() -> None:
+    table = (ROOT / "docs" / "configuration-reference.md").read_text().partition("\n## Rules\n")[2]
     assert re.findall(r"(?m)^\| `([a-z-]+)`", table) == list(RULES)
-    assert re.findall(r"(?m)^\| `([a-z-]+)`", rest) == ["unknown-rule", "expired-waiver", "unused-waiver"]
+    waivers = (ROOT / "docs" / "rules.md").read_text()
+    assert re.findall(r"(?m)^\| `([a-z-]+)`", waivers) == ["unknown-rule", "expired-waiver", "unused-waiver"]
 
 
 def _sentence(text: str) -> str:

@@ -285,8 +285,8 @@ def test_the_pages_on_manifests_name_every_field_and_its_range() -> None:
             assert "minimum" not in choice or re.search(rf"\| `{name}` \|[^|]* {span}\b", page), name
 
 
-def test_the_pages_on_configuration_and_rules_name_every_key_and_every_host() -> None:
-    page = "".join((DOCS / name).read_text() for name in ("configuration.md", "rules.md"))
+def test_the_pages_on_configuration_name_every_key_and_every_host() -> None:
+    page = "".join((DOCS / name).read_text() for name in ("configuration.md", "configuration-reference.md"))
     for name, _ in properties(read_schema("config.v1.schema.json")):
         assert f"`{name}`" in page or f".{name}`" in page or f"{name}:" in page, name
     for (region, _), url in BASE_URLS.items():

@@ -23,7 +23,7 @@ Examples:
 @click.argument("kind", default="ApiClient", metavar="[KIND]")
 @output_options
 def command(kind: str) -> ExitCode:
-    """Print the JSON Schema of a kind of manifest, of the configuration, of saved plans, receipts, snapshots or journals."""
+    """Print the JSON Schema of a kind of manifest, the configuration, saved plans, receipts, snapshots or journals."""
     from reconciler.manifests.schema import schema_path  # noqa: PLC0415  # see main
 
     emit(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
