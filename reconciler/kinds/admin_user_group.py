@@ -25,4 +25,5 @@ ADMIN_USER_GROUP: Final = Kind(
         ),
         "The members of this group.",
     ),
+    members="adminUsers",
 )

@@ -116,6 +116,10 @@ class Kind:
     """A field of free form whose plain entries tell objects of one name apart."""
     named_secrets: NamedSecrets | None = None
     id_field: str = "ID"
+    gives: str = ""
+    """The field of the roles that its objects give to those who are assigned."""
+    members: str = ""
+    """The level of the users who have whatever is assigned to the object."""
     restore_removes: bool = False
     """Whether OrderCloud's restore of staging may remove its objects, besides what it does to fields."""
     restore_unassigns: bool = False

@@ -132,4 +132,5 @@ SECURITY_PROFILE: Final = Kind(
         # A reader of profiles may not read these.
         roles=("SecurityProfileAdmin", "SetSecurityProfile"),
     ),
+    gives="Roles",
 )

@@ -52,6 +52,8 @@ class Access:
     """It acts as the client's default context user (client credentials), not as a user with a password."""
     with_secret: bool = True
     """A secret of the client is part of the login."""
+    user: str = ""
+    """The ID of the user that the run acts as; empty before anybody has asked."""
 
 
 @dataclass(frozen=True, slots=True)

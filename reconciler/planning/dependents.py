@@ -78,7 +78,7 @@ def _elsewhere(
         deletions = [one for name in referred_kinds(kind) for one in deleted.get(name, ())]
         if not deletions or any(kind.path == one.path for name in deleted for one in KINDS[name].dependents):
             continue
-        seen = Dependent(kind.noun, kind.path, kind.id_field, kind.readers[0])
+        seen = Dependent(kind.noun, kind.path, kind.id_field, kind.reading_roles[0])
         try:
             for body in _read(remote, seen):
                 address = Address(kind.name, str(body.get(kind.id_field)))

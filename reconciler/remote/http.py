@@ -79,6 +79,7 @@ class ReadClient:
         self._pool = pool
         self._meter = meter
         self._greeting: Future[Body] | None = None
+        self._user = ""
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +131,7 @@ class ReadClient:
             roles,
             as_context_user=self._exchange.acts_as_context_user,
             with_secret=self._exchange.has_secret,
+            user=self._user,
         )
 
     def greet(self) -> None:
@@ -149,7 +151,9 @@ class ReadClient:
     def me(self) -> Body:
         """``GET /v1/me``: the user that the credentials act as."""
         greeting, self._greeting = self._greeting, None
-        return greeting.result() if greeting else self.single("/me")
+        me = greeting.result() if greeting else self.single("/me")
+        self._user = str(me.get("ID") or "")
+        return me
 
     def single(self, path: str) -> dict[str, Json]:
         """Give the object that is alone at its path.

@@ -54,6 +54,29 @@ def test_what_the_run_does_not_need_may_go(change: Change) -> None:
     assert rules(change) == []
 
 
+GROUP = Change(Address("AdminUserGroup", "staff"), Action.UPDATE, "staff", {}, {})
+LEAVES = replace(GROUP, assignments=(AssignmentChange("adminUsers", "me", assign=False),))
+
+
+@pytest.mark.parametrize("change", [LEAVES, replace(GROUP, action=Action.DELETE, after=None)])
+def test_a_run_does_not_take_its_user_out_of_the_group_that_gives_it_its_roles(change: Change) -> None:
+    access = replace(ACCESS, user="ME", roles=frozenset({"AdminUserGroupAdmin"}))
+    gives = replace(PROFILE, action=Action.NO_OP, before={"Roles": ["AdminUserGroupAdmin"]})
+    assert rules(change, gives, access=access) == ["own-roles"]
+    assert rules(change, replace(gives, before={"Roles": ["Shopper"]}), access=access) == []
+
+
+def test_without_the_profiles_only_leaving_a_group_is_refused() -> None:
+    access = replace(ACCESS, user="me", roles=frozenset({"AdminUserGroupAdmin"}))
+    assert rules(LEAVES, access=access) == ["own-roles"]
+    assert rules(replace(GROUP, action=Action.DELETE, after=None), access=access) == []
+
+
+def test_another_user_may_leave_the_group() -> None:
+    access = replace(ACCESS, user="another", roles=frozenset({"AdminUserGroupAdmin"}))
+    assert rules(LEAVES, access=access) == []
+
+
 def test_the_event_that_its_own_client_refers_to_is_not_deleted() -> None:
     body = {"OrderCheckoutIntegrationEventID": "checkout"}
     own = Change(Address("ApiClient", "own"), Action.NO_OP, "own", body, body)
