@@ -72,11 +72,13 @@ def service(tmp_path: Path) -> Iterator[Shop]:
         yield opened
 
 
-def wanted(folder: Path, kind: str, spec: str, policy: str = "{}") -> DesiredState:
+def wanted(
+    folder: Path, kind: str, spec: str, policy: str = "{}", name: str = "round", assignments: str = ""
+) -> DesiredState:
     file = folder / "a.yaml"
-    file.write_text(
-        f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: round}}\nspec: {spec}\npolicy: {policy}\n"
-    )
+    head = f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\n"
+    tail = f"assignments: {assignments}\n" if assignments else ""
+    file.write_text(f"{head}spec: {spec}\npolicy: {policy}\n{tail}")
     return load([file], CONTEXT).desired
 
 
