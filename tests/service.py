@@ -1,6 +1,7 @@
 """An OrderCloud stand-in in this process, and the real client that speaks to it: above the bytes all code is real."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -127,6 +128,7 @@ def shop(
     objects: Mapping[str, Any] = MappingProxyType({}),
     assignments: Sequence[Mapping[str, Any]] = (),
     clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
     **settings: Any,
 ) -> Iterator[Shop]:
     """Open a marketplace with these API clients, one integration event, `checkout`, and whatever else is named."""
@@ -141,7 +143,7 @@ def shop(
     }
     everything = {"ApiClients": clients, "IntegrationEvents": [event], **objects}
     seed.write_text(json.dumps({"Objects": everything, "Assignments": {"ApiClientAssignments": list(assignments)}}))
-    emulator = Emulator(Settings(seed=seed, **settings), clock)
+    emulator = Emulator(Settings(seed=seed, **settings), clock, sleep)
     try:
         yield Shop(emulator)
     finally:

@@ -7,16 +7,18 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
 from deepdiff import DeepDiff
 
 from reconciler.applying import receipt as receiptfile
+from reconciler.applying import verify
+from reconciler.applying.task import Task
 from reconciler.cli.main import main
 from reconciler.export import Origin, export
 from reconciler.manifests import yaml as document
@@ -25,7 +27,7 @@ from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.schema import faults
 from reconciler.model.inputs import Access
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Change, Limits, Plan
+from reconciler.model.plan import AssignmentChange, Change, Limits, Plan
 from reconciler.model.reports import Adoption
 from reconciler.model.resource import DesiredState, LiveState, ObjectKey
 from reconciler.planning import deletion, planfile
@@ -283,12 +285,25 @@ def written_as(format_: Format, size: Marketplace) -> list[Callable[[], object]]
     ]
 
 
+def looked_at(size: Marketplace) -> Callable[[], object]:
+    """The last look after each client was written and assigned to a buyer."""
+    step = AssignmentChange("buyers", "b1", assign=True)
+    changes = [replace(one, assignments=(step,)) for one in size.changes]
+    rows = [{"ApiClientID": one.id, "BuyerID": "b1"} for one in changes]
+    bodies = [{**(one.after or {}), "ID": one.id} for one in changes]
+    remote = SimpleNamespace(list_all=lambda _path, key="ID": bodies if key else rows)
+    writer: Any = SimpleNamespace(remote=remote)  # the last look asks for lists alone
+    written = [(Task(one, writer), Outcome(one, Status.APPLIED, id=one.id)) for one in changes]
+    return lambda: list(verify.look_again(written, writer, live=size.count, at_a_time=1))
+
+
 WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
     "diff": lambda size: [partial(differ.diff, size.desired, size.live, {})],
     "propose": lambda size: [partial(differ.propose, size.desired, size.live, by_address(size.ids))],
     "settle": lambda size: [settled(size)],
     "guard": lambda size: [guarded(size)],
     "hints": lambda size: [renamed(size)],
+    "last look": lambda size: [looked_at(size)],
     "adopt": lambda size: [adopted(size)],
     "export": lambda size: [exported(size)],
     "receipt": lambda size: [kept(size)],

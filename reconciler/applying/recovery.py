@@ -79,5 +79,5 @@ def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote
     if kind.assignments is None or write.assignment is None:
         return Found.OTHERWISE
     step, level = write.assignment, kind.assignments.level(write.assignment.party)
-    is_there = any(level.is_of(row, change.id, step.id) for row in remote.list_all(level.path, key=None))
+    is_there = level.key(change.id, step.id) in level.keys(remote.list_all(level.path, key=None))
     return Found.AS_SENT if is_there is step.assign else Found.AS_BEFORE

@@ -102,18 +102,19 @@ def apply(  # both ends, and all that a write may need
     """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
     known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
     newcomers = Newcomers(remote, known)
-    writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation)
-    run = _Run(writer, controls)
     todo = [change for change in plan.changes if change.action.writes]
     mine, others = _parted(todo, lambda change: is_own(change, remote))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
-    for wave in _waves(rest):
-        run.carry_out(wave, write)
-    for wave in reversed(_waves(deletes)):
-        run.carry_out(wave, write)
-    run.look_again(others, live=len(plan.changes))
-    run.carry_out(mine, write_login_client)
-    run.look_again(mine, live=len(plan.changes))
+    with ThreadPoolExecutor(controls.concurrency) as pool:
+        writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation, pool)
+        run = _Run(writer, controls)
+        for wave in _waves(rest):
+            run.carry_out(wave, write)
+        for wave in reversed(_waves(deletes)):
+            run.carry_out(wave, write)
+        run.look_again(others, live=len(plan.changes))
+        run.carry_out(mine, write_login_client)
+        run.look_again(mine, live=len(plan.changes))
     outcomes = tuple(run.outcomes[change.address] for change in todo)
     left_out = any(outcome.status is Status.SKIPPED for outcome in outcomes)
     return ApplyResult(outcomes, plan.summary.no_op, interrupted=left_out and controls.should_stop())

@@ -9,6 +9,7 @@ after such a look, too: somebody may have changed the object while we waited.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,13 +51,18 @@ class Writer:
     recorder: Recorder
     provide: Provide
     creation: Creation
+    pool: Executor
+    """Makes the writes of one change that can go side by side."""
     made: dict[str, str] = field(default_factory=dict)
     """What stands in the plan for an id that is known after apply -> the id."""
 
 
 @dataclass(slots=True)
 class Task:
-    """One change, all it takes to carry it out, and what was seen on the way. Used by one thread at a time."""
+    """One change, all it takes to carry it out, and what was seen on the way.
+
+    Used by one thread at a time, except for its assignments.
+    """
 
     change: Change
     writer: Writer

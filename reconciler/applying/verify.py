@@ -24,7 +24,8 @@ _PAGE: Final = 100
 """Objects in a page of a list, at most."""
 
 _Written: TypeAlias = tuple[Task, Outcome]
-_Rows: TypeAlias = Sequence[Body] | RemoteError
+_Rows: TypeAlias = frozenset[tuple[str, str]] | RemoteError
+"""Their keys, or why they could not be read."""
 
 
 def look_again(written: Sequence[_Written], writer: Writer, *, live: int, at_a_time: int) -> Iterator[Outcome]:
@@ -62,10 +63,11 @@ def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[O
     return found
 
 
-def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[str, _Rows]:
-    """The path of a list -> its rows, for every level of which any were changed."""
-    paths = {_level(task.kind, step).path for task, _ in written for step in task.change.assignments}
-    return {path: _rows(path, writer) for path in sorted(paths)}
+def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Rows]:
+    """The rows of every level of which any were changed."""
+    levels = {_level(task.kind, step) for task, _ in written for step in task.change.assignments}
+    listed = {path: _rows(path, writer) for path in sorted({one.path for one in levels})}
+    return {one: rows if isinstance(rows := listed[one.path], RemoteError) else one.keys(rows) for one in levels}
 
 
 def _level(kind: Kind, step: AssignmentChange) -> Level:
@@ -74,7 +76,7 @@ def _level(kind: Kind, step: AssignmentChange) -> Level:
     return kind.assignments.level(step.party)
 
 
-def _rows(path: str, writer: Writer) -> _Rows:
+def _rows(path: str, writer: Writer) -> Sequence[Body] | RemoteError:
     try:
         return writer.remote.list_all(path, key=None)
     except RemoteError as error:
@@ -86,7 +88,7 @@ class _Look:
     """What was listed, and how one object is judged."""
 
     listed: Mapping[ObjectKey, Body]
-    assigned: Mapping[str, _Rows]
+    assigned: Mapping[Level, _Rows]
 
     def is_listed_as_sent(self, task: Task, outcome: Outcome) -> bool:
         """Whether the list already shows all that there is to see."""
@@ -119,10 +121,10 @@ class _Look:
         misses: list[FieldChange] = []
         for step in task.change.assignments:
             level = _level(task.kind, step)
-            rows = self.assigned[level.path]
+            rows = self.assigned[level]
             if isinstance(rows, RemoteError):
                 return _unseen(outcome, rows)
-            is_there = any(level.is_of(row, outcome.id, step.id) for row in rows)
+            is_there = level.key(outcome.id, step.id) in rows
             if is_there is not step.assign:
                 sides = (step.id, ABSENT) if step.assign else (ABSENT, step.id)
                 misses.append(FieldChange(pointer("assignments", step.party), *sides))

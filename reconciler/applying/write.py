@@ -6,7 +6,8 @@ answer to a PUT that does not create is documented nowhere. So every refusal tha
 and then to POST, unless the configuration says how the service creates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -149,20 +150,36 @@ _WRITTEN: Final = frozenset({Status.APPLIED, Status.NOT_CONVERGED})
 
 
 def assign(task: Task, outcome: Outcome) -> Outcome:
-    """Assign and unassign parties, also where the service holds something else than the body that was sent.
+    """Assign and then unassign parties, also where the service holds something else than the body that was sent.
 
-    Each step may be repeated: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404;
-    either means done.
+    Several are written side by side. Each step may be repeated: a repeated assignment may answer 204 or 409, and
+    deleting a missing one 204 or 404; either means done. After one that fails no other is started.
     """
     if outcome.status not in _WRITTEN or not outcome.id:
         return outcome
-    for step in task.change.assignments:
-        try:
-            repeated(partial(_assign_one, task, step, outcome.id))
-        except ReconcilerError as error:
-            message = f"the body was written, but not all assignments: {_with_hint(error)}"
-            return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
-    return _changed(outcome) if task.change.assignments else outcome
+    steps = task.change.assignments
+    try:
+        for wanted in (True, False):
+            _side_by_side([partial(_assign, task, one, outcome.id) for one in steps if one.assign is wanted], task)
+    except ReconcilerError as error:
+        message = f"the body was written, but not all assignments: {error.message}"
+        return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
+    return _changed(outcome) if steps else outcome
+
+
+def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
+    """Make all writes, and raise the error of the first that failed."""
+    if len(writes) == 1:
+        writes[0]()
+        return
+    futures = [task.writer.pool.submit(write) for write in writes]
+    wait(futures, return_when=FIRST_EXCEPTION)
+    for future in futures:
+        future.cancel()
+    wait(futures)
+    for future in futures:
+        if not future.cancelled():
+            future.result()
 
 
 def _changed(outcome: Outcome) -> Outcome:
@@ -186,7 +203,11 @@ def _with_hint(error: ReconcilerError) -> str:
     return "; ".join(filter(None, [error.message, error.hint]))
 
 
-def _assign_one(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:
+def _assign(task: Task, step: AssignmentChange, object_id: str) -> None:
+    repeated(partial(_assign_once, task, step, object_id))
+
+
+def _assign_once(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:
     remote, assignments = task.writer.remote, task.kind.assignments
     if assignments is None:
         raise ValueError(f"{task.kind.name} has no assignments")

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from reconciler.kinds.fields import Reference
 from reconciler.model.json import Body, Json, get_at, is_array
 from reconciler.model.plan import known_after
-from reconciler.model.resource import Address, same_id
+from reconciler.model.resource import Address
 
 Row: TypeAlias = Mapping[str, str]
 """Word of a manifest (``buyer``) -> id."""
@@ -148,10 +148,13 @@ class Level:
         found = get_at(row, self.object_path)
         return found if isinstance(found, str) else None
 
-    def is_of(self, row: Body, object_id: str | None, text: str) -> bool:
-        """Whether a row of the service is the one of an object with this text."""
-        found = self.found(row)
-        return found is not None and found.casefold() == text.casefold() and same_id(self.object_id(row), object_id)
+    def key(self, object_id: str | None, text: str | None) -> tuple[str, str]:
+        """What is the same for two rows that are one: ids are compared without case."""
+        return (object_id or "").casefold(), (text or "").casefold()
+
+    def keys(self, rows: Iterable[Body]) -> frozenset[tuple[str, str]]:
+        """The keys of those rows of the service that are of this level."""
+        return frozenset(self.key(self.object_id(row), text) for row in rows if (text := self.found(row)) is not None)
 
     def body(self, object_id: str, text: str) -> Body:
         """What is sent for adding a row."""

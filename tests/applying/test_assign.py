@@ -1,11 +1,13 @@
 """Buyers and suppliers of a client: an exact set where a manifest names it, untouched where it does not."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reconciler.applying.run import Controls
 from reconciler.applying.settle import repeated
 from reconciler.errors import AnswerLost, BadAnswer, RequestFacts, TurnedAway
 from reconciler.live.read import read
@@ -191,3 +193,33 @@ def test_a_step_that_is_turned_away_uses_up_none_of_the_tries_of_a_lost_answer()
 
     repeated(send)
     assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_assignments_of_one_client_are_written_side_by_side(tmp_path: Path) -> None:
+    everybody_is_here = threading.Barrier(2, timeout=60)  # as many as the connection of `shop` allows
+
+    def wait(_seconds: float) -> None:
+        everybody_is_here.wait()
+
+    buyers = [{"ID": f"b{number}", "Name": "b", "Active": True} for number in range(8)]
+    rows = [{"ApiClientID": A, "BuyerID": f"b{number}", "SupplierID": None} for number in range(4)]
+    want = desired(manifest("a", assignments={"buyers": tuple(f"b{number}" for number in range(4, 8))}))
+    with shop(tmp_path, body(A, "a"), objects={"Buyers": buyers}, assignments=rows, sleep=wait) as one:
+        plan = one.plan(want)
+        one.fault("POST /v1/apiclients/assignments latency=1 count=4")
+        one.fault("DELETE * latency=1 count=4")
+        assert one.apply(plan, Controls(concurrency=2)).is_complete
+        assert [line.split()[0] for line in one.writes()] == ["POST"] * 4 + ["DELETE"] * 4
+        assert one.assigned() == {(A, f"b{number}", None) for number in range(4, 8)}
+
+
+def test_after_an_assignment_that_fails_none_is_started_that_waits(tmp_path: Path) -> None:
+    buyers = [{"ID": f"b{number}", "Name": "b", "Active": True} for number in range(30)]
+    want = desired(manifest("a", assignments={"buyers": tuple(f"b{number}" for number in range(30))}))
+    with shop(tmp_path, body(A, "a"), objects={"Buyers": buyers}) as one:
+        plan = one.plan(want)
+        one.fault("POST /v1/apiclients/assignments status=400")
+        (outcome,) = one.apply(plan, Controls(concurrency=2)).outcomes
+        assert outcome.status is Status.FAILED
+        assert "not all assignments: POST" in outcome.message
+        assert len(one.writes()) < len(buyers)
