@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,3 +64,18 @@ def test_an_installed_wheel_starts_a_folder_that_is_valid(installed: Path, tmp_p
     (tmp_path / "seed.yaml").write_text("Objects: {ApiClients: [{ID: a, AppName: Shop, Active: true}]}\n", "utf-8")
     assert run(installed, tmp_path, "import", "seed.yaml", "--write").returncode == 0
     assert run(installed, tmp_path, "validate").returncode == 0
+
+
+def test_the_lowest_versions_that_are_tested_are_the_lowest_that_are_allowed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    allowed = [Requirement(one) for one in [*project["dependencies"], *project["optional-dependencies"]["emulator"]]]
+    lines = (ROOT / "constraints-lowest.txt").read_text("utf-8").splitlines()
+    tested = dict(line.split("==") for line in lines if not line.startswith("#"))
+    lowest = {one.name: next(part.version for part in one.specifier if part.operator == ">=") for one in allowed}
+    pinned = {name: Version(tested[name.lower().replace(".", "-")]) for name in lowest}
+    assert {name: version for name, version in pinned.items() if version not in _first_of(lowest[name])} == {}
+
+
+def _first_of(lowest: str) -> SpecifierSet:
+    """The versions that are as good as the lowest: a bound of two numbers need not exist itself."""
+    return SpecifierSet(f"=={lowest}.*")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+pytest.importorskip("ordercloud", reason="ordercloud-python needs a newer pydantic than reconciler does")
+
 from ordercloud.errors import AuthenticationError, OrderCloudError
 from ordercloud.models.api_client import ApiClient, ApiClientSecret
 from ordercloud.models.assignments import ApiClientAssignment

@@ -4,7 +4,6 @@ import json
 import math
 import os
 from collections.abc import Callable
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -40,10 +39,6 @@ def told(parsed: Parsed) -> list[str]:
 def fault(text: str | bytes) -> str:
     (only_one,) = told(parse(text.encode() if isinstance(text, str) else text, "f"))
     return only_one
-
-
-def test_the_c_parser_is_installed() -> None:
-    assert import_module("_ruamel_yaml").CParser, "install ruamel.yaml[oldlibyaml]: without it loading is far slower"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.project.write import Making
 
 
-class Kinds(click.ParamType[frozenset[str]]):
+class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only since click 8.4
     """Names of kinds, separated by commas; the empty set is all of them."""
 
     name = "kinds"

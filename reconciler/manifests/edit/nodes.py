@@ -1,14 +1,16 @@
 """The text of one YAML document -> a tree that knows where every node stands in the text.
 
-Read by ruamel.yaml's C parser, as every document is: its round-trip loader keeps no ends of nodes, and refuses a tab
-before a comment. Positions count characters. A node ends where its last visible part ends: the parser itself lets a
-block mapping run on to whatever follows, comments included.
+Read by the parser that reads every document: ruamel.yaml's round-trip loader keeps no ends of nodes. Positions count
+characters. A node ends where its last visible part ends: the parser itself lets a block mapping run on to whatever
+follows, comments included.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-import _ruamel_yaml as libyaml  # type: ignore[import-not-found]  # ruamel.yaml's C parser: compiled, without stubs
+from ruamel.yaml import events
+
+from reconciler.manifests.yaml.parser import Parser
 
 _Event: TypeAlias = Any
 _QUOTES: Final = {"'", '"'}
@@ -53,8 +55,8 @@ class Node:
 def parse(text: str) -> tuple[Node, ...]:
     """Give the root of each document of a text that `document.parse` has read without a fault."""
     reader, roots = _Reader(text), []
-    while not isinstance(event := reader.next(), libyaml.StreamEndEvent):
-        if isinstance(event, libyaml.DocumentStartEvent):
+    while not isinstance(event := reader.next(), events.StreamEndEvent):
+        if isinstance(event, events.DocumentStartEvent):
             roots.append(reader.node(reader.next()))
     return tuple(roots)
 
@@ -63,26 +65,26 @@ class _Reader:
     """Turns events into nodes; documents that are nested too deeply for it were refused before."""
 
     def __init__(self, text: str) -> None:
-        self.next = libyaml.CParser(text).get_event
+        self.next = Parser(text).get_event
         self._end = 0
         """Where the last thing that was seen ends."""
 
     def node(self, event: _Event) -> Node:
         """Read one node to its end."""
-        if isinstance(event, libyaml.MappingStartEvent):
+        if isinstance(event, events.MappingStartEvent):
             return self._mapping(event)
-        if isinstance(event, libyaml.SequenceStartEvent):
+        if isinstance(event, events.SequenceStartEvent):
             return self._list(event)
         self._end = event.end_mark.index
         start, style = event.start_mark, getattr(event, "style", None)  # an alias has neither style nor text
         text = getattr(event, "value", None)
         quote = style if style in _QUOTES else ""
-        is_alias = isinstance(event, libyaml.AliasEvent)
+        is_alias = isinstance(event, events.AliasEvent)
         return Node(start.index, self._end, start.column, text, quote, is_alias=is_alias, outer=start.index)
 
     def _mapping(self, event: _Event) -> Node:
         first, entries = event.end_mark, []
-        while not isinstance(key := self.next(), libyaml.MappingEndEvent):
+        while not isinstance(key := self.next(), events.MappingEndEvent):
             entries.append((self.node(key), self.node(self.next())))
         in_braces = bool(event.flow_style)
         self._close(key, is_visible=in_braces)
@@ -98,7 +100,7 @@ class _Reader:
 
     def _list(self, event: _Event) -> Node:
         first, items = event.end_mark, []
-        while not isinstance(item := self.next(), libyaml.SequenceEndEvent):
+        while not isinstance(item := self.next(), events.SequenceEndEvent):
             items.append(self.node(item))
         in_braces = bool(event.flow_style)
         self._close(item, is_visible=in_braces)

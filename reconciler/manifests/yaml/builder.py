@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import _ruamel_yaml as libyaml  # type: ignore[import-not-found]  # ruamel.yaml's C parser: compiled, without stubs
+from ruamel.yaml import events
 
 from reconciler.manifests.yaml.scalars import SPECIAL_STARTS, key_text, resolve, resolve_tagged
 from reconciler.manifests.yaml.tree import COLUMN_BITS, Document, Marks, as_place, find, members, new_marks, size
@@ -83,16 +83,16 @@ class Builder:
             ruamel.yaml.error.YAMLError: from the parser.
         """
         handlers: Mapping[type, Callable[[_Event], None]] = {
-            libyaml.MappingStartEvent: self._mapping_start,
-            libyaml.MappingEndEvent: self._end,
-            libyaml.SequenceStartEvent: self._list_start,
-            libyaml.SequenceEndEvent: self._end,
-            libyaml.AliasEvent: self._alias,
-            libyaml.DocumentStartEvent: self._document_start,
-            libyaml.DocumentEndEvent: self._document_end,
-            libyaml.StreamStartEvent: lambda _: None,
+            events.MappingStartEvent: self._mapping_start,
+            events.MappingEndEvent: self._end,
+            events.SequenceStartEvent: self._list_start,
+            events.SequenceEndEvent: self._end,
+            events.AliasEvent: self._alias,
+            events.DocumentStartEvent: self._document_start,
+            events.DocumentEndEvent: self._document_end,
+            events.StreamStartEvent: lambda _: None,
         }
-        get_event, scalar, end = parser.get_event, libyaml.ScalarEvent, libyaml.StreamEndEvent
+        get_event, scalar, end = parser.get_event, events.ScalarEvent, events.StreamEndEvent
         while (kind := type(event := get_event())) is not end:
             if kind is scalar:
                 self._scalar(event)

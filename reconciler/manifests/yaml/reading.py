@@ -4,15 +4,15 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import _ruamel_yaml as libyaml  # type: ignore[import-not-found]  # ruamel.yaml's C parser: compiled, without stubs
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from reconciler.manifests.yaml.builder import Builder, Stop
+from reconciler.manifests.yaml.parser import Parser
 from reconciler.manifests.yaml.tree import Document
 from reconciler.model.diagnostic import Diagnostic, Place
 
@@ -169,7 +169,7 @@ def read(path: Path | str, shown: str) -> Parsed:
     return parse(content, shown)
 
 
-def parse(content: bytes, file: str, limit: int = SIZE_LIMIT) -> Parsed:
+def parse(content: bytes, file: str, limit: int = SIZE_LIMIT, parser: Callable[[bytes], Any] = Parser) -> Parsed:
     """Parse the bytes of one file. A fault that leaves the structure readable keeps no other from being found."""
     if len(content) > limit:
         message = f"the file is larger than {limit:,} bytes"
@@ -179,7 +179,7 @@ def parse(content: bytes, file: str, limit: int = SIZE_LIMIT) -> Parsed:
         return Parsed((), (fault,))
     builder = Builder(file)
     try:
-        builder.run(libyaml.CParser(content))
+        builder.run(parser(content))
     except MarkedYAMLError as error:
         builder.faults.append(syntax_fault(error, content, file))
     except YAMLError:  # a ReaderError, which has no mark

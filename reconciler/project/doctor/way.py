@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.manifests.yaml.parser import Parser, SlowParser
 from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
 from reconciler.project.doctor.known import AGAIN, Known, Result, Tools, few, number
@@ -21,7 +22,11 @@ def configuration(known: Known) -> Result:
     """Say which file and which target it is; faults of the file have ended the run before."""
     subject = known.subject
     target = "the embedded emulator" if subject.is_embedded else subject.base_url
-    return Result(Verdict.OK, f"{subject.configuration}, environment {subject.environment}: {target}")
+    found = f"{subject.configuration}, environment {subject.environment}: {target}"
+    if Parser is SlowParser:
+        fix = "pip install 'ruamel.yaml[oldlibyaml]'"
+        return Result(Verdict.WARNING, f"{found}; YAML is read slowly: the C parser is not installed", fix)
+    return Result(Verdict.OK, found)
 
 
 def watching(known: Known) -> Result:

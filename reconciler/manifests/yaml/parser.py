@@ -1,0 +1,175 @@
+"""The text of a file -> YAML events: from libyaml, or from ruamel.yaml's own parser where libyaml is not installed.
+
+ruamel.yaml's own parser is fifty times slower. `SlowParser` makes it accept and refuse what libyaml does, in its words
+and at its places.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import DocumentStartEvent, ScalarEvent
+from ruamel.yaml.scanner import Scanner, ScannerError
+from ruamel.yaml.tokens import AliasToken
+
+try:
+    from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]  # not in its __all__
+except ImportError:
+    CParser = None  # pip installs it; other packagers may not
+
+_ESCAPES: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
+_NOT_IN_ANCHORS: Final = re.compile("[^0-9A-Za-z_-]")
+_COLON: Final = re.compile("[ \\t]*:(?=[ \\t]*(?:#|[\\r\\n]|$))")
+_WORDS: Final[Mapping[str, str]] = {
+    "mapping values are not allowed here": "mapping values are not allowed in this context",
+    "mapping keys are not allowed here": "mapping keys are not allowed in this context",
+    "sequence entries are not allowed here": "block sequence entries are not allowed in this context",
+    "expected ',' or ']'": "did not find expected ',' or ']'",
+    "expected ',' or '}'": "did not find expected ',' or '}'",
+    "expected the node content": "did not find expected node content",
+    "expected '<document start>'": "did not find expected <document start>",
+    "expected alphabetic or numeric character": "did not find expected alphabetic or numeric character",
+    "found unknown escape character": "found unknown escape character",
+    "found undefined tag handle": "found undefined tag handle",
+    "found incompatible YAML document": "found incompatible YAML document",
+    "found unexpected document separator": "found unexpected document indicator",
+    "expected indentation indicator in the range": "found an indentation indicator equal to 0",
+    "expected chomping or indentation indicators": "did not find expected comment or line break",
+    "expected a comment or a line break": "did not find expected comment or line break",
+    "found duplicate YAML directive": "found duplicate %YAML directive",
+}
+"""How a complaint of ruamel.yaml begins -> the same one in the words of libyaml."""
+_BLOCK_ENDS: Final[Mapping[str, str]] = {
+    "while parsing a block mapping": "did not find expected key",
+    "while parsing a block collection": "did not find expected '-' indicator",
+}
+
+
+_Untyped: TypeAlias = Any
+"""Of ruamel.yaml, whose tokens, marks and events have no types."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    line: int
+    column: int
+    index: int = 0
+
+
+class _Scanner(Scanner):
+    """Splits a text as libyaml does: it allows tabs between words and before a comment, and refuses what it refuses."""
+
+    def scan_to_next_token(self) -> _Untyped:
+        while not self.allow_simple_key and self.reader.peek() in " \t":
+            self.reader.forward()
+        return super().scan_to_next_token()
+
+    def scan_directive(self) -> _Untyped:
+        token = super().scan_directive()
+        if token.name not in {"YAML", "TAG"}:
+            mark = _Mark(token.start_mark.line, len(token.name) + 1)
+            raise ScannerError("while scanning a directive", token.start_mark, "found unknown directive name", mark)
+        return token
+
+    def scan_plain(self) -> _Untyped:
+        token = super().scan_plain()
+        if self.flow_level and ":" in token.value:
+            mark = _mark(self.reader.buffer, self.reader.buffer.index(":", token.start_mark.index))
+            raise ScannerError("while scanning a plain scalar", token.start_mark, "found unexpected ':'", mark)
+        return token
+
+    def scan_plain_spaces(self, indent: int, start_mark: _Untyped) -> _Untyped:
+        length = 0
+        while self.reader.peek(length) in " \t":
+            length += 1
+        spaces = self.reader.prefix(length)
+        if "\t" not in spaces:
+            return super().scan_plain_spaces(indent, start_mark)
+        self.reader.forward(length)
+        return super().scan_plain_spaces(indent, start_mark) or [spaces]
+
+    def scan_anchor(self, token_class: _Untyped) -> _Untyped:
+        token = super().scan_anchor(token_class)
+        if odd := _NOT_IN_ANCHORS.search(token.value):
+            mark = _Mark(token.start_mark.line, token.start_mark.column + 1 + odd.start())
+            what = "while scanning an alias" if token_class is AliasToken else "while scanning an anchor"
+            raise ScannerError(what, token.start_mark, "did not find expected alphabetic or numeric character", mark)
+        return token
+
+    def scan_flow_scalar(self, style: str) -> _Untyped:
+        start = self.reader.get_mark()
+        try:
+            token = super().scan_flow_scalar(style)
+            token.value.encode()
+        except ValueError as error:  # the number of no character, or half of a pair
+            mark = _mark(self.reader.buffer, _no_character(self.reader.buffer, start.index))
+            problem = "found invalid Unicode character escape code"
+            raise ScannerError("while parsing a quoted scalar", start, problem, mark) from error
+        return token
+
+
+class SlowParser:
+    """Has libyaml's interface, as far as it is used here."""
+
+    def __init__(self, content: bytes | str) -> None:
+        self._text = content.decode() if isinstance(content, bytes) else content
+        yaml = YAML(typ="safe", pure=True)
+        yaml.version = "1.1"  # libyaml's
+        yaml.Scanner = _Scanner
+        self._end = 0
+        """Where the last event ended."""
+        self._events: Iterator[_Untyped] = yaml.parse(self._text)
+
+    def get_event(self) -> _Untyped:
+        """Give the next event.
+
+        Raises:
+            ruamel.yaml.error.YAMLError: what follows is not YAML.
+        """
+        try:
+            event = next(self._events)
+        except MarkedYAMLError as error:
+            self._as_libyaml(error)
+            raise
+        if isinstance(event, DocumentStartEvent) and event.version is not None:
+            event.start_mark = _mark(self._text, self._text.rindex("%YAML", 0, event.start_mark.index))
+        elif isinstance(event, ScalarEvent) and not event.value and (colon := _COLON.match(self._text, self._end)):
+            event.start_mark = event.end_mark = _mark(self._text, colon.end())  # an empty value ends where its key does
+        self._end = event.end_mark.index
+        return event
+
+    def _as_libyaml(self, error: MarkedYAMLError) -> None:
+        """Give a complaint the words and the place that libyaml gives it."""
+        mark = error.problem_mark
+        error.problem = _libyaml_problem(error)
+        if error.problem == "found unknown escape character":
+            error.problem_mark = _Mark(mark.line, mark.column - 1)
+        elif getattr(mark, "index", 0) == len(self._text) and mark.column:
+            error.problem_mark = _Mark(mark.line + 1, 0)  # the end of a last line that nothing ends
+
+
+LibyamlParser: Final[_Untyped] = CParser
+Parser: Final = LibyamlParser or SlowParser
+
+
+def _libyaml_problem(error: MarkedYAMLError) -> str:
+    problem = str(error.problem)
+    if problem.startswith("expected <block end>"):
+        return _BLOCK_ENDS.get(error.context, problem)
+    if problem.endswith("that cannot start any token"):
+        return "found character that cannot start any token"
+    return next((words for start, words in _WORDS.items() if problem.startswith(start)), problem)
+
+
+def _no_character(text: str, start: int) -> int:
+    """Where the first escape after `start` has its number, of those that stand for no character."""
+    numbers = ((one.start() + 2, int(one[1] or one[2] or "0", 16)) for one in _ESCAPES.finditer(text, start))
+    return next(at for at, number in numbers if 0xD800 <= number <= 0xDFFF or number > 0x10FFFF)  # noqa: PLR2004
+
+
+def _mark(text: str, index: int) -> _Mark:
+    before = text[:index].removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return _Mark(before.count("\n"), len(before) - before.rfind("\n") - 1, index)
