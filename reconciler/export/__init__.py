@@ -21,10 +21,11 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.export.content import Sound, body_of, sound, wanted_fields
 from reconciler.export.fresh import Beside, Choice, Origin, base, names, text_of
-from reconciler.export.overlaying import Names, Overlaying, changes, differences
+from reconciler.export.overlaying import Overlaying, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import Contents, bring_in
+from reconciler.manifests.edit.names import Names
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
@@ -226,6 +227,8 @@ class _Run:
     _drafts: list[Callable[[], tuple[Path, str]]] = field(default_factory=list)
     _updates: list[Callable[[], tuple[Exported, tuple[FieldChange, ...]]]] = field(default_factory=list)
     """Worked out when it is known which objects have a manifest."""
+    _overlaid: list[Callable[[], None]] = field(default_factory=list)
+    """The same, where an overlay has what differs."""
 
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
@@ -249,8 +252,7 @@ class _Run:
             self.leave(kind, live, found.left_out)
             return
         path = self.files[Address(kind.name, name)]
-        if not self.overlays:
-            self.others.addresses[live.key] = Address(kind.name, name)
+        self.others.addresses[live.key] = Address(kind.name, name)
         self._drafts.append(partial(self._draft, kind, live, path, self._with_policy(empty, wanted, found), found))
         self._bind(Address(kind.name, name), known, live)
         self.objects.append(
@@ -299,7 +301,7 @@ class _Run:
         if self.overlays or not manifest.resource.policy.absent:
             self._bind(manifest.resource.address, manifest.resource.id, live)
         if self.overlays:
-            self.overlays.update(kind, live, manifest)
+            self._overlaid.append(partial(self.overlays.update, kind, live, manifest))
             return
         address, file = manifest.resource.address, manifest.resource.place.file
         if manifest.resource.policy.absent:
@@ -314,8 +316,7 @@ class _Run:
         """What a manifest must say to say what is live."""
         address, file = manifest.resource.address, manifest.resource.place.file
         found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
-        values = self.others.values(kind, found.values, manifest.body)
-        fields = [one for at, value in values.items() for one in changes(kind, manifest, at, value)]
+        fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
         return Exported(address, Fate.CHANGED, _title(live), live.id, file, found.left_out), tuple(fields)
 
     def miss(self, manifest: EffectiveManifest) -> None:
@@ -327,12 +328,14 @@ class _Run:
         """Bring everything into the manifests that are there, as far as it goes, and write the new ones."""
         self.new |= dict(draft() for draft in self._drafts)
         if self.overlays:
+            for overlay in self._overlaid:
+                overlay()
             self.new |= self.overlays.new
             self.objects += self.overlays.objects
             return self.overlays.changed
         updates = [update() for update in self._updates]
         wanted = [(one.address, change) for one, fields in updates for change in fields]
-        contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment")
+        contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment", self.others)
         for one, fields in updates:
             reasons = tuple(
                 LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}")
@@ -347,4 +350,4 @@ class _Run:
 def _secrets(live: LiveResource) -> Iterator[LeftOut]:
     for name, secret in live.secrets.items():
         if secret is not None:
-            yield LeftOut(name, "a secret is never written to a file; the client keeps the one that it has")
+            yield LeftOut(name, "a secret is never written to a file; the object keeps the one that it has")

@@ -179,11 +179,13 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
     facts = [f"{name}: {escape(str(value))}" for name, value in _read_only_facts(kind, live)]
     if facts:
         yield f"# Read-only there: {'; '.join(facts)}."
-    for name, secret in sorted(live.secrets.items()):
+    for path, secret in sorted(live.secrets.items()):
         if secret is not None:
-            yield f"# It has a {name}, which is not written here. Where the object exists, it stays as it is;"
-            yield "# created from this manifest, it has none, and whoever knows its id can log in. To set it, add:"
-            yield f"#   {name}: {{fromEnv: {_variable(manifest)}}}"
+            above, _, name = path.rpartition("/")
+            where = f" in {above}" if above else ""
+            yield f"# Its {name}{where} is not written here. Where the object exists, it stays as it is;"
+            yield f"# {_without(kind, path)} add:"
+            yield f"#   {name}: {{fromEnv: {_variable(manifest, path)}}}"
     policy = manifest.get("policy")
     if isinstance(policy, Mapping) and "state" in policy:
         yield "# Only where an overlay says state: present."
@@ -215,9 +217,19 @@ def _read_only_facts(kind: Kind, live: LiveResource) -> Iterator[tuple[str, Json
             yield name, value
 
 
-def _variable(manifest: Body) -> str:
-    """A name for the environment variable that could hold the secret."""
+def _without(kind: Kind, path: str) -> str:
+    """What an object is that is created without a secret, and what for one would add it."""
+    if kind.secret_rows[path].required:
+        return "to create it from this manifest,"
+    if kind.named_secrets:
+        return "created from this manifest, it has none, and whoever knows its id can log in. To set it,"
+    return "created from this manifest, it has none. To set it,"
+
+
+def _variable(manifest: Body, path: str) -> str:
+    """A name for the environment variable that could hold the secret: ``CHECKOUT_HASH_KEY``."""
     metadata = manifest["metadata"]
     name = str(metadata["name"]) if isinstance(metadata, Mapping) else ""
-    word = re.sub(r"[^A-Z0-9]+", "_", name.upper())
-    return f"{'_' if word[:1].isdigit() else ''}{word}_SECRET"
+    field = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", path.rpartition("/")[2])
+    word = re.sub(r"[^A-Z0-9]+", "_", f"{name}_{field}".upper())
+    return f"{'_' if word[:1].isdigit() else ''}{word}"

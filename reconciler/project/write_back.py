@@ -7,6 +7,7 @@ from pathlib import Path
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.manifests.allowed_paths import demand_inside
 from reconciler.manifests.edit.live import bring_back
+from reconciler.manifests.edit.names import Names
 from reconciler.model.drift import Drift, DriftKind
 from reconciler.project.drift import Lens
 from reconciler.project.session import Session
@@ -37,12 +38,17 @@ def write_back(session: Session, lens: Lens) -> WriteBack:
     """
     with session.reader() as remote:
         drift = lens.see(session.plan_with(remote))
-        contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name)
+        contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name, _names(drift))
         if not contents:
             return WriteBack(drift, drift)
         left = _tried(session, lens, contents, remote)
     demand_inside(map(Path, contents), session.root)
     return WriteBack(drift, left, contents)
+
+
+def _names(drift: Drift) -> Names:
+    """The objects of manifests, by the ids that they have here."""
+    return Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
 
 
 def _tried(session: Session, lens: Lens, contents: Mapping[str, bytes], remote: ReadRemote) -> Drift:

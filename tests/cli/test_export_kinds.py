@@ -135,3 +135,53 @@ def test_a_kind_to_manage_is_read_and_reported_without_a_manifest(project: Proje
     project.writes()
     assert json.loads(run("plan", "--format", "json").out)["summary"]["unmanaged"] == 3  # with two clients
     assert paths(project) == ["/v1/apiclients", "/v1/me", "/v1/webhooks"]
+
+
+def test_a_comment_says_what_creating_an_object_from_its_manifest_takes(shop: Project, run: Runner) -> None:
+    assert run("export", "--kinds", "all", "--write").code == 0
+    text = files(shop)["IntegrationEvent/front.yaml"]
+    assert "event ID ShopCheckout" in text
+    assert (
+        "# Its HashKey is not written here. Where the object exists, it stays as it is;\n"
+        "# to create it from this manifest, add:\n"
+        "#   HashKey: {fromEnv: FRONT_HASH_KEY}\n"
+    ) in text
+    assert "log in" not in text
+
+
+@pytest.fixture
+def staff(shop: Project, run: Runner) -> Project:
+    """Two groups of the seller, of which one has a profile, and one no manifest."""
+    for name in ("Team", "Night"):
+        shop.ask("POST", "/v1/usergroups", {"ID": name, "Name": name})
+    shop.ask("POST", "/v1/securityprofiles/assignments", {"SecurityProfileID": "HSBuyer", "UserGroupID": "Team"})
+    assert run("export", "--kinds", "all", "--write").code == 0
+    return shop
+
+
+def test_an_assignment_to_an_object_with_a_manifest_is_a_reference(staff: Project, run: Runner) -> None:
+    assert "  adminGroups:\n    - ref: team\n" in files(staff)["hsbuyer.yaml"]
+    assert run("plan", "--detailed-exitcode").code == 0
+    assert "There is nothing to write." in run("export", "--write").out
+
+
+@pytest.mark.parametrize("command", [("export", "--write"), ("drift", "--write-back", "--write")])
+def test_what_is_assigned_by_now_is_a_reference_too(staff: Project, run: Runner, command: tuple[str, ...]) -> None:
+    staff.ask("DELETE", "/v1/securityprofiles/HSBuyer/assignments?userGroupID=Team")
+    staff.ask("POST", "/v1/securityprofiles/assignments", {"SecurityProfileID": "HSBuyer", "UserGroupID": "Night"})
+    assert run(*command).code == 0
+    text = files(staff)["hsbuyer.yaml"]
+    assert ("ref: night" in text, "ref: team" in text) == (True, False)
+    assert run("plan", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize("command", [("export", "--write"), ("drift", "--write-back", "--write")])
+def test_another_object_that_is_referred_to_by_now_is_named(
+    shop: Project, run: Runner, command: tuple[str, ...]
+) -> None:
+    shop.ask("POST", "/v1/integrationEvents", CHECKOUT | {"ID": "Other", "Name": "other"})
+    assert run("export", "--kinds", "all", "--write").code == 0
+    shop.ask("PATCH", f"/v1/apiclients/{FRONT}", {"OrderCheckoutIntegrationEventID": "Other"})
+    assert run(*command).code == 0
+    assert "OrderCheckoutIntegrationEventID:\n    ref: other\n" in files(shop)["ApiClient/front.yaml"]
+    assert run("plan", "--detailed-exitcode").code == 0

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
+from reconciler.manifests.edit.names import Names, refers
 from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
 from reconciler.manifests.edit.values import with_documents
@@ -27,6 +28,7 @@ Contents: TypeAlias = Mapping[str, bytes]
 """File, as messages call it -> what it is to hold."""
 
 _RULE: Final = "write-back"
+NAMELESS: Final = Names()
 _LONGEST: Final = 200
 _GONE: Final = {
     DriftKind.MISSING: ("it is not in the service", "apply creates it again; else remove its manifest"),
@@ -53,18 +55,21 @@ class Refused:
         return Diagnostic(self.place, f"{what} is not brought back: {self.message}", _RULE, self.at, self.hint)
 
 
-def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveManifest], environment: str) -> Contents:
+def bring_back(
+    deviations: Iterable[Deviation], manifests: Iterable[EffectiveManifest], environment: str, names: Names = NAMELESS
+) -> Contents:
     """Give the new contents of all files that must change.
 
     Args:
         deviations: what is to be brought in; unmanaged objects have no manifest, and are skipped, drift or not.
         manifests: those that the deviations are of.
         environment: its name, for messages.
+        names: the objects that have a manifest.
 
     Raises:
         InputError: with every deviation that cannot be brought in, and why.
     """
-    run = _Run(_by_address(manifests), environment)
+    run = _Run(_by_address(manifests), environment, names)
     for deviation in deviations:
         if deviation.kind is not DriftKind.UNMANAGED:
             run.take(deviation)
@@ -75,7 +80,10 @@ def bring_back(deviations: Iterable[Deviation], manifests: Iterable[EffectiveMan
 
 
 def bring_in(
-    changes: Iterable[tuple[Address, FieldChange]], manifests: Iterable[EffectiveManifest], environment: str
+    changes: Iterable[tuple[Address, FieldChange]],
+    manifests: Iterable[EffectiveManifest],
+    environment: str,
+    names: Names,
 ) -> tuple[Contents, tuple[Refused, ...]]:
     """Do the same for what can be brought in, and tell of the rest.
 
@@ -83,8 +91,9 @@ def bring_in(
         changes: fields of resources; `before` is live, `after` is what the manifest asks for.
         manifests: those that the changes are of.
         environment: its name, for messages.
+        names: the objects that have a manifest.
     """
-    run = _Run(_by_address(manifests), environment)
+    run = _Run(_by_address(manifests), environment, names)
     for address, changed in changes:
         run.put(address, changed)
     return run.contents(), tuple(run.refused)
@@ -100,6 +109,7 @@ class _Run:
 
     manifests: Mapping[Address, EffectiveManifest]
     environment: str
+    names: Names
     refused: list[Refused] = field(default_factory=list)
     _files: dict[str, bytes] = field(default_factory=dict)
     _parsed: dict[str, Mapping[Address, tuple[int, Document]]] = field(default_factory=dict)
@@ -128,7 +138,7 @@ class _Run:
         if reason:
             self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
             return
-        value = _live_value(manifest, keys, changed)
+        value = _live_value(manifest, keys, changed, self.names)
         owner, value = self._owned(manifest, keys, value)
         reason = self._unsayable(manifest, keys, changed) if owner == manifest.overlay else None
         if reason:
@@ -230,19 +240,21 @@ def _address(data: Json) -> Address:
     return Address(str(kind), str(name))
 
 
-def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> Json | Absent:
+def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange, names: Names) -> Json | Absent:
     """What is live, written for a manifest: of a set, the members that stay keep their order and their spelling."""
-    value = changed.before
+    value, kind = changed.before, KINDS[manifest.resource.address.kind]
+    named = get_at(manifest.body, keys)
+    if isinstance(value, Absent):
+        return value
+    if refers(kind, keys):
+        return literal(names.value(kind, keys, value, named))
     if keys[0] == "assignments":
         return literal(_rows(manifest, keys, changed))
     if (changed.added or changed.removed) and is_array(value):
-        named = get_at(manifest.body, keys)
-        if is_array(named) and any(isinstance(member, Mapping) for member in named):
-            return literal(value)  # the names of other manifests: what is live has ids
         missing = {str(member) for member in changed.added}
         stays = [member for member in named if str(member) not in missing] if is_array(named) else []
         value = [*dict.fromkeys(stays), *changed.removed]
-    return value if isinstance(value, Absent) else literal(value)
+    return literal(value)
 
 
 def _rows(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> Json:
