@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import wants_colour, width
+from reconciler.planning.planfile import changes_digest, dumps, pieces
 from reconciler.render import FORMATS, DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
@@ -19,15 +20,11 @@ if TYPE_CHECKING:
 
 def plan_file(plan: "Plan") -> Iterator[str]:
     """The text of a plan's file in pieces, as they are made."""
-    from reconciler.planning.planfile import pieces  # noqa: PLC0415  # brings the schema checker along
-
     warn_if_blank("plan")
     return pieces(plan, key())
 
 
 def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
-    from reconciler.planning.planfile import dumps  # noqa: PLC0415
-
     return dumps(plan, key())
 
 
@@ -56,6 +53,4 @@ def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
 
 
 def _digest(plan: "Plan") -> str:
-    from reconciler.planning.planfile import changes_digest  # noqa: PLC0415  # brings the schema checker along
-
     return changes_digest(plan) if plan.guards or plan.has_changes else ""

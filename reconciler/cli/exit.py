@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from reconciler.model.drift import Drift
+from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.plan import Plan
+from reconciler.model.rotation import Ended
+
 if TYPE_CHECKING:
-    from reconciler.model.drift import Drift
-    from reconciler.model.outcome import ApplyResult
-    from reconciler.model.plan import Plan
     from reconciler.project.rotate import Rotation
 
 
@@ -40,16 +42,16 @@ MEANINGS: Final = {
 }
 
 
-def of_plan(plan: "Plan", acknowledged: str | None, *, detailed: bool) -> ExitCode:
+def of_plan(plan: Plan, acknowledged: str | None, *, detailed: bool) -> ExitCode:
     """Count from the changes and findings that are shown; a refusal outweighs changes."""
-    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # `--help` needs none of it
+    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # what makes no plan does without it
 
     if refusal(plan, acknowledged):
         return ExitCode.REFUSED
     return ExitCode.CHANGES if detailed and plan.has_changes else ExitCode.DONE
 
 
-def of_drift(drift: "Drift") -> ExitCode:
+def of_drift(drift: Drift) -> ExitCode:
     """Deviations that are shown."""
     return ExitCode.CHANGES if drift.has_drift else ExitCode.DONE
 
@@ -69,13 +71,11 @@ def worst(found: Sequence[ExitCode]) -> ExitCode:
     return max(known, key=_BY_WEIGHT.index, default=ExitCode.DONE)
 
 
-def of_result(result: "ApplyResult") -> ExitCode:
+def of_result(result: ApplyResult) -> ExitCode:
     """Judge the very outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence.
 
     A run whose journal is not whole has failed in part, however its changes ended.
     """
-    from reconciler.model.outcome import Status  # noqa: PLC0415  # `--help` needs none of the model
-
     if result.interrupted:
         return ExitCode.INTERRUPTED
     ends = {outcome.status for outcome in result.outcomes}
@@ -87,8 +87,6 @@ def of_result(result: "ApplyResult") -> ExitCode:
 
 def of_rotation(rotation: "Rotation") -> ExitCode:
     """What is postponed is done as far as it can be; a rotation whose journal is not whole has failed in part."""
-    from reconciler.model.rotation import Ended  # noqa: PLC0415  # `--help` needs none of the model
-
     ends = {turned.ended for turned in rotation.rotated.turns}
     if rotation.is_refused:
         return ExitCode.REFUSED

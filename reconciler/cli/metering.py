@@ -21,6 +21,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
+from reconciler.project.environment import environment_name
 from reconciler.project.files import is_manifest, read_file, write_file
 from reconciler.render.monitoring import LAST_SUCCESS, Measured, actions_of, drift_of, metrics, outcomes_of, series
 
@@ -120,8 +121,6 @@ def metrics_option(command: str) -> Callable[[F], F]:
 
 
 def _environment() -> str:
-    from reconciler.project.environment import environment_name  # noqa: PLC0415  # it brings the configuration along
-
     common = common_of_this_run()
     return common.chosen or environment_name(settings_of(common)) or ""
 

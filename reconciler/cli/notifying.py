@@ -19,7 +19,9 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
+from reconciler.project.environment import configuration
 from reconciler.project.files import OWN_FOLDER, own_folder
+from reconciler.remote.webhook import Webhook
 from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,7 +65,6 @@ class Notifier:
             self._webhook()
 
     def _webhook(self) -> Any:  # noqa: ANN401  # imported late: it brings the HTTP library along
-        from reconciler.remote.webhook import Webhook  # noqa: PLC0415  # see main
 
         try:
             return Webhook(self.url or Secret(""))
@@ -74,7 +75,6 @@ class Notifier:
         """Tell of each environment that has something new."""
         if self.url is None:
             return
-        from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
 
         state = _State(configuration(settings_of(common)).path.parent / STATE)
         for drift in drifts:

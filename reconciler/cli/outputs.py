@@ -17,11 +17,14 @@ import click
 
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import style_of_stdout
+from reconciler.cli.failures import tell_error
 from reconciler.cli.options import common_of_this_run, file_name, format_option, text
 from reconciler.cli.repeating import shared_options, this_command
 from reconciler.cli.streams import emit, in_job
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.project.environment import environment_name
 from reconciler.project.files import is_manifest, write_file
+from reconciler.project.overwrites import WouldOverwrite, identity
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style
 
@@ -100,16 +103,12 @@ class Outputs:
         """Say in every older document that this run has not finished. What may be an input is left alone."""
         old = [(name, path) for name, path in self.into if _is_document(path)]
         if old:
-            from reconciler.project.overwrites import identity  # noqa: PLC0415  # it brings the loader along
-
             reads = {identity(path) for path in (*common_of_this_run().reads, *_named())}
             kept = [(name, path) for name, path in old if identity(path) not in reads]
             _say(kept, self.noun, ReconcilerError("the run has not finished"), _environment())
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
         """Say in every file, and in a stream, why there is no document."""
-        from reconciler.project.overwrites import WouldOverwrite  # noqa: PLC0415  # only failures need it
-
         if self._is_written or isinstance(error, WouldOverwrite):
             return
         # Where the configuration is at fault, nobody knows whether a manifest is read.
@@ -148,8 +147,6 @@ def _is_document(path: Path) -> bool:
 
 
 def _say(into: Iterable[tuple[str, Path]], noun: str, error: ReconcilerError, environment: str) -> None:
-    from reconciler.cli.failures import tell_error  # noqa: PLC0415  # only failures need it
-
     for name, path in into:
         try:
             write_file(path, _failure(name, noun, error, replace(PLAIN, environment=environment)))
@@ -227,7 +224,5 @@ def _files_of(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 
 def _environment() -> str:
-    from reconciler.project.environment import environment_name  # noqa: PLC0415  # only failures need it
-
     common = common_of_this_run()
     return common.chosen or environment_name(settings_of(common)) or ""

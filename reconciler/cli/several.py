@@ -110,8 +110,6 @@ def each(
 
 def _import_what_connects() -> None:
     """Import it in one thread: where several import what imports each other, one can find a half of it."""
-    from reconciler import pipeline  # noqa: F401, PLC0415  # see main
-    from reconciler.project import connect, session  # noqa: F401, PLC0415
 
 
 def _tell_warnings(common: Common, names: Sequence[str]) -> None:

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler import pipeline
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.several import code_of_writing, show
 from reconciler.errors import InputError, ReconcilerError, UsageError
+from reconciler.manifests.edit import write_ids
+from reconciler.manifests.schema import did_you_mean
+from reconciler.manifests.yaml import shown
+from reconciler.project import connect
+from reconciler.project.session import Session
 from reconciler.render.adoption import ADOPTIONS, Adopted
 
 if TYPE_CHECKING:
@@ -17,7 +24,6 @@ if TYPE_CHECKING:
 
     from reconciler.model.reports import Adoption
     from reconciler.model.resource import Address
-    from reconciler.project.session import Session
     from reconciler.project.settings import Settings
 
 
@@ -50,9 +56,6 @@ def command(
     already is never replaced. ADDRESS=ID says which live object a manifest is, whatever its AppName; then only the
     manifests that are named are bound. The service is only read.
     """
-    from reconciler.cli.several import code_of_writing, show  # noqa: PLC0415
-    from reconciler.project.session import Session  # noqa: PLC0415  # see main
-
     given, paths = _parted(arguments)
     written: list[str] = []
 
@@ -74,10 +77,8 @@ def _code(adopted: Adopted) -> ExitCode:
     return ExitCode.DONE
 
 
-def _adopted(session: "Session", given: "Mapping[Address, str]", *, write: bool) -> Adopted:
+def _adopted(session: Session, given: "Mapping[Address, str]", *, write: bool) -> Adopted:
     """Find the live objects; write what is beyond doubt, unless something is in doubt."""
-    from reconciler.manifests.yaml import shown  # noqa: PLC0415  # see main
-
     adopted = Adopted(_adoption(session, given), shown(session.file), written=False, asked=write)
     if not write or not adopted.adoption.ids or adopted.adoption.faults:
         return adopted
@@ -103,14 +104,12 @@ def _parted(arguments: tuple[str, ...]) -> tuple[dict[str, str], list[Path]]:
     return given, paths
 
 
-def _addresses(given: "Mapping[str, str]", session: "Session") -> "dict[Address, str]":
+def _addresses(given: "Mapping[str, str]", session: Session) -> "dict[Address, str]":
     """The same by address; a bare name is enough where it is one manifest's.
 
     Raises:
         UsageError: no manifest has this name.
     """
-    from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415  # see main
-
     known = [one.address for one in session.loaded.desired.resources]
     found: dict[Address, str] = {}
     for name, object_id in given.items():
@@ -123,15 +122,10 @@ def _addresses(given: "Mapping[str, str]", session: "Session") -> "dict[Address,
     return found
 
 
-def _adoption(session: "Session", given: "Mapping[Address, str]") -> "Adoption":
-    from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.project import connect  # noqa: PLC0415
-
+def _adoption(session: Session, given: "Mapping[Address, str]") -> "Adoption":
     with connect.reader(session.settings, session.environment, session.root) as remote:
         return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)
 
 
-def _write(session: "Session", adoption: "Adoption") -> None:
-    from reconciler.manifests.edit import write_ids  # noqa: PLC0415  # see main
-
+def _write(session: Session, adoption: "Adoption") -> None:
     write_ids(session.file, adoption.environment, adoption.ids)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
+from reconciler.cli.approving import demand_approval, watch
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
@@ -27,13 +28,18 @@ from reconciler.cli.selecting import prune_option, selection_of, selection_optio
 from reconciler.cli.signing import key as plan_key
 from reconciler.cli.signing import warn_if_blank
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
+from reconciler.planning import planfile
+from reconciler.planning.refusal import refusal
+from reconciler.project.apply import Order, apply_new, apply_saved
 from reconciler.project.files import is_plan
+from reconciler.project.overwrites import keep_apart
+from reconciler.project.receipts import check_first
+from reconciler.project.session import Session
 
 if TYPE_CHECKING:
     from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
-    from reconciler.project.session import Session
 
 
 @click.command(
@@ -98,9 +104,6 @@ def command(  # noqa: PLR0913  # one for each option
     Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
     shows the plan and asks. Each path but folders and YAML files is taken for a plan.
     """
-    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # see main
-    from reconciler.project.session import Session  # noqa: PLC0415
-
     keep_apart(settings_of(common), ())
     selection, (saved, paths) = selection_of(only, selector, (), write_secrets), _parted(paths)
     _check(saved, selection, prune=prune)
@@ -134,7 +137,7 @@ class Said:
     ask: bool
 
 
-def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: Outputs) -> ExitCode:
+def _shown(session: Session, saved: "Plan | None", ack: str | None, outputs: Outputs) -> ExitCode:
     """Show what would be carried out, over a connection that cannot write.
 
     Raises:
@@ -142,9 +145,6 @@ def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: O
         PlanRefused: the saved plan would be refused.
         GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
     """
-    from reconciler.planning.refusal import refusal  # noqa: PLC0415
-    from reconciler.project.receipts import check_first  # noqa: PLC0415  # see main
-
     if missing := set(outputs.names) - PLANS.keys():
         raise UsageError(f"a plan has no format {missing.pop()}", hint=f"use one of {', '.join(PLANS)}")
     if saved:
@@ -161,14 +161,11 @@ def _shown(session: "Session", saved: "Plan | None", ack: str | None, outputs: O
 
 
 def _applied(
-    session: "Session", common: Common, saved: "Plan | None", receipt: Path | None, said: Said
+    session: Session, common: Common, saved: "Plan | None", receipt: Path | None, said: Said
 ) -> tuple["Plan", "ApplyResult"]:
     """Carry out a saved plan; or plan, show the plan, ask and carry it out."""
-    from reconciler.project.apply import Order, apply_new, apply_saved  # noqa: PLC0415  # see main
 
     def order_of(plan: "Plan") -> Order:
-        from reconciler.cli.approving import demand_approval, watch  # noqa: PLC0415  # see Session.writer
-
         if not saved:
             demand_approval(session, common, plan, said.ack, ask=said.ask)
         return Order(plan, said.ack, said.keep_going, watch=partial(watch, common=common, is_saved=bool(saved)))
@@ -218,6 +215,5 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Plan | None", tuple[Path, ...]]:
         return None, paths
     if plans != [paths[0]]:
         raise UsageError("apply takes one PLANFILE, and takes it first", hint="see reconciler apply --help")
-    from reconciler.planning import planfile  # noqa: PLC0415  # see main
 
     return planfile.read(paths[0], key), paths[1:]

@@ -7,6 +7,7 @@ import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from reconciler.cli.exit import ExitCode
+from reconciler.cli.main import cli
 from reconciler.cli.options import output_options
 from reconciler.cli.streams import emit
 
@@ -27,7 +28,5 @@ Examples:
 @output_options
 def command(shell: str) -> ExitCode:
     """Print the script that completes commands and options in bash, zsh or fish."""
-    from reconciler.cli.main import cli  # noqa: PLC0415  # it imports the commands, and they not it
-
     emit(_SHELLS[shell](cli, {}, "reconciler", "_RECONCILER_COMPLETE").source())
     return ExitCode.DONE

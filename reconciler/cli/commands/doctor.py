@@ -8,10 +8,20 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.several import show
 from reconciler.cli.signing import key
+from reconciler.live.identify import check_marketplace
+from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.yaml import shown
 from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference
+from reconciler.project import connect
+from reconciler.project.doctor import Subject, Tools, examine
+from reconciler.project.environment import chosen_environment, configuration
+from reconciler.remote.http import checked
+from reconciler.remote.reach import Network, reach
 from reconciler.render.doctor import DIAGNOSES
+from reconciler.secrets.resolve import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
 
     from reconciler.config import Auth, Config, Environment
     from reconciler.model.reports import Diagnosis
-    from reconciler.project.doctor import Subject, Tools
     from reconciler.project.settings import Settings
 
 
@@ -43,8 +52,6 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
 
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
     """
-    from reconciler.cli.several import show  # noqa: PLC0415  # see main
-
     return show(common, outputs, _diagnosis, DIAGNOSES, _code)
 
 
@@ -53,18 +60,12 @@ def _code(diagnosis: "Diagnosis") -> ExitCode:
 
 
 def _diagnosis(settings: "Settings") -> "Diagnosis":
-    from reconciler.project.doctor import examine  # noqa: PLC0415
-    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
-
     config = configuration(settings)
     environment = chosen_environment(config, settings)
     return examine(_subject(config, environment), _tools(settings, environment, config.path.parent))
 
 
-def _subject(config: "Config", environment: "Environment") -> "Subject":
-    from reconciler.manifests.yaml import shown  # noqa: PLC0415
-    from reconciler.project.doctor import Subject  # noqa: PLC0415  # see main
-
+def _subject(config: "Config", environment: "Environment") -> Subject:
     return Subject(
         shown(config.path),
         environment.name,
@@ -109,15 +110,7 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
     return {name: value for name, value in named.items() if isinstance(value, SecretReference)}
 
 
-def _tools(settings: "Settings", environment: "Environment", root: "Path") -> "Tools":
-    from reconciler.live.identify import check_marketplace  # noqa: PLC0415
-    from reconciler.manifests.allowed_paths import Confines  # noqa: PLC0415
-    from reconciler.project import connect  # noqa: PLC0415  # see main
-    from reconciler.project.doctor import Tools  # noqa: PLC0415
-    from reconciler.remote.http import checked  # noqa: PLC0415
-    from reconciler.remote.reach import Network, reach  # noqa: PLC0415
-    from reconciler.secrets.resolve import value_of  # noqa: PLC0415
-
+def _tools(settings: "Settings", environment: "Environment", root: "Path") -> Tools:
     return Tools(
         resolve=partial(value_of, confines=Confines(root), variables=settings.variables),
         demand_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(settings)),

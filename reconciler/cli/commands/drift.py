@@ -23,17 +23,24 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.several import each, worst, written
 from reconciler.cli.signing import key
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
+from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
+from reconciler.project.drift import Lens
+from reconciler.project.environment import configuration
+from reconciler.project.session import Session
+from reconciler.project.timeline import moments
+from reconciler.project.write_back import write_back
+from reconciler.render.export import edits
+from reconciler.render.joining import SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.model.drift import Drift
-    from reconciler.project.drift import Lens
-    from reconciler.project.session import Session
     from reconciler.project.settings import Settings
     from reconciler.render.style import Moment, Style
 
@@ -112,8 +119,6 @@ def command(  # noqa: PLR0913  # one for each option
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
     changes. With --write-back --write the manifests change: all that is shown is brought in, or nothing is.
     """
-    from reconciler.project.session import Session  # noqa: PLC0415  # see main
-
     if write and not write_back:
         raise UsageError("--write is for --write-back", hint="drift --write-back --write")
     if common.is_of_several and (write_back or receipt):
@@ -133,22 +138,15 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _lens(
     common: Common, baseline: Path | None, receipt: Path | None, *, since_receipt: bool, strict: bool, is_whole: bool
-) -> "Lens":
+) -> Lens:
     """Where only some manifests are read, nobody can say what is in none."""
-    from reconciler.project.drift import Lens  # noqa: PLC0415  # see main
-    from reconciler.project.environment import configuration  # noqa: PLC0415
-
     config = configuration(settings_of(common))
     lens = Lens.of_files(baseline, receipt, key(), config.journal, since_receipt=since_receipt)
     return replace(lens, strict=strict, failing=config.failing_on_unmanaged if is_whole else frozenset())
 
 
-def _left(common: Common, session: "Session", lens: "Lens", *, write: bool) -> "Drift":
+def _left(common: Common, session: Session, lens: Lens, *, write: bool) -> "Drift":
     """Show the manifests with the live values, however quiet the run is, and write them if that is asked for."""
-    from reconciler.manifests.edit import write_contents  # noqa: PLC0415
-    from reconciler.project.write_back import write_back  # noqa: PLC0415  # see main
-    from reconciler.render.export import edits  # noqa: PLC0415
-
     found = write_back(session, lens)
     if not found.contents:
         return found.left
@@ -179,8 +177,6 @@ def _of_one(common: Common, find: "Callable[[Settings], Drift]", outputs: Output
 def _of_several(
     common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting
 ) -> ExitCode:
-    from reconciler.cli.several import each, worst, written  # noqa: PLC0415  # see main
-    from reconciler.render.joining import SEVERAL  # noqa: PLC0415
 
     drifts = each(common, find, outputs.noun, codes.of_drift)
     reporting.metering.planned(drifts)
@@ -194,6 +190,4 @@ def _of_several(
 
 
 def _history(common: Common, *environments: str) -> "tuple[Moment, ...]":
-    from reconciler.project.timeline import moments  # noqa: PLC0415  # only pages show it
-
     return moments(settings_of(common), environments)

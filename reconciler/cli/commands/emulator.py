@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from reconciler import emulator
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import common_of_this_run, file_name, output_options, text
 from reconciler.cli.streams import emit, tell
@@ -83,8 +84,6 @@ Ctrl-C ends it, with exit code 0.
 @output_options
 def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for each option above
     """Serve a stand-in for OrderCloud on this machine, for trying things out and for tests."""
-    from reconciler import emulator  # noqa: PLC0415  # see main
-
     with emulator_errors():
         stand_in = emulator.Emulator(_settings(port, **options))
         try:
@@ -104,8 +103,6 @@ def _settings(  # one keyword for each option that is not passed on as it is
     put_create_status: str,
     **options: Any,  # noqa: ANN401  # the rest of the options
 ) -> "Settings":
-    from reconciler import emulator  # noqa: PLC0415  # see main
-
     if sample and seed:
         raise UsageError("--sample and --seed exclude each other", hint="choose one of them")
     return emulator.Settings(
@@ -119,8 +116,6 @@ def _settings(  # one keyword for each option that is not passed on as it is
 
 
 def _announce(base_url: str) -> None:
-    from reconciler import emulator  # noqa: PLC0415  # see main
-
     emit(f"listening on {base_url}\n")
     if not common_of_this_run().quiet:
         tell(

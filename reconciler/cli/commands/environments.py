@@ -8,6 +8,9 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environments_options
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.config import select_environment
+from reconciler.project.environment import configuration, environment_name
+from reconciler.project.settings import Settings
 from reconciler.render.environments import ENVIRONMENTS, Listed
 
 if TYPE_CHECKING:
@@ -30,18 +33,12 @@ Examples:
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """List the environments of the configuration, or those that are named, offline. No secret is read."""
-    from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
-
     found = _listed(configuration(settings_of(common)), common)
     outputs.write(lambda name, style: ENVIRONMENTS[name](found, style))
     return ExitCode.DONE
 
 
 def _listed(config: "Config", common: Common) -> list[Listed]:
-    from reconciler.config import select_environment  # noqa: PLC0415
-    from reconciler.project.environment import environment_name  # noqa: PLC0415  # see main
-    from reconciler.project.settings import Settings  # noqa: PLC0415
-
     chosen = [select_environment(config, name) for name in common.envs] or list(config.environments.values())
     default = environment_name(Settings()) or (
         next(iter(config.environments)) if len(config.environments) == 1 else None

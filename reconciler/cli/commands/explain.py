@@ -9,6 +9,8 @@ from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.manifests.explain import explain
+from reconciler.render.escape import joined, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +41,6 @@ Exit codes: 0 done; 64 there is no such key: the nearest one is named.
 @output_options
 def command(path: str, *, outputs: Outputs) -> ExitCode:
     """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source."""
-    from reconciler.manifests.explain import explain  # noqa: PLC0415  # see main
-    from reconciler.render.escape import joined, json_text  # noqa: PLC0415
-
     entry = explain(path)
     document = json_text({"format_version": FORMAT_VERSION, **_document(entry)})
     outputs.write(lambda name, style: document if name == "json" else joined(_lines(entry, style.width or _WIDTH)))

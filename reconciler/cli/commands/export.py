@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from reconciler import pipeline
 from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, file_name, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.repeating import like_this_command
+from reconciler.cli.several import code_of_writing, each, show, show_parts
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.export import Choice
 from reconciler.kinds import KINDS, LOGIN_KIND
+from reconciler.manifests.schema import did_you_mean
+from reconciler.model.reports import LeftOut
+from reconciler.planning.target import Target
+from reconciler.project.environment import chosen_environment, configuration
+from reconciler.project.write import MAKINGS, Found, Workplace, difference, written_once
 from reconciler.render.escape import escape
 from reconciler.render.export import EXPORTS
 
@@ -19,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from reconciler.config import Config, Environment
-    from reconciler.model.reports import LeftOut
     from reconciler.project.settings import Settings
     from reconciler.project.write import Making
 
@@ -31,8 +39,6 @@ class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only 
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
         """Read them, and refuse what is no kind."""
-        from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415  # see main
-
         names = frozenset(one.strip() for one in value.split(","))
         for name in sorted(names - {*KINDS, "all"}):
             hint = did_you_mean(name, KINDS) or f"kinds are: all, {', '.join(KINDS)}"
@@ -121,10 +127,6 @@ def command(  # noqa: PLR0913  # one for each option
 
     The service is only read.
     """
-    from reconciler.cli.several import code_of_writing, show  # noqa: PLC0415
-    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
-    from reconciler.project.write import MAKINGS  # noqa: PLC0415
-
     mean_overlays(common, overlaid)
     every = kinds is not None and not kinds
     wish = Wish(out, only, bool(overlaid), own_client, frozenset(KINDS) if every else kinds or frozenset(), every)
@@ -168,9 +170,6 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Settings], 
     Raises:
         ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
     """
-    from reconciler.cli.several import each, show_parts  # noqa: PLC0415
-    from reconciler.project.write import MAKINGS, difference, written_once  # noqa: PLC0415  # see main
-
     parts = each(common, find, outputs.noun, _done)
     found = {one.environment: one.found for one in parts if one.found}
     refusal = difference(found) if len(found) == len(parts) else "not every environment could be read"
@@ -183,8 +182,6 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Settings], 
 
 def _one_by_one(names: "Sequence[str]") -> str:
     """How to export the environments that could be read."""
-    from reconciler.cli.repeating import like_this_command  # noqa: PLC0415  # see main
-
     first, *others = names or ["NAME"]
     overlays = [word for name in others for word in ("--into-overlay", name)]
     then = f", then the others as overlays: {like_this_command(*overlays, '--write')}" if others else ""
@@ -200,11 +197,7 @@ def made(
     allow_unknown_roles: bool = False,
 ) -> "Making":
     """Make manifests of one environment's objects."""
-    from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.export import Choice  # noqa: PLC0415
-    from reconciler.planning.target import Target  # noqa: PLC0415
-    from reconciler.project import connect  # noqa: PLC0415
-    from reconciler.project.write import Found, Workplace  # noqa: PLC0415
+    from reconciler.project import connect  # noqa: PLC0415  # what reads no service does without its library
 
     workplace = Workplace.open(config, environment, wish.out, allow_unknown_roles=allow_unknown_roles)
     if wish.into_overlay:
@@ -223,9 +216,7 @@ def made(
     return workplace.choosing(Choice(wish.only, own, kinds=wish.kinds)).make(found, source, title)
 
 
-def _lacking(kind: str) -> "LeftOut":
-    from reconciler.model.reports import LeftOut  # noqa: PLC0415  # see main
-
+def _lacking(kind: str) -> LeftOut:
     return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
 
 

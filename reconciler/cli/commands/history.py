@@ -4,11 +4,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.applying.journal import check, check_all, find, read
+from reconciler.applying.journal.read import run_files, runs
 from reconciler.cli import completing
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, environments_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.config import select_environment
+from reconciler.project.environment import configuration, environment_name
+from reconciler.project.journals import listed
 from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
 
 if TYPE_CHECKING:
@@ -50,11 +55,6 @@ def _listed(common: Common) -> "list[Listed]":
     Raises:
         UsageError: an environment is neither configured nor in any journal.
     """
-    from reconciler.applying.journal.read import run_files, runs  # noqa: PLC0415
-    from reconciler.config import select_environment  # noqa: PLC0415
-    from reconciler.project.environment import configuration, environment_name  # noqa: PLC0415  # see main
-    from reconciler.project.journals import listed  # noqa: PLC0415
-
     settings = settings_of(common)
     config, name = configuration(settings), environment_name(settings)
     names = common.envs or tuple([name] if name and not common.env_all else [])
@@ -80,10 +80,6 @@ Examples:
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     """Show how far each change of a run had come. RUN is its id, a part of it, or last."""
-    from reconciler.applying.journal import find, read  # noqa: PLC0415
-    from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
-    from reconciler.project.journals import listed  # noqa: PLC0415
-
     path = find(configuration(settings_of(common)).journal, run)
     found = listed(read(path), path)
     outputs.write(lambda name, style: RUNS[name](found, style))
@@ -107,10 +103,6 @@ Exit codes: 0 all lines are as they were written, 1 some are not.
 @click.pass_obj
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved, and name each."""
-    from reconciler.applying.journal import check, check_all, find  # noqa: PLC0415
-    from reconciler.applying.journal.read import run_files  # noqa: PLC0415
-    from reconciler.project.environment import configuration  # noqa: PLC0415  # see main
-
     folder = configuration(settings_of(common)).journal
     faults = check(find(folder, run)) if run else check_all(folder)
     verified = Verified(1 if run else len(run_files(folder)), tuple(map(str, faults)))

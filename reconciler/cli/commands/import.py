@@ -1,18 +1,21 @@
 """A seeding file of OrderCloud's own tools -> manifests, one file for each object. Nothing is contacted."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.commands.export import mean_overlays
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.errors import InputError
+from reconciler.export import Choice
+from reconciler.export.seeding import LIMIT, read_seeds
+from reconciler.manifests.yaml import shown, unreadable
+from reconciler.project.environment import chosen_environment, configuration, configuration_path
+from reconciler.project.write import MAKINGS, Found, Workplace
 from reconciler.render.export import EXPORTS
-
-if TYPE_CHECKING:
-    from reconciler.project.write import Workplace
 
 
 @click.command(
@@ -58,19 +61,11 @@ def command(  # noqa: PLR0913  # one for each option
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the objects in a seeding file, offline."""
-    from reconciler.errors import InputError  # noqa: PLC0415
-    from reconciler.export import Choice  # noqa: PLC0415
-    from reconciler.export.seeding import LIMIT, read_seeds  # noqa: PLC0415
-    from reconciler.manifests.yaml import shown  # noqa: PLC0415
-    from reconciler.project.write import MAKINGS, Found  # noqa: PLC0415  # see main
-
     name = shown(file)
     try:
         with file.open("rb") as stream:
             content = stream.read(LIMIT + 1)
     except OSError as error:
-        from reconciler.manifests.yaml import unreadable  # noqa: PLC0415
-
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
     workplace = _workplace(common, out, overlaid, allow_unknown_roles=allow_unknown_roles)
@@ -81,12 +76,8 @@ def command(  # noqa: PLR0913  # one for each option
     return ExitCode.DONE
 
 
-def _workplace(common: Common, out: Path | None, overlaid: str | None, *, allow_unknown_roles: bool) -> "Workplace":
+def _workplace(common: Common, out: Path | None, overlaid: str | None, *, allow_unknown_roles: bool) -> Workplace:
     """Beside the manifests of the configuration, where there is one."""
-    from reconciler.cli.commands.export import mean_overlays  # noqa: PLC0415  # see main
-    from reconciler.project.environment import chosen_environment, configuration, configuration_path  # noqa: PLC0415
-    from reconciler.project.write import Workplace  # noqa: PLC0415
-
     if configuration_path(settings_of(common)) is None and not overlaid:
         return Workplace.bare(out, allow_unknown_roles=allow_unknown_roles)
     mean_overlays(common, [overlaid] if overlaid else [])

@@ -8,11 +8,29 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.ask import ask, somebody_is_there
+from reconciler.cli.commands.export import made
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.config import load_config, select_environment
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.export.init import (
+    CONFIG,
+    REGIONS,
+    SETTINGS,
+    STAGES,
+    Answers,
+    Auth,
+    check,
+    files,
+    files_at_top,
+    passing_on,
+    with_environment,
+)
+from reconciler.manifests.allowed_paths import demand_inside, repository_of
+from reconciler.manifests.edit import write_contents
+from reconciler.manifests.yaml import shown
 from reconciler.model.reports import Fate
 from reconciler.model.secret import SecretSource
 from reconciler.project.files import new_file
@@ -22,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.config import Environment
-    from reconciler.export.init import Answers, Auth
     from reconciler.render.export import Exporting
 
 _CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
@@ -81,8 +98,6 @@ def command(
 
     What is not given as an option is asked for where there is a terminal.
     """
-    from reconciler.export.init import CONFIG  # noqa: PLC0415  # see main
-
     if common.config:
         raise UsageError("init makes a configuration, and takes none", hint="leave out --config; DIR says where")
     if added:
@@ -94,15 +109,12 @@ def command(
     return ExitCode.DONE
 
 
-def _start(folder: Path, answers: "Answers", common: Common, outputs: Outputs, *, from_live: bool) -> None:
+def _start(folder: Path, answers: Answers, common: Common, outputs: Outputs, *, from_live: bool) -> None:
     """Write the files, and show what was written, also where the export fails then.
 
     Raises:
         ReconcilerError: a file cannot be written, or the service not read.
     """
-    from reconciler.export.init import CONFIG, files, files_at_top  # noqa: PLC0415  # see main
-    from reconciler.manifests.allowed_paths import demand_inside  # noqa: PLC0415
-
     top, below = _place(folder)
     beside, above = files(answers), files_at_top(answers, below)
     wanted = {folder / name: text for name, text in beside.items()} | {top / name: text for name, text in above.items()}
@@ -120,18 +132,12 @@ def _start(folder: Path, answers: "Answers", common: Common, outputs: Outputs, *
     outputs.write(lambda name, style: STARTS[name](done, style))
 
 
-def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", *, from_live: bool) -> Started:
+def _add(path: Path, common: Common, name: str, given: dict[str, str | None], *, from_live: bool) -> Started:
     """Add an environment to a configuration.
 
     Raises:
         UsageError: there is no configuration, or it has an environment of this name.
     """
-    from reconciler.config import load_config  # noqa: PLC0415  # see main
-    from reconciler.export.init import passing_on, with_environment  # noqa: PLC0415
-    from reconciler.manifests.allowed_paths import demand_inside  # noqa: PLC0415
-    from reconciler.manifests.edit import write_contents  # noqa: PLC0415
-    from reconciler.manifests.yaml import shown  # noqa: PLC0415
-
     if from_live or common.env:
         raise UsageError(
             "--add-env goes with neither --env nor --from-live", hint=f"then: reconciler export --env {name}"
@@ -158,14 +164,12 @@ def _add(path: Path, common: Common, name: str, given: "dict[str, str | None]", 
     return Started(edits=edits, conditions=conditions, commands=[*map(Command, commands)], notes=notes)
 
 
-def _answers(common: Common, given: "dict[str, str | None]", name: str | None = None) -> "Answers":
+def _answers(common: Common, given: dict[str, str | None], name: str | None = None) -> Answers:
     """Ask for what was not given.
 
     Raises:
         UsageError: there is nobody to ask, or an answer cannot be used.
     """
-    from reconciler.export.init import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
-
     is_asked = somebody_is_there()
     region, stage, url, marketplace = (given[name] for name in ("region", "stage", "url", "marketplace"))
     if url and (region or stage):
@@ -197,8 +201,6 @@ def _answers(common: Common, given: "dict[str, str | None]", name: str | None = 
 
 def _checking(key: str) -> "Callable[[str], None]":
     """Check one answer by itself, beside others that are usable."""
-    from reconciler.export.init import REGIONS, STAGES, Answers, check  # noqa: PLC0415  # see main
-
     usable = {"environment": "default", "marketplace": "marketplace", "region": REGIONS[0], "stage": STAGES[0]}
     return lambda answer: check(Answers(**usable | {key: answer}))  # type: ignore[arg-type]  # all of them are texts
 
@@ -212,20 +214,15 @@ def _check_target(answer: str) -> None:
     _checking("url" if "://" in answer else "region")(answer)
 
 
-def _auth(given: "dict[str, str | None]") -> "Auth":
-    from reconciler.export.init import Auth  # noqa: PLC0415  # see main
-
+def _auth(given: dict[str, str | None]) -> Auth:
     usual = Auth()
     username, password = given["username_env"], given["password_env"]
     secret = given["client_secret_env"] or (None if username or password else usual.client_secret)
     return Auth(given["client_id_env"] or usual.client_id, secret, username, password)
 
 
-def _answers_of(path: Path) -> "Answers":
+def _answers_of(path: Path) -> Answers:
     """What a configuration that is there already says, as far as the other files need it."""
-    from reconciler.config import load_config  # noqa: PLC0415  # see main
-    from reconciler.export.init import Answers  # noqa: PLC0415
-
     first = next(iter(load_config(path).environments.values()))
     return Answers(first.name, first.marketplace or "", variables=_variables(first))
 
@@ -237,8 +234,6 @@ def _variables(environment: "Environment") -> tuple[str, ...]:
 
 def _place(folder: Path) -> tuple[Path, PurePosixPath]:
     """The top of the git repository around a folder, and where the folder is in it; without one, the folder itself."""
-    from reconciler.manifests.allowed_paths import repository_of  # noqa: PLC0415  # see main
-
     here = folder.resolve()
     top = repository_of(here)
     return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
@@ -256,8 +251,6 @@ def _written(files: "Mapping[Path, str]") -> "Iterator[File]":
 
 def _advice(path: Path, content: str) -> str:
     """What somebody should do about a file that was left."""
-    from reconciler.export.init import CONFIG, SETTINGS  # noqa: PLC0415  # see main
-
     known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if path.name == ".gitignore":
         wanted = [line for line in content.splitlines() if not line.startswith("#") and line not in known.splitlines()]
@@ -271,14 +264,11 @@ def _advice(path: Path, content: str) -> str:
 
 
 def _export(common: Common, path: Path, name: str) -> "Exporting":
-    from reconciler.cli.commands.export import made  # noqa: PLC0415  # see main
-    from reconciler.config import load_config, select_environment  # noqa: PLC0415
-
     config = load_config(path)
     return made(settings_of(common), config, select_environment(config, name)).write().shown
 
 
-def _conditions(folder: Path, answers: "Answers", *, from_live: bool) -> "Iterator[str]":
+def _conditions(folder: Path, answers: Answers, *, from_live: bool) -> "Iterator[str]":
     """What the next commands need."""
     if os.path.abspath(folder) != os.path.abspath("."):  # noqa: PTH100  # in words, not through links
         yield f"in {folder}"

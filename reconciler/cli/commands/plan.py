@@ -23,17 +23,22 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
+from reconciler.cli.several import each, files_of_each, save_each, worst, written
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.planning import snapshot as snapshotfile
+from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import read_file, write_file
+from reconciler.project.overwrites import keep_apart
+from reconciler.project.session import Session
 from reconciler.render.escape import escape, joined
+from reconciler.render.joining import SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
     from reconciler.model.plan import Plan
-    from reconciler.project.session import Session
     from reconciler.project.settings import Settings
     from reconciler.render.style import Style
 
@@ -102,8 +107,6 @@ def command(  # noqa: PLR0913  # one for each option
     Reads only. The plan lists every field that would change, and what the guards say of it; if they refuse it, the exit
     code is 3.
     """
-    from reconciler.project.session import Session  # noqa: PLC0415  # see main
-
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
     selection = selection_of(only, selector, paths, write_secrets)
@@ -132,23 +135,18 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _file_in(common: Common, folder: Path) -> Path:
     """The file of the plan of the environment that is meant."""
-    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
-
     settings = settings_of(common)
     file = folder / f"{chosen_environment(configuration(settings), settings).name}.json"
     common.writes.append(file)
     return file
 
 
-def _from_snapshot(session: "Session", path: Path) -> "Plan":
+def _from_snapshot(session: Session, path: Path) -> "Plan":
     """Plan from a snapshot, or from that of the environment in a folder of them.
 
     Raises:
         ReconcilerError: the folder has none of this environment.
     """
-    from reconciler.planning import snapshot as snapshotfile  # noqa: PLC0415  # see main
-    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415
-
     name = session.environment.name
     file = path / f"{name}.json" if path.is_dir() else path
     if file != path and not file.exists():
@@ -167,9 +165,6 @@ def _of_several(
     code_of: "Callable[[Plan], ExitCode]",
 ) -> ExitCode:
     """Plan for each environment and show all of it; `out` is a folder with a plan file for each."""
-    from reconciler.cli.several import each, files_of_each, save_each, worst, written  # noqa: PLC0415  # see main
-    from reconciler.render.joining import SEVERAL  # noqa: PLC0415
-
     files = files_of_each(common, out) if out else {}
     common.writes += files.values()
     plans = each(common, plan_of, outputs.noun, code_of)

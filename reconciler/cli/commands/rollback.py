@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.applying.journal import check, find, last_written, read, recorded
+from reconciler.applying.rollback import RULE
 from reconciler.cli import completing
 from reconciler.cli import exit as codes
+from reconciler.cli.approving import demand_approval, watch
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
@@ -16,6 +19,11 @@ from reconciler.cli.options import Common, ack_option, common_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
+from reconciler.project.apply import Order
+from reconciler.project.environment import chosen_environment, configuration, environment_name
+from reconciler.project.execute import execute
+from reconciler.project.journals import look_back
+from reconciler.project.session import Session
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure
 
@@ -64,12 +72,6 @@ def command(  # noqa: PLR0913  # one for each option
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
-    from reconciler.cli.approving import demand_approval, watch  # noqa: PLC0415  # see main
-    from reconciler.project.apply import Order  # noqa: PLC0415
-    from reconciler.project.execute import execute  # noqa: PLC0415
-    from reconciler.project.journals import look_back  # noqa: PLC0415
-    from reconciler.project.session import Session  # noqa: PLC0415
-
     settings = settings_of(common)
     recorded = _recorded(settings, run)
     session = Session.open(replace(settings, environment=recorded.environment), (), allow_unknown_roles=True)
@@ -94,9 +96,6 @@ def _recorded(settings: "Settings", name: str) -> "RecordedRun":
         UsageError: there is no such run.
         PlanRefused: its journal was altered, it applied nothing, or it is of another environment.
     """
-    from reconciler.applying.journal import check, find, last_written, read, recorded  # noqa: PLC0415  # see main
-    from reconciler.project.environment import chosen_environment, configuration, environment_name  # noqa: PLC0415
-
     config, environment = configuration(settings), environment_name(settings)
     if environment:
         chosen_environment(config, settings)
@@ -132,8 +131,6 @@ def _demand_unchanged(shown: "Plan", now: "Plan") -> None:
         GuardRefusal: something that would be taken back was changed.
         ReconcilerError: the plan is another one by now.
     """
-    from reconciler.applying.rollback import RULE  # noqa: PLC0415  # see main
-
     moved = [finding for finding in now.guards if finding.rule == RULE]
     if moved:
         raise GuardRefusal(moved)

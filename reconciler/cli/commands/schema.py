@@ -2,10 +2,16 @@
 
 import click
 
+from reconciler.applying.journal.check import SCHEMA as RUN
+from reconciler.applying.receipt import SCHEMA as RECEIPT
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options
 from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
+from reconciler.kinds import KINDS
+from reconciler.manifests.schema import did_you_mean, schema_path
+from reconciler.planning.planfile import SCHEMA as PLAN
+from reconciler.planning.snapshot import SCHEMA as SNAPSHOT
 
 
 @click.command(
@@ -24,20 +30,11 @@ Examples:
 @output_options
 def command(kind: str) -> ExitCode:
     """Print the JSON Schema of a kind of manifest, the configuration, saved plans, receipts, snapshots or journals."""
-    from reconciler.manifests.schema import schema_path  # noqa: PLC0415  # see main
-
     emit(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
     return ExitCode.DONE
 
 
 def _file_of(kind: str) -> str:
-    from reconciler.applying.journal.check import SCHEMA as RUN  # noqa: PLC0415
-    from reconciler.applying.receipt import SCHEMA as RECEIPT  # noqa: PLC0415
-    from reconciler.kinds import KINDS  # noqa: PLC0415  # see main
-    from reconciler.manifests.schema import did_you_mean  # noqa: PLC0415
-    from reconciler.planning.planfile import SCHEMA as PLAN  # noqa: PLC0415
-    from reconciler.planning.snapshot import SCHEMA as SNAPSHOT  # noqa: PLC0415
-
     whole = {"manifest": "manifest.v1.schema.json", "config": "config.v1.schema.json"}
     others = whole | {"plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT, "run": RUN}
     files = {name: known.schema for name, known in KINDS.items()} | others

@@ -23,9 +23,17 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.several import names_of, show
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
+from reconciler.project import connect
+from reconciler.project import rotate as rotation
+from reconciler.project.files import write_file
+from reconciler.project.rotate import Order, carry_out
+from reconciler.project.secret_status import status as inspect
+from reconciler.project.secret_status.rotating import Wish, wanted
+from reconciler.project.session import Session
 from reconciler.render.rotation import ROTATIONS, rotated_text
 from reconciler.render.secrets import STATUSES, metrics
 
@@ -85,9 +93,6 @@ def status(
     selector: dict[str, str],
 ) -> ExitCode:
     """Say of every secret how old it is, when it expires, and whether it is what its manifest asks for. Reads only."""
-    from reconciler.cli.several import names_of, show  # noqa: PLC0415
-    from reconciler.project.files import write_file  # noqa: PLC0415  # see main
-
     selection = selection_of(only, selector)
     reports: dict[str, SecretReport] = {}
 
@@ -107,10 +112,6 @@ def _code(report: "SecretReport") -> ExitCode:
 
 
 def _report(settings: "Settings", paths: tuple[Path, ...], selection: "Selection") -> "SecretReport":
-    from reconciler.project import connect  # noqa: PLC0415  # see main
-    from reconciler.project.secret_status import status as inspect  # noqa: PLC0415
-    from reconciler.project.session import Session  # noqa: PLC0415
-
     session = Session.open(settings, paths, allow_unknown_roles=True, selection=selection)
     with connect.reader(settings, session.environment, session.root) as remote:
         return inspect(session.loaded.desired, remote, session.target(), session.resolve)
@@ -160,17 +161,13 @@ def rotate(  # noqa: PLR0913  # one for each option
     Creates a secret, delivers it as the manifest says, proves it by a login, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
-    from reconciler.project.rotate import Order, carry_out, show  # noqa: PLC0415  # see main
-    from reconciler.project.secret_status.rotating import Wish, wanted  # noqa: PLC0415
-    from reconciler.project.session import Session  # noqa: PLC0415
-
     selection = selection_of(only, selector)
     _check(address, name, selection, due=due)
     session = Session.open(settings_of(common), (), allow_unknown_roles=True, selection=selection)
     approve = partial(_approve, common, ask=not auto_approve)
     order = Order(Wish(address, name, only_due=due), ack, approve, _begin)
     wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
-    done = show(session, order) if dry_run else carry_out(session, order)
+    done = rotation.show(session, order) if dry_run else carry_out(session, order)
     outputs.write(lambda name, style: ROTATIONS[name](done.rotated, style))
     return of_rotation(done)
 

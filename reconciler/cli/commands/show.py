@@ -12,8 +12,17 @@ from reconciler.cli.options import Common, common_options, file_name, input_file
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.signing import key
 from reconciler.errors import UsageError
+from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
+from reconciler.manifests.load import load
+from reconciler.manifests.yaml import shown
+from reconciler.planning import planfile
+from reconciler.planning.planfile import changes_digest
+from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.project.files import is_plan
+from reconciler.project.overwrites import keep_apart, keep_manifests_apart
+from reconciler.project.review import review
 from reconciler.render.escape import escape, joined
+from reconciler.render.review import REVIEWS
 
 if TYPE_CHECKING:
     from reconciler.model.plan import Plan
@@ -62,8 +71,6 @@ def command(
 
     A plan that was altered is refused (exit 4).
     """
-    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # see main
-
     if reviewed:
         keep_apart(settings_of(common), paths)
         return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
@@ -83,10 +90,6 @@ def command(
 
 def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
     """Compare a plan with what was reviewed."""
-    from reconciler.planning.planfile import changes_digest  # noqa: PLC0415
-    from reconciler.project.review import review  # noqa: PLC0415  # see main
-    from reconciler.render.review import REVIEWS  # noqa: PLC0415
-
     if resolved:
         raise UsageError("--reviewed compares plans, and --resolved shows manifests", hint=_TWO_FORMS)
     for name in outputs.names:
@@ -109,20 +112,12 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
 
 def _plan(path: Path) -> tuple["Plan", str]:
     """The plan, and the text that it was read from, whose every byte has just been checked: its JSON."""
-    from reconciler.planning import planfile  # noqa: PLC0415  # see main
-
     written = planfile.content(path)
     return planfile.loads(written, str(path), key()), written
 
 
 def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool) -> dict[str, str]:
     """The manifests in each format that shows them."""
-    from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve  # noqa: PLC0415
-    from reconciler.manifests.load import load  # noqa: PLC0415
-    from reconciler.manifests.yaml import shown  # noqa: PLC0415
-    from reconciler.project.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
-    from reconciler.project.overwrites import keep_manifests_apart  # noqa: PLC0415  # see main
-
     settings = settings_of(common)
     config = configuration(settings)
     environment = chosen_environment(config, settings)

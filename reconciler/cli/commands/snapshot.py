@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler import pipeline
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import tell_problem
+from reconciler.cli.failures import tell_error, tell_problem
 from reconciler.cli.options import Common, output_file, reading_options
+from reconciler.cli.several import each, files_of_each, worst
 from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
+from reconciler.live.read import odd
+from reconciler.manifests.load import inspect
+from reconciler.model.resource import DesiredState
+from reconciler.planning import snapshot as snapshotfile
+from reconciler.planning.planfile import timestamp
+from reconciler.planning.target import Target
+from reconciler.project import connect
+from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.project.files import make_folder, write_file
 from reconciler.render.escape import escape
 
@@ -49,8 +59,6 @@ def command(common: Common, *, out: Path) -> ExitCode:
     if not common.is_of_several:
         _tell(common, _written(settings_of(common), out), out)
         return ExitCode.DONE
-    from reconciler.cli.failures import tell_error  # noqa: PLC0415  # see main
-    from reconciler.cli.several import each, files_of_each, worst  # noqa: PLC0415
 
     files = files_of_each(common, out)
     common.writes += files.values()
@@ -68,16 +76,12 @@ def command(common: Common, *, out: Path) -> ExitCode:
 
 
 def _written(settings: "Settings", file: Path) -> "Snapshot":
-    from reconciler.planning import snapshot as snapshotfile  # noqa: PLC0415  # see main
-
     taken = _taken(settings)
     write_file(file, snapshotfile.dumps(taken, key()))
     return taken
 
 
 def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
-    from reconciler.live.read import odd  # noqa: PLC0415  # see main
-
     if not common.quiet:
         count = len(taken.live.resources)
         tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment} in {escape(str(file))}.\n")
@@ -86,14 +90,6 @@ def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
 
 
 def _taken(settings: "Settings") -> "Snapshot":
-    from reconciler import pipeline  # noqa: PLC0415  # see main
-    from reconciler.manifests.load import inspect  # noqa: PLC0415
-    from reconciler.model.resource import DesiredState  # noqa: PLC0415
-    from reconciler.planning.planfile import timestamp  # noqa: PLC0415
-    from reconciler.planning.target import Target  # noqa: PLC0415
-    from reconciler.project import connect  # noqa: PLC0415
-    from reconciler.project.environment import chosen_environment, configuration, load_context  # noqa: PLC0415
-
     config = configuration(settings)
     environment = chosen_environment(config, settings)
     target = Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)

@@ -9,6 +9,7 @@ from reconciler.cli.documents import VALIDATIONS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, paths_argument, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.project.validate import check
 
 
 @click.command(
@@ -34,8 +35,6 @@ def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_
 
     Every fault of every file is shown, with its line and column.
     """
-    from reconciler.project.validate import check  # noqa: PLC0415  # see main
-
     report = check(settings_of(common), paths, allow_unknown_roles=allow_unknown_roles)
     outputs.write(lambda name, style: VALIDATIONS[name](report, style))
     return ExitCode.DONE if report.valid else ExitCode.ERROR
