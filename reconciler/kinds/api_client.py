@@ -255,6 +255,7 @@ API_CLIENT: Final = Kind(
     "staging copy). For an environment with other ids, use ids in reconciler.yaml: it wins. Without any, the one live "
     "client of this AppName is taken.",
     active_field="Active",
+    lifetime_field="AccessTokenDuration",
     label_field="xp",
     # Since 1.0.368, from API 1.0.470 on the only secrets. Source: "API Client Secrets" of the knowledge base.
     named_secrets=NamedSecrets(

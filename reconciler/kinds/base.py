@@ -112,6 +112,8 @@ class Kind:
     """The boolean field that switches the resource off."""
     assignments: Assignments | None = None
     dependents: tuple[Dependent, ...] = ()
+    lifetime_field: str = ""
+    """The field that says how many minutes tokens live of logins through one of its objects."""
     label_field: str = ""
     """A field of free form whose plain entries tell objects of one name apart."""
     named_secrets: NamedSecrets | None = None

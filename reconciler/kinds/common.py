@@ -13,6 +13,8 @@ TO_DELIVERY_CONFIG: Final = Reference(
 TO_SECURITY_PROFILE: Final = Reference(
     "security profile", "/securityprofiles", "SecurityProfileReader", kind="SecurityProfile"
 )
+TITLES: Final = ("AppName", "Name", "Username")
+"""Fields by which people know an object whose id says nothing."""
 TO_BUYER: Final = Reference("buyer", "/buyers", "BuyerReader")
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Final, Self
 
+from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.yaml import shown, unreadable
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 
 _SUFFIXES: Final = (".yaml", ".yml")
 NO_MANIFESTS: Final = "no-manifests"
 """The rule that a folder without manifests breaks."""
-WAY_TO_FILL: Final = "fill it with: reconciler export --write, or write a manifest: reconciler explain ApiClient"
+WAY_TO_FILL: Final = f"fill it with: reconciler export --write, or write a manifest: reconciler explain {DEFAULT_KIND}"
 
 
 _JSON: Final = ".json"

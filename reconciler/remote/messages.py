@@ -116,5 +116,5 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
 def _reveal(secret: Secret) -> str:
     if secret.is_placeholder:
         message = "a secret is what an export or the service shows in its place; sent, it would become the secret"
-        raise ReconcilerError(message, hint="give the object a true secret: ClientSecret: {fromEnv: NAME}")
+        raise ReconcilerError(message, hint="give the secret in its manifest: {fromEnv: NAME}")
     return secret.reveal()

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.kinds.common import TITLES
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding, Plan
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone
@@ -12,8 +13,6 @@ from reconciler.render.values import LONGEST_MESSAGE, brief
 
 FEW: Final = 10
 """How many names a list shows that is there for information only."""
-NAMES: Final = ("AppName", "Name", "Username")
-"""Fields by which people know an object whose id says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def secret_words(change: Change, field: FieldChange, words: Words) -> str:
 def named(change: Change) -> str:
     """The address, and the name that people know the object by where the address has only its id."""
     body = change.before or {}
-    name = next((body[field] for field in NAMES if isinstance(body.get(field), str)), None)
+    name = next((body[field] for field in TITLES if isinstance(body.get(field), str)), None)
     address = brief(str(change.address))
     return (
         f"{address} {brief(json.dumps(name, ensure_ascii=False))}" if name and name != change.address.name else address

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from reconciler.kinds.common import TITLES
 from reconciler.model.drift import Side
 from reconciler.model.json import ABSENT, Absent, Json, pointer
 from reconciler.model.plan import Action, Change, FieldChange
-from reconciler.render.blocks import NAMES, Words, fields_in_order, heading, is_marked, overlay_of, secret_words
+from reconciler.render.blocks import Words, fields_in_order, heading, is_marked, overlay_of, secret_words
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone
 from reconciler.render.titles import SIDE_WORDS
@@ -75,7 +76,7 @@ def _whole(change: Change, words: Words) -> Iterator[Row]:
 
     A saved plan does not keep the order of the service.
     """
-    for name, value in sorted((change.before or {}).items(), key=lambda item: (item[0] not in NAMES, item[0])):
+    for name, value in sorted((change.before or {}).items(), key=lambda item: (item[0] not in TITLES, item[0])):
         for leaf in _leaves(value, ABSENT):
             if leaf.before not in (None, "", [], {}) and leaf.before != change.id:
                 yield Row(_leaf_name(_name(pointer(name)), leaf), show(leaf.before))

@@ -12,6 +12,7 @@ from reconciler.cli.options import Common, reading_options, text, unknown_roles_
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.several import code_of_writing, show
 from reconciler.errors import InputError, ReconcilerError, UsageError
+from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.edit import write_ids
 from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.yaml import shown
@@ -100,7 +101,7 @@ def _parted(arguments: tuple[str, ...]) -> tuple[dict[str, str], list[Path]]:
         elif given.setdefault(name, known) != known:
             raise UsageError(f"{name} is given two IDs: {given[name]} and {known}")
         elif not known:
-            raise UsageError(f"{argument} names no ID", hint="write ADDRESS=ID, as ApiClient/storefront=ID")
+            raise UsageError(f"{argument} names no ID", hint=f"write ADDRESS=ID, as {DEFAULT_KIND}/storefront=ID")
     return given, paths
 
 

@@ -28,6 +28,7 @@ from reconciler.export.init import (
     passing_on,
     with_environment,
 )
+from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.allowed_paths import demand_inside, repository_of
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.yaml import shown
@@ -280,7 +281,7 @@ def _next(*, from_live: bool, is_empty: bool, is_in_git: bool) -> "Iterator[Comm
     """The commands to run next; a marketplace is empty that has nothing but the client of the login."""
     in_step = Command("reconciler plan", "no changes: git and the marketplace say the same")
     if is_empty:
-        yield Command("reconciler explain ApiClient", "how to write the first manifest, in manifests/")
+        yield Command(f"reconciler explain {DEFAULT_KIND}", "how to write the first manifest, in manifests/")
         yield Command("reconciler export --own-client --write", "or start with the client that you log in with")
     elif from_live:
         yield in_step

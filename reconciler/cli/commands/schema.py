@@ -8,7 +8,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options
 from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
-from reconciler.kinds import KINDS
+from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.schema import did_you_mean, schema_path
 from reconciler.planning.planfile import SCHEMA as PLAN
 from reconciler.planning.snapshot import SCHEMA as SNAPSHOT
@@ -26,7 +26,7 @@ Examples:
   reconciler schema config
 """,
 )
-@click.argument("kind", default="ApiClient", metavar="[KIND]")
+@click.argument("kind", default=DEFAULT_KIND, metavar="[KIND]")
 @output_options
 def command(kind: str) -> ExitCode:
     """Print the JSON Schema of a kind of manifest, the configuration, saved plans, receipts, snapshots or journals."""

@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.model.plan import Change, Finding
+from reconciler.planning.guards import api_client
 from reconciler.planning.guards.acceptable import immutable, incomplete_create
 from reconciler.planning.guards.context import Context, Guard
 from reconciler.planning.guards.freeze import freeze
-from reconciler.planning.guards.last_client import last_full_access, last_seller_client
 from reconciler.planning.guards.limits import limit_changes, limit_changes_percent, limit_deletes, limit_widens
-from reconciler.planning.guards.own_client import own_client
 from reconciler.planning.guards.own_roles import own_event, own_roles
 from reconciler.planning.guards.protected import protected
 from reconciler.planning.restore import restored
@@ -28,9 +27,7 @@ LIMITS: Final[tuple[Guard, ...]] = (limit_changes, limit_changes_percent, limit_
 GUARDS: Final[tuple[Guard, ...]] = (incomplete_create, immutable, *LIMITS, protected, own_roles, own_event)
 """Those that judge changes of every kind."""
 
-GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {
-    "ApiClient": (last_seller_client, last_full_access, own_client),
-}
+GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {module.KIND: module.GUARDS for module in (api_client,)}
 """Kind -> the guards that judge its changes alone."""
 
 NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent", "last-seller-client", "last-full-access"})

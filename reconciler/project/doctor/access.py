@@ -151,9 +151,10 @@ def own_client(known: Known) -> Result:
         found = f"API client {wanted}, which this login goes through, is not among those that can be read"
         return Result(Verdict.WARNING, found, "check by hand that no change takes this client's access away")
     life, secrets = _token_life(known.claims), _secrets_life(known)
-    found = "; ".join([f"{own.get('AppName')} ({own.get('ID')})", *_life_words(life), *secrets.words])
+    found = "; ".join([f"{own.get(CLIENTS.name_field)} ({own.get('ID')})", *_life_words(life), *secrets.words])
     if life is not None and life < LEAST_TOKEN_MINUTES * _MINUTE:
-        hint = f"raise AccessTokenDuration of this client to {LEAST_TOKEN_MINUTES} at least: a long apply may need it"
+        field = CLIENTS.lifetime_field
+        hint = f"raise {field} of this client to {LEAST_TOKEN_MINUTES} at least: a long apply may need it"
         return Result(Verdict.WARNING, found, hint)
     if secrets.end_soon:
         return Result(Verdict.WARNING, found, "if it is the one in use here, replace it before that day")

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.model.reports import Verdict
 from reconciler.project.doctor.known import Known, Result, number
 from reconciler.remote.retry import THROTTLED
@@ -11,8 +12,9 @@ def generation(known: Known) -> Result:
     """Tell the API's generation by what API clients look like: the secret left them between 1.0.454 and 1.0.470."""
     if not known.clients:
         return Result(Verdict.INFO, "unknown: there is no API client to tell it by")
-    if any("ClientSecret" in client for client in known.clients):
-        return Result(Verdict.INFO, "legacy: API clients show their ClientSecret")
+    shown = [name for name in KINDS[LOGIN_KIND].secret_fields if any(name in client for client in known.clients)]
+    if shown:
+        return Result(Verdict.INFO, f"legacy: API clients show their {', '.join(shown)}")
     return Result(Verdict.INFO, "current: secrets are kept apart from API clients")
 
 

@@ -1,21 +1,74 @@
-"""Changes x how this run is logged in -> finding: the run would take its own access away.
+"""Changes of API clients x the login of this run -> findings: what a marketplace, and the run, must not lose.
 
-Judged by what the token holds, not by the field alone: a cap that keeps the role to write with is no harm, and neither
-is another context user where a user logs in with a password. Where the API's behaviour is not documented (whether
-FullAccess passes for each role that a cap or a demand names), the stricter reading holds, since the mistake that it
-makes can be acknowledged.
+What the run loses is judged by what the token holds, not by the field alone: a cap that keeps the role to write with is
+no harm, and neither is another context user where a user logs in with a password. Where the API's behaviour is not
+documented (whether FullAccess passes for each role that a cap or a demand names), the stricter reading holds, since the
+mistake that it makes can be acknowledged.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from reconciler.kinds import KINDS, LOGIN_KIND, login_key
+from reconciler.kinds import KINDS, login_key
+from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES, Access
+from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.planning.guards.context import Context, names
+from reconciler.planning.guards.context import Context, Guard, addresses, body_after, names
 
-_WRITERS: Final = frozenset(KINDS[LOGIN_KIND].writing_roles)
-_READERS: Final = frozenset(KINDS[LOGIN_KIND].reading_roles)
+KIND: Final = "ApiClient"
+_WRITERS: Final = frozenset(KINDS[KIND].writing_roles)
+_READERS: Final = frozenset(KINDS[KIND].reading_roles)
+
+
+def last_seller_client(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
+    """No active client with `AllowSeller` would be left; integration events then get no elevated token.
+
+    Source: OrderCloud error code ``IntegrationEvent.AllowSellerApiClientRequired``.
+    """
+    lost = _last(changes, _serves_sellers)
+    if lost:
+        yield Finding(
+            "last-seller-client",
+            f"no active API client with AllowSeller would be left (today: {', '.join(map(str, addresses(lost)))}); "
+            "sellers could not log in, and integration events would get no elevated token",
+            "keep one active client with AllowSeller: true",
+            addresses(lost),
+        )
+
+
+def last_full_access(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
+    """A deletion would leave no client through which a login could have full access, and OrderCloud would refuse it.
+
+    Source: OrderCloud error code ``ApiClient.CannotDeleteLastFullAccess``. How the service counts is not documented.
+    Whether a user has the role is not looked up: a client that is left counts if it could give it.
+    """
+    lost = [change for change in _last(changes, _may_have_full_access) if change.action is Action.DELETE]
+    if lost:
+        yield Finding(
+            "last-full-access",
+            f"no API client would be left that could have {FULL_ACCESS} (deleted: "
+            f"{', '.join(map(str, addresses(lost)))}); OrderCloud refuses to delete the last one",
+            f"keep one active client with AllowSeller, a default context user and no cap that excludes {FULL_ACCESS}",
+            addresses(lost),
+        )
+
+
+def _last(changes: Sequence[Change], counts: Callable[[Body | None], bool]) -> list[Change]:
+    """The changes of all objects that count today, where none will that is there afterwards."""
+    if any(counts(body_after(change)) for change in changes):
+        return []
+    return [change for change in changes if counts(change.before)]
+
+
+def _serves_sellers(body: Body | None) -> bool:
+    return bool(body and body.get("Active") and body.get("AllowSeller"))
+
+
+def _may_have_full_access(body: Body | None) -> bool:
+    cap = names(body, "MaximumGrantedRoles")
+    is_for_sellers = _serves_sellers(body) and bool(body and body.get("DefaultContextUserName"))
+    return is_for_sellers and (not cap or FULL_ACCESS in cap)
 
 
 def own_client(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
@@ -106,3 +159,6 @@ def _secret(change: Change, access: Access) -> Iterator[str]:
             yield "its secret would be cleared"
         else:
             yield "it would be given another secret than the one that this run logged in with"
+
+
+GUARDS: Final[tuple[Guard, ...]] = (last_seller_client, last_full_access, own_client)
