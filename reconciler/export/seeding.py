@@ -214,5 +214,9 @@ def _key(name: str) -> str:
 
 
 _OBJECTS: Final = {_key(f"{name}s"): name for name in KINDS}
-_ASSIGNMENTS: Final = {_key(f"{name}Assignments"): name for name, kind in KINDS.items() if kind.assignments}
+_ASSIGNMENTS: Final = {
+    _key(level.section or f"{name}Assignments"): name
+    for name, kind in KINDS.items()
+    for level in (kind.assignments.levels if kind.assignments else ())
+}
 """What sections are called, in lower case -> the kind of what is in them."""

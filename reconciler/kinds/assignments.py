@@ -62,6 +62,8 @@ class Level:
     everyone_field: str = ""
     """The flag that lets in every such party, and makes assignments pointless."""
     message_types: tuple[str, ...] = ()
+    section: str = ""
+    """What seeding files call the list, where it is not called after the kind."""
 
     @property
     def is_flag(self) -> bool:
@@ -264,4 +266,6 @@ def levels(
 def listeners(name: str, path: str, object_path: tuple[str, ...], message_types: tuple[str, ...]) -> Level:
     """The level of copies of messages: the API has no way of deleting one."""
     shapes = tuple(("messageType", *shape) for _, each in _SHAPES.values() for shape in each)
-    return Level(name, "those who get copies of messages", shapes, path, object_path, message_types=message_types)
+    section = "MessageCCListenerAssignments"
+    about = "those who get copies of messages"
+    return Level(name, about, shapes, path, object_path, message_types=message_types, section=section)

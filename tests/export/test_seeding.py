@@ -52,6 +52,19 @@ def test_clients_are_found_wherever_a_file_keeps_them(data: Any) -> None:
     assert client.body == CLIENT
 
 
+def test_copies_of_messages_are_rows_of_their_sender() -> None:
+    sender = {"ID": "mails", "Name": "Mails", "MessageTypes": ["OrderSubmitted"], "DeliveryConfigID": "hub"}
+    row = {"MessageSenderAssignment": {"MessageSenderID": "MAILS"}, "MessageType": "OrderSubmitted", "BuyerID": "north"}
+    assignments = {
+        "MessageSenderAssignments": [{"MessageSenderID": "mails", "BuyerID": "north"}],
+        "MessageCCListenerAssignments": [row | {"UserGroupID": "night"}],
+    }
+    found = seeds({"Objects": {"MessageSenders": [sender]}, "Assignments": assignments})
+    (one,) = found.live.resources
+    assert one.assignments["ccListeners"] == ("messageType OrderSubmitted buyer north group night",)
+    assert (one.assignments["buyers"], found.left_out) == (("north",), [])
+
+
 @pytest.mark.parametrize("where", ["Assignments", "Objects"])
 def test_assignments_are_found_wherever_a_file_keeps_them_in_any_case(where: str) -> None:
     rows = [
