@@ -4,16 +4,17 @@ A service may show a mask, the text of exports, or null in place of a secret. A 
 tells, which is refused because of a wrong secret where there is a right one.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, LOGIN_KIND, login_key
+from reconciler.kinds.direction import sends_to
 from reconciler.kinds.fields import Secrecy
 from reconciler.kinds.secrecy import field_of, record_of
 from reconciler.live import read as reader
 from reconciler.model.json import ABSENT, pointer_parts
-from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
+from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import ReadRemote
@@ -137,7 +138,9 @@ def hidden(
             stays = change.after or {}
             left = [name for name in one.secrets if name not in given and record_of(name, stays) is not None]
             if change.is_patch:
-                found += [_unpatchable(change, name) for name in left if _is_needed(change, one, name)]
+                hidden = [name for name in left if _is_unseen(one, name)]
+                found += [_unpatchable(change, name) for name in hidden if _is_needed(change, one, name)]
+                found += [_misdirected(change, name, at) for name in hidden for at in _new_hosts(change, one)]
                 continue
             names = [
                 each
@@ -153,11 +156,34 @@ def _is_clear(secret: Secret | None) -> bool:
     return secret is not None and not secret.is_placeholder
 
 
+def _is_unseen(one: LiveResource, name: str) -> bool:
+    """Whether there is a secret that no answer has."""
+    return KINDS[one.kind].secret_rows[name].secret is Secrecy.WRITE_ONLY and bool(one.secrets[name])
+
+
+def _new_hosts(change: Change, one: LiveResource) -> Iterator[str]:
+    """The fields by which another host would get what the old one got; a URL that was lost has no host."""
+    fields = KINDS[one.kind].fields
+    for each in change.fields:
+        name = pointer_parts(each.pointer)[0]
+        if name in fields and fields[name].judge is sends_to and each.before and each.direction is Direction.WIDENS:
+            yield name
+
+
+def _misdirected(change: Change, name: str, url: str) -> Finding:
+    return Finding(
+        "hidden-secret",
+        f"{change.address} has a {name} that the service does not show and its manifest does not name: with another "
+        f"{url}, it would be sent to another host",
+        _set_in_manifest(name),
+        (change.address,),
+        can_be_acknowledged=False,
+    )
+
+
 def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
     """Whether a PATCH without this write-only secret is refused by the service, or would not do what is planned."""
     field = KINDS[one.kind].secret_rows[name]
-    if field.secret is not Secrecy.WRITE_ONLY or not one.secrets[name]:
-        return False
     # How deep a PATCH merges is not documented, so that a record with a secret in it is written as a whole or not.
     beside = field.together if field_of(name) == name else field_of(name)
     parts = [(pointer_parts(each.pointer), each.after) for each in change.fields]

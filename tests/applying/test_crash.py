@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,9 @@ from reconciler.applying import journal, recovery
 from reconciler.applying.recovery import Found
 from reconciler.applying.run import Controls
 from reconciler.emulator import Emulator, Settings
+from reconciler.model.diagnostic import Place
 from reconciler.model.plan import Plan
-from reconciler.model.resource import Policy
+from reconciler.model.resource import Address, DesiredResource, Policy
 from reconciler.model.run import Certainty, RecordedRun
 from reconciler.planning.planfile import plan_digest
 from tests.builders import body, desired, manifest
@@ -162,6 +164,52 @@ def test_there_are_no_more_requests_than_those_that_were_tried(folder: Path) -> 
         service.forget()
         apply(service, folder, plan)
         assert len(service.requests()) == REQUESTS
+
+
+EVENT = {"ID": "gate", "Name": "Gate", "EventType": "AddToCart", "HashKey": "k", "ElevatedRoles": []} | {
+    "CustomImplementationUrl": "https://shop.example/gate",
+    "CustomAuthHeaderName": "x-key",
+    "CustomAuthHeaderValue": "unseen",
+}
+OBJECTS = {
+    "IntegrationEvents": [EVENT],
+    "SecurityProfiles": [{"ID": "staff", "Name": "Staff", "Roles": ["Shopper"]}],
+    "AdminUserGroups": [{"ID": name, "Name": name} for name in ("day", "night")],
+}
+SEVERAL: Final = desired(
+    DesiredResource(Address("IntegrationEvent", "gate"), {"Name": "Gateway"}, Place("gate.yaml", 1, 1), id="gate"),
+    DesiredResource(
+        Address("SecurityProfile", "staff"),
+        {"Name": "Crew"},
+        Place("staff.yaml", 1, 1),
+        id="staff",
+        assignments={"seller": ("seller",), "adminGroups": ("night",)},
+    ),
+)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_kill_between_a_patch_and_assignments_leaves_a_true_journal_and_the_next_run_does_the_rest(
+    folder: Path, after: bool
+) -> None:
+    with shop(folder, objects=OBJECTS, state=folder / "state.db") as service, service.writer() as writer:
+        writer.post("/securityprofiles/assignments", {"SecurityProfileID": "staff", "UserGroupID": "day"})
+        plan = service.plan(SEVERAL)
+    assert {change.is_patch for change in plan.changes if change.action.writes} == {True, False}
+    shutil.copytree(folder, folder / "fresh")
+    looked = set()
+    for at in count(1):
+        restore(folder)
+        if not killed(folder, plan, at, after=after):
+            break
+        with reopened(folder) as service, service.reader() as reader:
+            if run := only_run(folder / "runs"):
+                looked |= {(one.write.method, one.found) for one in recovery.look(run, reader)}
+            apply(service, folder, service.plan(SEVERAL))
+            assert not service.plan(SEVERAL).has_changes
+    found = Found.AS_SENT if after else Found.AS_BEFORE
+    assert looked == {(method, found) for method in ("PATCH", "PUT", "POST", "DELETE")}
 
 
 def restore(folder: Path) -> None:

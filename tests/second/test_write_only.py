@@ -95,6 +95,22 @@ def test_what_cannot_be_patched_is_refused_and_names_the_secret(service: Shop, s
     assert (finding.rule, VALUE in finding.message, VALUE in finding.fix) == ("hidden-secret", True, True)
 
 
+def test_another_host_does_not_get_a_secret_that_the_manifest_does_not_name(service: Shop) -> None:
+    there(service)
+    plan = service.plan(wanted(with_value=False, CustomImplementationUrl="https://other.example/shop"))
+    (finding,) = plan.guards
+    assert (finding.rule, finding.can_be_acknowledged) == ("hidden-secret", False)
+    assert "with another CustomImplementationUrl, it would be sent to another host" in finding.message
+    assert not service.plan(wanted(with_value=False, CustomImplementationUrl="https://shop.example/other")).guards
+    assert not service.plan(wanted(CustomImplementationUrl="https://other.example/shop")).guards
+
+
+def test_a_url_that_the_restore_cleared_is_put_back_without_the_secret(service: Shop) -> None:
+    there(service)
+    service.http.post("/_emulator/staging-restore").raise_for_status()
+    assert service.converge(wanted(with_value=False)).is_complete
+
+
 def test_an_event_that_lost_its_url_gets_its_value_again(service: Shop) -> None:
     there(service)
     service.http.post("/_emulator/staging-restore").raise_for_status()
