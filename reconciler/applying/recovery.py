@@ -37,7 +37,9 @@ def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
     """Look at every object of which it is uncertain whether it was written."""
     for change in run.changes:
         if change.certainty is Certainty.UNCERTAIN:
-            for write in change.open_writes[-1:]:
+            # Of one that was sent again, the last counts; assignments are written side by side.
+            last = {(write.step, write.assignment): write for write in change.open_writes}
+            for write in last.values():
                 yield _looked(change, write, remote, KINDS[change.address.kind])
 
 

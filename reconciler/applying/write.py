@@ -162,7 +162,7 @@ def assign(task: Task, outcome: Outcome) -> Outcome:
         for wanted in (True, False):
             _side_by_side([partial(_assign, task, one, outcome.id) for one in steps if one.assign is wanted], task)
     except ReconcilerError as error:
-        message = f"the body was written, but not all assignments: {error.message}"
+        message = f"the body was written, but not all assignments: {_with_hint(error)}"
         return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
     return _changed(outcome) if steps else outcome
 

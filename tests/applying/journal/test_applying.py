@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ from reconciler.applying.run import Controls
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import canonical_text
 from reconciler.model.outcome import ApplyResult, Ending, Status, Step
-from reconciler.model.plan import Plan
+from reconciler.model.plan import AssignmentChange, Plan
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.run import Certainty, RecordedRun
 from reconciler.model.secret import SecretReference, SecretSource
@@ -183,6 +184,15 @@ def test_an_assignment_is_looked_for_among_the_assignments(two: Shop, tmp_path: 
     assert found(two, run) == [Found.AS_SENT]
     two.converge(desired(manifest("a", assignments={"buyers": ()})))
     assert found(two, run) == [Found.AS_BEFORE]
+
+
+def test_each_assignment_that_was_under_way_is_looked_for(two: Shop, tmp_path: Path) -> None:
+    apply(two, tmp_path, manifest("a", assignments={"buyers": ("b1",)}))
+    run = newest(tmp_path, 3)
+    (change,), other = run.changes, AssignmentChange("buyers", "b2", assign=True)
+    write = replace(change.writes[0], number=9, assignment=other)
+    both = replace(run, changes=(replace(change, writes=(*change.writes, write)),))
+    assert found(two, both) == [Found.AS_SENT, Found.AS_BEFORE]
 
 
 def test_an_object_that_is_neither_is_said_to_be(two: Shop, tmp_path: Path) -> None:
