@@ -15,6 +15,7 @@ from typing import Any, Final
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.schema import validator
 from reconciler.model.json import Json, digest, is_array
+from reconciler.render.escape import in_json
 
 _SEAL: Final = ("digest", "signature")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -49,7 +50,13 @@ def _lines(value: Json | Iterator[Json]) -> Iterator[str]:
     yield "[]" if is_empty else "\n]"
 
 
-_text: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode
+_encode: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode
+
+
+def _text(value: Json) -> str:
+    """JSON in which no CI runner finds a command: a plan is also printed."""
+    text = _encode(value)
+    return in_json(text) if "##" in text else text
 
 
 def signature(noun: str, digest_: str, key: bytes) -> str:

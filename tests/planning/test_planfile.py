@@ -27,6 +27,7 @@ from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning import planfile
 from reconciler.planning.diff import diff
 from tests.builders import body, desired, live, manifest, plan_of
+from tests.render.test_escape import is_harmless
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / planfile.SCHEMA).read_text())
@@ -140,6 +141,14 @@ def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) 
         "format",
         "unreadable",
     }
+
+
+@pytest.mark.parametrize("text", ["##vso[task.complete]", "x ##[group]", "###[error]", "##TeamCity[x]"])
+def test_a_plan_that_is_printed_is_no_command_to_a_ci_runner(text: str) -> None:
+    plan = replace(rich_plan([*BODIES, body("5", text, xp={text: text})]), warnings=(text,))
+    written = planfile.dumps(plan)
+    assert is_harmless(written)
+    assert planfile.loads(written, "plan.json") == plan
 
 
 PARTS = 8
