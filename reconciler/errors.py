@@ -2,6 +2,7 @@
 
 ReconcilerError                 1   the base; nothing was written
 ├── UsageError                 64   correct the command line
+│   └── WouldOverwrite         64   an output is an input: name another file; nothing at all is written
 ├── InputError                  1   correct the files: carries every diagnostic of the run
 ├── SecretMissing               1   a reference gives no secret here: set it, or go on without comparing it
 ├── RemoteError                 1   a request did not give what was asked for: method, path, status, code, log id
@@ -43,6 +44,10 @@ class UsageError(ReconcilerError):
     """The command line asks for something that does not exist or does not fit together."""
 
     exit_code = 64
+
+
+class WouldOverwrite(UsageError):
+    """An output is an input. Nothing is written then: no document that says why there is none, either."""
 
 
 class InputError(ReconcilerError):

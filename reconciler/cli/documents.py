@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import wants_colour, width
-from reconciler.planning.planfile import changes_digest, dumps, pieces
 from reconciler.render import FORMATS, DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
@@ -20,11 +19,15 @@ if TYPE_CHECKING:
 
 def plan_file(plan: "Plan") -> Iterator[str]:
     """The text of a plan's file in pieces, as they are made."""
+    from reconciler.planning.planfile import pieces  # noqa: PLC0415  # what makes no plan does without it
+
     warn_if_blank("plan")
     return pieces(plan, key())
 
 
 def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
+    from reconciler.planning.planfile import dumps  # noqa: PLC0415  # what makes no plan does without it
+
     return dumps(plan, key())
 
 
@@ -53,4 +56,6 @@ def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
 
 
 def _digest(plan: "Plan") -> str:
+    from reconciler.planning.planfile import changes_digest  # noqa: PLC0415  # what makes no plan does without it
+
     return changes_digest(plan) if plan.guards or plan.has_changes else ""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -21,8 +21,10 @@ from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
 from reconciler.project.environment import configuration
 from reconciler.project.files import OWN_FOLDER, own_folder
-from reconciler.remote.webhook import Webhook
 from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
+
+if TYPE_CHECKING:
+    from reconciler.remote.webhook import Webhook
 
 F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE: Final = "RECONCILER_NOTIFY_URL"
@@ -64,7 +66,8 @@ class Notifier:
         if self.url is not None:
             self._webhook()
 
-    def _webhook(self) -> Any:  # noqa: ANN401  # imported late: it brings the HTTP library along
+    def _webhook(self) -> "Webhook":
+        from reconciler.remote.webhook import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
 
         try:
             return Webhook(self.url or Secret(""))

@@ -21,10 +21,9 @@ from reconciler.cli.failures import tell_error
 from reconciler.cli.options import common_of_this_run, file_name, format_option, text
 from reconciler.cli.repeating import shared_options, this_command
 from reconciler.cli.streams import emit, in_job
-from reconciler.errors import ReconcilerError, UsageError
-from reconciler.project.environment import environment_name
-from reconciler.project.files import is_manifest, write_file
-from reconciler.project.overwrites import WouldOverwrite, identity
+from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
+from reconciler.project.files import identity, is_manifest, write_file
+from reconciler.project.settings import environment_name
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style
 

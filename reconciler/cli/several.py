@@ -20,12 +20,11 @@ from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs
 from reconciler.cli.runlog import Ended, requests_told
 from reconciler.config import select_environment
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, WouldOverwrite
 from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.plan import Plan
 from reconciler.project.environment import configuration
 from reconciler.project.files import make_folder, remove_file, write_file
-from reconciler.project.overwrites import WouldOverwrite
 from reconciler.project.settings import Settings, reading_once
 from reconciler.render import FORMATS
 from reconciler.render.joining import PARTS

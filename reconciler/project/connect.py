@@ -16,7 +16,6 @@ from reconciler.project.files import own_folder
 from reconciler.project.settings import Settings
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, demand_allowed
-from reconciler.remote.http import Client, Connection, ReadClient, WriteClient, open_reader, open_writer
 from reconciler.secrets.resolve import value_of
 from reconciler.secrets.values import Resolve
 
@@ -24,22 +23,27 @@ if TYPE_CHECKING:
     import httpx
 
     from reconciler.emulator import Settings as EmulatorOptions
+    from reconciler.remote.http import Client, Connection, ReadClient, WriteClient
 
 
-def reader(settings: Settings, environment: Environment, root: Path) -> AbstractContextManager[ReadClient]:
+def reader(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[ReadClient]":
     """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
+    from reconciler.remote.http import open_reader  # noqa: PLC0415  # what contacts no service does without its library
+
     return _opened(settings, environment, root, open_reader, can_write=False)
 
 
-def writer(settings: Settings, environment: Environment, root: Path) -> AbstractContextManager[WriteClient]:
+def writer(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[WriteClient]":
     """Open a connection that also writes; for the rest see `reader`."""
+    from reconciler.remote.http import open_writer  # noqa: PLC0415  # what contacts no service does without its library
+
     return _opened(settings, environment, root, open_writer, can_write=True)
 
 
 @contextmanager
 def _opened(
-    settings: Settings, environment: Environment, root: Path, open_client: Callable[..., Client], *, can_write: bool
-) -> Iterator[Client]:
+    settings: Settings, environment: Environment, root: Path, open_client: "Callable[..., Client]", *, can_write: bool
+) -> "Iterator[Client]":
     connection = _connection(settings, environment, root)
     with (
         _named(environment),
@@ -51,7 +55,7 @@ def _opened(
 
 
 @contextmanager
-def _reported(settings: Settings, environment: Environment, remote: ReadClient, *, can_write: bool) -> Iterator[None]:
+def _reported(settings: Settings, environment: Environment, remote: "ReadClient", *, can_write: bool) -> Iterator[None]:
     """Report the connection and what it has cost."""
     settings.listener.connected(environment.name, can_write=can_write)
     try:
@@ -71,7 +75,9 @@ def _named(environment: Environment) -> Iterator[None]:
         raise
 
 
-def _connection(settings: Settings, environment: Environment, root: Path) -> Connection:
+def _connection(settings: Settings, environment: Environment, root: Path) -> "Connection":
+    from reconciler.remote.http import Connection  # noqa: PLC0415  # what contacts no service does without its library
+
     allowed = allowed_hosts(settings)
     demand_allowed(environment.base_url, allowed)  # before the credentials are read
     return Connection(

@@ -14,7 +14,7 @@ from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import Parsed, read, shown
 from reconciler.model.json import pointer
-from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings
+from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings, environment_name
 from reconciler.project.tracking import in_git
 
 
@@ -51,11 +51,6 @@ def no_configuration() -> ReconcilerError:
     return ReconcilerError(
         message, hint="go to the folder that has one, name one with --config FILE, or start one: reconciler init"
     )
-
-
-def environment_name(settings: Settings) -> str | None:
-    """The environment that was asked for; None leaves the choice to the configuration."""
-    return settings.environment or settings.variables.get(ENVIRONMENT_VARIABLE) or None
 
 
 def chosen_environment(config: Config, settings: Settings, otherwise: str | None = None) -> Environment:

@@ -1,7 +1,9 @@
 """A finished text -> a file: complete or not at all, and readable by its owner only. A path -> whether it is a plan."""
 
 import os
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -113,3 +115,11 @@ def is_manifest(path: Path) -> bool:
 def is_plan(path: Path) -> bool:
     """Judge by name, so that no content makes manifests of a plan: all but folders and YAML files are taken for one."""
     return path.suffix.lower() not in _MANIFESTS and not os.path.isdir(path)  # noqa: PTH112  # a name may be too long
+
+
+def identity(path: Path | str) -> tuple[int, int] | None:
+    """What a file is recognised by under any of its names; a device keeps nothing that could be lost."""
+    with suppress(OSError):
+        status = Path(path).stat()
+        return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+    return None

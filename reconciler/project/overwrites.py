@@ -1,18 +1,13 @@
 """The files that a run writes x those that it reads -> refused, before any is written, where one is both."""
 
-import stat
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from reconciler.config import Config, Environment
-from reconciler.errors import UsageError
+from reconciler.errors import WouldOverwrite
 from reconciler.manifests.files import find_files
+from reconciler.project.files import identity
 from reconciler.project.settings import Settings
-
-
-class WouldOverwrite(UsageError):
-    """An output is an input. Nothing is written then: no document that says why there is none, either."""
 
 
 def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
@@ -38,11 +33,3 @@ def keep_manifests_apart(
     own = [config.path] if config else []
     seed = [emulator.seed] if emulator and emulator.seed else []
     keep_apart(settings, [*(file.path for file in found), *own, *seed])
-
-
-def identity(path: Path | str) -> tuple[int, int] | None:
-    """What a file is recognised by under any of its names; a device keeps nothing that could be lost."""
-    with suppress(OSError):
-        status = Path(path).stat()
-        return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-    return None

@@ -22,12 +22,12 @@ from reconciler.planning.planfile import timestamp
 from reconciler.planning.selection import check as check_selection
 from reconciler.project import connect
 from reconciler.project.checkout import Inputs, checkout, require_tip
-from reconciler.project.environment import chosen_environment, configuration, environment_name, load_context
+from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.project.files import own_folder
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.plan_key import plan_key
 from reconciler.project.receipts import last_written
-from reconciler.project.settings import Settings
+from reconciler.project.settings import Settings, environment_name
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets.delivery import Courier
 from reconciler.secrets.resolve import Resolver

@@ -5,13 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from reconciler.config import Config
-from reconciler.manifests.yaml import Parsed, read
 from reconciler.project.listener import SILENT, Listener
 
+if TYPE_CHECKING:
+    from reconciler.config import Config
+    from reconciler.manifests.yaml import Parsed
+
 ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
+
+
+def _read(path: str, shown: str) -> "Parsed":
+    from reconciler.manifests.yaml import read  # noqa: PLC0415  # what reads no file does without its library
+
+    return read(path, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +39,25 @@ class Settings:
     writes: tuple[Path, ...] = ()
     """Files that the caller is going to write; see `overwrites`."""
     listener: Listener = SILENT
-    loaded: Config | None = None
+    loaded: "Config | None" = None
     """The configuration, where it is loaded already."""
-    read: Callable[[str, str], Parsed] = read
+    read: "Callable[[str, str], Parsed]" = _read
     """Reads and parses a file, given its path and its name in messages."""
 
 
-def reading_once() -> Callable[[str, str], Parsed]:
-    """Read each file once, for whichever thread asks first; it is kept as long as the function is."""
-    lock, known = Lock(), dict[tuple[str, str], Parsed]()
+def environment_name(settings: Settings) -> str | None:
+    """The environment that was asked for; None leaves the choice to the configuration."""
+    return settings.environment or settings.variables.get(ENVIRONMENT_VARIABLE) or None
 
-    def read_once(path: str, shown: str) -> Parsed:
+
+def reading_once() -> "Callable[[str, str], Parsed]":
+    """Read each file once, for whichever thread asks first; it is kept as long as the function is."""
+    lock, known = Lock(), dict[tuple[str, str], "Parsed"]()
+
+    def read_once(path: str, shown: str) -> "Parsed":
         with lock:
             if (path, shown) not in known:
-                known[path, shown] = read(path, shown)
+                known[path, shown] = _read(path, shown)
             return known[path, shown]
 
     return read_once

@@ -12,12 +12,11 @@ from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waiv
 from reconciler.project.environment import (
     chosen_environment,
     configuration_path,
-    environment_name,
     load_context,
     no_configuration,
 )
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
-from reconciler.project.settings import Settings, reading_once
+from reconciler.project.settings import Settings, environment_name, reading_once
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
 

@@ -201,6 +201,20 @@ def test_validate_imports_neither_the_network_nor_deepdiff(local: Path) -> None:
     assert {"httpx", "deepdiff", "jsonschema", "rich", "falcon"}.isdisjoint(done.stdout.split())
 
 
+def test_a_command_that_reads_no_file_imports_neither_yaml_nor_a_schema_library() -> None:
+    program = "import sys; from reconciler.cli.main import main; main(['explain', 'ApiClient'])\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # fixed words
+    imported = done.stdout.splitlines()[-1].split()
+    assert {"httpx", "ruamel.yaml", "jsonschema_rs", "pydantic", "reconciler.config"}.isdisjoint(imported)
+
+
+def test_commands_import_the_network_and_pydantic_only_when_they_run() -> None:
+    program = "import sys\nfrom importlib import import_module as load\nfrom reconciler.cli.main import COMMANDS\n"
+    program += "for name in COMMANDS.keys() - {'doctor'}: load(f'reconciler.cli.commands.{name}')\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # fixed words
+    assert {"httpx", "pydantic", "deepdiff", "jsonschema", "rich", "falcon"}.isdisjoint(done.stdout.split())
+
+
 def test_the_network_brings_no_command_line_of_its_own(local: Path) -> None:
     program = "import sys; sys.argv[1:] = ['plan']; from reconciler.cli.main import run\n"
     program += "try: run()\nexcept SystemExit: print(*sys.modules, sep='\\n')"

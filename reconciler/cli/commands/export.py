@@ -19,6 +19,7 @@ from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.reports import LeftOut
 from reconciler.planning.target import Target
+from reconciler.project import connect
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.write import MAKINGS, Found, Workplace, difference, written_once
 from reconciler.render.escape import escape
@@ -197,8 +198,6 @@ def made(
     allow_unknown_roles: bool = False,
 ) -> "Making":
     """Make manifests of one environment's objects."""
-    from reconciler.project import connect  # noqa: PLC0415  # what reads no service does without its library
-
     workplace = Workplace.open(config, environment, wish.out, allow_unknown_roles=allow_unknown_roles)
     if wish.into_overlay:
         workplace = workplace.into_overlay(config, environment)

@@ -19,8 +19,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import jsonschema_rs
-
 from reconciler.manifests.schema.faults import Fault, closest, did_you_mean, explain
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Json, pointer, pointer_parts
@@ -127,6 +125,8 @@ class Validator:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = _for_loading(schema)
+        import jsonschema_rs  # noqa: PLC0415  # what checks no document does without its library
+
         self._gate = jsonschema_rs.Draft202012Validator(self._schema)
 
     def faults(self, data: Json) -> list[Fault]:
