@@ -61,6 +61,18 @@ def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second
     assert files(shop) == made
 
 
+def test_kinds_of_which_nothing_is_live_are_watched_once_they_are_listed(shop: Project, run: Runner) -> None:
+    done = run("export", "--kinds", "ApiClient,Locale", "--write")
+    listed = "manage: [Locale]"
+    assert done.out.endswith(f"add to reconciler.yaml: {listed}\n")
+    shop.ask("POST", "/v1/locales", {"ID": "en", "Currency": "USD", "Language": "en-US"})
+    assert "Locale/en" not in run("drift").out
+    text = (shop.folder / "reconciler.yaml").read_text()
+    (shop.folder / "reconciler.yaml").write_text(text.replace("{", '{"manage": ["Locale"], ', 1))
+    assert "Locale/en" in run("drift").out
+    assert listed not in run("export", "--kinds", "ApiClient,Locale").out
+
+
 def test_a_reference_that_is_live_otherwise_changes_in_place_and_the_others_stay_as_they_are(
     shop: Project, run: Runner
 ) -> None:

@@ -26,9 +26,10 @@ from reconciler.render.escape import escape
 from reconciler.render.export import EXPORTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from reconciler.config import Config, Environment
+    from reconciler.model.resource import LiveState
     from reconciler.project.settings import Settings
     from reconciler.project.write import Making
 
@@ -209,7 +210,12 @@ def made(
         live = pipeline.live(remote, target, kinds, optional)
         secrets = pipeline.secrets_beside(remote, live)
         own = "" if wish.with_own_client else remote.client_id
-    found = Found(live, secrets, [*map(_lacking, sorted(kinds - live.kinds))], end=_other_kinds(kinds))
+    found = Found(
+        live,
+        secrets,
+        [*map(_lacking, sorted(kinds - live.kinds))],
+        end=[*_other_kinds(kinds), *_unwatched(wish, target, live)],
+    )
     source = f"marketplace {live.marketplace}"
     title = f"Environment {environment.name}: {source} at {environment.base_url}"
     return workplace.choosing(Choice(wish.only, own, kinds=wish.kinds)).make(found, source, title)
@@ -217,6 +223,14 @@ def made(
 
 def _lacking(kind: str) -> LeftOut:
     return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
+
+
+def _unwatched(wish: Wish, target: Target, live: "LiveState") -> "Iterator[str]":
+    """The kinds that were asked for, of which nothing is live: drift would not see what somebody creates of them."""
+    names = sorted((wish.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
+    if names:
+        yield f"Nothing live: {', '.join(names)}. drift reads them once a manifest names them; to have it report new"
+        yield f"objects from now on, add to reconciler.yaml: manage: [{', '.join(names)}]"
 
 
 def _other_kinds(read: "Collection[str]") -> "Sequence[str]":
