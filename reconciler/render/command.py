@@ -1,6 +1,7 @@
 """A plan -> the command lines that carry it out and that show it, as they are to be typed."""
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,8 +10,8 @@ from reconciler.model.plan import Plan
 from reconciler.render.escape import escape
 from reconciler.render.style import Style
 
-TO_EXPORT: Final = "To make manifests of what is drift because it is in none (to delete it, use plan --prune)"
-TO_WRITE_BACK: Final = "To see the manifests with the live values in them (to write them, add --write)"
+_PATCH: Final = "git apply write-back.patch"
+"""The recipes for CI systems keep this file."""
 
 
 def apply_command(plan: Plan, digest: str, style: Style) -> str:
@@ -28,24 +29,6 @@ def apply_command(plan: Plan, digest: str, style: Style) -> str:
     return command(*words)
 
 
-def export_command(drift: Drift) -> str:
-    """What to type for manifests of the objects in no manifest that are drift; empty where there is none."""
-    if not drift.uncontrolled or drift.plan.snapshot:
-        return ""
-    only = [word for one in drift.uncontrolled for word in ("--only", str(one.address))]
-    return command("export", "--env", drift.plan.binding.environment, *only, "--write")
-
-
-def write_back_command(drift: Drift, style: Style) -> str:
-    """What to type to see the manifests with the live values; empty where no field differs."""
-    plan = drift.plan
-    if not drift.count(DriftKind.CHANGED) or plan.snapshot:
-        return ""
-    options = (word for word in style.options if word != "--prune")
-    words = [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *options]
-    return command("drift", *words, "--write-back")
-
-
 def command(*words: str) -> str:
     """One command line of this program."""
     return escape(shlex.join(["reconciler", *words]))
@@ -61,11 +44,52 @@ class Offer:
 
 def offer(plan: Plan, digest: str, style: Style, purpose: str) -> Offer:
     """The command that applies a plan; in a CI job, whose files nobody else has, the next step of its pipeline."""
+    if style.is_job and plan.guards:
+        return Offer("To accept what the guards object to, run the pipeline again and acknowledge:", digest[:12])
     if not (style.is_job and style.plan_file):
         return Offer(f"{purpose}:", apply_command(plan, digest, style))
-    if plan.guards:
-        return Offer("To accept what the guards object to, run the pipeline again and acknowledge:", digest[:12])
     return Offer(f"{purpose}, let this pipeline go on: its next job applies exactly this plan, or waits for approval.")
+
+
+def acknowledgement(plan: Plan, digest: str) -> Offer | None:
+    """The line of a commit that accepts what guards object to in a plan from a snapshot; None where nothing does."""
+    if not (plan.snapshot and plan.guards and all(finding.can_be_acknowledged for finding in plan.guards)):
+        return None
+    words = "To accept what the guards object to, end the message of the last commit with this line:"
+    return Offer(words, f"Reconciler-Ack: {digest[:12]}")
+
+
+def restoring(drift: Drift, digest: str, style: Style) -> Offer | None:
+    """How the service gets the values of the manifests again; None where nothing does that."""
+    if not (drift.has_drift and may_be_applied(drift.plan)):
+        return None
+    if style.is_job and not drift.plan.guards:
+        return Offer(
+            "To restore what git says, run the pipeline that applies it: it plans again and waits for approval."
+        )
+    return offer(drift.plan, digest, style, "To restore what git says")
+
+
+def to_git(drift: Drift, style: Style) -> Iterator[Offer]:
+    """How the manifests get what is live."""
+    plan = drift.plan
+    if plan.snapshot:
+        return
+    if drift.count(DriftKind.CHANGED):
+        yield _write_back(plan, style)
+    if drift.uncontrolled:
+        purpose = "To make manifests of what is drift because it is in none (to delete it, use plan --prune):"
+        only = [word for one in drift.uncontrolled for word in ("--only", str(one.address))]
+        yield Offer(purpose, command("export", "--env", plan.binding.environment, *only, "--write"))
+
+
+def _write_back(plan: Plan, style: Style) -> Offer:
+    if style.is_job:
+        return Offer("To write the live values into the manifests, apply the patch that this job keeps:", _PATCH)
+    options = (word for word in style.options if word != "--prune")
+    words = [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *options]
+    purpose = "To see the manifests with the live values in them (to write them, add --write):"
+    return Offer(purpose, command("drift", *words, "--write-back"))
 
 
 def _selection(plan: Plan) -> list[str]:

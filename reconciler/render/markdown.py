@@ -14,15 +14,7 @@ from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, heading, in_order, is_alarming, unmanaged
-from reconciler.render.command import (
-    TO_EXPORT,
-    TO_WRITE_BACK,
-    apply_command,
-    export_command,
-    may_be_applied,
-    offer,
-    write_back_command,
-)
+from reconciler.render.command import Offer, acknowledgement, may_be_applied, offer, restoring, to_git
 from reconciler.render.comment import (
     Entry,
     code,
@@ -151,8 +143,7 @@ def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
     if digest:
         lines += ["", f"Digest: {code(digest)}"]
     if may_be_applied(plan):
-        how = offer(plan, digest, style, "To apply it")
-        lines += ["", how.words, *(["", *fenced([how.copied], "sh")] if how.copied else [])]
+        lines += _offered(offer(plan, digest, style, "To apply it"))
     if plan.snapshot and plan.has_changes:
         lines += ["", *_after_the_merge(plan, digest)]
     return lines
@@ -164,11 +155,15 @@ def _after_the_merge(plan: Plan, digest: str) -> Iterator[str]:
         "To apply it, merge: a job with credentials then plans again. It applies exactly these changes without asking, "
         "and asks for approval of any others."
     )
-    if plan.guards and all(finding.can_be_acknowledged for finding in plan.guards):
-        yield ""
-        yield "To accept what the guards object to, end the message of the last commit with this line:"
-        yield ""
-        yield from fenced([f"Reconciler-Ack: {digest[:12]}"], "")
+    how = acknowledgement(plan, digest)
+    if how:
+        yield from _offered(how, "")
+
+
+def _offered(how: Offer, language: str = "sh") -> Iterator[str]:
+    yield from ("", how.words)
+    if how.copied:
+        yield from ("", *fenced([how.copied], language))
 
 
 def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
@@ -176,12 +171,8 @@ def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
     if drift.receipt:
         commit = f" of commit {code(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
         lines += ["", f"The last apply was at {code(drift.receipt.created_at)}{commit}."]
-    if drift.has_drift and may_be_applied(drift.plan):
-        command = apply_command(drift.plan, digest, style)
-        lines += ["", "To restore what git says:", "", *fenced([command], "sh")]
-    for purpose, copied in ((TO_WRITE_BACK, write_back_command(drift, style)), (TO_EXPORT, export_command(drift))):
-        if copied:
-            lines += ["", f"{purpose}:", "", *fenced([copied], "sh")]
+    for how in (restoring(drift, digest, style), *to_git(drift, style)):
+        lines += _offered(how) if how else ()
     return lines
 
 

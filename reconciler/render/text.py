@@ -21,15 +21,7 @@ from reconciler.render.blocks import (
     is_marked,
     unmanaged,
 )
-from reconciler.render.command import (
-    TO_EXPORT,
-    TO_WRITE_BACK,
-    command,
-    export_command,
-    may_be_applied,
-    offer,
-    write_back_command,
-)
+from reconciler.render.command import Offer, acknowledgement, command, may_be_applied, offer, restoring, to_git
 from reconciler.render.escape import escape
 from reconciler.render.layout import laid_out
 from reconciler.render.rows import change_block, outcome_rows, row_lines, said_of
@@ -61,9 +53,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             *_body(plan, changes, DRIFT_WORDS, style, sides(drift), drift.uncontrolled),
             *_guards(plan, digest, style),
             *_drift_summary(drift, changes, style),
-            *(_offer(plan, digest, style, "To restore what git says") if drift.has_drift else ()),
-            *_to_git(TO_WRITE_BACK, write_back_command(drift, style), style),
-            *_to_git(TO_EXPORT, export_command(drift), style),
+            *_ways(drift, digest, style),
         ],
         style,
     )
@@ -110,26 +100,32 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
         for finding in plan.guards:
             yield from finding_block(finding, style)
         if may_be_applied(plan):
-            how = offer(plan, digest, style, "To accept them")
-            yield f"  {how.words}"
-            yield f"    {how.copied}"
+            yield from _offered(offer(plan, digest, style, "To accept them"), "  ")
+        elif how := acknowledgement(plan, digest):
+            yield from _offered(how, "  ")
         yield ""
 
 
 def _offer(plan: Plan, digest: str, style: Style, purpose: str) -> Iterator[str]:
     """The command that carries it out, unless the guards have just said it."""
     if style.is_offered and may_be_applied(plan) and not plan.guards:
-        how = offer(plan, digest, style, purpose)
-        yield how.words
-        if how.copied:
-            yield f"    {how.copied}"
+        yield from _offered(offer(plan, digest, style, purpose))
 
 
-def _to_git(purpose: str, copied: str, style: Style) -> Iterator[str]:
-    """A command that takes drift into git, where there is one."""
-    if style.is_offered and copied:
-        yield f"{purpose}:"
-        yield f"    {copied}"
+def _ways(drift: Drift, digest: str, style: Style) -> Iterator[str]:
+    """How drift is corrected, unless the guards have just said it, and how it is taken over."""
+    if style.is_offered:
+        restore = restoring(drift, digest, style)
+        if restore and not drift.plan.guards:
+            yield from _offered(restore)
+        for how in to_git(drift, style):
+            yield from _offered(how)
+
+
+def _offered(how: Offer, indent: str = "") -> Iterator[str]:
+    yield f"{indent}{how.words}"
+    if how.copied:
+        yield f"    {how.copied}"
 
 
 def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,11 +51,21 @@ class Azure(Forge):
         (own / "curl").write_text(CURL, encoding="utf-8")
         (own / "curl").chmod(0o755)
         self.path = f"{own}:{self.path}"
-        self.newest: dict[str, Path] = {}
-        """The newest artifact of main, by tag."""
+        self.tagged: dict[str, Mapping[str, Path]] = {}
+        """The artifacts of the newest run of main with a tag."""
+        self.variables = dict(PIPELINE["variables"])
+        """Those of the pipeline, which a team may change."""
         self.failing: set[str] = set()
         """Names of steps that fail, as those do that need the network."""
         (self.folder / "api").mkdir()
+
+    def kept(self, tag: str) -> Path:
+        """The newest artifact with a tag."""
+        return max(
+            (int(name.rpartition(".")[2]), path)
+            for name, path in self.tagged[tag].items()
+            if name.rpartition(".")[0] == tag
+        )[1]
 
     def answer(self, name: str, content: Any) -> None:
         """Let the API answer."""
@@ -73,7 +84,6 @@ class Azure(Forge):
         self.merge_branch(branch, how, message)
         self.answer("pullrequestquery", {"results": [{self.tip: [{"pullRequestId": 7}]}]})
         self.answer("builds", {"value": [{"id": 3}]})
-        self.answer("artifacts", {"resource": {"downloadUrl": "https://azure.example/plans.zip"}})
         return self.run()
 
     def run(self, schedule: str = "", commit: str = "") -> "Build":
@@ -91,11 +101,19 @@ class Build:
         self.log = ""
         self.approved: set[str] = set()
         self.waiting: set[str] = set()
+        self.attempt = 1
         self.play()
 
     def approve(self, environment: str) -> None:
         """Let an approver approve, and go on."""
         self.approved.add(environment)
+        self.play()
+
+    def again(self, *stages: str) -> None:
+        """Run stages again, as somebody does with those that have failed."""
+        self.attempt += 1
+        for stage in stages:
+            del self.stages[stage]
         self.play()
 
     @property
@@ -181,7 +199,7 @@ class _Agent:
         self.sources, self.temporary = self.azure.machine()
         planned = build.stages.get(f"plan_{environment}", {"outputs": {}})["outputs"].get("plan.run.commit", "")
         self.variables = {
-            **PIPELINE["variables"],
+            **self.azure.variables,
             "Agent.TempDirectory": str(self.temporary),
             "Build.SourcesDirectory": str(self.sources),
             "Pipeline.Workspace": str(self.sources.parent),
@@ -191,8 +209,8 @@ class _Agent:
             "System.DefinitionId": "d",
             "System.AccessToken": "t",
             "Build.CronSchedule.DisplayName": build.schedule,
+            "System.JobAttempt": str(build.attempt),
             "PLANNED": planned,
-            "RECONCILER_NOTIFY_URL": "",
         }
         self.secrets = secrets
         self.outputs: dict[str, str] = {}
@@ -210,17 +228,20 @@ class _Agent:
         return self.outputs, self.fine
 
     def _step(self, step: Any) -> None:
-        wanted = {"always()": True, "succeededOrFailed()": True}.get(step.get("condition", ""), self.fine)
-        if not wanted or step.get("displayName") == "Install":
-            self.fine = self.fine and step.get("displayName") not in self.azure.failing
+        functions = {**_FUNCTIONS, "always": lambda: True, "succeededorfailed": lambda: True}
+        context = {"variables": self.outputs}
+        wanted = evaluated(step["condition"], context, functions) if "condition" in step else self.fine
+        name = step.get("displayName", "")
+        if not wanted or name in {"Install", *self.azure.failing}:
+            self.fine = self.fine and name not in self.azure.failing
             return
         if step.get("checkout") == "self":
             assert step["clean"] == "true"
             self.azure.check_out(self.sources, self.build.commit, int(step["fetchDepth"]))
         elif "download" in step:
-            shutil.copytree(self.build.artifacts[step["artifact"]], self.sources.parent / step["artifact"])
+            assert step["download"] == "none"
         elif "publish" in step:
-            self._publish(step["artifact"], Path(self._filled(step["publish"])))
+            self._publish(self._filled(step["artifact"]), Path(self._filled(step["publish"])))
         elif step.get("task") == "DownloadPipelineArtifact@2":
             self._fetch({key: self._filled(str(value)) for key, value in step["inputs"].items()})
         elif step.get("bash", "true") != "true":
@@ -232,18 +253,30 @@ class _Agent:
         return text
 
     def _publish(self, artifact: str, source: Path) -> None:
+        assert artifact not in self.build.artifacts, "Azure publishes no name twice"
         target = self.temporary.parent / "artifacts" / artifact
+        if not source.exists():
+            self.fine = False
+            return
         shutil.copytree(source, target)
         self.build.artifacts[artifact] = target
+        tag = artifact.rpartition(".")[0]
         if self.build.reason == "PullRequest":
-            shutil.make_archive(str(self.azure.folder / "api" / "plans"), "zip", target.parent, artifact)
-        elif f"##vso[build.addbuildtag]{artifact}\n" in self.build.log:
-            self.azure.newest[artifact] = target
+            url = f"https://azure.example/{artifact}.zip"
+            shutil.make_archive(str(self.azure.folder / "api" / artifact), "zip", target.parent, artifact)
+            self.azure.answer("artifacts", {"value": [{"name": artifact, "resource": {"downloadUrl": url}}]})
+        elif f"##vso[build.addbuildtag]{tag}\n" in self.build.log:
+            self.azure.tagged[tag] = self.build.artifacts
 
     def _fetch(self, inputs: Mapping[str, str]) -> None:
-        assert (inputs["branchName"], inputs["tags"]) == ("refs/heads/main", inputs["artifactName"])
-        if inputs["artifactName"] in self.azure.newest:
-            shutil.copytree(self.azure.newest[inputs["artifactName"]], inputs["targetPath"], dirs_exist_ok=True)
+        """Without the name of an artifact each gets a folder of its own."""
+        found: Mapping[str, Path] = self.build.artifacts
+        if inputs["buildType"] == "specific":
+            assert inputs["branchName"] == "refs/heads/main"
+            found = self.azure.tagged.get(inputs["tags"], {})
+        for artifact, path in found.items():
+            if fnmatch(f"{artifact}/", inputs["itemPattern"].removesuffix("**")):
+                shutil.copytree(path, Path(inputs["targetPath"]) / artifact)
 
     def _script(self, step: Any) -> None:
         predefined = {name.upper().replace(".", "_"): value for name, value in self.variables.items()}

@@ -51,6 +51,15 @@ class Forge:
         path.write_text(json.dumps(config), encoding="utf-8")
         self.commit("a limit")
 
+    def move(self, folder: str) -> None:
+        """Move the configuration into a folder of what is a larger repository then, with the manifests beside it."""
+        config = json.loads((self.clone / "reconciler.yaml").read_text(encoding="utf-8"))
+        config["manifests"] = ["../../manifests/"]
+        (self.clone / "reconciler.yaml").unlink()
+        (self.clone / folder).mkdir(parents=True)
+        (self.clone / folder / "reconciler.yaml").write_text(json.dumps(config), encoding="utf-8")
+        self.commit("moved")
+
     def branch(self, start: str = "main") -> None:
         """Go back to main, or to another commit, for something new."""
         git(self.clone, "fetch", "--quiet", "origin")

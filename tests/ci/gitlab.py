@@ -50,6 +50,8 @@ class GitLab(Forge):
         self.builds = folder / "builds"
         (self.builds / "venv").mkdir(parents=True)
         (self.builds / "venv" / "bin").symlink_to(programs)
+        self.variables = dict(RECIPE["variables"])
+        """Those of the recipe, which a team may change."""
         self.cache: dict[str, Path] = {}
         self.artifacts: dict[str, Path] = {}
 
@@ -110,20 +112,20 @@ class GitLab(Forge):
             "GIT_CONFIG_GLOBAL": os.devnull,
         }
         own = {key: value for key, value in spec.get("variables", {}).items() if key != "GIT_DEPTH"}
-        given = {**RECIPE["variables"], **known, **variables}
+        given = {**self.variables, **known, **variables}
         given |= {key: value.replace("$RECONCILER_FOLDER", given["RECONCILER_FOLDER"]) for key, value in own.items()}
         self._restore(spec, environment, workspace)
         code, log = self._run([*_lines(base["before_script"]), *_lines(spec["script"])], workspace, given)
         _, after = self._run(list(_lines(spec.get("after_script", []))), workspace, given)
         if "cache" in spec:
-            self.cache[environment] = workspace / ".reconciler"
+            self.cache[environment] = workspace / given["RECONCILER_FOLDER"] / ".reconciler"
         self.artifacts[f"{name} {environment}".strip()] = workspace
         return code, log + after
 
     def _restore(self, spec: Any, environment: str, workspace: Path) -> None:
         """Bring cache, and artifacts of the jobs that this one needs."""
         if "cache" in spec and environment in self.cache:
-            shutil.copytree(self.cache[environment], workspace / ".reconciler")
+            shutil.copytree(self.cache[environment], workspace / self.variables["RECONCILER_FOLDER"] / ".reconciler")
         for needed in spec.get("needs", []):
             source = self.artifacts.get(f"{needed['job']} {environment}")
             if source and (source / "plans").is_dir():

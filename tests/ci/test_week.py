@@ -388,11 +388,7 @@ def test_line_ends_of_another_system_change_nothing(watched: Shop) -> None:
 @pytest.mark.sweep
 def test_a_folder_of_a_larger_repository_with_manifests_beside_it(watched: Shop) -> None:
     watched.hub.branch()
-    (watched.hub.clone / "teams" / "shop").mkdir(parents=True)
-    config = json.loads((watched.hub.clone / "reconciler.yaml").read_text()) | {"manifests": ["../../manifests/"]}
-    (watched.hub.clone / "reconciler.yaml").unlink()
-    (watched.hub.clone / "teams" / "shop" / "reconciler.yaml").write_text(json.dumps(config))
-    watched.hub.commit("moved")
+    watched.hub.move("teams/shop")
     watched.hub.inputs["working-directory"] = "teams/shop"
     change(watched, 300)
     pull, review = watched.hub.propose("shorter")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.ci.azure import Azure
 from tests.ci.conftest import NAMES, Shop
+from tests.cli.conftest import git
 
 APPLIED = {f"{stage}_{name}": "Succeeded" for name in NAMES for stage in ("plan", "apply")}
 
@@ -67,8 +68,8 @@ def test_a_failing_command_fails_its_step_and_the_journal_is_kept(shop: Shop, pr
     shop.markets["production"].ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400"})
     build = project.merge("shorter")
     assert build.results["apply_production"] == "Failed", build.log
-    assert list((project.newest["runs-production"] / "runs").glob("*.jsonl"))
-    assert "snapshot-production" in build.artifacts
+    assert list((project.kept("runs-production") / "runs").glob("*.jsonl"))
+    assert "snapshot-production.1" in build.artifacts
 
 
 @pytest.mark.sweep
@@ -102,7 +103,7 @@ def test_an_acknowledgement_makes_the_pull_request_green_and_holds_after_the_mer
     change(project, 300)
     project.commit("shorter", "shorter")
     review = project.review("shorter")
-    digits = json.loads((review.artifacts["plans"] / "production.json").read_text())["changes_digest"][:12]
+    digits = json.loads((review.artifacts["plans.1"] / "production.json").read_text())["changes_digest"][:12]
     (document,) = re.findall(r"uploadsummary\](.*)", review.log)
     assert review.results == {"review": "Failed"}, review.log
     assert f"Reconciler-Ack: {digits}\n" in Path(document).read_text()
@@ -117,13 +118,13 @@ def test_an_acknowledgement_makes_the_pull_request_green_and_holds_after_the_mer
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize("missing", ["builds", "artifacts", "plans.zip"])
+@pytest.mark.parametrize("missing", ["pullrequestquery", "builds", "plans.1.zip"])
 def test_a_pull_request_whose_plan_is_not_here_waits_for_approval(shop: Shop, project: Azure, missing: str) -> None:
     change(project, 300)
     project.commit("shorter", "shorter")
     project.review("shorter")
     answer, project.answer = project.answer, lambda name, content: None if name == missing else answer(name, content)  # type: ignore[method-assign]
-    if missing == "plans.zip":
+    if missing == "plans.1.zip":
         (project.folder / "api" / missing).unlink()
     build = project.merge("shorter")
     assert (build.waiting, shop.minutes()) == (set(NAMES), [600, 600]), build.log
@@ -144,11 +145,73 @@ def test_a_job_that_fails_before_it_has_the_state_leaves_the_older_one(shop: Sho
     project.commit("shorter", "shorter")
     project.review("shorter")
     project.merge("shorter")
-    before = project.newest["runs-production"]
+    before = project.kept("runs-production")
     change(project, 400)
     project.commit("straight to main")
     build = project.run()
     project.failing.add("Install")
     build.approve("production")
     assert (build.results["apply_production"], shop.minutes()) == ("Failed", [300, 300]), build.log
-    assert project.newest["runs-production"] == before
+    assert project.kept("runs-production") == before
+
+
+@pytest.mark.sweep
+def test_a_job_that_is_run_again_publishes_under_another_name_and_the_newest_counts(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    shop.markets["production"].ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400"})
+    build = project.merge("shorter")
+    assert (build.results["apply_production"], shop.minutes()) == ("Failed", [300, 600]), build.log
+    build.again("plan_production", "approve_production", "apply_production")
+    assert (build.results["apply_production"], shop.minutes()) == ("Succeeded", [300, 300]), build.log
+    assert {"plan-production.1", "plan-production.2", "runs-production.1", "runs-production.2"} <= set(build.artifacts)
+    build.again("apply_production")
+    assert (build.results["apply_production"], project.kept("runs-production").name) == ("Failed", "runs-production.3")
+
+
+@pytest.mark.sweep
+def test_a_variable_that_the_group_lacks_is_named_before_anything_is_planned(shop: Shop, project: Azure) -> None:
+    project.secrets = {**project.secrets, "production": {"OC_CLIENT_ID": "i", "OC_CLIENT_SECRET": "s"}}
+    change(project, 300)
+    project.commit("straight to main")
+    build = project.run()
+    assert build.results["plan_production"] == "Failed"
+    assert "the variable group api-clients-production has no RECONCILER_PLAN_KEY\n" in build.log
+    build.approve("staging")
+    assert shop.minutes() == [300, 600], build.log
+
+
+@pytest.mark.sweep
+def test_a_folder_of_a_larger_repository_with_manifests_beside_it(shop: Shop, azure: Azure) -> None:
+    azure.move("teams/shop")
+    azure.variables["RECONCILER_FOLDER"] = "teams/shop"
+    assert set(azure.run("drift").results.values()) == {"Succeeded"}
+    change(azure, 300)
+    azure.commit("shorter", "shorter")
+    review = azure.review("shorter")
+    (document,) = re.findall(r"uploadsummary\](.*)", review.log)
+    assert review.results == {"review": "Succeeded"}, review.log
+    assert ("manifests/front.yaml" in Path(document).read_text(), "../" in Path(document).read_text()) == (True, False)
+    build = azure.merge("shorter")
+    assert (build.results, shop.minutes()) == (APPLIED, [300, 300]), build.log
+    assert (azure.kept("runs-production") / "receipt.json").exists()
+    change(azure, 400)
+    azure.commit("straight to main")
+    late = azure.run()
+    change(azure, 300)
+    azure.commit("taken back")
+    late.approve("production")
+    assert (late.results["apply_production"], shop.minutes()) == ("Failed", [300, 300]), late.log
+
+
+@pytest.mark.sweep
+def test_the_night_keeps_a_patch_that_takes_the_live_values_over(shop: Shop, project: Azure) -> None:
+    for name in NAMES:
+        shop.portal(name, AccessTokenDuration=60)
+    night = project.run("drift")
+    assert night.results == {f"drift_{name}": "Failed" for name in NAMES}, night.log
+    project.branch()
+    git(project.clone, "apply", str(project.kept("watch-production") / "write-back.patch"))
+    project.commit("as in the portal")
+    assert set(project.run("drift").results.values()) == {"Succeeded"}

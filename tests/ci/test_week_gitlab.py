@@ -6,6 +6,7 @@ import pytest
 
 from tests.ci.conftest import NAMES, Shop
 from tests.ci.gitlab import GitLab
+from tests.cli.conftest import git
 
 APPROVAL = 42
 
@@ -211,3 +212,45 @@ def test_nothing_of_a_checkout_is_executed(project: GitLab) -> None:
     project.commit("$(echo executed)\n\nReconciler-Ack: $(echo executed)", "b;echo-executed")
     code, log = project.review("b;echo-executed")
     assert (code, "executed" in log.splitlines()) == (0, False), log
+
+
+@pytest.mark.sweep
+def test_a_folder_of_a_larger_repository_with_manifests_beside_it(shop: Shop, gitlab: GitLab) -> None:
+    gitlab.move("teams/shop")
+    gitlab.variables["RECONCILER_FOLDER"] = "teams/shop"
+    for name in NAMES:
+        assert gitlab.protected("reconciler:drift", name)[0] == 0
+    change(gitlab, 300)
+    gitlab.commit("shorter", "shorter")
+    code, log = gitlab.review("shorter")
+    document = (gitlab.artifacts["reconciler:review"] / "plan.md").read_text()
+    assert (code, "manifests/front.yaml" in document, "../" in document) == (0, True, False), log
+    gitlab.merge("shorter")
+    code, log = gitlab.protected("reconciler:apply", "production")
+    assert (code, shop.minutes()) == (0, [600, 300]), log
+    assert (gitlab.cache["production"] / "receipt.json").exists()
+    assert list((gitlab.artifacts["reconciler:apply production"] / "state-production" / "runs").glob("*.jsonl"))
+    change(gitlab, 400)
+    gitlab.commit("straight to main")
+    assert gitlab.protected("reconciler:apply", "production")[0] == APPROVAL
+    change(gitlab, 300)
+    gitlab.commit("taken back")
+    code, log = gitlab.protected("reconciler:approve", "production")
+    assert (code, shop.minutes()) == (4, [600, 300]), log
+
+
+@pytest.mark.sweep
+def test_the_night_keeps_a_patch_that_takes_the_live_values_over_and_honours_a_baseline(
+    shop: Shop, project: GitLab
+) -> None:
+    for name in NAMES:
+        shop.portal(name, AccessTokenDuration=60)
+    code, log = project.protected("reconciler:drift", "production")
+    assert code == 2, log
+    folder = project.artifacts["reconciler:drift production"]
+    assert "git apply write-back.patch" in (folder / "drift.md").read_text()
+    assert project.protected("reconciler:drift", "production", RECONCILER_BASELINE="known.json")[0] == 1
+    project.branch()
+    git(project.clone, "apply", str(folder / "write-back.patch"))
+    project.commit("as in the portal")
+    assert [project.protected("reconciler:drift", name)[0] for name in NAMES] == [0, 0]

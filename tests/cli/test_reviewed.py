@@ -155,17 +155,21 @@ def test_a_folder_of_plans_cannot_take_the_place_of_a_file(reviewed: Project, ru
     assert "reconciler.yaml" in done.err
 
 
-def test_the_comment_names_the_merge_as_the_way_and_the_line_that_acknowledges(reviewed: Project, run: Runner) -> None:
+def test_the_comment_names_the_merge_as_the_way_and_every_document_the_line_that_acknowledges(
+    reviewed: Project, run: Runner
+) -> None:
     config = json.loads(Path("reconciler.yaml").read_text())["environments"]
     reviewed.configure(test=config["test"] | {"limits": {"changes": 0}})
-    command = ["plan", "--env-all", "--from-snapshot", "snapshots", "--out", "plans", "--format", "markdown"]
-    done = run(*command)
+    command = ["plan", "--env-all", "--from-snapshot", "snapshots", "--out", "plans"]
+    done = run(*command, "--into", "markdown=plan.md")
     assert done.code == 3
-    assert "To apply it, merge: " in done.out
-    assert "reconciler apply" not in done.out
-    line = next(line for line in done.out.splitlines() if line.startswith("Reconciler-Ack: "))
-    assert line.split()[1] == json.loads(Path("plans/test.json").read_text())["changes_digest"][:12]
-    assert run(*command, "--ack", line.split()[1]).code == 0
+    run("show", "plans/test.json", "--into", "html=plan.html")
+    comment, page = (Path(f"plan.{name}").read_text() for name in ("md", "html"))
+    assert "To apply it, merge: " in comment
+    digits = json.loads(Path("plans/test.json").read_text())["changes_digest"][:12]
+    for text in (done.out, comment, page):
+        assert (f"Reconciler-Ack: {digits}" in text, "reconciler apply" in text) == (True, False)
+    assert run(*command, "--ack", digits).code == 0
 
 
 def test_in_a_ci_job_no_document_names_a_command_or_a_file_of_the_runner(
@@ -192,6 +196,17 @@ def test_in_a_ci_job_a_refused_plan_says_what_to_acknowledge(
     for text in (done.out, Path("plan.md").read_text()):
         assert "To accept what the guards object to, run the pipeline again and acknowledge:" in text
         assert (digits in text, "reconciler apply" in text) == (True, False)
+
+
+def test_in_a_ci_job_drift_names_the_pipeline_and_the_patch_that_the_job_keeps(
+    reviewed: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    done = run("drift", "--into", "markdown=drift.md", "--into", "html=drift.html")
+    assert done.code == 2
+    for text in (done.out, Path("drift.md").read_text(), Path("drift.html").read_text()):
+        assert "To restore what git says, run the pipeline that applies it" in text
+        assert ("git apply write-back.patch" in text, "reconciler " in text) == (True, False)
 
 
 @pytest.mark.parametrize(("ci", "told"), [("true", True), ("", False)])

@@ -9,15 +9,7 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Binding, Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, unmanaged
-from reconciler.render.command import (
-    TO_EXPORT,
-    TO_WRITE_BACK,
-    Offer,
-    export_command,
-    may_be_applied,
-    offer,
-    write_back_command,
-)
+from reconciler.render.command import Offer, acknowledgement, may_be_applied, offer, restoring, to_git
 from reconciler.render.html import items
 from reconciler.render.html.page import NOTHING, Filters, Html, Page, bullets, el, html, join, timeline
 from reconciler.render.style import Style
@@ -28,6 +20,7 @@ from reconciler.render.values import LONGEST_MESSAGE, brief
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
     """A plan for those who are to approve it."""
+    how = offer(plan, digest, style, "To apply it") if may_be_applied(plan) else acknowledgement(plan, digest)
     return html(
         Page(
             f"Plan for {plan.binding.environment}",
@@ -38,7 +31,7 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
             refused(plan.guards),
             Filters(items.kinds_of(plan.changes, PLAN_WORDS)) if plan.has_changes else None,
             join(*items.changes(plan.changes, PLAN_WORDS, {})),
-            join(besides(plan, plan.changes), _footer(plan, digest, style, "To apply it")),
+            join(besides(plan, plan.changes), _footer(digest, how)),
         )
     )
 
@@ -64,9 +57,8 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
             join(
                 besides(drift.plan, drift.changes, drift.uncontrolled),
-                _to_git(TO_WRITE_BACK, write_back_command(drift, style)),
-                _to_git(TO_EXPORT, export_command(drift)),
-                _footer(drift.plan, digest, style, "To restore what git says"),
+                *map(_offer, to_git(drift, style)),
+                _footer(digest, restoring(drift, digest, style)),
             ),
         )
     )
@@ -132,13 +124,8 @@ def besides(plan: Plan, changes: Sequence[Change], drifted: Collection[Change] =
     )
 
 
-def _footer(plan: Plan, digest: str, style: Style, purpose: str) -> Html:
-    how = _offer(offer(plan, digest, style, purpose)) if may_be_applied(plan) else None
-    return el("footer", how, el("p", "Digest ", el("code", digest)) if digest else None)
-
-
-def _to_git(purpose: str, copied: str) -> Html:
-    return _offer(Offer(purpose, copied)) if copied else NOTHING
+def _footer(digest: str, how: Offer | None) -> Html:
+    return el("footer", _offer(how) if how else None, el("p", "Digest ", el("code", digest)) if digest else None)
 
 
 def _offer(how: Offer) -> Html:
