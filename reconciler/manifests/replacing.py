@@ -10,6 +10,9 @@ from typing import Final
 
 _OWN: Final = 0o600
 """What a temporary file has from the start."""
+_UNREDIRECTED: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+AS_IT_IS: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Flags that make no pipe wait, and keep Windows from changing line ends."""
 
 
 def replace_file(path: Path, text: str | bytes | Iterable[str], mode: int = _OWN, *, keeps_owner: bool = False) -> None:
@@ -54,7 +57,9 @@ def open_own(path: Path, flags: int) -> int:
     Raises:
         OSError: it cannot be opened, or is a symbolic link or no regular file.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, _OWN)
+    if not hasattr(os, "O_NOFOLLOW") and path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link")
+    descriptor = os.open(path, flags | _UNREDIRECTED | AS_IT_IS, _OWN)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)

@@ -1,5 +1,6 @@
 """The secret fields of a spec -> references. Nothing here, and nothing after, can quote what stood there."""
 
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -117,6 +118,8 @@ def _from_file(path: str, at: str, file: str, context: LoadContext) -> tuple[Sec
 
 def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
     """Warn of a file that others than its owner may read. Whether it is there, is looked at when it is needed."""
+    if os.name == "nt":  # its modes say nothing of who may read
+        return
     with suppress(OSError):
         mode = target.stat().st_mode
         if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):

@@ -8,6 +8,7 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError, SecretMissing
 from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.replacing import AS_IT_IS
 from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable
 
 _LONGEST: Final = 65_536
@@ -71,7 +72,7 @@ def _of_variable(name: str, variables: Mapping[str, str]) -> Secret:
 def _of_file(confines: Confines, name: str) -> Secret:
     path, about = confines.at(name), f"the secret file {name}"
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
+        descriptor = os.open(path, os.O_RDONLY | AS_IT_IS)  # a pipe would be waited for
     except OSError as error:
         raise SecretMissing(f"{about} cannot be read: {error.strerror}") from error
     try:

@@ -2,17 +2,18 @@
 
 The lock is one of the operating system, on a file beside the journals: it goes when its process goes, however that
 ends, so that a dead process locks nobody out. The file only says who holds it: in a record of one size, since a file is
-never made shorter here.
+never made shorter here. Windows shows the record of a lock to its holder only.
 """
 
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+
+import portalocker
 
 from reconciler.applying.journal.write import OWNER_ONLY_FOLDER, moment, surroundings, utc_now
 from reconciler.errors import ReconcilerError
@@ -46,13 +47,13 @@ def exclusive(folder: Path, environment: str) -> Iterator[None]:
 
 def _take(descriptor: int, path: Path, environment: str) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder(os.pread(descriptor, _RECORD, 0))
+        portalocker.lock(descriptor, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked:
+        holder = _holder(descriptor)
         message = f"another run is writing to environment {environment}: {holder}; nothing was written"
         raise ReconcilerError(message, hint=f"wait until it has ended; it holds {path}") from None
-    except OSError as error:
-        raise _unusable(path, error) from error
+    except portalocker.LockException as error:
+        raise _unusable(path, error.args[0]) from error
     try:
         _say(descriptor, json.dumps({**surroundings(), "started_at": moment(utc_now())}))
     except OSError as error:
@@ -60,13 +61,14 @@ def _take(descriptor: int, path: Path, environment: str) -> None:
 
 
 def _say(descriptor: int, text: str) -> None:
-    os.pwrite(descriptor, text.encode("ascii").ljust(_RECORD - 1) + b"\n", 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, text.encode("ascii").ljust(_RECORD - 1) + b"\n")
 
 
-def _holder(said: bytes) -> str:
+def _holder(descriptor: int) -> str:
     """Who holds the lock, as far as it has said so yet."""
     try:
-        found: Any = json.loads(said)
+        found: Any = json.loads(os.read(descriptor, _RECORD))
         return f"process {found['pid']} of {found['user']} on {found['host']}, since {found['started_at']}"
     except (ValueError, KeyError, TypeError, RecursionError):
         return "a process that has just begun"

@@ -199,7 +199,7 @@ def _user() -> str:
     """Who runs this, as far as the system knows: a container may have no name for its user."""
     with suppress(OSError, KeyError, ImportError):
         return getpass.getuser()
-    return str(os.getuid())
+    return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _end_of_last_run(folder: Path) -> Json:

@@ -7,11 +7,8 @@ every command reads it, and must say what the file said before plus exactly the 
 environment that shares its ids with another one by an alias, the file is left as it is.
 """
 
-import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +17,7 @@ from reconciler.kinds import address_of, short
 from reconciler.manifests.edit.nodes import Node
 from reconciler.manifests.edit.nodes import parse as parse_nodes
 from reconciler.manifests.edit.text import Style, applied, insertion
+from reconciler.manifests.replacing import replace_file
 from reconciler.manifests.schema import validator
 from reconciler.manifests.yaml import parse, shown
 from reconciler.model.json import Body, Json, get_at, same, with_value_at
@@ -158,19 +156,8 @@ def _says(content: bytes, wanted: Body, file: str) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put a file with the same mode and owner in its place."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    """Put a file with the same mode, and the same owner where this user may give it away, in its place."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(path, temporary)
-        owner = path.stat()
-        with suppress(OSError):  # only root can give a file away
-            shutil.chown(temporary, owner.st_uid, owner.st_gid)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        replace_file(path, content, keeps_owner=True)
+    except PermissionError:
+        replace_file(path, content, stat.S_IMODE(path.stat().st_mode))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.manifests.replacing import replace_file, take_over
+from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over
 from reconciler.model.delivery import ToKubernetesSecret
 from reconciler.model.secret import Secret
 from reconciler.secrets.delivery.parcel import Undo, put_back
@@ -109,7 +109,7 @@ def open_to_append(path: Path) -> int:
         ReconcilerError: it is not a file that can be written.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | AS_IT_IS)
     except OSError as error:
         raise unwritable(path, error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -61,7 +61,7 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
 def _append(descriptor: int, block: bytes) -> None:
     """Write it after what is there, on a line of its own; unbuffered, or closing the file would try it once more."""
     size = os.fstat(descriptor).st_size
-    ends_a_line = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+    ends_a_line = not size or (os.lseek(descriptor, size - 1, os.SEEK_SET) >= 0 and os.read(descriptor, 1) == b"\n")
     left = block if ends_a_line else b"\n" + block
     while left:
         left = left[os.write(descriptor, left) :]

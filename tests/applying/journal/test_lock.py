@@ -60,7 +60,7 @@ def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: py
     def refuse(_descriptor: int, _operation: int) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("portalocker.portalocker.LOCKER", refuse)
     with pytest.raises(ReconcilerError, match="No locks available"), exclusive(tmp_path, "staging"):
         pass
 
@@ -93,9 +93,9 @@ def test_a_lock_file_is_never_made_shorter(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_descriptor: int, _text: bytes, _offset: int) -> int:
+    def refuse(_descriptor: int, _text: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.pwrite", refuse)
+    monkeypatch.setattr("os.write", refuse)
     with pytest.raises(ReconcilerError, match="No space left on device"), exclusive(tmp_path, "staging"):
         pytest.fail("it must not begin")
