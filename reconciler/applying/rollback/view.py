@@ -1,7 +1,8 @@
 """One change of a recorded run x what is live -> what would take it back, or why it cannot be. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import Kind
@@ -21,10 +22,11 @@ from reconciler.model.resource import (
     same_id,
 )
 from reconciler.model.run import RecordedChange
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Secret, SecretReference
 
 RULE: Final = "rollback-moved"
 DOUBT: Final = "rollback-secret"
+_NO_SECRETS: Final[Mapping[str, SecretReference | None]] = MappingProxyType({})
 _WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
 
 
@@ -66,6 +68,8 @@ class View:
         if moved:
             return self._moved(f"somebody has changed {', '.join(moved)}")
         spec = {name: before.get(name) for name in touched}
+        if kept := [step.id for step in self._assigned() if step.assign and not self._can_be_deleted(step)]:
+            self._notes.append(f"keeps assignments that the API cannot delete: {', '.join(kept)}")
         return self._resource(spec, live.id, assignments=dict(self._parties(live)))
 
     def _created(self) -> DesiredResource | Finding | None:
@@ -93,12 +97,22 @@ class View:
         namesake = None if self.kind.has_chosen_ids else self._by_name(before)
         if namesake:
             return self._moved(f"somebody has made another of its name, {namesake.id}")
-        self._notes.append(
-            "was deleted by that run: it is created again, under its old id where the service takes it, else under a "
-            "new one; the secrets and assignments that it had are gone, and until it has a secret, logins need none"
-        )
+        manifest = self.manifests.get(self.change.address)
+        named = {name: one for name, one in (manifest.secrets if manifest else {}).items() if one}
+        self._notes.append(self._recreation_note(named))
         spec = {name: before[name] for name in self.kind.fields if before.get(name) is not None}
-        return self._resource(spec, self.change.id)
+        return self._resource(spec, self.change.id, secrets=named)
+
+    def _recreation_note(self, named: Collection[str]) -> str:
+        """What the object lacks that is created again."""
+        new_id = (
+            "" if self.kind.has_chosen_ids else ", under its old id where the service takes it, else under a new one"
+        )
+        secrets = self.kind.named_secrets or self.kind.secret_fields - {*named}
+        lost = " and ".join([*["secrets"] * bool(secrets), *["assignments"] * bool(self.kind.assignments)])
+        gone = f"; the {lost} that it had are gone" if lost else ""
+        is_open = ", and until it has a secret, logins need none" if self.kind.named_secrets and not named else ""
+        return f"was deleted by that run: it is created again{new_id}{gone}{is_open}"
 
     # --------------------------------------------------------------------------------------------------------- looking
 
@@ -222,6 +236,9 @@ class View:
             if write.step is Step.ASSIGNMENT and write.assignment and write.may_be_carried_out
         ]
 
+    def _can_be_deleted(self, step: AssignmentChange) -> bool:
+        return self.kind.assignments is not None and bool(self.kind.assignments.level(step.party).deletion)
+
     def _parties(self, live: LiveResource) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The parties of each sort that the run touched, as they would be without it."""
         steps = self._assigned()
@@ -242,6 +259,7 @@ class View:
         object_id: str | None,
         *,
         absent: bool = False,
+        secrets: Mapping[str, SecretReference | None] = _NO_SECRETS,
         assignments: Mapping[str, tuple[str, ...]] | None = None,
     ) -> DesiredResource:
         manifest = self.manifests.get(self.change.address)
@@ -251,6 +269,7 @@ class View:
             manifest.place if manifest else Place(f"run {self.run_id}"),
             id=object_id,
             labels=manifest.labels if manifest else {},
+            secrets=secrets,
             assignments=assignments or {},
             policy=Policy(protected=bool(manifest and manifest.policy.protected), absent=absent),
         )
