@@ -1,10 +1,13 @@
 """Changes x remote -> what they refer to and what is wrong with it, found before the first write.
 
-Only what a plan changes is looked up, each thing once. A login that may not look is a warning that says which role is
-missing; a look that fails otherwise is an error, as everywhere.
+Only what a plan changes is looked up, each thing once, side by side; where many things of one list are wanted, the list
+is read if that takes fewer requests. A login that may not look is a warning that says which role is missing; a look
+that fails otherwise is an error, as everywhere.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
@@ -13,7 +16,7 @@ from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS
 from reconciler.kinds.references import Path, references
-from reconciler.model.json import Body, is_array, pointer
+from reconciler.model.json import Body, Json, is_array, pointer
 from reconciler.model.plan import Change, Finding, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id
 from reconciler.planning.guards.context import body_after
@@ -21,6 +24,10 @@ from reconciler.remote.protocol import ReadRemote, at_least
 
 _SUPPLIERS: Final = ("/suppliers", "SupplierReader")
 _FORBIDDEN: Final = 403
+_FEW: Final = 3
+"""Things that are asked for one by one, whatever a list would take."""
+_AT_A_TIME: Final = 32
+"""Looks side by side; the remote lets fewer through where it has to."""
 
 
 T = TypeVar("T")
@@ -28,6 +35,9 @@ T = TypeVar("T")
 
 class _Unseen(Exception):  # never leaves this module
     """Whether something is there cannot be seen; the argument says why."""
+
+
+_NOT_YET: Final = _Unseen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +66,20 @@ def check(
     """
     lookup = _Lookup(remote, _planned([one for one in changes if one.action.writes] if whole is None else whole))
     resources = {resource.address: resource for resource in desired.resources}
-    findings, seen = [], []
-    for change in changes:
-        task = _Task(change, KINDS[change.address.kind], resources.get(change.address), lookup)
-        if change.action.writes and change.after is not None:
-            findings += list(task.findings())
-            seen.append(task.as_spelled())
-        else:
-            seen.append(change)
-    return Checked(tuple(seen), tuple(findings), tuple(sorted(lookup.warnings)))
+    tasks = {
+        change.address: _Task(change, KINDS[change.address.kind], resources.get(change.address), lookup)
+        for change in changes
+        if change.action.writes and change.after is not None
+    }
+
+    def findings() -> list[Finding]:
+        return [finding for task in tasks.values() for finding in task.findings()]
+
+    findings()  # only to learn what there is to look up
+    lookup.fetch()
+    found = findings()
+    seen = tuple(tasks[one.address].as_spelled() if one.address in tasks else one for one in changes)
+    return Checked(seen, tuple(found), tuple(sorted(lookup.warnings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +102,12 @@ def _planned(changes: Sequence[Change]) -> Mapping[ObjectKey, Change]:
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """Objects and users of the service, each asked for once."""
+    """Objects and users of the service, each asked for once. Until they are fetched nothing can be seen."""
 
     remote: ReadRemote
     planned: Mapping[ObjectKey, Change]
     warnings: set[str] = field(default_factory=set)
+    _wanted: dict[tuple[str, str], tuple[Reference, str]] = field(default_factory=dict)
     _objects: dict[tuple[str, str], Body | _Unseen | None] = field(default_factory=dict)
     _users: dict[str, _User | _Unseen | None] = field(default_factory=dict)
 
@@ -105,9 +121,38 @@ class _Lookup:
         if change:
             return body_after(change)
         key = (reference.path, object_id.casefold())
-        if key not in self._objects:
-            self._objects[key] = self._get(reference, object_id)
-        return _seen(self._objects[key])
+        self._wanted.setdefault(key, (reference, object_id))
+        return _seen(self._objects.get(key, _NOT_YET))
+
+    def user(self, name: str) -> _User | None:
+        """The user of this name, of any party.
+
+        Raises:
+            _Unseen: the login may not look everywhere, and has not found him where it may.
+        """
+        return _seen(self._users.setdefault(name, _NOT_YET))
+
+    def fetch(self) -> None:
+        """Look up all that was asked for.
+
+        Raises:
+            RemoteError: a look failed otherwise than by a missing role.
+        """
+        self.warnings.clear()
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            left = self._wanted.keys() - self._listed()
+            wanted = {key: self._wanted[key] for key in sorted(left)}
+            self._objects.update(zip(wanted, pool.map(lambda one: self._get(*one), wanted.values()), strict=True))
+            self._users.update(_Users(self.remote, pool).find(list(self._users)))
+
+    def _listed(self) -> Iterator[tuple[str, str]]:
+        """Look up what lists tell of that take fewer requests than their objects one by one."""
+        for path, count in Counter(path for path, _ in self._wanted).items():
+            if _is_listed(self.remote, path, count):
+                found = {str(one["ID"]).casefold(): one for one in self.remote.list_all(path)}
+                for key in (key for key in self._wanted if key[0] == path and key[1] in found):
+                    self._objects[key] = found[key[1]]
+                    yield key  # what a list lacks is asked for by itself: a list may lag behind
 
     def _get(self, reference: Reference, object_id: str) -> Body | _Unseen | None:
         try:
@@ -117,55 +162,75 @@ class _Lookup:
         except AccessDenied as error:
             return _Unseen(_lacking([_missing_role(error, reference.role)]))
 
-    def user(self, name: str) -> _User | None:
-        """The user of this name, of any party.
 
-        Raises:
-            _Unseen: the login may not look everywhere, and has not found him where it may.
-        """
-        if name not in self._users:
-            self._users[name] = self._find_user(name)
-        return _seen(self._users[name])
+def _is_listed(remote: ReadRemote, path: str, wanted: int) -> bool:
+    """Whether a list takes fewer requests than to ask for so many things of it one by one."""
+    if wanted <= _FEW:
+        return False
+    try:
+        return remote.pages(path) + 1 < wanted
+    except (AccessDenied, NotFound):
+        return False  # each by itself says what that means
 
-    def _find_user(self, name: str) -> _User | _Unseen | None:
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """Who has a username: the lists of users, one after another, asked for those who were in none so far."""
+
+    remote: ReadRemote
+    pool: Executor
+
+    def find(self, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
+        """Every name -> the user, or why it cannot be seen whether there is one."""
+        found: dict[str, _User | _Unseen | None] = {}
         roles: list[str] = []
         reasons: list[str] = []
         for party, path, role in USERS:
+            left = [name for name in names if name not in found]
             try:
-                found = self._named(path, name)
+                found |= self._among(path, party, left)
             except AccessDenied as error:
                 roles.append(_missing_role(error, role))
             except NotFound:
                 reasons.append(f"this service has no list of all {party} users")
-            else:
-                if found:
-                    return _User.of(found, party)
+        left = [name for name in names if name not in found]
         if roles or reasons:
-            return _Unseen(" and ".join([*([_lacking(roles)] if roles else []), *reasons]))
-        return self._find_supplier_user(name)
+            unseen = _Unseen(" and ".join([*([_lacking(roles)] if roles else []), *reasons]))
+            return {**found, **dict.fromkeys(left, unseen)}
+        return {**found, **self._of_suppliers(left)}
 
-    def _find_supplier_user(self, name: str) -> _User | _Unseen | None:
+    def _of_suppliers(self, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
         """The API has no list of all suppliers' users, so that each supplier is asked."""
+        found: dict[str, _User | _Unseen | None] = dict.fromkeys(names)
         path, role = _SUPPLIERS
         try:
-            suppliers = self.remote.list_all(path)
+            suppliers = self.remote.list_all(path) if names else []
             role = SUPPLIER_USERS
             for supplier in suppliers:
-                found = self._named(f"{path}/{supplier['ID']}/users", name)
-                if found:
-                    return _User.of(found, "supplier")
+                left = [name for name in names if found[name] is None]
+                found |= self._among(f"{path}/{supplier['ID']}/users", "supplier", left)
         except AccessDenied as error:
-            return _Unseen(_lacking([_missing_role(error, role)]))
-        return None
+            unseen = _Unseen(_lacking([_missing_role(error, role)]))
+            return {name: one or unseen for name, one in found.items()}
+        return found
 
-    def _named(self, path: str, name: str) -> Body | None:
+    def _among(self, path: str, party: str, names: Sequence[str]) -> dict[str, _User]:
+        """Those of the names that a list has."""
+        if _is_listed(self.remote, path, len(names)):
+            listed = {str(user.get("Username")).lower(): user for user in reversed(self.remote.list_all(path))}
+            bodies = {name: listed.get(name.lower()) for name in names}
+        else:
+            bodies = dict(zip(names, self.pool.map(lambda name: self._asked(path, name), names), strict=True))
+        return {name: _User.of(body, party) for name, body in bodies.items() if body}
+
+    def _asked(self, path: str, name: str) -> dict[str, Json] | None:
         found = self.remote.list_all(path, filters={"Username": at_least(name)})
         return next((user for user in found if str(user.get("Username")).lower() == name.lower()), None)
 
 
 def _seen(found: T | _Unseen) -> T:
     if isinstance(found, _Unseen):
-        raise found
+        raise _Unseen(*found.args)  # anew: one that is raised again and again keeps all frames that it went through
     return found
 
 

@@ -3,6 +3,7 @@
 A `ReadClient` cannot write, not even by a private road: the wire below it lets nothing pass but GET and the login.
 """
 
+import math
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -26,7 +27,7 @@ from reconciler.remote.exchange import Exchange, Seams, Traffic
 from reconciler.remote.hosts import Origin, demand_allowed
 from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen, encode
 from reconciler.remote.meter import Meter, Sample, Stats
-from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query
+from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
 from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
 from reconciler.remote.retry import Retries, RetryPolicy
 from reconciler.remote.throttle import AdaptiveLimit
@@ -200,6 +201,10 @@ class ReadClient:
             message = f"the list keeps changing while it is read ({fault})"
             hint = "try again when nobody else is changing it"
             raise BadAnswer(message, RequestFacts("GET", _path(path)), hint=hint) from fault
+
+    def pages(self, path: str) -> int:
+        """Give how many requests it takes to read a list."""
+        return math.ceil(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total / PAGE_SIZE)
 
     def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
         call = Call("GET", _path(path), (*filters, *query))

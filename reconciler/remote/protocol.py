@@ -66,6 +66,10 @@ class ReadRemote(Protocol):
         """
         ...
 
+    def pages(self, path: str) -> int:
+        """How many requests it takes to read a list, found by one."""
+        ...
+
     def get(self, path: str, object_id: str) -> dict[str, Json]:
         """One object, ``{path}/{id}``.
 

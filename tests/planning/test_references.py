@@ -1,5 +1,6 @@
 """What a plan newly refers to is looked up before the first write."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,51 @@ def test_a_thing_that_many_refer_to_is_looked_up_once(one: Shop) -> None:
     names = ("x", "y", "z")
     one.plan(desired(*(manifest(n, AccessTokenDuration=60, OrderCheckoutIntegrationEventID="checkout") for n in names)))
     assert len([entry for entry in one.requests() if "integrationEvents" in entry["path"]]) == 1
+
+
+def test_many_things_of_a_list_are_looked_up_by_the_list(tmp_path: Path) -> None:
+    buyers = [{"ID": f"b{number}", "Name": "b", "Active": True} for number in range(120)]
+    want = desired(manifest("a", assignments={"buyers": tuple(f"b{number}" for number in range(0, 120, 10))}))
+    with shop(tmp_path, body(A, "a"), objects={"Buyers": buyers}) as many:
+        assert many.plan(want).guards == ()
+        assert len([entry for entry in many.requests() if entry["path"].startswith("/v1/buyers")]) == 1 + 2
+
+
+def test_what_a_list_lacks_is_asked_for_by_itself(tmp_path: Path) -> None:
+    buyers = [{"ID": f"b{number}", "Name": "b", "Active": True} for number in range(5)]
+    want = desired(manifest("a", assignments={"buyers": (*(f"b{number}" for number in range(5)), "none")}))
+    with shop(tmp_path, body(A, "a"), objects={"Buyers": buyers}) as many:
+        (finding,) = many.plan(want).guards
+        assert "there is no buyer none" in finding.message
+        assert [one["path"] for one in many.requests()].count("/v1/buyers/none") == 1
+
+
+def test_many_users_are_looked_up_by_the_lists_of_users(tmp_path: Path) -> None:
+    names = [f"u{number}" for number in range(20)]
+    objects = {
+        "AdminUsers": [user(name) for name in names[:10]],
+        "Suppliers": [{"ID": one, "Name": one, "Active": True} for one in ("s1", "s2")],
+        "SupplierUsers": [user(name, SupplierID="s1") for name in names[10:]],
+    }
+    creations = [
+        manifest(f"new{n}", AccessTokenDuration=60, DefaultContextUserName=name.upper()) for n, name in enumerate(names)
+    ]
+    with shop(tmp_path, objects=objects) as many:
+        plan = many.plan(desired(*creations))
+        assert plan.guards == ()
+        assert {one.after["DefaultContextUserName"] for one in plan.changes if one.after and not one.before} == {*names}
+        # For each list how long it is and then all of it: administrators, buyers' users, the users of the first supplier.
+        assert len([entry for entry in many.requests() if "user" in entry["path"].lower()]) == 2 * 3
+
+
+def test_things_are_looked_up_side_by_side(tmp_path: Path) -> None:
+    both_are_here = threading.Barrier(2, timeout=60)  # as many as the connection of `shop` allows
+    buyers = [{"ID": one, "Name": "b", "Active": True} for one in ("b1", "b2")]
+    with shop(
+        tmp_path, body(A, "a"), objects={"Buyers": buyers}, sleep=lambda _seconds: both_are_here.wait() and None
+    ) as one:
+        one.fault("GET /v1/buyers/* latency=1 count=2")
+        assert one.plan(desired(manifest("a", assignments={"buyers": ("b1", "b2")}))).guards == ()
 
 
 VENDOR = {"DefaultContextUserName": "vendor"}
