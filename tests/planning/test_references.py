@@ -201,16 +201,18 @@ def test_many_users_are_looked_up_by_the_lists_of_users(tmp_path: Path) -> None:
         plan = many.plan(desired(*creations))
         assert plan.guards == ()
         assert {one.after["DefaultContextUserName"] for one in plan.changes if one.after and not one.before} == {*names}
-        # For each list how long it is and then all of it: administrators, buyers' users, the users of the first supplier.
+        # How long it is, and all of it, of each list: administrators, users of buyers, users of the first supplier.
         assert len([entry for entry in many.requests() if "user" in entry["path"].lower()]) == 2 * 3
 
 
 def test_things_are_looked_up_side_by_side(tmp_path: Path) -> None:
     both_are_here = threading.Barrier(2, timeout=60)  # as many as the connection of `shop` allows
+
+    def wait(_seconds: float) -> None:
+        both_are_here.wait()
+
     buyers = [{"ID": one, "Name": "b", "Active": True} for one in ("b1", "b2")]
-    with shop(
-        tmp_path, body(A, "a"), objects={"Buyers": buyers}, sleep=lambda _seconds: both_are_here.wait() and None
-    ) as one:
+    with shop(tmp_path, body(A, "a"), objects={"Buyers": buyers}, sleep=wait) as one:
         one.fault("GET /v1/buyers/* latency=1 count=2")
         assert one.plan(desired(manifest("a", assignments={"buyers": ("b1", "b2")}))).guards == ()
 
