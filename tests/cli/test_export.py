@@ -181,3 +181,18 @@ def test_an_empty_or_missing_folder_is_what_the_command_fills(
     done = run(*command, "--write")
     assert (done.code, done.err) == (0, "")
     assert Path("manifests/front.yaml").is_file()
+
+
+def test_an_export_asks_for_named_secrets_only_where_that_is_wished(project: Project, run: Runner) -> None:
+    def asked() -> list[str]:
+        requests = project.ask("GET", "/_emulator/requests")["requests"]
+        return [one["path"] for one in requests if one["path"].endswith("/secrets")]
+
+    path = f"/v1/apiclients/{BACK}/secrets"
+    project.ask("POST", path, {"Name": "primary"})
+    project.ask("DELETE", "/_emulator/requests")
+    assert run("export", "--out", "a", "--write").code == 0
+    assert (asked(), "primary" in Path("a/back.yaml").read_text(encoding="utf-8")) == ([], False)
+    assert run("export", "--out", "b", "--write", "--named-secrets").code == 0
+    assert path in asked()
+    assert "Its secrets: primary" in Path("b/back.yaml").read_text(encoding="utf-8")

@@ -56,6 +56,8 @@ class Wish:
     only: tuple[str, ...] = ()
     into_overlay: bool = False
     with_own_client: bool = False
+    with_secrets: bool = False
+    """Whether comments tell which named secrets there are."""
     kinds: frozenset[str] = frozenset()
     """Empty: those in use."""
     with_all_kinds: bool = False
@@ -108,6 +110,7 @@ environments were written, and there was an error in another.
     help="The kinds to export; else those that manifests name or that manage: lists, else API clients.",
 )
 @click.option("--own-client", is_flag=True, help="Also export the client that the run is logged in with.")
+@click.option("--named-secrets", is_flag=True, help="Name the secrets of clients in comments: a request for each.")
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
 @outputs_option("export", list(EXPORTS))
 @unknown_roles_option
@@ -121,6 +124,7 @@ def command(  # noqa: PLR0913  # one for each option
     overlaid: tuple[str, ...],
     kinds: frozenset[str] | None,
     own_client: bool,
+    named_secrets: bool,
     write: bool,
     outputs: Outputs,
     allow_unknown_roles: bool,
@@ -131,7 +135,8 @@ def command(  # noqa: PLR0913  # one for each option
     """
     mean_overlays(common, overlaid)
     every = kinds is not None and not kinds
-    wish = Wish(out, only, bool(overlaid), own_client, frozenset(KINDS) if every else kinds or frozenset(), every)
+    of_kinds = frozenset(KINDS) if every else kinds or frozenset()
+    wish = Wish(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every)
     written: list[str] = []
 
     def work_out(each: "Settings") -> "Making":
@@ -208,7 +213,7 @@ def made(
     optional = wish.kinds - {LOGIN_KIND} if wish.with_all_kinds else frozenset()
     with connect.reader(settings, environment, config.path.parent) as remote:
         live = pipeline.live(remote, target, kinds, optional)
-        secrets = pipeline.secrets_beside(remote, live)
+        secrets = pipeline.secrets_beside(remote, live) if wish.with_secrets else {}
         own = "" if wish.with_own_client else remote.client_id
     found = Found(
         live,
