@@ -1,5 +1,6 @@
 """What is shipped: the wheel, away from the checkout."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -79,3 +80,18 @@ def test_the_lowest_versions_that_are_tested_are_the_lowest_that_are_allowed() -
 def _first_of(lowest: str) -> SpecifierSet:
     """The versions that are as good as the lowest: a bound of two numbers need not exist itself."""
     return SpecifierSet(f"=={lowest}.*")
+
+
+@pytest.mark.sweep
+def test_a_strict_type_checker_accepts_scripts_that_use_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for number, example in enumerate(examples):
+        (tmp_path / f"example_{number}.py").write_text(example, encoding="utf-8")
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("import reconciler\nreconciler.load(1).plan().no_such_name\n", encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "."]
+    environment = {"PYTHONPATH": str(installed), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+    found = re.findall(r"^(\w+\.py):\d+: error: .*\[([\w-]+)\]$", done.stdout, re.MULTILINE)
+    assert sorted(found) == [("wrong.py", "arg-type"), ("wrong.py", "attr-defined")], done.stdout + done.stderr

@@ -109,6 +109,8 @@ def each(
 
 def _import_what_connects() -> None:
     """Import it in one thread: where several import what imports each other, one can find a half of it."""
+    from reconciler import pipeline  # noqa: F401, PLC0415  # what contacts no service does without it
+    from reconciler.remote import http  # noqa: F401, PLC0415
 
 
 def _tell_warnings(common: Common, names: Sequence[str]) -> None:

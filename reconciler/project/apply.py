@@ -1,14 +1,15 @@
 """A session and a saved plan -> the result of carrying it out, with its receipt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.model.outcome import ApplyResult, Outcome
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Finding, Plan
 from reconciler.project.receipts import check_first, keep
+from reconciler.remote.protocol import SecretRemote
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session
@@ -46,8 +47,7 @@ def apply_saved(session: "Session", order: Order, receipt: Path | None = None) -
         session.check_here(order.plan)
         check_first(order.plan, session.journal, receipt, session.plan_key)
         with session.writer() as remote:
-            from reconciler.project.execute import execute  # noqa: PLC0415  # while the login is on its way
-            from reconciler.project.journals import look_back  # noqa: PLC0415
+            from reconciler.project.journals import look_back  # noqa: PLC0415  # while the login is on its way
 
             objections = session.check(order.plan, remote)
             follows_up = look_back(session, remote, order.plan)
@@ -61,8 +61,7 @@ def apply_new(
 ) -> tuple[Plan, ApplyResult]:
     """Plan and carry it out; `order_of` approves the plan, or raises."""
     with session.exclusively(), session.writer() as remote:
-        from reconciler.project.execute import execute  # noqa: PLC0415  # while the login is on its way
-        from reconciler.project.journals import look_back  # noqa: PLC0415
+        from reconciler.project.journals import look_back  # noqa: PLC0415  # while the login is on its way
 
         plan = session.plan_with(remote, demands_secrets=True)
         follows_up = look_back(session, remote, plan)
@@ -70,3 +69,46 @@ def apply_new(
         result = execute(session, remote, order, session.frozen(plan), follows_up)
     keep(receipt, session, plan, result)
     return plan, result
+
+
+def execute(
+    session: "Session",
+    remote: SecretRemote,
+    order: Order,
+    objections: Sequence[Finding],
+    follows_up: tuple[str, ...] = (),
+) -> ApplyResult:
+    """Apply the plan on the record.
+
+    Args:
+        session: of the environment.
+        remote: the service.
+        order: what to do.
+        objections: as `pipeline.apply` takes them.
+        follows_up: the runs that were cut off and have been looked at.
+    """
+    from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
+    from reconciler.applying.run import Controls  # noqa: PLC0415
+    from reconciler.project.journals import finished, recorder_of  # noqa: PLC0415
+
+    environment = session.environment
+    recorder = recorder_of(session, order.plan, follows_up, order.rolls_back)
+    with order.watch(order.plan) as watch:
+        result = pipeline.apply(
+            order.plan,
+            remote,
+            session.resolve,
+            Controls(
+                environment.concurrency,
+                order.keep_going,
+                watch.on_outcome,
+                watch.should_stop,
+                recorder,
+                environment.create,
+            ),
+            objections=objections,
+            acknowledged=order.ack,
+            plan_key=session.plan_key,
+            courier=session.courier,
+        )
+    return finished(session, recorder, result, follows_up)

@@ -42,10 +42,12 @@ class Format:
     """What a file holds in place of a document that there is none of, so that no older one is taken for it."""
 
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "Format", "late"]
 
 
-def _late(module: str, name: str) -> Callable[..., str]:
+def late(module: str, name: str) -> Callable[..., str]:
+    """A writer that is imported when it first writes."""
+
     def write(*arguments: Any) -> str:  # noqa: ANN401  # whatever the writer takes
         text: str = getattr(import_module(f"reconciler.render.{module}"), name)(*arguments)
         return text
@@ -55,7 +57,7 @@ def _late(module: str, name: str) -> Callable[..., str]:
 
 def _format(name: str, *documents: str) -> Format:
     """A format that writes these documents."""
-    return Format(name, **{document: _late(name, document) for document in documents})
+    return Format(name, **{document: late(name, document) for document in documents})
 
 
 _ALL: Final = ("plan", "drift", "result", "validation", "failure")
@@ -64,7 +66,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         format_.name: format_
         for format_ in (
-            replace(_format("text", "plan", "drift", "result", "validation"), failure=_late("failure", "in_place_of")),
+            replace(_format("text", "plan", "drift", "result", "validation"), failure=late("failure", "in_place_of")),
             _format("json", "drift", "result", "validation", "failure"),
             _format("jsonl", *_ALL),
             _format("markdown", *_ALL),

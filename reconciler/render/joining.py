@@ -6,10 +6,9 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.render import github as annotations
-from reconciler.render import several
+from reconciler.render import late, several
 from reconciler.render.comment import NOT_WHOLE, cell, code, document, marker, source_of
 from reconciler.render.escape import json_text
-from reconciler.render.html.several import page
 from reconciler.render.several import Part, Planned, State, matrix, verdict
 from reconciler.render.style import Style
 from reconciler.render.titles import Noun, number
@@ -108,7 +107,7 @@ SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
         "json": several.document,
         "jsonl": one_after_the_other,
         "markdown": markdown,
-        "html": page,
+        "html": late("html.several", "page"),
         "junit": junit,
         "sarif": sarif,
         "github": github,

@@ -19,9 +19,8 @@ from reconciler.cli.options import Common, ack_option, common_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
-from reconciler.project.apply import Order
+from reconciler.project.apply import Order, execute
 from reconciler.project.environment import chosen_environment, configuration
-from reconciler.project.execute import execute
 from reconciler.project.journals import look_back
 from reconciler.project.session import Session
 from reconciler.project.settings import environment_name
