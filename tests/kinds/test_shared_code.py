@@ -27,7 +27,7 @@ def is_about_kinds(path: Path) -> bool:
 
 
 def texts(tree: ast.AST) -> Iterator[ast.Constant]:
-    """The texts of a module that are neither docstrings, help, nor error codes and what these mean."""
+    """The texts of a module that are neither docstrings, help, types, nor error codes and what these mean."""
     passed = {id(one) for node in ast.walk(tree) for one in _passed(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
@@ -39,6 +39,10 @@ def _passed(node: ast.AST) -> Iterator[ast.AST]:
         yield node.value
     elif isinstance(node, ast.keyword) and node.arg in {"help", "epilog"}:
         yield from ast.walk(node.value)
+    elif isinstance(node, ast.FunctionDef) and node.returns:
+        yield from ast.walk(node.returns)
+    elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
+        yield from ast.walk(node.annotation)
     elif isinstance(node, ast.Constant) and ERROR_CODE.fullmatch(str(node.value)):
         yield node
     elif isinstance(node, ast.Dict):
