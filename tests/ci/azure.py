@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -290,18 +289,11 @@ class _Agent:
             **{name: self._filled(value) for name, value in step.get("env", {}).items()},
         }
         command = ["bash", "--noprofile", "--norc", "-c", step["bash"]]
-        done = subprocess.run(
-            command,
-            cwd=self.sources,
-            env={name: value for name, value in environment.items() if value},
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.build.log += done.stdout
-        for line in done.stdout.splitlines():
+        given = {name: value for name, value in environment.items() if value}
+        code, log = self.azure.shell.run(command, self.sources, given)
+        self.build.log += log
+        for line in log.splitlines():
             if line.startswith("##vso[task.setvariable variable="):
                 name, _, value = line.removeprefix("##vso[task.setvariable variable=").partition("]")
                 self.outputs[name.removesuffix(";isOutput=true")] = value
-        self.fine = self.fine and done.returncode == 0
+        self.fine = self.fine and code == 0

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.ci.forge import ROOT
+from tests.ci.forge import ROOT, Shell
 
 DOCUMENTS = list(YAML(typ="safe").load_all((ROOT / "ci" / "kubernetes" / "cron-jobs.yaml").read_text(encoding="utf-8")))
 CRON_JOBS = {one["metadata"]["name"]: one["spec"] for one in DOCUMENTS if one["kind"] == "CronJob"}
@@ -32,6 +31,7 @@ class Cluster:
     def __init__(self, folder: Path, programs: Path, secrets: Mapping[str, Mapping[str, str]]) -> None:
         self.images, self.volumes, self.secrets = folder / "images", folder / "volumes", dict(secrets)
         self.reconciler = programs / "reconciler"
+        self.shell = Shell()
         for document in DOCUMENTS:
             if document["kind"] == "PersistentVolumeClaim":
                 (self.volumes / document["metadata"]["name"]).mkdir(parents=True)
@@ -65,18 +65,10 @@ class Cluster:
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TMPDIR": "/nonexistent"}
         for source in container["envFrom"]:
             environment |= self.secrets[source["secretRef"]["name"].removeprefix("ordercloud-")]
-        done = subprocess.run(
-            [self.reconciler, *container["args"]],
-            cwd=image,
-            env=environment,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        code, log = self.shell.run([self.reconciler, *container["args"]], image, environment)
         mounted.rename(claims[mount["name"]])
         assert _files(image) == before
-        return done.returncode, done.stdout
+        return code, log
 
 
 def _files(folder: Path) -> Mapping[Path, object]:

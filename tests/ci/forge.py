@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,45 @@ def loaded(path: Path) -> Any:
     return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
 
 
+class Shell:
+    """Runs what a job or a container runs, which can be cancelled meanwhile."""
+
+    def __init__(self) -> None:
+        self.is_cancelled = False
+        self._process = 0
+        self._stops = threading.Event()
+
+    def run(self, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+        """Run a command; its exit code, and all that it says."""
+        log = ""
+        with subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            self._process = process.pid
+            for line in process.stdout or ():
+                log += line
+                if "no more changes are started" in line:
+                    self._stops.set()
+        return process.returncode, log
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command alone, not to those that it runs; they must get it all the same."""
+        self.is_cancelled = True
+        os.kill(self._process, number)
+        assert self._stops.wait(60)
+
+    def kill(self) -> None:
+        """End the command and all that it runs."""
+        self.is_cancelled = True
+        os.killpg(self._process, signal.SIGKILL)
+
+
 class Forge:
     """The remote, and the clone of whoever works."""
 
@@ -28,6 +70,7 @@ class Forge:
         self.secrets = secrets
         self.path = f"{programs}:{os.environ['PATH']}"
         self.jobs = 0
+        self.shell = Shell()
         self.folder.mkdir(parents=True)
         git(folder, "init", "--quiet", "--bare", "--initial-branch", "main", str(self.origin))
         git(folder, "clone", "--quiet", str(self.origin), str(self.clone))

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -117,6 +116,9 @@ class GitLab(Forge):
         self._restore(spec, environment, workspace)
         code, log = self._run([*_lines(base["before_script"]), *_lines(spec["script"])], workspace, given)
         _, after = self._run(list(_lines(spec.get("after_script", []))), workspace, given)
+        if self.shell.is_cancelled:  # neither cache nor artifacts are kept
+            self.shell.is_cancelled = False
+            return code, log + after
         if "cache" in spec:
             self.cache[environment] = workspace / given["RECONCILER_FOLDER"] / ".reconciler"
         self.artifacts[f"{name} {environment}".strip()] = workspace
@@ -135,10 +137,7 @@ class GitLab(Forge):
 
     def _run(self, lines: list[str], folder: Path, variables: Mapping[str, str]) -> tuple[int, str]:
         command = ["bash", "-e", "-o", "pipefail", "-c", "\n".join(lines)]
-        done = subprocess.run(
-            command, cwd=folder, env=variables, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        return done.returncode, done.stdout
+        return self.shell.run(command, folder, variables)
 
 
 def _lines(script: list[str]) -> Iterator[str]:

@@ -5,7 +5,6 @@ installation.
 """
 
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -64,15 +63,18 @@ class Machine:
         self.log = self.delivered = ""
 
     def job(self) -> Job:
+        self.hub.shell.is_cancelled = False
         fine = self._steps(self.spec["steps"], self.context)
         outputs = {name: interpolated(value, self.context) for name, value in self.spec.get("outputs", {}).items()}
         summary = self.summary.read_text(encoding="utf-8") if self.summary.exists() else ""
-        return Job("success" if fine else "failure", outputs, self.log, summary, self.delivered)
+        result = "cancelled" if self.hub.shell.is_cancelled else "success" if fine else "failure"
+        return Job(result, outputs, self.log, summary, self.delivered)
 
     def _steps(self, steps: list[Any], context: Mapping[str, Any]) -> bool:
         fine = True
         for step in steps:
-            functions = status_functions(success=fine, failure=not fine)
+            cancelled = self.hub.shell.is_cancelled
+            functions = status_functions(success=fine, failure=not fine and not cancelled, cancelled=cancelled)
             wanted = condition(str(step.get("if", "true")), {**context, "true": True}, functions)
             if wanted and step.get("name") not in {"Install", *self.hub.failing}:
                 fine = self._step(step, context) and fine
@@ -129,25 +131,17 @@ class Machine:
         own = {name: filled(value, context) for name, value in step.get("env", {}).items()}
         environment = {**self.environment, **own, "GITHUB_OUTPUT": str(self.output)}
         command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
-        done = subprocess.run(
-            command,
-            cwd=self.workspace,
-            env=environment,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.log += done.stdout
+        code, log = self.hub.shell.run(command, self.workspace, environment)
+        self.log += log
         outputs = dict(_outputs(self.output.read_text(encoding="utf-8")))
-        outcome = "failure" if done.returncode else "success"
+        outcome = "failure" if code else "success"
         context["steps"][step.get("id", "")] = {"outputs": outputs, "outcome": outcome}
-        return done.returncode == 0
+        return code == 0
 
 
-def status_functions(*, success: bool, failure: bool) -> Functions:
+def status_functions(*, success: bool, failure: bool, cancelled: bool = False) -> Functions:
     """The functions that an ``if`` asks for a status."""
-    known = {"success": success, "failure": failure, "always": True, "cancelled": False}
+    known = {"success": success, "failure": failure, "always": True, "cancelled": cancelled}
     return {name: partial(bool, value) for name, value in known.items()}
 
 
