@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from reconciler.export.init import Answers, files
+from reconciler.kinds import KINDS
+from reconciler.kinds.references import wave
 from tests.cli.conftest import BACK, FRONT, Project, Run, Runner
 
 PROFILES = [{"ID": f"Shop{number}", "Name": f"Shop{number}", "CustomRoles": [f"Shop{number}"]} for number in range(28)]
@@ -16,14 +18,39 @@ EVENTS = [
 ]
 REFERENCES = {f"{one['EventType']}IntegrationEventID": one["ID"] for one in EVENTS}
 HOOK = {"ID": "validate", "Name": "Validate", "Url": "https://shop.example/hook", "HashKey": "k"}
+HUB = {"ID": "hub", "Name": "Hub", "DeliveryTargets": {"Http": {"Endpoint": "https://shop.example", "Secret": "s"}}}
+SENDERS = [
+    {"ID": name, "Name": name, "MessageTypes": ["OrderSubmitted"], "DeliveryConfigID": "hub"}
+    for name in ("SellerEmails", "BuyerEmails")
+]
+ASSIGNED = [
+    *({"SecurityProfileID": f"Shop{number}"} for number in range(6)),
+    *({"SecurityProfileID": f"Shop{number}", "BuyerID": "north"} for number in range(6)),
+    *({"SecurityProfileID": f"Shop{number}", "UserGroupID": "staff"} for number in range(6)),
+]
+MAILED = [{"MessageSenderID": "SellerEmails"}, {"MessageSenderID": "BuyerEmails", "BuyerID": "north"}]
+SENDER = {"MessageSenderID": "BuyerEmails"}
+COPIED = [{"MessageSenderAssignment": SENDER, "MessageType": "OrderSubmitted", "BuyerID": "north"}]
+SEEDED: list[tuple[str, list[dict[str, Any]]]] = [
+    ("buyers", [{"ID": "north", "Name": "North", "Active": True}]),
+    ("usergroups", [{"ID": "staff", "Name": "Staff"}]),
+    ("integrations/deliveryconfig", [HUB]),
+    ("integrationEvents", EVENTS),
+    ("securityprofiles", PROFILES),
+    ("messagesenders", SENDERS),
+    ("securityprofiles/assignments", ASSIGNED),
+    ("messagesenders/assignments", MAILED),
+    ("messagesenders/CCListenerAssignments", COPIED),
+]
 READINGS = ("", "?events=removed", "?webhookUrl=null", "?events=removed&webhookUrl=null")
-PATHS = ("/v1/integrationEvents", "/v1/webhooks", "/v1/apiclients", "/v1/securityprofiles")
+PATHS = ("/v1/webhooks", "/v1/apiclients", *(f"/v1/{path}" for path, _ in SEEDED))
+LOST = ("IntegrationEvent", "MessageSender", "ApiClient", "Webhook")
 
 
 @pytest.fixture
 def staging(project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A whole marketplace with the manifests that an export makes of it and the limits that `init` writes."""
-    for path, bodies in (("integrationEvents", EVENTS), ("securityprofiles", PROFILES)):
+    for path, bodies in SEEDED:
         for body in bodies:
             project.ask("POST", f"/v1/{path}", body)
     for client in (FRONT, BACK):
@@ -56,10 +83,11 @@ def bodies(project: Project) -> dict[str, list[str]]:
 
 
 def written(project: Project) -> list[str]:
-    """The collections in the order in which they were written to."""
+    """The kinds in the order in which objects and assignments of them were written."""
     found = project.ask("GET", "/_emulator/requests")["requests"]
-    writes = [one["path"].split("/")[2].casefold() for one in found if one["method"] in {"PUT", "PATCH", "POST"}]
-    return list(dict.fromkeys(one for one in writes if one != "token"))
+    writes = [one["path"] for one in found if one["method"] in {"PUT", "PATCH", "POST"}]
+    paths = {kind: f"/v1{KINDS[kind].path}/".casefold() for kind in LOST}
+    return [kind for path in writes for kind, start in paths.items() if path.casefold().startswith(start)]
 
 
 def drift(run: Runner) -> tuple[Run, set[tuple[str, str]]]:
@@ -73,11 +101,12 @@ def test_one_apply_puts_back_all_that_the_restore_took(staging: Project, run: Ru
     before = bodies(staging)
     staging.ask("POST", f"/_emulator/staging-restore{reading}")
     found, kinds = drift(run)
-    assert (found.code, kinds) == (2, {("restored", kind) for kind in ("IntegrationEvent", "ApiClient", "Webhook")})
-    assert "6 lost in OrderCloud's restore of staging" in run("drift").out
+    assert (found.code, kinds) == (2, {("restored", kind) for kind in LOST})
+    assert "8 lost in OrderCloud's restore of staging" in run("drift").out
     staging.ask("DELETE", "/_emulator/requests")
     assert run("apply", "--auto-approve").code == 0
-    assert written(staging) == ["integrationevents", "apiclients", "webhooks"]
+    waves = [wave(kind) for kind in written(staging)]
+    assert (waves, set(written(staging))) == (sorted(waves), set(LOST))
     assert bodies(staging) == before
     assert run("plan", "--detailed-exitcode").code == 0
 
@@ -88,7 +117,7 @@ def test_drift_names_what_apply_will_need_and_apply_writes_nothing_without_it(st
     staging.ask("POST", "/_emulator/staging-restore?events=removed")
     found = run("drift")
     assert (found.code, run("plan").code) == (2, 3)
-    assert "6 lost in OrderCloud's restore of staging" in found.out
+    assert "8 lost in OrderCloud's restore of staging" in found.out
     assert found.out.count("cannot be created without HashKey") == 3
     staging.ask("DELETE", "/_emulator/requests")
     assert (run("apply", "--auto-approve").code, written(staging)) == (3, [])
