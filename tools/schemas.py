@@ -103,7 +103,7 @@ def _manifest(kind: Kind) -> Schema:
 def _definitions(kind: Kind) -> Schema:
     """What the manifest refers to, and what that refers to."""
     common = copy.deepcopy(dict(_COMMON))
-    common["metadata"]["properties"]["id"] |= {"description": kind.meaning_of_id}
+    common["metadata"]["properties"]["id"] = _object_id(kind, common["metadata"]["properties"]["id"])
     common["secretReference"] = _given_secret(common["secret"])
     common["waiver"]["properties"]["rule"]["enum"] = list(RULES)
     common["role"]["enum"] = sorted(API_ROLES)
@@ -112,6 +112,12 @@ def _definitions(kind: Kind) -> Schema:
         known["assignments"] = _assignments(kind.assignments)
     needed = _closure(_manifest(kind), known)
     return {name: known[name] for name in known if name in needed}
+
+
+def _object_id(kind: Kind, known: Schema) -> Schema:
+    if kind.only_id:
+        return {"description": kind.meaning_of_id, "readOnly": True, "not": {}}
+    return known | {"description": kind.meaning_of_id} | ({"enum": list(kind.singles)} if kind.singles else {})
 
 
 def _given_secret(secret: Schema) -> Schema:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.errors import NotFound, RemoteError, RequestFacts
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, Kind, reach
 from reconciler.model.json import Body
 from reconciler.model.outcome import Step
 from reconciler.model.plan import Action
@@ -58,7 +58,8 @@ def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind
         name = (change.after or {}).get(kind.name_field)
         return next((body for body in remote.list_all(kind.path) if body.get(kind.name_field) == name), None)
     try:
-        return kind.live(remote.get(kind.path, change.id), RequestFacts("GET", f"/v1{kind.path}/{change.id}")).body
+        body = reach.body_of(remote, kind, change.id)
+        return kind.live(body, RequestFacts("GET", f"/v1{kind.path}/{change.id}")).body
     except NotFound:
         return None
 

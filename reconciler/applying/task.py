@@ -17,7 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from reconciler.applying.settle import Conflict, Newcomers, Next, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
-from reconciler.kinds import KINDS, LOGIN_KIND, Kind
+from reconciler.kinds import KINDS, LOGIN_KIND, Kind, reach
 from reconciler.kinds.moments import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
@@ -91,7 +91,7 @@ class Task:
                 raise Conflict("it was deleted since it was planned")
             if self.is_done(live, lost):
                 return self.found(live, lost)
-            self._demand_unmoved(live)
+            self.demand_unmoved(live)
             self.before = live
             self.sent.update(self.secrets(live))
             return self.send_patch if self.change.is_patch else self.send_put
@@ -106,7 +106,7 @@ class Task:
             if live is None:
                 message = "" if lost else "it was gone already"
                 return Outcome(self.change, Status.APPLIED, message, self.change.id)
-            self._demand_unmoved(live)
+            self.demand_unmoved(live)
             self.before = live
             return self._send_delete
 
@@ -169,12 +169,17 @@ class Task:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
         try:
             with naming(f"reading {self.kind.noun}s", self.kind.reading_roles):
-                body = self.writer.remote.get(self.kind.path, object_id or self._id)
+                body = reach.body_of(self.writer.remote, self.kind, object_id or self._id)
         except NotFound:
             return None
         return self.kind.live(body, self._facts("GET"))
 
-    def _demand_unmoved(self, live: LiveResource) -> None:
+    def demand_unmoved(self, live: LiveResource) -> None:
+        """Go on only if the object is what the plan saw.
+
+        Raises:
+            Conflict: it is not.
+        """
         moved = self.kind.moved(self.change.before or {}, live.body)
         appeared = [
             intent.field
@@ -217,26 +222,28 @@ class Task:
         together = {self.kind.secret_rows[name].together for name in self.sent}
         names = {pointer_parts(field.pointer)[0] for field in self.change.fields} | together
         body = {name: value for name, value in self.planned.items() if name in names}
-        path, remote = self.kind.path, self.writer.remote
-        intent = Write(self.change, Step.BODY, "PATCH", f"{path}/{self._id}")
-        send = partial(remote.patch, path, self._id, with_secrets(body, self.sent), attempt=attempt)
-        return self.verified(self.announced(intent, send), "PATCH")
+        send = partial(self.writer.remote.patch, *self._place, with_secrets(body, self.sent), attempt=attempt)
+        return self.verified(self.announced(self._intent("PATCH"), send), "PATCH")
 
     def _put(self, body: Body, secrets: Mapping[str, Secret | None], step: Step, attempt: int) -> Body:
-        path, remote = self.kind.path, self.writer.remote
         carried = secrets.keys() - {intent.field for intent in self.change.secrets}
         hidden = [name for name in sorted(carried) if (value := secrets[name]) and value.is_placeholder]
         if hidden:
             raise Conflict(f"the service does not show its {', '.join(hidden)}, which this write would overwrite")
-        intent = Write(self.change, step, "PUT", f"{path}/{self._id}")
-        return self.announced(intent, lambda: remote.put(path, self._id, with_secrets(body, secrets), attempt=attempt))
+        send = partial(self.writer.remote.put, *self._place, with_secrets(body, secrets), attempt=attempt)
+        return self.announced(self._intent("PUT", step), send)
 
     def _send_delete(self, attempt: int) -> Outcome:
-        path, remote = self.kind.path, self.writer.remote
-        intent = Write(self.change, Step.BODY, "DELETE", f"{path}/{self._id}")
         with suppress(NotFound):  # somebody else deleted it a moment ago
-            self.announced(intent, lambda: remote.delete(path, self._id, attempt=attempt))
+            self.announced(self._intent("DELETE"), partial(self.writer.remote.delete, *self._place, attempt=attempt))
         return Outcome(self.change, Status.APPLIED, id=self.change.id)
+
+    @property
+    def _place(self) -> tuple[str, str | None]:
+        return self.kind.place(self._id)
+
+    def _intent(self, method: str, step: Step = Step.BODY) -> Write:
+        return Write(self.change, step, method, "/".join(filter(None, self._place)))
 
     def announced(self, intent: Write, send: Callable[[], _T]) -> _T:
         """Send a write between its announcement and the record of what came of it."""
@@ -264,19 +271,21 @@ class Task:
         Raises:
             AnswerLost: the answer is of no use, or about another object, so that only a look tells.
         """
+        if not answer:
+            raise AnswerLost("it was executed, but its answer is empty", self._facts(method))
         try:
-            live = self.kind.live(answer, self._facts(method))
+            live = self.kind.live(self.kind.identified(answer, self.change.id or ""), self._facts(method))
         except BadAnswer as error:
             raise AnswerLost("it was executed, but its answer cannot be used", error.request) from error
         if self.change.before is not None and not same_id(live.id, self._id):
             raise AnswerLost("it was executed, but its answer is about another object", self._facts(method))
-        return self._compared(live)
+        return self.compared(live)
 
     def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
         """The object is there without an answer that says so: our write whose answer was lost, or another's."""
-        return self._compared(live, "" if lost else ALREADY)
+        return self.compared(live, "" if lost else ALREADY)
 
-    def _compared(self, live: LiveResource, message: str = "") -> Outcome:
+    def compared(self, live: LiveResource, message: str = "") -> Outcome:
         """Whether the service holds what was sent."""
         self.after = live
         misses = self.misses(live)
@@ -324,7 +333,8 @@ class Task:
         return False
 
     def _facts(self, method: str) -> RequestFacts:
-        return RequestFacts(method, f"/v1{self.kind.path}/{self.change.id}")
+        path, object_id = self.kind.place(self.change.id or "")
+        return RequestFacts(method, "/".join([f"/v1{path}", *filter(None, [object_id])]))
 
 
 def _same_secret(held: Secret | None, sent: Secret | None) -> bool:

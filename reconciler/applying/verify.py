@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from reconciler.applying.task import Task, Writer
 from reconciler.errors import RemoteError, RequestFacts
-from reconciler.kinds import Kind
+from reconciler.kinds import Kind, reach
 from reconciler.kinds.assignments import Level
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.outcome import Outcome, Status
@@ -58,7 +58,7 @@ def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[O
         count = sum(task.kind is kind for task, _ in written)
         if count > live // _PAGE + 1:
             with suppress(RemoteError):  # then each is read by itself
-                bodies = writer.remote.list_all(kind.path)
+                bodies = reach.every_body(writer.remote, kind)
                 found |= {ObjectKey(kind.name, str(one[kind.id_field])): one for one in bodies}
     return found
 

@@ -14,6 +14,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from reconciler.applying.rows import set_rows
 from reconciler.applying.settle import Conflict, Next, repeated, settle
 from reconciler.applying.task import ALREADY, Task
 from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError
@@ -243,6 +244,8 @@ def write(task: Task) -> Outcome:
 
 
 def _body(task: Task) -> Outcome:
+    if task.kind.row_fields:
+        return set_rows(task)
     if task.change.action is Action.CREATE:
         return create(task)
     return task.delete() if task.change.action is Action.DELETE else task.update()

@@ -123,6 +123,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
     files = _files(addresses.values(), folder)
+    origin = replace(origin, marketplace=live.marketplace)
     run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others)
     choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
     for resource in live.resources:
@@ -238,7 +239,7 @@ class _Run:
         title, known = _title(live), ""
         if kind.has_chosen_ids:
             known = str(live.body.get(kind.id_field) or "")
-            known = "" if known == name else known
+            known = "" if known == name or kind.only_id else known
         elif (kind.name, title) in self.ambiguous:
             known = str(live.body.get(kind.id_field) or "")
             if not known:

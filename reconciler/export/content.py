@@ -29,7 +29,7 @@ def wanted_fields(kind: Kind, live: LiveResource) -> dict[Path, Json]:
     Every level of assignments that is known is named, for only what is named is watched; single users are data.
     """
     found: dict[Path, Json] = {}
-    for name, field in kind.fields.items():
+    for name, field in {**kind.fields, **kind.initial_fields}.items():
         value = live.body.get(name)
         default = field.canonical_value(None)
         if name == kind.name_field or (value is not None and not same(field.canonical_value(value), default)):

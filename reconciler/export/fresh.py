@@ -16,10 +16,10 @@ from reconciler.kinds import Kind
 from reconciler.manifests.edit.text import Style, block, flow, literal
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.inputs import Selection
-from reconciler.model.json import Body, Json
+from reconciler.model.json import Body, Json, get_at, with_value_at
 from reconciler.model.named_secret import UNTRIED, LiveSecret, moment_text
 from reconciler.model.reports import LeftOut
-from reconciler.model.resource import Address, LiveResource
+from reconciler.model.resource import Address, LiveResource, same_id
 from reconciler.planning.selection import is_selected
 from reconciler.render.escape import escape
 
@@ -139,6 +139,8 @@ class Origin:
     """``marketplace acme-staging``, or a file."""
     schema: Path | None = None
     """The JSON Schema of manifests, for editors, be it there or not; None: nowhere."""
+    marketplace: str = ""
+    """The ID of the marketplace, which is another one in each environment."""
 
     def way(self, file: Path) -> str:
         """The way from a new file to the schema; empty where that is not there."""
@@ -166,6 +168,9 @@ def base(kind: Kind, name: str, object_id: str) -> Body:
 def text_of(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> str:
     """The whole file: comments with what a manifest cannot say, then the manifest."""
     said = literal({key: manifest[key] for key in _ORDER if key in manifest})
+    for name, field in kind.fields.items():
+        if field.is_owner and same_id(str(get_at(manifest, ("spec", name))), origin.marketplace):
+            said = with_value_at(said, ("spec", name), "${marketplace}") if isinstance(said, Mapping) else said
     lines = list(block(said, 0, Style())) if isinstance(said, Mapping) else []
     return "".join(f"{line}\n" for line in (*_comments(kind, live, manifest, beside, origin), *lines))
 

@@ -85,6 +85,9 @@ class _Sections:
         self.has_assignments |= _key(at) == _ALL_ASSIGNMENTS or _key(at) in _ASSIGNMENTS
         if is_array(value):
             self._take(value, at, depth)
+        elif isinstance(value, Mapping) and _key(at) in _SINGLES:
+            kind, one = _SINGLES[_key(at)]
+            self.objects.setdefault(kind, []).append((at, {**value, KINDS[kind].id_field: one}))
         elif isinstance(value, Mapping) and not depth and _key(KINDS[DEFAULT_KIND].name_field) in map(_key, value):
             self.objects.setdefault(DEFAULT_KIND, []).append(("the file", value))  # the body of one request
         elif isinstance(value, Mapping) and depth < _DEPTH:
@@ -111,7 +114,7 @@ def _seeds(found: _Sections) -> Seeds:
     if found.others:
         reason = "business data, or of a kind that is not managed"
         seeds.left_out.append(LeftOut(_sections(found.others), reason))
-    seeds.live = LiveState(tuple(resources), "", frozenset(found.objects))
+    seeds.live = LiveState(tuple(resources), _MARKETPLACE, frozenset(found.objects))
     return seeds
 
 
@@ -121,6 +124,8 @@ def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections, 
     levels = kind.assignments.levels if kind.assignments and found.has_assignments else ()
     nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
     taken: dict[str, str] = {}
+    if kind.row_fields:
+        entries = [(kind.section, _set_of(kind.row_fields, entries, seeds))]
     for number, (place, entry) in enumerate(entries):
         resource = _object(kind, place, entry, f"entry-{number}", parties, seeds)
         if resource is None:
@@ -135,6 +140,19 @@ def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections, 
         for one in parties
         if one not in taken
     ]
+
+
+def _set_of(names: tuple[str, str], entries: Sequence[tuple[str, Json]], seeds: Seeds) -> Body:
+    """The set that rows make."""
+    found: dict[str, list[Json]] = {}
+    for place, entry in entries:
+        row = {_key(name): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
+        group, member = (row.get(_key(name)) for name in names)
+        if isinstance(group, str) and isinstance(member, str):
+            found.setdefault(group, []).append(member)
+        else:
+            seeds.left_out.append(LeftOut(place, f"it has no {' or no '.join(names)}"))
+    return found
 
 
 def _sections(others: Mapping[str, int]) -> str:
@@ -167,7 +185,7 @@ def _object(
         if body.pop(name, None) is not None:
             seeds.left_out.append(LeftOut(f"{called} {name}", fault.split(": ", 1)[1]))
     known = body.get(kind.id_field)
-    object_id = known if isinstance(known, str) and known else key
+    object_id = kind.only_id or (known if isinstance(known, str) and known else key)
     return LiveResource(kind.name, object_id, body, secrets, parties.get(object_id.casefold(), {}))
 
 
@@ -178,9 +196,10 @@ def _is_given(value: Json | Absent) -> bool:
 def _known(kind: Kind, place: str, entry: Body, seeds: Seeds) -> Iterator[tuple[str, Json]]:
     """The fields that the API has, by the names that it has for them."""
     names = {_key(one.name): one.name for one in kind.table} | {_key(kind.id_field): kind.id_field}
+    owners = {name for name, one in kind.fields.items() if one.is_owner}
     for name, value in entry.items():
         known = names.get(_key(name))
-        if value == _MARKETPLACE:
+        if value == _MARKETPLACE and known not in owners:
             seeds.left_out.append(LeftOut(f"{place} {name}", "it stands for the ID of the marketplace"))
         elif known:
             yield known, value
@@ -213,7 +232,13 @@ def _key(name: str) -> str:
     return name.casefold()
 
 
-_OBJECTS: Final = {_key(f"{name}s"): name for name in KINDS}
+_OBJECTS: Final = {_key(kind.section or f"{name}s"): name for name, kind in KINDS.items()}
+_SINGLES: Final = {
+    _key(f"{name}{path.removeprefix(kind.path)}"): (name, one)
+    for name, kind in KINDS.items()
+    for one, path in kind.singles.items()
+}
+"""What sections with one object are called, in lower case -> its kind and the id that we give it."""
 _ASSIGNMENTS: Final = {
     _key(level.section or f"{name}Assignments"): name
     for name, kind in KINDS.items()

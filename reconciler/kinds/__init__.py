@@ -10,8 +10,9 @@ from threading import Thread
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments
-from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
+from reconciler.kinds.base import Kind
 from reconciler.kinds.fields import Field, Reference, UserReference
+from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
 from reconciler.model.resource import Address, ObjectKey
 
 DEFAULT_KIND: Final = "ApiClient"
@@ -31,6 +32,15 @@ TABLES: Final[dict[str, str]] = {
     "Locale": "reconciler.kinds.locale:LOCALE",
     "SellerApprovalRule": "reconciler.kinds.seller_approval_rule:SELLER_APPROVAL_RULE",
     "ProductFacet": "reconciler.kinds.product_facet:PRODUCT_FACET",
+    "Incrementor": "reconciler.kinds.incrementor:INCREMENTOR",
+    "XpIndex": "reconciler.kinds.xp_index:XP_INDEX",
+    "ProductSync": "reconciler.kinds.singletons:PRODUCT_SYNC",
+    "EntitySync": "reconciler.kinds.singletons:ENTITY_SYNC",
+    "OrderSync": "reconciler.kinds.singletons:ORDER_SYNC",
+    "ErrorConfig": "reconciler.kinds.singletons:ERROR_CONFIG",
+    "SubscriptionIntegration": "reconciler.kinds.singletons:SUBSCRIPTION_INTEGRATION",
+    "InventoryIntegration": "reconciler.kinds.singletons:INVENTORY_INTEGRATION",
+    "PromotionIntegration": "reconciler.kinds.singletons:PROMOTION_INTEGRATION",
 }
 """Kind -> the module of its table, and the table's name in it."""
 

@@ -6,7 +6,7 @@ Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``Anonymo
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments, levels
-from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
+from reconciler.kinds.base import Kind
 from reconciler.kinds.direction import acts_as, demanded, granted, grows
 from reconciler.kinds.fields import (
     Data,
@@ -21,6 +21,7 @@ from reconciler.kinds.fields import (
     UserReference,
     Whole,
 )
+from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
 
 DEFAULT_ANONYMOUS_TOKEN_MINUTES: Final = 10_080
 

@@ -8,16 +8,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 from typing import Final
-from urllib.parse import quote
 
 from reconciler.errors import BadAnswer, RequestFacts
 from reconciler.kinds import secrecy
 from reconciler.kinds.assignments import Assignments
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, Field, Reference, Secrecy, UserReference, varying
 from reconciler.kinds.roles import FULL_ACCESS
+from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
 
@@ -25,60 +24,11 @@ _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSecrets:
-    """Where the service keeps the named secrets of an object, whose values it shows once, when it makes them."""
-
-    path: str
-    """Below an object's own path."""
-    value_field: str
-    """The field of the value, in the answer to the POST."""
-    limit: int
-    """How many an object can have."""
-    doors: tuple[str, ...]
-    """The flags by which an object lets parties in; with a secret, it demands it of them."""
-    open_field: str
-    """The flag of an object that is meant to be open without any."""
-    name_field: str = "Name"
-    expiry_field: str = "Expiration"
-
-    def of(self, kind_path: str, object_id: str) -> str:
-        """The collection of one object's secrets; its id percent-encoded."""
-        return f"{kind_path}/{quote(object_id, safe='')}/{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class Dependent:
-    """Something of the service that keeps an object from being deleted while it refers to it."""
-
-    noun: str
-    path: str
-    field: str
-    """Holds the object's id."""
-    role: str
-    """What the login needs for looking."""
-    is_single: bool = False
-    """There is at most one, at the path itself."""
-
-
-class IdChoice(Enum):
-    """Who chooses the id of an object."""
-
-    SERVICE = "service"
-    """The service, when it creates the object."""
-    CHOSEN = "chosen"
-    """Whoever creates the object: it is metadata.id, else metadata.name, and PUT to an unknown id creates."""
-    SINGLE = "single"
-    """Nobody: a marketplace has one at most, at the path itself (EntitySync: one for each entity, below it)."""
-    SET = "set"
-    """Nobody: one document holds all of them."""
-
-
 _ABOUT_ID: Final[Mapping[IdChoice, str]] = {
     IdChoice.CHOSEN: "The ID that it has in OrderCloud. Left out: the same as metadata.name. For an environment with "
     "another one, use ids in reconciler.yaml: it wins.",
-    IdChoice.SINGLE: "There is only one in a marketplace, so that it has no ID.",
-    IdChoice.SET: "One document holds all of them, so that it has no ID.",
+    IdChoice.SINGLE: "Read-only: a marketplace has only one, without an ID.",
+    IdChoice.SET: "Read-only: one manifest holds all of them, without an ID.",
 }
 
 
@@ -122,6 +72,12 @@ class Kind:
     """The field of the roles that its objects give to those who are assigned."""
     members: str = ""
     """The level of the users who have whatever is assigned to the object."""
+    entities: tuple[str, ...] = ()
+    """Of a kind that a marketplace has once for each of these: what comes after `path`."""
+    row_fields: tuple[str, str] | None = None
+    """Of a kind that is a set of rows, the two fields of a row: the field of the set that it is in, and its member."""
+    section: str = ""
+    """What seeding files call the list of its objects, where that is not its name and an ``s``."""
     restore_removes: bool = False
     """Whether OrderCloud's restore of staging may remove its objects, besides what it does to fields."""
     restore_unassigns: bool = False
@@ -138,6 +94,28 @@ class Kind:
     def has_chosen_ids(self) -> bool:
         """Whether the id of an object is known before it is created: nothing is matched by its name."""
         return self.id_choice is not IdChoice.SERVICE
+
+    @cached_property
+    def singles(self) -> Mapping[str, str]:
+        """Of objects that are there once: the id that we give each, and its path."""
+        if self.id_choice is not IdChoice.SINGLE:
+            return {}
+        entities = {entity.replace("/", "-"): f"{self.path}/{entity}" for entity in self.entities}
+        return entities or {self.name: self.path}
+
+    @property
+    def only_id(self) -> str:
+        """The id that we give the only object of a kind; empty where there may be several."""
+        return self.name if self.row_fields or (self.singles and not self.entities) else ""
+
+    def place(self, object_id: str) -> tuple[str, str | None]:
+        """Where an object is read and written: a path, and the id that comes after it, if any."""
+        alone = self.singles.get(object_id)
+        return (alone, None) if alone else (self.path, object_id)
+
+    def identified(self, body: Body, object_id: str) -> Body:
+        """What the service answers of an object, with the id that we give one that has none."""
+        return {**body, self.id_field: object_id} if self.singles else body
 
     @property
     def reading_roles(self) -> tuple[str, ...]:
@@ -187,7 +165,12 @@ class Kind:
     @cached_property
     def fields(self) -> Mapping[str, Field]:
         """Writable fields by name; secret fields are not among them."""
-        return {one.name: one for one in self.table if not one.read_only and not one.secret}
+        return {one.name: one for one in self.table if not (one.read_only or one.secret or one.initial)}
+
+    @cached_property
+    def initial_fields(self) -> Mapping[str, Field]:
+        """Fields that are written when an object is created, and never compared."""
+        return {one.name: one for one in self.table if one.initial}
 
     @cached_property
     def defaults(self) -> Body:
@@ -232,7 +215,7 @@ class Kind:
     @cached_property
     def read_only(self) -> frozenset[str]:
         """Fields that the service makes; never sent, never compared."""
-        return frozenset(one.name for one in self.table if one.read_only)
+        return frozenset({self.id_field, *(one.name for one in self.table if one.read_only)})
 
     @cached_property
     def faults(self) -> Callable[[Body], dict[str, str]]:
@@ -295,7 +278,7 @@ class Kind:
 
     def moved(self, before: Body, after: Body) -> tuple[str, ...]:
         """The fields in which two live bodies differ: known ones canonically, unknown ones exactly, read-only never."""
-        names = {**before, **after}.keys() - self.fields.keys() - self.read_only - self.secret_fields
+        names = {**before, **after}.keys() - {one.name for one in self.table} - self.read_only
         known = (name for name, field in self.fields.items() if not field.equal(before.get(name), after.get(name)))
         unknown = (name for name in sorted(names) if not same(before.get(name, ABSENT), after.get(name, ABSENT)))
         return (*known, *unknown)

@@ -144,6 +144,10 @@ class Field:
     """Whether a manifest may ask for a new value of this secret."""
     immutable: bool = False
     """Whether it is fixed once the object is there."""
+    initial: bool = False
+    """Whether it is data once the object is there: neither compared nor written again."""
+    is_owner: bool = False
+    """Whether it is the marketplace's ID unless somebody says another: where it is left out, the live value stays."""
     together: str = ""
     """Another field, without which the API refuses this one."""
     refers_to: Reference | UserReference | None = None
@@ -207,4 +211,4 @@ def _canonical(one: Field) -> Canonical:
             has_secrets = any(member.secret for member in fields)
             return record({member.name: member.canonical_value for member in fields}, may_be_empty=has_secrets)
         case Text() | Flag() | Whole() | Choice() | Role():
-            return as_id if one.refers_to else as_is
+            return as_id if one.refers_to or one.is_owner else as_is

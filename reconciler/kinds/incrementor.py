@@ -17,10 +17,11 @@ INCREMENTOR: Final = Kind(
         number(
             "LastNumber",
             Whole(),
-            "The number that a new incrementor starts from. It counts up with each ID, so it is set at creation alone.",
+            "The number that a new incrementor starts from. It counts up with each ID, so it is neither compared nor "
+            "written again.",
             0,
             required=True,
-            immutable=True,
+            initial=True,
         ),
         number("LeftPaddingCount", Whole(), "How many digits it is filled up to.", 6, required=True),
         chosen_id(),

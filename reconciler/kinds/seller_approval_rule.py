@@ -25,9 +25,10 @@ SELLER_APPROVAL_RULE: Final = Kind(
         ),
         text(
             "OwnerID",
-            "The supplier that the rule belongs to. Left out: the marketplace, whose ID differs per environment.",
+            "The supplier that the rule belongs to, or ${marketplace}, whose ID differs per environment.",
             "fabric-mill",
             100,
+            is_owner=True,
         ),
         text(
             "ApprovingGroupID",

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from reconciler.kinds.base import IdChoice, Kind
+from reconciler.kinds.base import Kind
 from reconciler.kinds.common import (
     TO_API_CLIENT,
     TO_DELIVERY_CONFIG,
@@ -18,6 +18,7 @@ from reconciler.kinds.common import (
 )
 from reconciler.kinds.direction import grows
 from reconciler.kinds.fields import Field, Whole
+from reconciler.kinds.traits import IdChoice
 
 
 def _delivery(what: str, **known: Any) -> Field:
@@ -58,7 +59,7 @@ SUBSCRIPTION_INTEGRATION: Final = Kind(
         number("NotificationDays", Whole(1, None, "days"), "How many days before an order users are told of it.", 3),
         xp(),
     ),
-    name_field="ApiClientID",
+    name_field="",
     readers=("SubscriptionReader",),
     writers=("SubscriptionAdmin",),
     id_choice=IdChoice.SINGLE,
@@ -79,7 +80,7 @@ PRODUCT_SYNC: Final = Kind(
         _paused(),
         _config_data(),
     ),
-    name_field="DeliveryConfigID",
+    name_field="",
     readers=(),
     writers=("ProductSyncConfigAdmin",),
     id_choice=IdChoice.SINGLE,
@@ -98,12 +99,15 @@ ENTITY_SYNC: Final = Kind(
         flag("SyncEntityDeleted", "Whether deleted objects are delivered.", required=True, since="1.0.366"),
         _paused(),
     ),
-    name_field="DeliveryConfigID",
+    name_field="",
     readers=(),
     writers=("EntitySyncConfigAdmin",),
     id_choice=IdChoice.SINGLE,
-    about_id="The entity: adminusers, buyers, buyers-usergroups, buyers-users, catalogs (since API 1.0.454), "
-    "categories, products-inventoryrecords, suppliers or suppliers-users. Left out: the same as metadata.name.",
+    entities=(
+        *("adminusers", "buyers", "buyers/usergroups", "buyers/users", "catalogs", "categories"),
+        *("products/inventoryrecords", "suppliers", "suppliers/users"),
+    ),
+    about_id="The entity (catalogs: since API 1.0.454). Left out: the same as metadata.name.",
 )
 
 ORDER_SYNC: Final = Kind(
@@ -114,7 +118,7 @@ ORDER_SYNC: Final = Kind(
     source='API reference, "Order Syncs"',
     since="1.0.304",
     table=(_delivery("orders go through"), _config_data()),
-    name_field="DeliveryConfigID",
+    name_field="",
     readers=(),
     writers=("OrderSyncConfigAdmin",),
     id_choice=IdChoice.SINGLE,
@@ -128,7 +132,7 @@ ERROR_CONFIG: Final = Kind(
     source='API reference, "Error Configs"',
     since="1.0.315",
     table=(_delivery("errors are reported through"),),
-    name_field="DeliveryConfigID",
+    name_field="",
     readers=(),
     writers=("ErrorConfigAdmin",),
     id_choice=IdChoice.SINGLE,
@@ -145,7 +149,7 @@ INVENTORY_INTEGRATION: Final = Kind(
         _delivery("notifications go through"),
         flag("LimitNotifications", "Whether only the first notification is sent.", since="1.0.377"),
     ),
-    name_field="DeliveryConfigID",
+    name_field="",
     readers=(),
     writers=(),
     id_choice=IdChoice.SINGLE,
@@ -163,7 +167,7 @@ PROMOTION_INTEGRATION: Final = Kind(
         hash_key(None, required=True),
         *auth_header(since="1.0.376"),
     ),
-    name_field="Url",
+    name_field="",
     readers=(),
     writers=(),
     id_choice=IdChoice.SINGLE,

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from reconciler.kinds.base import IdChoice, Kind
+from reconciler.kinds.base import Kind
 from reconciler.kinds.common import texts
+from reconciler.kinds.traits import IdChoice
 
 _THINGS: Final = (
     "Address",
@@ -39,7 +40,7 @@ _THINGS: Final = (
 
 XP_INDEX: Final = Kind(
     name="XpIndex",
-    noun="set of xp indices",
+    noun="xp index set",
     description="All indices of extended properties, by the type of object.",
     path="/xpindices",
     source='API reference, "Xp Indices"',
@@ -50,4 +51,6 @@ XP_INDEX: Final = Kind(
     readers=(),
     writers=("XpIndexAdmin",),
     id_choice=IdChoice.SET,
+    row_fields=("ThingType", "Key"),
+    section="XpIndices",
 )

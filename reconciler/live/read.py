@@ -9,9 +9,9 @@ from functools import partial
 from itertools import chain
 
 from reconciler.errors import BadAnswer, NoSuchKind, NotFound, ReconcilerError, RequestFacts
-from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets
+from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets, reach
 from reconciler.kinds.roles import naming
-from reconciler.model.json import Json
+from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.resource import LiveResource, LiveState, ObjectKey
 from reconciler.remote.protocol import ReadRemote
@@ -67,9 +67,9 @@ def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[Live
     return [replace(live, assignments={**nobody, **parties.get(live.id.casefold(), {})}) for live in seen]
 
 
-def _all(remote: ReadRemote, kind: Kind) -> list[dict[str, Json]]:
+def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
     try:
-        return remote.list_all(kind.path)
+        return reach.every_body(remote, kind)
     except NotFound as error:
         raise NoSuchKind(f"this service has no {kind.noun}s", error.request, kinds=(kind.name,)) from error
 

@@ -117,16 +117,26 @@ def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterato
         yield from _assignments(manifest.get("assignments"), kind)
     if isinstance(policy, Mapping):
         yield from _ignored(policy, kind)
+        if policy.get("state") == "absent" and kind.row_fields:
+            message = f"the {kind.noun} is always there, if empty"
+            yield Fault("/policy/state", message, "contradiction", f"write {next(iter(kind.fields))}: [] and so on")
         if policy.get("state") == "absent" and policy.get("protected") is True:
             message = "the resource is protected, so it cannot be asked to be absent"
             yield Fault("/policy/state", message, "contradiction", "remove protected first, in a change of its own")
 
 
 def _name_as_id(metadata: Json, kind: Kind, context: LoadContext) -> Iterator[Fault]:
-    """The name is the id where nothing else says it, and OrderCloud takes no '.' in one."""
-    if not kind.has_chosen_ids or not isinstance(metadata, Mapping) or metadata.get("id"):
+    """The name is the id where nothing else says it; then it must be an entity, or have no '.', as in any id."""
+    if not kind.has_chosen_ids or kind.only_id or not isinstance(metadata, Mapping):
         return
     name = str(metadata.get("name"))
+    known = str(context.ids.get(Address(kind.name, name)) or metadata.get("id") or name)
+    if kind.entities and known not in kind.singles:
+        message = f"there is no {kind.noun} of {json.dumps(known)}; entities are: {', '.join(kind.singles)}"
+        hint = did_you_mean(known, kind.singles) or "write the entity as metadata.id"
+        yield Fault("/metadata/id" if metadata.get("id") else "/metadata/name", message, "choice", hint)
+    if metadata.get("id"):
+        return
     if "." in name and Address(kind.name, name) not in context.ids:
         message = f"the name {name} is the id in OrderCloud, too, which has letters, digits, '-' and '_' alone"
         yield Fault("/metadata/name", message, "format", "write another name, or an id of its own as metadata.id")

@@ -188,7 +188,7 @@ def _candidate(
     address = Address(kind.name, manifest["metadata"]["name"])
     known_id = context.ids.get(address) or manifest["metadata"].get("id")
     if kind.has_chosen_ids:
-        known_id = known_id or address.name
+        known_id = kind.only_id or known_id or address.name
     spec = manifest.get("spec")
     return Candidate(
         document,

@@ -25,8 +25,12 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
         yield Fault("/metadata/name", message, "duplicate-name", hint).within(other.document)
     for first, other in _pairs(candidates, lambda one: ObjectKey(one.address.kind, one.id) if one.id else None):
         if first.address != other.address:
+            kind = KINDS[other.address.kind]
             message = f"{other.address} has the same id as {first.address} at {first.document.place('/metadata/id')}"
             hint = "give each its own, as metadata.id or under ids: of the environment"
+            if kind.only_id:
+                message = f"{other.address} is a second {kind.noun}, after {first.address} at {first.document.place()}"
+                hint = "a marketplace has only one: remove one of the manifests"
             yield Fault("/metadata/id", message, "duplicate-id", hint).within(other.document)
     yield from _indistinct(candidates)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from reconciler.errors import AccessDenied, NotFound
-from reconciler.kinds import KINDS, Dependent
+from reconciler.kinds import KINDS, Dependent, reach
 from reconciler.kinds.references import references, referred_kinds
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
@@ -80,9 +80,11 @@ def _elsewhere(
             continue
         seen = Dependent(kind.noun, kind.path, kind.id_field, kind.reading_roles[0])
         try:
-            for body in _read(remote, seen):
+            for body in reach.every_body(remote, kind):
                 address = Address(kind.name, str(body.get(kind.id_field)))
                 yield Change(address, Action.UNMANAGED, id=address.name, before=body, after=None)
+        except NotFound:  # this version of the service knows of no such thing
+            continue
         except AccessDenied as error:
             if error.request.status != HTTPStatus.FORBIDDEN:
                 raise

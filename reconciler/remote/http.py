@@ -240,10 +240,11 @@ class WriteClient(ReadClient):
 
     METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
 
-    def put(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Replace one object; gives the service's answer, which may carry another ID than the one asked for."""
+    def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+        """Replace one object, or save one row of a list; gives the service's answer, empty for a row."""
         call = _with_body("PUT", _path(path, object_id), body)
-        return object_in(call, self._exchange.send(call, attempt=attempt))
+        answer = self._exchange.send(call, attempt=attempt)
+        return object_in(call, answer) if answer.body.strip() or object_id is not None else {}
 
     def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Create one object; gives the service's answer, an empty object where it has no body."""
@@ -274,7 +275,7 @@ class WriteClient(ReadClient):
             raise unusable(call, answer, f"expected {value_field} to be one line of text and found that it {fault}")
         return shown, Secret(value)
 
-    def patch(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+    def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Change some fields of one object; gives the service's answer."""
         call = _with_body("PATCH", _path(path, object_id), body)
         return object_in(call, self._exchange.send(call, attempt=attempt))

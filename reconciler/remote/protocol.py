@@ -115,11 +115,11 @@ class WriteRemote(ReadRemote, Protocol):
         AnswerLost: the request was sent and nobody knows whether it was carried out.
     """
 
-    def put(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+    def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Replace one object; gives the service's answer. Secret values in the body are `Secret`."""
         ...
 
-    def patch(self, path: str, object_id: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+    def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Change some fields of one object; gives the service's answer. Done twice it is done once."""
         ...
 

@@ -326,7 +326,7 @@ class _Garbling(WriteClient):
     def __init__(self, inner: WriteClient) -> None:
         self.__dict__ = inner.__dict__
 
-    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+    def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
         return super().put(path, object_id, body, **options) | {"Active": "no"}
 
 
@@ -336,15 +336,16 @@ class _Mistaking(WriteClient):
     def __init__(self, inner: WriteClient, *, writes: bool) -> None:
         self.__dict__ = inner.__dict__ | {"writes": writes}
 
-    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
-        answer = super().put(path, object_id, body, **options) if self.__dict__["writes"] else self.get(path, object_id)
+    def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
+        is_real = self.__dict__["writes"]
+        answer = super().put(path, object_id, body, **options) if is_real else self.get(path, str(object_id))
         return {**answer, "Active": False, "ID": B}
 
 
 class _Vanishing(_Garbling):
     """The same, and what was written is gone when one looks."""
 
-    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+    def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
         answer = super().put(path, object_id, body, **options)
         self.delete(path, object_id)
         return answer
@@ -356,7 +357,7 @@ class _Forgetting(WriteClient):
     def __init__(self, inner: WriteClient, *, answers: bool) -> None:
         self.__dict__ = inner.__dict__ | {"answers": answers}
 
-    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+    def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
         answer = super().put(path, object_id, {**body, "ClientSecret": None}, **options)
         if not self.__dict__["answers"]:
             raise AnswerLost("the connection broke", RequestFacts("PUT", path))

@@ -26,7 +26,7 @@ class Lying(WriteClient):
     def __init__(self, inner: WriteClient, after_put: Callable[[WriteClient, dict[str, Any]], None]) -> None:
         self.__dict__ = inner.__dict__ | {"inner": inner, "after_put": after_put}
 
-    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+    def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
         """Answer as if all were well."""
         answer = super().put(path, object_id, body, **options)
         self.__dict__["after_put"](self.__dict__["inner"], answer)
@@ -114,7 +114,7 @@ def test_of_many_that_were_deleted_the_one_that_is_still_listed_is_named(two: Sh
 
 def test_an_answer_that_was_wrong_about_a_write_that_was_right_does_not_stand(two: Shop) -> None:
     class Garbled(Lying):
-        def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+        def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
             return super().put(path, object_id, body, **options) | {"AccessTokenDuration": 99}
 
     plan = two.plan(desired(manifest("a", Active=False)))
@@ -137,7 +137,7 @@ class Renotating(WriteClient):
     def __init__(self, inner: WriteClient) -> None:
         self.__dict__ = inner.__dict__
 
-    def put(self, path: str, object_id: str, body: WireBody, **options: Any) -> dict[str, Json]:
+    def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
         """Keep what was sent, and answer in UTC."""
         answer = super().put(path, object_id, body, **options)
         return {**answer, "xp": {"launch": "2027-01-01T00:00:00+00:00"}}

@@ -64,7 +64,7 @@ def test_what_a_kind_asks_of_its_fields_follows_from_its_table() -> None:
     assert known.schema == "made-up-thing.v1.schema.json"
     assert list(known.fields) == ["F"]
     assert known.secret_fields == {"Key"}
-    assert known.read_only == {"Count"}
+    assert known.read_only == {"Count", "ID"}
     assert known.required == known.role_fields == {"F"}
 
 

@@ -1,6 +1,7 @@
 """Every kind that is managed goes round in the emulator: created, in step, changed, in step, exported, deleted."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Origin, export
-from reconciler.kinds import KINDS, IdChoice
+from reconciler.kinds import KINDS, IdChoice, reach
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action, Direction
-from reconciler.model.resource import DesiredState
+from reconciler.model.resource import DesiredState, FieldsPolicy, Policy
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 CLIENT = client_id(1)
@@ -25,7 +26,8 @@ OBJECTS: dict[str, Any] = {
             "Name": "Mail",
             "Enabled": True,
             "DeliveryTargets": {"Http": {"Endpoint": "https://a.example.com", "Secret": "planted"}},
-        }
+        },
+        {"ID": "other", "Name": "Other", "DeliveryTargets": {"SendEvent": {"SiteID": "a", "ServiceEndpoint": "b"}}},
     ],
     "SecurityProfiles": [{"ID": "acting", "Name": "Acting", "Roles": ["Shopper"]}],
     "AdminUserGroups": [{"ID": "team", "Name": "Team"}],
@@ -54,19 +56,39 @@ SPECS = {
     "Locale": "{Currency: USD, Language: en-US}",
     "SellerApprovalRule": "{Name: A, ApprovalType: OrderReturn, ApprovingGroupID: team, RuleExpression: 'true'}",
     "ProductFacet": "{Name: A, XpPath: colour, ListOrder: 2}",
+    "Incrementor": "{Name: A, LastNumber: 7, LeftPaddingCount: 6}",
+    "XpIndex": "{Order: [a.b, c], User: [team]}",
+    "ProductSync": "{DeliveryConfigID: mail, SyncProductChanged: true, SyncProductDeleted: false, ConfigData: {a: 1}}",
+    "EntitySync": "{DeliveryConfigID: mail, SyncEntityChanged: true, SyncEntityDeleted: true}",
+    "OrderSync": "{DeliveryConfigID: mail, ConfigData: {a: 1}}",
+    "ErrorConfig": "{DeliveryConfigID: mail}",
+    "SubscriptionIntegration": f"{{ApiClientID: {CLIENT}, HashKey: {SECRET}, Active: true, NotificationDays: 3, "
+    f"CustomAuthHeaderName: x-key, CustomAuthHeaderValue: {SECRET}}}",
+    "InventoryIntegration": "{DeliveryConfigID: mail, LimitNotifications: true}",
+    "PromotionIntegration": f"{{Url: 'https://a.example.com', HashKey: {SECRET}}}",
 }
 CHANGED = {
     "Locale": ("en-US", "en-GB"),
     "OpenIdConnect": ("[email]", "[]"),
     "ImpersonationConfig": ("BuyerID: main", "BuyerID: null"),
+    "XpIndex": ("c]", "e]"),
+    "ProductSync": ("SyncProductDeleted: false", "SyncProductDeleted: true"),
+    "EntitySync": ("SyncEntityDeleted: true", "SyncEntityDeleted: false"),
+    "OrderSync": ("a: 1", "a: 2"),
+    "ErrorConfig": ("mail", "other"),
+    "SubscriptionIntegration": ("Days: 3", "Days: 4"),
+    "InventoryIntegration": ("LimitNotifications: true", "LimitNotifications: false"),
+    "PromotionIntegration": ("a.example", "b.example"),
 }
-CHOSEN = [name for name, kind in KINDS.items() if kind.id_choice is IdChoice.CHOSEN]
-CONTEXT = LoadContext(allowed_secrets=frozenset({"KEY"}))
+CHOSEN = [name for name, kind in KINDS.items() if kind.id_choice is not IdChoice.SERVICE]
+CONTEXT = LoadContext(allowed_secrets=frozenset({"KEY"}), marketplace="emulator")
+EXCLUSIVE = replace(CONTEXT, defaults=Policy(FieldsPolicy.EXCLUSIVE))
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Shop]:
     client = {"ID": CLIENT, "AppName": "A", "AccessTokenDuration": 60, "Active": True, "AllowAnyBuyer": True}
+    client |= {"DefaultContextUserName": "shopper"}
     with shop(tmp_path, client, objects=OBJECTS) as opened:
         opened.secrets["KEY"] = "planted"
         yield opened
@@ -76,6 +98,7 @@ def wanted(
     folder: Path, kind: str, spec: str, policy: str = "{}", name: str = "round", assignments: str = ""
 ) -> DesiredState:
     file = folder / "a.yaml"
+    name = "buyers-users" if KINDS[kind].entities else name
     head = f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\n"
     tail = f"assignments: {assignments}\n" if assignments else ""
     file.write_text(f"{head}spec: {spec}\npolicy: {policy}\n{tail}")
@@ -93,11 +116,22 @@ def test_a_kind_goes_round(kind: str, service: Shop, tmp_path: Path) -> None:
     assert service.converge(second).is_complete
     assert not service.plan(second).has_changes
     _is_exported(kind, service, tmp_path / "exported")
-    assert service.converge(wanted(tmp_path, kind, spec, "{state: absent}")).is_complete
-    path = KINDS[kind].path
+    if not KINDS[kind].row_fields:
+        _is_deleted(kind, service, wanted(tmp_path, kind, spec, "{state: absent}"))
+
+
+def _is_deleted(kind: str, service: Shop, absent: DesiredState) -> None:
+    assert service.converge(absent).is_complete
     with service.reader() as reader:
-        assert "round" not in {one["ID"] for one in reader.list_all(path)}
-    assert {call.partition("?")[0] for call in service.writes()} == {f"PUT /v1{path}/round", f"DELETE /v1{path}/round"}
+        left = {one["ID"] for one in reach.every_body(reader, KINDS[kind])}
+    assert left.isdisjoint({absent.resources[0].id})
+    path = "/".join(filter(None, KINDS[kind].place(str(absent.resources[0].id))))
+    second = "PATCH" if KINDS[kind].initial_fields else "PUT"
+    assert [call.partition("?")[0] for call in service.writes()] == [
+        f"PUT /v1{path}",
+        f"{second} /v1{path}",
+        f"DELETE /v1{path}",
+    ]
 
 
 def _is_exported(kind: str, service: Shop, folder: Path) -> None:
@@ -108,7 +142,8 @@ def _is_exported(kind: str, service: Shop, folder: Path) -> None:
     text = "".join(file.read_text() for file in folder.rglob("*.yaml"))
     assert f"kind: {kind}" in text
     assert "planted" not in text
-    assert not service.plan(load([folder], CONTEXT).desired).has_changes
+    assert "  OwnerID: emulator" not in text
+    assert not service.plan(load([folder], EXCLUSIVE).desired).has_changes
 
 
 def test_every_kind_with_chosen_ids_is_tried() -> None:

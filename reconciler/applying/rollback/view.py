@@ -100,7 +100,8 @@ class View:
         manifest = self.manifests.get(self.change.address)
         named = {name: one for name, one in (manifest.secrets if manifest else {}).items() if one}
         self._notes.append(self._recreation_note(named))
-        spec = {name: before[name] for name in self.kind.fields if before.get(name) is not None}
+        names = (*self.kind.fields, *self.kind.initial_fields)
+        spec = {name: before[name] for name in names if before.get(name) is not None}
         return self._resource(spec, self.change.id, secrets=named)
 
     def _recreation_note(self, named: Collection[str]) -> str:

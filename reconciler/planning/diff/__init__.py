@@ -75,7 +75,7 @@ def diff(
     run = _Run(live.marketplace, secrets, fingerprint_key, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
-    changes += [_unmanaged(found) for found in live.resources if found.key not in claimed]
+    changes += [_unmanaged(one) for one in live.resources if one.key not in claimed and not KINDS[one.kind].row_fields]
     return tuple(sorted(changes, key=lambda change: change.address))
 
 
@@ -155,7 +155,7 @@ def _created(kind: Kind, resource: DesiredResource) -> Body:
     """The body of a new object: what the manifest names. The rest is left to the service's own defaults."""
     return {
         name: field.default if resource.spec[name] is None else resource.spec[name]
-        for name, field in kind.fields.items()
+        for name, field in {**kind.fields, **kind.initial_fields}.items()
         if name in resource.spec
     }
 
@@ -168,8 +168,9 @@ def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     replaced = {}
     for name, field in kind.fields.items():
-        # What the API demands has no default that it could go to: it stays.
-        if name not in resource.spec and (not exclusive or name in kind.required):
+        # What the API demands has no default that it could go to: it stays. So does a part of a set that is not named.
+        stays = not exclusive or field.required or field.is_owner or kind.row_fields
+        if name not in resource.spec and stays:
             continue
         wanted = resource.spec.get(name)
         if not field.equal(wanted, live.get(name)):

@@ -39,7 +39,7 @@ def created_fields(kind: Kind, after: Body) -> tuple[FieldChange, ...]:
             direction=field.judge(field.canonical_value(None), field.canonical_value(after[name])),
             added=_members(after[name]) if field.is_set else (),
         )
-        for name, field in kind.fields.items()
+        for name, field in {**kind.fields, **kind.initial_fields}.items()
         if name in after
     )
 

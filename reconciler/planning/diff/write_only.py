@@ -43,7 +43,9 @@ NOTHING_KNOWN: Final = WriteOnly()
 
 
 def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: Body) -> bool:
-    """Whether a PUT would erase a secret that stays, because the manifest does not say what it is."""
+    """Whether a PUT would erase a secret that stays, or set data back: the manifest does not say what they are."""
+    if kind.initial_fields:
+        return True
     hidden = [name for name in kind.write_only_fields if found.secrets.get(name) and record_of(name, after) is not None]
     return not resource.is_disarmed and any(name not in resource.secrets for name in hidden)
 
@@ -85,7 +87,8 @@ def _is_left(change: Change | None, name: str) -> bool:
 def patched(changes: Iterable[Change]) -> Iterator[str]:
     """Say which objects are not replaced, and why."""
     for change in changes:
-        if change.is_patch and change.action is Action.UPDATE:
-            names = ", ".join(sorted(KINDS[change.address.kind].write_only_fields))
+        fields = KINDS[change.address.kind].write_only_fields
+        if change.is_patch and change.action is Action.UPDATE and fields:
+            names = ", ".join(sorted(fields))
             message = "is write-only and not in its manifest, so only the changed fields are sent (PATCH)"
             yield f"{change.address}: {names} {message}"
