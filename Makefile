@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
 LOWEST_TESTS := tests/manifests tests/kinds tests/remote tests/cli/test_main.py tests/cli/test_apply.py tests/cli/test_export.py tests/secrets/test_delivery.py tests/applying/journal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep lowest compat check mutants cover contract bench docs site requirements constraints-lowest wheel fix clean
+.PHONY: help demo test sweep lowest compat check mutants cover contract bench docs site requirements constraints-lowest wheel dist fix clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -87,6 +87,15 @@ wheel: $(READY)  ## write the wheel, and the requirements that install it and no
 	@{ echo "ordercloud-reconciler==$$($(BIN)/reconciler --version | cut -d' ' -f2) \\"; \
 	  $(BIN)/python -m pip hash dist/*.whl | sed -n 's/^--hash/    --hash/p'; cat requirements.txt; } > dist/requirements.txt
 	@ls dist/*
+
+dist: wheel  ## write the source archive, too, judge both, and write their checksums
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dist]'
+	@$(BIN)/python -m build --sdist --no-isolation --outdir dist . > /dev/null
+	@$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	@$(BIN)/check-wheel-contents dist/*.whl
+	@$(BIN)/pyroma --skip-tests AuthorEmail --min 10 dist/*.tar.gz
+	@cd dist && sha256sum *.whl *.tar.gz requirements.txt > SHA256SUMS
+	@cat dist/SHA256SUMS
 
 fix: $(READY)  ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix .

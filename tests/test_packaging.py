@@ -67,6 +67,14 @@ def test_an_installed_wheel_starts_a_folder_that_is_valid(installed: Path, tmp_p
     assert run(installed, tmp_path, "validate").returncode == 0
 
 
+def test_what_a_package_index_shows_links_to_the_repository(installed: Path) -> None:
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    shown = metadata.read_text("utf-8").partition("\n\n")[2]
+    targets = re.findall(r"\]\(([^)]+)\)", shown)
+    assert len(targets) > 20
+    assert [one for one in targets if not one.startswith(("https://", "#"))] == []
+
+
 def test_the_lowest_versions_that_are_tested_are_the_lowest_that_are_allowed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     allowed = [Requirement(one) for one in [*project["dependencies"], *project["optional-dependencies"]["emulator"]]]
