@@ -60,13 +60,13 @@ class SignOfLife(logging.Handler):
         """Count one request."""
         self._requests[_environment_of(record)] += 1
         if self._is_long:
-            self._show(f"reading: {self._requests.total():,} requests")
+            self._show(f"reading: {_counted(self._requests.total())}")
 
     def ended(self, environment: str, how: str) -> None:
         """Leave a line of an environment."""
         with self.lock or nullcontext():
             if self._is_long:
-                self._show(f"{environment}: {how}, {self._requests[environment]:,} requests")
+                self._show(f"{environment}: {how}, {_counted(self._requests[environment])}")
                 self._stream.write("\n")
                 self._width = 0
 
@@ -116,6 +116,10 @@ def requests_told(*, wanted: bool, sign_of_life: bool, named: bool = False) -> I
         handler.close()
 
 
+def _counted(requests: int) -> str:
+    return f"{requests:,} {'request' if requests == 1 else 'requests'}"
+
+
 def _tell_end(environment: str, how: str) -> None:
     tell(joined([escape(f"{environment}: {how}")]))
 
@@ -130,7 +134,7 @@ def added(one: Stats, other: Stats) -> Stats:
 def tell_totals(stats: Stats, environment: str = "") -> None:
     """One line on what a connection has cost; of several, with its environment."""
     text = (
-        f"{stats.requests:,} {'request' if stats.requests == 1 else 'requests'}, {stats.retries:,} of them "
+        f"{_counted(stats.requests)}, {stats.retries:,} of them "
         f"{'a retry' if stats.retries == 1 else 'retries'}, {stats.bytes:,} bytes, "
         f"{stats.seconds:.2f} s of waiting for answers"
     )

@@ -80,7 +80,7 @@ def test_each_of_several_environments_leaves_a_line() -> None:
     sign.ended("b", "failed")
     assert stream.getvalue().splitlines() == [
         "",
-        "a: done, 1 requests",
+        "a: done, 1 request",
         "",
         "reading: 3 requests",
         "b: failed, 2 requests",
