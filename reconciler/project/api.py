@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from reconciler.errors import GuardRefusal, UsageError
+from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
 from reconciler.model.drift import Drift
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome
@@ -14,7 +14,9 @@ from reconciler.model.plan import Plan
 from reconciler.project.apply import Order, Watch, apply_saved
 from reconciler.project.drift import Lens
 from reconciler.project.environment import configuration
+from reconciler.project.files import read_file
 from reconciler.project.listener import SILENT, Listener
+from reconciler.project.overwrites import keep_apart
 from reconciler.project.session import Session
 from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
@@ -40,7 +42,7 @@ class Project:
         """
         return tuple(configuration(self.settings).environments)
 
-    def plan(
+    def plan(  # noqa: PLR0913  # one for each choice
         self,
         environment: str | None = None,
         *,
@@ -48,6 +50,7 @@ class Project:
         selection: Selection | None = None,
         prune: bool = False,
         expires: timedelta | None = None,
+        snapshot: Path | None = None,
         allow_unknown_roles: bool = False,
     ) -> Plan:
         """Work out what would bring an environment in step with its manifests. Only reads.
@@ -58,20 +61,22 @@ class Project:
             selection: the part of the resources that the plan is about.
             prune: also delete objects that are in no manifest.
             expires: how long the plan may be applied.
+            snapshot: plan from this file, contacting nothing; a folder has a file for each environment, `NAME.json`.
             allow_unknown_roles: only warn of role names that this version does not know.
 
         Raises:
             InputError: with every fault of every file.
             RemoteError: the service could not be read.
         """
-        return self._session(
+        session = self._session(
             environment,
             paths,
             selection=selection,
             prunes=prune,
             expires=expires,
             allow_unknown_roles=allow_unknown_roles,
-        ).plan()
+        )
+        return _planned_from(session, snapshot) if snapshot else session.plan()
 
     def apply(
         self,
@@ -137,6 +142,23 @@ class Project:
             expires=expires,
             prunes=prunes,
         )
+
+
+def _planned_from(session: Session, path: Path) -> Plan:
+    """Plan from a snapshot, or from that of the environment in a folder of them.
+
+    Raises:
+        ReconcilerError: the folder has none of this environment.
+    """
+    name = session.environment.name
+    file = path / f"{name}.json" if path.is_dir() else path
+    if file != path and not file.exists():
+        hint = f"a job with credentials takes it: reconciler snapshot --env {name} --out {file}"
+        raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
+    from reconciler.planning.snapshot import loads  # noqa: PLC0415  # brings the schema checker along
+
+    keep_apart(session.settings, [file])
+    return session.plan_from(loads(read_file(file), str(file), session.plan_key))
 
 
 def _lens(session: Session, *, is_whole: bool) -> Lens:

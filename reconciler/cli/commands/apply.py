@@ -13,7 +13,7 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
-from reconciler.cli.metering import Metering, metrics_option
+from reconciler.cli.metering import metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -32,6 +32,7 @@ from reconciler.planning import planfile
 from reconciler.planning.refusal import refusal
 from reconciler.project.apply import Order, apply_new, apply_saved
 from reconciler.project.files import is_plan
+from reconciler.project.metering import Metering
 from reconciler.project.overwrites import keep_apart
 from reconciler.project.receipts import check_first
 from reconciler.project.session import Session

@@ -12,8 +12,8 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.documents import DRIFTS, drift_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.metering import Metering, metrics_option
-from reconciler.cli.notifying import Notifier, notify_options
+from reconciler.cli.metering import metrics_option
+from reconciler.cli.notifying import notify, notify_options
 from reconciler.cli.options import (
     Common,
     input_file,
@@ -29,8 +29,11 @@ from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
+from reconciler.project.api import Project
 from reconciler.project.drift import Lens
 from reconciler.project.environment import configuration
+from reconciler.project.metering import Metering
+from reconciler.project.notify import Notifier
 from reconciler.project.session import Session
 from reconciler.project.timeline import moments
 from reconciler.project.write_back import write_back
@@ -108,7 +111,7 @@ def command(  # noqa: PLR0913  # one for each option
     write: bool,
     outputs: Outputs,
     metering: Metering,
-    notify: Secret | None,
+    notify_url: Secret | None,
     notify_format: str | None,
     only: tuple[str, ...],
     selector: dict[str, str],
@@ -123,15 +126,17 @@ def command(  # noqa: PLR0913  # one for each option
         raise UsageError("--write is for --write-back", hint="drift --write-back --write")
     if common.is_of_several and (write_back or receipt):
         raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
-    reporting = Reporting(metering, Notifier(notify, notify_format))
+    reporting = Reporting(metering, Notifier(notify_url, notify_format))
     reporting.notifier.check()
     selection = selection_of(only, selector, paths)
     lens = _lens(common, baseline, receipt, since_receipt=since_receipt, strict=strict, is_whole=not paths)
-    open_session = partial(Session.open, paths=paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
 
     def find(each: "Settings") -> "Drift":
-        session = open_session(each)
-        return _left(common, session, lens, write=write) if write_back else lens.see(session.plan())
+        if write_back:
+            session = Session.open(each, paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
+            return _left(common, session, lens, write=write)
+        project = Project(each)
+        return project.drift(paths=paths, selection=selection, lens=lens, allow_unknown_roles=allow_unknown_roles)
 
     return (_of_several if common.is_of_several else _of_one)(common, find, outputs, reporting)
 
@@ -166,7 +171,7 @@ def _left(common: Common, session: Session, lens: Lens, *, write: bool) -> "Drif
 def _of_one(common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
     drift = find(settings_of(common))
     reporting.metering.drift(drift)
-    reporting.notifier.tell([drift], common)
+    notify(reporting.notifier, [drift], common)
     outputs.write(
         lambda name, style: drift_text(DRIFTS[name], drift, style),
         history=lambda: _history(common, drift.plan.binding.environment),
@@ -180,7 +185,7 @@ def _of_several(
 
     drifts = each(common, find, outputs.noun, codes.of_drift)
     reporting.metering.planned(drifts)
-    reporting.notifier.tell([one.found for one in drifts if one.found], common)
+    notify(reporting.notifier, [one.found for one in drifts if one.found], common)
 
     def text(name: str, style: "Style") -> str:
         return SEVERAL[name](written(drifts, name, partial(drift_text, DRIFTS[name]), style), style)

@@ -11,7 +11,7 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, plan_file, plan_text
 from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.metering import Metering, metrics_option
+from reconciler.cli.metering import metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -25,12 +25,13 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
 from reconciler.cli.several import each, files_of_each, save_each, worst, written
 from reconciler.cli.streams import tell
-from reconciler.errors import ReconcilerError, UsageError
-from reconciler.planning import snapshot as snapshotfile
+from reconciler.errors import UsageError
+from reconciler.model.plan import Plan
+from reconciler.project.api import Project
 from reconciler.project.environment import chosen_environment, configuration
-from reconciler.project.files import read_file, write_file
-from reconciler.project.overwrites import keep_apart
-from reconciler.project.session import Session
+from reconciler.project.files import write_file
+from reconciler.project.metering import Metering
+from reconciler.project.settings import Settings
 from reconciler.render.escape import escape, joined
 from reconciler.render.joining import SEVERAL
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from reconciler.model.plan import Plan
-    from reconciler.project.settings import Settings
     from reconciler.render.style import Style
 
 
@@ -110,20 +109,22 @@ def command(  # noqa: PLR0913  # one for each option
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
     selection = selection_of(only, selector, paths, write_secrets)
-    open_session = partial(
-        Session.open,
-        paths=paths,
-        allow_unknown_roles=allow_unknown_roles,
-        selection=selection,
-        expires=expires,
-        prunes=prune,
-    )
+
+    def plan_of(each: Settings) -> Plan:
+        return Project(each).plan(
+            paths=paths,
+            selection=selection,
+            prune=prune,
+            expires=expires,
+            snapshot=from_snapshot,
+            allow_unknown_roles=allow_unknown_roles,
+        )
+
     code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
-    plan_of = partial(_from_snapshot, path=from_snapshot) if from_snapshot else Session.plan
     if common.is_of_several:
-        return _of_several(common, lambda each: plan_of(open_session(each)), out, outputs, metering, code_of)
+        return _of_several(common, plan_of, out, outputs, metering, code_of)
     out = _file_in(common, out) if out and out.is_dir() else out
-    plan = plan_of(open_session(settings_of(common)))
+    plan = plan_of(settings_of(common))
     metering.plan(plan)
     if out:
         write_file(out, plan_file(plan))
@@ -139,21 +140,6 @@ def _file_in(common: Common, folder: Path) -> Path:
     file = folder / f"{chosen_environment(configuration(settings), settings).name}.json"
     common.writes.append(file)
     return file
-
-
-def _from_snapshot(session: Session, path: Path) -> "Plan":
-    """Plan from a snapshot, or from that of the environment in a folder of them.
-
-    Raises:
-        ReconcilerError: the folder has none of this environment.
-    """
-    name = session.environment.name
-    file = path / f"{name}.json" if path.is_dir() else path
-    if file != path and not file.exists():
-        hint = f"a job with credentials takes it: reconciler snapshot --env {name} --out {file}"
-        raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
-    keep_apart(session.settings, [file])
-    return session.plan_from(snapshotfile.loads(read_file(file), str(file), session.plan_key))
 
 
 def _of_several(
