@@ -92,5 +92,5 @@ def _compared(
         *settled.warnings,
         *differ.hints(selected.whole, desired),
     )
-    notices = differ.notices(selected.changes, desired, live)
+    notices = differ.notices(selected.changes, desired, live, selected.whole)
     return Comparison(desired, desired, live, selected.changes, selected.whole, warnings=warnings, notices=notices)

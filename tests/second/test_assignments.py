@@ -11,13 +11,15 @@ import pytest
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Origin, export
+from reconciler.kinds import KINDS
 from reconciler.kinds.references import wave
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
+from reconciler.model.drift import DriftKind, Side
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Direction
 from reconciler.model.resource import Address, DesiredState
-from reconciler.planning import planfile
+from reconciler.planning import drift, planfile
 from reconciler.planning.planfile.reading import plan_of
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
@@ -94,6 +96,28 @@ def test_a_level_that_is_left_out_is_left_alone_and_a_watched_one_is_reported(se
     plan = service.plan(manifests(tmp_path / "m", less, GROUP))
     assert not plan.has_changes
     assert [(one.is_watched, one.fields[0].removed) for one in plan.notices] == [(True, ("main",))]
+
+
+@pytest.mark.parametrize("group", ["{ref: new}", "new-group", "NEW-GROUP"])
+def test_a_watched_row_that_a_reference_names_is_no_surprise(service: Shop, tmp_path: Path, group: str) -> None:
+    service.converge(manifests(tmp_path / "m", PROFILE + "assignments: {adminGroups: [new-group]}\n", GROUP))
+    named = PROFILE + f"assignments: {{adminGroups: [{group}]}}\npolicy: {{assignments: watch}}\n"
+    plan = service.plan(manifests(tmp_path / "m", named, GROUP))
+    assert (plan.has_changes, plan.notices) == (False, ())
+    assert {one.kind for one in drift.find(plan).deviations} == {DriftKind.UNMANAGED}
+
+
+def test_a_receipt_knows_a_row_that_a_reference_names_by_its_id(service: Shop, tmp_path: Path) -> None:
+    wanted = manifests(tmp_path / "m", PROFILE + "assignments: {adminGroups: [{ref: new}]}\n", GROUP)
+    plan = service.plan(wanted)
+    receipt = drift.receipt_of(plan, service.apply(plan), wanted, "2026-01-01T00:00:00Z")
+    assignments = KINDS["SecurityProfile"].assignments
+    assert assignments is not None
+    path, query = assignments.level("adminGroups").deleted_by("p", "new-group")
+    with service.writer() as writer:
+        writer.delete(path, query=query)
+    sides = {one.change.address.name: one.side for one in drift.find(service.plan(wanted), receipt).deviations}
+    assert sides["p"] is Side.LIVE_DRIFTED
 
 
 def test_a_group_is_written_before_the_profile_that_is_assigned_to_it(service: Shop, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ own and whose live value is wider than the API's default, which are worth a noti
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from reconciler.kinds import KINDS, Field, Kind
 from reconciler.model.json import Body, Json, pointer, pointer_parts, same
@@ -13,11 +14,22 @@ from reconciler.model.plan import Change, Direction, FieldChange, Notice
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveState
 from reconciler.planning.diff.assignments import can_be_deleted, watched_assignments
 from reconciler.planning.diff.places import placed
+from reconciler.planning.diff.references import with_ids
 
 
-def notices(changes: Sequence[Change], desired: DesiredState, live: LiveState) -> tuple[Notice, ...]:
-    """All of it for the objects of these changes, sorted by address; at most one of each sort for an object."""
-    resources = {one.address: one for one in desired.resources if not one.policy.absent}
+def notices(
+    changes: Sequence[Change], desired: DesiredState, live: LiveState, whole: Sequence[Change]
+) -> tuple[Notice, ...]:
+    """All of it for the objects of these changes, sorted by address; at most one of each sort for an object.
+
+    `whole` are the changes of all objects: references may be to any of them.
+    """
+    ids = {one.address: one.id for one in whole}
+    resources = {
+        one.address: replace(one, assignments=with_ids(one.assignments, ids))
+        for one in desired.resources
+        if not one.policy.absent
+    }
     objects = {one.key: one for one in live.resources}
     found: list[Notice] = []
     for change in sorted(changes, key=lambda one: one.address):

@@ -41,3 +41,11 @@ def resolved(
         )
         for one in desired.resources
     )
+
+
+def with_ids(
+    assignments: Mapping[str, tuple[str, ...]], ids: Mapping[Address, str | None]
+) -> Mapping[str, tuple[str, ...]]:
+    """Rows of a manifest with the ids that have become known in place of what stands for them."""
+    known = {known_after(address): one for address, one in ids.items() if one}
+    return {level: tuple(known.get(text, text) for text in texts) for level, texts in assignments.items()}
