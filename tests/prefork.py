@@ -67,7 +67,9 @@ def import_everything() -> None:
         import_module(f"reconciler.render.{name}")
     emulator = import_module("reconciler.emulator")
     emulator.Emulator(emulator.Settings()).close()  # makes the key that it signs tokens with
-    import_module("deepdiff")
+    import_module("httpx").Client().close()  # imports what connects
+    for name in ("deepdiff", "encodings.idna", "encodings.utf_8_sig", "jsonschema_rs", "reconciler.kinds.body"):
+        import_module(name)
 
 
 def _attend(caller: socket.socket) -> None:
