@@ -81,6 +81,10 @@ class Format:
     """What to do about a document of another major format."""
 
 
+class OtherKeyError(ReconcilerError):
+    """A document is unaltered, and is not signed with the key that is set, which may be a new one."""
+
+
 def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[str, Any]:
     """Read a document and check its seal.
 
@@ -92,7 +96,7 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
 
     Raises:
         ReconcilerError: it is something else or of another format, was altered since it was written, or is not signed
-            with this key.
+            with this key (`OtherKeyError`).
     """
     noun = expected.noun
     try:
@@ -113,7 +117,7 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
     if key and not hmac.compare_digest(document.get("signature", ""), signature(noun, document["digest"], key)):
         state = "is signed with another key" if "signature" in document else "is not signed"
         hint = "write it where the same RECONCILER_PLAN_KEY is set"
-        raise ReconcilerError(f"{name} {state}, and RECONCILER_PLAN_KEY is set", hint=hint)
+        raise OtherKeyError(f"{name} {state}, and RECONCILER_PLAN_KEY is set", hint=hint)
     return content
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,6 +12,7 @@ from reconciler.model.drift import Drift, Receipt
 from reconciler.model.plan import Plan
 from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
+from reconciler.planning.seal import OtherKeyError
 from reconciler.project.files import read_file
 from reconciler.project.receipts import of_journal
 from reconciler.render.json import DRIFT_FORMAT_VERSION
@@ -53,11 +54,15 @@ class Lens:
 
         Raises:
             ReconcilerError: the receipt is one of another environment or marketplace, or one is needed and not there;
-                that of the journal was altered or is not signed with the key.
+                that of the journal was altered.
         """
         if self.receipt:
             receiptfile.check(self.receipt, plan.binding)
-        receipt = self.receipt or of_journal(self.journal, plan.binding, self.key)
+        try:
+            receipt = self.receipt or of_journal(self.journal, plan.binding, self.key)
+        except OtherKeyError as error:
+            receipt = None
+            plan = replace(plan, warnings=(*plan.warnings, f"{error.message}: who changed what is not known"))
         if self.since_receipt and not receipt:
             message = f"there is no receipt of the last apply to {plan.binding.environment} in {self.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")

@@ -99,7 +99,8 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     took an earlier run back. What an older run has left says nothing then.
 
     Raises:
-        ReconcilerError: it was altered, is a link, or there is a key and it is not signed with it.
+        ReconcilerError: it was altered, or is a link.
+        OtherKeyError: there is a key, and it is not signed with it.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"

@@ -302,15 +302,20 @@ def test_the_question_says_where_the_changes_go(project: Project, run: Runner, m
 # ----------------------------------------------------------------------------------------------- receipt of the journal
 
 
-def test_the_receipt_of_the_journal_must_be_signed_where_there_is_a_key(
-    saved: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", ["", "old"])
+def test_with_a_new_key_drift_is_found_and_says_that_the_receipt_of_the_journal_is_not_used(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
+    project.manifest("front", AccessTokenDuration=300)
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", before)
+    run("plan", "--out", "plan.json")
     assert run("apply", "plan.json").code == 0
-    assert run("drift").code == 0
-    monkeypatch.setenv("RECONCILER_PLAN_KEY", "key")
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 60})
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "new")
     done = run("drift")
-    assert (done.code, done.out) == (1, "")
-    assert ".receipt.json is not signed, and RECONCILER_PLAN_KEY is set" in done.err
+    assert (done.code, "[live drifted]" in done.out) == (2, False), done.err
+    assert "RECONCILER_PLAN_KEY is set: who changed what is not known" in done.out
+    assert run("drift", "--since-receipt").code == 1
 
 
 def test_a_receipt_of_the_journal_that_was_altered_is_not_used(saved: Project, run: Runner) -> None:
