@@ -29,7 +29,7 @@ def refusal(plan: Plan, acknowledged: str | None, objections: Sequence[Finding] 
     accepted = given(acknowledged)
     if not findings or (digits in accepted and not final):
         return None
-    if digits in accepted:
+    if digits in accepted or len(final) == len(findings):
         return GuardRefusal(final, hint="these cannot be acknowledged")
     return GuardRefusal(findings, hint=_how_to_proceed(digits, accepted, final))
 
@@ -41,6 +41,6 @@ def given(acknowledged: str | None) -> list[str]:
 
 def _how_to_proceed(digits: str, accepted: Sequence[str], final: Sequence[Finding]) -> str:
     if final:
-        return "not all of these can be acknowledged"
+        return f"{', '.join(sorted({one.rule for one in final}))} cannot be acknowledged"
     other = f"--ack {' '.join(accepted)} is for other changes or findings; " if accepted else ""
     return f"{other}to accept exactly these changes and findings, add --ack {digits}"

@@ -69,6 +69,7 @@ def test_what_somebody_has_changed_since_refuses_with_3_and_writes_nothing(
     done = run("rollback", "last", "--auto-approve")
     assert (done.code, project.writes()) == (3, [])
     assert "rollback-moved: ApiClient/front cannot be taken back" in done.err
+    assert done.err.endswith("hint: these cannot be acknowledged\n")
 
 
 def test_a_created_client_is_deleted_only_with_an_acknowledgement(project: Project, run: Runner) -> None:
