@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.kinds import Kind
+from reconciler.kinds import Field, Kind
 from reconciler.manifests.edit.text import Style, flow, literal
 from reconciler.manifests.edit.values import Path
 from reconciler.manifests.load import LoadContext
@@ -33,11 +33,21 @@ def wanted_fields(kind: Kind, live: LiveResource) -> dict[Path, Json]:
         value = live.body.get(name)
         default = field.canonical_value(None)
         if name == kind.name_field or (value is not None and not same(field.canonical_value(value), default)):
-            found["spec", name] = _in_order(field.canonical(value) if field.is_set else value)
+            found["spec", name] = _in_order(field.canonical(value) if field.is_set else _given(field, value))
     for level in kind.assignments.levels if kind.assignments else ():
         if level.name in live.assignments and not level.is_of_users:
             found["assignments", level.name] = level.value(live.assignments[level.name])
     return found
+
+
+def _given(field: Field, value: Json) -> Json:
+    """A record without the members that are null: to say so means nothing."""
+    if not field.members or not isinstance(value, Mapping):
+        return value
+    members = field.members
+    return {
+        name: _given(members[name], one) if name in members else one for name, one in value.items() if one is not None
+    }
 
 
 def _in_order(value: Json) -> Json:

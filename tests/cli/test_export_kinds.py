@@ -173,6 +173,11 @@ def staff(shop: Project, run: Runner) -> Project:
 
 def test_an_assignment_to_an_object_with_a_manifest_is_a_reference(staff: Project, run: Runner) -> None:
     assert "  adminGroups:\n    - ref: team\n" in files(staff)["hsbuyer.yaml"]
+    config = staff.folder / "reconciler.yaml"
+    watching = {"defaults": {"policy": {"fields": "exclusive", "assignments": "watch"}}}
+    config.write_text(json.dumps(json.loads(config.read_text()) | watching))
+    drift = run("drift")
+    assert (drift.code, "apply keeps them" in drift.out) == (0, False)
     assert run("plan", "--detailed-exitcode").code == 0
     assert "There is nothing to write." in run("export", "--write").out
 
