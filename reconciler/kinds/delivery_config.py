@@ -15,7 +15,7 @@ from reconciler.kinds.common import (
     url,
 )
 from reconciler.kinds.direction import grows
-from reconciler.kinds.fields import Field, Record, Secrecy
+from reconciler.kinds.fields import Field, Record, Restore, Secrecy
 
 
 def _endpoint(name: str = "Endpoint", **known: Any) -> Field:
@@ -200,6 +200,7 @@ DELIVERY_CONFIG: Final = Kind(
             "The receivers, one member for each; several are possible.",
             examples=({"EventHub": {"EventHubName": "orders", "ConnectionString": {"fromEnv": "EVENT_HUB"}}},),
             required=True,
+            restore=Restore.COPIES,
         ),
         chosen_id(),
     ),

@@ -71,12 +71,12 @@ def holds(before: Json, after: Json) -> Direction:
 
 def sends_to(before: Json, after: Json) -> Direction:
     """A URL that tokens or orders are sent to: another host is one that did not get them before."""
-    if before == after or _host(before) == _host(after) is not None:
+    if before == after or host_of(before) == host_of(after) is not None:
         return Direction.NEUTRAL
     return Direction.NARROWS if after is None else Direction.WIDENS
 
 
-def _host(url: Json) -> str | None:
+def host_of(url: object) -> str | None:
     """Scheme, host and port, with whatever else stands before the path."""
     found = _HOST.match(url.casefold()) if isinstance(url, str) else None
     return found[0] if found else None

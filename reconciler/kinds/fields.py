@@ -92,6 +92,8 @@ class Restore(Enum):
     """It is empty afterwards, whichever document is right."""
     MAY_CLEAR = "may clear"
     """It is empty according to one of them."""
+    COPIES = "copies"
+    """It may be production's, and sends data or people there. Neither document speaks of it."""
 
 
 @dataclass(frozen=True, slots=True)

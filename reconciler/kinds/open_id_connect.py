@@ -32,8 +32,20 @@ OPEN_ID_CONNECT: Final = Kind(
             judge=acts_as,
             required=True,
         ),
-        text("ConnectClientID", "The client ID at the identity provider.", "ordercloud", required=True),
-        secret("ConnectClientSecret", "The client secret at the identity provider.", "IDP_SECRET", required=True),
+        text(
+            "ConnectClientID",
+            "The client ID at the identity provider.",
+            "ordercloud",
+            required=True,
+            restore=Restore.COPIES,
+        ),
+        secret(
+            "ConnectClientSecret",
+            "The client secret at the identity provider.",
+            "IDP_SECRET",
+            required=True,
+            restore=Restore.COPIES,
+        ),
         url(
             "AppStartUrl",
             "Where users are sent after the login. {0} is replaced by the OrderCloud token, {1} by the token of the "
@@ -41,18 +53,21 @@ OPEN_ID_CONNECT: Final = Kind(
             "provider.",
             "https://shop.example.com/?token={0}",
             required=True,
+            restore=Restore.COPIES,
         ),
         url(
             "AuthorizationEndpoint",
             "The authorization endpoint of the identity provider.",
             "https://idp.example.com/authorize",
             required=True,
+            restore=Restore.COPIES,
         ),
         url(
             "TokenEndpoint",
             "The token endpoint of the identity provider.",
             "https://idp.example.com/token",
             required=True,
+            restore=Restore.COPIES,
         ),
         flag("UrlEncoded", "Whether requests for tokens are form-encoded."),
         reference(
@@ -74,6 +89,7 @@ OPEN_ID_CONNECT: Final = Kind(
             "CustomErrorUrl",
             "Where users are sent after an error; {0} is replaced by its text. null: none.",
             "https://shop.example.com/error?text={0}",
+            restore=Restore.COPIES,
             since="1.0.257",
         ),
         chosen_id(),

@@ -9,6 +9,7 @@ from reconciler.model.resource import Address, DesiredState, LiveState
 from reconciler.planning import creation, deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
 from reconciler.planning.diff import write_only
+from reconciler.planning.restore import copied, restored
 from reconciler.planning.sides import Sides
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
@@ -43,6 +44,10 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
     """
     desired, values = sides.desired, sides.secrets.values
     changes = differ.diff(desired, sides.live, values, target.plan_key, target.unseen)
+    if restored(changes):  # then secrets that no answer has are production's, and those that can be are written
+        unseen = replace(target.unseen, demanded=target.unseen.demanded | write_only.named(desired.resources))
+        again = differ.diff(desired, sides.live, values, target.plan_key, unseen)
+        changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
     secretive = hidden_secrets.compare(changes, sides.live, values, remote)
     named = differ.with_named_secrets(secretive.changes, desired, sides.named, target.now)
 
@@ -91,6 +96,7 @@ def _compared(
         *odd(live),
         *settled.warnings,
         *differ.hints(selected.whole, desired),
+        *copied(selected.changes),
     )
     notices = differ.notices(selected.changes, desired, live, selected.whole)
     return Comparison(desired, desired, live, selected.changes, selected.whole, warnings=warnings, notices=notices)

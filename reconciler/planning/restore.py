@@ -3,12 +3,16 @@
 Every Sunday production is copied over staging, and some fields and objects are lost on the way; the tables of the kinds
 say which. The restore takes them from all objects at once. So a change is its work only if no object of its kind has
 kept such a value, and if there are several: one reference that somebody removed by hand is no restore.
+
+What else is there then is a copy of production: where that sends data or people to production's hosts, putting back the
+manifest's is the restore's work, too. So are secrets, which are other ones in production.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.direction import host_of
 from reconciler.kinds.fields import Restore
 from reconciler.model.json import Absent, Body, Json, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange
@@ -22,7 +26,19 @@ def restored(changes: Sequence[Change]) -> frozenset[Address]:
     """The changes of a plan that only put back what the restore took."""
     kept = {one.address.kind for one in changes if one.before and _has_kept(KINDS[one.address.kind], one.before)}
     found = [one.address for one in changes if one.address.kind not in kept and _puts_back(one)]
-    return frozenset(found) if len(found) >= _SEVERAL else frozenset()
+    if len(found) < _SEVERAL:
+        return frozenset()
+    return frozenset([*found, *(one.address for one in changes if _is_copied(one) or _is_unseen(one))])
+
+
+def copied(changes: Sequence[Change]) -> Iterator[str]:
+    """Name the hosts that objects point at, and a restore may have brought from production."""
+    for change in changes:
+        for was, becomes in _other_hosts(change):
+            yield (
+                f"{change.address} points at {was}, and its manifest at {becomes}: it may be a copy of another "
+                "environment's, as a restore of staging leaves it"
+            )
 
 
 def _has_kept(kind: Kind, live: Body) -> bool:
@@ -34,17 +50,49 @@ def _puts_back(change: Change) -> bool:
     kind = KINDS[change.address.kind]
     if change.action is Action.CREATE:
         return kind.restore_removes
-    return change.action is Action.UPDATE and all(_is_symptom(kind, one) for one in change.fields)
+    symptoms = [one for one in change.fields if _is_symptom(kind, one)]
+    others = [one for one in change.fields if one not in symptoms]
+    return change.action is Action.UPDATE and bool(symptoms) and all(one.sensitive for one in others)
+
+
+def _is_copied(change: Change) -> bool:
+    """Whether it only puts back what points at hosts of another environment."""
+    kind = KINDS[change.address.kind]
+    return bool(_other_hosts(change)) and all(_comes_along(kind, one) for one in change.fields)
+
+
+def _comes_along(kind: Kind, changed: FieldChange) -> bool:
+    row = next((one for one in kind.table if one.name == pointer_parts(changed.pointer)[0]), None)
+    return bool(row and row.restore is Restore.COPIES) or changed.sensitive or _is_symptom(kind, changed)
+
+
+def _is_unseen(change: Change) -> bool:
+    """Whether it only writes secrets that no answer has."""
+    unseen = KINDS[change.address.kind].write_only_fields
+    is_update = change.action is Action.UPDATE
+    return is_update and bool(change.fields) and all(one.pointer[1:] in unseen for one in change.fields)
+
+
+def _other_hosts(change: Change) -> list[tuple[str, str]]:
+    """The hosts that a field with a copy of production's names, and those that the manifest names."""
+    names = {one.name for one in KINDS[change.address.kind].table if one.restore is Restore.COPIES}
+    fields = [one for one in change.fields if pointer_parts(one.pointer)[0] in names]
+    hosts = [(host_of(one.before), host_of(one.after)) for one in fields if change.action is Action.UPDATE]
+    return [(_bare(was), _bare(becomes)) for was, becomes in hosts if was and becomes and was != becomes]
+
+
+def _bare(host: str) -> str:
+    """Without the scheme, and without a login that stands before it."""
+    return host.partition("://")[2].rpartition("@")[2]
 
 
 def _is_symptom(kind: Kind, changed: FieldChange) -> bool:
-    """Whether the restore may have emptied it. A secret that no answer has goes along with what it belongs to."""
+    """Whether the restore may have emptied it."""
     name = pointer_parts(changed.pointer)[0]
     if name == _ASSIGNMENTS:
         return kind.restore_unassigns and not changed.removed
     known = kind.fields.get(name)
-    is_emptied = bool(known and known.restore) and _is_empty(changed.before) and not _is_empty(changed.after)
-    return is_emptied or name in kind.write_only_fields
+    return bool(known and known.restore) and _is_empty(changed.before) and not _is_empty(changed.after)
 
 
 def _is_empty(value: Json | Absent) -> bool:

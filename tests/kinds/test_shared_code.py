@@ -14,8 +14,8 @@ PACKAGE: Final = Path(__file__).parents[2] / "reconciler"
 KIND_MODULES: Final = {place.partition(":")[0].rpartition(".")[2] for place in TABLES.values()}
 APART: Final = ("kinds/", "emulator/", "export/seeding.py")
 """What is about kinds: their tables, the emulator, and the importer of seeding files, whose format names them."""
-GENERAL: Final = {"ID", "Name", "Active", "xp", "URL"}
-"""What objects of the API have, whatever their kind; and a word of English."""
+GENERAL: Final = {"ID", "Name", "Active", "xp", "URL", "User"}
+"""What objects of the API have, whatever their kind; and words of English."""
 WORDS: Final = {*KINDS, *(field for kind in KINDS.values() for field in kind.fields)} - GENERAL
 PATHS: Final = tuple(kind.path for kind in KINDS.values())
 ERROR_CODE: Final = re.compile(r"[A-Z]\w+\.[A-Z]\w+")

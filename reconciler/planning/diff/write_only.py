@@ -39,6 +39,16 @@ class WriteOnly:
         return value.fingerprint(plan_key, f"{key[0]} {key[1]}") != last
 
 
+def named(resources: Iterable[DesiredResource]) -> frozenset[tuple[Address, str]]:
+    """The secrets that no answer has and that a manifest names."""
+    return frozenset(
+        (one.address, name)
+        for one in resources
+        for name, reference in one.secrets.items()
+        if reference and name in KINDS[one.address.kind].write_only_fields
+    )
+
+
 NOTHING_KNOWN: Final = WriteOnly()
 
 
