@@ -52,7 +52,9 @@ def _passed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def names_a_kind(text: str) -> bool:
-    return bool(WORDS.intersection(re.findall(r"\w+", text))) or any(path in text for path in PATHS)
+    """Whether it is a name, or holds one of several words: `User` in a sentence is a word of English."""
+    joined = [word for word in re.findall(r"\w+", text) if re.search(r"[a-z][A-Z]", word)]
+    return bool(WORDS.intersection([text, *joined])) or any(path in text for path in PATHS)
 
 
 def test_shared_code_names_no_kind() -> None:
