@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.config.file import SECRET_POSITIONS, config_of, structure_faults
-from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
+from reconciler.config.settings import (
+    BASE_URLS,
+    EMULATOR_MARKETPLACE,
+    EMULATOR_URL,
+    Auth,
+    Config,
+    EmulatorSettings,
+    Environment,
+)
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.schema import Fault, did_you_mean, hushed, without_tails
 from reconciler.manifests.yaml import Document, read, shown
@@ -17,6 +25,7 @@ from reconciler.model.diagnostic import Diagnostic, Place
 
 __all__ = [
     "BASE_URLS",
+    "EMULATOR_MARKETPLACE",
     "EMULATOR_URL",
     "Auth",
     "Config",

@@ -18,6 +18,8 @@ Profile: TypeAlias = Literal["current", "legacy"]
 
 EMULATOR_URL: Final = "http://localhost"
 """The base URL of the embedded emulator: it names a target in plans, and is never connected to."""
+EMULATOR_MARKETPLACE: Final = "emulator"
+"""The marketplace that an embedded emulator is where its environment names none."""
 
 _HOSTS: Final = {
     "us-west": ("api", "stagingapi", "sandboxapi"),

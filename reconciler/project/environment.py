@@ -8,7 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.config import Config, Environment, find_config, load_config, misnamed_config, select_environment
+from reconciler.config import (
+    EMULATOR_MARKETPLACE,
+    Config,
+    Environment,
+    find_config,
+    load_config,
+    misnamed_config,
+    select_environment,
+)
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
@@ -91,7 +99,7 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
     return LoadContext(
         environment=environment.name,
         values=environment.values,
-        marketplace=environment.marketplace,
+        marketplace=environment.marketplace or (EMULATOR_MARKETPLACE if environment.emulator else None),
         ids=environment.ids,
         id_places={
             address: place

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.json import Json
 from tests.cli.conftest import BACK, FRONT, Project, Runner
 
 CHECKOUT = {"ID": "ShopCheckout", "Name": "front", "EventType": "OrderCheckout", "HashKey": "planted-key"} | {
@@ -59,6 +60,20 @@ def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second
     assert run("plan", "--detailed-exitcode").code == 0
     assert "There is nothing to write." in run("export", "--write").out
     assert files(shop) == made
+
+
+@pytest.mark.parametrize("known", [{}, {"marketplace": "mine"}])
+def test_an_export_of_an_embedded_marketplace_is_in_step_whether_its_id_is_configured_or_not(
+    project: Project, run: Runner, known: dict[str, Json]
+) -> None:
+    rule = {"ID": "returns", "Name": "Returns", "ApprovalType": "OrderReturn", "RuleExpression": "true"}
+    seed = {"AdminUserGroups": [{"ID": "team", "Name": "Team"}], "SellerApprovalRules": [rule]}
+    seed["SellerApprovalRules"][0]["ApprovingGroupID"] = "team"
+    (project.folder / "seed.json").write_text(json.dumps({"Objects": seed}))
+    (project.folder / "manifests" / "front.yaml").unlink()
+    project.configure(local={"emulator": {"seed": "seed.json"}, **known})
+    assert run("export", "--kinds", "SellerApprovalRule", "--write").code == 0
+    assert run("plan", "--detailed-exitcode").code == 0
 
 
 def test_kinds_of_which_nothing_is_live_are_watched_once_they_are_listed(shop: Project, run: Runner) -> None:
