@@ -16,8 +16,8 @@ import falcon
 from reconciler.emulator import builtin
 from reconciler.emulator.calls import Entry, Reply, Site
 from reconciler.emulator.control import PREFIX
-from reconciler.emulator.errors import DroppedConnection
-from reconciler.emulator.faults import SPOILERS, FaultBox, refusal
+from reconciler.emulator.errors import DroppedConnection, StateError
+from reconciler.emulator.faults import SPOILERS, FaultBox, Rule, refusal
 from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.rows import kinds_of, tables_of
 from reconciler.emulator.seed import load_seed
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from reconciler.emulator.faults import Rule
     from reconciler.emulator.settings import Settings
 
 _CLIENT_PATH = "/v1/apiclients/"
@@ -66,12 +65,12 @@ class Emulator:
         self._market = Marketplace(Store(settings.state), settings, clock, rows, tables)
         try:
             self._fill()
+            self._market.store.flush()
         except BaseException:
             self._market.store.abandon()
             raise
         self._site = Site(self._market, TokenOffice(self._market), faults, [])
         self._app = application(settings.profile, revisions=settings.revisions)
-        self._market.store.flush()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; raises DroppedConnection where a fault says so."""
@@ -138,10 +137,11 @@ class Emulator:
             return seen.append
 
         with self._lock:
+            body = b"".join(self._app(environ, remember))
             try:
-                body = b"".join(self._app(environ, remember))
-            finally:
                 self._market.store.flush()
+            except StateError as error:
+                return refusal(Rule("", "*", "*", status=500, message=str(error)), environ["PATH_INFO"])
         return Reply(seen[0], seen[1], body)
 
     def _note(self, environ: WSGIEnvironment, status: int | None) -> None:

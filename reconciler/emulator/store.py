@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from reconciler.emulator.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from pathlib import Path
 
 Body = dict[str, Any]
@@ -102,21 +103,25 @@ class Store:
         return cast("Built", hit[1])
 
     def flush(self) -> None:
-        """Make everything durable that was written since the last call."""
-        pending, self._pending = self._pending, []
-        if self._file is None or not pending:
+        """Make everything durable that was written since the last call.
+
+        Raises:
+            StateError: the file cannot be written, as on a full disk; the next call tries again.
+        """
+        if self._file is None or not self._pending:
             return
-        self._file.execute("BEGIN")
-        for kind, key, text in pending:
-            if text is None:
-                self._file.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
-            else:
-                self._file.execute("REPLACE INTO objects VALUES (?, ?, ?)", (kind, key, text))
-        self._file.execute("COMMIT")
+        try:
+            _write(self._file, self._pending)
+        except sqlite3.Error as error:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            raise StateError(f"the state file of the emulator cannot be written: {error}") from error
+        self._pending = []
 
     def close(self) -> None:
         """Flush, and let go of the file; a second call does nothing."""
-        self.flush()
+        with suppress(StateError):  # whoever asked for what is lost has been told
+            self.flush()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -134,6 +139,16 @@ class Store:
     def _load(self, connection: sqlite3.Connection) -> None:
         for kind, key, text in connection.execute("SELECT kind, key, body FROM objects"):
             self._kinds.setdefault(kind, {})[key] = json.loads(text)
+
+
+def _write(connection: sqlite3.Connection, pending: Iterable[tuple[str, str, str | None]]) -> None:
+    connection.execute("BEGIN")
+    for kind, key, text in pending:
+        if text is None:
+            connection.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
+        else:
+            connection.execute("REPLACE INTO objects VALUES (?, ?, ?)", (kind, key, text))
+    connection.execute("COMMIT")
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.emulator import SeedError, StateError
+from tests.limits import no_file_larger_than
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,25 @@ def test_what_was_answered_survives_without_a_farewell(
     copy = (tmp_path / "copy-state.db").rename(tmp_path / "killed.db")
     (tmp_path / "copy-state.db-wal").rename(tmp_path / "killed.db-wal")
     assert login(emulate(state=copy)).get(OFFICE).json()["AppName"] == "Renamed"
+
+
+def test_a_full_disk_is_an_answer_that_says_so_and_what_was_asked_is_kept_once_there_is_room(
+    tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
+) -> None:
+    first = emulate(state=tmp_path / "state.db")
+    admin = login(first)
+    with no_file_larger_than(0):
+        answer = admin.patch(OFFICE, json={"AppName": "Renamed"})
+    assert answer.status_code == 500
+    assert "the state file of the emulator cannot be written" in answer.json()["Errors"][0]["Message"]
+    assert admin.patch(OFFICE, json={"AccessTokenDuration": 60}).status_code == 200
+    first.close()
+    assert login(emulate(state=tmp_path / "state.db")).get(OFFICE).json()["AppName"] == "Renamed"
+
+
+def test_a_seed_for_which_there_is_no_room_is_an_error(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
+    with no_file_larger_than(20_480), pytest.raises(StateError, match="cannot be"):
+        emulate(state=tmp_path / "state.db")
 
 
 def test_a_token_outlives_a_restart_unless_it_was_revoked(
