@@ -19,6 +19,7 @@ from reconciler.manifests.rules import RULES
 Schema: TypeAlias = dict[str, Any]
 
 WHOLE: Final = "manifest.v1.schema.json"
+_HOME: Final = "https://raw.githubusercontent.com/your-org/ordercloud-reconciler/main/schemas"
 _COMMON: Final[Mapping[str, Schema]] = json.loads(Path(__file__).with_name("manifest.schema.json").read_text("utf-8"))
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TRIMMED: Final = {"pattern": r"^(\S([\s\S]*\S)?)?$", "x-pattern": "a text without blanks at its start and end"}
@@ -40,7 +41,7 @@ def schema(kind: Kind) -> Schema:
     """The schema of one kind's manifests."""
     return {
         "$schema": _DRAFT,
-        "$id": f"urn:ordercloud-reconciler:schema:{kind.schema.removesuffix('.schema.json')}",
+        "$id": f"{_HOME}/{kind.schema}",
         "title": f"{kind.noun} manifest",
         "description": kind.description,
         **_manifest(kind),
@@ -56,7 +57,7 @@ def whole(kinds: Sequence[Kind]) -> Schema:
         definitions |= {kind.name: part, **part.pop("$defs")}
     return {
         "$schema": _DRAFT,
-        "$id": "urn:ordercloud-reconciler:schema:manifest.v1",
+        "$id": f"{_HOME}/{WHOLE}",
         "title": "Manifest",
         "description": "One object of a Sitecore OrderCloud marketplace. The kind says which fields it has.",
         "type": "object",
@@ -64,6 +65,8 @@ def whole(kinds: Sequence[Kind]) -> Schema:
         "properties": {
             "apiVersion": _VERSION,
             "kind": {**_KIND, "enum": [kind.name for kind in kinds]},
+            "metadata": True,
+            "spec": True,
         },
         "allOf": [
             {"if": {"properties": {"kind": {"const": kind.name}}, "required": ["kind"]}, "then": _ref(kind.name)}
@@ -105,8 +108,8 @@ def _definitions(kind: Kind) -> Schema:
     common = copy.deepcopy(dict(_COMMON))
     common["metadata"]["properties"]["id"] = _object_id(kind, common["metadata"]["properties"]["id"])
     common["secretReference"] = _given_secret(common["secret"])
-    common["waiver"]["properties"]["rule"]["enum"] = list(RULES)
-    common["role"]["enum"] = sorted(API_ROLES)
+    common["waiver"]["properties"]["rule"]["anyOf"] = _known(list(RULES))
+    common["role"]["anyOf"] = _known(sorted(API_ROLES))
     known = {"metadata": common.pop("metadata"), "spec": _spec(kind), **common}
     if kind.assignments:
         known["assignments"] = _assignments(kind.assignments)
@@ -118,6 +121,11 @@ def _object_id(kind: Kind, known: Schema) -> Schema:
     if kind.only_id:
         return {"description": kind.meaning_of_id, "readOnly": True, "not": {}}
     return known | {"description": kind.meaning_of_id} | ({"enum": list(kind.singles)} if kind.singles else {})
+
+
+def _known(names: list[str]) -> list[Schema]:
+    """The names of a list that grows elsewhere: an editor proposes them, and calls no other one an error."""
+    return [{"enum": names}, {}]
 
 
 def _given_secret(secret: Schema) -> Schema:
@@ -165,7 +173,7 @@ def _field(one: Field, source: str = "") -> Schema:
     if one.since:
         found["x-since"] = one.since
     if one.read_only:
-        return found | {"readOnly": True, "not": {}}
+        return found | {"readOnly": True, "doNotSuggest": True, "not": {}}
     if not (one.required or one.secret):
         found["default"] = one.default
     if one.examples:

@@ -125,3 +125,13 @@ def test_an_editor_reports_what_the_kind_does_not_have(editor: Editor) -> None:
     assert editor.reported(PROFILE) == []
     assert editor.reported(f"{PROFILE}  Url: https://a.example.com\n") == ["Property Url is not allowed."]
     assert editor.reported(f"{PROFILE}  Roles: ${{values.roles}}\n") == []
+
+
+def test_an_editor_calls_no_role_an_error_and_proposes_no_field_that_is_read_only(editor: Editor) -> None:
+    assert editor.reported(f"{PROFILE}  Roles: [OrderAdmin, RoleOfTomorrow]\n") == []
+    assert not editor.completed(f"{PROFILE}  ") & {"ID", "AssignmentCount"}
+
+
+def test_an_editor_proposes_a_value_of_the_environment(editor: Editor) -> None:
+    text = "apiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {name: a}\nspec:\n  AccessTokenDuration: "
+    assert "${values.tokenMinutes}" in editor.completed(text)

@@ -7,7 +7,8 @@ The schemas are written for editors, too. These things in them mean nothing to a
 
 - a choice of ``#/$defs/fromValues`` or ``#/$defs/manifestReference``: the ``${values.KEY}`` and the ``{ref: NAME}``
   that an editor accepts have been replaced by then;
-- an ``enum`` beside ``x-open``: the known names of a list that grows elsewhere, which the loader judges;
+- an ``anyOf`` beside ``x-open``: the known names of a list that grows elsewhere, which the loader judges;
+- ``doNotSuggest``: what the YAML language server does not propose;
 - ``x-unit`` and ``x-pattern``: words for messages; ``x-source``: where OrderCloud documents a field.
 """
 
@@ -159,7 +160,7 @@ def _for_loading(schema: Any) -> Any:  # noqa: ANN401  # any part of a schema
         return schema
     taken = {key: _for_loading(value) for key, value in schema.items()}
     if taken.get("x-open") is True:
-        del taken["enum"]
+        del taken["anyOf"]
     if any(branch in _FOR_EDITORS for branch in taken.get("anyOf", ())):
         (only,) = (branch for branch in taken.pop("anyOf") if branch not in _FOR_EDITORS)
         taken |= only
