@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class ReconcilerError(Exception):
-    """A condition that the user is told of in one message; `hint` says what to do."""
+    """A condition that is reported to the user in one message; `hint` says what to do."""
 
     exit_code = 1
 

@@ -33,7 +33,7 @@ from reconciler.planning.sides import Sides, read
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import values as provisioning
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from reconciler.secrets.values import Resolve
 
 
@@ -85,14 +85,14 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
         WrongMarketplace: it is of another marketplace than the configuration names.
         InputError: as `plan` does.
     """
-    _demand_usable(snapshot, desired, base_url, target)
+    _require_usable(snapshot, desired, base_url, target)
     compared = diff_offline(Sides(desired, snapshot.live), target)
     planned = check_offline(compared, base_url, target)
     said = f"from a snapshot taken at {snapshot.taken_at}: secrets were not compared, and references were not looked up"
     return replace(planned, snapshot=snapshot.taken_at, warnings=(said, *planned.warnings))
 
 
-def _demand_usable(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> None:
+def _require_usable(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> None:
     for noun, was, is_now in (
         ("environment", snapshot.environment, target.environment),
         ("base URL", snapshot.base_url, base_url),
@@ -129,7 +129,7 @@ def adopt(
     kinds = target.in_use(desired)
     marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
     live = reader.read(remote, kinds, marketplace)
-    differ.demand_sound(desired, live)
+    differ.require_valid(desired, live)
     proposals = differ.propose(desired, live, bound, given)
     return Adoption(target.environment, remote.base_url, marketplace, proposals)
 
@@ -175,7 +175,7 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     objections: Sequence[Finding] = (),
     acknowledged: str | None = None,
     plan_key: bytes | None = None,
-    courier: Courier | None = None,
+    deliverer: Deliverer | None = None,
 ) -> ApplyResult:
     """Carry out exactly this plan.
 
@@ -187,7 +187,7 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
         objections: what `check_saved` or `frozen` gave. The findings of the plan hold besides.
         acknowledged: see `refusal`.
         plan_key: what the plan's fingerprints were keyed with.
-        courier: puts new secrets where their manifests want them; None: a plan that makes any is refused.
+        deliverer: puts new secrets where their manifests want them; None: a plan that makes any is refused.
 
     Raises:
         GuardRefusal: a guard objects, and the plan is not acknowledged; nothing was written.
@@ -196,7 +196,7 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     """
     if refused := refusal(plan, acknowledged, objections):
         raise refused
-    prepared = provisioning.prepare(plan, resolve, plan_key, courier)
-    provide = provisioning.Provider(remote, courier, controls.recorder.note)
+    prepared = provisioning.prepare(plan, resolve, plan_key, deliverer)
+    provide = provisioning.Provider(remote, deliverer, controls.recorder.note)
     controls = replace(controls, conclude=prepared.conclude)
     return applier.apply(plan, remote, prepared.values, controls, provide)

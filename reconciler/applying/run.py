@@ -89,7 +89,7 @@ class Controls:
     """Told of each write before it is sent."""
     creation: Creation = "auto"
     conclude: Callable[[Outcome], Outcome] = lambda outcome: outcome
-    """Gives each outcome as it is kept and told of. Called once per change, from one thread at a time."""
+    """Gives each outcome as it is recorded. Called once per change, from one thread at a time."""
 
 
 def apply(  # both ends, and all that a write may need

@@ -17,7 +17,7 @@ _TRIES: Final = 3
 """How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""
 
 Next: TypeAlias = Outcome | Callable[[int], Outcome]
-"""How a change ended, or else the write that is due, which is told how often it has been tried, itself included."""
+"""How a change ended, or else the write that is due, which takes how often it has been tried, itself included."""
 
 
 class Conflict(Exception):
@@ -45,7 +45,7 @@ def settle(
     """Look, write, and where the answer is lost or the write turned away look again, until it is known how it ended.
 
     Args:
-        step: looks, and gives the outcome or else the write to be sent; told the error of the write before, if any.
+        step: looks, and gives the outcome or else the write to be sent; takes the error of the write before, if any.
         tries: how many writes may be sent.
         lost: the error of the write before.
         attempt: counts the writes that were sent; the remote waits the longer after each, and its patience with one

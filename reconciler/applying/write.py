@@ -135,11 +135,11 @@ def _post_again(task: Task, attempt: int) -> Outcome:
     """
     outcome = _post(task, attempt)
     with suppress(RemoteError):  # nobody can tell; the next plan sees two of one name
-        _demand_one(task.writer.newcomers.now(task.kind, task.name))
+        _require_one(task.writer.newcomers.now(task.kind, task.name))
     return outcome
 
 
-def _demand_one(found: Sequence[LiveResource]) -> None:
+def _require_one(found: Sequence[LiveResource]) -> None:
     if len(found) > 1:
         ids = ", ".join(sorted(one.id for one in found))
         conflict = Conflict(f"it was made twice, delete one of them: {ids}")

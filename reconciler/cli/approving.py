@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.ask import demand_yes, target
+from reconciler.cli.ask import require_yes, target
 from reconciler.cli.documents import PLANS, plan_text
 from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.options import Common
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.project.session import Session
 
 
-def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | None, *, ask: bool) -> None:
+def require_approval(session: "Session", common: Common, plan: Plan, ack: str | None, *, ask: bool) -> None:
     """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
 
     Raises:
@@ -43,7 +43,7 @@ def demand_approval(session: "Session", common: Common, plan: Plan, ack: str | N
         return plan_text(PLANS["text"], plan, replace(style, options=shared_options(), verb=carried_out_by()))
 
     if ask:
-        demand_yes(f"Apply these changes to {_target(plan)}?", shown, plan_events(plan))
+        require_yes(f"Apply these changes to {_target(plan)}?", shown, plan_events(plan))
     else:
         tell(shown(style_of_stderr()), plan_events(plan))
 

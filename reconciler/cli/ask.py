@@ -54,7 +54,7 @@ def target(environment: str, marketplace: str, base_url: str) -> str:
     return f"environment {escape(environment)} (marketplace {escape(marketplace)} at {escape(base_url)})"
 
 
-def demand_yes(question: str, shown: Callable[[Style], str], events: Iterable[Mapping[str, Json]] = ()) -> None:
+def require_yes(question: str, shown: Callable[[Style], str], events: Iterable[Mapping[str, Json]] = ()) -> None:
     """Show what would be done, and ask; anything but the whole word is a no. Without a terminal, stdout shows it.
 
     Raises:

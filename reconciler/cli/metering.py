@@ -1,6 +1,6 @@
 """A run -> `--metrics FILE`: what it found and cost, for Prometheus, also where it failed.
 
-A file that cannot be written is told of, and changes no exit code. It may be read by everybody: the exporter that
+A file that cannot be written is a warning, and changes no exit code. It may be read by everybody: the exporter that
 collects it seldom runs as the same user, and there is nothing secret in it.
 """
 

@@ -61,7 +61,7 @@ class Common:
 
 
 class Log:
-    """How stderr is written in this run; errors are told when the command line is no longer at hand."""
+    """How stderr is written in this run; errors are reported when the command line is no longer at hand."""
 
     format: str = LOG_FORMATS[0]
 

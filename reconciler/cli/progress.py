@@ -24,7 +24,7 @@ PATIENCE: Final = 1.0
 
 
 def progress(total: int, *, quiet: bool) -> AbstractContextManager[Report]:
-    """Choose the way to report that suits the other end of stderr; what stdout tells in text is not told twice."""
+    """Choose the way to report that suits the other end of stderr; what stdout shows in text is not shown twice."""
     is_in_text = Log.format == "text"
     if is_terminal(sys.stderr) and is_in_text and not quiet:
         return bar(total, sys.stderr, time.monotonic)

@@ -91,7 +91,7 @@ class SignOfLife(logging.Handler):
 def requests_told(*, wanted: bool, sign_of_life: bool, named: bool = False) -> Iterator[Ended]:
     """Tell of every request that is sent meanwhile; else, on a terminal, that something goes on.
 
-    `named` is for several environments: a request is told with its own, and each gets a line when it has ended.
+    `named` is for several environments: a request is reported with its own, and each gets a line when it has ended.
     """
     handler: logging.Handler
     ended: Ended = _tell_end

@@ -29,7 +29,7 @@ def tell(text: str, events: Iterable[Mapping[str, Json]] = ()) -> None:
     """Write anything else to stderr: the text, or with ``--log-format json`` the events that say the same.
 
     A text without events of its own becomes an event for each of its lines. What stderr does not take (a terminal that
-    is gone, a full disk) is dropped: nobody could be told.
+    is gone, a full disk) is dropped: there is nobody to report it to.
     """
     try:
         _write(sys.stderr, _logged(text, events) if Log.format == "json" else text)

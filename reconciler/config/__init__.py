@@ -19,7 +19,7 @@ from reconciler.config.settings import (
     Environment,
 )
 from reconciler.errors import InputError, UsageError
-from reconciler.manifests.schema import Fault, did_you_mean, hushed, without_tails
+from reconciler.manifests.schema import Fault, did_you_mean, redacted, without_tails
 from reconciler.manifests.yaml import Document, read, shown
 from reconciler.model.diagnostic import Diagnostic, Place
 
@@ -80,7 +80,7 @@ def _only_document(path: Path) -> Document:
     name = shown(path)
     parsed = read(path, name)
     if parsed.faults:
-        raise InputError(tuple(hushed(parsed.faults, SECRET_POSITIONS)))
+        raise InputError(tuple(redacted(parsed.faults, SECRET_POSITIONS)))
     if not parsed.documents:
         raise InputError([Diagnostic(Place(name), "the file is empty", "empty-file")])
     first, *others = parsed.documents

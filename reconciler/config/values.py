@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.schema import Fault, secret_reference
 from reconciler.model.freeze import DAYS, MIDNIGHT, Dated, Weekly, Window
 from reconciler.model.json import Json
@@ -24,9 +24,9 @@ def reference_in(folder: Path, value: Json) -> SecretReference | list[Fault]:
         return [reference]
     if reference.source is SecretSource.ENVIRONMENT:
         return reference
-    confines = Confines(folder)
-    path = confines.kept(reference.name, str(folder / "reconciler.yaml"))
-    if objection := confines.objection(path):
+    allowed_paths = AllowedPaths(folder)
+    path = allowed_paths.kept(reference.name, str(folder / "reconciler.yaml"))
+    if objection := allowed_paths.objection(path):
         message = f"fromFile takes a path inside this file's folder, relative to it; this one {objection}"
         return [Fault("/fromFile", message, "secret")]
     return SecretReference(SecretSource.FILE, path)

@@ -134,7 +134,7 @@ class EmulatorError(Exception):
 
 
 class SeedError(EmulatorError):
-    """The seed cannot be loaded; the message names the file, the place and the way out."""
+    """The seed cannot be loaded; the message names the file, the place and the fix."""
 
 
 class StateError(EmulatorError):

@@ -164,8 +164,8 @@ def granted_roles(market: Marketplace, login: Login) -> list[str]:
         ApiError: a demanded role is missing, or none is left.
     """
     held, client = market.roles_of(login.user), login.client
-    demanded = [*_names(client, "MinimumRequiredRoles"), *_names(client, "MinimumRequiredCustomRoles")]
-    missing = [role for role in demanded if not _covers(held, role)]
+    required = [*_names(client, "MinimumRequiredRoles"), *_names(client, "MinimumRequiredCustomRoles")]
+    missing = [role for role in required if not _covers(held, role)]
     asked = login.scope.split()
     roles = [role for role in asked if _covers(held, role)] if asked else held
     roles = _capped(roles, _names(client, "MaximumGrantedRoles"), is_custom=False)

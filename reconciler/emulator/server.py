@@ -38,7 +38,7 @@ def _probe(host: str, port: int) -> None:
 def serve(emulator: Emulator, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT, SIGTERM or KeyboardInterrupt, then close the emulator and return.
 
-    Port 0 picks a free one; `on_ready` is told the base URL once connections are accepted. Signals are handled only
+    Port 0 picks a free one; `on_ready` takes the base URL once connections are accepted. Signals are handled only
     when called from the main thread. Raises OSError when the port cannot be had.
     """
     stopped = contextlib.suppress(KeyboardInterrupt)

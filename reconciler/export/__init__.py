@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.content import Sound, body_of, sound, wanted_fields
+from reconciler.export.content import WritableBody, body_of, wanted_fields, writable_body
 from reconciler.export.fresh import Beside, Choice, Origin, base, names, text_of
 from reconciler.export.overlaying import Overlaying, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key
@@ -32,7 +32,7 @@ from reconciler.manifests.yaml import shown
 from reconciler.model.json import Body, Json, pointer, pointer_parts
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import FieldChange
-from reconciler.model.reports import Exported, Fate, LeftOut
+from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.model.resource import (
     Address,
     DesiredState,
@@ -247,7 +247,7 @@ class _Run:
                 self.leave(kind, live, (LeftOut(kind.name_field, reason),))
                 return
         empty, wanted = base(kind, name, known), wanted_fields(kind, live)
-        found = sound(kind, self.context, empty, wanted)
+        found = writable_body(kind, self.context, empty, wanted)
         is_found = kind.has_chosen_ids or ("spec", kind.name_field) in found.values
         if not found.is_manifest or not is_found:
             self.leave(kind, live, found.left_out)
@@ -258,20 +258,25 @@ class _Run:
         self._bind(Address(kind.name, name), known, live)
         self.objects.append(
             Exported(
-                Address(kind.name, name), Fate.NEW, title, live.id, shown(path), (*found.left_out, *_secrets(live))
+                Address(kind.name, name),
+                ExportStatus.NEW,
+                title,
+                live.id,
+                shown(path),
+                (*found.left_out, *_secrets(live)),
             )
         )
 
         if self.overlays:
             self.overlays.add(Address(kind.name, name), title)
 
-    def _draft(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: Sound) -> tuple[Path, str]:
+    def _draft(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: WritableBody) -> tuple[Path, str]:
         """The text of a new file."""
         beside = Beside(path, found.left_out, self.secrets.get(live.key, ()))
         body = body_of(empty, self.others.values(kind, found.values, {}))
         return path, text_of(kind, live, body, beside, self.origin)
 
-    def _with_policy(self, empty: Body, wanted: Mapping[At, Json], found: Sound) -> Body:
+    def _with_policy(self, empty: Body, wanted: Mapping[At, Json], found: WritableBody) -> Body:
         """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored.
 
         What only one environment is known to have is absent in the others.
@@ -287,7 +292,7 @@ class _Run:
     def leave(self, kind: Kind, live: LiveResource, reasons: tuple[LeftOut, ...]) -> None:
         """Write nothing for an object."""
         address = Address(kind.name, live.id)
-        self.objects.append(Exported(address, Fate.LEFT, _title(live), live.id, left_out=reasons))
+        self.objects.append(Exported(address, ExportStatus.LEFT, _title(live), live.id, left_out=reasons))
 
     def _bind(self, address: Address, known: str | None, live: LiveResource) -> None:
         """Keep the id of an object, so that it is found whatever it is called; an id that is kept is never replaced."""
@@ -307,7 +312,7 @@ class _Run:
         address, file = manifest.resource.address, manifest.resource.place.file
         if manifest.resource.policy.absent:
             left = (LeftOut("everything", "the manifest asks for its deletion"),)
-            self.objects.append(Exported(address, Fate.SAME, _title(live), live.id, file, left))
+            self.objects.append(Exported(address, ExportStatus.SAME, _title(live), live.id, file, left))
             return
         self._updates.append(partial(self._update, kind, live, manifest))
 
@@ -316,9 +321,9 @@ class _Run:
     ) -> tuple[Exported, tuple[FieldChange, ...]]:
         """What a manifest must say to say what is live."""
         address, file = manifest.resource.address, manifest.resource.place.file
-        found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
+        found = writable_body(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
-        return Exported(address, Fate.CHANGED, _title(live), live.id, file, found.left_out), tuple(fields)
+        return Exported(address, ExportStatus.CHANGED, _title(live), live.id, file, found.left_out), tuple(fields)
 
     def miss(self, manifest: EffectiveManifest) -> None:
         """Leave a manifest alone whose object is not live; an overlay says that it is absent."""
@@ -343,8 +348,8 @@ class _Run:
                 for each in refused
                 if each.address == one.address
             )
-            fate = Fate.CHANGED if len(reasons) < len(fields) else Fate.SAME
-            self.objects.append(replace(one, fate=fate, left_out=(*one.left_out, *reasons)))
+            status = ExportStatus.CHANGED if len(reasons) < len(fields) else ExportStatus.SAME
+            self.objects.append(replace(one, status=status, left_out=(*one.left_out, *reasons)))
         return contents
 
 

@@ -60,7 +60,7 @@ def _in_order(value: Json) -> Json:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class WritableBody:
     """Values that a manifest may have, and the others."""
 
     values: Mapping[Path, Json]
@@ -69,7 +69,7 @@ class Sound:
     """Whether a manifest can be made of what is left."""
 
 
-def sound(kind: Kind, context: LoadContext, base: Body, values: Mapping[Path, Json]) -> Sound:
+def writable_body(kind: Kind, context: LoadContext, base: Body, values: Mapping[Path, Json]) -> WritableBody:
     """Take out what would be an error in a manifest.
 
     Args:
@@ -88,8 +88,8 @@ def sound(kind: Kind, context: LoadContext, base: Body, values: Mapping[Path, Js
             del kept[path]
             left.append(LeftOut(_name(path), _reason(fault)))
         if not kept:
-            return Sound({}, tuple(left), is_manifest=not _errors(kind, context, base, {}))
-    return Sound(kept, tuple(left))
+            return WritableBody({}, tuple(left), is_manifest=not _errors(kind, context, base, {}))
+    return WritableBody(kept, tuple(left))
 
 
 def body_of(base: Body, values: Mapping[Path, Json]) -> Body:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.content import API_VERSION, sound, wanted_fields
+from reconciler.export.content import API_VERSION, wanted_fields, writable_body
 from reconciler.kinds import Kind, Reference
 from reconciler.manifests.edit.names import Names
 from reconciler.manifests.edit.text import Style, block, literal
@@ -32,7 +32,7 @@ from reconciler.model.json import (
     with_value_at,
 )
 from reconciler.model.plan import FieldChange
-from reconciler.model.reports import Exported, Fate, LeftOut
+from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.model.resource import Address, EffectiveManifest, LiveResource
 from reconciler.render.escape import escape
 
@@ -133,7 +133,7 @@ class Overlaying:
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Say in an overlay what is live and not in the manifest."""
         values: dict[At, Json] = {_STATE: "present"} if manifest.resource.policy.absent else {}
-        found = sound(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
+        found = writable_body(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         left = list(found.left_out)
         for at, value in self.others.values(kind, found.values, manifest.body).items():
             steps = dict(_steps(at, get_at(manifest.body, at), literal(value)))
@@ -158,7 +158,7 @@ class Overlaying:
         address, overlay = manifest.resource.address, manifest.overlay
         if not values:
             file = overlay or manifest.resource.place.file
-            self.objects.append(Exported(address, Fate.SAME, title, "", file, tuple(left)))
+            self.objects.append(Exported(address, ExportStatus.SAME, title, "", file, tuple(left)))
         elif overlay is None:
             self._make(address, values, title, left)
         else:
@@ -168,8 +168,8 @@ class Overlaying:
             if len(refused) < len(values):
                 self.changed[overlay] = content
             left += [LeftOut(".".join(at[1:]), _BY_HAND) for at in refused]
-            fate = Fate.CHANGED if len(refused) < len(values) else Fate.SAME
-            self.objects.append(Exported(address, fate, title, "", overlay, tuple(left)))
+            status = ExportStatus.CHANGED if len(refused) < len(values) else ExportStatus.SAME
+            self.objects.append(Exported(address, status, title, "", overlay, tuple(left)))
 
     def _make(self, address: Address, values: Mapping[At, Json], title: str, left: list[LeftOut]) -> None:
         path = next(one for one in _choices(self.folder, address.name) if one not in self.new and not one.exists())
@@ -178,7 +178,7 @@ class Overlaying:
             body = with_value_at(body, at, value)
         lines = [f"# From {escape(self.source)}: what differs in {self.context.environment}."]
         self.new[path] = "".join(f"{line}\n" for line in (*lines, *block(body, 0, Style())))
-        self.objects.append(Exported(address, Fate.NEW, title, "", shown(path), tuple(left)))
+        self.objects.append(Exported(address, ExportStatus.NEW, title, "", shown(path), tuple(left)))
 
 
 def _choices(folder: Path, name: str) -> Iterator[Path]:

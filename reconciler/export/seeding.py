@@ -2,7 +2,7 @@
 
 The format has ``Objects:`` with a list for each type of object, and ``Assignments:``. Files of many years and tools
 differ in what they leave out, in the case of ids and keys, and in where they keep the lists; request bodies and pages
-of the API are taken, too. Whatever cannot be used is told, and keeps nothing else from being taken.
+of the API are taken, too. Whatever cannot be used is reported, and keeps nothing else from being taken.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.errors import InputError
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, secrecy, secret_fields
-from reconciler.manifests.schema import did_you_mean, hushed
+from reconciler.manifests.schema import did_you_mean, redacted
 from reconciler.manifests.yaml import parse
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Absent, Body, Json, get_at, is_array
@@ -63,7 +63,7 @@ def _documents(content: bytes, file: str) -> list[Json]:
     except (ValueError, RecursionError):
         parsed = parse(content, file, LIMIT)
     if parsed.faults:
-        raise InputError(tuple(hushed(parsed.faults, secret_fields())))
+        raise InputError(tuple(redacted(parsed.faults, secret_fields())))
     return [document.data for document in parsed.documents]
 
 

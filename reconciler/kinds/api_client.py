@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Kind
-from reconciler.kinds.direction import acts_as, demanded, granted, grows
+from reconciler.kinds.direction import acts_as, granted, grows, required_roles
 from reconciler.kinds.fields import (
     Data,
     Field,
@@ -148,7 +148,7 @@ _FIELDS: Final = (
         examples=(["Shopper", "MeAdmin"],),
         source=_ROLES,
         default=[],
-        judge=demanded,
+        judge=required_roles,
         since="1.0.196",
     ),
     Field(
@@ -159,7 +159,7 @@ _FIELDS: Final = (
         examples=(["order-approver"],),
         source=_ROLES,
         default=[],
-        judge=demanded,
+        judge=required_roles,
         since="1.0.196",
     ),
     Field(

@@ -53,7 +53,7 @@ def granted(before: Json, after: Json) -> Direction:
     return Direction.NARROWS if new and new < old else Direction.WIDENS
 
 
-def demanded(before: Json, after: Json) -> Direction:
+def required_roles(before: Json, after: Json) -> Direction:
     """Roles that a user must have: a longer list shuts more people out."""
     old, new = _members(before), _members(after)
     if old == new:

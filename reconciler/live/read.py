@@ -47,10 +47,10 @@ def read(
     else:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             found = list(pool.map(objects, ordered))
-    demanded = sorted(name for name in missing if name not in optional)
-    if demanded:
-        first = missing[demanded[0]]
-        raise NoSuchKind(first.message.partition(": ")[2], first.request, kinds=tuple(demanded))
+    needed = sorted(name for name in missing if name not in optional)
+    if needed:
+        first = missing[needed[0]]
+        raise NoSuchKind(first.message.partition(": ")[2], first.request, kinds=tuple(needed))
     return LiveState(tuple(chain.from_iterable(found)), marketplace, frozenset(ordered) - missing.keys())
 
 

@@ -24,7 +24,7 @@ _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Confines:
+class AllowedPaths:
     """The folders in which secrets may be."""
 
     root: Path
@@ -84,7 +84,7 @@ class Confines:
 
 
 def hint_for(objection: str) -> str:
-    """What to do about an objection of `Confines`."""
+    """What to do about an objection of `AllowedPaths`."""
     if objection.startswith("lies outside"):
         return "to allow another folder, name it in secrets.folders of the environment"
     return "choose another path"
@@ -105,7 +105,7 @@ def objection_to_write(path: Path, folder: Path) -> str:
     return "" if _GIT.isdisjoint(names) else "lies below .git"
 
 
-def demand_inside(paths: Iterable[Path], folder: Path) -> None:
+def require_inside(paths: Iterable[Path], folder: Path) -> None:
     """Refuse to write files that only the repository names, where they are not in it; `folder` as above.
 
     Raises:

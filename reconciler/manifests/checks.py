@@ -25,7 +25,7 @@ _COMMON: Final = frozenset({"ID", "Name"})  # what bodies of many kinds have, an
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class Unrecognised:
     """What a document is instead of a manifest."""
 
     message: str
@@ -35,10 +35,10 @@ class Stranger:
     """Request bodies of that kind, by JSON pointer: what is wrong with their fields is worth saying, too."""
 
 
-def recognise(data: Json) -> Stranger | None:
+def recognise(data: Json) -> Unrecognised | None:
     """Say what a document is, or None where it is a manifest or evidently meant to be one."""
     if not isinstance(data, Mapping):
-        return _requests(_numbered("", data)) or Stranger(
+        return _requests(_numbered("", data)) or Unrecognised(
             "a manifest is a mapping, with apiVersion, kind, metadata and spec"
         )
     version, name = data.get("apiVersion"), data.get("kind")
@@ -47,31 +47,33 @@ def recognise(data: Json) -> Stranger | None:
     if version is None and name is None:
         return _without_kind(data)
     if isinstance(version, str) and not version.startswith("reconciler/"):
-        return Stranger("this is a manifest of another program, perhaps of Kubernetes", "move it out of this directory")
+        return Unrecognised(
+            "this is a manifest of another program, perhaps of Kubernetes", "move it out of this directory"
+        )
     return _of_unknown_kind(name)
 
 
-def _without_kind(data: Mapping[str, Json]) -> Stranger:
+def _without_kind(data: Mapping[str, Json]) -> Unrecognised:
     if isinstance(data.get("Objects"), Mapping):
         hint = "make manifests of it with: reconciler import FILE; or serve it: reconciler emulator --seed FILE"
-        return Stranger("this is a seeding file of OrderCloud's own tools, not a manifest", hint)
+        return Unrecognised("this is a seeding file of OrderCloud's own tools, not a manifest", hint)
     found = _requests([("", data)]) or _requests(_numbered("/Items", data.get("Items")))
-    return found or Stranger("this is not a manifest: it lacks apiVersion and kind")
+    return found or Unrecognised("this is not a manifest: it lacks apiVersion and kind")
 
 
-def _of_unknown_kind(name: Json) -> Stranger:
+def _of_unknown_kind(name: Json) -> Unrecognised:
     known = ", ".join(KINDS)
     if name is None:
-        return Stranger("the manifest lacks kind", f"kinds are: {known}")
+        return Unrecognised("the manifest lacks kind", f"kinds are: {known}")
     if name == "Config":
         hint = "leave it out of the paths that are loaded: it is found by itself, or named with --config"
-        return Stranger("this is the configuration, not a manifest", hint)
+        return Unrecognised("this is the configuration, not a manifest", hint)
     if not isinstance(name, str):
-        return Stranger("kind must be a text", f"kinds are: {known}")
-    return Stranger(f"unknown kind {json.dumps(name)}", did_you_mean(name, KINDS) or f"kinds are: {known}")
+        return Unrecognised("kind must be a text", f"kinds are: {known}")
+    return Unrecognised(f"unknown kind {json.dumps(name)}", did_you_mean(name, KINDS) or f"kinds are: {known}")
 
 
-def _requests(bodies: Sequence[tuple[str, Json]]) -> Stranger | None:
+def _requests(bodies: Sequence[tuple[str, Json]]) -> Unrecognised | None:
     """Recognise the bodies of requests that would create or change resources of a kind."""
     found = [(max(_fit(kind, body) for _, body in bodies), kind) for kind in KINDS.values()] if bodies else []
     (count, _, _), kind = max(found, key=lambda one: one[0], default=((0, False, 0), KINDS[DEFAULT_KIND]))
@@ -83,7 +85,7 @@ def _requests(bodies: Sequence[tuple[str, Json]]) -> Stranger | None:
         f"make {'it' if one else 'each'} a manifest: apiVersion: {API_VERSION}, kind: {kind.name}, "
         "metadata: {name: ...}, and its fields below spec"
     )
-    return Stranger(message, hint, kind.name, tuple(bodies))
+    return Unrecognised(message, hint, kind.name, tuple(bodies))
 
 
 def _fit(kind: Kind, data: Json) -> tuple[int, bool, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.rules import RULES, Level
 from reconciler.manifests.yaml import Parsed, parse, read
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
@@ -91,9 +91,9 @@ class LoadContext:
         return self.read(path, shown) if content is None else parse(content, shown)
 
     @property
-    def confines(self) -> Confines:
+    def allowed_paths(self) -> AllowedPaths:
         """Where files with secrets may be."""
-        return Confines(self.root or Path(), self.secret_folders, self.inputs)
+        return AllowedPaths(self.root or Path(), self.secret_folders, self.inputs)
 
     id_places: Mapping[Address, Place] = field(default_factory=dict)
     """Manifest -> where the configuration has that id."""
@@ -124,7 +124,7 @@ class Inspected:
         return tuple(manifest.resource for manifest in self.manifests)
 
     @property
-    def is_sound(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether there are no errors."""
         return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from reconciler.kinds import Kind
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.rules import RULES, Level, Objection, Rule, Stated, objections, objections_if_new
+from reconciler.manifests.rules import RULES, Level, ManifestView, Objection, Rule, objections, objections_if_new
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.diagnostic import Severity, Waiver
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
@@ -53,7 +53,7 @@ def judge(
     if policy.get("state") == "absent":
         return weigh((), policy, context, needless=lambda _rule: False)
     faulty = [pointer_parts(fault.pointer) for fault in known if fault.severity is Severity.ERROR]
-    stated = Stated(
+    view = ManifestView(
         spec,
         kind.defaults,
         secrets,
@@ -63,21 +63,21 @@ def judge(
         is_array(manifest.get("secrets")) and bool(manifest["secrets"]),
         literals,
     )
-    found = objections(kind, stated)
+    found = objections(kind, view)
     if found and "ignore" in policy:  # looked at last: to leave more open never adds to what is found
-        found = objections(kind, replace(stated, open_fields=stated.open_fields | _ignored(policy["ignore"])))
+        found = objections(kind, replace(view, open_fields=view.open_fields | _ignored(policy["ignore"])))
     if faulty:
         found = [(rule, objection) for rule, objection in found if objection.is_certain]
     if not found and "waivers" not in policy:
         return _NOTHING
     return weigh(
-        list(_faults(found, context)), policy, context, lambda rule: not faulty and _is_needless(rule, kind, stated)
+        list(_faults(found, context)), policy, context, lambda rule: not faulty and _is_needless(rule, kind, view)
     )
 
 
-def _is_needless(rule: str, kind: Kind, stated: Stated) -> bool:
+def _is_needless(rule: str, kind: Kind, view: ManifestView) -> bool:
     """Whether a rule that finds nothing finds nothing either if the object is new."""
-    return all(other.name != rule for other, _ in objections_if_new(kind, stated))
+    return all(other.name != rule for other, _ in objections_if_new(kind, view))
 
 
 def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> Iterator[Fault]:

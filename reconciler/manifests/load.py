@@ -3,16 +3,15 @@
 Each document goes through the same steps, and a fault of one keeps no other from being found:
 
 files          paths -> files, each once
-document       file -> documents with places
-overlays       what holds in this environment only is laid over the manifest that it is a part of
-strangers      what is not a manifest is told what it is
+yaml           file -> documents with places
+overlays       what holds in this environment only is laid over its manifest
+checks         what a document is that is no manifest
 secrets        references to secrets are taken out, so that nothing that follows can quote them
-substitution   ``${values.KEY}`` -> the environment's value
-validator      the kind's schema
+substitution   ``${values.KEY}`` and ``{ref: NAME}`` -> values and manifests of the environment
+schema         the kind's schema
 checks         what a schema cannot say
-judging        the rules, less what is waived
-state          what one manifest alone cannot show: names, ids and AppNames that are taken
-places         where secrets are delivered to, in this environment and in the others
+evaluate       the rules, less what is waived
+state          what one manifest alone cannot show: names, ids and delivery places that are taken
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,8 +26,8 @@ from reconciler.manifests import state
 from reconciler.manifests.context import Inspected, LoadContext, Loaded
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
-from reconciler.manifests.overlays import Overlays, advice, blamed, read_overlays
-from reconciler.manifests.schema import hushed, without_tails
+from reconciler.manifests.overlays import Overlays, advice, located, read_overlays
+from reconciler.manifests.schema import redacted, without_tails
 from reconciler.manifests.state import clashes, dangling, unclaimed_ids
 from reconciler.manifests.varying import Environments
 from reconciler.manifests.yaml import Parsed
@@ -39,7 +38,7 @@ from reconciler.model.resource import DesiredResource, DesiredState, spec_digest
 _GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
 """Warnings of files that give no manifest, where one may have been meant to be."""
 
-__all__ = ["Inspected", "LoadContext", "Loaded", "demand_all", "inspect", "load"]
+__all__ = ["Inspected", "LoadContext", "Loaded", "inspect", "load", "require_all"]
 
 
 def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
@@ -49,12 +48,12 @@ def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
         InputError: with every error and every warning of all files, sorted by place.
     """
     found = inspect(paths, context)
-    if not found.is_sound:
+    if not found.is_valid:
         raise InputError(found.diagnostics)
     return Loaded(_state(found.resources), found.diagnostics, found.files, len(found.manifests), found.manifests)
 
 
-def demand_all(loaded: Loaded) -> None:
+def require_all(loaded: Loaded) -> None:
     """Refuse what could be a part of the manifests only: whoever prunes deletes what those that are missing claim.
 
     Raises:
@@ -112,11 +111,11 @@ def _check_all(
         parsed = context.parsed(file.path, file.shown)
         broken = {fault.place for fault in parsed.faults} | overlays.broken
         is_whole = is_whole and not parsed.faults
-        diagnostics += hushed(parsed.faults, secret_fields()) if parsed.faults else _emptiness(parsed, file.shown)
+        diagnostics += redacted(parsed.faults, secret_fields()) if parsed.faults else _emptiness(parsed, file.shown)
         for document in parsed.documents:
             effective = overlays.over(document, file.path) if overlays else document
             checked = check(effective, file.path, context, environments)
-            diagnostics += [blamed(each, effective) for each in checked.diagnostics if each.place not in broken]
+            diagnostics += [located(each, effective) for each in checked.diagnostics if each.place not in broken]
             diagnostics += advice(effective)
             candidates += checked.candidates
             waived += checked.waived

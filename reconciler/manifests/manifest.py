@@ -59,13 +59,18 @@ class Checked:
 
 def check(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:
     """Check one document of a manifest file."""
-    stranger = recognise(document.data)
-    if stranger is None:
+    unrecognised = recognise(document.data)
+    if unrecognised is None:
         return _check_manifest(document, file, context, environments)
-    faults = [Fault("", stranger.message, "not-a-manifest", stranger.hint)]
-    for at, body in stranger.bodies:
-        wrapped: Body = {"apiVersion": API_VERSION, "kind": stranger.kind, "metadata": {"name": "body"}, "spec": body}
-        found = examine(wrapped, KINDS[stranger.kind], file, context).faults
+    faults = [Fault("", unrecognised.message, "not-a-manifest", unrecognised.hint)]
+    for at, body in unrecognised.bodies:
+        wrapped: Body = {
+            "apiVersion": API_VERSION,
+            "kind": unrecognised.kind,
+            "metadata": {"name": "body"},
+            "spec": body,
+        }
+        found = examine(wrapped, KINDS[unrecognised.kind], file, context).faults
         faults += [fault.moved("/spec", at) for fault in found]
     return Checked(tuple(fault.within(document) for fault in faults))
 
@@ -90,7 +95,7 @@ class Examined:
 def examine(
     manifest: Body, kind: Kind, file: str, context: LoadContext, literals: Mapping[str, str] = _NO_LITERALS
 ) -> Examined:
-    """Take a manifest through all checks that need nothing but itself; `literals` are those of `Stated`."""
+    """Take a manifest through all checks that need nothing but itself; `literals` are those of `ManifestView`."""
     spec = manifest.get("spec")
     secrets: Mapping[str, SecretReference | None] = {}
     faults: list[Fault] = []
@@ -177,12 +182,12 @@ def _check_manifest(document: Document, file: str, context: LoadContext, environ
     waived = tuple([Waived(fault.within(document), waiver) for fault, waiver in examined.waived])
     if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
         return Checked(diagnostics, waived=waived)
-    is_sound = not any(fault.severity is Severity.ERROR for fault in examined.faults)
-    return Checked(diagnostics, (_candidate(document, examined, kind, context, is_sound=is_sound),), waived)
+    is_valid = not any(fault.severity is Severity.ERROR for fault in examined.faults)
+    return Checked(diagnostics, (_candidate(document, examined, kind, context, is_valid=is_valid),), waived)
 
 
 def _candidate(
-    document: Document, examined: Examined, kind: Kind, context: LoadContext, *, is_sound: bool
+    document: Document, examined: Examined, kind: Kind, context: LoadContext, *, is_valid: bool
 ) -> Candidate:
     manifest: Any = examined.manifest
     address = Address(kind.name, manifest["metadata"]["name"])
@@ -195,7 +200,7 @@ def _candidate(
         address,
         known_id if isinstance(known_id, str) else None,
         _text_of(spec.get(kind.name_field)) if isinstance(spec, Mapping) and not kind.has_chosen_ids else "",
-        _effective(document, address, known_id, examined, context.defaults) if is_sound else None,
+        _effective(document, address, known_id, examined, context.defaults) if is_valid else None,
         examined.references,
         is_absent=get_at(manifest, ("policy", "state")) == "absent",
     )

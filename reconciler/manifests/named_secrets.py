@@ -31,7 +31,9 @@ def take_deliveries(entries: Sequence[Any], at: str, file: str, context: LoadCon
     faults = [fault for index, entry in enumerate(entries) for fault in _faults(entry, f"{at}/{index}", file, context)]
     if faults:
         return Deliveries((), tuple(faults))
-    return Deliveries(tuple(delivery_of(entry, lambda path: context.confines.kept(path, file)) for entry in entries))
+    return Deliveries(
+        tuple(delivery_of(entry, lambda path: context.allowed_paths.kept(path, file)) for entry in entries)
+    )
 
 
 def _faults(entry: Mapping[str, Any], at: str, file: str, context: LoadContext) -> Iterator[Fault]:
@@ -46,8 +48,8 @@ def _faults(entry: Mapping[str, Any], at: str, file: str, context: LoadContext) 
     if kinds == ["envFile"] and "variable" not in entry:
         yield Fault(at, "variable is missing: the name that the secret has in the file", "required", at_key=True)
     for below, path in _paths(entry):
-        kept = context.confines.kept(path, file)
-        if objection := context.confines.objection(kept, to_write=True):
+        kept = context.allowed_paths.kept(path, file)
+        if objection := context.allowed_paths.objection(kept, to_write=True):
             message = f"{below[-1]} takes the path of a file, relative to the manifest; this one {objection}"
             yield Fault(at + pointer(*below), message, "delivery", hint_for(objection))
 

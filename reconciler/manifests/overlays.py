@@ -1,8 +1,8 @@
 """Overlay files -> for each manifest the document that it is in this environment.
 
 An overlay is a part of a manifest: it says by kind and name whose part it is, and is laid over that manifest as a JSON
-Merge Patch before anything is substituted or checked. So every check is of the whole, and every fault is told where the
-value stands that is at fault, in the manifest or in the overlay.
+Merge Patch before anything is substituted or checked. So every check is of the whole, and every fault is reported at
+the value that is at fault, in the manifest or in the overlay.
 """
 
 import os
@@ -16,7 +16,7 @@ from reconciler.manifests.checks import API_VERSION, recognise
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
 from reconciler.manifests.named_secrets import moved_deliveries
-from reconciler.manifests.schema import Fault, did_you_mean, hushed
+from reconciler.manifests.schema import Fault, did_you_mean, redacted
 from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import Body, Json, get_at, pointer
@@ -84,7 +84,7 @@ class Overlays:
     def add(self, file: File, parsed: Parsed) -> None:
         """Take the overlays of one file."""
         self.broken |= {fault.place for fault in parsed.faults}
-        self.faults += hushed(parsed.faults, secret_fields())
+        self.faults += redacted(parsed.faults, secret_fields())
         if not parsed.documents and not parsed.faults:
             place, severity = Place(file.shown), Severity.WARNING
             self.faults.append(Diagnostic(place, "the file is empty", "empty-file", severity=severity))
@@ -131,7 +131,7 @@ def advice(document: Document) -> Iterator[Diagnostic]:
                 yield fault.within(document.above)
 
 
-def blamed(diagnostic: Diagnostic, document: Document) -> Diagnostic:
+def located(diagnostic: Diagnostic, document: Document) -> Diagnostic:
     """Give a fault at its cause: what is missing because an overlay removed it is a fault of that overlay."""
     if diagnostic.rule != "required" or not isinstance(document, Layered):
         return diagnostic
@@ -153,9 +153,9 @@ def _key(data: Json) -> _Key | None:
 
 def _identity_fault(data: Json) -> Fault | None:
     """Say why it cannot be known whose overlay this is."""
-    stranger = recognise(data)
-    if stranger or not isinstance(data, Mapping):
-        return Fault("", stranger.message, "not-a-manifest", stranger.hint) if stranger else None
+    unrecognised = recognise(data)
+    if unrecognised or not isinstance(data, Mapping):
+        return Fault("", unrecognised.message, "not-a-manifest", unrecognised.hint) if unrecognised else None
     if data.get("apiVersion") != API_VERSION:
         return Fault("/apiVersion", f"an overlay starts with apiVersion: {API_VERSION}", "choice")
     if _key(data) is None:

@@ -103,15 +103,15 @@ def _own_credentials_fault(at: str, name: str) -> Fault:
 
 def _from_file(path: str, at: str, file: str, context: LoadContext) -> tuple[SecretReference | None, list[Fault]]:
     """Keep the path relative to the root, so that the same manifests mean the same in every checkout."""
-    confines, at = context.confines, f"{at}/fromFile"
-    kept = confines.kept(path, file)
-    if objection := confines.objection(kept):
+    allowed_paths, at = context.allowed_paths, f"{at}/fromFile"
+    kept = allowed_paths.kept(path, file)
+    if objection := allowed_paths.objection(kept):
         message = f"fromFile takes the path of a file, relative to the manifest; this one {objection}"
         return None, [Fault(at, message, "secret", hint_for(objection))]
     reference = SecretReference(SecretSource.FILE, kept)
-    target = confines.at(kept)
+    target = allowed_paths.at(kept)
     own = [one.name for one in context.own_credentials if one.source is SecretSource.FILE]
-    if any((confines.root / name).resolve() == target for name in own):
+    if any((allowed_paths.root / name).resolve() == target for name in own):
         return None, [_own_credentials_fault(at, kept)]
     return reference, list(_permission_faults(target, kept, at))
 

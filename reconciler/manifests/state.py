@@ -163,7 +163,7 @@ def read_as_secrets(
     candidates: Iterable[Candidate], context: LoadContext, resources: Iterable[DesiredResource]
 ) -> Iterator[Diagnostic]:
     """Find files from which a manifest has a secret read: it would be replaced by another one."""
-    root = context.confines.root
+    root = context.allowed_paths.root
     sources = {
         (root / reference.name).resolve(): resource.place
         for resource in resources
@@ -221,7 +221,7 @@ def _uses(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[_Us
 
 def _place_of(delivery: Delivery, context: LoadContext) -> _Place | None:
     """Links are followed; None for a command: where it leads to is not known."""
-    root = context.confines.root
+    root = context.allowed_paths.root
     match delivery:
         case ToFile(path) | ToKubernetesSecret(path):
             return _Place((root / path).resolve())

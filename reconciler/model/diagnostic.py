@@ -79,7 +79,7 @@ class Report:
     found: tuple[Checked, ...]
     files: int
     documents: int | None
-    """None where faults kept documents from being told apart."""
+    """None where faults kept documents from being counted."""
     waived: tuple[tuple[Checked, Waiver], ...] = ()
     """What is let pass, and is neither error nor warning."""
 

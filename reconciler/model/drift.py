@@ -1,4 +1,4 @@
-"""A plan seen as drift: a deviation for each field, object or stranger, whose fingerprint is the same every night."""
+"""A plan seen as drift: a deviation for each field or object, whose fingerprint is the same every night."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -200,5 +200,5 @@ class Receipt:
 
     @property
     def facts(self) -> ReceiptFacts:
-        """What is told of it."""
+        """What is reported of it."""
         return ReceiptFacts(self.created_at, self.git_commit)

@@ -167,7 +167,7 @@ def new_id(name: str, live: Iterable[LiveSecret], now: datetime, salt: str) -> s
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The live secrets that belong to one name, told apart by how far they have come."""
+    """The live secrets that belong to one name, by how far they have come."""
 
     current: LiveSecret | None = None
     """The one in use: delivered, and proven or untried; or made by somebody else under this very name."""

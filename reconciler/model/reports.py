@@ -34,7 +34,7 @@ class Candidate:
     id: str
     active: bool
     labels: Mapping[str, str] = field(default_factory=dict)
-    """What somebody has written on it, to be told from others by."""
+    """What somebody has written on it, by which people recognise it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Adoption:
         return sum(one.state is state for one in self.proposals)
 
 
-class Fate(StrEnum):
+class ExportStatus(StrEnum):
     """What an export does, or would do, with one object."""
 
     NEW = "new"
@@ -104,7 +104,7 @@ class Exported:
 
     address: Address
     """Of an object that gets no manifest, its kind and its id."""
-    fate: Fate
+    status: ExportStatus
     title: str
     """The name that people know it by: an API client's AppName."""
     id: str = ""

@@ -154,8 +154,8 @@ def states(
             SecretState(secret.name, standing, one, secret, is_active)
             for standing, one in _of_family(secret, relatives, now)
         ]
-    strangers = [one for one in sorted(live, key=_by_name) if one.id not in claimed]
-    return (*found, *(SecretState(one.name, Standing.UNKNOWN, one) for one in strangers))
+    unlisted = [one for one in sorted(live, key=_by_name) if one.id not in claimed]
+    return (*found, *(SecretState(one.name, Standing.UNKNOWN, one) for one in unlisted))
 
 
 def _by_name(one: LiveSecret) -> tuple[str, str]:

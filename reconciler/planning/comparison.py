@@ -45,7 +45,9 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
     desired, values = sides.desired, sides.secrets.values
     changes = differ.diff(desired, sides.live, values, target.plan_key, target.unseen)
     if restored(changes):  # then secrets that no answer has are production's, and those that can be are written
-        unseen = replace(target.unseen, demanded=target.unseen.demanded | write_only.named(desired.resources))
+        unseen = replace(
+            target.unseen, requested_secrets=target.unseen.requested_secrets | write_only.named(desired.resources)
+        )
         again = differ.diff(desired, sides.live, values, target.plan_key, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
     secretive = hidden_secrets.compare(changes, sides.live, values, remote)

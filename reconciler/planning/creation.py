@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.kinds import KINDS, Kind
-from reconciler.manifests.rules import Level, Objection, Rule, Stated, objections_if_new
+from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.plan import Action, Change, Creation, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy
@@ -26,7 +26,7 @@ def _is_made_by_post(change: Change) -> bool:
 def check(
     changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, Level]
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Ask the rules about what is created. What the loader has found and what is waived is not told again.
+    """Ask the rules about what is created. What the loader has found and what is waived is not repeated.
 
     Args:
         changes: those that are planned.
@@ -60,10 +60,10 @@ def check(
 def _found(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[tuple[Address, Diagnostic]]:
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     named = bool(resource.named_secrets)
-    stated = Stated(
+    view = ManifestView(
         resource.spec, kind.defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named
     )
-    for rule, objection in objections_if_new(kind, stated):
+    for rule, objection in objections_if_new(kind, view):
         level = levels.get(rule.name, rule.level)
         if level is not Level.OFF and rule.name not in resource.waived:
             yield resource.address, _diagnostic(resource, rule, objection, Severity(level))

@@ -111,7 +111,7 @@ def _spared(change: Change, own_client_id: str, odd: Container[Address]) -> str:
 def renamed(pairs: Iterable[tuple[Change, Change]]) -> Iterator[Finding]:
     """What would be pruned is much like what would be created: it may be the same under another name.
 
-    A client that is made anew has another id, which every application that uses it would have to be told.
+    A client that is created again has another id, which every application that uses it would need.
     """
     for created, other in pairs:
         if other.action is Action.DELETE:

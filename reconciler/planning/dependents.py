@@ -1,7 +1,7 @@
 """Deletions x remote -> what still refers to their objects, so that the service would refuse them.
 
 Looked for only where something is deleted, each list once. A login that may not look is a warning that says which role
-is missing; the service's own refusal is then told with what to do about it.
+is missing; the service's own refusal is then reported with what to do about it.
 """
 
 from collections import defaultdict

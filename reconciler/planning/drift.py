@@ -132,7 +132,7 @@ def _whole_side(change: Change, kind: DriftKind, table: Kind, past: _Past) -> Si
     applied = past.applied.get(change.address)
     match kind:
         case DriftKind.UNMANAGED:
-            return _stranger_side(change, past)
+            return _unmanaged_side(change, past)
         case DriftKind.MISSING if applied and applied.hashes is not None:
             return _side(git=_asks_for_more(table, change.after or {}, applied), live=True)
         case DriftKind.SURPLUS if applied and applied.hashes is None:
@@ -141,7 +141,7 @@ def _whole_side(change: Change, kind: DriftKind, table: Kind, past: _Past) -> Si
             return Side.GIT_AHEAD if applied else past.unheard_of(Side.GIT_AHEAD)
 
 
-def _stranger_side(change: Change, past: _Past) -> Side:
+def _unmanaged_side(change: Change, past: _Past) -> Side:
     address = str(_steady(change))
     if address in past.unmanaged:
         return Side.NEITHER

@@ -252,7 +252,7 @@ class _Task:
     change: Change
     kind: Kind
     resource: DesiredResource | None
-    """The manifest, where there is one: its lines are told."""
+    """The manifest, where there is one, for its lines."""
     lookup: _Lookup
 
     def findings(self) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ def check(selection: Selection, desired: DesiredState) -> None:
         raise UsageError(f"no manifest matches all of {selection}")
 
 
-def demanded(selection: Selection) -> frozenset[tuple[Address, str]]:
+def requested_secrets(selection: Selection) -> frozenset[tuple[Address, str]]:
     """The write-only secrets that the user wants written."""
     parted = [one.partition("#") for one in selection.write_secrets]
     return frozenset((address_of(address), name) for address, _, name in parted)

@@ -44,7 +44,7 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     considered = selection.without_other_secrets(desired, target.selection)
     secrets = look_up(considered, resolve)
     if target.demands_secrets:
-        secrets.demand()
+        secrets.require()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = _located(desired, lambda: reader.read(remote, kinds, marketplace, assigned))
     return Sides(considered, live, secrets, _named_secrets(considered, live, remote))

@@ -57,7 +57,7 @@ class Target:
     @property
     def unseen(self) -> WriteOnly:
         """What is known of secrets that no answer has."""
-        return WriteOnly(self.fingerprints, selection.demanded(self.selection))
+        return WriteOnly(self.fingerprints, selection.requested_secrets(self.selection))
 
     def in_use(self, desired: DesiredState) -> frozenset[str]:
         """The kinds that a run reads: those of the manifests, and those that the configuration lists."""

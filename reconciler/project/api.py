@@ -12,7 +12,7 @@ from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Plan
 from reconciler.project.apply import Order, Watch, apply_saved
-from reconciler.project.drift import Lens
+from reconciler.project.drift import DriftView
 from reconciler.project.environment import configuration
 from reconciler.project.files import read_file
 from reconciler.project.listener import SILENT, Listener
@@ -115,12 +115,12 @@ class Project:
         *,
         paths: Sequence[Path] = (),
         selection: Selection | None = None,
-        lens: Lens | None = None,
+        view: DriftView | None = None,
         allow_unknown_roles: bool = False,
     ) -> Drift:
         """Find in what the service differs from the manifests. Only reads; arguments and errors as those of `plan`."""
         session = self._session(environment, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
-        return (lens or _lens(session, is_whole=not paths)).see(session.plan())
+        return (view or _view(session, is_whole=not paths)).see(session.plan())
 
     def _session(  # noqa: PLR0913  # one for each choice
         self,
@@ -161,11 +161,11 @@ def _planned_from(session: Session, path: Path) -> Plan:
     return session.plan_from(loads(read_file(file), str(file), session.plan_key))
 
 
-def _lens(session: Session, *, is_whole: bool) -> Lens:
+def _view(session: Session, *, is_whole: bool) -> DriftView:
     """Where only some manifests are read, nobody can say what is in none."""
     environment = session.environment
     failing = frozenset({environment.name}) if is_whole and environment.unmanaged_is_drift else frozenset[str]()
-    return Lens(journal=session.journal, failing=failing, key=session.plan_key)
+    return DriftView(journal=session.journal, failing=failing, key=session.plan_key)
 
 
 def load(

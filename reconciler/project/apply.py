@@ -109,6 +109,6 @@ def execute(
             objections=objections,
             acknowledged=order.ack,
             plan_key=session.plan_key,
-            courier=session.courier,
+            deliverer=session.deliverer,
         )
     return finished(session, recorder, result, follows_up)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.secret import Secret
 from reconciler.project.embedded import emulator_errors
 from reconciler.project.files import own_folder
 from reconciler.project.settings import Settings
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
-from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, demand_allowed
+from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, require_allowed
 from reconciler.secrets.resolve import value_of
 from reconciler.secrets.values import Resolve
 
@@ -79,7 +79,7 @@ def _connection(settings: Settings, environment: Environment, root: Path) -> "Co
     from reconciler.remote.http import Connection  # noqa: PLC0415  # what contacts no service does without its library
 
     allowed = allowed_hosts(settings)
-    demand_allowed(environment.base_url, allowed)  # before the credentials are read
+    require_allowed(environment.base_url, allowed)  # before the credentials are read
     return Connection(
         environment.base_url,
         _credentials(settings, environment, root),
@@ -116,7 +116,9 @@ def _credentials(settings: Settings, environment: Environment, root: Path) -> Cr
         from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET  # noqa: PLC0415  # only for emulators
 
         return ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
-    given = _given(environment.name, auth, partial(value_of, confines=Confines(root), variables=settings.variables))
+    given = _given(
+        environment.name, auth, partial(value_of, allowed_paths=AllowedPaths(root), variables=settings.variables)
+    )
     client_id, secret = given["clientId"].reveal(), given.get("clientSecret")
     if "username" not in given:
         return ClientCredentials(client_id, secret)
@@ -171,7 +173,7 @@ def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None
 
 
 def _settings(configured: EmulatorSettings, marketplace: str | None) -> "EmulatorOptions":
-    """An embedded emulator is the marketplace that its environment names, so that several can be told apart."""
+    """An embedded emulator is the marketplace that its environment names, so that several are distinct."""
     from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
 
     settings = emulator.Settings(configured.seed, configured.state, configured.profile)

@@ -21,7 +21,7 @@ _HINT: Final = "write one with: reconciler drift --format json > FILE"
 
 
 @dataclass(frozen=True, slots=True)
-class Lens:
+class DriftView:
     """How drift is seen in one run."""
 
     baseline: frozenset[str] = frozenset()

@@ -75,14 +75,14 @@ class Notifier:
 
 
 class _State:
-    """What was told of each environment. A file that is damaged counts as none: then it is told again."""
+    """What was notified of each environment. A damaged file counts as none: then it is notified again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = _read(path)
 
     def news(self, drift: Drift) -> Notice | None:
-        """What was not told yet."""
+        """What was not notified yet."""
         known, found = self._known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
         new = tuple(one for one in found if one.fingerprint not in known)
         if new or (known and not found):

@@ -74,16 +74,16 @@ def carry_out(session: "Session", order: Order) -> Rotation:
         if not plan.does_something:
             return Rotation(_shown(session, plan))
         plan = _approved(session, order, plan, remote)
-        plan.demand(order.ack, session.environment.freeze, _utc_now())
+        plan.require(order.ack, session.environment.freeze, _utc_now())
         with Journal.start(session.journal, _facts(session, plan)) as journal:
             return _taken(
-                session, plan, Tools(remote, session.courier, _utc_now, journal.append, order.begin()), journal
+                session, plan, Tools(remote, session.deliverer, _utc_now, journal.append, order.begin()), journal
             )
 
 
 def _planned(session: "Session", order: Order, remote: ReadRemote) -> Planned:
     target = replace(session.target(), now=_utc_now())
-    return rotating.plan(session.loaded.desired, remote, target, order.wish, session.courier)
+    return rotating.plan(session.loaded.desired, remote, target, order.wish, session.deliverer)
 
 
 def _approved(session: "Session", order: Order, plan: Planned, remote: ReadRemote) -> Planned:

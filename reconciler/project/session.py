@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 from reconciler.applying.journal.lock import exclusive
 from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused, UsageError
-from reconciler.manifests.allowed_paths import Confines
-from reconciler.manifests.load import Loaded, demand_all, load
+from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.load import Loaded, load, require_all
 from reconciler.model.inputs import Selection, Snapshot
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address
@@ -29,7 +29,7 @@ from reconciler.project.plan_key import plan_key
 from reconciler.project.receipts import last_written
 from reconciler.project.settings import Settings, environment_name
 from reconciler.remote.protocol import ReadRemote, SecretRemote
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from reconciler.secrets.resolve import Resolver
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Session:
         )
         loaded = load(sources, context)
         if prunes:
-            demand_all(loaded)
+            require_all(loaded)
         session = cls(
             settings,
             config.path,
@@ -140,19 +140,19 @@ class Session:
         """Look up the values of secrets."""
         environment = self.environment
         return Resolver(
-            self.confines, environment.allowed_secrets, environment.own_credentials, self.settings.variables
+            self.allowed_paths, environment.allowed_secrets, environment.own_credentials, self.settings.variables
         )
 
     @property
-    def confines(self) -> Confines:
+    def allowed_paths(self) -> AllowedPaths:
         """Where files with secrets may be."""
-        return Confines(self.root, self.environment.secret_folders, self.kept_inputs)
+        return AllowedPaths(self.root, self.environment.secret_folders, self.kept_inputs)
 
     @property
-    def courier(self) -> Courier:
+    def deliverer(self) -> Deliverer:
         """Deliver new secrets."""
         own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
-        return Courier(self.confines, self.settings.listener.masked, self.settings.variables, withheld=own)
+        return Deliverer(self.allowed_paths, self.settings.listener.masked, self.settings.variables, withheld=own)
 
     def target(self, *, demands_secrets: bool = False) -> "Target":
         """What a plan is made for."""

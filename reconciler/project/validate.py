@@ -67,7 +67,7 @@ def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: boo
 def _check(paths: Sequence[Path], context: LoadContext) -> _Check:
     found = inspect(paths, context)
     places = (*(resource.place for resource in found.resources), *found.overlays)
-    documents = frozenset(places) if found.is_sound else None
+    documents = frozenset(places) if found.is_valid else None
     return _Check(found.diagnostics, found.files, documents, found.waived)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
-from reconciler.manifests.allowed_paths import demand_inside
+from reconciler.manifests.allowed_paths import require_inside
 from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext, Loaded, load
@@ -79,7 +79,7 @@ class Workplace:
         folder = _absolute(out or _default_folder(config))
         among = any(folder.is_relative_to(path) for path in config.manifests)
         if among or out is None:
-            demand_inside([folder, *config.manifests], config.path.parent)
+            require_inside([folder, *config.manifests], config.path.parent)
         paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests
@@ -101,7 +101,7 @@ class Workplace:
         """
         root = config.path.parent
         folder = next((path for path in environment.overlays if not path.is_file()), None)
-        demand_inside([*environment.overlays, folder or root / OVERLAYS / environment.name], root)
+        require_inside([*environment.overlays, folder or root / OVERLAYS / environment.name], root)
         if folder:
             return replace(self, choice=replace(self.choice, overlay=folder))
         named: list[Json] = [Path(os.path.relpath(one, root)).as_posix() for one in environment.overlays]

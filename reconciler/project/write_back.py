@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.errors import InputError, ReconcilerError
-from reconciler.manifests.allowed_paths import demand_inside
+from reconciler.manifests.allowed_paths import require_inside
 from reconciler.manifests.edit.live import bring_back
 from reconciler.manifests.edit.names import Names
 from reconciler.model.drift import Drift, DriftKind
-from reconciler.project.drift import Lens
+from reconciler.project.drift import DriftView
 from reconciler.project.session import Session
 from reconciler.remote.protocol import ReadRemote
 
@@ -26,7 +26,7 @@ class WriteBack:
     """File -> what it is to hold; empty: nothing is to be written."""
 
 
-def write_back(session: Session, lens: Lens) -> WriteBack:
+def write_back(session: Session, view: DriftView) -> WriteBack:
     """Bring what drifted into the manifests. Writes nothing, and only reads the service.
 
     The changed files are tried: they must be manifests, and leave no drift but what no manifest
@@ -37,12 +37,12 @@ def write_back(session: Session, lens: Lens) -> WriteBack:
         ReconcilerError: there would still be drift; nothing was written.
     """
     with session.reader() as remote:
-        drift = lens.see(session.plan_with(remote))
+        drift = view.see(session.plan_with(remote))
         contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name, _names(drift))
         if not contents:
             return WriteBack(drift, drift)
-        left = _tried(session, lens, contents, remote)
-    demand_inside(map(Path, contents), session.root)
+        left = _tried(session, view, contents, remote)
+    require_inside(map(Path, contents), session.root)
     return WriteBack(drift, left, contents)
 
 
@@ -51,13 +51,13 @@ def _names(drift: Drift) -> Names:
     return Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
 
 
-def _tried(session: Session, lens: Lens, contents: Mapping[str, bytes], remote: ReadRemote) -> Drift:
+def _tried(session: Session, view: DriftView, contents: Mapping[str, bytes], remote: ReadRemote) -> Drift:
     try:
         changed = session.with_contents(contents)
     except InputError as error:
         faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
         raise InputError(faults) from error
-    left = lens.see(changed.plan_with(remote))
+    left = view.see(changed.plan_with(remote))
     still = ", ".join(f"{one.address}{one.pointer}" for one in left.deviations if one.kind is not DriftKind.UNMANAGED)
     if still:
         hint = "somebody may have changed the service meanwhile: try again"

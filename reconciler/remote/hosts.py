@@ -84,7 +84,7 @@ def is_trusted(origin: Origin) -> bool:
     return is_ordercloud or is_loopback(origin.host)
 
 
-def demand_allowed(base_url: str, allowed: Collection[Origin]) -> None:
+def require_allowed(base_url: str, allowed: Collection[Origin]) -> None:
     """Refuse a base URL that neither this rule nor the user allows. Contacts nobody.
 
     Raises:

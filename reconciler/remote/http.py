@@ -24,7 +24,7 @@ from reconciler.model.secret import Secret, unsendable
 from reconciler.remote.answers import kind_of, object_in, unusable
 from reconciler.remote.auth import Claims, Credentials, has_secret, prove
 from reconciler.remote.exchange import Exchange, Seams, Traffic
-from reconciler.remote.hosts import Origin, demand_allowed
+from reconciler.remote.hosts import Origin, require_allowed
 from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen, encode
 from reconciler.remote.meter import Meter, Sample, Stats
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
@@ -353,7 +353,7 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
         raise ReconcilerError("the base URL must begin with https:// and a host")
     origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
     try:
-        demand_allowed(origin, allowed_hosts)
+        require_allowed(origin, allowed_hosts)
     except ValueError:
         raise ReconcilerError("the base URL must begin with https:// and a host") from None
     return origin

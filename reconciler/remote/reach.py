@@ -60,7 +60,7 @@ def reach(base_url: str, network: Network) -> Reached:
     """Resolve the name, connect, and verify the certificate as requests do.
 
     Raises:
-        ReconcilerError: one of these steps failed; says which, and the way out.
+        ReconcilerError: one of these steps failed; says which, and the fix.
     """
     url = httpx.URL(base_url)
     host, port = url.raw_host.decode("ascii"), url.port or PORTS[url.scheme]

@@ -1,6 +1,6 @@
 """Environment variables of the network -> the proxy of a URL, and whom to trust; an error names the variable.
 
-httpx is told the result and reads none of them itself: it takes an IPv6 entry of NO_PROXY for an invalid URL, and does
+httpx gets the result and reads none of them itself: it takes an IPv6 entry of NO_PROXY for an invalid URL, and does
 not say which variable is at fault.
 """
 

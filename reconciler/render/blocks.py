@@ -171,7 +171,7 @@ def few(names: Sequence[str]) -> Iterator[str]:
 
 
 def finding_block(finding: Finding, style: Style) -> Iterator[str]:
-    """A guard's objection: its rule and numbers, whom it is about, and the way out."""
+    """A guard's objection: its rule and numbers, what it is about, and the fix."""
     yield f"  {style.paint(Tone.ALARM, brief(finding.rule))}: {brief(finding.message, LONGEST_MESSAGE)}"
     if finding.addresses:
         yield f"      about: {', '.join(few([brief(str(address)) for address in finding.addresses]))}"

@@ -23,7 +23,7 @@ _WIDTH: Final = max(map(len, Verdict))
 
 
 def text(diagnosis: Diagnosis, style: Style) -> str:
-    """One line for each check, the way out below it, then the totals."""
+    """One line for each check, the fix below it, then the totals."""
     checks = [line for check in diagnosis.checks for line in _block(check, diagnosis, style)]
     return laid_out([f"Environment {escape(diagnosis.environment)}", "", *checks, "", _totals(diagnosis, style)], style)
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.model.json import Json
-from reconciler.model.reports import Exported, Fate, LeftOut
+from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.render.escape import escape, joined, json_text
 from reconciler.render.layout import laid_out
 from reconciler.render.style import Style, Tone
@@ -30,7 +30,7 @@ def _lines(file: str, before: str, after: str, style: Style) -> Iterator[str]:
         yield style.paint(tone, escape(line)) if tone else escape(line)
 
 
-_TONES: Final = {Fate.NEW: Tone.CREATE, Fate.CHANGED: Tone.UPDATE}
+_TONES: Final = {ExportStatus.NEW: Tone.CREATE, ExportStatus.CHANGED: Tone.UPDATE}
 _WIDTH: Final = max(map(len, _TONES))
 
 
@@ -52,7 +52,7 @@ class Exporting:
 
 def text(shown: Exporting, style: Style) -> str:
     """A line for each object that gets or changes a file, the changes as a diff, what is left out, the totals."""
-    filed = [one for one in shown.objects if one.fate in {Fate.NEW, Fate.CHANGED}]
+    filed = [one for one in shown.objects if one.status in {ExportStatus.NEW, ExportStatus.CHANGED}]
     width = max((len(escape(str(one.address))) for one in filed), default=0)
     lines = [_object(one, width, style) for one in filed]
     diffs = [line for edit in shown.edits for line in edits(*edit, style).splitlines()]
@@ -62,8 +62,8 @@ def text(shown: Exporting, style: Style) -> str:
 
 
 def _object(one: Exported, width: int, style: Style) -> str:
-    fate = style.paint(_TONES[one.fate], f"{one.fate:<{_WIDTH}}")
-    return f"{fate}  {escape(str(one.address)):<{width}}  {escape(one.file)}"
+    status = style.paint(_TONES[one.status], f"{one.status:<{_WIDTH}}")
+    return f"{status}  {escape(str(one.address)):<{width}}  {escape(one.file)}"
 
 
 def _left_out(shown: Exporting, style: Style) -> Iterator[str]:
@@ -76,18 +76,23 @@ def _left_out(shown: Exporting, style: Style) -> Iterator[str]:
 
 def _called(one: Exported) -> str:
     """The address, and the name that people know the object by where the address has only its id."""
-    return f'{one.address} "{one.title}"' if one.fate is Fate.LEFT and one.title else str(one.address)
+    return f'{one.address} "{one.title}"' if one.status is ExportStatus.LEFT and one.title else str(one.address)
 
 
 def _totals(shown: Exporting, style: Style) -> str:
-    counts = {fate: sum(one.fate is fate for one in shown.objects) for fate in Fate}
-    words = {Fate.NEW: "new", Fate.CHANGED: "changed", Fate.SAME: "in step already", Fate.LEFT: "left out"}
-    told = ", ".join(f"{count} {words[fate]}" for fate, count in counts.items() if count)
+    counts = {status: sum(one.status is status for one in shown.objects) for status in ExportStatus}
+    words = {
+        ExportStatus.NEW: "new",
+        ExportStatus.CHANGED: "changed",
+        ExportStatus.SAME: "in step already",
+        ExportStatus.LEFT: "left out",
+    }
+    told = ", ".join(f"{count} {words[status]}" for status, count in counts.items() if count)
     return f"{style.paint(Tone.STRONG, 'Manifests:')} {told or 'there is nothing to make any of'}."
 
 
 def _end(shown: Exporting) -> Iterator[str]:
-    files = len({one.file for one in shown.objects if one.fate is Fate.NEW}) + len(shown.edits)
+    files = len({one.file for one in shown.objects if one.status is ExportStatus.NEW}) + len(shown.edits)
     if not files:
         yield "There is nothing to write."
     elif shown.written:
@@ -117,7 +122,7 @@ def _exported(one: Exported) -> Json:
     return {
         "address": str(one.address),
         "title": one.title,
-        "fate": one.fate.value,
+        "fate": one.status.value,
         "file": one.file,
         "left_out": [asdict(left) for left in one.left_out],
     }

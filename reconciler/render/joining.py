@@ -28,7 +28,7 @@ def github(planned: Sequence[Planned], style: Style) -> str:
 
 
 def sarif(planned: Sequence[Planned], _style: Style) -> str:
-    """One log with a run for each environment, which is told apart by its ``automationDetails`` (3.17)."""
+    """One log with a run for each environment, with ``automationDetails`` (3.17)."""
     logs = [json.loads(one.text) for one in planned]
     runs = [
         run | {"automationDetails": {"id": f"{one.environment}/"}}

@@ -62,7 +62,7 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
 
 
 def guards(findings: Sequence[Finding], style: Style) -> list[str]:
-    """What guards object to, each with its way out."""
+    """What guards object to, each with its fix."""
     if not findings:
         return []
     blocks = list(map(_finding, findings))

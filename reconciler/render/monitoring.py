@@ -133,7 +133,7 @@ class Notice:
     new: tuple[Deviation, ...]
     """Empty: all is in step again."""
     standing: int = 0
-    """How many deviations there are besides, which were told of before."""
+    """How many deviations there are besides, which were reported before."""
 
     @property
     def title(self) -> str:
@@ -199,7 +199,7 @@ def slack(notice: Notice) -> Json:
 
 
 def _in_slack(text: str) -> str:
-    """The three characters that Slack wants encoded, and no way out of a code span or of bold."""
+    """The three characters that Slack wants encoded, and nothing that ends a code span or bold."""
     for character, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "'"), ("*", "\\u002a")):
         text = text.replace(character, instead)
     return text.replace("@", "\\u0040")

@@ -151,7 +151,7 @@ def _leaves(before: Json | Absent, after: Json | Absent, was_at: Path, is_at: Pa
 
 
 def _of_lists(before: Sequence[Json], after: Sequence[Json], was_at: Path, is_at: Path) -> Iterator[Leaf]:
-    """What has moved is told as that; the members that are left in one place are compared with each other."""
+    """What has moved is shown as that; the members that are left in one place are compared with each other."""
     old, new = list(map(_leaf_text, before)), list(map(_leaf_text, after))
     places = [(was, becomes) for was, becomes in _places(old, new) if _at(old, was) != _at(new, becomes)]
     moves = _moves(old, new, places)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.errors import ReconcilerError, SecretMissing
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.replacing import AS_IT_IS
 from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable
 
@@ -19,7 +19,7 @@ _LONGEST: Final = 65_536
 class Resolver:
     """Looks up references. Called with one, it gives the value or raises a `ReconcilerError` that names no value."""
 
-    confines: Confines
+    allowed_paths: AllowedPaths
     """Where files may be read."""
     allowed: Collection[str]
     """The environment variables that may be read."""
@@ -34,17 +34,17 @@ class Resolver:
         if reference.source is SecretSource.ENVIRONMENT and reference.name not in self.allowed:
             hint = f"add {reference.name} to secrets.allow of the environment"
             raise ReconcilerError(f"the environment does not allow the secret {reference.name}", hint=hint)
-        return value_of(reference, self.confines, self.variables)
+        return value_of(reference, self.allowed_paths, self.variables)
 
     def _is_own(self, reference: SecretReference) -> bool:
         if reference.source is not SecretSource.FILE:
             return reference in self.own or is_own_variable(reference.name)
-        target = (self.confines.root / reference.name).resolve()
+        target = (self.allowed_paths.root / reference.name).resolve()
         files = [one.name for one in self.own if one.source is SecretSource.FILE]
-        return any((self.confines.root / name).resolve() == target for name in files)
+        return any((self.allowed_paths.root / name).resolve() == target for name in files)
 
 
-def value_of(reference: SecretReference, confines: Confines, variables: Mapping[str, str]) -> Secret:
+def value_of(reference: SecretReference, allowed_paths: AllowedPaths, variables: Mapping[str, str]) -> Secret:
     """Read what a reference stands for, whoever wrote it.
 
     Less the byte order mark and the line end that an editor or a shell left on it.
@@ -56,7 +56,7 @@ def value_of(reference: SecretReference, confines: Confines, variables: Mapping[
     if reference.source is SecretSource.ENVIRONMENT:
         secret = _of_variable(reference.name, variables)
     else:
-        secret = _of_file(confines, reference.name)
+        secret = _of_file(allowed_paths, reference.name)
     if secret.is_placeholder:
         message = f"{reference} gives a text by which a secret is hidden; sent, it would become the secret"
         raise ReconcilerError(message, hint="give the secret's true value")
@@ -69,8 +69,8 @@ def _of_variable(name: str, variables: Mapping[str, str]) -> Secret:
     return _secret(variables[name], f"the environment variable {name}")
 
 
-def _of_file(confines: Confines, name: str) -> Secret:
-    path, about = confines.at(name), f"the secret file {name}"
+def _of_file(allowed_paths: AllowedPaths, name: str) -> Secret:
+    path, about = allowed_paths.at(name), f"the secret file {name}"
     try:
         descriptor = os.open(path, os.O_RDONLY | AS_IT_IS)  # a pipe would be waited for
     except OSError as error:

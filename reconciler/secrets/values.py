@@ -23,7 +23,7 @@ from reconciler.model.rotation import Begin
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import SecretRemote
 from reconciler.secrets import rotation
-from reconciler.secrets.delivery import Courier, Delivered, Order, Parcel, deliver_again, deliver_all, taken_back
+from reconciler.secrets.delivery import Delivered, Deliverer, NewSecret, Order, deliver_again, deliver_all, taken_back
 
 GENERATED_LENGTH: Final = 60
 """Letters and digits of a generated secret: what Sitecore's own tools make; the service documents no least length."""
@@ -43,7 +43,7 @@ class Known:
     unread: tuple[str, ...] = ()
     """One text for each that gives nothing on this machine."""
 
-    def demand(self) -> None:
+    def require(self) -> None:
         """Refuse to go on without any of them.
 
         Raises:
@@ -96,7 +96,7 @@ class Prepared:
     values: Values
     delivered: tuple[Delivered, ...] = ()
     plan_key: bytes | None = None
-    courier: Courier | None = None
+    deliverer: Deliverer | None = None
 
     def conclude(self, outcome: Outcome) -> Outcome:
         """Add the fingerprints of what was set; take back what was delivered for a change that was not written."""
@@ -108,7 +108,7 @@ class Prepared:
         return replace(self._settled(outcome), fingerprints=prints)
 
     def _settled(self, outcome: Outcome) -> Outcome:
-        mine = [one for one in self.delivered if one.parcel.address == outcome.change.address]
+        mine = [one for one in self.delivered if one.new.address == outcome.change.address]
         is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
         if not mine:
             return outcome
@@ -121,14 +121,14 @@ class Prepared:
     def _identified(self, outcome: Outcome, mine: Sequence[Delivered]) -> Outcome:
         """Tell commands the id, where the service has made another one than was planned, or the only one."""
         try:
-            said = deliver_again(mine, outcome.id, _needed(self.courier)) if outcome.id else []
+            said = deliver_again(mine, outcome.id, _needed(self.deliverer)) if outcome.id else []
         except ReconcilerError as error:
             said = [f"it was written, but its new secret was not delivered under its id: {error.message}"]
             outcome = replace(outcome, status=Status.FAILED, uncertain=True)
         return replace(outcome, message="; ".join(filter(None, [outcome.message, *said])))
 
 
-def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Courier | None) -> Prepared:
+def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Deliverer | None) -> Prepared:
     """Look up what a plan sets, make and deliver what it generates. Called before the first write.
 
     Raises:
@@ -143,38 +143,38 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, courier: Couri
     known = _looked_up(
         [(change.address, intent.field, one) for change, intent, one in intents if not one.is_generated], resolve
     )
-    known.demand()
+    known.require()
     generated = []
     for change, intent, reference in intents:
         if reference.is_generated:
-            parcel = Parcel(change.address, change.id or "", intent.field, _lottery())
-            generated.append(Order(parcel, reference.deliver))
+            new = NewSecret(change.address, change.id or "", intent.field, _lottery())
+            generated.append(Order(new, reference.deliver))
         else:
-            _demand_planned(change.address, intent, known.values[change.address, intent.field], plan_key)
+            _require_planned(change.address, intent, known.values[change.address, intent.field], plan_key)
     named = [one for change in plan.changes for secret in change.new_secrets for one in secret.deliver]
     deliveries = [*named, *(one for each in generated for one in each.deliveries)]
     if deliveries:
-        _needed(courier).check(deliveries)
-    made = {(one.parcel.address, one.parcel.name): one.parcel.value for one in generated}
-    delivered = deliver_all(generated, _needed(courier)) if generated else ()
-    return Prepared({**known.values, **made}, delivered, plan_key, courier)
+        _needed(deliverer).check(deliveries)
+    made = {(one.new.address, one.new.name): one.new.value for one in generated}
+    delivered = deliver_all(generated, _needed(deliverer)) if generated else ()
+    return Prepared({**known.values, **made}, delivered, plan_key, deliverer)
 
 
 def _lottery() -> Secret:
     return Secret("".join(lottery.choice(_ALPHABET) for _ in range(GENERATED_LENGTH)))
 
 
-def _demand_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
+def _require_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
     about = f"{address} {intent.field}"
     if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
         message = f"{intent.reference} of {address} has another value than when the plan was made"
         raise PlanRefused("secret", message)
 
 
-def _needed(courier: Courier | None) -> Courier:
-    if courier is None:
+def _needed(deliverer: Deliverer | None) -> Deliverer:
+    if deliverer is None:
         raise ReconcilerError("the plan makes new secrets, and this run can deliver none")
-    return courier
+    return deliverer
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Provider:
     """Makes the secrets that an object lacks, once the object is there."""
 
     remote: SecretRemote
-    courier: Courier | None
+    deliverer: Deliverer | None
     record: rotation.Record = field(default=lambda _event, _facts: None)
 
     def __call__(self, change: Change, object_id: str) -> str:
@@ -194,13 +194,13 @@ class Provider:
         Raises:
             ReconcilerError: one was not made, not delivered, or is not taken.
         """
-        kind, courier = KINDS[change.address.kind], _needed(self.courier)
+        kind, deliverer = KINDS[change.address.kind], _needed(self.deliverer)
         key = ObjectKey(kind.name, object_id)
-        tools = rotation.Tools(self.remote, courier, _utc_now, self.record)
+        tools = rotation.Tools(self.remote, deliverer, _utc_now, self.record)
         notes = []
         for wanted in change.new_secrets:
             live = reader.read_secrets(self.remote, [key])[key]
-            at_hand = rotation.recall(wanted, live, courier)
+            at_hand = rotation.recall(wanted, live, deliverer)
             subject = rotation.Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
             done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), Begin.IF_MISSING), tools)
             if done.error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.applying.run import Controls
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import ToCommand, ToFile
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Creation
@@ -14,7 +14,7 @@ from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import planfile
 from reconciler.render import text
 from reconciler.render.style import Style
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -94,8 +94,8 @@ def test_a_command_that_gets_a_generated_secret_is_told_the_id_that_the_service_
     new = desired(manifest("new", AccessTokenDuration=60, secrets={"ClientSecret": reference}))
     with shop(tmp_path, body(client_id(1), "a", ClientSecret="any"), profile="legacy", put_creates=False) as legacy:
         plan = legacy.plan(new, replace(NO_LIMITS, creation=way))
-        courier = Courier(Confines(tmp_path), lambda _text: None)
-        (outcome,) = legacy.apply(plan, Controls(creation=way), courier=courier).outcomes
+        deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
+        (outcome,) = legacy.apply(plan, Controls(creation=way), deliverer=deliverer).outcomes
         (made,) = [one for name, one in legacy.bodies().items() if name == "new"]
     first, second = (tmp_path / "kept").read_text().splitlines()
     value = made["ClientSecret"]
@@ -113,8 +113,8 @@ def test_a_command_that_fails_once_the_id_is_known_fails_the_change_and_says_so(
     reference = SecretReference(SecretSource.GENERATED, deliver=(ToCommand((str(once),)),))
     new = desired(manifest("new", AccessTokenDuration=60, secrets={"ClientSecret": reference}))
     with shop(tmp_path, body(client_id(1), "a", ClientSecret="any"), profile="legacy", put_creates=False) as legacy:
-        courier = Courier(Confines(tmp_path), lambda _text: None)
-        (outcome,) = legacy.apply(legacy.plan(new, POST), Controls(creation="post"), courier=courier).outcomes
+        deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
+        (outcome,) = legacy.apply(legacy.plan(new, POST), Controls(creation="post"), deliverer=deliverer).outcomes
         assert "new" in legacy.bodies()
     assert (outcome.status, outcome.may_be_written) == (Status.FAILED, True)
     assert "its new secret was not delivered under its id" in outcome.message

@@ -11,7 +11,7 @@ from reconciler import pipeline
 from reconciler.applying import journal
 from reconciler.applying.run import Controls
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import ToFile
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import ApplyResult, Status
@@ -22,7 +22,7 @@ from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.planfile import plan_digest
 from reconciler.planning.refusal import acknowledgement
 from reconciler.planning.target import Target
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -217,8 +217,8 @@ def test_a_created_client_whose_secrets_are_others_since_is_not_deleted(two: Sho
         "AllowSeller": True,
         "DefaultContextUserName": "emulator-admin",
     }
-    courier = Courier(Confines(tmp_path), lambda _text: None)
-    run = run_of(two, tmp_path, replace(manifest("c", **spec), named_secrets=named), courier=courier)
+    deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
+    run = run_of(two, tmp_path, replace(manifest("c", **spec), named_secrets=named), deliverer=deliverer)
     assert rules(plan_back(two, run)) == []
     assert "what was delivered of its secrets stays where it is" in plan_back(two, run).warnings[0]
     path = f"/apiclients/{two.bodies()['c']['ID']}/secrets"
@@ -256,9 +256,9 @@ def test_a_created_client_whose_readable_secret_was_replaced_since_is_not_delete
 ) -> None:
     with shop(tmp_path, body(A, "a", ClientSecret="any"), profile="legacy") as legacy:
         legacy.secrets["NEW"] = "planted-new"
-        courier = Courier(Confines(tmp_path), lambda _text: None)
+        deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
         wanted = manifest("c", AccessTokenDuration=60, secrets={"ClientSecret": reference})
-        run = run_of(legacy, tmp_path, wanted, courier=courier, plan_key=KEY)
+        run = run_of(legacy, tmp_path, wanted, deliverer=deliverer, plan_key=KEY)
         assert rules(plan_back(legacy, run, target=KEYED)) == []
         legacy.edit("c", ClientSecret="replaced-since")
         (finding,) = plan_back(legacy, run, target=KEYED).guards

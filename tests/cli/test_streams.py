@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import streams
-from reconciler.cli.ask import demand_yes, somebody_is_there
+from reconciler.cli.ask import require_yes, somebody_is_there
 from reconciler.cli.main import tolerate_any_encoding
 from reconciler.errors import ReconcilerError
 
@@ -76,7 +76,7 @@ def test_only_the_whole_word_is_a_yes(monkeypatch: pytest.MonkeyPatch, answer: s
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     with nullcontext() if confirmed else pytest.raises(ReconcilerError, match="not approved"):
-        demand_yes("Go on?", lambda _style: "what is done")
+        require_yes("Go on?", lambda _style: "what is done")
     assert "what is done" in screen.getvalue()
     assert "Only 'yes' is accepted" in screen.getvalue()
 

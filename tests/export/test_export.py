@@ -18,7 +18,7 @@ from reconciler.export.fresh import names, slug
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES, Level
 from reconciler.model.json import pointer_parts
-from reconciler.model.reports import Fate
+from reconciler.model.reports import ExportStatus
 from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy
 from reconciler.planning.drift import find
 from tests.builders import body, by_address
@@ -193,7 +193,7 @@ def test_an_export_into_a_manifest_keeps_all_that_somebody_wrote(service: Shop, 
     context = LoadContext("test", values={"minutes": 60, "box": {"k": "old"}, "one": 1})
     made = exported(service, folder, context)
     (mine,) = (one for one in made.objects if one.address.name == "mine")
-    assert mine.fate is Fate.CHANGED
+    assert mine.status is ExportStatus.CHANGED
     assert {(one.what, one.reason) for one in mine.left_out} == {
         ("AccessTokenDuration", "values.minutes gives its value; live is 600: change it under environments.test"),
         ("xp.a.k", 'values.box gives its value; live is "v": change it under environments.test'),
@@ -261,8 +261,8 @@ def test_a_client_without_a_name_is_left_out_with_the_reason(service: Shop, tmp_
         live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
     nameless = replace(live.resources[0], body={**live.resources[0].body, "AppName": None})
     made = export(replace(live, resources=(nameless,)), (), STRICT, tmp_path / "m", ORIGIN)
-    assert [(one.fate, one.left_out[0].reason) for one in made.objects] == [
-        (Fate.LEFT, "AppName must be a text, got null [type]")
+    assert [(one.status, one.left_out[0].reason) for one in made.objects] == [
+        (ExportStatus.LEFT, "AppName must be a text, got null [type]")
     ]
     assert not made.has_changes
 
@@ -270,7 +270,7 @@ def test_a_client_without_a_name_is_left_out_with_the_reason(service: Shop, tmp_
 def test_a_client_with_blanks_around_its_name_is_left_out_with_the_reason(service: Shop, tmp_path: Path) -> None:
     service.edit("Store", AppName="Store ")
     made = exported(service, tmp_path / "m", LoadContext())
-    reasons = [one.left_out[0].reason for one in made.objects if one.fate is Fate.LEFT]
+    reasons = [one.left_out[0].reason for one in made.objects if one.status is ExportStatus.LEFT]
     assert reasons == ['AppName must be a text without blanks at its start and end, got "Store " [format]']
 
 

@@ -11,7 +11,7 @@ from reconciler.errors import InputError
 from reconciler.export import Origin, export
 from reconciler.export.seeding import Seeds, read_seeds
 from reconciler.manifests.load import LoadContext, load
-from reconciler.model.reports import Fate
+from reconciler.model.reports import ExportStatus
 
 ROOT = Path(__file__).parents[2]
 EXPORTS = [ROOT / "marketplace.yaml", *sorted(Path(os.environ.get("REAL_EXPORTS", os.devnull)).glob("*.[yj]*"))]
@@ -32,7 +32,7 @@ def test_a_real_export_becomes_manifests_without_a_fault(export_file: Path, tmp_
     made = export(found.live, (), LoadContext(), tmp_path / "m", Origin(export_file.name))
     made.write()
     assert len(list((tmp_path / "m").rglob("*.yaml"))) == load([tmp_path / "m"], LoadContext()).documents
-    assert {one.fate for one in made.objects} == {Fate.NEW}
+    assert {one.status for one in made.objects} == {ExportStatus.NEW}
     assert "<Redacted" not in "".join(made.new.values())
 
 
@@ -156,7 +156,7 @@ def test_every_kind_that_is_managed_is_taken_and_names_the_others_by_their_manif
 def test_two_clients_of_one_name_without_ids_are_not_guessed_at(tmp_path: Path) -> None:
     found = seeds([{"AppName": "Shop"}, {"AppName": "Shop"}])
     made = export(found.live, (), LoadContext(), tmp_path, Origin("seed.json"))
-    assert [one.fate for one in made.objects] == [Fate.LEFT, Fate.LEFT]
+    assert [one.status for one in made.objects] == [ExportStatus.LEFT, ExportStatus.LEFT]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kinds import KINDS
-from reconciler.kinds.direction import acts_as, demanded, granted, grows
+from reconciler.kinds.direction import acts_as, granted, grows, required_roles
 from reconciler.model.json import Json
 from reconciler.model.plan import Direction
 
@@ -24,8 +24,8 @@ ROLES = st.lists(st.sampled_from("ABC"), unique=True).map(sorted)
         (granted, ["A"], ["A", "B"]),
         (granted, ["A"], []),
         (granted, ["A"], ["B"]),
-        (demanded, ["A", "B"], ["A"]),
-        (demanded, ["A"], []),
+        (required_roles, ["A", "B"], ["A"]),
+        (required_roles, ["A"], []),
         (acts_as, None, "bot"),
         (acts_as, "bot", "admin"),
     ],
@@ -52,10 +52,10 @@ def test_swapping_the_sides_of_a_demand_flips_the_answer_unless_neither_holds_th
     before: list[str], after: list[str]
 ) -> None:
     nested = set(before) <= set(after) or set(after) <= set(before)
-    assert demanded(before, after) is (FLIPPED[demanded(after, before)] if nested else Direction.WIDENS)
+    assert required_roles(before, after) is (FLIPPED[required_roles(after, before)] if nested else Direction.WIDENS)
 
 
-@pytest.mark.parametrize("judge", [grows, granted, demanded, acts_as])
+@pytest.mark.parametrize("judge", [grows, granted, required_roles, acts_as])
 def test_what_does_not_change_has_no_direction(judge: object) -> None:
     value: Json = 5 if judge is grows else ["A"] if judge is not acts_as else "bot"
     assert judge(value, value) is Direction.NEUTRAL  # type: ignore[operator]  # a table of judges

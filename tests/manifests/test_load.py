@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.export.seeding import read_seeds
-from reconciler.manifests.load import LoadContext, Loaded, demand_all, inspect, load
+from reconciler.manifests.load import LoadContext, Loaded, inspect, load, require_all
 from reconciler.model.json import Json
 from reconciler.model.resource import spec_digest
 from tests.builders import by_address
@@ -127,7 +127,7 @@ def test_a_file_that_reads_like_a_manifest_and_is_not_read_is_a_warning(
     loaded = load([Path()], LoadContext())
     assert [(one.place.file, one.rule) for one in loaded.warnings] == [(name, "unread-manifest")]
     with pytest.raises(InputError) as caught:
-        demand_all(loaded)
+        require_all(loaded)
     assert "what its manifests claim would be deleted" in str(caught.value.diagnostics[0])
 
 
@@ -481,5 +481,5 @@ def test_no_manifest_or_overlay_names_a_variable_of_the_tool_itself(tmp_path: Pa
     overlays = (tmp_path / "overlay",) if overlaid else ()
     context = LoadContext(allowed_secrets=frozenset({"RECONCILER_PLAN_KEY"}), overlays=overlays)
     found = inspect([tmp_path / "a.yaml"], context)
-    assert not found.is_sound
+    assert not found.is_valid
     assert any("RECONCILER_PLAN_KEY is a variable of the reconciler itself" in one.message for one in found.diagnostics)

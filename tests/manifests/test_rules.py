@@ -16,7 +16,7 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
-from reconciler.manifests.rules import RULES, Level, Stated, objections
+from reconciler.manifests.rules import RULES, Level, ManifestView, objections
 from reconciler.manifests.rules.api_client import EVERYONE, administrative
 from reconciler.manifests.schema import read_schema
 from reconciler.model.json import ABSENT, Body, get_at, pointer_parts
@@ -133,8 +133,8 @@ REFERENCES = st.none() | st.just(SecretReference(SecretSource.ENVIRONMENT, "A"))
 SECRETS = st.fixed_dictionaries({}, optional={"ClientSecret": REFERENCES})
 IDS = st.sampled_from([(), ("a",)])
 ASSIGNMENTS = st.fixed_dictionaries({}, optional=dict.fromkeys(EVERYONE, IDS))
-STATED = st.builds(
-    Stated,
+VIEWS = st.builds(
+    ManifestView,
     SPECS,
     st.just(DEFAULTS),
     SECRETS,
@@ -145,50 +145,52 @@ STATED = st.builds(
 )
 
 
-def found(stated: Stated, **changes: Any) -> set[str]:
-    return {rule.name for rule, _ in objections(API_CLIENT, replace(stated, **changes))}
+def found(view: ManifestView, **changes: Any) -> set[str]:
+    return {rule.name for rule, _ in objections(API_CLIENT, replace(view, **changes))}
 
 
-@given(STATED)
-def test_a_rule_never_finds_fault_with_what_the_manifest_does_not_name(stated: Stated) -> None:
-    blocks: dict[str, Any] = {"assignments": stated.assignments}
-    blocks |= {"secrets": [{"name": "primary"}]} if stated.has_named_secrets else {}
-    manifest: dict[str, Any] = {"spec": {**stated.spec, **stated.secrets}, **blocks}
-    for rule, objection in objections(API_CLIENT, stated):
+@given(VIEWS)
+def test_a_rule_never_finds_fault_with_what_the_manifest_does_not_name(view: ManifestView) -> None:
+    blocks: dict[str, Any] = {"assignments": view.assignments}
+    blocks |= {"secrets": [{"name": "primary"}]} if view.has_named_secrets else {}
+    manifest: dict[str, Any] = {"spec": {**view.spec, **view.secrets}, **blocks}
+    for rule, objection in objections(API_CLIENT, view):
         assert get_at(manifest, pointer_parts(objection.pointer)) is not ABSENT
-        assert rule.about & {*stated.spec, *stated.secrets, *blocks}
+        assert rule.about & {*view.spec, *view.secrets, *blocks}
 
 
-@given(STATED, SPECS, ASSIGNMENTS, SECRETS)
+@given(VIEWS, SPECS, ASSIGNMENTS, SECRETS)
 def test_what_is_found_is_found_whatever_the_service_has_in_what_the_manifest_leaves_open(
-    stated: Stated, spec: Body, assignments: Mapping[str, Any], secrets: Mapping[str, Any]
+    view: ManifestView, spec: Body, assignments: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> None:
-    kept = {name: value for name, value in stated.spec.items() if name not in stated.open_fields}
-    stated = replace(stated, spec=kept, exclusive=False, open_fields=frozenset())
+    kept = {name: value for name, value in view.spec.items() if name not in view.open_fields}
+    view = replace(view, spec=kept, exclusive=False, open_fields=frozenset())
     live = {**spec, "Active": True}
     effective = {
-        "spec": {**live, **stated.spec},
-        "assignments": {**assignments, **stated.assignments},
-        "secrets": {**secrets, **stated.secrets},
+        "spec": {**live, **view.spec},
+        "assignments": {**assignments, **view.assignments},
+        "secrets": {**secrets, **view.secrets},
     }
-    assert {rule.name for rule, one in objections(API_CLIENT, stated) if one.is_certain} <= found(stated, **effective)
+    assert {rule.name for rule, one in objections(API_CLIENT, view) if one.is_certain} <= found(view, **effective)
 
 
-@given(STATED)
+@given(VIEWS)
 @example(
-    Stated(dict.fromkeys(FLAGS, False), DEFAULTS, {}, dict.fromkeys(EVERYONE, ()), open_fields=frozenset({"Active"}))
+    ManifestView(
+        dict.fromkeys(FLAGS, False), DEFAULTS, {}, dict.fromkeys(EVERYONE, ()), open_fields=frozenset({"Active"})
+    )
 )
-@example(Stated({"AnonymousTokenDuration": 10080}, DEFAULTS, exclusive=True))
-@example(Stated({"IsAnonBuyer": True}, DEFAULTS, {"ClientSecret": None}, {}, True, frozenset({"IsAnonBuyer"})))
-def test_to_leave_more_open_never_adds_to_what_is_found(stated: Stated) -> None:
-    assert found(stated) <= found(stated, open_fields=frozenset())
-    assert found(stated, exclusive=False) <= found(stated, exclusive=True)
+@example(ManifestView({"AnonymousTokenDuration": 10080}, DEFAULTS, exclusive=True))
+@example(ManifestView({"IsAnonBuyer": True}, DEFAULTS, {"ClientSecret": None}, {}, True, frozenset({"IsAnonBuyer"})))
+def test_to_leave_more_open_never_adds_to_what_is_found(view: ManifestView) -> None:
+    assert found(view) <= found(view, open_fields=frozenset())
+    assert found(view, exclusive=False) <= found(view, exclusive=True)
 
 
-@given(STATED)
-def test_a_rule_that_is_not_asked_would_have_nothing_to_say(stated: Stated) -> None:
-    asked = {rule for rule, _ in objections(API_CLIENT, stated)}
-    assert {rule for rule in RULES.values() if list(rule.check(stated))} == asked
+@given(VIEWS)
+def test_a_rule_that_is_not_asked_would_have_nothing_to_say(view: ManifestView) -> None:
+    asked = {rule for rule, _ in objections(API_CLIENT, view)}
+    assert {rule for rule in RULES.values() if list(rule.check(view))} == asked
 
 
 # -- faults beside rules --
@@ -453,4 +455,4 @@ def test_what_the_rules_know_of_api_clients_is_what_the_kind_says() -> None:
 
 
 def test_the_manifests_of_this_repository_have_no_errors() -> None:
-    assert inspect([ROOT / "manifests"], LoadContext(today=TODAY)).is_sound
+    assert inspect([ROOT / "manifests"], LoadContext(today=TODAY)).is_valid

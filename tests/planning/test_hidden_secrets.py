@@ -11,14 +11,14 @@ import pytest
 
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import GuardRefusal, ReconcilerError
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import ToFile
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
 from reconciler.planning.refusal import acknowledgement
 from reconciler.remote.messages import encode
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from tests.applying.test_rollback import plan_back, run_of
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
@@ -142,15 +142,15 @@ OTHERS: Final = SecretReference(SecretSource.ENVIRONMENT, "OTHERS")
 GENERATED: Final = {"ClientSecret": SecretReference(SecretSource.GENERATED, deliver=(ToFile("a.secret"),))}
 
 
-def courier(folder: Path) -> Courier:
-    return Courier(Confines(folder), lambda _text: None)
+def deliverer(folder: Path) -> Deliverer:
+    return Deliverer(AllowedPaths(folder), lambda _text: None)
 
 
 def test_a_generated_secret_of_which_the_service_shows_null_is_made_once_and_converges(tmp_path: Path) -> None:
     with shop(tmp_path, body(A, "a", Active=True), profile="legacy") as service:
         service.transport = Masking(service.transport, None)
         wanted = desired(manifest("a", secrets=GENERATED))
-        assert service.apply(service.plan(wanted), courier=courier(tmp_path)).is_complete
+        assert service.apply(service.plan(wanted), deliverer=deliverer(tmp_path)).is_complete
         value = (tmp_path / "a.secret").read_text()
         plan = service.plan(wanted)
         assert (plan.has_changes, logs_in(service, value)) == (False, True)
@@ -160,7 +160,7 @@ def test_a_generated_secret_of_which_the_service_shows_null_is_made_once_and_con
 def test_a_new_client_whose_secret_the_service_shows_as_null_converges(tmp_path: Path) -> None:
     with hiding(tmp_path, None) as service:
         new = manifest("b", AccessTokenDuration=60, Active=True, secrets=GENERATED)
-        assert service.apply(service.plan(desired(new)), courier=courier(tmp_path)).is_complete
+        assert service.apply(service.plan(desired(new)), deliverer=deliverer(tmp_path)).is_complete
         assert not service.plan(desired(new)).has_changes
 
 
@@ -194,7 +194,7 @@ def test_a_secret_that_the_service_drops_is_found_out(tmp_path: Path) -> None:
     with shop(tmp_path, body(A, "a", Active=True), profile="legacy") as service:
         inner, service.transport = service.transport, Dropping()
         plan = service.plan(desired(manifest("a", secrets=GENERATED)))
-        (outcome,) = service.apply(plan, courier=courier(tmp_path)).outcomes
+        (outcome,) = service.apply(plan, deliverer=deliverer(tmp_path)).outcomes
         assert outcome.status is Status.NOT_CONVERGED
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import GuardRefusal, ReconcilerError
-from reconciler.remote.hosts import Origin, allowed_origin, demand_allowed, is_loopback, origin_of
+from reconciler.remote.hosts import Origin, allowed_origin, is_loopback, origin_of, require_allowed
 from reconciler.remote.http import Connection
 from tests.remote.service import CREDENTIALS
 
@@ -103,7 +103,7 @@ def test_what_a_refusal_suggests_allows_exactly_that(url: str) -> None:
 
 def test_a_refusal_names_the_host_and_how_to_allow_it() -> None:
     with pytest.raises(GuardRefusal) as caught:
-        demand_allowed("https://shop.example:8443", {allowed_origin("shop.example")})
+        require_allowed("https://shop.example:8443", {allowed_origin("shop.example")})
     (finding,) = caught.value.findings
     assert finding.message.startswith("credentials are not sent to shop.example:8443: ")
     assert "--allow-host shop.example:8443" in finding.fix

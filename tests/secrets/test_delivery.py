@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import (
     Delivery,
     ToCommand,
@@ -28,11 +28,11 @@ from reconciler.model.delivery import (
 )
 from reconciler.model.resource import Address
 from reconciler.model.secret import Secret
-from reconciler.secrets.delivery import Courier, Parcel, envfile
+from reconciler.secrets.delivery import Deliverer, NewSecret, envfile
 from tests.limits import no_file_larger_than
 
 VALUE = "pl+anted/canary=="
-PARCEL = Parcel(Address("ApiClient", "shop"), "ID", "primary", Secret(VALUE))
+NEW = NewSecret(Address("ApiClient", "shop"), "ID", "primary", Secret(VALUE))
 NOT_A_PROGRAM = str(Path(__file__).parents[1] / "scenarios" / "delivery" / "no-program")
 """Executable, and in no format that the system can start."""
 Deliver = Callable[[Delivery], str]
@@ -48,9 +48,9 @@ def deliver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deliver:
 
     def deliver(delivery: Delivery) -> str:
         log: list[str] = []
-        courier = Courier(Confines(tmp_path), log.append, withheld={"OWN_SECRET"})
-        courier.check([delivery])
-        courier.deliver(PARCEL, delivery)
+        deliverer = Deliverer(AllowedPaths(tmp_path), log.append, withheld={"OWN_SECRET"})
+        deliverer.check([delivery])
+        deliverer.deliver(NEW, delivery)
         return "".join(log)
 
     return deliver
@@ -163,7 +163,7 @@ def test_a_delivery_that_fails_says_so_without_the_value(
 def test_a_file_that_cannot_be_written_is_found_by_the_check_alone(delivery: Delivery, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ReconcilerError, match="is not a file"):
-        Courier(Confines(tmp_path), lambda _line: None).check([delivery])
+        Deliverer(AllowedPaths(tmp_path), lambda _line: None).check([delivery])
 
 
 def test_outside_of_a_github_job_there_is_no_output(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def test_a_file_is_as_it_was_before_or_as_it_is_where_a_full_disk_stops_the_undo
     path = tmp_path / ("output" if isinstance(delivery, ToGithubOutput) else "old")
     path.write_bytes(old)
     path.chmod(0o640)
-    undo = Courier(Confines(tmp_path), lambda _: None).deliver(PARCEL, delivery)
+    undo = Deliverer(AllowedPaths(tmp_path), lambda _: None).deliver(NEW, delivery)
     assert undo
     delivered = path.read_bytes()
     with no_file_larger_than(100), pytest.raises(ReconcilerError, match="still has the value: File too large"):
@@ -213,9 +213,9 @@ def test_a_file_is_as_it_was_before_or_as_it_is_where_a_full_disk_stops_the_undo
 
 def test_an_output_that_is_written_in_part_is_told(deliver: Deliver, tmp_path: Path) -> None:
     (tmp_path / "output").write_bytes(b"before")
-    courier = Courier(Confines(tmp_path), lambda _: None)
+    deliverer = Deliverer(AllowedPaths(tmp_path), lambda _: None)
     with no_file_larger_than(20), pytest.raises(PartlyDelivered, match="File too large") as raised:
-        courier.deliver(PARCEL, ToGithubOutput("x"))
+        deliverer.deliver(NEW, ToGithubOutput("x"))
     assert VALUE not in str(raised.value)
 
 
@@ -228,11 +228,11 @@ def test_what_is_no_delivery_is_refused() -> None:
 def test_what_can_no_longer_be_written_says_so_without_the_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delivery: Delivery
 ) -> None:
-    courier = Courier(Confines(tmp_path), lambda _text: None)
+    deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
     (tmp_path / "gone").touch()  # since it was looked at, the folder has become a file
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "gone" / "output"))
     with pytest.raises(ReconcilerError, match="no secret can be delivered to") as caught:
-        courier.deliver(PARCEL, delivery)
+        deliverer.deliver(NEW, delivery)
     assert VALUE not in str(caught.value)
 
 

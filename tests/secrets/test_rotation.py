@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, NamedSecret, family, new_id
@@ -30,7 +30,7 @@ from reconciler.project.secret_status.rotating import Rotation, Wish
 from reconciler.remote.http import WriteClient
 from reconciler.remote.protocol import Proof
 from reconciler.secrets import rotation
-from reconciler.secrets.delivery import Courier, Parcel
+from reconciler.secrets.delivery import Deliverer, NewSecret
 from reconciler.secrets.rotation import Done, Tools
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
@@ -46,14 +46,14 @@ class Crash(BaseException):
     """The machine stops. Nothing catches it."""
 
 
-class FragileCourier(Courier):
+class FragileDeliverer(Deliverer):
     """Passes a point before and after each delivery."""
 
     point: Callable[..., None]
 
-    def deliver(self, parcel: Parcel, delivery: Delivery) -> None:
+    def deliver(self, new: NewSecret, delivery: Delivery) -> None:
         self.point()
-        super().deliver(parcel, delivery)
+        super().deliver(new, delivery)
         self.point(something_changed=True)
 
 
@@ -113,17 +113,19 @@ class World:
         """Do what `secrets rotate` does, in a process of its own."""
         self.points = 0
         state = desired(replace(manifest("a"), named_secrets=(wanted,)))
-        courier = FragileCourier(Confines(self.folder), lambda _text: None)
-        object.__setattr__(courier, "point", self.point)
+        deliverer = FragileDeliverer(AllowedPaths(self.folder), lambda _text: None)
+        object.__setattr__(deliverer, "point", self.point)
         with self.shop.writer() as writer:
             remote: Any = FragileRemote(writer, self.point)
-            (turn,) = rotating.plan(state, remote, self.target(), Wish("apiclient/A"), courier).turns
+            (turn,) = rotating.plan(state, remote, self.target(), Wish("apiclient/A"), deliverer).turns
             tools = {"record": self.record, **tools}
-            return rotation.carry_out(turn.subject, turn.steps, Tools(remote, courier, lambda: self.now, **tools))
+            return rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: self.now, **tools))
 
     def plan(self, state: DesiredState, wish: Wish) -> Rotation:
         with self.shop.reader() as reader:
-            return rotating.plan(state, reader, self.target(), wish, Courier(Confines(self.folder), lambda _text: None))
+            return rotating.plan(
+                state, reader, self.target(), wish, Deliverer(AllowedPaths(self.folder), lambda _text: None)
+            )
 
     def due(self, wanted: NamedSecret = WANTED) -> list[StepKind]:
         state = desired(replace(manifest("a"), named_secrets=(wanted,)))
@@ -306,9 +308,9 @@ class _Stubborn(FragileRemote):
 def test_a_service_that_does_not_take_a_change_is_found_out(world: World) -> None:
     with world.shop.writer() as writer:
         remote: Any = _Stubborn(writer, world.point)
-        courier = Courier(Confines(world.folder), lambda _text: None)
-        (turn,) = rotating.plan(world.desired, remote, world.target(), Wish("ApiClient/a"), courier).turns
-        done = rotation.carry_out(turn.subject, turn.steps, Tools(remote, courier, lambda: world.now))
+        deliverer = Deliverer(AllowedPaths(world.folder), lambda _text: None)
+        (turn,) = rotating.plan(world.desired, remote, world.target(), Wish("ApiClient/a"), deliverer).turns
+        done = rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: world.now))
     assert done.error is not None
     assert "did not take the new Name" in done.error.message
 

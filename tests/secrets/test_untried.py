@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToKubernetesSecret
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import Status
@@ -25,7 +25,7 @@ from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Wish
 from reconciler.remote.protocol import Proof
 from reconciler.secrets import rotation
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from reconciler.secrets.rotation import Done, Tools
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
@@ -98,13 +98,13 @@ class World:
         return desired(replace(manifest("a"), named_secrets=(self.secret,)))
 
     @property
-    def courier(self) -> Courier:
-        return Courier(Confines(self.folder), lambda _text: None)
+    def deliverer(self) -> Deliverer:
+        return Deliverer(AllowedPaths(self.folder), lambda _text: None)
 
     def apply(self) -> Status | None:
         """What became of the client; None: there was nothing to do."""
         plan = self.shop.plan(self.desired)
-        return next((one.status for one in self.shop.apply(plan, courier=self.courier).outcomes), None)
+        return next((one.status for one in self.shop.apply(plan, deliverer=self.deliverer).outcomes), None)
 
     def rotate(self, *, only_due: bool = False) -> list[Done]:
         with self.shop.writer() as remote:
@@ -114,9 +114,9 @@ class World:
                 remote,
                 target,
                 Wish(None if only_due else "ApiClient/a", None, only_due=only_due),
-                self.courier,
+                self.deliverer,
             )
-            tools = Tools(remote, self.courier, lambda: self.now)
+            tools = Tools(remote, self.deliverer, lambda: self.now)
             return [rotation.carry_out(turn.subject, turn.steps, tools) for turn in plan.turns]
 
     def live(self) -> list[dict[str, Any]]:
@@ -307,7 +307,7 @@ def test_an_expired_secret_of_an_inactive_client_is_not_replaced_until_it_is_act
 def test_an_inactive_client_gets_its_secret_delivered_and_the_proof_is_made_once_it_is_active(tmp_path: Path) -> None:
     with opened(tmp_path, Active=False) as world:
         plan = world.shop.plan(world.desired)
-        (outcome,) = world.shop.apply(plan, courier=world.courier).outcomes
+        (outcome,) = world.shop.apply(plan, deliverer=world.deliverer).outcomes
         assert (outcome.status, world.names()) == (Status.APPLIED, ["primary.untried"])
         assert "secret primary was delivered, and cannot be tried yet" in outcome.message
         assert "once the client is active, run reconciler secrets rotate" in world.shop.plan(world.desired).warnings[0]

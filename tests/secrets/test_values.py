@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.errors import InputError, ReconcilerError, RequestFacts, SecretMissing
 from reconciler.kinds import KINDS
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import (
     ToCommand,
     ToEnvFile,
@@ -25,7 +25,7 @@ from reconciler.model.resource import DesiredResource, LiveState
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
 from reconciler.planning import hidden_secrets, planfile
 from reconciler.secrets import values
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -46,7 +46,7 @@ def wanting(*secrets: NamedSecret, **spec: Any) -> DesiredResource:
 
 
 def apply(shop: Shop, plan: Plan, folder: Path) -> ApplyResult:
-    return shop.apply(plan, courier=Courier(Confines(folder), tell=lambda _text: None))
+    return shop.apply(plan, deliverer=Deliverer(AllowedPaths(folder), tell=lambda _text: None))
 
 
 def secrets_of(shop: Shop, object_id: str = A) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from reconciler.applying.journal.check import demand_shape, is_possible, unusable
+from reconciler.applying.journal.check import is_possible, require_shape, unusable
 from reconciler.applying.journal.read import SUFFIX, Run, first, read, run_files
 from reconciler.applying.journal.rotating import made_secrets
 from reconciler.applying.journal.write import Journal
@@ -249,7 +249,7 @@ def recorded(run: Run) -> RecordedRun | None:
     """
     if run.kind not in {APPLY, ROLLBACK}:
         return None
-    demand_shape(run)
+    require_shape(run)
     try:
         found = _run(run)
     except ValueError as error:  # a date that is none

@@ -57,7 +57,7 @@ def check_all(folder: Path) -> tuple[Fault, ...]:
 
 
 def _faults(path: Path, lines: list[str]) -> Iterator[Fault]:
-    """Walk along the chain. After a break it goes on from what is there, so that one deed is told once."""
+    """Walk along the chain. After a break it goes on from what is there, so that one alteration is reported once."""
     number, previous = 1, NO_LINE
     for at, text in enumerate(lines, 1):
         try:
@@ -125,7 +125,7 @@ def unusable(run: Run) -> ReconcilerError:
     return ReconcilerError(message, hint="history verify says whether it was altered")
 
 
-def demand_shape(run: Run) -> None:
+def require_shape(run: Run) -> None:
     """Refuse a journal with facts that are missing or of another type.
 
     Raises:

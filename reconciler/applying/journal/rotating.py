@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from reconciler.applying.journal.check import demand_shape
+from reconciler.applying.journal.check import require_shape
 from reconciler.applying.journal.read import Run
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_of
@@ -45,7 +45,7 @@ def recorded_rotation(run: Run) -> RecordedRotation | None:
     """
     if run.kind != ROTATION:
         return None
-    demand_shape(run)
+    require_shape(run)
     return _rotation(run)
 
 

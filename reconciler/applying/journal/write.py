@@ -165,7 +165,7 @@ class Disk:
         """Return when all lines that were written before the call are on the disk.
 
         Raises:
-            OSError: they are not; each thread that waits is told so by a try of its own.
+            OSError: they are not; each thread that waits learns so by a try of its own.
         """
         with self._turn:
             wanted = self._written

@@ -42,7 +42,7 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     taken = _taken(run, target)
     kinds = target.in_use(manifests) | {one.address.kind for one in taken.changes}
     marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
-    _demand_same(run, target.binding(manifests, remote.base_url, marketplace))
+    _require_same(run, target.binding(manifests, remote.base_url, marketplace))
     assigned = {one.address.kind for one in taken.changes if one.assignments or one.action is Action.CREATE}
     live = reader.read(remote, kinds, marketplace, assigned)
     created = [one.key for one in rollback.created(taken, live)]
@@ -58,7 +58,7 @@ def _taken(run: RecordedRun, target: Target) -> RecordedRun:
     return replace(run, changes=taken)
 
 
-def _demand_same(run: RecordedRun, binding: Binding) -> None:
+def _require_same(run: RecordedRun, binding: Binding) -> None:
     for reason, was, is_now in (
         ("environment", run.environment, binding.environment),
         ("base-url", run.base_url, binding.base_url),

@@ -70,7 +70,7 @@ def command(
 
 
 def _code(adopted: Adopted) -> ExitCode:
-    """What is in doubt is told after the proposals."""
+    """What is in doubt is reported after the proposals."""
     if adopted.adoption.faults:
         raise InputError(adopted.adoption.faults)
     if adopted.failure:

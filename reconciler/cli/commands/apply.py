@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.approving import demand_approval, watch
+from reconciler.cli.approving import require_approval, watch
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, RESULTS, plan_text
 from reconciler.cli.exit import ExitCode
@@ -168,7 +168,7 @@ def _applied(
 
     def order_of(plan: "Plan") -> Order:
         if not saved:
-            demand_approval(session, common, plan, said.ack, ask=said.ask)
+            require_approval(session, common, plan, said.ack, ask=said.ask)
         return Order(plan, said.ack, said.keep_going, watch=partial(watch, common=common, is_saved=bool(saved)))
 
     if saved:

@@ -11,7 +11,7 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.several import show
 from reconciler.cli.signing import key
 from reconciler.live.identify import check_marketplace
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.yaml import shown
 from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference
@@ -112,8 +112,8 @@ def _references(auth: "Auth") -> "Mapping[str, SecretReference]":
 
 def _tools(settings: "Settings", environment: "Environment", root: "Path") -> Tools:
     return Tools(
-        resolve=partial(value_of, confines=Confines(root), variables=settings.variables),
-        demand_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(settings)),
+        resolve=partial(value_of, allowed_paths=AllowedPaths(root), variables=settings.variables),
+        require_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(settings)),
         reach=partial(reach, network=Network()),
         open=partial(connect.reader, settings, environment, root),
         identify=partial(check_marketplace, environment=environment.name, marketplace=environment.marketplace),

@@ -30,7 +30,7 @@ from reconciler.errors import UsageError
 from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
 from reconciler.project.api import Project
-from reconciler.project.drift import Lens
+from reconciler.project.drift import DriftView
 from reconciler.project.environment import configuration
 from reconciler.project.metering import Metering
 from reconciler.project.notify import Notifier
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Who else is told of drift."""
+    """Who else is notified of drift."""
 
     metering: Metering
     notifier: Notifier
@@ -129,30 +129,30 @@ def command(  # noqa: PLR0913  # one for each option
     reporting = Reporting(metering, Notifier(notify_url, notify_format))
     reporting.notifier.check()
     selection = selection_of(only, selector, paths)
-    lens = _lens(common, baseline, receipt, since_receipt=since_receipt, strict=strict, is_whole=not paths)
+    view = _view(common, baseline, receipt, since_receipt=since_receipt, strict=strict, is_whole=not paths)
 
     def find(each: "Settings") -> "Drift":
         if write_back:
             session = Session.open(each, paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
-            return _left(common, session, lens, write=write)
+            return _left(common, session, view, write=write)
         project = Project(each)
-        return project.drift(paths=paths, selection=selection, lens=lens, allow_unknown_roles=allow_unknown_roles)
+        return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 
     return (_of_several if common.is_of_several else _of_one)(common, find, outputs, reporting)
 
 
-def _lens(
+def _view(
     common: Common, baseline: Path | None, receipt: Path | None, *, since_receipt: bool, strict: bool, is_whole: bool
-) -> Lens:
+) -> DriftView:
     """Where only some manifests are read, nobody can say what is in none."""
     config = configuration(settings_of(common))
-    lens = Lens.of_files(baseline, receipt, key(), config.journal, since_receipt=since_receipt)
-    return replace(lens, strict=strict, failing=config.failing_on_unmanaged if is_whole else frozenset())
+    view = DriftView.of_files(baseline, receipt, key(), config.journal, since_receipt=since_receipt)
+    return replace(view, strict=strict, failing=config.failing_on_unmanaged if is_whole else frozenset())
 
 
-def _left(common: Common, session: Session, lens: Lens, *, write: bool) -> "Drift":
+def _left(common: Common, session: Session, view: DriftView, *, write: bool) -> "Drift":
     """Show the manifests with the live values, however quiet the run is, and write them if that is asked for."""
-    found = write_back(session, lens)
+    found = write_back(session, view)
     if not found.contents:
         return found.left
     style = style_of_stderr()

@@ -29,10 +29,10 @@ from reconciler.export.init import (
     with_environment,
 )
 from reconciler.kinds import DEFAULT_KIND
-from reconciler.manifests.allowed_paths import demand_inside, repository_of
+from reconciler.manifests.allowed_paths import repository_of, require_inside
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.yaml import shown
-from reconciler.model.reports import Fate
+from reconciler.model.reports import ExportStatus
 from reconciler.model.secret import SecretSource
 from reconciler.project.files import new_file
 from reconciler.render.export import STARTS, Command, File, Started
@@ -119,14 +119,14 @@ def _start(folder: Path, answers: Answers, common: Common, outputs: Outputs, *, 
     top, below = _place(folder)
     beside, above = files(answers), files_at_top(answers, below)
     wanted = {folder / name: text for name, text in beside.items()} | {top / name: text for name, text in above.items()}
-    demand_inside(wanted, folder)
+    require_inside(wanted, folder)
     started = Started(list(_written(wanted)))
     try:
         exported = _export(common, folder / CONFIG, answers.environment) if from_live else None
     except ReconcilerError:
         outputs.write(lambda name, style: STARTS[name](started, style))
         raise
-    is_empty = exported is not None and all(one.fate is Fate.LEFT for one in exported.objects)
+    is_empty = exported is not None and all(one.status is ExportStatus.LEFT for one in exported.objects)
     commands = list(_next(from_live=from_live, is_empty=is_empty, is_in_git=(top / ".git").exists()))
     conditions = list(_conditions(folder, answers, from_live=from_live))
     done = replace(started, exported=exported, commands=commands, conditions=conditions)
@@ -154,7 +154,7 @@ def _add(path: Path, common: Common, name: str, given: dict[str, str | None], *,
         (path, before, with_environment(before, answers, shown(path))),
         *passing_on(*_place(path.parent), answers),
     ]
-    demand_inside([file for file, _, _ in changed], path.parent)
+    require_inside([file for file, _, _ in changed], path.parent)
     write_contents({str(file): content for file, _, content in changed})
     edits = [(shown(file), old.decode(errors="replace"), new.decode(errors="replace")) for file, old, new in changed]
     commands = (f"reconciler doctor --env {name}", f"reconciler export --into-overlay {name} --write")

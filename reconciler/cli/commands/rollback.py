@@ -10,7 +10,7 @@ from reconciler.applying.journal import check, find, last_written, read, recorde
 from reconciler.applying.rollback import RULE
 from reconciler.cli import completing
 from reconciler.cli import exit as codes
-from reconciler.cli.approving import demand_approval, watch
+from reconciler.cli.approving import require_approval, watch
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
@@ -80,9 +80,9 @@ def command(  # noqa: PLR0913  # one for each option
         follows_up = look_back(session, remote, plan)
         if not common.quiet:
             tell(joined([f"Rollback of {_about(recorded)}"]))
-        demand_approval(session, common, plan, ack, ask=not auto_approve)
+        require_approval(session, common, plan, ack, ask=not auto_approve)
         if not auto_approve:
-            _demand_unchanged(plan, session.plan_back(recorded, only, remote))
+            _require_unchanged(plan, session.plan_back(recorded, only, remote))
         order = Order(plan, ack, keep_going, recorded.id, partial(watch, common=common))
         result = execute(session, remote, order, session.frozen(plan), follows_up)
     _show(result, outputs, session.environment.name)
@@ -124,7 +124,7 @@ def _about(run: "RecordedRun") -> str:
     return escape(f"{about}. {again}; for an earlier run see reconciler history")
 
 
-def _demand_unchanged(shown: "Plan", now: "Plan") -> None:
+def _require_unchanged(shown: "Plan", now: "Plan") -> None:
     """Refuse where the service has changed while the plan was read: assignments and secrets are not looked at again.
 
     Raises:

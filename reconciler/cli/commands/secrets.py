@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import completing
-from reconciler.cli.ask import demand_yes, target
+from reconciler.cli.ask import require_yes, target
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
@@ -186,7 +186,7 @@ def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bo
     ask = ask and is_acceptable
     if ask:
         where = target(rotated.environment, rotated.marketplace, rotated.base_url)
-        demand_yes(f"Rotate in {where}?", partial(rotated_text, rotated))
+        require_yes(f"Rotate in {where}?", partial(rotated_text, rotated))
     elif not common.quiet:
         tell(rotated_text(rotated, style_of_stderr()))
     return ask

@@ -15,7 +15,7 @@ from typing import Final
 
 from reconciler.kinds import Kind
 from reconciler.manifests.rules import api_client, every_kind
-from reconciler.manifests.rules.rule import Level, Objection, Rule, Stated
+from reconciler.manifests.rules.rule import Level, ManifestView, Objection, Rule
 
 _MODULES: Final = (api_client,)
 _BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {module.KIND: module.RULES for module in _MODULES}
@@ -37,33 +37,33 @@ def _by_field(kind: str) -> Mapping[str, tuple[Rule, ...]]:
     return {name: tuple(rule for rule in rules if name in rule.about) for rule in rules for name in rule.about}
 
 
-def objections(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]]:
+def objections(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
     """Ask the rules that may have something to say of what the manifest names: mostly one or two."""
     by_field = _by_field(kind.name)
-    blocks = {"assignments": stated.assignments, "secrets": stated.has_named_secrets}
+    blocks = {"assignments": view.assignments, "secrets": view.has_named_secrets}
     named = by_field.keys() & {
-        *stated.spec,
-        *stated.secrets,
+        *view.spec,
+        *view.secrets,
         *(block for block, is_there in blocks.items() if is_there),
     }
     asked = {rule.name: rule for name in sorted(named) for rule in by_field[name]}
-    asked |= {rule.name: rule for rule in every_kind.RULES if stated.literals}
-    return [(rule, objection) for rule in asked.values() for objection in rule.check(stated)]
+    asked |= {rule.name: rule for rule in every_kind.RULES if view.literals}
+    return [(rule, objection) for rule in asked.values() for objection in rule.check(view)]
 
 
-def objections_if_new(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]]:
+def objections_if_new(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
     """What is wrong besides where the object is created with what the manifest names: nothing of it is open then.
 
     It has the API's defaults, no secret that is not named, and nobody assigned. Every rule is asked.
     """
-    found = {rule.name for rule, objection in objections(kind, stated) if objection.is_certain}
+    found = {rule.name for rule, objection in objections(kind, view) if objection.is_certain}
     # Named, since an object that is switched off by default is meant to be.
     switched_off = {kind.active_field: False} if kind.active_field else {}
     levels = kind.assignments.levels if kind.assignments else ()
     new = replace(
-        stated,
-        spec={**switched_off, **stated.spec},
-        assignments={**{level.name: () for level in levels}, **stated.assignments},
+        view,
+        spec={**switched_off, **view.spec},
+        assignments={**{level.name: () for level in levels}, **view.assignments},
         exclusive=True,
         open_fields=frozenset(),
         is_new=True,
@@ -71,4 +71,4 @@ def objections_if_new(kind: Kind, stated: Stated) -> list[tuple[Rule, Objection]
     return [(rule, one) for rule in rules_of(kind) if rule.name not in found for one in rule.check(new)]
 
 
-__all__ = ["RULES", "Level", "Objection", "Rule", "Stated", "objections", "objections_if_new", "rules_of"]
+__all__ = ["RULES", "Level", "ManifestView", "Objection", "Rule", "objections", "objections_if_new", "rules_of"]

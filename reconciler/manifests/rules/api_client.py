@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from reconciler.manifests.rules.rule import Level, Objection, Rule, Stated
+from reconciler.manifests.rules.rule import Level, ManifestView, Objection, Rule
 from reconciler.model.json import ABSENT, pointer
 
 KIND: Final = "ApiClient"
@@ -34,133 +34,133 @@ def administrative(roles: Iterable[str]) -> list[str]:
     return [role for role in roles if role == "FullAccess" or (role.endswith("Admin") and not _OWN_ACCOUNT.match(role))]
 
 
-def anonymous_with_secret(stated: Stated) -> Iterator[Objection]:
+def anonymous_with_secret(view: ManifestView) -> Iterator[Objection]:
     """Object to a secret that anonymous shoppers would need."""
-    if stated.is_on("IsAnonBuyer") and stated.secrets.get("ClientSecret"):
+    if view.is_on("IsAnonBuyer") and view.secrets.get("ClientSecret"):
         hint = "write ClientSecret: null, and give a server that can keep a secret an API client of its own"
         yield Objection("/spec/ClientSecret", "IsAnonBuyer is true and there is a ClientSecret", hint)
-    if stated.is_on("IsAnonBuyer") and stated.has_named_secrets:
+    if view.is_on("IsAnonBuyer") and view.has_named_secrets:
         hint = "take them out, and give a server that can keep a secret an API client of its own"
         yield Objection("/secrets", "IsAnonBuyer is true and there are secrets", hint)
 
 
-def secrets_of_inactive_client(stated: Stated) -> Iterator[Objection]:
+def secrets_of_inactive_client(view: ManifestView) -> Iterator[Objection]:
     """Object to secrets that no login can prove, because the client is off, or may be: that is the API's default."""
-    if not stated.has_named_secrets or stated.is_on("Active"):
+    if not view.has_named_secrets or view.is_on("Active"):
         return
     hint = "write Active: true, or leave the secrets out until it is"
-    if stated.is_off("Active"):
+    if view.is_off("Active"):
         yield Objection("/secrets", "there are secrets, and the client is not active", hint)
-    elif stated.leaves_out("Active"):
+    elif view.leaves_out("Active"):
         message = "there are secrets, and the manifest does not say Active: true"
         yield Objection("/secrets", message, hint, is_certain=False)
 
 
-def anonymous_without_context_user(stated: Stated) -> Iterator[Objection]:
+def anonymous_without_context_user(view: ManifestView) -> Iterator[Objection]:
     """Object to anonymous shopping as nobody, or as somebody whom the manifest does not name."""
-    if not stated.is_on("IsAnonBuyer"):
+    if not view.is_on("IsAnonBuyer"):
         return
     hint = "name an active buyer user as DefaultContextUserName"
-    if stated.value("DefaultContextUserName") is None:
+    if view.value("DefaultContextUserName") is None:
         yield Objection("/spec/IsAnonBuyer", "IsAnonBuyer is true and there is no DefaultContextUserName", hint)
-    elif stated.leaves_out("DefaultContextUserName"):
+    elif view.leaves_out("DefaultContextUserName"):
         message = "IsAnonBuyer is true and the manifest names no DefaultContextUserName"
         yield Objection("/spec/IsAnonBuyer", message, hint, is_certain=False)
 
 
-def anonymous_duration_without_anonymous(stated: Stated) -> Iterator[Objection]:
+def anonymous_duration_without_anonymous(view: ManifestView) -> Iterator[Objection]:
     """Object to a duration that nothing uses."""
-    is_set = stated.spec.get("AnonymousTokenDuration") is not None and stated.minutes("AnonymousTokenDuration")
+    is_set = view.spec.get("AnonymousTokenDuration") is not None and view.minutes("AnonymousTokenDuration")
     if not is_set:
         return
     at, hint = "/spec/AnonymousTokenDuration", "leave it out, or write IsAnonBuyer: true"
-    if stated.is_off("IsAnonBuyer"):
+    if view.is_off("IsAnonBuyer"):
         yield Objection(at, "AnonymousTokenDuration is set and IsAnonBuyer is false", hint)
-    elif stated.leaves_out("IsAnonBuyer"):
+    elif view.leaves_out("IsAnonBuyer"):
         message = "AnonymousTokenDuration is set and the manifest does not say IsAnonBuyer: true"
         yield Objection(at, message, hint, is_certain=False)
 
 
-def public_client_with_admin_role(stated: Stated) -> Iterator[Objection]:
+def public_client_with_admin_role(view: ManifestView) -> Iterator[Objection]:
     """Object to administrative roles, or any at all, where nothing proves who asks for a token."""
-    why, at = _publicity(stated)
-    roles = stated.members("MaximumGrantedRoles") if why else None
+    why, at = _publicity(view)
+    roles = view.members("MaximumGrantedRoles") if why else None
     if roles is None:
         return
     hint = "list in MaximumGrantedRoles what the application needs, such as Shopper and MeAdmin"
-    at = "/spec/MaximumGrantedRoles" if "MaximumGrantedRoles" in stated.spec else at
+    at = "/spec/MaximumGrantedRoles" if "MaximumGrantedRoles" in view.spec else at
     if not roles:
         yield Objection(at, f"{why}, and MaximumGrantedRoles sets no limit", hint)
     elif found := administrative(roles):
         yield Objection(at, f"{why}, and the client may grant {_listed(found)}", hint)
 
 
-def _publicity(stated: Stated) -> tuple[str, str]:
+def _publicity(view: ManifestView) -> tuple[str, str]:
     """Why anybody can ask the client for a token, and where that is said; two empty texts where it is not certain."""
-    if stated.is_on("IsAnonBuyer"):
+    if view.is_on("IsAnonBuyer"):
         return "IsAnonBuyer is true", "/spec/IsAnonBuyer"
-    if stated.secrets.get("ClientSecret", ABSENT) is None:
+    if view.secrets.get("ClientSecret", ABSENT) is None:
         return "ClientSecret is cleared", "/spec/ClientSecret"
-    if stated.is_new and not (stated.secrets or stated.has_named_secrets) and stated.members("MaximumGrantedRoles"):
+    if view.is_new and not (view.secrets or view.has_named_secrets) and view.members("MaximumGrantedRoles"):
         return "it has no secret", "/spec/MaximumGrantedRoles"
     return "", ""
 
 
-def context_user_with_several_parties(stated: Stated) -> Iterator[Objection]:
+def context_user_with_several_parties(view: ManifestView) -> Iterator[Objection]:
     """Object to a client that acts as one user and is open to several kinds of party."""
-    if not isinstance(stated.value("DefaultContextUserName"), str):
+    if not isinstance(view.value("DefaultContextUserName"), str):
         return
-    parties = ["the seller"] if stated.is_on("AllowSeller") else []
-    parties += [name for name, flag in EVERYONE.items() if stated.is_on(flag) or stated.assignments.get(name)]
+    parties = ["the seller"] if view.is_on("AllowSeller") else []
+    parties += [name for name, flag in EVERYONE.items() if view.is_on(flag) or view.assignments.get(name)]
     if len(parties) > 1:
         message = f"DefaultContextUserName is set, and the client is open to {_listed(parties)}"
         hint = "give each kind of party an API client of its own"
         yield Objection("/spec/DefaultContextUserName", message, hint)
 
 
-def long_token_with_admin_role(stated: Stated) -> Iterator[Objection]:
+def long_token_with_admin_role(view: ManifestView) -> Iterator[Objection]:
     """Object to a long-lived token that opens much."""
-    minutes = stated.minutes("AccessTokenDuration")
+    minutes = view.minutes("AccessTokenDuration")
     if minutes is None or minutes <= SHORT_TOKEN_MINUTES:
         return
-    if found := administrative(stated.members("MaximumGrantedRoles") or ()):
+    if found := administrative(view.members("MaximumGrantedRoles") or ()):
         message = f"an access token is valid for {minutes} minutes, and may grant {_listed(found)}"
         hint = f"make it {SHORT_TOKEN_MINUTES} at most; a RefreshTokenDuration spares users the next login"
         yield Objection("/spec/AccessTokenDuration", message, hint)
 
 
-def refresh_shorter_than_access(stated: Stated) -> Iterator[Objection]:
+def refresh_shorter_than_access(view: ManifestView) -> Iterator[Objection]:
     """Object to a refresh token that expires before what it is to renew."""
-    refresh, access = stated.minutes("RefreshTokenDuration"), stated.minutes("AccessTokenDuration")
+    refresh, access = view.minutes("RefreshTokenDuration"), view.minutes("AccessTokenDuration")
     if refresh and access and refresh < access:
         message = f"RefreshTokenDuration is {refresh} minutes, AccessTokenDuration {access}"
         yield Objection("/spec/RefreshTokenDuration", message, "make it the longer of the two, or 0 for none")
 
 
-def nobody_can_log_in(stated: Stated) -> Iterator[Objection]:
+def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
     """Object to a client that is closed to everybody. One whose manifest switches it off is meant to be."""
-    is_closed = all(map(stated.is_off, _FLAGS)) and not any(stated.assignments.get(party, True) for party in EVERYONE)
-    if is_closed and stated.spec.get("Active", True):
+    is_closed = all(map(view.is_off, _FLAGS)) and not any(view.assignments.get(party, True) for party in EVERYONE)
+    if is_closed and view.spec.get("Active", True):
         hint = "allow a party or assign one; a client that nobody is to use takes Active: false"
         yield Objection("/assignments", "no party is allowed and none is assigned", hint)
 
 
-def required_roles_not_granted(stated: Stated) -> Iterator[Objection]:
+def required_roles_not_granted(view: ManifestView) -> Iterator[Objection]:
     """Object to roles that a user must have and no token can hold. Whether FullAccess holds them all is not certain."""
-    for demand, cap in _DEMANDED.items():
-        granted = stated.members(cap)
+    for requirement, cap in _DEMANDED.items():
+        granted = view.members(cap)
         if not granted or "FullAccess" in granted:
             continue
-        missing = [role for role in stated.members(demand) or () if role not in granted]
+        missing = [role for role in view.members(requirement) or () if role not in granted]
         if missing:
-            message = f"{demand} requires {_listed(missing)}, which {cap} does not grant"
-            yield Objection(pointer("spec", demand), message, f"add it to {cap}, or require less")
+            message = f"{requirement} requires {_listed(missing)}, which {cap} does not grant"
+            yield Objection(pointer("spec", requirement), message, f"add it to {cap}, or require less")
 
 
-def pointless_assignments(stated: Stated) -> Iterator[Objection]:
+def pointless_assignments(view: ManifestView) -> Iterator[Objection]:
     """Object to assignments of parties that are all let in anyway."""
     for party, flag in EVERYONE.items():
-        if stated.assignments.get(party) and stated.is_on(flag):
+        if view.assignments.get(party) and view.is_on(flag):
             message = f"{flag} is true and {party} are assigned"
             hint = f"write {flag}: false, or leave {party} out of assignments"
             yield Objection(pointer("assignments", party), message, hint)

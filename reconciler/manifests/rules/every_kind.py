@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Final
 
-from reconciler.manifests.rules.rule import Objection, Rule, Stated
+from reconciler.manifests.rules.rule import ManifestView, Objection, Rule
 from reconciler.model.json import pointer_parts
 
 
-def literal_in_several_environments(stated: Stated) -> Iterator[Objection]:
+def literal_in_several_environments(view: ManifestView) -> Iterator[Objection]:
     """Object to a URL that is written out in a manifest which serves several environments."""
-    for at, environments in stated.literals.items():
+    for at, environments in view.literals.items():
         name = pointer_parts(at)[-1]
-        if (environments or stated.is_new) and pointer_parts(at)[1] not in stated.open_fields:
+        if (environments or view.is_new) and pointer_parts(at)[1] not in view.open_fields:
             hint = "write ${values.KEY}, with KEY under values: of each environment, or set it in an overlay"
             yield Objection(at, f"{name} is written out, and the same in {environments}", hint)
 

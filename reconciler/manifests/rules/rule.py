@@ -9,7 +9,7 @@ from reconciler.model.secret import SecretReference
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class ManifestView:
     """What one manifest says."""
 
     spec: Body
@@ -93,7 +93,7 @@ class Rule:
     """Why what it finds is bad: a sentence without capital and full stop, which follows a colon."""
     source: str
     """Where OrderCloud's public documentation says so; without a documented fact a rule is a warning."""
-    check: Callable[[Stated], Iterable[Objection]]
+    check: Callable[[ManifestView], Iterable[Objection]]
     about: frozenset[str]
     """It has nothing to say of a manifest that names none of these fields and blocks."""
     level: Level = Level.WARNING

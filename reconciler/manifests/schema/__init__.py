@@ -65,7 +65,7 @@ def _from_variable(variable: str, at: str) -> SecretReference | Fault:
     return Fault(at, message, "secret")
 
 
-def hushed(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Iterator[Diagnostic]:
+def redacted(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Iterator[Diagnostic]:
     """Take out of a parser's faults the keys that lead to them: one may be a part of a secret that somebody pasted."""
     for fault in faults:
         parts = pointer_parts(fault.pointer)
@@ -180,9 +180,9 @@ __all__ = [
     "Validator",
     "closest",
     "did_you_mean",
-    "hushed",
     "part_validator",
     "read_schema",
+    "redacted",
     "schema_path",
     "secret_reference",
     "validator",

@@ -108,11 +108,11 @@ def explain(error: "ValidationError") -> Iterator[Fault]:
             hint = str(schema.get("description", "")).removeprefix("Read-only: ").rstrip(".")
             yield Fault(problem.pointer, f"{problem.name} is read-only: leave it out", "read-only", hint, at_key=True)
         case _ if "propertyNames" in tuple(error.absolute_schema_path)[-2:-1]:
-            message = f"the name {_shown(problem.value)} {_demand(problem).partition(', got ')[0]}"
+            message = f"the name {_shown(problem.value)} {_expectation(problem).partition(', got ')[0]}"
             yield Fault(pointer(*at, problem.value), message, "name", at_key=True)
         case _:
             rule = _RULES.get(keyword, keyword)
-            yield Fault(problem.pointer, f"{problem.name} {_demand(problem)}", rule, _hint(problem))
+            yield Fault(problem.pointer, f"{problem.name} {_expectation(problem)}", rule, _hint(problem))
 
 
 _RULES: Final[Mapping[str, str]] = {
@@ -182,7 +182,7 @@ def _repeated(problem: _Problem) -> Iterator[Fault]:
             yield Fault(pointer(*problem.at, index), f"{problem.name} lists {_shown(member)} twice", "repeated")
 
 
-def _demand(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for each keyword
+def _expectation(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for each keyword
     """Say what the value must be, and what it is."""
     value, wanted = problem.value, problem.wanted
     match problem.keyword:

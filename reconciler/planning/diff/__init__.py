@@ -22,7 +22,7 @@ from reconciler.planning.diff.assignments import assignment_changes
 from reconciler.planning.diff.faults import faults_of
 from reconciler.planning.diff.fields import changed_fields, created_fields
 from reconciler.planning.diff.hints import hints
-from reconciler.planning.diff.identity import demand_sound, match, new_id
+from reconciler.planning.diff.identity import match, new_id, require_valid
 from reconciler.planning.diff.named_secrets import LiveSecrets, with_named_secrets
 from reconciler.planning.diff.notices import notices
 from reconciler.planning.diff.places import placed
@@ -34,13 +34,13 @@ __all__ = [
     "LiveSecrets",
     "Secrets",
     "WriteOnly",
-    "demand_sound",
     "diff",
     "hints",
     "likely_renames",
     "match",
     "notices",
     "propose",
+    "require_valid",
     "with_named_secrets",
 ]
 
@@ -229,7 +229,7 @@ def _is_written(
     if name not in kind.write_only_fields:
         return False
     is_another = run.unseen.is_another(key, new, run.fingerprint_key)
-    return bool(is_another) or key in run.unseen.demanded or write_only.goes_with(kind, name, fields)
+    return bool(is_another) or key in run.unseen.requested_secrets or write_only.goes_with(kind, name, fields)
 
 
 def _differs(old: Secret | None, new: Secret | None, reference: SecretReference | None) -> bool:

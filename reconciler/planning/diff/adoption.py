@@ -14,7 +14,7 @@ from reconciler.kinds import KINDS, Kind, short
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.reports import Proposal, State
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, ObjectKey, same_id
-from reconciler.planning.diff.identity import Finder, Look, Way, ambiguity, rivalry
+from reconciler.planning.diff.identity import Finder, Look, MatchedBy, ambiguity, rivalry
 
 _NOTHING_GIVEN: Final[Mapping[Address, str]] = MappingProxyType({})
 
@@ -56,11 +56,9 @@ def propose(
     finder = Finder(live)
     cases = [_case(one, finder, bound, given.get(one.address)) for one in desired.resources]
     rivals = _rivals(cases)
-    strangers = _strangers(desired, bound)
+    owners = _owners(desired, bound)
     return tuple(
-        _taken(case, rivals[case.resource.address])
-        if case.resource.address in rivals
-        else _unless_owned(case, strangers)
+        _taken(case, rivals[case.resource.address]) if case.resource.address in rivals else _unless_owned(case, owners)
         for case in sorted(cases, key=lambda case: case.resource.address)
         if case.given or not given
     )
@@ -76,7 +74,7 @@ def _case(resource: DesiredResource, finder: Finder, bound: Mapping[Address, str
 def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
     """Manifests whose object is another manifest's; the one whose id is known comes first, a given one last."""
     claims: dict[ObjectKey, list[_Case]] = defaultdict(list)
-    for case in sorted(cases, key=lambda case: (case.given is not None, case.look.way is not Way.ID)):
+    for case in sorted(cases, key=lambda case: (case.given is not None, case.look.way is not MatchedBy.ID)):
         if case.look.found:
             claims[case.look.found.key].append(case)
     return {
@@ -86,7 +84,7 @@ def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
     }
 
 
-def _strangers(desired: DesiredState, bound: Mapping[Address, str]) -> Mapping[ObjectKey, str]:
+def _owners(desired: DesiredState, bound: Mapping[Address, str]) -> Mapping[ObjectKey, str]:
     """Object -> the name under which it is kept, for names that no manifest has."""
     there = {resource.address for resource in desired.resources}
     return {ObjectKey(one.kind, known): short(one) for one, known in bound.items() if one not in there}
@@ -97,11 +95,11 @@ def _taken(case: _Case, fault: Diagnostic) -> Proposal:
     return Proposal(case.resource.address, State.TAKEN, found.id if found else None, fault.message, fault=fault)
 
 
-def _unless_owned(case: _Case, strangers: Mapping[ObjectKey, str]) -> Proposal:
+def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str]) -> Proposal:
     """Bind nothing whose id is kept under a name that no manifest of this run has."""
     proposal = _not_as_given(case) if case.given and not _is_as_given(case) else _proposal(case)
     key = ObjectKey(case.kind.name, proposal.id or "")
-    owner = strangers.get(key) if proposal.state is State.BIND else None
+    owner = owners.get(key) if proposal.state is State.BIND else None
     if owner is None:
         return proposal
     fault = Diagnostic(
@@ -116,14 +114,14 @@ def _unless_owned(case: _Case, strangers: Mapping[ObjectKey, str]) -> Proposal:
 def _proposal(case: _Case) -> Proposal:
     address, known, look = case.resource.address, case.resource.id, case.look
     found = look.found
-    if case.given and not case.in_environment and found and look.way is Way.ID:
+    if case.given and not case.in_environment and found and look.way is MatchedBy.ID:
         return Proposal(address, State.BIND, found.id, "as given")
     if look.is_ambiguous:
         candidates = look.listed(case.kind)
         fault = ambiguity(case.resource, candidates, case.kind)
         note = f"{len(candidates)} live objects have this {case.kind.name_field}"
         return Proposal(address, State.AMBIGUOUS, note=note, candidates=candidates, fault=fault)
-    if found and look.way is Way.ID:
+    if found and look.way is MatchedBy.ID:
         return Proposal(address, State.BOUND, found.id, f"by {case.source}")
     if known and (case.in_environment or not found) and not case.kind.has_chosen_ids:
         return Proposal(address, State.STALE, known, _stale(case))
@@ -133,7 +131,7 @@ def _proposal(case: _Case) -> Proposal:
 
 
 def _is_as_given(case: _Case) -> bool:
-    return case.look.way is Way.ID and case.resource.id == case.given
+    return case.look.way is MatchedBy.ID and case.resource.id == case.given
 
 
 def _not_as_given(case: _Case) -> Proposal:
@@ -156,9 +154,9 @@ def _stale(case: _Case) -> str:
 
 def _found_by(case: _Case) -> str:
     ways = {
-        Way.SECOND_ID: "by metadata.id",
-        Way.NAME: f"by {case.kind.name_field}",
-        Way.DERIVED: "by the id that it was created with",
+        MatchedBy.SECOND_ID: "by metadata.id",
+        MatchedBy.NAME: f"by {case.kind.name_field}",
+        MatchedBy.DERIVED: "by the id that it was created with",
     }
     note = ways[case.look.way]
     return f"{note}; its metadata.id is not live here" if case.resource.id else note

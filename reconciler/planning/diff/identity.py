@@ -67,7 +67,7 @@ def match(desired: DesiredState, live: LiveState) -> dict[Address, LiveResource 
     return matches
 
 
-def demand_sound(desired: DesiredState, live: LiveState) -> None:
+def require_valid(desired: DesiredState, live: LiveState) -> None:
     """Refuse manifests whose live object has fields of unexpected types: nobody knows what it is.
 
     Raises:
@@ -119,7 +119,7 @@ def _looks(candidate: Candidate) -> str:
     return ", ".join(["active" if candidate.active else "inactive", *labels])
 
 
-class Way(Enum):
+class MatchedBy(Enum):
     """How a live object is found."""
 
     ID = auto()
@@ -132,7 +132,7 @@ class Way(Enum):
 class Look:
     """What a manifest may be: no live object, exactly one, or several of its name, sorted by id."""
 
-    way: Way
+    way: MatchedBy
     candidates: tuple[LiveResource, ...]
 
     @property
@@ -169,13 +169,13 @@ class Finder:
         kind = resource.address.kind
         if KINDS[kind].has_chosen_ids:
             chosen = self._by_id.get(ObjectKey(kind, resource.id or resource.address.name))
-            return Look(Way.ID, (chosen,) if chosen else ())
-        for way, known in ((Way.ID, resource.id), (Way.SECOND_ID, resource.second_id)):
+            return Look(MatchedBy.ID, (chosen,) if chosen else ())
+        for way, known in ((MatchedBy.ID, resource.id), (MatchedBy.SECOND_ID, resource.second_id)):
             found = self._by_id.get(ObjectKey(kind, known)) if known else None
             if found:
                 return Look(way, (found,))
         named = self._by_name.get((kind, resource.spec.get(KINDS[kind].name_field)))
         if named:
-            return Look(Way.NAME, tuple(sorted(named, key=lambda one: one.id)))
+            return Look(MatchedBy.NAME, tuple(sorted(named, key=lambda one: one.id)))
         derived = self._by_id.get(ObjectKey(kind, derived_id(self._marketplace, resource.address.name)))
-        return Look(Way.DERIVED, (derived,) if derived else ())
+        return Look(MatchedBy.DERIVED, (derived,) if derived else ())

@@ -75,7 +75,7 @@ def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Chan
 
 
 def _told(state: SecretState) -> Iterator[str]:
-    """What is worth a warning. A moment is told as it is, not as days that are left: equal states, equal plans."""
+    """What is worth a warning. A moment is named, not the days that are left: equal states, equal plans."""
     secret, live, wanted = f"secret {state.name}", state.live, state.wanted
     expiry = moment_text(live.expires) if live and live.expires else "never"
     match state.standing:

@@ -28,7 +28,7 @@ class WriteOnly:
 
     fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
     """Of the values that were last written, as the receipt of the last apply has them."""
-    demanded: frozenset[tuple[Address, str]] = frozenset()
+    requested_secrets: frozenset[tuple[Address, str]] = frozenset()
     """Those that the user wants written."""
 
     def is_another(self, key: tuple[Address, str], value: Secret | None, plan_key: bytes | None) -> bool | None:

@@ -95,7 +95,7 @@ def _harms(change: Change, context: Context) -> Iterator[str]:
     yield from _doors(change, changed)
     yield from _user(change, changed, context.access)
     yield from _cap(change, changed, context.access)
-    yield from _demands(change, changed, context.access)
+    yield from _new_requirements(change, changed, context.access)
     yield from _token(change, changed)
     yield from _secret(change, context.access)
     if "AppName" in changed and change.key not in context.known:
@@ -133,7 +133,7 @@ def _cap(change: Change, changed: set[str], access: Access) -> Iterator[str]:
         yield f"its tokens would be capped to {kept}, without the {needs} that this run has and needs"
 
 
-def _demands(change: Change, changed: set[str], access: Access) -> Iterator[str]:
+def _new_requirements(change: Change, changed: set[str], access: Access) -> Iterator[str]:
     for field in ("MinimumRequiredRoles", "MinimumRequiredCustomRoles"):
         if field in changed:
             new = names(change.after, field) - names(change.before, field)

@@ -1,4 +1,4 @@
-"""What the configuration says, and ways to ask the world -> a diagnosis: every check, what it found, and a way out.
+"""What the configuration says, and ways to ask the world -> a diagnosis: every check, what it found, and the fix.
 
 The checks stand in one table, in the order in which they build on one another. Each is given what is known so far and
 may add to it; a check whose premise failed is skipped. None can write: the connection that they are given only reads.

@@ -16,7 +16,7 @@ from reconciler.remote.protocol import ReadRemote
 from reconciler.remote.reach import Reached
 
 AGAIN: Final = "fix what is named, then run doctor again"
-"""The way out where nobody has told a better one."""
+"""The fix where there is no better one."""
 NO_CLAIMS: Final = Claims("", "", "", frozenset(), None)
 _FEW: Final = 10
 
@@ -48,7 +48,7 @@ class Tools:
 
     resolve: Callable[[SecretReference], object]
     """Looks whether a credential is there; what it gives is not looked at."""
-    demand_allowed: Callable[[str], object]
+    require_allowed: Callable[[str], object]
     """Refuses a base URL that credentials may not be sent to."""
     reach: Callable[[str], Reached]
     """Goes to a base URL as far as a request would."""

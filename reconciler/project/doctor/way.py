@@ -74,7 +74,7 @@ def host(known: Known) -> Result:
     """Say why credentials may be sent to the base URL, or that they may not."""
     if known.subject.is_embedded:
         return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
-    known.tools.demand_allowed(known.subject.base_url)
+    known.tools.require_allowed(known.subject.base_url)
     origin = origin_of(known.subject.base_url)
     if not is_trusted(origin):
         return Result(Verdict.OK, f"{origin} is allowed by --allow-host or {ALLOWED_HOSTS_VARIABLE}")

@@ -23,7 +23,7 @@ from reconciler.planning.refusal import ACKNOWLEDGEMENT_DIGITS, given
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 from reconciler.secrets import rotation
-from reconciler.secrets.delivery import Courier
+from reconciler.secrets.delivery import Deliverer
 from reconciler.secrets.rotation import Subject
 
 
@@ -88,7 +88,7 @@ class Rotation:
         lasting = [one for one in self.findings if one.rule not in guard.TIMED]
         return (*lasting, *guard.freeze(self.changes, freeze, now))
 
-    def demand(self, acknowledged: str | None, freeze: Sequence[Window], now: datetime) -> None:
+    def require(self, acknowledged: str | None, freeze: Sequence[Window], now: datetime) -> None:
         """Refuse what the guards object to.
 
         Raises:
@@ -102,7 +102,7 @@ class Rotation:
             raise GuardRefusal(findings, hint=f"to accept this rotation as it is, add --ack {self.acknowledgement}")
 
 
-def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, courier: Courier) -> Rotation:
+def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, deliverer: Deliverer) -> Rotation:
     """Work out what is due: the rest of a rotation, or a new one.
 
     Args:
@@ -110,7 +110,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
         remote: the service.
         target: what it must be; its selection restricts what is due.
         wish: which secrets.
-        courier: reads back what was delivered and is not proven yet.
+        deliverer: reads back what was delivered and is not proven yet.
 
     Raises:
         UsageError: there is no such manifest or secret; nothing was read.
@@ -130,7 +130,9 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
             hint = "run apply first: it makes the client, and its secrets"
             raise ReconcilerError(f"{resource.address} is not there yet, so it has no secret to be rotated", hint=hint)
         if found is not None:
-            turns += _turn(_subject(resource, found, secret, secrets[resource.address], courier), remote, target, wish)
+            turns += _turn(
+                _subject(resource, found, secret, secrets[resource.address], deliverer), remote, target, wish
+            )
     changes = target.protection.mark(_changes(desired, matches, turns))
     context = guard.Context(target.limits, remote.access())
     frozen = guard.freeze(changes, target.freeze, target.now)
@@ -206,7 +208,11 @@ def _secrets(
 
 
 def _subject(
-    resource: DesiredResource, found: LiveResource, secret: NamedSecret, live: tuple[LiveSecret, ...], courier: Courier
+    resource: DesiredResource,
+    found: LiveResource,
+    secret: NamedSecret,
+    live: tuple[LiveSecret, ...],
+    deliverer: Deliverer,
 ) -> Subject:
     kind = KINDS[resource.address.kind]
     return Subject(
@@ -216,8 +222,8 @@ def _subject(
         live,
         kind,
         is_active=bool(found.body.get(kind.active_field)),
-        at_hand=rotation.recall(secret, live, courier),
-        lost=rotation.lost(secret, courier),
+        at_hand=rotation.recall(secret, live, deliverer),
+        lost=rotation.lost(secret, deliverer),
     )
 
 

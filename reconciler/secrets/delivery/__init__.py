@@ -9,21 +9,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
-from reconciler.manifests.allowed_paths import Confines
+from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import Delivery, InFile, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.named_secret import UNTRIED, LiveSecret, NamedSecret, family
 from reconciler.model.secret import Secret, is_own_variable
 from reconciler.secrets.delivery import command, envfile, files, github
-from reconciler.secrets.delivery.parcel import Parcel, Undo
+from reconciler.secrets.delivery.new_secret import NewSecret, Undo
 
-__all__ = ["Courier", "Parcel", "Undo"]
+__all__ = ["Deliverer", "NewSecret", "Undo"]
 
 
 @dataclass(frozen=True, slots=True)
-class Courier:
+class Deliverer:
     """Delivers on this machine."""
 
-    confines: Confines
+    allowed_paths: AllowedPaths
     """Where files may be written."""
     tell: Callable[[str], None]
     """Writes to the log of a CI job: the line that has the value masked there."""
@@ -51,16 +51,16 @@ class Courier:
     def _check(self, delivery: Delivery) -> None:
         match delivery:
             case ToFile(path) | ToKubernetesSecret(path):
-                files.check(self.confines.at(path, to_write=True))
+                files.check(self.allowed_paths.at(path, to_write=True))
             case ToEnvFile(path):
-                files.check(self.confines.at(path, to_write=True))
-                envfile.check(self.confines.at(path, to_write=True))
+                files.check(self.allowed_paths.at(path, to_write=True))
+                envfile.check(self.allowed_paths.at(path, to_write=True))
             case ToCommand(argv):
-                command.check(argv, self._surroundings(), self.confines.root)
+                command.check(argv, self._surroundings(), self.allowed_paths.root)
             case ToGithubOutput():
                 github.check(self.environ)
 
-    def deliver(self, parcel: Parcel, delivery: Delivery) -> Undo | None:
+    def deliver(self, new: NewSecret, delivery: Delivery) -> Undo | None:
         """Make one delivery, and give a way to take it back; None: there is none.
 
         Raises:
@@ -69,16 +69,16 @@ class Courier:
         """
         match delivery:
             case ToFile(path):
-                return files.write(self.confines.at(path, to_write=True), parcel.value.reveal())
+                return files.write(self.allowed_paths.at(path, to_write=True), new.value.reveal())
             case ToEnvFile(path, variable):
-                return envfile.set_variable(self.confines.at(path, to_write=True), variable, parcel.value)
+                return envfile.set_variable(self.allowed_paths.at(path, to_write=True), variable, new.value)
             case ToKubernetesSecret(path):
-                text = files.kubernetes_secret(delivery, parcel.value)
-                return files.write(self.confines.at(path, to_write=True), text)
+                text = files.kubernetes_secret(delivery, new.value)
+                return files.write(self.allowed_paths.at(path, to_write=True), text)
             case ToGithubOutput(name):
-                return github.set_output(github.output_file(self.environ), name, parcel.value, self.tell)
+                return github.set_output(github.output_file(self.environ), name, new.value, self.tell)
             case ToCommand():
-                command.feed(delivery, parcel, {**self._surroundings(), **parcel.facts}, self.confines.root)
+                command.feed(delivery, new, {**self._surroundings(), **new.facts}, self.allowed_paths.root)
                 return None
 
     def recall(self, delivery: Delivery) -> Secret | None:
@@ -86,11 +86,11 @@ class Courier:
         try:
             match delivery:
                 case ToFile(path):
-                    return files.value_in(self.confines.at(path))
+                    return files.value_in(self.allowed_paths.at(path))
                 case ToEnvFile(path, variable):
-                    return envfile.variable_in(self.confines.at(path), variable)
+                    return envfile.variable_in(self.allowed_paths.at(path), variable)
                 case ToKubernetesSecret(path):
-                    return files.kubernetes_value_in(self.confines.at(path))
+                    return files.kubernetes_value_in(self.allowed_paths.at(path))
                 case _:
                     return None
         except (ReconcilerError, OSError, ValueError):  # it is not there, or not as a delivery leaves it
@@ -108,7 +108,7 @@ class Courier:
 class Order:
     """A new value and where it goes."""
 
-    parcel: Parcel
+    new: NewSecret
     deliveries: tuple[Delivery, ...]
 
 
@@ -116,7 +116,7 @@ class Order:
 class Delivered:
     """One delivery that was made of a value that is not set yet."""
 
-    parcel: Parcel
+    new: NewSecret
     delivery: Delivery
     undo: Undo | None
 
@@ -131,19 +131,19 @@ class Delivered:
         return ""
 
 
-def deliver_all(orders: Iterable[Order], courier: Courier) -> tuple[Delivered, ...]:
+def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivered, ...]:
     """Make all of these; commands, which cannot be taken back, come last.
 
     Raises:
         ReconcilerError: one cannot be made; those before it are taken back.
         PartlyDelivered: the same, and something of them is left.
     """
-    todo = [(one.parcel, delivery) for one in orders for delivery in one.deliveries]
+    todo = [(one.new, delivery) for one in orders for delivery in one.deliveries]
     done: list[Delivered] = []
     try:
-        for parcel, delivery in sorted(todo, key=lambda each: isinstance(each[1], ToCommand)):
-            undo = courier.deliver(parcel, delivery)
-            done.append(Delivered(parcel, delivery, undo))
+        for new, delivery in sorted(todo, key=lambda each: isinstance(each[1], ToCommand)):
+            undo = deliverer.deliver(new, delivery)
+            done.append(Delivered(new, delivery, undo))
     except BaseException as error:
         left = taken_back(done)
         if left and isinstance(error, ReconcilerError):
@@ -153,17 +153,17 @@ def deliver_all(orders: Iterable[Order], courier: Courier) -> tuple[Delivered, .
     return tuple(done)
 
 
-def deliver_again(delivered: Iterable[Delivered], client_id: str, courier: Courier) -> list[str]:
-    """Repeat the commands that were told no id, or another one; gives what there is to say of it.
+def deliver_again(delivered: Iterable[Delivered], client_id: str, deliverer: Deliverer) -> list[str]:
+    """Repeat the commands that got no id, or another one; gives what there is to say of it.
 
     Raises:
         ReconcilerError: one failed.
     """
     said = []
     for one in delivered:
-        if isinstance(one.delivery, ToCommand) and one.parcel.client_id.casefold() != client_id.casefold():
-            courier.deliver(replace(one.parcel, client_id=client_id), one.delivery)
-            old = f"; what it stored for {one.parcel.client_id} opens nothing" if one.parcel.client_id else ""
+        if isinstance(one.delivery, ToCommand) and one.new.client_id.casefold() != client_id.casefold():
+            deliverer.deliver(replace(one.new, client_id=client_id), one.delivery)
+            old = f"; what it stored for {one.new.client_id} opens nothing" if one.new.client_id else ""
             said.append(f"{one.delivery} was run again with the id of the client{old}")
     return said
 
@@ -173,15 +173,15 @@ def taken_back(delivered: Iterable[Delivered]) -> list[str]:
     return [left for one in reversed([*delivered]) if (left := one.take_back())]
 
 
-def recall(wanted: NamedSecret, live: Sequence[LiveSecret], courier: Courier) -> Mapping[str, Secret]:
+def recall(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer) -> Mapping[str, Secret]:
     """Id -> value of each secret of ours that a later run can still prove."""
     relatives = family(wanted.name, live)
     untried = [relatives.current] if relatives.current and relatives.current.ending == UNTRIED else []
     unproven = [one for one in (*relatives.pending, *untried) if one.mark]
-    values = [value for delivery in wanted.deliver if unproven and (value := courier.recall(delivery))]
+    values = [value for delivery in wanted.deliver if unproven and (value := deliverer.recall(delivery))]
     return {one.id: value for one in unproven for value in values if value.mark(one.id) == one.mark}
 
 
-def lost(wanted: NamedSecret, courier: Courier) -> tuple[Delivery, ...]:
+def lost(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
     """The places that can be read back and have no value: whatever was delivered there is gone."""
-    return tuple(one for one in wanted.deliver if isinstance(one, InFile) and not courier.recall(one))
+    return tuple(one for one in wanted.deliver if isinstance(one, InFile) and not deliverer.recall(one))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.model.delivery import ToCommand
-from reconciler.secrets.delivery.parcel import Parcel
+from reconciler.secrets.delivery.new_secret import NewSecret
 
 
 def check(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
@@ -36,7 +36,7 @@ def _program(name: str, environ: Mapping[str, str], folder: Path) -> str:
     return found
 
 
-def feed(wanted: ToCommand, parcel: Parcel, environ: Mapping[str, str], folder: Path) -> None:
+def feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
     """Start the program in a folder and write the value to it. Whatever it prints may be the value, so it is dropped.
 
     Raises:
@@ -47,7 +47,7 @@ def feed(wanted: ToCommand, parcel: Parcel, environ: Mapping[str, str], folder: 
     try:
         ended = subprocess.run(  # noqa: S603  # the manifest names it, and no shell reads it
             [_program(name, environ, folder), *arguments],
-            input=parcel.value.reveal().encode(),
+            input=new.value.reveal().encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             timeout=wanted.timeout,

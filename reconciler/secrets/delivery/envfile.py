@@ -9,7 +9,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import replace_file
 from reconciler.model.secret import Secret
 from reconciler.secrets.delivery.files import text_in, unwritable
-from reconciler.secrets.delivery.parcel import Undo, cannot
+from reconciler.secrets.delivery.new_secret import Undo, cannot
 
 
 def check(path: Path) -> None:

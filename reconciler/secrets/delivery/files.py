@@ -12,7 +12,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over
 from reconciler.model.delivery import ToKubernetesSecret
 from reconciler.model.secret import Secret
-from reconciler.secrets.delivery.parcel import Undo, put_back
+from reconciler.secrets.delivery.new_secret import Undo, put_back
 
 _LONGEST: Final = 2**20
 """Bytes of a file that a delivery is read back from."""

@@ -12,7 +12,7 @@ from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.replacing import replace_file
 from reconciler.model.secret import Secret
 from reconciler.secrets.delivery.files import open_to_append, unwritable
-from reconciler.secrets.delivery.parcel import Undo, cannot
+from reconciler.secrets.delivery.new_secret import Undo, cannot
 
 
 def check(environ: Mapping[str, str]) -> None:

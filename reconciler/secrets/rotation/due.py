@@ -71,7 +71,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
         advice = _advice(subject, relatives) if begin is Begin.ANYWAY else ()
         return (*clearing, *_ending(subject, relatives, current, clearing, now), *advice)
     clearing += _room(subject, relatives, clearing)
-    _demand_possible(subject, relatives, clearing, now)
+    _require_possible(subject, relatives, clearing, now)
     replaced = list(_replaced(relatives, None, clearing))
     return (*clearing, *_making(subject, current, replaced, now), *_ending(subject, relatives, None, clearing, now))
 
@@ -193,7 +193,7 @@ def _ending(
             yield Step(StepKind.WAIT, text, one, one.expires)
 
 
-def _demand_possible(subject: Subject, relatives: Family, clearing: Sequence[Step], now: datetime) -> None:
+def _require_possible(subject: Subject, relatives: Family, clearing: Sequence[Step], now: datetime) -> None:
     """Refuse what would lose a value, or end before it is of use.
 
     Raises:

@@ -22,14 +22,14 @@ from reconciler.model.named_secret import RETIRED, UNDELIVERED, UNPROVEN, UNTRIE
 from reconciler.model.rotation import Ended, Step, StepKind
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import SecretRemote
-from reconciler.secrets.delivery import Courier, Parcel
+from reconciler.secrets.delivery import Deliverer, NewSecret
 from reconciler.secrets.rotation.due import Subject
 
 _TRIES: Final = 3
 _RESUME: Final = "run it again: it goes on where it was left"
 
 Record: TypeAlias = Callable[[str, Mapping[str, Json]], None]
-"""Keeps what is about to happen, or has happened, before anything else happens. Is told no value of a secret."""
+"""Keeps what is about to happen, or has happened, before anything else happens. Gets no value of a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Tools:
     """What steps are carried out with."""
 
     remote: SecretRemote
-    courier: Courier
+    deliverer: Deliverer
     clock: Callable[[], datetime]
     record: Record = lambda _event, _facts: None
     should_stop: Callable[[], bool] = lambda: False
@@ -73,7 +73,7 @@ def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
     done, run = Done(), _Run(subject, tools)
     try:
         if any(step.kind in {StepKind.CREATE, StepKind.DELIVER} for step in steps):
-            tools.courier.check(subject.wanted.deliver)
+            tools.deliverer.check(subject.wanted.deliver)
         for step in steps:
             if run.may_stop_before(step) and tools.should_stop():
                 done.interrupted = True
@@ -176,11 +176,11 @@ class _Run:
             message = f"{error.message}; if it was made, its value is lost, and it will be deleted"
             raise ReconcilerError(message, hint=_RESUME) from error
         self.new_id, self.has_written = str(shown.get("ID") or self.new_id), True
-        self._demand_expiry(step, shown)
+        self._require_expiry(step, shown)
         self.value = value
         self._rename(UNPROVEN)
 
-    def _demand_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
+    def _require_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
         """Refuse a secret that ends at another moment: it would be off policy, and be replaced again and again."""
         held = shown.get(self.subject.named.expiry_field)
         if self.subject.named.expiry_field in shown and _moment(held) != (step.until and moment_text(step.until)):
@@ -196,9 +196,9 @@ class _Run:
 
     def _deliver(self, step: Step) -> None:
         delivery = self.subject.wanted.deliver[self.delivered]
-        parcel = Parcel(self.subject.address, self.subject.client_id, self.subject.wanted.name, self._value)
+        new = NewSecret(self.subject.address, self.subject.client_id, self.subject.wanted.name, self._value)
         try:
-            self.tools.courier.deliver(parcel, delivery)
+            self.tools.deliverer.deliver(new, delivery)
             self.may_be_held = True
         except ReconcilerError as error:
             self.may_be_held |= isinstance(error, PartlyDelivered)

@@ -18,7 +18,7 @@ from reconciler.model.reports import Check, Diagnosis
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.project.doctor import Subject, Tools, examine
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
-from reconciler.remote.hosts import demand_allowed
+from reconciler.remote.hosts import require_allowed
 from reconciler.remote.http import Connection, ReadClient, open_reader
 from reconciler.remote.reach import Reached
 from tests.remote.service import Service, jwt, ok
@@ -74,7 +74,7 @@ def tools(open_: Callable[[], ReadClient], **chosen: Any) -> Tools:
     return Tools(
         **{
             "resolve": str,
-            "demand_allowed": partial(demand_allowed, allowed=()),
+            "require_allowed": partial(require_allowed, allowed=()),
             "reach": lambda _url: Reached("127.0.0.1", addresses=("127.0.0.1",)),
             "open": open_,
             "identify": partial(check_marketplace, environment="test", marketplace=marketplace),

@@ -12,7 +12,7 @@ from reconciler.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class NewSecret:
     """One new secret."""
 
     address: Address
@@ -23,7 +23,7 @@ class Parcel:
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What a command is told of it."""
+        """What a command gets in its environment."""
         return {
             "RECONCILER_ADDRESS": str(self.address),
             "RECONCILER_CLIENT_ID": self.client_id,
