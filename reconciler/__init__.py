@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import ApplyResult, Outcome, Status
     from reconciler.model.plan import Action, Change, Plan
     from reconciler.project.api import Project, load, refusal, to_text
-    from reconciler.project.listener import Listener
+    from reconciler.project.settings import Listener
 
 __version__ = "0.1.0"
 
@@ -64,7 +64,7 @@ _HOMES: Final = {
     "model.plan": ("Action", "Change", "Plan"),
     "model.inputs": ("Selection",),
     "project.api": ("Project", "load", "refusal", "to_text"),
-    "project.listener": ("Listener",),
+    "project.settings": ("Listener",),
 }
 """Where names are; all others are errors. They are imported when they are first used: every command imports this."""
 

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, TypeVar
 from reconciler.applying.settle import Conflict, Newcomers, Next, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind, reach
-from reconciler.kinds.moments import with_moments
+from reconciler.kinds.canonical import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
 from reconciler.kinds.secrecy import record_of, with_secrets

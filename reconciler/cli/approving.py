@@ -1,32 +1,92 @@
-"""A plan that is about to be carried out -> shown and approved on the terminal; its outcomes shown as they come."""
+"""Questions on a terminal -> answers; a plan -> approval, or an error that says what is missing."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli.ask import require_yes, target
-from reconciler.cli.documents import PLANS, plan_text
+from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
 from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.options import Common
 from reconciler.cli.progress import progress
-from reconciler.cli.repeating import carried_out_by, shared_options
-from reconciler.cli.stopping import stoppable
-from reconciler.cli.streams import in_job, tell
-from reconciler.errors import ReconcilerError
+from reconciler.cli.selecting import carried_out_by, shared_options
+from reconciler.cli.signals import stoppable
+from reconciler.cli.streams import emit, in_job, is_terminal, tell
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.delivery import InFile
+from reconciler.model.json import Json
 from reconciler.model.plan import Plan
 from reconciler.planning.refusal import refusal
 from reconciler.project.apply import Watch
-from reconciler.render.escape import joined
+from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import plan_events
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session
+
+
+_YES: Final = "yes"
+
+
+def somebody_is_there() -> bool:
+    """Whether a question can be seen and answered."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def ask(question: str, default: str = "", check: Callable[[str], None] = lambda _answer: None) -> str:
+    """Ask until there is a usable answer; an empty one means the default.
+
+    Args:
+        question: what is asked.
+        default: what an empty answer means; without one, an empty answer is asked for again.
+        check: raises `UsageError` for an answer that is not usable; its message is shown.
+
+    Raises:
+        KeyboardInterrupt: the input ended.
+    """
+    while True:
+        tell(f"{question}{f' [{default}]' if default else ''}: ")
+        line = sys.stdin.readline()
+        if not line:
+            raise KeyboardInterrupt
+        answer = line.strip() or default
+        if not answer:
+            continue
+        try:
+            check(answer)
+        except UsageError as error:
+            tell(f"{escape(error.message)}\n")
+        else:
+            return answer
+
+
+def target(environment: str, marketplace: str, base_url: str) -> str:
+    """Where something is about to be written."""
+    return f"environment {escape(environment)} (marketplace {escape(marketplace)} at {escape(base_url)})"
+
+
+def require_yes(question: str, shown: Callable[[Style], str], events: Iterable[Mapping[str, Json]] = ()) -> None:
+    """Show what would be done, and ask; anything but the whole word is a no. Without a terminal, stdout shows it.
+
+    Raises:
+        ReconcilerError: the answer was no, or there is nobody to ask.
+    """
+    if not somebody_is_there():
+        if click.get_current_context().params["format_name"] == "text":
+            emit(shown(style_of_stdout()))
+        else:  # stdout is for a document of another format
+            tell(shown(style_of_stderr()), events)
+        message = "cannot ask for approval: not a terminal; nothing was written"
+        raise ReconcilerError(message, hint="add --auto-approve")
+    tell(shown(style_of_stderr()), events)
+    tell(f"\n{question} Only '{_YES}' is accepted: ")
+    if sys.stdin.readline().strip() != _YES:
+        raise ReconcilerError("not approved; nothing was written")
 
 
 def require_approval(session: "Session", common: Common, plan: Plan, ack: str | None, *, ask: bool) -> None:

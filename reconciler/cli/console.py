@@ -11,8 +11,7 @@ from reconciler.cli.runlog import added, requests_told, tell_totals
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Checked
-from reconciler.project.listener import Listener
-from reconciler.project.settings import Settings
+from reconciler.project.settings import Listener, Settings
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import Uncertain, cut_off
 

@@ -15,8 +15,7 @@ from reconciler.model.diagnostic import Checked
 from reconciler.render.escape import escape
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.jsonl import diagnostic, error_events, fault
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style
+from reconciler.render.style import Style, laid_out
 from reconciler.render.text import diagnostics
 
 _PACKAGE: Final = Path(__file__).parents[1]

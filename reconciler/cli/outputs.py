@@ -19,7 +19,7 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.failures import tell_error
 from reconciler.cli.options import common_of_this_run, file_name, format_option, text
-from reconciler.cli.repeating import shared_options, this_command
+from reconciler.cli.selecting import shared_options, this_command
 from reconciler.cli.streams import emit, in_job
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.project.files import identity, is_manifest, write_file

@@ -9,7 +9,7 @@ from typing import Final, TextIO, TypeAlias
 import click
 
 from reconciler.cli.options import Log
-from reconciler.cli.repeating import shows_text
+from reconciler.cli.selecting import shows_text
 from reconciler.cli.streams import is_terminal, tell
 from reconciler.model.outcome import Outcome, Status
 from reconciler.render.escape import joined

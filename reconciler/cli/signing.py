@@ -7,11 +7,11 @@ import click
 from reconciler.cli.failures import tell_problem
 from reconciler.errors import ReconcilerError
 from reconciler.model.secret import PLAN_KEY_VARIABLE
-from reconciler.project.plan_key import plan_key
+from reconciler.project.settings import plan_key
 
 
 def key() -> bytes | None:
-    """The key; see `project.plan_key`."""
+    """The key; see `project.settings`."""
     return plan_key(os.environ)
 
 

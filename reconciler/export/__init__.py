@@ -43,8 +43,7 @@ from reconciler.model.resource import (
     ObjectKey,
     same_id,
 )
-from reconciler.planning.diff.identity import match
-from reconciler.planning.diff.references import resolved
+from reconciler.planning.diff.identity import match, resolved
 
 __all__ = ["Choice", "Export", "Origin", "export"]
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
-from reconciler.kinds.canonical import Canonical, as_id, as_ids, as_is, as_rows, as_set, record
+from reconciler.kinds.canonical import Canonical, as_id, as_ids, as_is, as_rows, as_set, record, with_moments
 from reconciler.kinds.direction import Judge, any_of, neutral
-from reconciler.kinds.moments import with_moments
 from reconciler.model.json import Json, same
 
 

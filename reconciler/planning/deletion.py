@@ -1,17 +1,151 @@
-"""Changes x what an environment protects, and whether pruning is asked for -> changes. Pure.
+"""Changes -> which of them delete, and what the service would refuse to delete. Pure.
 
 Protection that stands in a manifest goes with the manifest. What stands under ``protected`` of an environment stays: an
 object is found by it under every name that it goes by, also when no manifest claims it any more.
+
+What still refers to a deleted object is looked for only where something is deleted, each list once. A login that may
+not look is a warning that says which role is missing.
 """
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
+from http import HTTPStatus
 
-from reconciler.kinds import KINDS, login_key, short
+from reconciler.errors import AccessDenied, NotFound
+from reconciler.kinds import KINDS, Dependent, login_key, reach, short
+from reconciler.kinds.references import references, referred_kinds
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import Address, ObjectKey
+from reconciler.model.resource import Address, DesiredState, ObjectKey
+from reconciler.planning.guards.context import body_after
+from reconciler.remote.protocol import ReadRemote
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check gives."""
+
+    findings: Sequence[Finding] = ()
+    warnings: Sequence[str] = ()
+
+
+def check(
+    changes: Sequence[Change],
+    remote: ReadRemote,
+    whole: Sequence[Change] | None = None,
+    manifests: DesiredState | None = None,
+    *,
+    everywhere: bool = False,
+) -> Checked:
+    """Find what would keep deletions from being carried out: in the plan itself, then in the service.
+
+    Args:
+        changes: those that are planned.
+        remote: the service.
+        whole: those, and all else that is live; None: there is nothing else.
+        manifests: say where a reference stands.
+        everywhere: look also at kinds that are not in use here, whatever is deleted. Otherwise only for objects of a
+            kind whose table does not say what keeps them from being deleted.
+
+    Raises:
+        RemoteError: a look failed otherwise than by a missing role.
+    """
+    deleted: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        if change.action is Action.DELETE:
+            deleted[change.address.kind].append(change)
+    known = changes if whole is None else whole
+    warnings: list[str] = []
+    sought = {name: ones for name, ones in deleted.items() if everywhere or not KINDS[name].dependents}
+    elsewhere = _elsewhere(sought, {one.address.kind for one in known}, remote, warnings)
+    places = {one.address: one.places for one in manifests.resources} if manifests else {}
+    findings = list(_left_referring(deleted, [*known, *elsewhere], places))
+    for name, deletions in deleted.items():
+        for dependent in KINDS[name].dependents:
+            try:
+                findings += _still_used(deletions, dependent, _read(remote, dependent))
+            except AccessDenied as error:
+                if error.request.status != HTTPStatus.FORBIDDEN:
+                    raise
+                warnings.append(_unseen(deletions, dependent))
+    return Checked(tuple(findings), tuple(warnings))
+
+
+def _elsewhere(
+    deleted: Mapping[str, Sequence[Change]], known: Collection[str], remote: ReadRemote, warnings: list[str]
+) -> Iterator[Change]:
+    """What the service has of kinds that are not in use here and can refer to what is deleted."""
+    for kind in (KINDS[name] for name in KINDS if deleted and name not in known):
+        deletions = [one for name in referred_kinds(kind) for one in deleted.get(name, ())]
+        if not deletions or any(kind.path == one.path for name in deleted for one in KINDS[name].dependents):
+            continue
+        seen = Dependent(kind.noun, kind.path, kind.id_field, kind.reading_roles[0])
+        try:
+            for body in reach.every_body(remote, kind):
+                address = Address(kind.name, str(body.get(kind.id_field)))
+                yield Change(address, Action.UNMANAGED, id=address.name, before=body, after=None)
+        except NotFound:  # this version of the service knows of no such thing
+            continue
+        except AccessDenied as error:
+            if error.request.status != HTTPStatus.FORBIDDEN:
+                raise
+            warnings.append(_unseen(deletions, seen))
+
+
+def _left_referring(
+    deleted: Mapping[str, Sequence[Change]],
+    changes: Sequence[Change],
+    places: Mapping[Address, Mapping[str, Place]],
+) -> Iterator[Finding]:
+    """What would still refer to an object that is deleted: the inverse of the references of all kinds."""
+    gone = {one.key: one for deletions in deleted.values() for one in deletions if one.key}
+    for user in changes if gone else ():
+        for path, to, value in references(KINDS[user.address.kind], body_after(user) or {}):
+            change = gone.get(ObjectKey(to.kind, str(value)))
+            if change:
+                at = places.get(user.address, {}).get(pointer("spec", *path), user.place)
+                yield Finding(
+                    "still-in-use",
+                    f"{change.address}{_at(change.place)} would be deleted, and {path[0]} of {user.address}{_at(at)} "
+                    "refers to it",
+                    f"take it out of {path[0]} of {user.address} first",
+                    (change.address, user.address),
+                )
+
+
+def _at(place: Place | None) -> str:
+    return f" ({place})" if place else ""
+
+
+def _read(remote: ReadRemote, dependent: Dependent) -> Iterable[Body]:
+    try:
+        return [remote.single(dependent.path)] if dependent.is_single else remote.list_all(dependent.path)
+    except NotFound:  # there is none, or this version of the service knows of no such thing
+        return ()
+
+
+def _still_used(deletions: Iterable[Change], dependent: Dependent, found: Iterable[Body]) -> Iterable[Finding]:
+    users: dict[str, list[str]] = defaultdict(list)
+    for body in found:
+        users[str(body.get(dependent.field)).casefold()].append(str(body.get("ID") or ""))
+    for change in deletions:
+        if (change.id or "").casefold() in users:
+            names = " ".join([dependent.noun, ", ".join(filter(None, users[(change.id or "").casefold()]))]).strip()
+            yield Finding(
+                "still-in-use",
+                f"{change.address} is used by the {names}, and OrderCloud refuses to delete it",
+                f"delete the {dependent.noun} first",
+                (change.address,),
+            )
+
+
+def _unseen(deletions: Sequence[Change], dependent: Dependent) -> str:
+    who = deletions[0].address if len(deletions) == 1 else f"any of {len(deletions)} resources to be deleted"
+    return f"that no {dependent.noun} uses {who} cannot be seen; the login lacks {dependent.role}"
 
 
 @dataclass(frozen=True, slots=True)

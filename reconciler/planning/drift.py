@@ -15,7 +15,7 @@ from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, 
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
 from reconciler.model.resource import Address, DesiredState, ObjectKey
-from reconciler.planning.diff.references import with_ids
+from reconciler.planning.diff.identity import with_ids
 from reconciler.planning.restore import restored
 
 _KINDS: Final = {

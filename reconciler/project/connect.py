@@ -11,7 +11,6 @@ from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.secret import Secret
-from reconciler.project.embedded import emulator_errors
 from reconciler.project.files import own_folder
 from reconciler.project.settings import Settings
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
@@ -24,6 +23,27 @@ if TYPE_CHECKING:
 
     from reconciler.emulator import Settings as EmulatorOptions
     from reconciler.remote.http import Client, Connection, ReadClient, WriteClient
+
+
+@contextmanager
+def emulator_errors() -> Iterator[None]:
+    """Turn the errors of the emulator, which knows none of ours, into ours.
+
+    Raises:
+        UsageError: a fault specification cannot be read.
+        ReconcilerError: a library is missing, or the seed or the state cannot be used.
+    """
+    from reconciler.emulator import EmulatorError, FaultSpecError  # noqa: PLC0415  # only asked for with an emulator
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"the emulator needs {error.name}, which is not installed"
+        raise ReconcilerError(message, hint="pip install 'ordercloud-reconciler[emulator]'") from error
+    except FaultSpecError as error:
+        raise UsageError(str(error), hint="docs/emulator.md has the language of --fault") from error
+    except EmulatorError as error:
+        raise ReconcilerError(str(error)) from error
 
 
 def reader(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[ReadClient]":

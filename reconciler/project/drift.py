@@ -1,20 +1,25 @@
-"""A baseline, a receipt and what was asked for -> a way of seeing plans as drift."""
+"""A session, a baseline and a receipt -> drift, and the manifests with live values written back."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from reconciler.applying import receipt as receiptfile
-from reconciler.errors import ReconcilerError
-from reconciler.model.drift import Drift, Receipt
+from reconciler.errors import InputError, ReconcilerError
+from reconciler.manifests.allowed_paths import require_inside
+from reconciler.manifests.edit.live import bring_back
+from reconciler.manifests.edit.names import Names
+from reconciler.model.drift import Drift, DriftKind, Receipt
 from reconciler.model.plan import Plan
 from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
 from reconciler.project.files import read_file
 from reconciler.project.receipts import of_journal
+from reconciler.project.session import Session
+from reconciler.remote.protocol import ReadRemote
 from reconciler.render.json import DRIFT_FORMAT_VERSION
 
 _HINT: Final = "write one with: reconciler drift --format json > FILE"
@@ -103,3 +108,54 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
         if not isinstance(value, str):
             raise TypeError
         yield value
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBack:
+    """What is to be written, and what comes of it."""
+
+    drift: Drift
+    """As it is."""
+    left: Drift
+    """Once the files are written."""
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    """File -> what it is to hold; empty: nothing is to be written."""
+
+
+def write_back(session: Session, view: DriftView) -> WriteBack:
+    """Bring what drifted into the manifests. Writes nothing, and only reads the service.
+
+    The changed files are tried: they must be manifests, and leave no drift but what no manifest
+    has.
+
+    Raises:
+        InputError: with everything that cannot be brought in; nothing was written.
+        ReconcilerError: there would still be drift; nothing was written.
+    """
+    with session.reader() as remote:
+        drift = view.see(session.plan_with(remote))
+        contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name, _names(drift))
+        if not contents:
+            return WriteBack(drift, drift)
+        left = _tried(session, view, contents, remote)
+    require_inside(map(Path, contents), session.root)
+    return WriteBack(drift, left, contents)
+
+
+def _names(drift: Drift) -> Names:
+    """The objects of manifests, by the ids that they have here."""
+    return Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
+
+
+def _tried(session: Session, view: DriftView, contents: Mapping[str, bytes], remote: ReadRemote) -> Drift:
+    try:
+        changed = session.with_contents(contents)
+    except InputError as error:
+        faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
+        raise InputError(faults) from error
+    left = view.see(changed.plan_with(remote))
+    still = ", ".join(f"{one.address}{one.pointer}" for one in left.deviations if one.kind is not DriftKind.UNMANAGED)
+    if still:
+        hint = "somebody may have changed the service meanwhile: try again"
+        raise ReconcilerError(f"the manifests would still differ in {still}; nothing was written", hint=hint)
+    return left

@@ -22,8 +22,8 @@ from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import Parsed, read, shown
 from reconciler.model.json import pointer
+from reconciler.project.git import in_git
 from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings, environment_name
-from reconciler.project.tracking import in_git
 
 
 def configuration_path(settings: Settings) -> Path | None:
@@ -41,7 +41,7 @@ def configuration(settings: Settings) -> Config:
     if settings.loaded:
         return settings.loaded
     path = configuration_path(settings)
-    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # it brings the loader along
+    from reconciler.project.files import keep_apart  # noqa: PLC0415  # it brings the loader along
 
     if path is None:
         raise no_configuration()

@@ -1,4 +1,4 @@
-"""A folder -> what git says of the repository around it, by questions for which git runs nothing.
+"""A folder -> what git says of the repository around it and of its files, by questions for which git runs nothing.
 
 Whoever can open a pull request can put into the checkout what makes git run a command: a bare repository among
 ordinary files, attributes that name filters, hooks, links. So git is asked plumbing only (`rev-parse`, `for-each-ref`,
@@ -10,10 +10,13 @@ reach it: `safe.directory` may be there.
 import os
 import shutil
 import subprocess  # git has no other interface that is always there
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+
+from reconciler.manifests.context import InGit, NoAnswer
 
 _SECONDS: Final = 10
 _CONFIGURED: Final = {
@@ -198,3 +201,34 @@ def _failure(said: str, top: str) -> GitFailed:
         return GitFailed("git refuses to read this checkout, which belongs to another user", fix)
     first = next((line for line in said.splitlines() if line.strip()), "it says nothing")
     return GitFailed(f"git cannot be asked about this checkout: {first.removeprefix('fatal: ')}")
+
+
+def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | NoAnswer]:
+    """Look up files that git tracks, or would add. What is ignored or in no repository is left out."""
+    found: dict[Path, InGit | NoAnswer] = {}
+    repositories: dict[Repository, list[Path]] = defaultdict(list)
+    for path in paths:
+        if repository := Repository.around(path.parent):
+            repositories[repository].append(path)
+    for repository, files in repositories.items():
+        try:
+            found |= _within(repository, files)
+        except GitFailed as failure:
+            found |= dict.fromkeys(files, NoAnswer(failure.problem, failure.fix))
+    return found
+
+
+def _within(repository: Repository, files: Collection[Path]) -> dict[Path, InGit]:
+    top = Path(os.fsdecode(repository.top))
+    names = {os.fsencode((path.parent.resolve() / path.name).relative_to(top).as_posix()): path for path in files}
+    tracked, ignored = set(map(_folded, repository.tracked())), repository.ignored(names)
+    return {
+        path: InGit(f"/{os.fsdecode(name)}", is_tracked=_folded(name) in tracked)
+        for name, path in names.items()
+        if _folded(name) in tracked or name not in ignored
+    }
+
+
+def _folded(name: bytes) -> str:
+    """On some file systems, names that differ in case only are one file."""
+    return os.fsdecode(name).casefold()

@@ -1,12 +1,13 @@
 """A session and its journals -> the recorder of a run, and what earlier runs have left."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import recovery
 from reconciler.applying.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
+from reconciler.applying.journal.read import run_files
 from reconciler.applying.journal.rotating import recorded_rotation
 from reconciler.applying.recovery import Found, Looked
 from reconciler.errors import ReconcilerError
@@ -14,12 +15,27 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.model.run import RecordedRun
 from reconciler.planning.planfile import plan_digest
+from reconciler.project.environment import configuration
+from reconciler.project.settings import Settings
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.failure import Uncertain
-from reconciler.render.history import Event, Listed
+from reconciler.render.history import Event, Listed, moment
+from reconciler.render.style import Moment
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session
+
+
+_MOST: Final = 40
+"""Runs that a page shows: a year of weekly restores, or a busy month."""
+
+
+def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, ...]:
+    """The newest runs that wrote to one of these environments; a journal that cannot be read is shown as such."""
+    folder = configuration(settings).journal
+    found = [listed(run, path) for run, path in zip(runs(folder), run_files(folder), strict=True)]
+    return tuple(moment(run) for run in found if run.fault or run.environment in environments)[-_MOST:]
+
 
 _FOUND: Final = {
     Found.AS_SENT: "reading it shows that it was applied",

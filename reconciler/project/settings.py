@@ -1,17 +1,78 @@
 """What a caller chooses for a run: configuration, environment, allowed hosts, variables, and who listens."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from reconciler.project.listener import SILENT, Listener
+from reconciler.errors import ReconcilerError
+from reconciler.model.secret import PLAN_KEY_VARIABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.config import Config
     from reconciler.manifests.yaml import Parsed
+    from reconciler.model.diagnostic import Diagnostic
+    from reconciler.model.run import RecordedRun
+    from reconciler.remote.meter import Stats
+    from reconciler.render.failure import Uncertain
+
+
+_UNREPLACED: Final = re.compile(r"\$\([^()]*\)|\$\{.*\}")
+"""What a CI system leaves in place of a variable that it does not know: everybody knows it."""
+
+
+def plan_key(variables: Mapping[str, str]) -> bytes | None:
+    """The key, without the line end that an editor or a shell left on it; None where there is none, or only blanks.
+
+    Raises:
+        ReconcilerError: it is not UTF-8, or no value but the name of a variable.
+    """
+    key = variables.get(PLAN_KEY_VARIABLE, "").rstrip("\r\n")
+    if _UNREPLACED.fullmatch(key.strip()):
+        message = f"{PLAN_KEY_VARIABLE} is {key.strip()}, the name of a variable that this CI job does not have"
+        raise ReconcilerError(message, hint="define the variable, or do not set the key")
+    try:
+        return key.encode() if key.strip() else None
+    except UnicodeEncodeError:
+        hint = "set it to text: openssl rand -hex 32"
+        raise ReconcilerError(f"{PLAN_KEY_VARIABLE} is not UTF-8", hint=hint) from None
+
+
+class Listener:
+    """Every method does nothing: a listener overrides what it wants to know. Methods are called from one thread."""
+
+    def chosen(self, environment: str) -> None:
+        """The run is about this environment."""
+
+    def connected(self, environment: str, *, can_write: bool) -> None:
+        """A connection is about to be used."""
+
+    def disconnected(self, environment: str, stats: "Stats") -> None:
+        """The connection has ended; this is what it cost."""
+
+    def noted(self, text: str) -> None:
+        """A detail of what is done."""
+
+    def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
+        """The manifests have faults that do not stop the run."""
+
+    def failed(self, error: "ReconcilerError") -> None:
+        """Something beside the run has failed, such as writing its record."""
+
+    def found_cut_off(self, run: "RecordedRun", uncertain: "Sequence[Uncertain]") -> None:
+        """An earlier run did not finish; these of its writes are uncertain."""
+
+    def masked(self, command: str) -> None:
+        """A workflow command of GitHub that hides a new secret in the log of the job. It contains the secret."""
+
+
+SILENT: Final = Listener()
+
 
 ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
 

@@ -7,8 +7,7 @@ from typing import Final, TypeAlias
 from reconciler.model.json import Json
 from reconciler.model.reports import Check, Diagnosis, Verdict
 from reconciler.render.escape import escape, json_text
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 
 FORMAT_VERSION: Final = "1.0"
 

@@ -10,8 +10,7 @@ from typing import Final, TypeAlias
 from reconciler.model.json import Json
 from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.render.escape import escape, joined, json_text
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 
 _CONTEXT: Final = 1
 """Unchanged lines around a change."""

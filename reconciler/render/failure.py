@@ -9,8 +9,7 @@ from reconciler.model.diagnostic import Checked
 from reconciler.model.run import Certainty, RecordedChange, RecordedRun
 from reconciler.render.blocks import finding_block
 from reconciler.render.escape import escape
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 from reconciler.render.text import diagnostics
 from reconciler.render.values import LONGEST_MESSAGE, brief
 

@@ -11,8 +11,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.rotation import Ended
 from reconciler.model.run import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn
 from reconciler.render.escape import escape, json_text
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Moment, Style, Tone
+from reconciler.render.style import Moment, Style, Tone, laid_out
 
 FORMAT_VERSION: Final = "1.0"
 

@@ -11,8 +11,7 @@ from reconciler.model.named_secret import moment_text
 from reconciler.model.plan import Finding
 from reconciler.model.rotation import Ended, Step, StepKind
 from reconciler.render.escape import escape, json_text
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 
 FORMAT_VERSION: Final = "1.0"
 

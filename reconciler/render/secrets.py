@@ -10,8 +10,7 @@ from reconciler.model.named_secret import LiveSecret, moment_text
 from reconciler.model.reports import SecretReport, SecretRow
 from reconciler.model.rotation import Standing
 from reconciler.render.escape import escape, json_text
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 
 FORMAT_VERSION: Final = "2.0"
 _DAY: Final = timedelta(days=1)

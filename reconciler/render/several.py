@@ -16,8 +16,7 @@ from reconciler.model.plan import Action, Change, Plan
 from reconciler.render.escape import escape, json_text
 from reconciler.render.failure import failure
 from reconciler.render.json import error_of
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 from reconciler.render.titles import number
 
 FORMAT_VERSION: Final = "1.0"

@@ -23,9 +23,8 @@ from reconciler.render.blocks import (
 )
 from reconciler.render.command import Offer, acknowledgement, command, may_be_applied, offer, restoring, to_git
 from reconciler.render.escape import escape
-from reconciler.render.layout import laid_out
 from reconciler.render.rows import change_block, outcome_rows, row_lines, said_of
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 from reconciler.render.titles import NO_SIDES, SENT_WORDS, Sides, sides, snapshot_note
 from reconciler.render.values import LONGEST_MESSAGE, brief
 

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.manifests.context import InGit
 from reconciler.model.json import Json
-from reconciler.project.tracking import in_git
+from reconciler.project.git import in_git
 from tests.cli.conftest import Project, Runner, git
 
 

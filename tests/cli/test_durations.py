@@ -3,7 +3,7 @@ from datetime import timedelta
 import click
 import pytest
 
-from reconciler.cli.durations import duration
+from reconciler.cli.commands.plan import duration
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[2]
 def answered(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     """Somebody sits at the terminal and types these lines."""
     monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
-    monkeypatch.setattr("reconciler.cli.ask.is_terminal", lambda _stream: True)
+    monkeypatch.setattr("reconciler.cli.approving.is_terminal", lambda _stream: True)
 
 
 def variable(name: str) -> SecretReference:

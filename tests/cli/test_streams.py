@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import streams
-from reconciler.cli.ask import require_yes, somebody_is_there
+from reconciler.cli.approving import require_yes, somebody_is_there
 from reconciler.cli.main import tolerate_any_encoding
 from reconciler.errors import ReconcilerError
 

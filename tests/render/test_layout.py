@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.render.command import command
-from reconciler.render.layout import laid_out
-from reconciler.render.style import Style, Tone
+from reconciler.render.style import Style, Tone, laid_out
 
 NARROW = Style(width=30)
 WORDS = st.text("ab\"'-", min_size=1, max_size=40)

@@ -30,13 +30,12 @@ from reconciler.errors import UsageError
 from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
 from reconciler.project.api import Project
-from reconciler.project.drift import DriftView
+from reconciler.project.drift import DriftView, write_back
 from reconciler.project.environment import configuration
+from reconciler.project.journals import moments
 from reconciler.project.metering import Metering
 from reconciler.project.notify import Notifier
 from reconciler.project.session import Session
-from reconciler.project.timeline import moments
-from reconciler.project.write_back import write_back
 from reconciler.render.export import edits
 from reconciler.render.joining import SEVERAL
 

@@ -11,7 +11,7 @@ from reconciler.cli.options import common_of_this_run, file_name, output_options
 from reconciler.cli.streams import emit, tell
 from reconciler.emulator.settings import READINGS
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.project.embedded import emulator_errors
+from reconciler.project.connect import emulator_errors
 
 if TYPE_CHECKING:
     from reconciler.emulator import Settings

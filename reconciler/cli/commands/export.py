@@ -11,7 +11,7 @@ from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, file_name, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.repeating import like_this_command
+from reconciler.cli.selecting import like_this_command
 from reconciler.cli.several import code_of_writing, each, show, show_parts
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export import Choice

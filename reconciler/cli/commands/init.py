@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli.ask import ask, somebody_is_there
+from reconciler.cli.approving import ask, somebody_is_there
 from reconciler.cli.commands.export import made
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode

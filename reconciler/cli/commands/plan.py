@@ -1,15 +1,16 @@
 """Manifests and a service -> a plan on stdout, and in a file that apply carries out to the letter."""
 
+import re
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, plan_file, plan_text
-from reconciler.cli.durations import duration
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.metering import metrics_option
 from reconciler.cli.options import (
@@ -37,9 +38,22 @@ from reconciler.render.joining import SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from reconciler.render.style import Style
+
+
+_UNITS: Final = ("days", "hours", "minutes", "seconds")
+_PARTS: Final = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
+
+
+def duration(value: str) -> timedelta:
+    """Read a duration of more than nothing: whole days, hours, minutes and seconds, the larger ones first."""
+    found = _PARTS.fullmatch(value.strip().lower())
+    parts = {unit: int(part or 0) for unit, part in zip(_UNITS, found.groups(), strict=True)} if found else {}
+    length = timedelta(**parts)
+    if not length:
+        raise click.BadParameter(f"'{value}' is not a duration; write it like 45m, 1h30m or 7d.")
+    return length
 
 
 @click.command(

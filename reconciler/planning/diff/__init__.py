@@ -18,16 +18,11 @@ from reconciler.model.resource import Address, DesiredResource, DesiredState, Fi
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.planning.diff import write_only
 from reconciler.planning.diff.adoption import propose
-from reconciler.planning.diff.assignments import assignment_changes
-from reconciler.planning.diff.faults import faults_of
-from reconciler.planning.diff.fields import changed_fields, created_fields
-from reconciler.planning.diff.hints import hints
-from reconciler.planning.diff.identity import match, new_id, require_valid
+from reconciler.planning.diff.fields import changed_fields, created_fields, faults_of
+from reconciler.planning.diff.hints import hints, likely_renames
+from reconciler.planning.diff.identity import match, new_id, require_valid, resolved
 from reconciler.planning.diff.named_secrets import LiveSecrets, with_named_secrets
-from reconciler.planning.diff.notices import notices
-from reconciler.planning.diff.places import placed
-from reconciler.planning.diff.references import resolved
-from reconciler.planning.diff.renames import likely_renames
+from reconciler.planning.diff.notices import assignment_changes, notices, placed
 from reconciler.planning.diff.write_only import NOTHING_KNOWN, WriteOnly
 
 __all__ = [

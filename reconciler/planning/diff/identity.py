@@ -1,4 +1,4 @@
-"""Manifests x live objects -> which is which.
+"""Manifests x live objects -> which is which, and what their references name.
 
 Where people choose the ids, an object is the one of the id that the environment or the manifest knows, else of the
 manifest's name. Where the service makes them, the first hit wins:
@@ -12,13 +12,16 @@ manifest's name. Where the service makes them, the first hit wins:
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.fields import Reference
+from reconciler.kinds.references import referred, with_references
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import Json, pointer
+from reconciler.model.plan import known_after
 from reconciler.model.reports import Candidate
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
 
@@ -179,3 +182,42 @@ class Finder:
             return Look(MatchedBy.NAME, tuple(sorted(named, key=lambda one: one.id)))
         derived = self._by_id.get(ObjectKey(kind, derived_id(self._marketplace, resource.address.name)))
         return Look(MatchedBy.DERIVED, (derived,) if derived else ())
+
+
+def resolved(
+    desired: DesiredState, matches: Mapping[Address, LiveResource | None], marketplace: str
+) -> tuple[DesiredResource, ...]:
+    """Every manifest with the ids of what it names; an id that the service is yet to make is known after apply."""
+    resources = {resource.address: resource for resource in desired.resources}
+
+    def id_of(to: Reference, value: Json) -> Json:
+        name = referred(value) if to.kind else ""
+        return _id(Address(to.kind, name)) if name else value
+
+    def _id(address: Address) -> str:
+        found = matches.get(address)
+        if found:
+            return found.id
+        return new_id(resources[address], marketplace) if KINDS[address.kind].has_chosen_ids else known_after(address)
+
+    placeholders = {known_after(address): address for address in resources}
+
+    def row(text: str) -> str:
+        return _id(placeholders[text]) if text in placeholders else text
+
+    return tuple(
+        replace(
+            one,
+            spec=with_references(KINDS[one.address.kind], one.spec, id_of),
+            assignments={level: tuple(map(row, texts)) for level, texts in one.assignments.items()},
+        )
+        for one in desired.resources
+    )
+
+
+def with_ids(
+    assignments: Mapping[str, tuple[str, ...]], ids: Mapping[Address, str | None]
+) -> Mapping[str, tuple[str, ...]]:
+    """Rows of a manifest with the ids that have become known in place of what stands for them."""
+    known = {known_after(address): one for address, one in ids.items() if one}
+    return {level: tuple(known.get(text, text) for text in texts) for level, texts in assignments.items()}

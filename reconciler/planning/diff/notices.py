@@ -1,20 +1,100 @@
-"""Changes x manifests x live objects -> what is live and no manifest names. Pure.
+"""Changes x manifests x live objects -> assignments to change, and what is live and no manifest names. Pure.
 
-Apply leaves it as it is: assignments that a manifest only watches, which are drift, and fields that a manifest does not
-own and whose live value is wider than the API's default, which are worth a notice.
+What no manifest names stays as it is: assignments that a manifest only watches, which are drift, and fields that a
+manifest does not own and whose live value is wider than the API's default, which are worth a notice.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from reconciler.kinds import KINDS, Field, Kind
+from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json, pointer, pointer_parts, same
-from reconciler.model.plan import Change, Direction, FieldChange, Notice
-from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveState
-from reconciler.planning.diff.assignments import can_be_deleted, watched_assignments
-from reconciler.planning.diff.places import placed
-from reconciler.planning.diff.references import with_ids
+from reconciler.model.plan import AssignmentChange, Change, Direction, FieldChange, Notice
+from reconciler.model.resource import (
+    Address,
+    AssignmentsPolicy,
+    DesiredResource,
+    DesiredState,
+    FieldsPolicy,
+    LiveResource,
+    LiveState,
+)
+from reconciler.planning.diff.identity import with_ids
+
+
+def placed(fields: Iterable[FieldChange], resource: DesiredResource, kind: Kind) -> tuple[FieldChange, ...]:
+    """Give each field its place, as far as the manifest names it."""
+    return tuple(replace(field, place=_place(field.pointer, resource, kind)) for field in fields)
+
+
+def _place(at: str, resource: DesiredResource, kind: Kind) -> Place | None:
+    """The place of the value, or of the nearest one that it is a part of; a field that is left out has none."""
+    parts = pointer_parts(at)
+    if parts[0] in kind.fields or parts[0] in kind.secret_fields:
+        at = f"/spec{at}"
+    found = resource.places.get(at)
+    while found is None and len(parts) > 1:
+        parts, at = parts[:-1], at.rpartition("/")[0]
+        found = resource.places.get(at)
+    return found
+
+
+def assignment_changes(
+    kind: Kind, resource: DesiredResource, found: LiveResource | None
+) -> tuple[tuple[AssignmentChange, ...], tuple[FieldChange, ...]]:
+    """What is to be done, and how it is shown: each level as a field whose members come and go.
+
+    What a manifest only watches is never taken away, nor is what the API cannot delete; see `watched_assignments`.
+    """
+    steps: list[AssignmentChange] = []
+    fields: list[FieldChange] = []
+    for party, wanted in resource.assignments.items():
+        held = found.assignments.get(party, ()) if found else ()
+        kept = _missing(held, wanted) if _is_kept(kind, resource, party) else ()
+        field = _difference(kind, party, held, (*wanted, *kept))
+        if field:
+            fields.append(field)
+            steps += [AssignmentChange(party, str(one), assign=True) for one in field.added]
+            steps += [AssignmentChange(party, str(one), assign=False) for one in field.removed]
+    return tuple(steps), tuple(fields)
+
+
+def watched_assignments(kind: Kind, resource: DesiredResource, found: LiveResource) -> Iterator[FieldChange]:
+    """The levels with assignments that the manifest does not name and apply does not delete; each as drift sees it."""
+    for party, wanted in resource.assignments.items():
+        field = _difference(kind, party, found.assignments.get(party, ()), wanted)
+        if field and field.removed and _is_kept(kind, resource, party):
+            yield field
+
+
+def can_be_deleted(kind: Kind, party: str) -> bool:
+    """Whether the API deletes rows of a level at all."""
+    return kind.assignments is not None and bool(kind.assignments.level(party).deletion)
+
+
+def _is_kept(kind: Kind, resource: DesiredResource, party: str) -> bool:
+    return resource.policy.assignments is AssignmentsPolicy.WATCH or not can_be_deleted(kind, party)
+
+
+def _difference(kind: Kind, party: str, held: tuple[str, ...], wanted: tuple[str, ...]) -> FieldChange | None:
+    added, removed = _missing(wanted, held), _missing(held, wanted)
+    if not added and not removed:
+        return None
+    # Whoever is added was outside before, whoever else is removed: such an exchange widens.
+    direction = Direction.WIDENS if added else Direction.NARROWS
+    if kind.assignments is None or not kind.assignments.grants:
+        direction = Direction.NEUTRAL
+    before: Json = sorted(held)
+    after: Json = sorted(wanted)
+    return FieldChange(pointer("assignments", party), before, after, direction, added=added, removed=removed)
+
+
+def _missing(wanted: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the first that are not among the second; OrderCloud compares ids without case."""
+    present = {one.casefold() for one in held}
+    return tuple(sorted(one for one in wanted if one.casefold() not in present))
 
 
 def notices(

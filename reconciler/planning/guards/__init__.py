@@ -13,10 +13,15 @@ from reconciler.model.plan import Change, Finding
 from reconciler.planning.guards import api_client
 from reconciler.planning.guards.acceptable import immutable, incomplete_create
 from reconciler.planning.guards.context import Context, Guard
-from reconciler.planning.guards.freeze import freeze
-from reconciler.planning.guards.limits import limit_changes, limit_changes_percent, limit_deletes, limit_widens
+from reconciler.planning.guards.limits import (
+    freeze,
+    limit_changes,
+    limit_changes_percent,
+    limit_deletes,
+    limit_widens,
+    protected,
+)
 from reconciler.planning.guards.own_roles import own_event, own_roles
-from reconciler.planning.guards.protected import protected
 from reconciler.planning.restore import restored
 
 __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]

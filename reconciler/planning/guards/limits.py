@@ -1,9 +1,58 @@
-"""Changes x limits -> findings: the blast radius that an environment allows."""
+"""What an environment forbids -> findings: too many changes, a freeze window, protected resources."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
+from reconciler.kinds import KINDS
+from reconciler.model.freeze import Window, holding, opening
 from reconciler.model.plan import Action, Change, Direction, Finding
 from reconciler.planning.guards.context import Context, addresses, writing
+
+
+def freeze(changes: Sequence[Change], windows: Sequence[Window], now: datetime) -> Iterator[Finding]:
+    """A freeze window of the environment holds."""
+    held, writes = holding(windows, now), writing(changes)
+    if held and writes:
+        yield Finding(
+            "freeze",
+            f"nothing is applied to this environment now: {'; '.join(map(_described, held))}; "
+            f"{_opening(windows, now, held[0])}",
+            "wait until then",
+            addresses(writes),
+        )
+
+
+def _described(window: Window) -> str:
+    return f"{window.reason} ({window})" if window.reason else str(window)
+
+
+def _opening(windows: Sequence[Window], now: datetime, window: Window) -> str:
+    """When it opens, on the clock of the window and in UTC."""
+    moment = opening(windows, now)
+    if moment is None:
+        return "no end is known"
+    local = moment.astimezone(window.zone)
+    return f"the next opening is {local:%Y-%m-%d %H:%M} {window.zone.key} ({moment:%Y-%m-%dT%H:%MZ})"
+
+
+def protected(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
+    """A protected resource would be deleted or deactivated."""
+    for change in changes:
+        if change.protected and (
+            change.action is Action.DELETE or _switches_off(change, KINDS[change.address.kind].active_field)
+        ):
+            yield Finding(
+                "protected",
+                f"{change.address} is protected, and would be {'deleted' if not change.after else 'deactivated'}",
+                "first remove policy.protected from its manifest, and its line under protected: of this environment, "
+                "in a change of its own",
+                (change.address,),
+                can_be_acknowledged=False,
+            )
+
+
+def _switches_off(change: Change, name: str) -> bool:
+    return bool(change.before and change.before.get(name) and change.after and not change.after.get(name))
 
 
 def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Finding]:

@@ -8,11 +8,13 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 (a key that is there twice) is not a plan. With a key, the document is signed, and an unsigned one is refused.
 """
 
-from reconciler.planning.planfile.acknowledging import changes_besides, changes_digest, objection
 from reconciler.planning.planfile.binding import check_binding, check_deliveries
 from reconciler.planning.planfile.document import (
     FORMAT_VERSION,
+    changes_besides,
+    changes_digest,
     dumps,
+    objection,
     pieces,
     pieces_of,
     plan_digest,

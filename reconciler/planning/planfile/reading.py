@@ -28,8 +28,7 @@ from reconciler.model.plan import (
 from reconciler.model.resource import Address, ObjectKey
 from reconciler.model.secret import reference_of
 from reconciler.planning import seal as sealed
-from reconciler.planning.planfile.acknowledging import changes_digest
-from reconciler.planning.planfile.document import FORMAT_VERSION, NOUN, pieces_of
+from reconciler.planning.planfile.document import FORMAT_VERSION, NOUN, changes_digest, pieces_of
 
 SCHEMA: Final = "plan.v2.schema.json"
 _NO_PLAN_HINT: Final = "name a file that plan --out wrote"

@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.errors import GuardRefusal, ReconcilerError
 from reconciler.model.reports import Check, Diagnosis, Verdict
-from reconciler.project.doctor import access, service, way
+from reconciler.project.doctor import access, connectivity
 from reconciler.project.doctor.known import AGAIN, Known, Result, Subject, Tools
 
 __all__ = ["STEPS", "Subject", "Tools", "examine"]
@@ -28,23 +28,23 @@ class Step:
 
 
 STEPS: Final = (
-    Step("configuration", way.configuration),
-    Step("credentials", way.credentials),
-    Step("plan-key", way.plan_key),
-    Step("watching", way.watching),
-    Step("host", way.host),
-    Step("network", way.network, needs=("host",)),
-    Step("login", way.login, needs=("credentials", "network")),
-    Step("clock", way.clock, needs=("login",)),
+    Step("configuration", connectivity.configuration),
+    Step("credentials", connectivity.credentials),
+    Step("plan-key", connectivity.plan_key),
+    Step("watching", connectivity.watching),
+    Step("host", connectivity.host),
+    Step("network", connectivity.network, needs=("host",)),
+    Step("login", connectivity.login, needs=("credentials", "network")),
+    Step("clock", connectivity.clock, needs=("login",)),
     Step("user", access.user, needs=("login",)),
     Step("marketplace", access.marketplace, needs=("user",)),
     Step("roles-for-plan", access.roles_for_plan, needs=("marketplace",)),
     Step("roles-for-apply", access.roles_for_apply, needs=("marketplace",)),
     Step("roles-for-references", access.roles_for_references, needs=("marketplace",)),
     Step("own-client", access.own_client, needs=("roles-for-plan",)),
-    Step("generation", service.generation, needs=("roles-for-plan",)),
-    Step("put-creates", service.put_creates),
-    Step("rate", service.rate),
+    Step("generation", access.generation, needs=("roles-for-plan",)),
+    Step("put-creates", access.put_creates),
+    Step("rate", access.rate),
 )
 """All checks, in order. Their names are part of the JSON document."""
 
