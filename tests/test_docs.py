@@ -136,3 +136,12 @@ def test_the_picture_of_a_plan_is_small_and_asks_nobody_for_anything() -> None:
     assert len(picture) < 100_000
     assert picture.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert set(re.findall(r"https?://[^\"<\s]+", picture)) <= {"http://www.w3.org/2000/svg", "http://localhost"}
+
+
+def test_every_path_that_contributors_are_sent_to_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {one for one in re.findall(r"`([\w./-]+(?:/|\.py))`", text) if "NAME" not in one}
+    package = ROOT / "reconciler"
+    below = [ROOT, package, *(folder for folder in package.iterdir() if folder.is_dir())]
+    assert len(named) > 30
+    assert [one for one in sorted(named) if not any((folder / one).exists() for folder in below)] == []
