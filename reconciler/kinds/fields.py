@@ -152,6 +152,8 @@ class Field:
     together: str = ""
     """Another field, without which the API refuses this one."""
     refers_to: Reference | UserReference | None = None
+    may_name: str = ""
+    """A kind whose objects it names in some cases, so that they are written before."""
     restore: Restore | None = None
     varies: bool = False
     """Whether each environment has a value of its own."""

@@ -67,5 +67,6 @@ def wave(name: str) -> int:
     kind = KINDS[name]
     if kind.can_veto:
         return 1 + max((wave(other) for other in KINDS if not KINDS[other].can_veto), default=0)
-    assigned = [level.kind for level in kind.assignments.levels] if kind.assignments else []
-    return 1 + max((wave(other) for other in {*assigned, *referred_kinds(kind)} if other in KINDS), default=0)
+    others = {level.kind for level in kind.assignments.levels} if kind.assignments else set()
+    others |= referred_kinds(kind) | {one.may_name for one in kind.table}
+    return 1 + max((wave(other) for other in others if other in KINDS), default=0)

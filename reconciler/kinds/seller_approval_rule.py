@@ -35,6 +35,7 @@ SELLER_APPROVAL_RULE: Final = Kind(
             "The ID of the admin user group that approves; where OwnerID is a supplier, of one of its user groups.",
             "returns-team",
             100,
+            may_name="AdminUserGroup",
             required=True,
         ),
         text(
