@@ -7,8 +7,18 @@ import pytest
 from tests.ci.conftest import NAMES, Shop
 from tests.ci.gitlab import GitLab
 from tests.cli.conftest import git
+from tests.service import client_id
 
 APPROVAL = 42
+OTHER_ID = client_id(1)
+OTHER = json.dumps(
+    {
+        "apiVersion": "reconciler/v1",
+        "kind": "ApiClient",
+        "metadata": {"name": "other", "id": OTHER_ID},
+        "spec": {"AppName": "other", "Active": True, "AccessTokenDuration": 60},
+    }
+)
 
 
 @pytest.fixture
@@ -254,3 +264,50 @@ def test_the_night_keeps_a_patch_that_takes_the_live_values_over_and_honours_a_b
     git(project.clone, "apply", str(folder / "write-back.patch"))
     project.commit("as in the portal")
     assert [project.protected("reconciler:drift", name)[0] for name in NAMES] == [0, 0]
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
+def test_two_open_merge_requests_do_not_hinder_each_other(shop: Shop, project: GitLab, how: str) -> None:
+    change(project, 300)
+    project.commit("shorter", "one")
+    project.review("one")
+    project.branch()
+    (project.clone / "manifests" / "other.yaml").write_text(OTHER)
+    project.commit("another client", "two")
+    project.review("two")
+    for branch in ("two", "one"):
+        project.merge(branch, how)
+        code, log = project.protected("reconciler:apply", "production")
+        assert code == 0, log
+    assert (shop.minutes(), shop.live("production", OTHER_ID)["AccessTokenDuration"]) == ([600, 300], 60)
+
+
+@pytest.mark.sweep
+def test_main_that_was_pushed_back_waits_for_the_manual_job(shop: Shop, project: GitLab) -> None:
+    before = project.tip
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    assert project.protected("reconciler:apply", "production")[0] == 0
+    git(project.clone, "push", "--quiet", "--force", "origin", f"{before}:refs/heads/main")
+    code, log = project.protected("reconciler:apply", "production")
+    assert (code, shop.minutes()) == (APPROVAL, [600, 300]), log
+
+
+@pytest.mark.sweep
+def test_a_new_plan_key_makes_jobs_ask_once_and_stops_no_night(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("straight to main")
+    project.protected("reconciler:apply", "staging")
+    project.protected("reconciler:approve", "staging")
+    project.secrets = {name: {**one, "RECONCILER_PLAN_KEY": "new"} for name, one in project.secrets.items()}
+    assert project.protected("reconciler:drift", "staging")[0] == 0
+    shop.portal("staging", AccessTokenDuration=60)
+    code, log = project.protected("reconciler:restore", "staging")
+    assert (code, shop.minutes()) == (APPROVAL, [60, 600]), log
+    del project.artifacts["reconciler:apply staging"]  # that was another pipeline
+    assert project.protected("reconciler:approve", "staging")[0] == 0
+    shop.portal("staging", AccessTokenDuration=60)
+    assert project.protected("reconciler:restore", "staging")[0] == 0

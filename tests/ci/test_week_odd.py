@@ -6,6 +6,7 @@ import pytest
 
 from tests.ci.conftest import NAMES, Shop
 from tests.ci.test_week import APPLIED, change
+from tests.cli.conftest import git
 
 
 def environments(shop: Shop) -> dict[str, object]:
@@ -155,3 +156,50 @@ def test_an_acknowledgement_holds_in_a_squash_that_names_further_authors(watched
     assert watched.hub.review(pull).results == {"review": "success"}
     run = watched.hub.merge(pull, "rebase")
     assert (run.results, watched.minutes()) == (APPLIED, [300, 300]), run.log
+
+
+@pytest.mark.sweep
+def test_main_that_was_pushed_back_waits_for_approval(watched: Shop) -> None:
+    before = watched.hub.tip
+    change(watched, 300)
+    pull, _ = watched.hub.propose("shorter")
+    watched.hub.merge(pull)
+    git(watched.hub.clone, "push", "--quiet", "--force", "origin", f"{before}:refs/heads/main")
+    run = watched.hub.pushed()
+    assert (run.waiting, watched.minutes()) == (set(NAMES), [300, 300]), run.log
+
+
+@pytest.mark.sweep
+def test_a_merge_whose_branch_is_deleted_is_still_what_was_reviewed(watched: Shop) -> None:
+    change(watched, 300)
+    pull, _ = watched.hub.propose("shorter")
+    watched.hub.merge_only(pull)
+    git(watched.hub.clone, "push", "--quiet", "origin", "--delete", "shorter")
+    run = watched.hub.pushed()
+    assert (run.results, watched.minutes()) == (APPLIED, [300, 300]), run.log
+
+
+@pytest.mark.sweep
+def test_a_renamed_environment_has_no_credentials_until_somebody_sets_it_up(watched: Shop) -> None:
+    known = environments(watched)
+    watched.hub.branch()
+    configure(watched, {"staging": known["staging"], "prod": known["production"]})
+    watched.manifest(AccessTokenDuration=300)
+    pull, review = watched.hub.propose("renamed")
+    assert ("There is no snapshot of `prod` yet" in watched.hub.comments[0], review.results) == (
+        True,
+        {"review": "success"},
+    )
+    run = watched.hub.merge(pull)
+    assert run.results["apply prod/plan"] == "failure", run.log
+    assert "OC_CLIENT_ID" in run.jobs["apply prod/plan"].summary
+    assert watched.minutes() == [300, 600]
+
+
+@pytest.mark.sweep
+def test_an_old_snapshot_is_dated_and_what_it_misses_waits_for_approval(watched: Shop) -> None:
+    watched.portal("production", AccessTokenDuration=60)  # since the snapshot, and until the review
+    change(watched, 300)
+    pull, _ = watched.hub.propose("shorter")
+    run = watched.hub.merge(pull)
+    assert (run.waiting, watched.minutes()) == ({"production"}, [300, 60]), run.log
