@@ -14,7 +14,7 @@ from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.options import Common
 from reconciler.cli.progress import progress
 from reconciler.cli.selecting import carried_out_by, shared_options
-from reconciler.cli.signals import stoppable
+from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import emit, in_job, is_terminal, tell
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.delivery import InFile

@@ -7,13 +7,9 @@ thread that waits for ever. While nothing is written to the service there is not
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeAlias
-
-from reconciler.cli.streams import tell
 
 INTERRUPTED: Final = 130
 SIGNALS: Final = tuple(one for one in signal.Signals if one.name in {"SIGINT", "SIGTERM", "SIGHUP"})
@@ -33,25 +29,3 @@ def handle(handler: Handler) -> Mapping[signal.Signals, Any]:
     for number in heeded:
         signal.signal(number, handler)
     return heeded
-
-
-_NOTICE: Final = "stopping: no more changes are started, those in flight are finished; again: exit at once\n"
-
-
-@contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Give a question that is answered with True after the first signal. The second one ends the process."""
-    asked = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        asked.set()
-        handle(end)
-        with suppress(Exception):  # such as RuntimeError: the signal came while something else was being printed
-            tell(_NOTICE)
-
-    before = handle(stop)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -14,7 +14,8 @@ from reconciler.model.plan import Plan
 from reconciler.project.apply import Order, Watch, apply_saved
 from reconciler.project.drift import DriftView
 from reconciler.project.environment import configuration
-from reconciler.project.files import keep_apart, read_file
+from reconciler.project.files import read_file
+from reconciler.project.overwrites import keep_apart
 from reconciler.project.session import Session
 from reconciler.project.settings import SILENT, Listener, Settings
 from reconciler.render import FORMATS

@@ -41,7 +41,7 @@ def configuration(settings: Settings) -> Config:
     if settings.loaded:
         return settings.loaded
     path = configuration_path(settings)
-    from reconciler.project.files import keep_apart  # noqa: PLC0415  # it brings the loader along
+    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # it brings the loader along
 
     if path is None:
         raise no_configuration()

@@ -1,4 +1,4 @@
-"""A finished text -> a file, complete or not at all; and paths that must not be the same file."""
+"""A finished text -> a file: complete or not at all, and readable by its owner only. A path -> whether it is a plan."""
 
 import os
 import stat
@@ -7,11 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from reconciler.config import Config, Environment
-from reconciler.errors import ReconcilerError, WouldOverwrite
-from reconciler.manifests.files import find_files
+from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import replace_file
-from reconciler.project.settings import Settings
 
 OWN_FOLDER: Final = ".reconciler"
 """Where the tool keeps what is of this machine only."""
@@ -126,28 +123,3 @@ def identity(path: Path | str) -> tuple[int, int] | None:
         status = Path(path).stat()
         return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
     return None
-
-
-def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
-    """Refuse to write over these files, and over those that the settings name for reading.
-
-    Raises:
-        WouldOverwrite: a file would be overwritten.
-    """
-    known = {identity(path) for path in (*settings.reads, *reads)} - {None} if settings.writes else set()
-    for path in settings.writes:
-        if identity(path) in known:
-            raise WouldOverwrite(f"{path} is read by this run and would be overwritten", hint="name another file")
-
-
-def keep_manifests_apart(
-    settings: Settings, paths: Iterable[Path], config: Config | None = None, environment: Environment | None = None
-) -> None:
-    """The same of the manifests below these paths, the configuration, and the overlays and files of an environment."""
-    if not settings.writes:
-        return
-    overlays, emulator = (environment.overlays, environment.emulator) if environment else ((), None)
-    found = find_files([*paths, *overlays]).files
-    own = [config.path] if config else []
-    seed = [emulator.seed] if emulator and emulator.seed else []
-    keep_apart(settings, [*(file.path for file in found), *own, *seed])

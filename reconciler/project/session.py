@@ -23,7 +23,8 @@ from reconciler.planning.selection import check as check_selection
 from reconciler.project import connect
 from reconciler.project.checkout import Inputs, checkout, require_tip
 from reconciler.project.environment import chosen_environment, configuration, load_context
-from reconciler.project.files import keep_apart, keep_manifests_apart, own_folder
+from reconciler.project.files import own_folder
+from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.receipts import last_written
 from reconciler.project.settings import Settings, environment_name, plan_key
 from reconciler.remote.protocol import ReadRemote, SecretRemote

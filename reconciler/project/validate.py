@@ -15,7 +15,7 @@ from reconciler.project.environment import (
     load_context,
     no_configuration,
 )
-from reconciler.project.files import keep_apart, keep_manifests_apart
+from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.settings import Settings, environment_name, reading_once
 
 _Found = TypeVar("_Found", Diagnostic, Waived)

@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from reconciler.cli import signals
-from reconciler.cli.signals import stoppable
+from reconciler.cli.stopping import stoppable
 from tests.cli.conftest import Project, Runner
 from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 

@@ -31,8 +31,9 @@ from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.planning import planfile
 from reconciler.planning.refusal import refusal
 from reconciler.project.apply import Order, apply_new, apply_saved
-from reconciler.project.files import is_plan, keep_apart
+from reconciler.project.files import is_plan
 from reconciler.project.metering import Metering
+from reconciler.project.overwrites import keep_apart
 from reconciler.project.receipts import check_first
 from reconciler.project.session import Session
 

@@ -24,7 +24,7 @@ from reconciler.cli.options import (
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.several import names_of, show
-from reconciler.cli.signals import stoppable
+from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.project import connect
