@@ -151,10 +151,11 @@ def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Coll
     """The AppNames by which more than one object of a kind could be meant."""
     counts = Counter((resource.kind, _title(resource)) for resource in live.resources)
     named = {
-        (one.resource.address.kind, one.resource.spec.get(KINDS[one.resource.address.kind].name_field))
+        (one.resource.address.kind, title)
         for one in manifests
+        if isinstance(title := one.resource.spec.get(KINDS[one.resource.address.kind].name_field), str)
     }
-    return {name for name, count in counts.items() if count > 1} | {one for one in named if isinstance(one[1], str)}
+    return {name for name, count in counts.items() if count > 1} | named
 
 
 def _title(resource: LiveResource) -> str:

@@ -55,6 +55,8 @@ def test_an_empty_marketplace_comes_in_step_in_one_apply(run: Runner) -> None:
     written = apply(run, "sandbox")
     assert {address.partition("/")[0] for address in written} >= FIRST_CLASS
     assert is_in_step(run, "sandbox")
+    exported = run("export", "--env", "sandbox", "--kinds", "all")
+    assert (exported.code, "planted" in exported.out) == (0, False), exported.err
 
 
 @pytest.mark.parametrize("reading", ["url-null", "removed"])
