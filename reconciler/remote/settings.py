@@ -10,8 +10,11 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import httpx
@@ -56,7 +59,7 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
 
 
 def trust(*, is_needed: bool = True) -> ssl.SSLContext:
-    """Give one context for all: httpx would load the authorities anew for the network and for each proxy.
+    """Give one context for all connections: httpx would load the authorities anew for each, and for each proxy.
 
     That takes 50 ms. Where nothing is sent but plain HTTP to this machine, it is a context that trusts nobody.
 
@@ -72,8 +75,23 @@ def trust(*, is_needed: bool = True) -> ssl.SSLContext:
     for folder in folders.split(os.pathsep) if folders and not file else ():
         with _named("SSL_CERT_DIR", folder):  # OpenSSL takes a folder that is not there for an empty one
             os.scandir(folder).close()
-    with _named("SSL_CERT_FILE", file):
-        return httpx.create_ssl_context()
+    with _named("SSL_CERT_FILE", file), _LOADING:
+        return _authorities(file, folders, log, _version(file))
+
+
+_LOADING: Final = Lock()
+"""Environments that are read side by side wait for the first one to load the authorities."""
+
+
+@lru_cache(1)
+def _authorities(*_known_by: str | tuple[int, int] | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _version(file: str) -> tuple[int, int] | None:
+    """What tells one content of a file from the next; None: no file is named."""
+    status = Path(file).stat() if file else None
+    return (status.st_mtime_ns, status.st_size) if status else None
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """The environment variables of the network: which proxy a URL has, whom to trust, and which one is at fault."""
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
@@ -162,3 +164,16 @@ def test_an_https_proxy_is_verified_even_for_plain_http(monkeypatch: pytest.Monk
         open_reader(
             Connection("http://shop.example:1", CREDENTIALS, allowed_hosts={allowed_origin("http://shop.example:1")})
         )
+
+
+def test_the_authorities_are_loaded_once_for_all_connections_until_they_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "authorities.pem"
+    file.write_bytes(Path(certifi.where()).read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with ThreadPoolExecutor(8) as pool:
+        first, *others = pool.map(lambda _number: trust(), range(8))
+    assert all(one is first for one in others)
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert trust() is not first
