@@ -76,11 +76,18 @@ class Azure(Forge):
         self.branch()
         git(self.clone, "merge", "--quiet", "--no-ff", "--message", f"Merge {head}", head)
         git(self.clone, "push", "--quiet", "--force", "origin", "HEAD:refs/pull/7/merge")
-        return Build(self, git(self.clone, "rev-parse", "HEAD"), "PullRequest")
+        build = Build(self, git(self.clone, "rev-parse", "HEAD"), "PullRequest")
+        shutil.copytree(self.folder / "api", self.reviewed(branch), dirs_exist_ok=True)
+        return build
+
+    def reviewed(self, branch: str) -> Path:
+        """What the API has of the pull request of a branch."""
+        return self.folder / "reviewed" / branch
 
     def merge(self, branch: str, how: str = "merge", message: str = "squashed") -> "Build":
-        """Complete pull request 7, and run what main runs."""
+        """Complete the pull request of a branch, and run what main runs."""
         self.merge_branch(branch, how, message)
+        shutil.copytree(self.reviewed(branch), self.folder / "api", dirs_exist_ok=True)
         self.answer("pullrequestquery", {"results": [{self.tip: [{"pullRequestId": 7}]}]})
         self.answer("builds", {"value": [{"id": 3}]})
         return self.run()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.ci.azure import Azure
 from tests.ci.conftest import NAMES, Shop
+from tests.ci.test_week_gitlab import OTHER, OTHER_ID
 from tests.cli.conftest import git
 
 APPLIED = {f"{stage}_{name}": "Succeeded" for name in NAMES for stage in ("plan", "apply")}
@@ -125,7 +126,8 @@ def test_a_pull_request_whose_plan_is_not_here_waits_for_approval(shop: Shop, pr
     project.review("shorter")
     answer, project.answer = project.answer, lambda name, content: None if name == missing else answer(name, content)  # type: ignore[method-assign]
     if missing == "plans.1.zip":
-        (project.folder / "api" / missing).unlink()
+        for folder in (project.folder / "api", project.reviewed("shorter")):
+            (folder / missing).unlink()
     build = project.merge("shorter")
     assert (build.waiting, shop.minutes()) == (set(NAMES), [600, 600]), build.log
     assert ("nothing was reviewed" in build.log, "Traceback" in build.log) == (True, False), build.log
@@ -215,3 +217,18 @@ def test_the_night_keeps_a_patch_that_takes_the_live_values_over(shop: Shop, pro
     git(project.clone, "apply", str(project.kept("watch-production") / "write-back.patch"))
     project.commit("as in the portal")
     assert set(project.run("drift").results.values()) == {"Succeeded"}
+
+
+@pytest.mark.sweep
+def test_two_open_pull_requests_do_not_hinder_each_other(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "one")
+    project.review("one")
+    project.branch()
+    (project.clone / "manifests" / "other.yaml").write_text(OTHER)
+    project.commit("another client", "two")
+    project.review("two")
+    for branch in ("two", "one"):
+        build = project.merge(branch, "squash")
+        assert (build.results, build.waiting) == (APPLIED, set()), build.log
+    assert (shop.minutes(), shop.live("production", OTHER_ID)["AccessTokenDuration"]) == ([300, 300], 60)
