@@ -85,7 +85,8 @@ class View:
         return self._resource({}, live.id, absent=True)
 
     def _deletion_note(self) -> str:
-        note = "was created by that run: it is deleted, with its secrets, if limits.deletes allows it"
+        beside = ", with its secrets," if self.kind.secret_fields or self.kind.named_secrets else ""
+        note = f"was created by that run: it is deleted{beside} if limits.deletes allows it"
         delivered = "; what was delivered of its secrets stays where it is" if self.change.secrets else ""
         return f"{note}{delivered}"
 
@@ -205,7 +206,7 @@ class View:
                     DOUBT,
                     f"{self.change.address} would be deleted, and it is unknown whether somebody has replaced its "
                     f"{name} since that run: set the same RECONCILER_PLAN_KEY in both runs to have it compared",
-                    "see that nobody uses the client, or leave it out with --only",
+                    f"see that nobody uses the {self.kind.noun}, or leave it out with --only",
                     (self.change.address,),
                 )
 
