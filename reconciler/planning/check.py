@@ -84,11 +84,12 @@ def check(
     Raises:
         RemoteError: a read failed otherwise than by a missing role.
     """
+    access, base_url = remote.access(), remote.base_url
     referred = references.check(compared.changes, compared.desired, remote, compared.whole)
-    facts = Online(compared, target, target.context(compared.manifests, remote.access()), remote, referred)
+    facts = Online(compared, target, target.context(compared.manifests, access), remote, referred)
     checked = [one(facts) for one in checks]
     spelled = replace(compared, changes=referred.changes)
-    return replace(_plan(spelled, remote.base_url, target, checked), login=login_key(remote.client_id))
+    return replace(_plan(spelled, base_url, target, checked), login=login_key(access.client_id))
 
 
 def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:

@@ -60,7 +60,7 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
         yield from hidden_secrets.placeholders(sides.live)
         yield from (*secretive.warnings, *named.warnings)
 
-    compared = _compared(sides, named.changes, target, about_secrets, login=remote.client_id)
+    compared = _compared(sides, named.changes, target, about_secrets)
     return replace(compared, unseen=secretive.hidden)
 
 
@@ -80,14 +80,13 @@ def _compared(
     changes: Sequence[Change],
     target: Target,
     about_secrets: Callable[[Sequence[Change]], Iterable[str]],
-    login: str = "",
 ) -> Comparison:
     desired, live = sides.desired, sides.live
     settled = deletion.settle(
         creation.identified(changes, target.creation),
         target.protection,
         prunes=target.prunes,
-        own_client_id=login,
+        own_client_id=sides.login,
         odd={Address(one.kind, one.id) for one in live.resources if one.faults},
     )
     selected = selection.restrict(settled.changes, desired, target.selection)

@@ -28,6 +28,8 @@ class Sides:
     """What the references of the manifests stand for."""
     named: Mapping[Address, tuple[LiveSecret, ...]] = field(default_factory=dict)
     """The named secrets of every object that is there and whose manifest lists secrets."""
+    login: str = ""
+    """The id of the client that the run is logged in with; empty: nobody is."""
 
 
 def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Sides:
@@ -40,14 +42,14 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         SecretMissing: a secret cannot be read here, and the target demands it.
     """
     kinds = target.in_use(desired)
-    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
     considered = selection.without_other_secrets(desired, target.selection)
+    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
     secrets = look_up(considered, resolve)
     if target.demands_secrets:
         secrets.require()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     live = _located(desired, lambda: reader.read(remote, kinds, marketplace, assigned))
-    return Sides(considered, live, secrets, _named_secrets(considered, live, remote))
+    return Sides(considered, live, secrets, _named_secrets(considered, live, remote), remote.client_id)
 
 
 def _located(desired: DesiredState, read: Callable[[], LiveState]) -> LiveState:
