@@ -24,6 +24,17 @@ from reconciler.render.values import LONGEST_MESSAGE, brief
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
+_HOME: Final = "https://github.com/your-org/ordercloud-reconciler"
+_DRIFT_PAGE, _RULES_PAGE, _EXIT_PAGE = (
+    f"{_HOME}/blob/main/docs/{page}.md" for page in ("drift", "rules", "exit-codes")
+)
+_DRIFT_HELP: Final = (
+    "Take the change back with reconciler apply, or keep it with reconciler drift --write-back --write."
+)
+_FAULT_HELP: Final = "Correct the file where the result points to; reconciler explain shows what each field takes."
+_FAILED_HELP: Final = "The message says what went wrong and what to do; --verbose shows the requests."
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One finding."""
@@ -41,23 +52,50 @@ class Result:
     properties: dict[str, Json] = field(default_factory=dict)
 
 
-def document(results: Sequence[Result], *, successful: bool) -> str:
-    """The log of one run."""
+def document(name: str, environment: str, results: Sequence[Result], *, successful: bool) -> str:
+    """The log of one run of a command for an environment (or for all of them: empty)."""
     rules = sorted({result.rule for result in results})
     driver: Json = {
         "name": "reconciler",
-        "fullName": "ordercloud-reconciler",
+        "fullName": f"ordercloud-reconciler {__version__}",
+        "version": __version__,
         "semanticVersion": __version__,
-        "rules": [{"id": rule, "name": _pascal(rule)} for rule in rules],
+        "informationUri": _HOME,
+        "rules": [_rule(rule) for rule in rules],
     }
     run: Json = {
         "tool": {"driver": driver},
+        "automationDetails": {"id": "/".join(["reconciler", name, *[brief(environment)] * bool(environment), ""])},
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": successful}],
         "results": [_result(result, rules.index(result.rule)) for result in results],
     }
     log: Json = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json_text(log)
+
+
+def _rule(rule: str) -> Json:
+    """What viewers show of a rule beside its findings."""
+    words = rule.replace("-", " ").replace(".", " ")
+    if rule.startswith("drift-"):
+        what, about, page = (
+            f"Live differs from the manifests: {words.removeprefix('drift ')}.",
+            _DRIFT_HELP,
+            _DRIFT_PAGE,
+        )
+    elif rule.endswith("-failed"):
+        what, about, page = f"The command ended in an error: {words}.", _FAILED_HELP, _EXIT_PAGE
+    else:
+        what, about, page = f"A finding in manifests, configuration or plan: {words}.", _FAULT_HELP, _RULES_PAGE
+    named = _pascal(rule)
+    return {
+        "id": rule,
+        **({} if named.lower() == rule else {"name": named}),
+        "shortDescription": {"text": what},
+        "fullDescription": {"text": f"{what} {about}"},
+        "help": {"text": about, "markdown": f"{about} See [{page.rpartition('/')[2]}]({page})."},
+        "helpUri": page,
+    }
 
 
 def _pascal(rule: str) -> str:
@@ -115,7 +153,8 @@ def _suppression(waiver: Waiver) -> Json:
 
 def drift(drift: Drift, _digest: str, _style: Style) -> str:
     """Every deviation at its manifest; what is wider than wanted is an error, what is unmanaged a note."""
-    return document([_deviation(one) for one in drift.deviations], successful=True)
+    results = [_deviation(one) for one in drift.deviations]
+    return document("drift", drift.plan.binding.environment, results, successful=True)
 
 
 def _deviation(one: Deviation) -> Result:
@@ -132,10 +171,10 @@ def _deviation(one: Deviation) -> Result:
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 
 
-def validation(report: Report, _style: Style) -> str:
+def validation(report: Report, style: Style) -> str:
     """Every fault; those that a waiver lets pass are suppressed."""
     waived = [_fault(one, waiver) for one, waiver in report.waived]
-    return document([*map(_fault, report.found), *waived], successful=True)
+    return document("validate", style.environment, [*map(_fault, report.found), *waived], successful=True)
 
 
 def _fault(one: Checked, waiver: Waiver | None = None) -> Result:
@@ -160,9 +199,9 @@ def _fingerprint(fault: Diagnostic) -> str:
     return digest([fault.place.file, fault.rule, fault.pointer, fault.message])
 
 
-def failure(name: str, error: ReconcilerError, _style: Style) -> str:
+def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Faults as results; what has no place as a result without one."""
-    return document(list(_of_error(name, error)), successful=False)
+    return document(name, style.environment, list(_of_error(name, error)), successful=False)
 
 
 def _of_error(name: str, error: ReconcilerError) -> Iterable[Result]:

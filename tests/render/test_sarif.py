@@ -27,6 +27,16 @@ def results(name: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_viewers_learn_what_each_rule_means_and_which_run_it_was(name: str) -> None:
+    (run,) = json.loads(DOCUMENTS[name])["runs"]
+    assert run["automationDetails"]["id"].startswith("reconciler/")
+    assert run["tool"]["driver"]["informationUri"].startswith("https://")
+    for rule in run["tool"]["driver"]["rules"]:
+        assert all(rule[key]["text"].endswith(".") for key in ("shortDescription", "fullDescription", "help"))
+        assert rule["helpUri"].startswith("https://")
+
+
 def test_a_finding_points_to_the_line_of_the_manifest() -> None:
     for result in results("everything.drift.sarif"):
         if result["ruleId"] != "drift-unmanaged":
