@@ -81,6 +81,17 @@ def test_a_change_is_tried_in_the_sandbox_and_promoted_to_production(run: Runner
     assert is_in_step(run, "production")
 
 
+def test_a_changed_target_is_taken_back_with_its_secret(run: Runner, example: Path) -> None:
+    apply(run, "sandbox")
+    file = example / "manifests" / "integrations.yaml"
+    file.write_text(file.read_text().replace("/messages", "/messages/v2"))
+    apply(run, "sandbox")
+    newest = max(one.stem for one in (example / ".reconciler" / "runs").glob("*.jsonl"))
+    assert run("rollback", newest, "--env", "sandbox", "--auto-approve").code == 0
+    file.write_text(file.read_text().replace("/messages/v2", "/messages"))
+    assert is_in_step(run, "sandbox")
+
+
 def test_an_integration_whose_manifest_is_gone_is_pruned(run: Runner, example: Path) -> None:
     apply(run, "sandbox")
     (example / "manifests" / "loyalty.yaml").unlink()

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import Kind
+from reconciler.kinds.secrecy import field_of
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret
@@ -70,7 +71,13 @@ class View:
         spec = {name: before.get(name) for name in touched}
         if kept := [step.id for step in self._assigned() if step.assign and not self._can_be_deleted(step)]:
             self._notes.append(f"keeps assignments that the API cannot delete: {', '.join(kept)}")
-        return self._resource(spec, live.id, assignments=dict(self._parties(live)))
+        return self._resource(spec, live.id, assignments=dict(self._parties(live)), secrets=self._inside(spec))
+
+    def _inside(self, spec: Body) -> Mapping[str, SecretReference | None]:
+        """The secrets inside the records that are taken back: a record is written with all of its own."""
+        manifest = self.manifests.get(self.change.address)
+        secrets = manifest.secrets if manifest else {}
+        return {name: one for name, one in secrets.items() if field_of(name) != name and field_of(name) in spec}
 
     def _created(self) -> DesiredResource | Finding | None:
         live = self.creation()
