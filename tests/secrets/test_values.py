@@ -1,6 +1,7 @@
 """Named secrets from the manifest to the service: what a plan says of them, and what an apply makes and delivers."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import InputError, ReconcilerError, RequestFacts, SecretMissing
+from reconciler.errors import InputError, PlanRefused, ReconcilerError, RequestFacts, SecretMissing
 from reconciler.kinds import KINDS
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import (
@@ -20,16 +21,17 @@ from reconciler.model.delivery import (
 )
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import ApplyResult, Status
-from reconciler.model.plan import Action, Direction, Plan
-from reconciler.model.resource import DesiredResource, LiveState
+from reconciler.model.plan import Action, Change, Direction, Plan, SecretIntent
+from reconciler.model.resource import Address, DesiredResource, LiveState
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
 from reconciler.planning import hidden_secrets, planfile
 from reconciler.secrets import values
 from reconciler.secrets.delivery import Deliverer
-from tests.builders import body, desired, manifest
+from tests.builders import BINDING, body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A = client_id(0xA)
+KEY = b"key"
 OPEN: dict[str, Any] = {"AllowSeller": True, "DefaultContextUserName": "emulator-admin"}
 DELIVERED = NamedSecret("primary", deliver=(ToFile("a.secret"),))
 
@@ -221,6 +223,23 @@ def test_every_secret_that_cannot_be_sent_is_named_at_once() -> None:
     with pytest.raises(ReconcilerError) as raised:
         values.look_up(wanted, resolve)
     assert [name for name in names if f"{name} has a control character" in str(raised.value)] == [*names]
+
+
+@pytest.mark.parametrize(("value", "key", "is_refused"), [("new", KEY, False), ("x", KEY, True), ("x", None, False)])
+def test_a_secret_with_another_value_than_was_planned_is_refused_where_a_key_tells(
+    value: str, key: bytes | None, is_refused: bool
+) -> None:
+    change = Change(
+        Address("ApiClient", "a"),
+        Action.UPDATE,
+        A,
+        {},
+        {},
+        secrets=(SecretIntent("ClientSecret", FROM_ENV, Secret("new").fingerprint(KEY, "ApiClient/a ClientSecret")),),
+    )
+    refusal = pytest.raises(PlanRefused, match="has another value than") if is_refused else nullcontext()
+    with refusal:
+        values.prepare(Plan((change,), BINDING), lambda _reference: Secret(value), key, None)
 
 
 def test_a_secret_that_is_missing_is_planned_unseen_and_demanded_by_apply(tmp_path: Path) -> None:
