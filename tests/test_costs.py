@@ -177,6 +177,22 @@ def test_each_manifest_is_read_once_for_all_environments(
     assert opened == {f"{number}.yaml": 1 for number in range(5)}
 
 
+def test_what_is_delivered_in_each_environment_is_worked_out_once_for_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "manifests", 3)
+    delivered = 'secrets: [{name: primary, deliver: [{file: "../secrets/${marketplace}"}]}]'
+    text = (folder / "0.yaml").read_text()
+    (folder / "0.yaml").write_text(text.replace("}}\n", f"}}, {delivered}}}\n"))
+    environments = "\n".join(f"  {name}: {{emulator: {{}}, marketplace: {name}}}" for name in "abcdef")
+    configuration = f"apiVersion: reconciler/v1\nkind: Config\nmanifests: [manifests/]\nenvironments:\n{environments}\n"
+    (tmp_path / "reconciler.yaml").write_text(configuration)
+    monkeypatch.chdir(tmp_path)
+    with counted(inspections=inspect) as calls:
+        assert main(["validate"]) == 0
+    assert calls["inspections"] == 2 * 6
+
+
 # ------------------------------------------------------------------------------------------------------------- growth
 
 

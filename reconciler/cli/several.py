@@ -22,10 +22,11 @@ from reconciler.cli.runlog import Ended, requests_told
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError, WouldOverwrite
 from reconciler.model.diagnostic import Checked, Diagnostic
+from reconciler.model.once import Once
 from reconciler.model.plan import Plan
 from reconciler.project.environment import configuration
 from reconciler.project.files import make_folder, remove_file, write_file
-from reconciler.project.settings import Settings, reading_once
+from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
 from reconciler.render.joining import PARTS
 from reconciler.render.several import Part
@@ -97,7 +98,7 @@ def each(
     """
     names, settings = names_of(common), settings_of(common)
     if not in_turn:
-        settings = replace(settings, loaded=configuration(settings), read=reading_once())
+        settings = replace(settings, loaded=configuration(settings), once=Once())
         _import_what_connects()
     jobs = 1 if in_turn else common.jobs or min(len(names), AT_A_TIME)
     verbose, quiet = common.verbose and not common.quiet, common.quiet

@@ -10,6 +10,7 @@ from reconciler.manifests.rules import RULES, Level
 from reconciler.manifests.yaml import Parsed, parse, read
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import Json
+from reconciler.model.once import Once
 from reconciler.model.resource import Address, DesiredResource, DesiredState, EffectiveManifest, Policy
 from reconciler.model.secret import SecretReference
 
@@ -73,8 +74,8 @@ class LoadContext:
     """How strictly rules are taken; those that are not here, as their table says."""
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
-    read: Callable[[str, str], Parsed] = read
-    """Reads and parses a file, given its path and its name in messages."""
+    once: Once | None = None
+    """Keeps what several environments of one run read and work out alike."""
     is_emulated: bool = False
     """Whether its service is the embedded emulator, which sends nothing to anybody."""
     today: date = field(default_factory=_today)
@@ -88,7 +89,9 @@ class LoadContext:
     def parsed(self, path: str, shown: str) -> Parsed:
         """Read and parse a file, or what stands in for it."""
         content = self.contents.get(shown)
-        return self.read(path, shown) if content is None else parse(content, shown)
+        if content is not None:
+            return parse(content, shown)
+        return self.once.get((path, shown), lambda: read(path, shown)) if self.once else read(path, shown)
 
     @property
     def allowed_paths(self) -> AllowedPaths:

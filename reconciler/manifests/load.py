@@ -93,10 +93,21 @@ def _misplaced(candidates: Sequence[Candidate], paths: Sequence[Path], context: 
     elsewhere: dict[str, tuple[DesiredResource, ...]] = {}
     if context.others and state.leads_to_files(candidates, context):
         others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
-        elsewhere = {str(other.environment): inspect(paths, other).resources for other in others}
+        elsewhere = {str(other.environment): _resources(paths, other) for other in others}
         yield from state.shared(candidates, context, elsewhere)
     here = [candidate.effective.resource for candidate in candidates if candidate.effective]
     yield from state.read_as_secrets(candidates, context, [*chain.from_iterable(elsewhere.values()), *here])
+
+
+def _resources(paths: Sequence[Path], context: LoadContext) -> tuple[DesiredResource, ...]:
+    """What the manifests ask for in another environment, which all others want to know, too."""
+
+    def inspected() -> tuple[DesiredResource, ...]:
+        return inspect(paths, context).resources
+
+    if context.once is None or context.contents:
+        return inspected()
+    return context.once.get((context.environment, *map(str, paths)), inspected)
 
 
 def _check_all(

@@ -4,7 +4,6 @@ Kept apart from `session`, which imports what contacts the service: `validate` n
 """
 
 import shlex
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from reconciler.config import (
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import short
 from reconciler.manifests.load import LoadContext
-from reconciler.manifests.yaml import Parsed, read, shown
+from reconciler.manifests.yaml import shown
 from reconciler.model.json import pointer
+from reconciler.model.once import Once
 from reconciler.project.git import in_git
 from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings, environment_name
 
@@ -84,15 +84,15 @@ def load_context(
     *,
     allow_unknown_roles: bool,
     partial: bool = False,
-    read: Callable[[str, str], Parsed] = read,
+    once: Once | None = None,
 ) -> LoadContext:
     """What the loader is to know of an environment and of those beside it; see `LoadContext.partial`."""
     alone, *others = [
         _alone(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial)
         for each in (environment, *(one for one in config.environments.values() if one.name != environment.name))
     ]
-    others = [replace(other, read=read) for other in others]
-    return replace(alone, ask_git=in_git, others=tuple(others), read=read)
+    others = [replace(other, once=once) for other in others]
+    return replace(alone, ask_git=in_git, others=tuple(others), once=once)
 
 
 def _alone(config: Config, environment: Environment, *, allow_unknown_roles: bool, partial: bool) -> LoadContext:

@@ -91,7 +91,7 @@ class Session:
         sources = tuple(paths) or config.manifests
         keep_manifests_apart(settings, sources, config, environment)
         context = load_context(
-            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), read=settings.read
+            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), once=settings.once
         )
         loaded = load(sources, context)
         if prunes:

@@ -2,10 +2,9 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ReconcilerError
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.config import Config
-    from reconciler.manifests.yaml import Parsed
     from reconciler.model.diagnostic import Diagnostic
+    from reconciler.model.once import Once
     from reconciler.model.run import RecordedRun
     from reconciler.remote.meter import Stats
     from reconciler.render.failure import Uncertain
@@ -44,7 +43,7 @@ def plan_key(variables: Mapping[str, str]) -> bytes | None:
 
 
 class Listener:
-    """Every method does nothing: a listener overrides what it wants to know. Methods are called from one thread."""
+    """Every method does nothing: a listener overrides what it wants to know. Each environment calls from one thread."""
 
     def chosen(self, environment: str) -> None:
         """The run is about this environment."""
@@ -77,12 +76,6 @@ SILENT: Final = Listener()
 ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
 
 
-def _read(path: str, shown: str) -> "Parsed":
-    from reconciler.manifests.yaml import read  # noqa: PLC0415  # what reads no file does without its library
-
-    return read(path, shown)
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The choices of one run."""
@@ -102,23 +95,10 @@ class Settings:
     listener: Listener = SILENT
     loaded: "Config | None" = None
     """The configuration, where it is loaded already."""
-    read: "Callable[[str, str], Parsed]" = _read
-    """Reads and parses a file, given its path and its name in messages."""
+    once: "Once | None" = None
+    """Keeps what several environments of one run read and work out alike."""
 
 
 def environment_name(settings: Settings) -> str | None:
     """The environment that was asked for; None leaves the choice to the configuration."""
     return settings.environment or settings.variables.get(ENVIRONMENT_VARIABLE) or None
-
-
-def reading_once() -> "Callable[[str, str], Parsed]":
-    """Read each file once, for whichever thread asks first; it is kept as long as the function is."""
-    lock, known = Lock(), dict[tuple[str, str], "Parsed"]()
-
-    def read_once(path: str, shown: str) -> "Parsed":
-        with lock:
-            if (path, shown) not in known:
-                known[path, shown] = _read(path, shown)
-            return known[path, shown]
-
-    return read_once

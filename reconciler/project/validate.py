@@ -9,6 +9,7 @@ from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, inspect
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waived
+from reconciler.model.once import Once
 from reconciler.project.environment import (
     chosen_environment,
     configuration_path,
@@ -16,7 +17,7 @@ from reconciler.project.environment import (
     no_configuration,
 )
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
-from reconciler.project.settings import Settings, environment_name, reading_once
+from reconciler.project.settings import Settings, environment_name
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
 
@@ -56,9 +57,9 @@ def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: boo
     partial, paths = bool(paths), paths or config.manifests
     for each in environments:
         keep_manifests_apart(settings, paths, config, each)
-    read = reading_once() if len(environments) > 1 else settings.read
+    once = Once() if len(environments) > 1 else None
     contexts = [
-        load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial, read=read)
+        load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial, once=once)
         for each in environments
     ]
     return _report({str(context.environment): _check(paths, context) for context in contexts})

@@ -93,7 +93,7 @@ def _taken(settings: "Settings") -> "Snapshot":
     config = configuration(settings)
     environment = chosen_environment(config, settings)
     target = Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
-    context = load_context(config, environment, allow_unknown_roles=True, read=settings.read)
+    context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
     kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
     with connect.reader(settings, environment, config.path.parent) as remote:
         return pipeline.snapshot(remote, target, kinds, timestamp(datetime.now(UTC)))
