@@ -113,6 +113,25 @@ def test_an_editor_completes_the_fields_of_the_kind_and_of_no_other(editor: Edit
     assert not proposed & {"AppName", "Url", "EventType"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "other"),
+    [
+        ("ApiClient", "AppName", "HashKey"),
+        ("IntegrationEvent", "HashKey", "ApiClientIDs"),
+        ("Webhook", "ApiClientIDs", "AppName"),
+        ("DeliveryConfig", "DeliveryTargets", "HashKey"),
+    ],
+)
+def test_an_editor_knows_the_fields_of_each_kind_by_one_schema(
+    editor: Editor, kind: str, field: str, other: str
+) -> None:
+    manifest = f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: a}}\nspec:\n  "
+    proposed = editor.completed(manifest)
+    assert (field in proposed, other in proposed) == (True, False)
+    meaning = TABLES[kind].fields[field].description if field in TABLES[kind].fields else "fromEnv"
+    assert meaning.split(".")[0] in editor.hovered(f"{manifest}{field}: null\n", field)
+
+
 def test_an_editor_completes_roles(editor: Editor) -> None:
     assert {"FullAccess", "OrderAdmin"} <= editor.completed(f"{PROFILE}  Roles:\n    - ")
 
