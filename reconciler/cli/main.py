@@ -116,7 +116,7 @@ def cli(ctx: click.Context) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line, and give its exit code; whatever happens, no exception leaves this function."""
     arguments = sys.argv[1:] if argv is None else argv
-    common, Log.format = Common(), log_format_of(arguments)
+    common, Log.format, Log.colour = Common(), log_format_of(arguments), "auto"
     try:
         return int(cli.main(argv, _PROGRAM, standalone_mode=False, obj=common) or 0)
     except BaseException as error:  # noqa: BLE001  # the one place where every error becomes a message and a code

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 LOG_FORMATS: Final = ("text", "json")
+COLOURS: Final = ("auto", "always", "never")
 ACK_VARIABLE: Final = "RECONCILER_ACK"
 
 
@@ -64,6 +65,8 @@ class Log:
     """How stderr is written in this run; errors are reported when the command line is no longer at hand."""
 
     format: str = LOG_FORMATS[0]
+    colour: str = COLOURS[0]
+    """Whether colours are written, to stdout, too."""
 
 
 def log_format_of(arguments: Sequence[str]) -> str:
@@ -180,6 +183,12 @@ def _log_format(ctx: click.Context, _param: click.Parameter, value: str | None) 
         Log.format = value
 
 
+def _colour(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    del ctx
+    if value:
+        Log.colour = value
+
+
 def _global_text(
     name: str, metavar: str, explanation: str, keep: Callable[[click.Context, click.Parameter, Sequence[Any]], None]
 ) -> Callable[[F], F]:
@@ -209,7 +218,15 @@ def output_options(function: F) -> F:
         expose_value=False,
         help="How stderr is written; json: an event on each line.",
     )
+    colour = click.option(
+        "--color",
+        type=click.Choice(COLOURS),
+        callback=_colour,
+        expose_value=False,
+        help="Whether to write colours; auto: to a terminal, unless NO_COLOR is set, and wherever FORCE_COLOR is.",
+    )
     for decorate in (
+        colour,
         log_format,
         _global_switch("--verbose", "On stderr, more about each step, and a line for each request."),
         _global_switch("--quiet", "On stderr, only errors and questions."),

@@ -59,7 +59,11 @@ def is_terminal(stream: IO[str] | None) -> bool:
 
 def wants_colour(stream: IO[str] | None) -> bool:
     """Whether colour may be written to the stream. See https://no-color.org and https://force-color.org."""
-    if (stream is sys.stderr and Log.format == "json") or os.environ.get("NO_COLOR"):
+    if stream is sys.stderr and Log.format == "json":
+        return False
+    if Log.colour != "auto":
+        return Log.colour == "always"
+    if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (is_terminal(stream) and os.environ.get("TERM") != "dumb")
 

@@ -10,6 +10,7 @@ from reconciler.cli import streams
 from reconciler.cli.approving import require_yes, somebody_is_there
 from reconciler.cli.main import tolerate_any_encoding
 from reconciler.errors import ReconcilerError
+from tests.cli.conftest import Project, Runner
 
 
 class Terminal(io.StringIO):
@@ -94,6 +95,18 @@ def test_force_color_colours_a_pipe_unless_no_color_forbids_it(monkeypatch: pyte
     assert streams.wants_colour(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
     assert not streams.wants_colour(Terminal())
+
+
+def test_an_option_says_whether_to_colour_whatever_the_environment_says(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" in run("plan", "--color", "always").out
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" not in run("plan", "--color", "never").out
+    assert "\x1b[" in run("plan").out
+    assert run("plan", "--color", "sometimes").code == 64
 
 
 @pytest.mark.parametrize(("columns", "width"), [("72", 72), ("", 0), ("wide", 0), ("-3", 0)])
