@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.errors import InputError
 from reconciler.model.plan import Action
 from reconciler.model.reports import Adoption, Proposal, State
-from reconciler.model.resource import DesiredResource, Policy
+from reconciler.model.resource import Address, DesiredResource, Policy
 from reconciler.planning.diff import diff, propose
 from reconciler.planning.diff.identity import derived_id
 from tests.builders import MARKETPLACE, body, by_address, desired, live, manifest
@@ -58,6 +58,14 @@ def test_what_is_not_live_is_not_bound(absent: bool, note: str) -> None:
 def test_an_id_of_the_environment_that_is_not_live_is_never_replaced() -> None:
     found = proposals(manifest("shop"), bodies=(body("A1", "shop"),), bound={"shop": "GONE"})
     assert brief(found) == [("shop", "stale", "GONE", "by ids, and not live here; what it would be matched with is A1")]
+
+
+def test_a_chosen_id_that_is_not_live_is_no_stale_one() -> None:
+    profile = replace(
+        manifest("admin", id="admin"), address=Address("SecurityProfile", "admin"), spec={"Name": "Admin"}
+    )
+    (found,) = propose(desired(profile), live(), {})
+    assert found.state is State.NOT_LIVE
 
 
 def test_a_metadata_id_of_another_marketplace_gives_way_to_the_name() -> None:
