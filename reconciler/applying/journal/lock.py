@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-import portalocker
-
 from reconciler.applying.journal.write import OWNER_ONLY_FOLDER, moment, surroundings, utc_now
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import open_own
@@ -46,6 +44,8 @@ def exclusive(folder: Path, environment: str) -> Iterator[None]:
 
 
 def _take(descriptor: int, path: Path, environment: str) -> None:
+    import portalocker  # noqa: PLC0415  # it takes as long to import as all else that plan needs, and plan locks nothing
+
     try:
         portalocker.lock(descriptor, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.AlreadyLocked:

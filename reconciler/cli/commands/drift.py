@@ -29,7 +29,6 @@ from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
-from reconciler.project.api import Project
 from reconciler.project.drift import DriftView, write_back
 from reconciler.project.environment import configuration
 from reconciler.project.journals import moments
@@ -134,6 +133,8 @@ def command(  # noqa: PLR0913  # one for each option
         if write_back:
             session = Session.open(each, paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
             return _left(common, session, view, write=write)
+        from reconciler.project.api import Project  # noqa: PLC0415  # --help needs nothing of it
+
         project = Project(each)
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 

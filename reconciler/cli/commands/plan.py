@@ -28,7 +28,6 @@ from reconciler.cli.several import each, files_of_each, save_each, worst, writte
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
-from reconciler.project.api import Project
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import write_file
 from reconciler.project.metering import Metering
@@ -123,6 +122,8 @@ def command(  # noqa: PLR0913  # one for each option
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
     selection = selection_of(only, selector, paths, write_secrets)
+
+    from reconciler.project.api import Project  # noqa: PLC0415  # --help needs nothing of it
 
     def plan_of(each: Settings) -> Plan:
         return Project(each).plan(
