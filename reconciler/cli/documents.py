@@ -47,15 +47,16 @@ def style_of_stdout() -> Style:
 
 def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:
     """A plan; the digest of its changes is worked out only where there is something to apply."""
-    return write(plan, _digest(plan), style)
+    return write(plan, digest_of(plan), style)
 
 
 def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
     """Drift, with the digest of its plan's changes as above."""
-    return write(drift, _digest(drift.plan), style)
+    return write(drift, digest_of(drift.plan), style)
 
 
-def _digest(plan: "Plan") -> str:
+def digest_of(plan: "Plan") -> str:
+    """The digest of its changes; empty where there is nothing to apply."""
     from reconciler.planning.planfile import changes_digest  # noqa: PLC0415  # what makes no plan does without it
 
     return changes_digest(plan) if plan.guards or plan.has_changes else ""

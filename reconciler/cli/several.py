@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from reconciler.cli import exit as codes
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import plan_file
+from reconciler.cli.documents import digest_of, plan_file
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.options import Common
@@ -22,6 +22,7 @@ from reconciler.cli.runlog import Ended, requests_told
 from reconciler.config import select_environment
 from reconciler.errors import ReconcilerError, WouldOverwrite
 from reconciler.model.diagnostic import Checked, Diagnostic
+from reconciler.model.drift import Drift
 from reconciler.model.once import Once
 from reconciler.model.plan import Plan
 from reconciler.project.environment import configuration
@@ -29,10 +30,11 @@ from reconciler.project.files import make_folder, remove_file, write_file
 from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
 from reconciler.render.joining import PARTS
-from reconciler.render.several import Part
+from reconciler.render.several import Part, plan_of
 from reconciler.render.style import Style
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Plan | Drift)
 
 AT_A_TIME: Final = 32
 """Environments, where --jobs says nothing."""
@@ -166,6 +168,11 @@ def written(
     """
     share = replace(style, room=style.room // (2 * max(len(parts), 1)))
     return [replace(one, text=_text(one, format_name, write, share)) for one in parts]
+
+
+def digested(parts: Sequence[Part[P]]) -> list[Part[P]]:
+    """The same with the digests of their changes."""
+    return [replace(one, digest=digest_of(plan)) if (plan := plan_of(one)) else one for one in parts]
 
 
 def _text(one: Part[T], format_name: str, write: Callable[[T, Style], str], style: Style) -> str:

@@ -55,6 +55,8 @@ class Part(Generic[Found_co]):
     """The exit code that this environment has alone."""
     text: str = ""
     """The document in the format of the whole."""
+    digest: str = ""
+    """Of the changes of a plan, as `changes_digest` has it; empty where there are none."""
 
 
 Planned: TypeAlias = Part[Plan | Drift]

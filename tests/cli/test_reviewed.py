@@ -161,13 +161,14 @@ def test_the_comment_names_the_merge_as_the_way_and_every_document_the_line_that
     config = json.loads(Path("reconciler.yaml").read_text())["environments"]
     reviewed.configure(test=config["test"] | {"limits": {"changes": 0}})
     command = ["plan", "--env-all", "--from-snapshot", "snapshots", "--out", "plans"]
-    done = run(*command, "--into", "markdown=plan.md")
+    done = run(*command, "--into", "markdown=plan.md", "--into", "html=several.html")
     assert done.code == 3
     run("show", "plans/test.json", "--into", "html=plan.html")
-    comment, page = (Path(f"plan.{name}").read_text() for name in ("md", "html"))
+    comment, page, several = (Path(name).read_text() for name in ("plan.md", "plan.html", "several.html"))
     assert "To apply it, merge: " in comment
+    assert ("Plan of 1 environment" in several, "snapshot taken at 20" in several) == (True, True)
     digits = json.loads(Path("plans/test.json").read_text())["changes_digest"][:12]
-    for text in (done.out, comment, page):
+    for text in (done.out, comment, page, several):
         assert (f"Reconciler-Ack: {digits}" in text, "reconciler apply" in text) == (True, False)
     assert run(*command, "--ack", digits).code == 0
 

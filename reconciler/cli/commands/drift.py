@@ -23,7 +23,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
-from reconciler.cli.several import each, worst, written
+from reconciler.cli.several import digested, each, worst, written
 from reconciler.cli.signing import key
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
@@ -183,7 +183,7 @@ def _of_several(
     common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting
 ) -> ExitCode:
 
-    drifts = each(common, find, outputs.noun, codes.of_drift)
+    drifts = digested(each(common, find, outputs.noun, codes.of_drift))
     reporting.metering.planned(drifts)
     notify(reporting.notifier, [one.found for one in drifts if one.found], common)
 

@@ -24,7 +24,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
-from reconciler.cli.several import each, files_of_each, save_each, worst, written
+from reconciler.cli.several import digested, each, files_of_each, save_each, worst, written
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
@@ -168,7 +168,7 @@ def _of_several(
     """Plan for each environment and show all of it; `out` is a folder with a plan file for each."""
     files = files_of_each(common, out) if out else {}
     common.writes += files.values()
-    plans = each(common, plan_of, outputs.noun, code_of)
+    plans = digested(each(common, plan_of, outputs.noun, code_of))
     metering.planned(plans)
     save_each(plans, files)
 

@@ -6,7 +6,7 @@ from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Binding, Change, Finding, Plan
+from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, unmanaged
 from reconciler.render.command import Offer, acknowledgement, may_be_applied, offer, restoring, to_git
@@ -20,18 +20,17 @@ from reconciler.render.values import LONGEST_MESSAGE, brief
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
     """A plan for those who are to approve it."""
-    how = offer(plan, digest, style, "To apply it") if may_be_applied(plan) else acknowledgement(plan, digest)
     return html(
         Page(
             f"Plan for {plan.binding.environment}",
             titles.plan_verdict(plan),
             plan_tone(plan),
-            join(origin(plan.binding), f" · {titles.snapshot_note(plan)}" if plan.snapshot else None),
+            origin(plan),
             titles.plan_counts(plan),
             refused(plan.guards),
             Filters(items.kinds_of(plan.changes, PLAN_WORDS)) if plan.has_changes else None,
             join(*items.changes(plan.changes, PLAN_WORDS, {})),
-            join(besides(plan, plan.changes), _footer(digest, how)),
+            join(besides(plan, plan.changes), ways(plan, digest, style)),
         )
     )
 
@@ -50,15 +49,14 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
             f"Drift in {environment}",
             titles.drift_verdict(drift),
             drift_tone(drift),
-            join(origin(drift.plan.binding), receipt),
+            join(origin(drift.plan), receipt),
             titles.drift_counts(drift),
             join(timeline(style.history), refused(drift.plan.guards)),
             drift_filters([drift]) if drift.has_drift else None,
             join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
             join(
                 besides(drift.plan, drift.changes, drift.uncontrolled),
-                *map(_offer, to_git(drift, style)),
-                _footer(digest, restoring(drift, digest, style)),
+                ways(drift, digest, style),
             ),
         )
     )
@@ -85,13 +83,14 @@ def _receipt(drift: Drift) -> Html:
     return join(" · last apply ", el("code", f"{drift.receipt.created_at}{commit}"))
 
 
-def origin(binding: Binding) -> Html:
+def origin(plan: Plan) -> Html:
     """What it was made from and for."""
+    binding = plan.binding
     commit = [" · commit ", el("code", binding.git_commit[:12])] if binding.git_commit else []
     dirty = " with uncommitted changes" if binding.git_dirty else None
     until = [" · good until ", el("code", binding.expires_at)] if binding.expires_at else []
     place = ["marketplace ", el("code", brief(binding.marketplace)), " at ", el("code", brief(binding.base_url))]
-    return join(*place, *commit, dirty, *until)
+    return join(*place, *commit, dirty, *until, f" · {titles.snapshot_note(plan)}" if plan.snapshot else None)
 
 
 def refused(findings: Sequence[Finding]) -> Html:
@@ -122,6 +121,14 @@ def besides(plan: Plan, changes: Sequence[Change], drifted: Collection[Change] =
         bullets("Notices", notices),
         bullets("Unmanaged: live, in no manifest, left alone", names),
     )
+
+
+def ways(found: Plan | Drift, digest: str, style: Style) -> Html:
+    """How it is applied, acknowledged or taken over into the manifests, and the digest of its changes."""
+    if isinstance(found, Drift):
+        return join(*map(_offer, to_git(found, style)), _footer(digest, restoring(found, digest, style)))
+    how = offer(found, digest, style, "To apply it") if may_be_applied(found) else acknowledgement(found, digest)
+    return _footer(digest, how)
 
 
 def _footer(digest: str, how: Offer | None) -> Html:

@@ -40,7 +40,7 @@ def page(planned: Sequence[Planned], style: Style) -> str:
             [Count("in step", in_step), Count("not in step", moved), Count("failed", failed, is_alarming=True)],
             join(timeline(style.history), _matrix(planned)),
             _filters(planned),
-            join(*map(_section, planned)),
+            join(*(_section(one, style) for one in planned)),
         )
     )
 
@@ -79,7 +79,7 @@ def _state(state: State) -> Html:
     return el("span", words, class_=f"badge {_TONES[state]}" if state in _TONES else "none-here")
 
 
-def _section(one: Planned) -> Html:
+def _section(one: Planned, style: Style) -> Html:
     plan = plan_of(one)
     if plan is None or one.found is None:
         return el("section", el("h2", one.environment), _error(one))
@@ -93,10 +93,11 @@ def _section(one: Planned) -> Html:
     return el(
         "section",
         el("h2", f"{one.environment}: {verdict}"),
-        el("p", single.origin(plan.binding), class_="meta"),
+        el("p", single.origin(plan), class_="meta"),
         single.refused(plan.guards),
         *shown,
         single.besides(plan, changes, found.uncontrolled if isinstance(found, Drift) else ()),
+        single.ways(found, one.digest, style),
         data_group=bool(shown),
     )
 
