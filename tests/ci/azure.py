@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from tests.ci.expressions import Functions, evaluated, interpolated, worded
@@ -27,6 +29,7 @@ while [ $# -gt 0 ]; do
 done
 if [ -n "${output:-}" ]; then cp "$file" "$output"; else cat "$file"; fi
 """
+_SUMMARY: Final = re.compile(r"##vso\[task\.uploadsummary\](.*)")
 _FUNCTIONS: Final[Functions] = {
     "eq": lambda one, other: worded(one).lower() == worded(other).lower(),
     "ne": lambda one, other: worded(one).lower() != worded(other).lower(),
@@ -92,16 +95,25 @@ class Azure(Forge):
         self.answer("builds", {"value": [{"id": 3}]})
         return self.run()
 
-    def run(self, schedule: str = "", commit: str = "") -> "Build":
-        """Run what main runs."""
-        return Build(self, commit or self.tip, "Schedule" if schedule else "IndividualCI", schedule)
+    def run(self, schedule: str = "", commit: str = "", **parameters: str) -> "Build":
+        """Run what main runs, or somebody by hand with parameters."""
+        reason = "Schedule" if schedule else "Manual" if parameters else "IndividualCI"
+        return Build(self, commit or self.tip, reason, schedule, parameters)
 
 
 class Build:
     """One run of the pipeline: stages by name."""
 
-    def __init__(self, azure: Azure, commit: str, reason: str, schedule: str = "") -> None:
+    def __init__(
+        self,
+        azure: Azure,
+        commit: str,
+        reason: str,
+        schedule: str = "",
+        parameters: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.azure, self.commit, self.reason, self.schedule = azure, commit, reason, schedule
+        self.given = {"parameters": {**GIVEN["parameters"], **parameters}}
         self.stages: dict[str, dict[str, Any]] = {}
         self.artifacts: dict[str, Path] = {}
         self.log = ""
@@ -123,13 +135,18 @@ class Build:
         self.play()
 
     @property
+    def summary(self) -> str:
+        """The documents in the summary of the run."""
+        return "".join(Path(file).read_text(encoding="utf-8") for file in re.findall(_SUMMARY, self.log))
+
+    @property
     def results(self) -> dict[str, str]:
         """Of the stages that were not skipped."""
         return {name: one["result"] for name, one in self.stages.items() if one["result"] != "Skipped"}
 
     def play(self) -> None:
         self.waiting.clear()
-        for stage, environment in _stages():
+        for stage, environment in _stages(self.given):
             needed = _list(stage.get("dependsOn", []))
             if stage["stage"] not in self.stages and all(name in self.stages for name in needed):
                 self._stage(stage, environment, needed)
@@ -154,14 +171,14 @@ class Build:
         self.stages[name] = {"result": "Succeeded" if fine else "Failed", "outputs": found}
 
 
-def _stages() -> Iterator[tuple[Any, str]]:
+def _stages(given: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
     """All stages, those of each environment written out."""
     (review, each) = PIPELINE["stages"]
     yield review, ""
     (template,) = each.values()
     for environment in PIPELINE["parameters"][0]["default"]:
         for stage in template:
-            yield expanded(stage, {**GIVEN, "environment": environment}), environment
+            yield expanded(stage, {**given, "environment": environment}), environment
 
 
 def expanded(value: Any, context: Mapping[str, Any]) -> Any:
@@ -224,7 +241,7 @@ class _Agent:
 
     def job(self, steps: list[Any]) -> tuple[dict[str, str], bool]:
         """Run all steps; what they set, and whether none failed."""
-        for step in expanded(steps, GIVEN):
+        for step in expanded(steps, self.build.given):
             if "template" in step:
                 parameters = {"environment": "", "acknowledge": " ", **step["parameters"]}
                 for one in expanded(STEPS, {"parameters": parameters}):

@@ -68,6 +68,9 @@ class Forge:
         self.origin = folder / "origin.git"
         self.clone = folder / "clone"
         self.secrets = secrets
+        self.gitconfig = ""
+        """Of the machines."""
+        self.reconciler = programs / "reconciler"
         self.path = f"{programs}:{os.environ['PATH']}"
         self.jobs = 0
         self.shell = Shell()
@@ -110,16 +113,23 @@ class Forge:
 
     def merge_branch(self, branch: str, how: str, message: str = "squashed") -> None:
         """Merge a branch into main, as the button of a pull request does; a squash has a message of its own."""
+        head = git(self.origin, "rev-parse", branch)
         self.branch()
         if how == "squash":
-            git(self.clone, "merge", "--quiet", "--squash", f"origin/{branch}")
+            git(self.clone, "merge", "--quiet", "--squash", head)
             git(self.clone, "commit", "--quiet", "--message", message)
         elif how == "rebase":
-            git(self.clone, "checkout", "--quiet", "--detach", f"origin/{branch}")
+            git(self.clone, "checkout", "--quiet", "--detach", head)
             git(self.clone, "rebase", "--quiet", "origin/main")
         else:
-            git(self.clone, "merge", "--quiet", "--no-ff", "--message", "Merge", f"origin/{branch}")
+            git(self.clone, "merge", "--quiet", "--no-ff", "--message", "Merge", head)
         git(self.clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+
+    def by_hand(self, *words: str, environment: str = "production") -> tuple[int, str]:
+        """Run the reconciler in the clone of whoever works; the exit code, and all that it says."""
+        return self.shell.run(
+            [self.reconciler, *words], self.clone, {"PATH": "/usr/bin:/bin", **self.secrets[environment]}
+        )
 
     def machine(self) -> tuple[Path, Path]:
         """The folders of a fresh machine: for the checkout, and for what is temporary."""
@@ -127,11 +137,13 @@ class Forge:
         folder = self.folder / f"job-{self.jobs}"
         (folder / "workspace").mkdir(parents=True)
         (folder / "temporary").mkdir()
+        (folder / "gitconfig").write_text(self.gitconfig, encoding="utf-8")
         return folder / "workspace", folder / "temporary"
 
     def check_out(self, folder: Path, commit: str, depth: int) -> None:
         """A shallow clone with a detached head, as the checkout of a CI system is; 0 is all of it."""
         git(folder, "init", "--quiet", "--initial-branch", "none")
+        git(folder, "config", "include.path", str(folder.parent / "gitconfig"))
         git(folder, "remote", "add", "origin", f"file://{self.origin}")
         git(folder, "fetch", "--quiet", *([f"--depth={depth}"] if depth else []), "origin", commit)
         git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")

@@ -63,14 +63,17 @@ class GitLab(Forge):
         """The plans that merge requests have kept."""
         return sorted(self.api("packages/generic/reconciler-plans").glob("*/*.json"))
 
-    def review(self, branch: str, *, merged: bool = False, fork: bool = False) -> tuple[int, str]:
-        """Run the job of a merge request, or of what GitLab has merged of it; that of a fork runs there."""
+    def review(self, branch: str, *, onto: str = "", fork: bool = False) -> tuple[int, str]:
+        """Run the job of a merge request; that of a fork runs there.
+
+        GitLab may have merged its head onto main, or onto the commit of a merge train for the one before it.
+        """
         variables = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
         variables["CI_PROJECT_ID"] = "2" if fork else "1"
         head = git(self.origin, "rev-parse", branch)
-        if not merged:
+        if not onto:
             return self.job("reconciler:review", head, variables)
-        self.branch()
+        self.branch(onto)
         git(self.clone, "merge", "--quiet", "--no-ff", "--message", f"Merge {head}", head)
         git(self.clone, "push", "--quiet", "--force", "origin", "HEAD:refs/merge-requests/7/merge")
         variables["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"] = head

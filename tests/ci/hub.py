@@ -35,8 +35,6 @@ class Hub(Forge):
         """Of the action, where a team changes what the recipe gives."""
         self.failing: set[str] = set()
         """Names of steps that fail, as those do that need the network."""
-        self.gitconfig = ""
-        """Of the machines."""
         self.keep({"runs": [], "pulls": [], "comments": [], "rules": {}})
 
     @property

@@ -41,7 +41,6 @@ class Machine:
         self.run, self.hub, self.spec = run, run.hub, spec
         self.workspace, self.temporary = self.hub.machine()
         folder = self.workspace.parent
-        (folder / "gitconfig").write_text(self.hub.gitconfig, encoding="utf-8")
         permissions = spec.get("permissions", {})
         words = [f"{name}:{'read' if run.is_of_fork else level}" for name, level in permissions.items()]
         github = {**context["github"], "token": " ".join(words) or "none"}

@@ -1,8 +1,7 @@
 """A week of a repository on Azure: the pipeline of ci/azure-*.yml against two marketplaces, with real git."""
 
 import json
-import re
-from pathlib import Path
+import shutil
 
 import pytest
 
@@ -27,7 +26,7 @@ def change(project: Azure, minutes: int) -> None:
     manifest = project.clone / "manifests" / "front.yaml"
     document = json.loads(manifest.read_text())
     document["spec"]["AccessTokenDuration"] = minutes
-    manifest.write_text(json.dumps(document))
+    manifest.write_text(json.dumps(document, indent=1) + "\n")
 
 
 @pytest.mark.sweep
@@ -37,7 +36,7 @@ def test_what_was_reviewed_is_applied_without_asking(shop: Shop, project: Azure,
     project.commit("shorter", "shorter")
     review = project.review("shorter")
     assert review.results == {"review": "Succeeded"}, review.log
-    assert "##vso[task.uploadsummary]" in review.log
+    assert review.summary.count("snapshot taken at 20") == 2
     build = project.merge("shorter", how)
     assert (build.results, build.waiting, shop.minutes()) == (APPLIED, set(), [300, 300]), build.log
     assert project.run().results == {f"plan_{name}": "Succeeded" for name in NAMES}
@@ -105,9 +104,8 @@ def test_an_acknowledgement_makes_the_pull_request_green_and_holds_after_the_mer
     project.commit("shorter", "shorter")
     review = project.review("shorter")
     digits = json.loads((review.artifacts["plans.1"] / "production.json").read_text())["changes_digest"][:12]
-    (document,) = re.findall(r"uploadsummary\](.*)", review.log)
     assert review.results == {"review": "Failed"}, review.log
-    assert f"Reconciler-Ack: {digits}\n" in Path(document).read_text()
+    assert f"Reconciler-Ack: {digits}\n" in review.summary
     project.branch("origin/shorter")
     project.commit(f"I have seen it\n\nReconciler-Ack: {digits}", "shorter")
     review = project.review("shorter")
@@ -139,6 +137,7 @@ def test_the_first_pull_request_is_green_and_says_that_there_is_no_snapshot_yet(
     azure.commit("shorter", "shorter")
     review = azure.review("shorter")
     assert review.results == {"review": "Succeeded"}, review.log
+    assert review.summary.count("There is no snapshot of ") == 2
 
 
 @pytest.mark.sweep
@@ -192,9 +191,8 @@ def test_a_folder_of_a_larger_repository_with_manifests_beside_it(shop: Shop, az
     change(azure, 300)
     azure.commit("shorter", "shorter")
     review = azure.review("shorter")
-    (document,) = re.findall(r"uploadsummary\](.*)", review.log)
     assert review.results == {"review": "Succeeded"}, review.log
-    assert ("manifests/front.yaml" in Path(document).read_text(), "../" in Path(document).read_text()) == (True, False)
+    assert ("manifests/front.yaml" in review.summary, "../" in review.summary) == (True, False)
     build = azure.merge("shorter")
     assert (build.results, shop.minutes()) == (APPLIED, [300, 300]), build.log
     assert (azure.kept("runs-production") / "receipt.json").exists()
@@ -232,3 +230,123 @@ def test_two_open_pull_requests_do_not_hinder_each_other(shop: Shop, project: Az
         build = project.merge(branch, "squash")
         assert (build.results, build.waiting) == (APPLIED, set()), build.log
     assert (shop.minutes(), shop.live("production", OTHER_ID)["AccessTokenDuration"]) == ([300, 300], 60)
+
+
+@pytest.mark.sweep
+def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    shop.portal("production", AccessTokenDuration=500)
+    build = project.merge("shorter")
+    assert (build.waiting, shop.minutes()) == ({"production"}, [300, 500]), build.log
+    assert "`production`: not what was reviewed" in build.summary
+    assert "reviewed, and no longer planned: `update ApiClient/front`" in build.summary
+    build.approve("production")
+    assert shop.minutes() == [300, 300], build.log
+
+
+@pytest.mark.sweep
+def test_a_fork_is_no_special_case(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    head = project.commit("shorter", "shorter")
+    git(project.clone, "push", "--quiet", "origin", ":refs/heads/shorter")
+    review = project.review(head)
+    assert review.results == {"review": "Succeeded"}, review.log
+    build = project.merge(head, "squash")
+    assert (build.results, shop.minutes()) == (APPLIED, [300, 300]), build.log
+
+
+@pytest.mark.sweep
+def test_what_was_not_acknowledged_is_refused_and_a_parameter_of_the_run_acknowledges_it(
+    shop: Shop, project: Azure
+) -> None:
+    project.limit_production()
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    build = project.merge("shorter")
+    assert (build.results["plan_production"], shop.minutes()) == ("Failed", [300, 600]), build.log
+    digits = json.loads((build.artifacts["plan-production.1"] / "production.json").read_text())["changes_digest"][:12]
+    assert digits in build.summary
+    build = project.run(acknowledge=digits)
+    assert (build.results["apply_production"], shop.minutes()) == ("Succeeded", [300, 300]), build.log
+
+
+@pytest.mark.sweep
+def test_drift_is_told_once_and_so_is_its_end_although_the_run_is_red(
+    shop: Shop, project: Azure, chat: list[str]
+) -> None:
+    project.secrets = shop.hub.secrets
+    for minutes, result in ((60, "Failed"), (600, "Succeeded")):
+        shop.portal("production", AccessTokenDuration=minutes)
+        for _ in range(2):
+            night = project.run("drift")
+            assert night.results == {"drift_staging": "Succeeded", "drift_production": result}, night.log
+    assert [json.loads(one)["state"] for one in chat] == ["drifted", "in-step"]
+
+
+@pytest.mark.sweep
+def test_known_drift_is_left_out_by_a_baseline(shop: Shop, project: Azure) -> None:
+    shop.portal("production", AccessTokenDuration=60)
+    project.branch()
+    code, log = project.by_hand("drift", "--env", "production", "--into", "json=known.json")
+    assert code == 2, log
+    project.commit("known")
+    project.variables["RECONCILER_BASELINE"] = "known.json"
+    for minutes, result in ((60, "Succeeded"), (61, "Failed")):
+        shop.portal("production", AccessTokenDuration=minutes)
+        night = project.run("drift")
+        assert night.results["drift_production"] == result, night.log
+
+
+@pytest.mark.sweep
+def test_a_clone_that_has_fetched_the_state_shows_the_history_and_takes_a_run_back(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    shutil.copytree(project.kept("runs-production"), project.clone / ".reconciler")
+    code, log = project.by_hand("history")
+    assert (code, "production" in log) == (0, True), log
+    code, log = project.by_hand("rollback", "last", "--env", "production", "--auto-approve")
+    assert (code, shop.minutes()) == (0, [300, 600]), log
+
+
+@pytest.mark.sweep
+def test_the_restore_brings_nothing_that_was_merged_and_not_approved(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    change(project, 400)
+    project.commit("straight to main")
+    build = project.run("restore")
+    assert (build.waiting, shop.minutes()) == ({"staging"}, [300, 300]), build.log
+    assert "the manifests are not those of the last apply" in build.summary
+
+
+@pytest.mark.sweep
+def test_a_revert_is_a_change_like_any_other(shop: Shop, project: Azure) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter", "squash")
+    project.branch()
+    git(project.clone, "revert", "--no-edit", "HEAD")
+    project.commit("an empty one besides", "revert")
+    project.review("revert")
+    build = project.merge("revert")
+    assert (build.results, shop.minutes()) == (APPLIED, [600, 600]), build.log
+
+
+@pytest.mark.sweep
+def test_line_ends_of_another_system_change_nothing(shop: Shop, project: Azure) -> None:
+    project.gitconfig = "[core]\n\tautocrlf = true\n"
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    build = project.merge("shorter")
+    assert (build.results, shop.minutes()) == (APPLIED, [300, 300]), build.log
+    (last,) = project.folder.glob(f"job-{project.jobs}/workspace/manifests/front.yaml")
+    assert b"\r\n" in last.read_bytes()

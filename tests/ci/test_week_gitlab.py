@@ -1,6 +1,7 @@
 """A week of a repository on GitLab: the shell of ci/gitlab.yml against two marketplaces, with real git."""
 
 import json
+import shutil
 
 import pytest
 
@@ -35,7 +36,7 @@ def change(project: GitLab, minutes: int) -> None:
     manifest = project.clone / "manifests" / "front.yaml"
     document = json.loads(manifest.read_text())
     document["spec"]["AccessTokenDuration"] = minutes
-    manifest.write_text(json.dumps(document))
+    manifest.write_text(json.dumps(document, indent=1) + "\n")
 
 
 @pytest.mark.sweep
@@ -45,7 +46,8 @@ def test_what_was_reviewed_is_applied_without_asking(shop: Shop, project: GitLab
     project.commit("shorter", "shorter")
     code, log = project.review("shorter")
     assert code == 0, log
-    assert "To apply it, merge: " in (project.artifacts["reconciler:review"] / "plan.md").read_text()
+    document = (project.artifacts["reconciler:review"] / "plan.md").read_text()
+    assert ("To apply it, merge: " in document, document.count("snapshot taken at 20")) == (True, 2)
     project.merge("shorter", how)
     for name in NAMES:
         code, log = project.protected("reconciler:apply", name)
@@ -115,20 +117,20 @@ def test_the_restore_is_put_back_unattended_as_long_as_main_was_applied(shop: Sh
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize(("how", "merged"), [("merge", False), ("squash", True), ("rebase", True)])
+@pytest.mark.parametrize(("how", "onto"), [("merge", ""), ("squash", "main"), ("rebase", "main")])
 def test_an_acknowledgement_makes_the_merge_request_green_and_holds_after_the_merge(
-    shop: Shop, project: GitLab, how: str, merged: bool
+    shop: Shop, project: GitLab, how: str, onto: str
 ) -> None:
     project.limit_production()
     change(project, 300)
     project.commit("shorter", "shorter")
-    code, log = project.review("shorter", merged=merged)
+    code, log = project.review("shorter", onto=onto)
     document = (project.artifacts["reconciler:review"] / "plan.md").read_text()
     line = next(line for line in document.splitlines() if line.startswith("Reconciler-Ack: "))
     assert code == 3, log
     project.branch("origin/shorter")
     project.commit(f"I have seen it\n\n{line}", "shorter")
-    code, log = project.review("shorter", merged=merged)
+    code, log = project.review("shorter", onto=onto)
     assert code == 0, log
     project.merge("shorter", how, f"squashed\n\n{line}\n\nSee merge request group/shop!7")
     code, log = project.protected("reconciler:apply", "production")
@@ -311,3 +313,139 @@ def test_a_new_plan_key_makes_jobs_ask_once_and_stops_no_night(shop: Shop, proje
     assert project.protected("reconciler:approve", "staging")[0] == 0
     shop.portal("staging", AccessTokenDuration=60)
     assert project.protected("reconciler:restore", "staging")[0] == 0
+
+
+@pytest.mark.sweep
+def test_a_portal_edit_in_between_is_shown_and_waits_for_the_manual_job(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    shop.portal("production", AccessTokenDuration=500)
+    project.merge("shorter")
+    assert [project.protected("reconciler:apply", name)[0] for name in NAMES] == [0, APPROVAL]
+    difference = (project.artifacts["reconciler:apply production"] / "difference-production.md").read_text()
+    assert "`production`: not what was reviewed" in difference
+    assert "reviewed, and no longer planned: `update ApiClient/front`" in difference
+    assert shop.minutes() == [300, 500]
+    code, log = project.protected("reconciler:approve", "production")
+    assert (code, shop.minutes()) == (0, [300, 300]), log
+
+
+@pytest.mark.sweep
+def test_a_merge_train_keeps_the_plan_of_each_merge_request_alone(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("shorter", "one")
+    project.branch()
+    (project.clone / "manifests" / "other.yaml").write_text(OTHER)
+    project.commit("another client", "two")
+    for branch in ("one", "two"):
+        code, log = project.review(branch, onto="main" if branch == "one" else git(project.clone, "rev-parse", "HEAD"))
+        assert code == 0, log
+    for branch in ("one", "two"):
+        project.merge(branch)
+        code, log = project.protected("reconciler:apply", "production")
+        assert code == 0, log
+    assert (shop.minutes(), shop.live("production", OTHER_ID)["AccessTokenDuration"]) == ([600, 300], 60)
+
+
+@pytest.mark.sweep
+def test_a_fork_whose_pipeline_was_run_in_the_project_needs_no_approval(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    head = project.commit("shorter", "shorter")
+    git(project.clone, "push", "--quiet", "origin", f"{head}:refs/merge-requests/7/head", ":refs/heads/shorter")
+    assert project.review(head, fork=True)[0] == 0
+    assert project.review(head)[0] == 0
+    project.merge(head)
+    code, log = project.protected("reconciler:apply", "production")
+    assert (code, shop.minutes()) == (0, [600, 300]), log
+
+
+@pytest.mark.sweep
+def test_a_failed_job_that_is_run_again_finishes_and_a_plan_is_applied_once(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    shop.markets["production"].ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400"})
+    assert project.protected("reconciler:apply", "production")[0] == 1
+    code, log = project.protected("reconciler:apply", "production")
+    assert (code, shop.minutes()) == (0, [600, 300]), log
+    change(project, 400)
+    project.commit("straight to main")
+    assert project.protected("reconciler:apply", "production")[0] == APPROVAL
+    assert project.protected("reconciler:approve", "production")[0] == 0
+    shop.portal("production", AccessTokenDuration=300)
+    code, log = project.protected("reconciler:approve", "production")
+    assert (code, shop.minutes()) == (4, [600, 300]), log
+
+
+@pytest.mark.sweep
+def test_drift_is_told_once_and_so_is_its_end_although_the_job_is_red(
+    shop: Shop, project: GitLab, chat: list[str]
+) -> None:
+    project.secrets = shop.hub.secrets
+    shop.portal("production", AccessTokenDuration=60)
+    assert [project.protected("reconciler:drift", "production")[0] for _ in range(2)] == [2, 2]
+    shop.portal("production", AccessTokenDuration=600)
+    assert [project.protected("reconciler:drift", "production")[0] for _ in range(2)] == [0, 0]
+    assert [json.loads(one)["state"] for one in chat] == ["drifted", "in-step"]
+
+
+@pytest.mark.sweep
+def test_known_drift_is_left_out_by_a_baseline(shop: Shop, project: GitLab) -> None:
+    shop.portal("production", AccessTokenDuration=60)
+    project.branch()
+    code, log = project.by_hand("drift", "--env", "production", "--into", "json=known.json")
+    assert code == 2, log
+    project.commit("known")
+    project.variables["RECONCILER_BASELINE"] = "known.json"
+    code, log = project.protected("reconciler:drift", "production")
+    assert code == 0, log
+    shop.portal("production", AccessTokenDuration=61)
+    assert project.protected("reconciler:drift", "production")[0] == 2
+
+
+@pytest.mark.sweep
+def test_a_clone_that_has_fetched_the_state_shows_the_history_and_takes_a_run_back(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter")
+    assert project.protected("reconciler:apply", "production")[0] == 0
+    state = project.artifacts["reconciler:apply production"] / "state-production"
+    shutil.copytree(state, project.clone / ".reconciler")
+    code, log = project.by_hand("history")
+    assert (code, "production" in log) == (0, True), log
+    code, log = project.by_hand("rollback", "last", "--env", "production", "--auto-approve")
+    assert (code, shop.minutes()) == (0, [600, 600]), log
+
+
+@pytest.mark.sweep
+def test_a_revert_is_a_change_like_any_other(shop: Shop, project: GitLab) -> None:
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    project.review("shorter")
+    project.merge("shorter", "squash")
+    assert project.protected("reconciler:apply", "production")[0] == 0
+    project.branch()
+    git(project.clone, "revert", "--no-edit", "HEAD")
+    project.commit("an empty one besides", "revert")
+    project.review("revert")
+    project.merge("revert")
+    code, log = project.protected("reconciler:apply", "production")
+    assert (code, shop.minutes()) == (0, [600, 600]), log
+
+
+@pytest.mark.sweep
+def test_line_ends_of_another_system_change_nothing(shop: Shop, project: GitLab) -> None:
+    project.gitconfig = "[core]\n\tautocrlf = true\n"
+    change(project, 300)
+    project.commit("shorter", "shorter")
+    assert project.review("shorter")[0] == 0
+    assert b"\r\n" in (project.artifacts["reconciler:review"] / "manifests" / "front.yaml").read_bytes()
+    project.merge("shorter")
+    for environment, config in (("staging", project.gitconfig), ("production", "")):
+        project.gitconfig = config
+        code, log = project.protected("reconciler:apply", environment)
+        assert code == 0, log
+    assert shop.minutes() == [300, 300]

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -53,11 +51,10 @@ def test_the_night_keeps_a_patch_that_takes_the_live_values_over_and_honours_a_b
 
 
 @pytest.mark.sweep
-def test_known_drift_is_left_out_by_a_baseline(watched: Shop, tools: Path) -> None:
+def test_known_drift_is_left_out_by_a_baseline(watched: Shop) -> None:
     watched.portal("production", AccessTokenDuration=60)
-    machine = {"PATH": "/usr/bin:/bin", **watched.hub.secrets["production"]}
-    command = [str(tools / "reconciler"), "drift", "--env", "production", "--into", "json=known.json"]
-    assert subprocess.run(command, cwd=watched.place, env=machine, check=False, capture_output=True).returncode == 2
+    code, log = watched.hub.by_hand("drift", "--env", "production", "--into", "json=known.json")
+    assert code == 2, log
     watched.hub.commit("known")
     watched.hub.inputs["baseline"] = "known.json"
     assert watched.hub.nightly().results["drift production"] == "success"
@@ -117,7 +114,7 @@ def test_the_restore_brings_nothing_that_was_merged_and_not_approved(restorable:
 
 
 @pytest.mark.sweep
-def test_a_run_is_taken_back_from_ci_and_told_of_in_a_fresh_clone(watched: Shop, tools: Path) -> None:
+def test_a_run_is_taken_back_from_ci_and_told_of_in_a_fresh_clone(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
     watched.hub.merge(pull)
@@ -128,10 +125,8 @@ def test_a_run_is_taken_back_from_ci_and_told_of_in_a_fresh_clone(watched: Shop,
     run.approve("production")
     assert watched.minutes() == [300, 600], run.log
     shutil.copytree(watched.hub.kept("api-clients-runs-production"), watched.place / ".reconciler", dirs_exist_ok=True)
-    history = subprocess.run(
-        [tools / "reconciler", "history"], cwd=watched.place, check=True, capture_output=True, text=True
-    )
-    assert len(history.stdout.splitlines()) >= 3
+    code, log = watched.hub.by_hand("history")
+    assert (code, len(log.splitlines()) >= 3) == (0, True), log
 
 
 @pytest.mark.sweep
