@@ -92,6 +92,17 @@ def test_a_changed_target_is_taken_back_with_its_secret(run: Runner, example: Pa
     assert is_in_step(run, "sandbox")
 
 
+def test_what_somebody_changes_beside_a_secret_is_brought_back_without_it(run: Runner, example: Path) -> None:
+    file = example / "manifests" / "integrations.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("123456789", "987654321"))
+    apply(run, "sandbox")
+    file.write_text(text)
+    assert run("drift", "--env", "sandbox", "--write-back", "--write").code in {0, 2}
+    assert file.read_text() == text.replace("123456789", "987654321")
+    assert is_in_step(run, "sandbox")
+
+
 def test_an_integration_whose_manifest_is_gone_is_pruned(run: Runner, example: Path) -> None:
     apply(run, "sandbox")
     (example / "manifests" / "loyalty.yaml").unlink()

@@ -127,7 +127,7 @@ class _Run:
             self._refuse(
                 self.manifests[deviation.address].resource.place, deviation.address, deviation.pointer, message, hint
             )
-        elif deviation.field:
+        elif deviation.field and not _goes_along(deviation):
             self.put(deviation.address, deviation.field)
 
     def put(self, address: Address, changed: FieldChange) -> None:
@@ -277,6 +277,13 @@ def _has_null(value: Json | Absent) -> bool:
     if isinstance(value, Mapping):
         return any(child is None or _has_null(child) for child in value.values())
     return value is None
+
+
+def _goes_along(deviation: Deviation) -> bool:
+    """Whether it is a secret that no answer has, and is only sent along with what differs."""
+    field, change = deviation.field, deviation.change
+    unseen = field is not None and field.pointer[1:] in KINDS[change.address.kind].write_only_fields
+    return unseen and any(not one.sensitive for one in change.fields)
 
 
 def _shown(value: Json | Absent) -> str:
