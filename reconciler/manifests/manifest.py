@@ -176,7 +176,7 @@ def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault
 def _check_manifest(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:
     data: Any = document.data
     kind = KINDS[data["kind"]]
-    examined = examine(data, kind, file, context, environments.literals(data, kind))
+    examined = examine(data, kind, file, context, environments.literals(document, kind))
     metadata = examined.manifest.get("metadata")
     diagnostics = tuple(fault.within(document) for fault in examined.faults)
     waived = tuple([Waived(fault.within(document), waiver) for fault, waiver in examined.waived])

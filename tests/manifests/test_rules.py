@@ -109,6 +109,38 @@ def test_a_url_is_shared_with_the_environments_that_have_no_other(
     assert inspect(manifests, replace(plain, others=(replace(laid, is_emulated=True),))).diagnostics == ()
 
 
+@pytest.mark.parametrize(("wanted", "warnings"), [(["staging"], 0), (["staging", "production"], 1)])
+def test_environments_whose_manifest_says_absent_share_no_url(tmp_path: Path, wanted: list[str], warnings: int) -> None:
+    (tmp_path / "hook.yaml").write_text(
+        f"{HOOK}spec: {{Name: A, Url: 'https://a.example.com'}}\npolicy: {{state: absent}}"
+    )
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above" / "hook.yaml").write_text(f"{HOOK}policy: {{state: present}}")
+    contexts = [
+        LoadContext(name, overlays=(tmp_path / "above",) if name in wanted else ())
+        for name in ("sandbox", "staging", "production")
+    ]
+    for one in contexts:
+        found = inspect([tmp_path / "hook.yaml"], replace(one, others=tuple(c for c in contexts if c is not one)))
+        assert len(found.diagnostics) == (warnings if one.environment in wanted else 0)
+        assert all("Url is the same in production and staging: " in each.message for each in found.diagnostics)
+
+
+def test_three_environments_that_share_a_url_are_listed_and_none_where_the_overlays_of_the_others_set_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "hook.yaml").write_text(f"{HOOK}spec: {{Name: A, Url: 'https://a.example.com'}}")
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above" / "hook.yaml").write_text(f"{HOOK}spec: {{Url: 'https://b.example.com'}}")
+    plain = [LoadContext(name) for name in ("sandbox", "staging", "production")]
+    shared = inspect([tmp_path / "hook.yaml"], replace(plain[0], others=tuple(plain[1:])))
+    assert [one.message.partition(":")[0] for one in shared.diagnostics] == [
+        "Url is the same in production, sandbox and staging"
+    ]
+    laid = [replace(one, overlays=(tmp_path / "above",)) for one in plain[1:]]
+    assert inspect([tmp_path / "hook.yaml"], replace(plain[0], others=tuple(laid))).diagnostics == ()
+
+
 def test_a_waiver_of_a_shared_url_is_not_called_unused_where_nobody_shares_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(SCENARIOS / "literal-in-several-environments")
     assert inspect([Path("waived.yaml")], replace(context(), others=())).diagnostics == ()

@@ -12,14 +12,14 @@ def literal_in_several_environments(view: ManifestView) -> Iterator[Objection]:
     for at, environments in view.literals.items():
         name = pointer_parts(at)[-1]
         if (environments or view.is_new) and pointer_parts(at)[1] not in view.open_fields:
-            hint = "write ${values.KEY}, with KEY under values: of each environment, or set it in an overlay"
-            yield Objection(at, f"{name} is written out, and the same in {environments}", hint)
+            hint = "write ${values.KEY}, or set it in an overlay"
+            yield Objection(at, f"{name} is the same in {environments}", hint)
 
 
 RULES: Final = (
     Rule(
         "literal-in-several-environments",
-        "each environment has its own receiver, and this one would get the tokens and orders of all of them",
+        "each environment has its own receiver of tokens and orders",
         'Documentation, "OrderCloud environments": staging is a copy of production',
         literal_in_several_environments,
         frozenset(),
