@@ -1,6 +1,7 @@
 """What a user has typed so far -> the values that a shell offers. Offline; a fault of the input offers nothing."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeAlias
 
 import click
@@ -41,11 +42,21 @@ def _addresses(ctx: click.Context) -> Iterable[str]:
 
 
 def _runs(ctx: click.Context) -> Iterable[str]:
+    return ["last", *(path.stem for path in _journals(ctx))]
+
+
+def _written_runs(ctx: click.Context) -> Iterable[str]:
+    from reconciler.applying.journal import may_have_written  # noqa: PLC0415  # see _offering
+
+    return ["last", *(path.stem for path in _journals(ctx) if may_have_written(path))]
+
+
+def _journals(ctx: click.Context) -> list[Path]:
     from reconciler.applying.journal.read import run_files  # noqa: PLC0415
     from reconciler.cli.console import settings_of  # noqa: PLC0415
     from reconciler.project.environment import configuration  # noqa: PLC0415  # see _offering
 
-    return ["last", *(path.stem for path in run_files(configuration(settings_of(ctx.find_root().obj)).journal))]
+    return run_files(configuration(settings_of(ctx.find_root().obj)).journal)
 
 
 def _keys(_ctx: click.Context) -> Iterable[str]:
@@ -54,7 +65,13 @@ def _keys(_ctx: click.Context) -> Iterable[str]:
     return (entry.path for name in SCHEMAS for entry in everything(manual(name)))
 
 
+def words(known: Iterable[str]) -> Offer:
+    """Offer what is known without looking."""
+    return _offering(lambda _ctx: known)
+
+
 environments = _offering(_environments)
 addresses = _offering(lambda ctx: set(_addresses(ctx)))
 runs = _offering(_runs)
+written_runs = _offering(_written_runs)
 keys = _offering(_keys)

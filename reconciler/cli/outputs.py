@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import click
 
+from reconciler.cli import completing
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.failures import tell_error
@@ -187,7 +188,14 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
         return name, Path(text(file))
 
     explanation = "Also write the document in this format to a file; repeatable."
-    return click.option("--into", multiple=True, type=read, metavar="FORMAT=FILE", help=explanation)
+    return click.option(
+        "--into",
+        multiple=True,
+        type=read,
+        metavar="FORMAT=FILE",
+        help=explanation,
+        shell_complete=completing.words([f"{name}=" for name in names]),
+    )
 
 
 def _guarded(

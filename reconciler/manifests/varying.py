@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from reconciler.kinds import Kind
 from reconciler.manifests.context import LoadContext
@@ -33,7 +34,7 @@ class Environments:
         manifest = document.data
         if self.context.is_emulated or not kind.varying or not isinstance(manifest, Mapping):
             return {}
-        base = document.target if isinstance(document, Layered) else manifest
+        base: Any = document.target if isinstance(document, Layered) else manifest
         return {
             pointer(*path): _listed(self._sharing(path, base))
             for path in (("spec", *one) for one in kind.varying)

@@ -131,6 +131,7 @@ def test_environments_addresses_and_keys_are_completed_and_files_by_the_shell(pr
     assert completed("reconciler", "plan", "--env", "t") == "plain,test\n"
     assert completed("reconciler", "plan", "--only", "ApiClient/fr") == "plain,ApiClient/front\n"
     assert completed("reconciler", "explain", "config.environments.NAME.lim").startswith("plain,config.environments")
+    assert completed("reconciler", "plan", "--into", "ma") == "plain,markdown=\n"
     assert completed("reconciler", "apply", "pl") == "file,pl\n"
     assert completed("reconciler", "--config", "rec") == "file,rec\n"
 

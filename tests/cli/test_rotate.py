@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import BACK, FRONT, Project, Runner
 from tests.cli.test_apply import sit_down
+from tests.cli.test_explain import completed
 from tests.cli.test_secret_commands import OPEN, SECRET, delivered, expire, list_secrets, logs_in, names
 from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
@@ -208,3 +209,11 @@ def test_the_timeline_of_a_page_tells_them_apart(shop: Project, run: Runner) -> 
     run(*ROTATE, "--auto-approve")
     page = run("drift", "--format", "html").out
     assert "1 failed (ApiClient/front primary)" in page
+
+
+def test_a_rotation_is_completed_for_history_and_not_for_rollback_which_cannot_undo_it(
+    shop: Project, run: Runner
+) -> None:
+    assert run(*ROTATE, "--auto-approve").code == 0
+    offered = {"history show": 2, "rollback": 1}  # the first run is an apply
+    assert {name: completed("reconciler", *name.split(), "2").count("plain,2") for name in offered} == offered

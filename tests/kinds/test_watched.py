@@ -166,6 +166,21 @@ def test_whatever_field_somebody_sets_is_drift(kind: str, service: Shop, tmp_pat
     assert not service.plan(desired).has_changes
 
 
+@pytest.mark.parametrize("rows", ["[kept, added]", "[]"])
+def test_an_index_that_somebody_adds_to_a_type_that_is_named_or_removes_is_drift(
+    rows: str, service: Shop, tmp_path: Path
+) -> None:
+    names = KINDS["XpIndex"].fields
+    desired, changed = (
+        wanted(tmp_path, "XpIndex", f"{{{', '.join(f'{name}: {each}' for name in names)}}}")
+        for each in ("[kept]", rows)
+    )
+    assert service.converge(desired).is_complete
+    assert service.converge(changed).is_complete
+    found = drift.find(service.plan(desired)).deviations
+    assert sorted(one.pointer for one in found if one.is_drift) == sorted(f"/{name}" for name in names)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in CHOSEN if KINDS[kind].id_choice is IdChoice.CHOSEN])
 def test_an_object_that_somebody_creates_or_deletes_is_drift(kind: str, service: Shop, tmp_path: Path) -> None:
     desired = exported(kind, service, tmp_path)

@@ -63,6 +63,16 @@ def newest(folder: Path, environment: str) -> str:
     return ""
 
 
+def may_have_written(path: Path, environment: str | None = None) -> bool:
+    """Whether a run may have changed an environment, or any, by a plan; one that cannot be read may have."""
+    try:
+        run = recorded(read(path))
+    except ReconcilerError:
+        return True
+    is_meant = run is not None and environment in {None, run.environment}
+    return is_meant and run is not None and any(change.may_be_written for change in run.changes)
+
+
 def last_written(folder: Path, environment: str | None) -> Path:
     """The newest journal of a run that may have written to an environment, of any if none is given.
 
@@ -72,12 +82,7 @@ def last_written(folder: Path, environment: str | None) -> Path:
         UsageError: there is none.
     """
     for path in reversed(run_files(folder)):
-        try:
-            run = recorded(read(path))
-        except ReconcilerError:
-            return path
-        is_meant = run and environment in {None, run.environment}
-        if is_meant and run and any(change.may_be_written for change in run.changes):
+        if may_have_written(path, environment):
             return path
     where = f" to {environment}" if environment else ""
     raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")

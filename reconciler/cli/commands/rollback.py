@@ -48,7 +48,7 @@ altered, or the run is of another environment or marketplace; 5 partly applied; 
 run; 130 interrupted.
 """,
 )
-@click.argument("run", type=text, metavar="RUN", shell_complete=completing.runs)
+@click.argument("run", type=text, metavar="RUN", shell_complete=completing.written_runs)
 @click.option("--only", multiple=True, type=text, metavar="GLOB", help="Undo only these, by address.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
 @ack_option
