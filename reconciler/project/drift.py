@@ -17,6 +17,7 @@ from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
 from reconciler.project.files import read_file
+from reconciler.project.git import Disbelieved
 from reconciler.project.receipts import of_journal
 from reconciler.project.session import Session
 from reconciler.remote.protocol import ReadRemote
@@ -65,7 +66,9 @@ class DriftView:
             receiptfile.check(self.receipt, plan.binding)
         try:
             receipt = self.receipt or of_journal(self.journal, plan.binding, self.key)
-        except OtherKeyError as error:
+        except (OtherKeyError, Disbelieved) as error:
+            if self.since_receipt:
+                raise
             receipt = None
             plan = replace(plan, warnings=(*plan.warnings, f"{error.message}: who changed what is not known"))
         if self.since_receipt and not receipt:

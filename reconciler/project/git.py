@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from reconciler.errors import ReconcilerError
 from reconciler.manifests.context import InGit, NoAnswer
 
 _SECONDS: Final = 10
@@ -216,6 +217,21 @@ def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | NoAnswer]:
         except GitFailed as failure:
             found |= dict.fromkeys(files, NoAnswer(failure.problem, failure.fix))
     return found
+
+
+class Disbelieved(ReconcilerError):
+    """What earlier runs are said to have left may have come with the checkout."""
+
+
+def disbelief(path: Path) -> Disbelieved | None:
+    """Say why a file of earlier runs is not believed: what git tracks may come from a pull request."""
+    match in_git([path]).get(path) if os.path.lexists(path) else None:
+        case InGit(is_tracked=True, line=line):
+            return Disbelieved(f"{path} is not used: git tracks it", hint=f"run git rm --cached {line.lstrip('/')}")
+        case NoAnswer(problem, fix):
+            return Disbelieved(f"{path} is not used, because git may track it: {problem}", hint=fix)
+        case _:
+            return None
 
 
 def _within(repository: Repository, files: Collection[Path]) -> dict[Path, InGit]:

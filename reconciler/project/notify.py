@@ -1,7 +1,7 @@
 """Drift -> one message to a URL when something new has drifted, and one when all is in step again.
 
 What was told is kept in `.reconciler/notified.json` beside the configuration. A message that cannot be sent is tried
-again by the next run.
+again by the next run. A file that git tracks counts as none.
 """
 
 import json
@@ -16,6 +16,7 @@ from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
 from reconciler.project.environment import configuration
 from reconciler.project.files import OWN_FOLDER, own_folder
+from reconciler.project.git import disbelief
 from reconciler.project.settings import Settings
 from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
 
@@ -58,7 +59,11 @@ class Notifier:
         """Tell of each environment that has something new; give what has kept it from being told."""
         if self.url is None:
             return
-        state = _State(configuration(settings).path.parent / _STATE)
+        path = configuration(settings).path.parent / _STATE
+        problem = disbelief(path)
+        if problem:
+            yield problem
+        state = _State(path, {} if problem else _read(path))
         for drift in drifts:
             try:
                 self._tell(drift, state)
@@ -77,9 +82,9 @@ class Notifier:
 class _State:
     """What was notified of each environment. A damaged file counts as none: then it is notified again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: dict[str, list[str]]) -> None:
         self._path = path
-        self._known = _read(path)
+        self._known = known
 
     def news(self, drift: Drift) -> Notice | None:
         """What was not notified yet."""

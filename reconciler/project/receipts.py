@@ -20,6 +20,7 @@ from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import drift as drifts
 from reconciler.planning.planfile import plan_digest, timestamp
 from reconciler.project.files import read_file, write_file
+from reconciler.project.git import disbelief
 
 if TYPE_CHECKING:
     from reconciler.config import Environment
@@ -101,11 +102,15 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     Raises:
         ReconcilerError: it was altered, or is a link.
         OtherKeyError: there is a key, and it is not signed with it.
+        Disbelieved: there is no key, and git tracks the receipt.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
     if not run or not os.path.lexists(file):
         return None
+    problem = None if key else disbelief(file)
+    if problem:
+        raise problem
     receipt = receiptfile.loads(_read(file), str(file), key)
     return receipt if receiptfile.is_of(receipt, now) else None
 

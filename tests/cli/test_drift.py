@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import FRONT, Project, Runner
+from tests.cli.conftest import FRONT, Project, Runner, git
 
 
 def edit(project: Project, **fields: object) -> None:
@@ -129,6 +129,24 @@ def test_the_newest_run_of_the_journal_has_left_its_receipt(project: Project, ru
     assert stat.S_IMODE(receipt.stat().st_mode) == 0o600
     receipt.write_text("{}", encoding="utf-8")
     assert "[live drifted]" not in run("drift").out
+
+
+def test_a_receipt_of_the_journal_that_git_tracks_is_believed_only_where_it_is_signed(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", "k" * 40)
+    project.manifest("front", AccessTokenDuration=300)
+    run("apply", "--auto-approve")
+    edit(project, AccessTokenDuration=60)
+    git(project.folder, "init", "--quiet")
+    git(project.folder, "add", "--force", ".reconciler")
+    assert "[live drifted]" in run("drift").out
+    monkeypatch.delenv("RECONCILER_PLAN_KEY")
+    done = run("drift")
+    assert "receipt.json is not used: git tracks it: who changed what is not known" in done.out + done.err
+    assert "[live drifted]" not in done.out
+    since = run("drift", "--since-receipt")
+    assert (since.code, "is not used: git tracks it" in since.err) == (1, True)
 
 
 @pytest.mark.parametrize("target", ["a.json", "nowhere"])

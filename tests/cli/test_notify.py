@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import FRONT, Project, Runner
+from tests.cli.conftest import FRONT, Project, Runner, git
 
 PATH = "/services/T0/B0/very-secret-token"
 
@@ -161,3 +161,14 @@ def test_a_memory_that_is_a_pipe_or_a_link_is_replaced_and_not_waited_for(
     assert len(chat.taken()) == 1
     assert memory.is_file()
     assert not memory.is_symlink()
+
+
+def test_a_memory_that_git_tracks_silences_nothing(project: Project, run: Runner, chat: Chat) -> None:
+    git(project.folder, "init", "--quiet")
+    project.manifest("missing", AccessTokenDuration=600)
+    for warnings in (0, 0, 1, 1):
+        if warnings:
+            git(project.folder, "add", "--force", ".reconciler/notified.json")
+        done = run("drift", "--notify", chat.url)
+        assert done.err.count("notified.json is not used: git tracks it; run git rm --cached") == warnings
+    assert len(chat.taken()) == 3
