@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeAlias
 
+from reconciler import unfinished
+
 INTERRUPTED: Final = 130
 SIGNALS: Final = tuple(one for one in signal.Signals if one.name in {"SIGINT", "SIGTERM", "SIGHUP"})
 """As far as this system has them."""
@@ -19,6 +21,7 @@ Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
 def end(_number: int, _frame: FrameType | None, leave: Callable[[int], NoReturn] = os._exit) -> None:
     """End the process. Not by the signal's default action, which does nothing in the first process of a container."""
+    unfinished.discard()
     leave(INTERRUPTED)
 
 

@@ -3,10 +3,12 @@
 import errno
 import os
 import stat
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from reconciler import unfinished
 
 _OWN: Final = 0o600
 """What a temporary file has from the start."""
@@ -34,9 +36,7 @@ def replace_file(path: Path, text: str | bytes | Iterable[str], mode: int = _OWN
 
 
 def _replace(path: Path, text: Iterable[str | bytes], mode: int, *, keeps_owner: bool) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".reconciler-")
-    temporary = Path(name)
-    try:
+    with temporary_in(path.parent) as (descriptor, temporary):
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in text)
             file.flush()
@@ -46,9 +46,22 @@ def _replace(path: Path, text: Iterable[str | bytes], mode: int, *, keeps_owner:
         if mode != _OWN:
             temporary.chmod(mode)
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+
+
+@contextmanager
+def temporary_in(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Make a file, which whoever takes it closes; it is gone afterwards, a signal that ends the process included.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = folder / f".reconciler-{os.urandom(8).hex()}"
+    unfinished.files.add(str(path))
+    try:
+        yield os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _UNREDIRECTED | AS_IT_IS, _OWN), path
+    finally:
+        path.unlink(missing_ok=True)
+        unfinished.files.discard(str(path))
 
 
 def open_own(path: Path, flags: int) -> int:

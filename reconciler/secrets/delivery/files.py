@@ -4,12 +4,11 @@ import base64
 import json
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over
+from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over, temporary_in
 from reconciler.model.delivery import ToKubernetesSecret
 from reconciler.model.secret import Secret
 from reconciler.secrets.delivery.new_secret import Undo, put_back
@@ -28,8 +27,8 @@ def check(path: Path) -> None:
         if _is_there(path) and not path.is_file():
             raise ReconcilerError(f"{path} is not a file, so no secret can be delivered to it")
         folder = next(each for each in path.parents if _is_there(each))
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".reconciler-") as probe:
-            take_over(probe.fileno(), path)
+        with temporary_in(folder) as (descriptor, _), os.fdopen(descriptor, "wb"):
+            take_over(descriptor, path)
     except OSError as error:
         raise unwritable(path, error) from error
 
