@@ -296,6 +296,7 @@ class _Agent:
         found: Mapping[str, Path] = self.build.artifacts
         if inputs["buildType"] == "specific":
             assert inputs["branchName"] == "refs/heads/main"
+            assert inputs["allowFailedBuilds"] == inputs["allowPartiallySucceededBuilds"] == "True"
             found = self.azure.tagged.get(inputs["tags"], {})
         for artifact, path in found.items():
             if fnmatch(f"{artifact}/", inputs["itemPattern"].removesuffix("**")):

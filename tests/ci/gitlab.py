@@ -122,9 +122,10 @@ class GitLab(Forge):
         if self.shell.is_cancelled:  # neither cache nor artifacts are kept
             self.shell.is_cancelled = False
             return code, log + after
-        if "cache" in spec:
+        if "cache" in spec and _is_kept(spec["cache"], code):
             self.cache[environment] = workspace / given["RECONCILER_FOLDER"] / ".reconciler"
-        self.artifacts[f"{name} {environment}".strip()] = workspace
+        if _is_kept(spec["artifacts"], code):
+            self.artifacts[f"{name} {environment}".strip()] = _copied(spec["artifacts"], workspace, environment)
         return code, log + after
 
     def _restore(self, spec: Any, environment: str, workspace: Path) -> None:
@@ -141,6 +142,23 @@ class GitLab(Forge):
     def _run(self, lines: list[str], folder: Path, variables: Mapping[str, str]) -> tuple[int, str]:
         command = ["bash", "-e", "-o", "pipefail", "-c", "\n".join(lines)]
         return self.shell.run(command, folder, variables)
+
+
+def _is_kept(spec: Any, code: int) -> bool:
+    return code == 0 or spec.get("when", "on_success") == "always"
+
+
+def _copied(spec: Any, workspace: Path, environment: str) -> Path:
+    """What a job keeps of its files."""
+    folder = workspace.parent / "artifacts"
+    folder.mkdir()
+    for path in spec["paths"]:
+        source = workspace / path.replace("$ENVIRONMENT", environment)
+        if source.is_dir():
+            shutil.copytree(source, folder / source.name)
+        elif source.exists():
+            shutil.copy(source, folder)
+    return folder
 
 
 def _lines(script: list[str]) -> Iterator[str]:

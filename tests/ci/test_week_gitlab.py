@@ -442,7 +442,8 @@ def test_line_ends_of_another_system_change_nothing(shop: Shop, project: GitLab)
     change(project, 300)
     project.commit("shorter", "shorter")
     assert project.review("shorter")[0] == 0
-    assert b"\r\n" in (project.artifacts["reconciler:review"] / "manifests" / "front.yaml").read_bytes()
+    (first,) = project.folder.glob(f"job-{project.jobs}/workspace/manifests/front.yaml")
+    assert b"\r\n" in first.read_bytes()
     project.merge("shorter")
     for environment, config in (("staging", project.gitconfig), ("production", "")):
         project.gitconfig = config
