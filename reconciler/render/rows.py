@@ -72,13 +72,13 @@ def _fields(change: Change, words: Words, sides: Mapping[str, str]) -> Iterator[
 
 
 def _whole(change: Change, words: Words) -> Iterator[Row]:
-    """Everything that the object has, less what is empty or was said already; its name first, the rest sorted.
+    """Everything that the object has, less what is empty, and the ID of what is unmanaged, whose address has it.
 
-    A saved plan does not keep the order of the service.
+    Its name comes first, the rest is sorted: a saved plan does not keep the order of the service.
     """
     for name, value in sorted((change.before or {}).items(), key=lambda item: (item[0] not in TITLES, item[0])):
         for leaf in _leaves(value, ABSENT):
-            if leaf.before not in (None, "", [], {}) and leaf.before != change.id:
+            if leaf.before not in (None, "", [], {}) and (name != "ID" or change.action is Action.DELETE):
                 yield Row(_leaf_name(_name(pointer(name)), leaf), show(leaf.before))
     if change.action is Action.DELETE and words.gone:
         yield Row("secrets and assignments", note=words.gone)

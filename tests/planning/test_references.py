@@ -30,7 +30,7 @@ def user(name: str, **fields: Any) -> dict[str, Any]:
 
 OBJECTS = {
     "Buyers": [{"ID": "b1", "Name": "b1", "Active": True}, {"ID": "closed", "Name": "closed", "Active": False}],
-    "Suppliers": [{"ID": "s1", "Name": "s1", "Active": True}],
+    "Suppliers": [{"ID": "s1", "Name": "s1", "Active": True}, {"ID": "shut", "Name": "shut", "Active": False}],
     "AdminUsers": [user("clerk"), user("retired", Active=False)],
     "Users": [user("shopper", BuyerID="b1"), user("gone", BuyerID="b1", Active=False)],
     "SupplierUsers": [user("vendor", SupplierID="s1")],
@@ -108,10 +108,16 @@ def test_a_party_that_is_assigned_must_be_there(one: Shop, party: str, found: li
     assert rules(one.plan(desired(manifest("a", assignments={"buyers": (party,)})))) == found
 
 
-def test_a_party_that_is_assigned_and_not_active_is_a_warning(one: Shop) -> None:
-    plan = one.plan(desired(manifest("a", assignments={"buyers": ("closed", "b1")})))
+@pytest.mark.parametrize(
+    ("level", "assigned", "party"),
+    [("buyers", ("closed", "b1"), "buyer closed"), ("suppliers", ("shut", "s1"), "supplier shut")],
+)
+def test_a_party_that_is_assigned_and_not_active_is_a_warning(
+    one: Shop, level: str, assigned: tuple[str, ...], party: str
+) -> None:
+    plan = one.plan(desired(manifest("a", assignments={level: assigned})))
     assert plan.guards == ()
-    warning = "a.yaml:1:1: ApiClient/a: the buyer closed is not active, so none of its users can log in"
+    warning = f"a.yaml:1:1: ApiClient/a: the {party} is not active, so none of its users can log in"
     assert [text for text in plan.warnings if "not active" in text] == [warning]
 
 

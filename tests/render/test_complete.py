@@ -89,6 +89,12 @@ def test_every_leaf_of_what_is_deleted_is_in_every_document(body: dict[str, Any]
     assert [one for one in missing(plan, body, ABSENT) if one[1] not in {"null", ""}] == []
 
 
+def test_the_id_of_what_is_deleted_and_a_value_that_equals_it_are_in_every_document() -> None:
+    deleted = replace(change("a", Action.DELETE, before={"ID": "en-US", "Language": "en-US"}), id="en-US")
+    texts = documents(Plan((deleted,), BINDING))
+    assert [name for name, text in texts.items() if text.count("en-US") < 2] == []
+
+
 ROLES: Final = tuple(f"Role{number}Admin" for number in range(94))
 PLANTED: Final = {
     "beyond 80 characters": ({"text": "a" * 90}, {"text": "a" * 90 + LINK}),
