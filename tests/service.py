@@ -42,9 +42,10 @@ class Shop:
         self.transport: httpx.BaseTransport = httpx.WSGITransport(app=emulator)
         self.http = httpx.Client(transport=self.transport, base_url=BASE_URL)
         self.secrets: dict[str, str] = {}
+        self.credentials = ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
 
     def _connection(self) -> Connection:
-        return Connection(BASE_URL, ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET)), concurrency=2)
+        return Connection(BASE_URL, self.credentials, concurrency=2)
 
     def reader(self) -> ReadClient:
         """A client that cannot write; it does not wait between tries."""

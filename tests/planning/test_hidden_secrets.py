@@ -17,6 +17,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
 from reconciler.planning.refusal import acknowledgement
+from reconciler.remote.auth import ClientCredentials
 from reconciler.remote.messages import encode
 from reconciler.secrets.delivery import Deliverer
 from tests.applying.test_rollback import plan_back, run_of
@@ -257,3 +258,10 @@ def test_a_null_of_the_client_that_the_run_is_logged_in_with_hides_a_secret(tmp_
         assert rules(service.plan(spec)) == []
     with shop(tmp_path) as current:  # it has a named secret, and so nothing is hidden
         assert rules(current.plan(spec)) == []
+
+
+def test_a_run_that_logs_in_without_a_secret_hides_none_of_its_own_client(tmp_path: Path) -> None:
+    user = {"AllowSeller": True, "IsAnonBuyer": True, "DefaultContextUserName": "emulator-admin"}
+    with shop(tmp_path, body(A, "a", Active=True, **user), profile="legacy") as service:
+        service.credentials = ClientCredentials(A)
+        assert rules(service.plan(desired(manifest("a", AccessTokenDuration=60)))) == []
