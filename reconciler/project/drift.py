@@ -70,7 +70,8 @@ class DriftView:
             if self.since_receipt:
                 raise
             receipt = None
-            plan = replace(plan, warnings=(*plan.warnings, f"{error.message}: who changed what is not known"))
+            why = "; ".join(filter(None, [f"{error.message}: who changed what is not known", error.hint]))
+            plan = replace(plan, warnings=(*plan.warnings, why))
         if self.since_receipt and not receipt:
             message = f"there is no receipt of the last apply to {plan.binding.environment} in {self.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")

@@ -143,7 +143,7 @@ def test_a_receipt_of_the_journal_that_git_tracks_is_believed_only_where_it_is_s
     assert "[live drifted]" in run("drift").out
     monkeypatch.delenv("RECONCILER_PLAN_KEY")
     done = run("drift")
-    assert "receipt.json is not used: git tracks it: who changed what is not known" in done.out + done.err
+    assert "receipt.json is not used: git tracks it: who changed what is not known; run git rm --cached" in done.out
     assert "[live drifted]" not in done.out
     since = run("drift", "--since-receipt")
     assert (since.code, "is not used: git tracks it" in since.err) == (1, True)

@@ -172,3 +172,11 @@ def test_a_memory_that_git_tracks_silences_nothing(project: Project, run: Runner
         done = run("drift", "--notify", chat.url)
         assert done.err.count("notified.json is not used: git tracks it; run git rm --cached") == warnings
     assert len(chat.taken()) == 3
+
+
+def test_a_memory_of_which_git_says_nothing_silences_nothing(project: Project, run: Runner, chat: Chat) -> None:
+    project.manifest("missing", AccessTokenDuration=600)
+    run("drift", "--notify", chat.url)
+    (project.folder / ".git").write_text("gitdir: nowhere", encoding="utf-8")
+    assert "notified.json is not used, because git may track it: " in run("drift", "--notify", chat.url).err
+    assert len(chat.taken()) == 2
