@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeAlias
 
-from reconciler import unfinished
+from reconciler.manifests import unfinished
 
 INTERRUPTED: Final = 130
 SIGNALS: Final = tuple(one for one in signal.Signals if one.name in {"SIGINT", "SIGTERM", "SIGHUP"})

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from reconciler import unfinished
+from reconciler.manifests import unfinished
 
 _OWN: Final = 0o600
 """What a temporary file has from the start."""

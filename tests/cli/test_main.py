@@ -189,7 +189,16 @@ def test_help_imports_neither_the_network_nor_yaml_nor_pydantic() -> None:
     program += "try: run()\nexcept SystemExit: print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # fixed words
     ours = {line for line in done.stdout.splitlines() if line.startswith("reconciler")}
-    modules = ("", ".cli", ".cli.main", ".cli.options", ".cli.completing", ".cli.signals", ".unfinished")
+    modules = (
+        "",
+        ".cli",
+        ".cli.main",
+        ".cli.options",
+        ".cli.completing",
+        ".cli.signals",
+        ".manifests",
+        ".manifests.unfinished",
+    )
     assert ours == {f"reconciler{name}" for name in modules}
     assert {"httpx", "ruamel", "pydantic", "jsonschema", "deepdiff", "rich"}.isdisjoint(done.stdout.split())
 

@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import pytest
 
-from reconciler import unfinished
 from reconciler.cli import signals
 from reconciler.cli.stopping import stoppable
+from reconciler.manifests import unfinished
 from reconciler.manifests.replacing import replace_file
 from tests.cli.conftest import Project, Runner
 from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
