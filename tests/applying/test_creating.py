@@ -1,6 +1,7 @@
 """Creations, whatever the service makes of a PUT to an id that it does not know."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from reconciler.applying.run import Controls
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import ToCommand, ToFile
+from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Creation
 from reconciler.model.secret import SecretReference, SecretSource
@@ -118,6 +120,19 @@ def test_a_command_that_fails_once_the_id_is_known_fails_the_change_and_says_so(
         assert "new" in legacy.bodies()
     assert (outcome.status, outcome.may_be_written) == (Status.FAILED, True)
     assert "its new secret was not delivered under its id" in outcome.message
+
+
+def test_a_client_whose_named_secret_is_refused_has_failed_and_may_be_written(tmp_path: Path) -> None:
+    secret = NamedSecret("primary", None, timedelta(days=90), timedelta(days=2), (ToFile("secret"),))
+    new = desired(replace(manifest("new", AccessTokenDuration=60, AllowSeller=True), named_secrets=(secret,)))
+    with shop(tmp_path) as empty:
+        plan = empty.plan(new)
+        empty.fault("POST /v1/apiclients/*/secrets status=400")
+        deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
+        (outcome,) = empty.apply(plan, deliverer=deliverer).outcomes
+        assert "new" in empty.bodies()
+    assert (outcome.status, outcome.uncertain) == (Status.FAILED, True)
+    assert "not all secrets were made" in outcome.message
 
 
 def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_path: Path) -> None:

@@ -320,6 +320,12 @@ def test_it_says_where_the_manifests_still_ask_for_what_is_taken_back(two: Shop,
     assert not any("still ask" in warning for warning in plan_back(two, run, manifests=resets).warnings)
 
 
+def test_a_manifest_that_asks_for_one_of_the_fields_still_asks(two: Shop, tmp_path: Path) -> None:
+    run = run_of(two, tmp_path, manifest("a", AccessTokenDuration=60, RefreshTokenDuration=600))
+    half = desired(manifest("a", AccessTokenDuration=60))
+    assert "still ask for what this takes back: ApiClient/a;" in plan_back(two, run, manifests=half).warnings[-1]
+
+
 def test_a_protected_resource_is_protected_from_a_rollback_as_well(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60))
     manifests = desired(manifest("c", AccessTokenDuration=60, policy=Policy(protected=True)))
