@@ -38,6 +38,7 @@ _OF_APPLYING: Final = [
     "applying/test_creating.py",
     "applying/test_assign.py",
     "applying/journal/test_applying.py",
+    "second/test_singles.py",
 ]
 DECIDING: Final[Mapping[str, Sequence[str]]] = {
     "planning/diff": [
@@ -47,8 +48,17 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "live/test_odd_objects.py",
         "planning/test_hidden_secrets.py",
         "cli/test_watching.py",
+        "second/test_write_only.py",
+        "second/test_nested_secrets.py",
+        "second/test_references.py",
     ],
-    "planning/guards": ["planning/test_guards.py", "cli/test_guards.py", "cli/test_own_client.py"],
+    "planning/guards": [
+        "planning/test_guards.py",
+        "cli/test_guards.py",
+        "cli/test_own_client.py",
+        "second/test_guards.py",
+        "second/test_nested_secrets.py",
+    ],
     **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "write", "settle", "verify")},
     "planning/planfile": [
         "planning/test_planfile.py",
@@ -57,10 +67,15 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "test_pipeline.py",
     ],
     "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "planning/test_snapshot.py"],
-    "planning/selection": ["planning/test_selection.py", "cli/test_selecting.py"],
+    "planning/selection": ["planning/test_selection.py", "cli/test_selecting.py", "cli/test_write_only.py"],
     "planning/references": ["planning/test_references.py"],
-    "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],
-    "secrets/delivery": ["secrets/test_delivery.py", "cli/test_deliveries.py", "cli/test_delivery_places.py"],
+    "planning/deletion": ["planning/test_deletion.py", "planning/test_dependents.py", "cli/test_prune.py"],
+    "secrets/delivery": [
+        "secrets/test_delivery.py",
+        "secrets/test_rotation.py",
+        "cli/test_deliveries.py",
+        "cli/test_delivery_places.py",
+    ],
     "secrets/values": ["secrets/test_values.py", "secrets/test_resolve.py", "planning/test_hidden_secrets.py"],
     "applying/rollback": ["applying/test_rollback.py", "cli/test_rollback.py"],
 }

@@ -48,6 +48,15 @@ def test_a_plan_over_a_limit_is_objected_to(limits: Limits, found: list[str]) ->
     assert rules(two_of_three(), limits) == found
 
 
+def test_exactly_the_part_that_a_limit_allows_may_change() -> None:
+    bodies = [body(name, name) for name in "ab"]
+    half = plan(manifest("a", Active=False), manifest("b"), bodies=bodies)
+    assert rules(half, Limits(changes_percent=50, deletes=None)) == []
+    assert rules(half, Limits(changes_percent=49.9, deletes=None)) == ["limit-changes-percent"]
+    (finding,) = check(half[:1], Context(Limits(changes_percent=49.9, deletes=None), Access(OWN)))
+    assert "1 of 1 managed resources (100 %) would change; limits.changesPercent allows 49.9 %" in finding.message
+
+
 def test_an_objection_says_the_numbers_and_the_way_out() -> None:
     (finding,) = check(two_of_three(), Context(Limits(changes=1, deletes=None), Access(OWN)))
     assert finding.message == "2 resources would change; limits.changes allows 1"

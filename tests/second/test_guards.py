@@ -69,6 +69,7 @@ def test_a_run_does_not_take_its_user_out_of_the_group_that_gives_it_its_roles(c
 def test_without_the_profiles_only_leaving_a_group_is_refused() -> None:
     access = replace(ACCESS, user="me", roles=frozenset({"AdminUserGroupAdmin"}))
     assert rules(LEAVES, access=access) == ["own-roles"]
+    assert rules(LEAVES, access=replace(access, roles=None)) == ["own-roles"]
     assert rules(replace(GROUP, action=Action.DELETE, after=None), access=access) == []
 
 
