@@ -135,6 +135,7 @@ def test_a_second_delivery_that_fails_takes_the_first_one_back(legacy: Project, 
     generate(legacy, storing("kept", 3), {"file": "../first"})
     code, text = apply(run)
     assert (code, "exited with 3" in text, legacy.writes()) == (1, True, [])
+    assert "nothing was written to the service, and what was delivered was taken back" in text
     assert not (legacy.folder / "first").exists()
 
 

@@ -149,6 +149,8 @@ def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivere
         if left and isinstance(error, ReconcilerError):
             message = f"{error.message}; nothing was written to the service, but {'; '.join(left)}"
             raise PartlyDelivered(message, hint=error.hint) from error
+        if done and isinstance(error, ReconcilerError):
+            error.message += "; nothing was written to the service, and what was delivered was taken back"
         raise
     return tuple(done)
 
