@@ -280,9 +280,7 @@ def _row(level: Level) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "required": required,
-        "properties": {
-            word: named.get(word) or {"description": f"The ID of the {word}.", **party} for word in level.words
-        },
+        "properties": {word: named.get(word) or {"description": level.describe(word), **party} for word in level.words},
     }
 
 

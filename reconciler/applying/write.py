@@ -6,7 +6,7 @@ answer to a PUT that does not create is documented nowhere. So every refusal tha
 and then to POST, unless the configuration says how the service creates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +18,7 @@ from reconciler.applying.rows import set_rows
 from reconciler.applying.settle import Conflict, Next, repeated, settle
 from reconciler.applying.task import ALREADY, Task
 from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError
+from reconciler.kinds import Kind
 from reconciler.kinds.secrecy import with_secrets
 from reconciler.model.outcome import Outcome, Status, Step, Write
 from reconciler.model.plan import Action, AssignmentChange
@@ -153,19 +154,27 @@ _WRITTEN: Final = frozenset({Status.APPLIED, Status.NOT_CONVERGED})
 def assign(task: Task, outcome: Outcome) -> Outcome:
     """Assign and then unassign parties, also where the service holds something else than the body that was sent.
 
-    Several are written side by side. Each step may be repeated: a repeated assignment may answer 204 or 409, and
-    deleting a missing one 204 or 404; either means done. After one that fails no other is started.
+    Several are written side by side, those of one list after those of another that they may be about. Each step may be
+    repeated: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404; either means done.
+    After one that fails no other is started.
     """
     if outcome.status not in _WRITTEN or not outcome.id:
         return outcome
     steps = task.change.assignments
     try:
-        for wanted in (True, False):
-            _side_by_side([partial(_assign, task, one, outcome.id) for one in steps if one.assign is wanted], task)
+        for together in _in_order(task.kind, steps):
+            _side_by_side([partial(_assign, task, one, outcome.id) for one in together], task)
     except ReconcilerError as error:
         message = f"the body was written, but not all assignments: {_with_hint(error)}"
         return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
     return _changed(outcome) if steps else outcome
+
+
+def _in_order(kind: Kind, steps: Sequence[AssignmentChange]) -> Iterator[list[AssignmentChange]]:
+    known = kind.assignments
+    for path in known.paths if known else ():
+        yield [one for one in steps if known and one.assign and known.level(one.party).path == path]
+    yield [one for one in steps if not one.assign]
 
 
 def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:

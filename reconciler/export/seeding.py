@@ -214,9 +214,7 @@ def _parties(kind: Kind, entries: Sequence[tuple[str, Json]], seeds: Seeds) -> d
     levels = kind.assignments.levels if kind.assignments else ()
     names = {_key(name): name for level in levels for name in level.fields}
     for place, entry in entries:
-        row = (
-            {names.get(_key(name), name): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
-        )
+        row = _named(entry, names) if isinstance(entry, Mapping) else {}
         one = next((known for level in levels if (known := level.object_id(row))), None)
         named = {level.name: text for level in levels if (text := level.found(row)) is not None}
         if not one or not named:
@@ -226,6 +224,14 @@ def _parties(kind: Kind, entries: Sequence[tuple[str, Json]], seeds: Seeds) -> d
         for name, party in named.items():
             of_object[name] = (*of_object.get(name, ()), party)
     return parties
+
+
+def _named(entry: Body, names: Mapping[str, str]) -> Body:
+    """The same with the names that the API has, on every level."""
+    return {
+        names.get(_key(name), name): _named(value, names) if isinstance(value, Mapping) else value
+        for name, value in entry.items()
+    }
 
 
 def _key(name: str) -> str:

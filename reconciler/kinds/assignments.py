@@ -5,20 +5,20 @@ id that group of the buyer. Inside the program a row is one line of text: the id
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 from reconciler.kinds.fields import Reference
-from reconciler.model.json import Body, Json, get_at, is_array
+from reconciler.model.json import Body, Json, get_at, is_array, with_value_at
 from reconciler.model.plan import known_after
 from reconciler.model.resource import Address
 
 Row: TypeAlias = Mapping[str, str]
 """Word of a manifest (``buyer``) -> id."""
 Shape: TypeAlias = tuple[str, ...]
-"""The words of a row, in the order of `_FIELDS`."""
+"""The words of a row, in the order of `_WORDS`."""
 
 _FIELDS: Final[Mapping[str, str]] = {
     "messageType": "MessageType",
@@ -28,7 +28,15 @@ _FIELDS: Final[Mapping[str, str]] = {
     "user": "UserID",
 }
 """Word of a manifest -> the field of a row."""
+_ABOUT: Final[Mapping[str, str]] = {"forBuyer": "buyer", "forSupplier": "supplier", "forGroup": "group"}
+"""Word of a row that is about another assignment -> the word for the same party in a row of that assignment."""
 _SELLER: Final = "seller"
+_ASSIGNED: Final[tuple[Shape, ...]] = (
+    *((word,) for word in _ABOUT),
+    ("forBuyer", "forGroup"),
+    ("forSupplier", "forGroup"),
+)
+_WORDS: Final = ("messageType", *_ABOUT, *(word for word in _FIELDS if word != "messageType"))
 _ALONE: Final[Mapping[str, Reference]] = {
     "buyer": Reference("buyer", "/buyers", "BuyerReader"),
     "supplier": Reference("supplier", "/suppliers", "SupplierReader"),
@@ -42,6 +50,11 @@ _BELOW: Final[Mapping[Shape, tuple[str, str, str]]] = {
     ("supplier", "user"): ("user", "users", "SupplierUserReader"),
 }
 """Company and member -> what the member is, where it is below the company, and what the login needs for looking."""
+
+
+def _any_of(shapes: Sequence[Shape]) -> str:
+    *most, last = [f"{{{', '.join(shape)}}}" for shape in shapes]
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +94,29 @@ class Level:
         return all("user" in shape for shape in self.shapes)
 
     @property
+    def is_about_another(self) -> bool:
+        """Whether its rows are about another assignment of the object, and name the party of that one, too."""
+        return len(self.object_path) > 1
+
+    @property
     def words(self) -> tuple[str, ...]:
         """All words that a row may have."""
-        return tuple(word for word in _FIELDS if any(word in shape for shape in self.shapes))
+        named = {word for shape in self.shapes for word in shape}
+        return tuple(word for word in _WORDS if word in named)
+
+    @property
+    def usage(self) -> str:
+        """Which words a row may have together."""
+        alone = [shape for shape in self.shapes if not any(word in _ABOUT for word in shape)]
+        usage = f"name {_any_of(alone)}"
+        return f"{usage}; {_any_of(_ASSIGNED)} besides" if self.is_about_another else usage
+
+    @staticmethod
+    def describe(word: str) -> str:
+        """Say what a word of a row means."""
+        if word in _ABOUT:
+            return f"The ID of the {_ABOUT[word]} of the assignment whose messages are copied."
+        return f"The ID of the {word}."
 
     @property
     def kind(self) -> str:
@@ -93,7 +126,11 @@ class Level:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of its rows, by the names that the API has for them."""
-        return (*self.object_path[:1], *(_FIELDS[word] for word in self.words))
+        return (*self.object_path, *(self._at(word)[-1] for word in self.words))
+
+    def _at(self, word: str) -> tuple[str, ...]:
+        """Where a row has what the word names."""
+        return (*self.object_path[:-1], _FIELDS[_ABOUT[word]]) if word in _ABOUT else (_FIELDS[word],)
 
     def texts(self, value: Json) -> tuple[str, ...]:
         """The rows that a manifest names; of a reference, what stands for the id until it is known."""
@@ -138,12 +175,18 @@ class Level:
 
     def found(self, row: Body) -> str | None:
         """The text of a row of the service; None where it is of another level."""
+        places = {word: self._at(word) for word in (_WORDS if self.is_about_another else _FIELDS)}
         ids = {
-            word: str(row[field])
-            for word, field in _FIELDS.items()
-            if (field,) != self.object_path and isinstance(row.get(field), str) and row[field]
+            word: one
+            for word, at in places.items()
+            if at != self.object_path and isinstance(one := get_at(row, at), str) and one
         }
-        return self._line(ids) if tuple(ids) in self.shapes else None
+        return self._line(ids) if tuple(ids) in self.shapes and not self._names_another(row) else None
+
+    def _names_another(self, row: Body) -> bool:
+        """Whether a row has the ID of a party that the API had not when this was written."""
+        known = {*_FIELDS.values(), self.object_path[0]}
+        return any(name.endswith("ID") and value for name, value in row.items() if name not in known)
 
     def object_id(self, row: Body) -> str | None:
         """The id of the object that a row is of."""
@@ -160,18 +203,14 @@ class Level:
 
     def body(self, object_id: str, text: str) -> Body:
         """What is sent for adding a row."""
-        named: Json = object_id
-        for name in reversed(self.object_path):
-            named = {name: named}
-        assert isinstance(named, Mapping)  # noqa: S101  # a path has a name at least
-        return {**named, **self._fields(text)}
-
-    def _fields(self, text: str) -> dict[str, str]:
-        return {_FIELDS[word]: one for word, one in self.row(text).items()}
+        body = with_value_at({}, self.object_path, object_id)
+        for word, one in self.row(text).items():
+            body = with_value_at(body, self._at(word), one)
+        return body
 
     def deleted_by(self, object_id: str, text: str) -> tuple[str, Mapping[str, str]]:
         """The path and the query that delete a row."""
-        fields = {self.object_path[-1]: object_id, **self._fields(text)}
+        fields = {self.object_path[-1]: object_id, **{_FIELDS[word]: one for word, one in self.row(text).items()}}
         query = {
             f"{name[0].lower()}{name[1:]}": one for name, one in fields.items() if f"{{{name}}}" not in self.deletion
         }
@@ -180,12 +219,17 @@ class Level:
     def targets(self, text: str) -> Iterator[tuple[Reference, str]]:
         """What the row refers to, the company first."""
         row = self.row(text)
+        yield from self._parties({_ABOUT[word]: one for word, one in row.items() if word in _ABOUT})
+        yield from self._parties({word: one for word, one in row.items() if word in _ALONE})
+
+    @staticmethod
+    def _parties(row: Row) -> Iterator[tuple[Reference, str]]:
         company = next((word for word in ("buyer", "supplier") if word in row), "")
         for word, one in row.items():
             if company and word in {"group", "user"}:
                 noun, below, role = _BELOW[company, word]
                 yield Reference(f"{company}'s {noun}", f"/{company}s/{quote(row[company], safe='')}/{below}", role), one
-            elif word in _ALONE:
+            else:
                 yield _ALONE[word], one
 
     def roles(self) -> Iterator[tuple[str, str]]:
@@ -264,8 +308,9 @@ def levels(
 
 
 def listeners(name: str, path: str, object_path: tuple[str, ...], message_types: tuple[str, ...]) -> Level:
-    """The level of copies of messages: the API has no way of deleting one."""
-    shapes = tuple(("messageType", *shape) for _, each in _SHAPES.values() for shape in each)
+    """The level of copies of the messages that one assignment causes: the API has no way of deleting one."""
+    parties = [shape for _, each in _SHAPES.values() for shape in each]
+    shapes = tuple(("messageType", *one, *party) for one in ((), *_ASSIGNED) for party in parties)
     section = "MessageCCListenerAssignments"
-    about = "those who get copies of messages"
+    about = "recipients of copies of messages"
     return Level(name, about, shapes, path, object_path, message_types=message_types, section=section)

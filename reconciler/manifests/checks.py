@@ -183,10 +183,8 @@ def _misshapen(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
     """Rows that name too few or too many parties."""
     for index, row in enumerate(rows):
         if isinstance(row, Mapping) and tuple(word for word in level.words if word in row) not in level.shapes:
-            shapes = [f"{{{', '.join(shape)}}}" for shape in level.shapes]
             message = f"{level.name} has no row of {', '.join(row) or 'nothing'}"
-            hint = f"name {', '.join(shapes[:-1])} or {shapes[-1]}"
-            yield Fault(pointer("assignments", level.name, index), message, "assignment", hint)
+            yield Fault(pointer("assignments", level.name, index), message, "assignment", level.usage)
 
 
 def _same_but_for_case(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:

@@ -29,7 +29,7 @@ ASSIGNED = [
     *({"SecurityProfileID": f"Shop{number}", "UserGroupID": "staff"} for number in range(6)),
 ]
 MAILED = [{"MessageSenderID": "SellerEmails"}, {"MessageSenderID": "BuyerEmails", "BuyerID": "north"}]
-SENDER = {"MessageSenderID": "BuyerEmails"}
+SENDER = {"MessageSenderID": "BuyerEmails", "BuyerID": "north"}
 COPIED = [{"MessageSenderAssignment": SENDER, "MessageType": "OrderSubmitted", "BuyerID": "north"}]
 SEEDED: list[tuple[str, list[dict[str, Any]]]] = [
     ("buyers", [{"ID": "north", "Name": "North", "Active": True}]),

@@ -54,14 +54,15 @@ def test_clients_are_found_wherever_a_file_keeps_them(data: Any) -> None:
 
 def test_copies_of_messages_are_rows_of_their_sender() -> None:
     sender = {"ID": "mails", "Name": "Mails", "MessageTypes": ["OrderSubmitted"], "DeliveryConfigID": "hub"}
-    row = {"MessageSenderAssignment": {"MessageSenderID": "MAILS"}, "MessageType": "OrderSubmitted", "BuyerID": "north"}
+    about = {"MessageSenderID": "MAILS", "buyerId": "north"}
+    row = {"MessageSenderAssignment": about, "MessageType": "OrderSubmitted", "BuyerID": "north"}
     assignments = {
         "MessageSenderAssignments": [{"MessageSenderID": "mails", "BuyerID": "north"}],
         "MessageCCListenerAssignments": [row | {"UserGroupID": "night"}],
     }
     found = seeds({"Objects": {"MessageSenders": [sender]}, "Assignments": assignments})
     (one,) = found.live.resources
-    assert one.assignments["ccListeners"] == ("messageType OrderSubmitted buyer north group night",)
+    assert one.assignments["ccListeners"] == ("messageType OrderSubmitted forBuyer north buyer north group night",)
     assert (one.assignments["buyers"], found.left_out) == (("north",), [])
 
 

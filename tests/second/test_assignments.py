@@ -184,6 +184,41 @@ def test_a_listener_is_added_and_never_deleted_and_the_plan_says_so(service: Sho
     assert "messageType OrderSubmitted buyer main group team, which the API cannot delete" in notice.message
 
 
+def test_a_listener_names_the_assignment_whose_messages_are_copied(service: Shop, tmp_path: Path) -> None:
+    about = ["", "forBuyer: main, ", "forBuyer: main, forGroup: team, ", "forSupplier: maker, ", "forGroup: staff, "]
+    listeners = ", ".join(f"{{messageType: OrderSubmitted, {one}user: boss}}" for one in about)
+    text = f"{SENDER}assignments: {{buyers: [main], ccListeners: [{listeners}]}}\n"
+    wanted = manifests(tmp_path / "m", text)
+    assert service.converge(wanted).is_complete
+    found = [row["MessageSenderAssignment"] for row in rows(service, "/messagesenders/CCListenerAssignments")]
+    assert {" ".join(filter(None, row.values())) for row in found} == {
+        "s",
+        "s main",
+        "s main team",
+        "s maker",
+        "s staff",
+    }
+    assert [one.partition(" /v1/messagesenders")[2] for one in service.writes()][1] == "/assignments"
+    assert not service.plan(wanted).has_changes
+
+
+def test_a_listener_of_a_party_that_is_not_there_is_found_before_the_first_write(service: Shop, tmp_path: Path) -> None:
+    listener = "{messageType: OrderSubmitted, forBuyer: main, forGroup: nobody, user: boss}"
+    plan = service.plan(manifests(tmp_path / "m", f"{SENDER}assignments: {{ccListeners: [{listener}]}}\n"))
+    (finding,) = plan.guards
+    assert "no buyer's user group nobody" in finding.message
+
+
+def test_a_row_of_a_sort_of_party_that_is_not_known_is_of_no_level() -> None:
+    assignments = KINDS["SecurityProfile"].assignments
+    assert assignments
+    found = assignments.of_objects(
+        "/securityprofiles/assignments",
+        [{"SecurityProfileID": "p", "BuyerGroupID": "g"}, {"SecurityProfileID": "p", "BuyerID": "main"}],
+    )
+    assert found == {"p": {"buyers": ("main",)}}
+
+
 def test_what_is_assigned_already_is_no_failure(service: Shop, tmp_path: Path) -> None:
     wanted = manifests(tmp_path / "m", f"{SENDER}assignments: {{buyers: [main]}}\n")
     plan = service.plan(wanted)
