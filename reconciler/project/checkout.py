@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import PlanRefused
+from reconciler.manifests.git import Blob, GitFailed, Repository
 from reconciler.model.inputs import Checkout
-from reconciler.project.git import Blob, GitFailed, Repository
 from reconciler.render.blocks import few
 
 _SEPARATOR: Final = os.fsencode(os.sep)

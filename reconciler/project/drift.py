@@ -11,13 +11,13 @@ from reconciler.errors import InputError, ReconcilerError
 from reconciler.manifests.allowed_paths import require_inside
 from reconciler.manifests.edit.live import bring_back
 from reconciler.manifests.edit.names import Names
+from reconciler.manifests.git import Disbelieved
 from reconciler.model.drift import Drift, DriftKind, Receipt
 from reconciler.model.plan import Plan
 from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
 from reconciler.project.files import read_file
-from reconciler.project.git import Disbelieved
 from reconciler.project.receipts import of_journal
 from reconciler.project.session import Session
 from reconciler.remote.protocol import ReadRemote

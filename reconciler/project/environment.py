@@ -18,11 +18,11 @@ from reconciler.config import (
 )
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import short
+from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.json import pointer
 from reconciler.model.once import Once
-from reconciler.project.git import in_git
 from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings, environment_name
 
 

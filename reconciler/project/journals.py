@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import recovery
 from reconciler.applying.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
-from reconciler.applying.journal.read import run_files
 from reconciler.applying.journal.rotating import recorded_rotation
 from reconciler.applying.recovery import Found, Looked
 from reconciler.errors import ReconcilerError
@@ -33,7 +32,7 @@ _MOST: Final = 40
 def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, ...]:
     """The newest runs that wrote to one of these environments; a journal that cannot be read is shown as such."""
     folder = configuration(settings).journal
-    found = [listed(run, path) for run, path in zip(runs(folder), run_files(folder), strict=True)]
+    found = [listed(run, path) for path, run in runs(folder).items()]
     return tuple(moment(run) for run in found if run.fault or run.environment in environments)[-_MOST:]
 
 
@@ -55,7 +54,7 @@ def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, 
 def _applied(folder: Path) -> list[RecordedRun]:
     """All runs that applied a plan. What cannot be read is for `history verify` to report."""
     found = []
-    for run in runs(folder):
+    for run in runs(folder).values():
         try:
             applied = recorded(run) if isinstance(run, Run) else None
         except ReconcilerError:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.manifests.git import disbelief
 from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
 from reconciler.project.environment import configuration
 from reconciler.project.files import OWN_FOLDER, own_folder
-from reconciler.project.git import disbelief
 from reconciler.project.settings import Settings
 from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
 
@@ -60,7 +60,7 @@ class Notifier:
         if self.url is None:
             return
         path = configuration(settings).path.parent / _STATE
-        problem = disbelief(path)
+        problem = disbelief([path]).get(path)
         if problem:
             yield problem
         state = _State(path, {} if problem else _read(path))

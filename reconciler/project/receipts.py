@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import applied, newest
+from reconciler.applying.journal.read import all_files
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
+from reconciler.manifests.git import disbelief
 from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
 from reconciler.model.outcome import ApplyResult
@@ -20,7 +22,6 @@ from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import drift as drifts
 from reconciler.planning.planfile import plan_digest, timestamp
 from reconciler.project.files import read_file, write_file
-from reconciler.project.git import disbelief
 
 if TYPE_CHECKING:
     from reconciler.config import Environment
@@ -61,7 +62,9 @@ def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | No
         PlanRefused: it was.
     """
     digest = plan_digest(saved)
-    kept = [(file, _read) for file in folder.glob(f"*{_SUFFIX}")]
+    beside = [*folder.glob(f"*{_SUFFIX}")]
+    doubted = {} if key else disbelief(beside)
+    kept = [(file, _read) for file in beside if file not in doubted]
     named = [(receipt, read_file)] if receipt and receipt.is_file() else []
     found = applied(folder, digest) or next(
         (str(file) for file, read in (*kept, *named) if _applied(file, read, key) == digest), None
@@ -102,15 +105,15 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     Raises:
         ReconcilerError: it was altered, or is a link.
         OtherKeyError: there is a key, and it is not signed with it.
-        Disbelieved: there is no key, and git tracks the receipt.
+        Disbelieved: git tracks the receipt, and there is no key; or it tracks journals, and no other tells of a run.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
+    doubted = disbelief([] if key else [file]) if run else all_files(folder)
+    for problem in filter(None, doubted.values()):
+        raise problem
     if not run or not os.path.lexists(file):
         return None
-    problem = None if key else disbelief(file)
-    if problem:
-        raise problem
     receipt = receiptfile.loads(_read(file), str(file), key)
     return receipt if receiptfile.is_of(receipt, now) else None
 

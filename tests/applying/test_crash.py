@@ -223,7 +223,7 @@ def restore(folder: Path) -> None:
 
 def only_run(runs: Path) -> RecordedRun | None:
     """The run whose process was killed; None: it had not begun to write its journal."""
-    found = [journal.recorded(run) for run in journal.runs(runs) if isinstance(run, journal.Run)]
+    found = [journal.recorded(run) for run in journal.runs(runs).values() if isinstance(run, journal.Run)]
     assert len(found) <= 1
     assert not any(run.is_finished for run in found if run)
     return found[0] if found else None

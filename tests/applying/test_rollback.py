@@ -58,7 +58,7 @@ def run_if_any(
     record = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
     controls = Controls(concurrency=1, keep_going=keep_going, recorder=record)
     record.end(service.apply(plan, controls, **options))
-    found = journal.runs(folder / "runs")
+    found = [*journal.runs(folder / "runs").values()]
     return journal.recorded(found[-1]) if found and isinstance(found[-1], journal.Run) else None
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.manifests.context import InGit
+from reconciler.manifests.git import in_git
 from reconciler.model.json import Json
-from reconciler.project.git import in_git
 from tests.cli.conftest import Project, Runner, git
 
 

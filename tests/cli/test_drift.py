@@ -139,7 +139,7 @@ def test_a_receipt_of_the_journal_that_git_tracks_is_believed_only_where_it_is_s
     run("apply", "--auto-approve")
     edit(project, AccessTokenDuration=60)
     git(project.folder, "init", "--quiet")
-    git(project.folder, "add", "--force", ".reconciler")
+    git(project.folder, "add", "--force", "*.receipt.json")
     assert "[live drifted]" in run("drift").out
     monkeypatch.delenv("RECONCILER_PLAN_KEY")
     done = run("drift")
@@ -147,6 +147,8 @@ def test_a_receipt_of_the_journal_that_git_tracks_is_believed_only_where_it_is_s
     assert "[live drifted]" not in done.out
     since = run("drift", "--since-receipt")
     assert (since.code, "is not used: git tracks it" in since.err) == (1, True)
+    git(project.folder, "add", "--force", "*.jsonl")
+    assert ".jsonl is not used: git tracks it: who changed what is not known" in run("drift").out
 
 
 @pytest.mark.parametrize("target", ["a.json", "nowhere"])

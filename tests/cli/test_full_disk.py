@@ -51,7 +51,7 @@ def test_in_any_line_of_the_journal_no_write_lacks_its_record_and_no_code_is_0(p
 
 def demand_the_record(size: int, code: int, said: str, writes: list[str]) -> None:
     """One journal, which announces each write, and is whole where the run was a success."""
-    found = [one for one in journal.runs(RUNS) if isinstance(one, journal.Run)] if RUNS.exists() else []
+    found = [one for one in journal.runs(RUNS).values() if isinstance(one, journal.Run)] if RUNS.exists() else []
     announced = [entry for one in found for entry in one.of("intent")]
     assert len(found) == len([*RUNS.glob("*.jsonl")]) == (1 if writes or announced else len(found)), said
     assert len(announced) >= len(writes), (size, said)

@@ -8,7 +8,7 @@ import pytest
 from reconciler.applying import journal
 from reconciler.applying.journal import Journal
 from reconciler.applying.journal.lock import exclusive
-from tests.cli.conftest import FRONT, Project, Runner
+from tests.cli.conftest import FRONT, Project, Runner, git
 
 RUNS = Path(".reconciler/runs")
 
@@ -182,3 +182,30 @@ def test_a_journal_that_cannot_be_written_keeps_the_service_as_it_is(project: Pr
     done = run("apply", "--auto-approve")
     assert (done.code, project.writes()) == (1, [])
     assert "journal.folder in reconciler.yaml" in done.err
+
+
+def test_a_journal_that_git_tracks_is_neither_shown_nor_used_and_each_command_says_so(
+    project: Project, run: Runner, applied: str
+) -> None:
+    git(project.folder, "init", "--quiet")
+    planted = RUNS / "29990101T000000.000000Z-ffff.jsonl"
+    planted.write_bytes((RUNS / f"{applied}.jsonl").read_bytes())
+    git(project.folder, "add", "--force", str(planted))
+    assert f"{RUNS.resolve()}/{planted.name} is not used: git tracks it" in run("history").out
+    for arguments in (("history", "show", planted.stem), ("rollback", "2999", "--auto-approve")):
+        done = run(*arguments)
+        assert (done.code, project.writes()) == (1, [])
+        assert f"{planted.name} is not used: git tracks it" in done.err
+        assert f"run git rm --cached {RUNS}/{planted.name}" in done.err
+    verified = run("history", "verify")
+    assert (verified.code, "is not used: git tracks it" in verified.out) == (1, True)
+    assert run("history", "show", "last").out == run("history", "show", applied).out
+    assert run("apply", "--auto-approve").code == 0
+    assert (run("rollback", "last", "--auto-approve").code, project.writes()) == (0, ["PUT"])
+
+
+def test_where_git_refuses_the_checkout_no_journal_is_believed(project: Project, run: Runner, applied: str) -> None:
+    (project.folder / ".git").write_text("gitdir: nowhere\n")
+    done = run("rollback", applied, "--auto-approve")
+    assert (done.code, project.writes()) == (1, [])
+    assert f"{applied}.jsonl is not used, because git may track it: git cannot be asked" in done.err

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.manifests.git import GitFailed, Repository
 from reconciler.project.checkout import checkout
-from reconciler.project.git import GitFailed, Repository
 from tests.cli.conftest import git
 from tests.project.test_checkout import below, commit
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.applying.journal.read import NO_LINE, SUFFIX, Entry, NotALine, Run, lines_of, run_files
+from reconciler.applying.journal.read import NO_LINE, SUFFIX, Entry, NotALine, Run, all_files, lines_of
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import part_validator, read_schema
@@ -45,7 +45,10 @@ def check_all(folder: Path) -> tuple[Fault, ...]:
     """
     lines: dict[Path, list[str]] = {}
     found: list[Fault] = []
-    for path in run_files(folder):
+    for path, problem in all_files(folder).items():
+        if problem:
+            found.append(Fault(path, 0, problem.message))
+            continue
         try:
             lines[path] = lines_of(path)[0]
         except ReconcilerError as error:

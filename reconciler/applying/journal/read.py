@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.manifests.git import Disbelieved, disbelief
 from reconciler.manifests.replacing import open_own, read_own
 from reconciler.model.json import Json, canonical_text
 from reconciler.planning import seal as sealed
@@ -177,19 +178,26 @@ def read(path: Path) -> Run:
     return Run(path, tuple(entries), torn)
 
 
+def all_files(folder: Path) -> Mapping[Path, Disbelieved | None]:
+    """The journals of a folder, the oldest first, and why one is not believed; none where there is no such folder."""
+    paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
+    problems = disbelief(paths)
+    return {path: problems.get(path) for path in paths}
+
+
 def run_files(folder: Path) -> list[Path]:
-    """The journals of a folder, the oldest first; none where there is no such folder."""
-    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
+    """The journals of a folder that are believed, the oldest first."""
+    return [path for path, problem in all_files(folder).items() if problem is None]
 
 
-def runs(folder: Path) -> list[Run | ReconcilerError]:
-    """Every run of a folder, the oldest first; for one that cannot be read, why not."""
-    found: list[Run | ReconcilerError] = []
-    for path in run_files(folder):
+def runs(folder: Path) -> Mapping[Path, Run | ReconcilerError]:
+    """Every run of a folder, the oldest first; for one that cannot be read or is not believed, why not."""
+    found: dict[Path, Run | ReconcilerError] = {}
+    for path, problem in all_files(folder).items():
         try:
-            found.append(read(path))
+            found[path] = problem or read(path)
         except ReconcilerError as error:
-            found.append(error)
+            found[path] = error
     return found
 
 
@@ -198,14 +206,19 @@ def find(folder: Path, name: str) -> Path:
 
     Raises:
         UsageError: there is no such run, or several.
+        Disbelieved: git tracks its journal.
     """
-    files = run_files(folder)
-    if name == "last" and files:
-        return files[-1]
+    files = all_files(folder)
+    believed = [path for path, problem in files.items() if problem is None]
+    if name == "last" and believed:
+        return believed[-1]
     ids = {path.name.removesuffix(SUFFIX): path for path in files}
     hits = [name] if name in ids else [one for one in ids if name and (one.startswith(name) or one.endswith(name))]
     if len(hits) == 1:
-        return ids[hits[0]]
+        path = ids[hits[0]]
+        if problem := files[path]:
+            raise problem
+        return path
     if hits:
         raise UsageError(f"several runs are called {name}", hint=f"write more of one: {', '.join(hits)}")
     raise UsageError(f"there is no run {name} in {folder}", hint="reconciler history lists the runs")

@@ -59,7 +59,7 @@ def _listed(common: Common) -> "list[Listed]":
     settings = settings_of(common)
     config, name = configuration(settings), environment_name(settings)
     names = common.envs or tuple([name] if name and not common.env_all else [])
-    found = [listed(run, path) for run, path in zip(runs(config.journal), run_files(config.journal), strict=True)]
+    found = [listed(run, path) for path, run in runs(config.journal).items()]
     for name in names:
         if all(run.environment != name for run in found):
             select_environment(config, name)

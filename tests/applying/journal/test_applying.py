@@ -77,7 +77,7 @@ def test_what_writes_nothing_leaves_no_journal(two: Shop, tmp_path: Path) -> Non
     two.edit("a", RefreshTokenDuration=99)
     record = recorder(tmp_path, plan)
     record.end(two.apply(plan, Controls(recorder=record)))
-    assert (record.run_id, journal.runs(tmp_path / "runs")) == ("", [])
+    assert (record.run_id, journal.runs(tmp_path / "runs")) == ("", {})
 
 
 def test_what_ended_before_the_first_write_is_kept_as_well(two: Shop, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_run_whose_first_line_cannot_be_written_leaves_no_journal(
 def test_a_journal_that_is_a_link_or_a_pipe_is_not_read(folder: Path, make: Callable[[Path], None]) -> None:
     folder.mkdir()
     make(folder / "29990101T000000.000000Z-ffff.jsonl")
-    (found,) = runs(folder)
+    (found,) = runs(folder).values()
     assert isinstance(found, ReconcilerError)
     assert "cannot be read" in found.message
     Journal.start(folder, {"kind": "apply"}).close()
@@ -210,7 +210,7 @@ def test_a_run_that_was_killed_before_its_first_line_is_told_apart(folder: Path)
     with pytest.raises(ReconcilerError, match="has no line"):
         read(path)
     second = written(folder, "end", day=1)
-    assert [isinstance(one, ReconcilerError) for one in runs(folder)] == [True, False]
+    assert [isinstance(one, ReconcilerError) for one in runs(folder).values()] == [True, False]
     assert (read(second).facts["after"], check_all(folder)) == (None, ())
 
 
@@ -341,7 +341,7 @@ def test_a_run_that_is_not_there_or_not_the_only_one_is_wrong_usage(folder: Path
 
 
 def test_where_nothing_was_ever_written_there_are_no_runs(folder: Path) -> None:
-    assert (runs(folder), check_all(folder)) == ([], ())
+    assert (runs(folder), check_all(folder)) == ({}, ())
     with pytest.raises(UsageError, match="there is no run last"):
         find(folder, "last")
 

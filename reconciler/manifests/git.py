@@ -223,9 +223,15 @@ class Disbelieved(ReconcilerError):
     """What earlier runs are said to have left may have come with the checkout."""
 
 
-def disbelief(path: Path) -> Disbelieved | None:
-    """Say why a file of earlier runs is not believed: what git tracks may come from a pull request."""
-    match in_git([path]).get(path) if os.path.lexists(path) else None:
+def disbelief(paths: Iterable[Path]) -> Mapping[Path, Disbelieved]:
+    """Say which files of earlier runs are not believed, and why: what git tracks may come from a pull request."""
+    found = in_git([path for path in paths if os.path.lexists(path)])
+    problems = ((path, _disbelieved(path, one)) for path, one in found.items())
+    return {path: problem for path, problem in problems if problem}
+
+
+def _disbelieved(path: Path, found: InGit | NoAnswer) -> Disbelieved | None:
+    match found:
         case InGit(is_tracked=True, line=line):
             return Disbelieved(f"{path} is not used: git tracks it", hint=f"run git rm --cached {line.lstrip('/')}")
         case NoAnswer(problem, fix):
