@@ -52,7 +52,7 @@ cover: $(READY)  ## run all tests and demand 95 % branch coverage
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term
 
-contract: $(READY)  ## judge the emulator by an OpenAPI document, the JavaScript SDK and schemathesis: make contract SPEC=openapi.json
+contract: $(READY)  ## judge the emulator, the schemas and the formats by what is not ours: make contract SPEC=openapi.json
 	@test -f "$(SPEC)" || { echo "usage: make contract SPEC=openapi.json (OrderCloud serves it at /v1/openapi/v3)" >&2; exit 1; }
 	@PYTHON="$(PYTHON)" tools/judges.sh "$(abspath $(VENV))/judges"
 	@OPENAPI_SPEC="$(abspath $(SPEC))" JUDGES="$(abspath $(VENV))/judges" $(BIN)/python -m pytest -q -rs tests/emulator/test_contract.py tests/judges

@@ -7,15 +7,19 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import click
+import jq  # type: ignore[import-not-found]  # compiled, without types
 import pytest
 
 from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import Common
 from reconciler.config import load_config
 from reconciler.manifests.load import LoadContext, load
+from reconciler.planning.planfile import to_document
+from tests.render.test_golden import PLANS
 from tools import generate
 
 ROOT = Path(__file__).parents[1]
@@ -124,6 +128,12 @@ def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> 
     assert [part for part in parts if part not in texts] == []
 
 
+def _written_for_this_click() -> bool:
+    """Other versions of click write the help otherwise; the pages are of the one in constraints.txt."""
+    return f"click=={version('click')}\n" in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not _written_for_this_click(), reason="the pages are made with the click of constraints.txt")
 @pytest.mark.parametrize("name", generate.PAGES)
 def test_what_is_made_of_the_program_is_up_to_date(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RECONCILER_ENV", raising=False)
@@ -145,3 +155,21 @@ def test_every_path_that_contributors_are_sent_to_exists() -> None:
     below = [ROOT, package, *(folder for folder in package.iterdir() if folder.is_dir())]
     assert len(named) > 30
     assert [one for one in sorted(named) if not any((folder / one).exists() for folder in below)] == []
+
+
+FILTERS = [
+    (page.name, found)
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for found in re.findall(r"\bjq (?:-r )?'?(.+?)'?(?: plan\.json)?$", page.read_text(encoding="utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("page", "program"), FILTERS)
+def test_a_filter_for_jq_is_one(page: str, program: str) -> None:
+    jq.compile(program)
+    assert page
+
+
+def test_the_filter_for_plans_lists_what_widens_access() -> None:
+    (program,) = [program for page, program in FILTERS if page == "plan-file.md" and "widens" in program]
+    assert jq.all(program, to_document(PLANS["everything"])) == ["ApiClient/kiosk", "ApiClient/storefront"]

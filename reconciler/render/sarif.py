@@ -132,8 +132,9 @@ def _location(result: Result) -> Json:
 
 
 def _physical(place: Place) -> Json:
-    region: Json = {"startLine": place.line, "startColumn": max(place.column, 1)}
-    return {"artifactLocation": {"uri": uri(place.file)}, **({"region": region} if place.line else {})}
+    """The place; a file as a whole is its first line, since viewers pass over a file without a region."""
+    region: Json = {"startLine": place.line, "startColumn": max(place.column, 1)} if place.line else {"startLine": 1}
+    return {"artifactLocation": {"uri": uri(place.file)}, "region": region}
 
 
 def uri(file: str) -> str:

@@ -212,6 +212,7 @@ def test_the_process_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_strict_type_checker_accepts_scripts_that_use_it(tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="mypy is among the tools for developers, not for tests")
     scripts = [tmp_path / f"example_{number}.py" for number in range(len(EXAMPLES))]
     for script, example in zip(scripts, EXAMPLES, strict=True):
         script.write_text(example, encoding="utf-8")
