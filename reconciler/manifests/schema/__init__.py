@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from reconciler.manifests.schema.faults import Fault, closest, did_you_mean, explain
+from reconciler.manifests.schema.faults import UNPARTED, Fault, closest, did_you_mean, explain, meant
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Json, pointer, pointer_parts
 from reconciler.model.secret import SecretReference, SecretSource, is_own_variable
@@ -36,7 +36,8 @@ _OF_A_KEY: Final = {
     "nothing-to-remove": "this null removes nothing from the manifest",
 }
 """Rule -> its message without the key."""
-_TAIL: Final = "its name is not shown: it may be a part of the secret above"
+_TAIL: Final = "it is not shown: it may be a part of the secret before it"
+_UNPARTED: Final = frozenset(UNPARTED.values())
 
 
 def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault:
@@ -75,19 +76,39 @@ def redacted(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Ite
 
 
 def without_tails(found: Iterable[Diagnostic], secret_fields: frozenset[str]) -> list[Diagnostic]:
-    """Quote no unknown key after a secret in clear, and sort by place.
+    """Quote nothing after a secret in clear that may be a part of it, and sort by place.
 
-    An unquoted secret can end the value that it is meant to be: the rest of ``{ClientSecret: s3cr,et}`` is such a key.
+    An unquoted secret can end the value that it is meant to be: the rest of ``{ClientSecret: s3cr,et}`` is a key. So
+    nothing after it on its line is quoted, and below neither unknown keys nor what they hold. Hints name known fields.
     """
     starts: dict[str, Place] = {}
+    keys: dict[str, str] = {}
     quiet = []
     for each in sorted(found):
-        first = starts.get(each.place.file)
-        if each.rule == "secret" and not secret_fields.isdisjoint(pointer_parts(each.pointer)[-1:]):
-            starts.setdefault(each.place.file, each.place)
-        message = _OF_A_KEY.get(each.rule) if first and each.place > first else None
-        quiet.append(replace(each, message=message, pointer="", hint=_TAIL) if message else each)
+        file, is_secret = each.place.file, _has_secret(each, secret_fields)
+        start = starts.get(file)
+        is_after = start is not None and each.place > start and not is_secret
+        if is_after and each.rule in _OF_A_KEY:
+            keys[file] = each.pointer
+        is_held = file in keys and f"{each.pointer}/".startswith(f"{keys[file]}/")
+        is_beside = start is not None and each.place.line == start.line and each.rule != "required"
+        quiet.append(_unquoted(each) if is_after and (is_held or is_beside) else each)
+        if is_secret:
+            starts[file] = each.place
     return quiet
+
+
+def _has_secret(found: Diagnostic, secret_fields: frozenset[str]) -> bool:
+    """Whether a secret may stand there in clear: in its field, in one of nearly its name, or in a key."""
+    if found.rule == "unknown-field":
+        return found.hint in {*_UNPARTED, *map(meant, secret_fields)}
+    return not secret_fields.isdisjoint(pointer_parts(found.pointer)[-1:])
+
+
+def _unquoted(found: Diagnostic) -> Diagnostic:
+    message = _OF_A_KEY.get(found.rule, "this value is refused")
+    hint = found.hint if found.rule == "unknown-field" and found.hint else _TAIL
+    return replace(found, message=message, pointer="", hint=hint)
 
 
 Schema: TypeAlias = Mapping[str, Any]

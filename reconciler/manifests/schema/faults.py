@@ -38,6 +38,12 @@ class Fault:
         return Diagnostic(place, self.message, self.rule, self.pointer, self.hint, self.severity)
 
 
+UNPARTED: Final[Mapping[str, str]] = {
+    ":": "is a space missing after it?",
+    "=": "write ': ' after the name of a field",
+    " ": "write the name of a field without spaces, and ': ' after it",
+}
+"""Sign in an unknown field -> the hint, where it may be "ClientSecret:value", which is not quoted."""
 _ALIKE: Final = 0.7
 
 
@@ -60,7 +66,12 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Give a hint such as ``did you mean AllowSeller?``, or an empty text."""
     choice = closest(word, choices)
-    return f"did you mean {choice}?" if choice else ""
+    return meant(choice) if choice else ""
+
+
+def meant(choice: str) -> str:
+    """Give the hint for one choice."""
+    return f"did you mean {choice}?"
 
 
 def _words(name: str) -> frozenset[str]:
@@ -141,14 +152,15 @@ def _unknown_fields(problem: _Problem) -> Iterator[Fault]:
     known = problem.schema.get("properties", {})
     writable = [name for name, schema in known.items() if not schema.get("readOnly")]
     for key in problem.value:
-        if ":" in key:  # may be "ClientSecret:value" with its space forgotten: not quoted
-            yield Fault(
-                problem.pointer, "unknown field with a ':' in it", "unknown-field", "is a space missing after it?"
-            )
-        elif key not in known:
-            message = f"unknown field {_shown(key)}"
-            at = pointer(*problem.at, key)
-            yield Fault(at, message, "unknown-field", did_you_mean(key, writable), at_key=True)
+        sign = next((one for one in UNPARTED if one in key), None)
+        if key in known:
+            continue
+        if sign:
+            message = f"unknown field with a '{sign}' in it"
+            yield Fault(problem.pointer, message, "unknown-field", UNPARTED[sign])
+        else:
+            at, hint = pointer(*problem.at, key), did_you_mean(key, writable)
+            yield Fault(at, f"unknown field {_shown(key)}", "unknown-field", hint, at_key=True)
 
 
 def _missing_fields(problem: _Problem) -> Iterator[Fault]:
