@@ -245,14 +245,14 @@ def _spared(change: Change, own_client_id: str, odd: Container[Address]) -> str:
 def renamed(pairs: Iterable[tuple[Change, Change]]) -> Iterator[Finding]:
     """What would be pruned is much like what would be created: it may be the same under another name.
 
-    A client that is created again has another id, which every application that uses it would need.
+    What is created has another id, which everything that uses the object would need.
     """
     for created, other in pairs:
         if other.action is Action.DELETE:
             yield Finding(
                 "prune-renamed",
                 f"{other.address} would be deleted and {created.address} created, and the two are so much alike that "
-                "it may be a rename; a client that is made anew has another id",
+                f"it may be a rename; the new {KINDS[created.address.kind].noun} would have another ID",
                 f"write {short(created.address)}: {other.id} under ids: of the environment, or metadata.id: {other.id} "
                 "in the manifest",
                 (other.address, created.address),

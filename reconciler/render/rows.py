@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from reconciler.kinds import KINDS
 from reconciler.kinds.common import TITLES
+from reconciler.kinds.secrecy import may_have
 from reconciler.model.drift import Side
 from reconciler.model.json import ABSENT, Absent, Json, pointer
 from reconciler.model.plan import Action, Change, FieldChange
@@ -80,8 +82,17 @@ def _whole(change: Change, words: Words) -> Iterator[Row]:
         for leaf in _leaves(value, ABSENT):
             if leaf.before not in (None, "", [], {}) and (name != "ID" or change.action is Action.DELETE):
                 yield Row(_leaf_name(_name(pointer(name)), leaf), show(leaf.before))
-    if change.action is Action.DELETE and words.gone:
-        yield Row("secrets and assignments", note=words.gone)
+    if change.action is Action.DELETE and words.gone and (beside := _beside(change)):
+        yield Row(beside, note=words.gone)
+
+
+def _beside(change: Change) -> str:
+    """What the object may have that its body does not show."""
+    kind, body = KINDS.get(change.address.kind), change.before or {}
+    if kind is None:
+        return ""
+    secrets = kind.named_secrets or any(may_have(path, row, body) for path, row in kind.secret_rows.items())
+    return " and ".join([*["secrets"] * bool(secrets), *["assignments"] * bool(kind.assignments)])
 
 
 def _of_field(change: Change, field: FieldChange, words: Words) -> Iterator[Row]:

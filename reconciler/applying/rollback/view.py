@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import Kind
-from reconciler.kinds.secrecy import field_of
+from reconciler.kinds.secrecy import field_of, may_have
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret
@@ -117,9 +117,11 @@ class View:
         new_id = (
             "" if self.kind.has_chosen_ids else ", under its old id where the service takes it, else under a new one"
         )
-        secrets = self.kind.named_secrets or self.kind.secret_fields - {*named}
-        lost = " and ".join([*["secrets"] * bool(secrets), *["assignments"] * bool(self.kind.assignments)])
-        gone = f"; the {lost} that it had are gone" if lost else ""
+        rows, before = self.kind.secret_rows, self.change.before or {}
+        secrets = [name for name, row in rows.items() if name not in named and may_have(name, row, before)]
+        secrets = ["secrets"] if self.kind.named_secrets else secrets
+        lost = [*secrets, *["assignments"] * bool(self.kind.assignments)]
+        gone = f"; what it had of these is gone: {', '.join(lost)}" if lost else ""
         is_open = ", and until it has a secret, logins need none" if self.kind.named_secrets and not named else ""
         return f"was deleted by that run: it is created again{new_id}{gone}{is_open}"
 

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from reconciler.kinds import KINDS, Field, Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.direction import sends_to
-from reconciler.kinds.secrecy import field_of, record_of
+from reconciler.kinds.secrecy import field_of, may_have, record_of
 from reconciler.model.json import Body, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.model.resource import Address, DesiredResource, LiveResource
@@ -94,16 +94,11 @@ def _is_left(change: Change | None, name: str) -> bool:
     return stays and change is not None and all(intent.field != name for intent in change.secrets)
 
 
-def _is_there(name: str, row: Field, body: Body) -> bool:
-    record = record_of(name, body)
-    return record is not None and (not row.together or record.get(row.together) is not None)
-
-
 def patched(changes: Iterable[Change]) -> Iterator[str]:
     """Say which objects are not replaced, and why."""
     for change in changes:
         rows, there = KINDS[change.address.kind].secret_rows, change.before or {}
-        fields = [name for name in KINDS[change.address.kind].write_only_fields if _is_there(name, rows[name], there)]
+        fields = [name for name in KINDS[change.address.kind].write_only_fields if may_have(name, rows[name], there)]
         if change.is_patch and change.action is Action.UPDATE and fields:
             names = ", ".join(sorted(fields))
             message = "is write-only and not in its manifest, so only the changed fields are sent (PATCH)"
