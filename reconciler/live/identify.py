@@ -41,14 +41,14 @@ def identify(remote: ReadRemote) -> str:
     """Ask the service which marketplace it is; a token does not say (OrderCloud's tokens carry no such claim).
 
     Raises:
-        AccessDenied: the credentials are those of a buyer's or a supplier's user, who may not manage API clients.
+        AccessDenied: the credentials are those of a buyer's or a supplier's user, who may not manage configuration.
         BadAnswer: the answer names no marketplace.
     """
     me = remote.me()
     for party in ("Buyer", "Supplier"):
         if me.get(party) is not None:
             raise AccessDenied(
-                f"the credentials act as a {party.lower()}'s user; only seller users may manage API clients",
+                f"the credentials act as a {party.lower()}'s user; only seller users may manage configuration",
                 _ME,
                 hint="use an API client whose default context user is a seller user",
             )

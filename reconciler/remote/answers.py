@@ -211,7 +211,7 @@ FOR_CODE: Final[Mapping[str, str]] = {
     "TokenRevoked": "the token was revoked while it was used: run again",
     "UnauthorizedRole": "ask for fewer roles in `scope`, or let the API client and the user have them",
     "UserNotActive": f"the user is not active; {_ACTIVATE}",
-    "UserNotAuthorizedToAdmin": "log in as a seller user: buyers and suppliers may not manage API clients",
+    "UserNotAuthorizedToAdmin": "log in as a seller user: buyers and suppliers may not manage configuration",
     "UserNotFound": "check the username, or the default context user of the API client",
     "UsernameAndPasswordRequired": "set both username and password, or neither",
     "ApiClient.InvalidClientID": "check clientId, and that the base URL is that of its region and stage",

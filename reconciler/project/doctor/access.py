@@ -68,7 +68,7 @@ def user(known: Known) -> Result:
     who = f"{name}, through API client {claims.client_id or known.connection.client_id}"
     party = _party(me, claims)
     if party:
-        found = f"the credentials act as a {party}'s user: {who}; only seller users may manage API clients"
+        found = f"the credentials act as a {party}'s user: {who}; only seller users may manage configuration"
         return Result(Verdict.FAILED, found, "use an API client whose default context user is a seller user")
     return Result(Verdict.OK, f"seller user {who}")
 
