@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from reconciler.kinds import KINDS, IdChoice, Kind
 from reconciler.kinds.assignments import Assignments, Level
-from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Reference, Role, Text, Type, Whole
+from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.rules import RULES
 
@@ -186,7 +186,7 @@ def _value(one: Field) -> Schema:
         reference = _ref("secret" if one.can_be_generated else "secretReference")
         return {"anyOf": [reference, *[{"type": "null"}] * (not one.required)]}
     found = _typed(one.type, is_nullable=not one.required)
-    is_named = isinstance(one.refers_to, Reference) and bool(one.refers_to.kind)
+    is_named = one.reference and one.reference.kind
     return _with_reference(found, one.type) if is_named else found
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
-from reconciler.kinds.fields import Reference
+from reconciler.kinds.fields import PARTIES, Reference, member_of
 from reconciler.model.json import Body, Json, get_at, is_array, with_value_at
 from reconciler.model.plan import known_after
 from reconciler.model.resource import Address
@@ -37,19 +37,6 @@ _ASSIGNED: Final[tuple[Shape, ...]] = (
     ("forSupplier", "forGroup"),
 )
 _WORDS: Final = ("messageType", *_ABOUT, *(word for word in _FIELDS if word != "messageType"))
-_ALONE: Final[Mapping[str, Reference]] = {
-    "buyer": Reference("buyer", "/buyers", "BuyerReader"),
-    "supplier": Reference("supplier", "/suppliers", "SupplierReader"),
-    "group": Reference("admin user group", "/usergroups", "AdminUserGroupReader", kind="AdminUserGroup"),
-    "user": Reference("admin user", "/adminusers", "AdminUserReader"),
-}
-_BELOW: Final[Mapping[Shape, tuple[str, str, str]]] = {
-    ("buyer", "group"): ("user group", "usergroups", "UserGroupReader"),
-    ("buyer", "user"): ("user", "users", "BuyerUserReader"),
-    ("supplier", "group"): ("user group", "usergroups", "SupplierUserGroupReader"),
-    ("supplier", "user"): ("user", "users", "SupplierUserReader"),
-}
-"""Company and member -> what the member is, where it is below the company, and what the login needs for looking."""
 
 
 def _any_of(shapes: Sequence[Shape]) -> str:
@@ -121,7 +108,7 @@ class Level:
     @property
     def kind(self) -> str:
         """The kind that a plain row refers to; empty where nothing manages it."""
-        return _ALONE[self.shapes[0][0]].kind if self.is_plain else ""
+        return PARTIES[self.shapes[0][0]].kind if self.is_plain else ""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -220,25 +207,24 @@ class Level:
         """What the row refers to, the company first."""
         row = self.row(text)
         yield from self._parties({_ABOUT[word]: one for word, one in row.items() if word in _ABOUT})
-        yield from self._parties({word: one for word, one in row.items() if word in _ALONE})
+        yield from self._parties({word: one for word, one in row.items() if word in PARTIES})
 
     @staticmethod
     def _parties(row: Row) -> Iterator[tuple[Reference, str]]:
         company = next((word for word in ("buyer", "supplier") if word in row), "")
         for word, one in row.items():
             if company and word in {"group", "user"}:
-                noun, below, role = _BELOW[company, word]
-                yield Reference(f"{company}'s {noun}", f"/{company}s/{quote(row[company], safe='')}/{below}", role), one
+                yield member_of(company, row[company], word), one
             else:
-                yield _ALONE[word], one
+                yield PARTIES[word], one
 
     def roles(self) -> Iterator[tuple[str, str]]:
         """The roles that look up its parties, and what for."""
         for shape in self.shapes:
-            parties = [word for word in shape if word in _ALONE]
+            parties = [word for word in shape if word in PARTIES]
             if parties:
-                role = _BELOW[parties[0], parties[1]][2] if len(parties) > 1 else _ALONE[parties[0]].role
-                yield role, f"assignments to {self.about}"
+                to = member_of(parties[0], "", parties[1]) if len(parties) > 1 else PARTIES[parties[0]]
+                yield to.role, f"assignments to {self.about}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,16 @@ from typing import Final
 from reconciler.errors import BadAnswer, RequestFacts
 from reconciler.kinds import secrecy
 from reconciler.kinds.assignments import Assignments
-from reconciler.kinds.fields import SUPPLIER_USERS, USERS, Field, Reference, Secrecy, UserReference, varying
+from reconciler.kinds.fields import (
+    SUPPLIER_USERS,
+    USERS,
+    Field,
+    MemberReference,
+    Reference,
+    Secrecy,
+    UserReference,
+    varying,
+)
 from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
 from reconciler.model.json import ABSENT, Body, Json, same
@@ -145,6 +154,8 @@ class Kind:
         for one in self.fields.values():
             if isinstance(one.refers_to, Reference):
                 found[one.refers_to.role] = f"{one.refers_to.noun}s"
+            elif isinstance(one.refers_to, MemberReference):
+                found |= dict.fromkeys(one.refers_to.roles, f"{one.name} of {self.noun}s")
             elif isinstance(one.refers_to, UserReference):
                 found |= {role: f"users of the {party}" for party, _, role in USERS}
                 found[SUPPLIER_USERS] = "users of suppliers"

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 from reconciler.kinds.canonical import Canonical, as_id, as_ids, as_is, as_rows, as_set, record, with_moments
 from reconciler.kinds.direction import Judge, any_of, neutral
-from reconciler.model.json import Json, same
+from reconciler.model.json import Body, Json, same
+from reconciler.model.resource import same_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,59 @@ SUPPLIER_USERS: Final = "SupplierUserReader"
 """What the login needs for looking at the users of one supplier; no list has those of all."""
 
 
+PARTIES: Final[Mapping[str, Reference]] = {
+    "buyer": Reference("buyer", "/buyers", "BuyerReader"),
+    "supplier": Reference("supplier", "/suppliers", "SupplierReader"),
+    "group": Reference("admin user group", "/usergroups", "AdminUserGroupReader", kind="AdminUserGroup"),
+    "user": Reference("admin user", "/adminusers", "AdminUserReader"),
+}
+"""Word of a manifest -> what its value is the id of where no company is named."""
+_MEMBERS: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
+    ("buyer", "group"): ("user group", "usergroups", "UserGroupReader"),
+    ("buyer", "user"): ("user", "users", "BuyerUserReader"),
+    ("supplier", "group"): ("user group", "usergroups", "SupplierUserGroupReader"),
+    ("supplier", "user"): ("user", "users", "SupplierUserReader"),
+}
+"""Company and member -> what the member is, where it is below the company, and what the login needs for looking."""
+
+
+def member_of(company: str, company_id: str, word: str) -> Reference:
+    """What the id of a group or user of a company must be the id of."""
+    noun, below, role = _MEMBERS[company, word]
+    path = f"{PARTIES[company].path}/{quote(company_id, safe='')}/{below}"
+    return Reference(f"{company}'s {noun}", path, role)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReference:
+    """The value of a field must be the id of a group or a user of the company that another field names."""
+
+    word: str
+    """``group`` or ``user``."""
+    company: str
+    """``buyer`` or ``supplier``."""
+    company_field: str
+    or_seller: bool = False
+    """Whether it is one of the seller's where that field names no company, or the marketplace."""
+
+    @property
+    def of_seller(self) -> Reference | None:
+        """What it is where it is one of the seller's; None: it never is."""
+        return PARTIES[self.word] if self.or_seller else None
+
+    def reference(self, body: Body, marketplace: str) -> Reference | None:
+        """What it is in a body; None where nothing can be said of it."""
+        company = body.get(self.company_field)
+        if not isinstance(company, str) or not company or same_id(company, marketplace):
+            return self.of_seller
+        return member_of(self.company, company, self.word)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What the login needs for looking, wherever it is."""
+        return (*([PARTIES[self.word].role] if self.or_seller else []), _MEMBERS[self.company, self.word][2])
+
+
 @dataclass(frozen=True, slots=True)
 class UserReference:
     """The value of a field must be the name of an active user, and where a flag is set, of a buyer's user."""
@@ -151,9 +206,7 @@ class Field:
     """Whether it is the marketplace's ID unless somebody says another: where it is left out, the live value stays."""
     together: str = ""
     """Another field, without which the API refuses this one."""
-    refers_to: Reference | UserReference | None = None
-    may_name: str = ""
-    """A kind whose objects it names in some cases, so that they are written before."""
+    refers_to: Reference | MemberReference | UserReference | None = None
     restore: Restore | None = None
     varies: bool = False
     """Whether each environment has a value of its own."""
@@ -169,6 +222,12 @@ class Field:
         object.__setattr__(self, "canonical", _canonical(self))
         if isinstance(self.type, Record):
             object.__setattr__(self, "judge", any_of({one.name: one.judge for one in self.type.fields}))
+
+    @property
+    def reference(self) -> Reference | None:
+        """What its value is the id of; where the body decides, the seller's."""
+        to = self.refers_to
+        return to.of_seller if isinstance(to, MemberReference) else to if isinstance(to, Reference) else None
 
     @property
     def is_set(self) -> bool:

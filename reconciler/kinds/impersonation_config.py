@@ -12,12 +12,11 @@ from reconciler.kinds.common import (
     text,
 )
 from reconciler.kinds.direction import acts_as, limited_to
-from reconciler.kinds.fields import Field
+from reconciler.kinds.fields import Field, MemberReference
 
 
-def _party(name: str, meaning: str, example: str) -> Field:
-    """Somebody of a party that another field names, so that nothing but the two together can be looked up."""
-    return text(name, meaning, example, 100, judge=limited_to)
+def _member(name: str, to: MemberReference, meaning: str, example: str) -> Field:
+    return text(name, meaning, example, 100, refers_to=to, judge=limited_to)
 
 
 def _buyer(name: str, meaning: str, **known: Any) -> Field:
@@ -32,11 +31,31 @@ IMPERSONATION_CONFIG: Final = Kind(
     source='API reference, "Impersonation Configs"',
     table=(
         _buyer("ImpersonationBuyerID", "The buyer whose users may act as others. null: users of the seller may."),
-        _party("ImpersonationGroupID", "The user group whose members may act as others. null: any group.", "support"),
-        _party("ImpersonationUserID", "The only user who may act as others. null: any user.", "support-user"),
+        _member(
+            "ImpersonationGroupID",
+            MemberReference("group", "buyer", "ImpersonationBuyerID", or_seller=True),
+            "The user group whose members may act as others. null: any group.",
+            "support",
+        ),
+        _member(
+            "ImpersonationUserID",
+            MemberReference("user", "buyer", "ImpersonationBuyerID", or_seller=True),
+            "The only user who may act as others. null: any user.",
+            "support-user",
+        ),
         _buyer("BuyerID", "The buyer whose users they act as. null: those of every buyer, since API 1.0.315."),
-        _party("GroupID", "The user group of that buyer whose members they act as. null: any group.", "approvers"),
-        _party("UserID", "The only user of that buyer whom they act as. null: any user.", "buyer-user"),
+        _member(
+            "GroupID",
+            MemberReference("group", "buyer", "BuyerID"),
+            "The user group of that buyer whose members they act as. null: any group.",
+            "approvers",
+        ),
+        _member(
+            "UserID",
+            MemberReference("user", "buyer", "BuyerID"),
+            "The only user of that buyer whom they act as. null: any user.",
+            "buyer-user",
+        ),
         reference(
             "SecurityProfileID",
             TO_SECURITY_PROFILE,

@@ -8,17 +8,24 @@ from typing import TypeAlias
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.base import Kind
-from reconciler.kinds.fields import Reference
+from reconciler.kinds.fields import MemberReference, Reference
 from reconciler.model.json import Body, Json, is_array
 from reconciler.model.resource import ObjectKey
 
 Path: TypeAlias = tuple[str, *tuple[int, ...]]
 
 
-def references(kind: Kind, body: Body) -> Iterator[tuple[Path, Reference, Json]]:
-    """Each value that names another object: its path, what it must name, and the value."""
-    for name, to in _referring(kind):
-        value = body.get(name)
+def references(kind: Kind, body: Body, marketplace: str = "") -> Iterator[tuple[Path, Reference, Json]]:
+    """Each value that names another object: its path, what it must name, and the value.
+
+    A body that names the marketplace as the owner of something is understood only where its id is given.
+    """
+    for name, field in kind.fields.items():
+        to, value = field.reference, body.get(name)
+        if isinstance(field.refers_to, MemberReference) and isinstance(value, str):
+            to = field.refers_to.reference(body, marketplace)
+        if to is None:
+            continue
         if is_array(value):
             yield from (((name, index), to, member) for index, member in enumerate(value))
         elif value is not None:
@@ -47,8 +54,8 @@ def referred(value: Json) -> str:
 
 def _referring(kind: Kind) -> Iterator[tuple[str, Reference]]:
     for name, field in kind.fields.items():
-        if isinstance(field.refers_to, Reference):
-            yield name, field.refers_to
+        if field.reference:
+            yield name, field.reference
 
 
 def referred_kinds(kind: Kind) -> frozenset[str]:
@@ -68,5 +75,5 @@ def wave(name: str) -> int:
     if kind.can_veto:
         return 1 + max((wave(other) for other in KINDS if not KINDS[other].can_veto), default=0)
     others = {level.kind for level in kind.assignments.levels} if kind.assignments else set()
-    others |= referred_kinds(kind) | {one.may_name for one in kind.table}
+    others |= referred_kinds(kind)
     return 1 + max((wave(other) for other in others if other in KINDS), default=0)

@@ -4,7 +4,7 @@ from typing import Final
 
 from reconciler.kinds.base import Kind
 from reconciler.kinds.common import chosen_id, description, text, title, xp
-from reconciler.kinds.fields import Choice, Field
+from reconciler.kinds.fields import Choice, Field, MemberReference
 
 SELLER_APPROVAL_RULE: Final = Kind(
     name="SellerApprovalRule",
@@ -35,7 +35,7 @@ SELLER_APPROVAL_RULE: Final = Kind(
             "The ID of the admin user group that approves; where OwnerID is a supplier, of one of its user groups.",
             "returns-team",
             100,
-            may_name="AdminUserGroup",
+            refers_to=MemberReference("group", "supplier", "OwnerID", or_seller=True),
             required=True,
         ),
         text(

@@ -57,11 +57,12 @@ def _referred(facts: Online) -> Checked:
 
 def _dependent(facts: Online) -> Checked:
     compared = facts.compared
-    return deletion.check(compared.changes, facts.remote, compared.whole, compared.desired)
+    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, compared.desired)
 
 
 def _dependent_everywhere(facts: Online) -> Checked:
-    return deletion.check(facts.compared.changes, facts.remote, facts.compared.whole, everywhere=True)
+    compared = facts.compared
+    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, everywhere=True)
 
 
 OFFLINE: Final[tuple[Callable[[Facts], Checked], ...]] = (_guarded, _created, _renamed)
@@ -84,8 +85,8 @@ def check(
     Raises:
         RemoteError: a read failed otherwise than by a missing role.
     """
-    access, base_url = remote.access(), remote.base_url
-    referred = references.check(compared.changes, compared.desired, remote, compared.whole)
+    access, base_url, marketplace = remote.access(), remote.base_url, compared.live.marketplace
+    referred = references.check(compared.changes, compared.desired, remote, marketplace, compared.whole)
     facts = Online(compared, target, target.context(compared.manifests, access), remote, referred)
     checked = [one(facts) for one in checks]
     spelled = replace(compared, changes=referred.changes)
@@ -101,7 +102,7 @@ def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
 
 def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Checked]) -> Plan:
     return Plan(
-        changes=waves.in_waves(compared.changes),
+        changes=waves.in_waves(compared.changes, compared.live.marketplace),
         binding=target.binding(compared.manifests, base_url, compared.live.marketplace),
         guards=(*compared.findings, *(finding for one in checked for finding in one.findings)),
         warnings=(*compared.warnings, *(warning for one in checked for warning in one.warnings)),

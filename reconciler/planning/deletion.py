@@ -36,6 +36,7 @@ class Checked:
 def check(
     changes: Sequence[Change],
     remote: ReadRemote,
+    marketplace: str,
     whole: Sequence[Change] | None = None,
     manifests: DesiredState | None = None,
     *,
@@ -46,6 +47,7 @@ def check(
     Args:
         changes: those that are planned.
         remote: the service.
+        marketplace: its ID there.
         whole: those, and all else that is live; None: there is nothing else.
         manifests: say where a reference stands.
         everywhere: look also at kinds that are not in use here, whatever is deleted. Otherwise only for objects of a
@@ -63,7 +65,7 @@ def check(
     sought = {name: ones for name, ones in deleted.items() if everywhere or not KINDS[name].dependents}
     elsewhere = _elsewhere(sought, {one.address.kind for one in known}, remote, warnings)
     places = {one.address: one.places for one in manifests.resources} if manifests else {}
-    findings = list(_left_referring(deleted, [*known, *elsewhere], places))
+    findings = list(_left_referring(deleted, [*known, *elsewhere], marketplace, places))
     for name, deletions in deleted.items():
         for dependent in KINDS[name].dependents:
             try:
@@ -99,12 +101,13 @@ def _elsewhere(
 def _left_referring(
     deleted: Mapping[str, Sequence[Change]],
     changes: Sequence[Change],
+    marketplace: str,
     places: Mapping[Address, Mapping[str, Place]],
 ) -> Iterator[Finding]:
     """What would still refer to an object that is deleted: the inverse of the references of all kinds."""
     gone = {one.key: one for deletions in deleted.values() for one in deletions if one.key}
     for user in changes if gone else ():
-        for path, to, value in references(KINDS[user.address.kind], body_after(user) or {}):
+        for path, to, value in references(KINDS[user.address.kind], body_after(user) or {}, marketplace):
             change = gone.get(ObjectKey(to.kind, str(value)))
             if change:
                 at = places.get(user.address, {}).get(pointer("spec", *path), user.place)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
-from reconciler.kinds.fields import SUPPLIER_USERS, USERS
+from reconciler.kinds.fields import SUPPLIER_USERS, USERS, MemberReference
 from reconciler.kinds.references import Path, references
 from reconciler.model.json import Body, Json, is_array, pointer
 from reconciler.model.plan import Change, Finding, known_after
@@ -51,7 +51,11 @@ class Checked:
 
 
 def check(
-    changes: Sequence[Change], desired: DesiredState, remote: ReadRemote, whole: Sequence[Change] | None = None
+    changes: Sequence[Change],
+    desired: DesiredState,
+    remote: ReadRemote,
+    marketplace: str,
+    whole: Sequence[Change] | None = None,
 ) -> Checked:
     """Look up everything that the changes newly refer to. What the plan has itself is not asked for.
 
@@ -59,12 +63,15 @@ def check(
         changes: those that are planned.
         desired: the manifests that they are from.
         remote: the service.
+        marketplace: its ID there.
         whole: those, and all else that was just read; None: all else is asked for.
 
     Raises:
         RemoteError: a look failed otherwise than by a missing role.
     """
-    lookup = _Lookup(remote, _planned([one for one in changes if one.action.writes] if whole is None else whole))
+    lookup = _Lookup(
+        remote, marketplace, _planned([one for one in changes if one.action.writes] if whole is None else whole)
+    )
     resources = {resource.address: resource for resource in desired.resources}
     tasks = {
         change.address: _Task(change, KINDS[change.address.kind], resources.get(change.address), lookup)
@@ -105,6 +112,7 @@ class _Lookup:
     """Objects and users of the service, each asked for once. Until they are fetched nothing can be seen."""
 
     remote: ReadRemote
+    marketplace: str
     planned: Mapping[ObjectKey, Change]
     warnings: set[str] = field(default_factory=set)
     _wanted: dict[tuple[str, str], tuple[Reference, str]] = field(default_factory=dict)
@@ -264,14 +272,15 @@ class _Task:
                 continue
             if isinstance(one.refers_to, UserReference) and self._changes(name, one.refers_to.buyer_flag):
                 yield from self._user(name, one.refers_to, value)
-        for path, to, value in references(self.kind, after):
+        for path, to, value in references(self.kind, after, self.lookup.marketplace):
             if isinstance(value, str) and value and self._is_new(path, value):
                 yield from self._object(pointer("spec", *path), to, value)
         yield from self._parties()
 
     def _is_new(self, path: Path, value: str) -> bool:
         """Whether the object does not refer to it yet: what a list had before is not looked at again."""
-        if not self._changes(path[0]):
+        to = self.kind.fields[path[0]].refers_to
+        if not self._changes(path[0], *([to.company_field] if isinstance(to, MemberReference) else ())):
             return False
         before = (self.change.before or {}).get(path[0])
         return not (is_array(before) and any(same_id(str(member), value) for member in before))

@@ -47,8 +47,8 @@ def check_saved(
     partial = frozenset() if saved.selection.is_everything else guards.NEED_THE_WHOLE
     changes = target.protection.mark(saved.changes)
     found = [*guards.check(changes, target.context(desired, remote.access())), *frozen(saved, target.freeze, now)]
-    found += references.check(saved.changes, desired, remote).findings
-    found += deletion.check(saved.changes, remote).findings
+    found += references.check(saved.changes, desired, remote, marketplace).findings
+    found += deletion.check(saved.changes, remote, marketplace).findings
     return tuple(one for one in found if planfile.objection(one) not in known and one.rule not in partial)
 
 

@@ -6,6 +6,7 @@
 import importlib
 import json
 import pkgutil
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,19 @@ import pytest
 
 from reconciler import kinds
 from reconciler.kinds import Field, Kind
-from reconciler.kinds.fields import Choice, Data, Flag, Many, Record, Reference, Role, Text, Type, Whole
+from reconciler.kinds.fields import (
+    Choice,
+    Data,
+    Flag,
+    Many,
+    MemberReference,
+    Record,
+    Reference,
+    Role,
+    Text,
+    Type,
+    Whole,
+)
 
 API = json.loads(Path(__file__).with_name("api.json").read_text(encoding="utf-8"))
 MODULES = [importlib.import_module(f"reconciler.kinds.{one.name}") for one in pkgutil.iter_modules(kinds.__path__)]
@@ -147,6 +160,27 @@ def test_a_field_refers_to_what_the_api_says(name: str) -> None:
             assert isinstance(to, Reference), field
             assert to.kind == of
             assert to.path == TABLES[of].path
+
+
+MEMBERS = re.compile(
+    r"(Admin(?P<seller>UserGroup|User), or )?(?P<supplier>Supplier)?(?P<of>UserGroup|User) of (?P<by>\w+)"
+)
+
+
+@pytest.mark.parametrize("name", API["kinds"])
+def test_a_group_or_a_user_is_one_of_the_company_that_the_api_says(name: str) -> None:
+    for field, row in API["kinds"][name]["fields"].items():
+        to = next((one for one in TABLES[name].table if one.name == field), None)
+        if found := MEMBERS.match(row.get("ref", "")):
+            word, company = (
+                found["of"].removeprefix("User").lower() or "user",
+                "supplier" if found["supplier"] else "buyer",
+            )
+            wanted = MemberReference(word, company, found["by"], or_seller=bool(found["seller"]))
+            assert to
+            assert to.refers_to == wanted, field
+        elif to:
+            assert not isinstance(to.refers_to, MemberReference), field
 
 
 @pytest.mark.parametrize("kind", TABLES.values(), ids=TABLES)

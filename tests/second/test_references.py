@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.applying.run import Controls
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS, Reference
+from reconciler.kinds import KINDS
 from reconciler.kinds.references import wave
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
@@ -62,7 +62,7 @@ def test_a_kind_comes_after_what_it_refers_to_and_what_can_veto_writes_comes_las
     assert [wave(name) for name in ("IntegrationEvent", "ApiClient")] == [1, 2]
     assert all(wave(name) < wave("Webhook") for name in KINDS if name != "Webhook")
     for name, kind in KINDS.items():
-        referred = [one.refers_to.kind for one in kind.table if isinstance(one.refers_to, Reference)]
+        referred = [one.reference.kind for one in kind.table if one.reference]
         assert all(wave(other) < wave(name) for other in referred if other in KINDS)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.kinds import Kind, Reference
+from reconciler.kinds import Kind
 from reconciler.kinds.references import referred, with_references
 from reconciler.manifests.edit.values import Path as At
 from reconciler.model.json import Absent, Body, Json, get_at, is_array, same
@@ -48,8 +48,8 @@ def refers(kind: Kind, at: At) -> bool:
     """Whether a value is the id, or a list of ids, of objects that may have a manifest."""
     if at[0] == "assignments":
         return kind.assignments is not None and bool(kind.assignments.level(at[1]).kind)
-    to = kind.fields[at[1]].refers_to if at[1] in kind.fields else None
-    return isinstance(to, Reference) and bool(to.kind)
+    to = kind.fields[at[1]].reference if at[1] in kind.fields else None
+    return to is not None and bool(to.kind)
 
 
 def _as_said(named: Json, ids: Json, said: Json | Absent) -> Json:
