@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.export.content import API_VERSION, wanted_fields, writable_body
-from reconciler.kinds import Kind, Reference
+from reconciler.kinds import Kind
 from reconciler.manifests.edit.names import Names
 from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.manifests.edit.values import Path as At
@@ -68,7 +68,7 @@ def changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Ite
         named = [*manifest.resource.assignments.get(at[1], ())]
         added, removed = _missing(named, rows, _folded), _missing(rows, named, _folded)
         yield FieldChange(pointer(*at), rows, named, added=added, removed=removed)
-    elif kind.fields[at[1]].is_set and not isinstance(kind.fields[at[1]].refers_to, Reference):
+    elif kind.fields[at[1]].is_set and not kind.fields[at[1]].reference:
         added, removed = _missing(said, value, str), _missing(value, said, str)
         yield FieldChange(pointer(at[1]), value, said, added=added, removed=removed)
     else:

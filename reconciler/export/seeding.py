@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.errors import InputError
+from reconciler.export.held import Held
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, secrecy, secret_fields
 from reconciler.manifests.schema import did_you_mean, redacted
 from reconciler.manifests.yaml import parse
@@ -79,6 +80,7 @@ class _Sections:
     """Whether the file speaks of assignments at all; a page of the API or a request body does not."""
     others: dict[str, int] = field(default_factory=dict)
     """Name of a section -> how many members it has."""
+    held: Held = field(default_factory=Held)
 
     def walk(self, value: Json, at: str, depth: int) -> None:
         """Find lists wherever a file keeps them: mappings are gone through, members of lists are not."""
@@ -100,6 +102,7 @@ class _Sections:
         )
         key = _key(name)
         is_page = depth <= 1 and key in {"", _ITEMS}
+        self.held.add(name, (one for _, one in entries))
         if entries and (is_page or key in _OBJECTS):
             self.objects.setdefault(_OBJECTS.get(key, DEFAULT_KIND), []).extend(entries)
         elif key in _ASSIGNMENTS:
@@ -120,7 +123,7 @@ def _seeds(found: _Sections) -> Seeds:
 
 def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections, seeds: Seeds) -> Iterator[LiveResource]:
     """The objects of one kind, each with those who are assigned to it."""
-    parties = _parties(kind, found.assignments.get(kind.name, ()), seeds)
+    parties = _parties(kind, found, seeds)
     levels = kind.assignments.levels if kind.assignments and found.has_assignments else ()
     nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
     taken: dict[str, str] = {}
@@ -131,10 +134,13 @@ def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections, 
         if resource is None:
             continue
         first = taken.setdefault(resource.id.casefold(), place)
-        if first == place:
-            yield replace(resource, assignments={**nobody, **resource.assignments})
+        faults = [*found.held.faults(kind, resource.body, _MARKETPLACE)]
+        if first != place:
+            faults = [f"it has the ID of {first}"]
+        if faults:
+            seeds.left_out.append(LeftOut(place, "; ".join(faults)))
         else:
-            seeds.left_out.append(LeftOut(place, f"it has the ID of {first}"))
+            yield replace(resource, assignments={**nobody, **resource.assignments})
     seeds.left_out += [
         LeftOut(f"assignments of {one}", f"there is no such {kind.noun} in this file")
         for one in parties
@@ -208,17 +214,21 @@ def _known(kind: Kind, place: str, entry: Body, seeds: Seeds) -> Iterator[tuple[
             seeds.left_out.append(LeftOut(f"{place} {name}", reason))
 
 
-def _parties(kind: Kind, entries: Sequence[tuple[str, Json]], seeds: Seeds) -> dict[str, dict[str, tuple[str, ...]]]:
+def _parties(kind: Kind, found: _Sections, seeds: Seeds) -> dict[str, dict[str, tuple[str, ...]]]:
     """Id of an object, case folded -> party -> ids."""
     parties: dict[str, dict[str, tuple[str, ...]]] = {}
     levels = kind.assignments.levels if kind.assignments else ()
     names = {_key(name): name for level in levels for name in level.fields}
-    for place, entry in entries:
+    for place, entry in found.assignments.get(kind.name, ()):
         row = _named(entry, names) if isinstance(entry, Mapping) else {}
         one = next((known for level in levels if (known := level.object_id(row))), None)
         named = {level.name: text for level in levels if (text := level.found(row)) is not None}
         if not one or not named:
             seeds.left_out.append(LeftOut(place, f"it names no {kind.noun}, or nobody whom it can be assigned to"))
+            continue
+        targets = [to for level in levels if level.name in named for to in level.targets(named[level.name])]
+        if faults := [fault for to in targets if (fault := found.held.fault(*to))]:
+            seeds.left_out.append(LeftOut(place, "; ".join(faults)))
             continue
         of_object = parties.setdefault(one.casefold(), {})
         for name, party in named.items():

@@ -109,6 +109,86 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_taken() -> None:
     assert "planted" not in repr(found)
 
 
+PARTIES: dict[str, Any] = {
+    "Buyers": [{"ID": "north"}, {"ID": "south"}],
+    "Suppliers": [{"ID": "mill"}],
+    "Users": [{"ID": "ann", "BuyerID": "north"}],
+    "UserGroups": [{"ID": "buyers", "BuyerID": "north"}, {"ID": "others", "BuyerID": "south"}],
+    "SupplierUserGroups": [{"ID": "packers", "SupplierID": "mill"}],
+    "AdminUserGroups": [{"ID": "staff", "Name": "Staff"}],
+    "SecurityProfiles": [{"ID": "acting", "Name": "Acting"}],
+}
+RULE = {"ApprovalType": "OrderReturn", "RuleExpression": "true"}
+
+
+@pytest.mark.parametrize(
+    ("section", "rows", "faults"),
+    [
+        (
+            "SecurityProfileAssignments",
+            [
+                {"SecurityProfileID": "acting", "userGroupId": "STAFF"},
+                {"SecurityProfileID": "acting", "UserGroupID": "buyers"},
+                {"SecurityProfileID": "acting", "BuyerID": "north", "UserID": "ann"},
+                {"SecurityProfileID": "acting", "BuyerID": "north", "UserGroupID": "others"},
+                {"SecurityProfileID": "acting", "BuyerID": "east", "UserID": "ann"},
+                {"SecurityProfileID": "acting", "UserID": "of-a-section-that-the-file-lacks"},
+            ],
+            {
+                1: "there is no admin user group buyers in this file",
+                3: "there is no buyer's user group others in this file",
+                4: "there is no buyer east in this file; there is no buyer's user ann in this file",
+            },
+        ),
+        (
+            "SellerApprovalRules",
+            [
+                RULE | {"OwnerID": "<MarketplaceID placeholder>", "ApprovingGroupID": "staff"},
+                RULE | {"OwnerID": "<MarketplaceID placeholder>", "ApprovingGroupID": "packers"},
+                RULE | {"OwnerID": "mill", "ApprovingGroupID": "packers"},
+                RULE | {"OwnerID": "mill", "ApprovingGroupID": "staff"},
+            ],
+            {
+                1: "ApprovingGroupID: there is no admin user group packers in this file",
+                3: "ApprovingGroupID: there is no supplier's user group staff in this file",
+            },
+        ),
+        (
+            "ImpersonationConfigs",
+            [
+                {"ClientID": "elsewhere", "SecurityProfileID": "acting", "ImpersonationGroupID": "buyers"},
+                {"ClientID": "elsewhere", "SecurityProfileID": "acting", "ImpersonationGroupID": "staff"},
+                {"ClientID": "elsewhere", "SecurityProfileID": "gone", "BuyerID": "south", "GroupID": "buyers"},
+            ],
+            {
+                0: "ImpersonationGroupID: there is no admin user group buyers in this file",
+                2: "GroupID: there is no buyer's user group buyers in this file; "
+                "SecurityProfileID: there is no security profile gone in this file",
+            },
+        ),
+    ],
+)
+def test_a_row_that_names_what_its_section_lacks_is_left_out(
+    section: str, rows: list[dict[str, Any]], faults: dict[int, str]
+) -> None:
+    found = seeds({"Objects": PARTIES | {section: rows}})
+    wrong = {f"{section}[{index}]": reason for index, reason in faults.items()}
+    assert {what: reason for what, reason in told(found).items() if what.startswith(section)} == wrong
+    of_rows = [one for one in found.live.resources if f"{one.kind}s" == section]
+    taken = sum(len(ids) for one in found.live.resources for ids in one.assignments.values()) + len(of_rows)
+    assert taken == len(rows) - len(faults)
+
+
+def test_a_client_whose_event_is_of_another_type_is_left_out() -> None:
+    events = [{"ID": "returns", "Name": "Returns", "EventType": "OrderReturn"}, {"ID": "any", "Name": "Any"}]
+    clients = [CLIENT | {"ID": name, "OrderCheckoutIntegrationEventID": name} for name in ("returns", "any")]
+    found = seeds({"Objects": {"IntegrationEvents": events, "ApiClients": clients}})
+    assert told(found) == {
+        "ApiClients[0]": "OrderCheckoutIntegrationEventID: the integration event returns is of EventType OrderReturn, "
+        "and OrderCheckout is needed"
+    }
+
+
 def test_many_other_sections_are_counted() -> None:
     others: dict[str, Any] = {name: [{}] * (number + 1) for number, name in enumerate("ABCDE")}
     assert [*told(seeds({"Objects": {"ApiClients": [CLIENT]} | others}))] == [
