@@ -64,7 +64,8 @@ class Outputs:
         paths = [path.absolute() for _, path in self.into]
         for path in paths:
             if not path.parent.is_dir():
-                raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
+                message = f"{path} cannot be written: there is no folder {path.parent}"
+                raise UsageError(message, hint="make it, or name a file in a folder that exists")
             if paths.count(path) > 1:
                 raise UsageError(f"{path} is given twice, for two documents")
 

@@ -9,11 +9,13 @@ from typing import Any, Final, Self
 from reconciler.applying import receipt as receiptfile
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.manifests.allowed_paths import require_inside
-from reconciler.manifests.edit.live import bring_back
+from reconciler.manifests.edit.live import Contents, bring_back, misfits
 from reconciler.manifests.edit.names import Names
 from reconciler.manifests.git import Disbelieved
-from reconciler.model.drift import Drift, DriftKind, Receipt
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.drift import Deviation, Drift, DriftKind, Receipt
 from reconciler.model.plan import Plan
+from reconciler.model.resource import Address
 from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
@@ -122,44 +124,75 @@ class WriteBack:
     """As it is."""
     left: Drift
     """Once the files are written."""
-    contents: Mapping[str, bytes] = field(default_factory=dict)
+    contents: Contents = field(default_factory=dict)
     """File -> what it is to hold; empty: nothing is to be written."""
+    refused: tuple[Diagnostic, ...] = ()
+    """What cannot be brought in, and is left as drift."""
 
 
 def write_back(session: Session, view: DriftView) -> WriteBack:
     """Bring what drifted into the manifests. Writes nothing, and only reads the service.
 
-    The changed files are tried: they must be manifests, and leave no drift but what no manifest
-    has.
+    The changed files are tried: they must be manifests, and leave no drift but what no manifest has and what is
+    refused.
 
     Raises:
-        InputError: with everything that cannot be brought in; nothing was written.
-        ReconcilerError: there would still be drift; nothing was written.
+        InputError: with everything that cannot be brought in, where nothing can be.
+        ReconcilerError: there would still be drift.
     """
     with session.reader() as remote:
         drift = view.see(session.plan_with(remote))
-        contents = bring_back(drift.deviations, session.loaded.manifests, session.environment.name, _names(drift))
-        if not contents:
-            return WriteBack(drift, drift)
-        left = _tried(session, view, contents, remote)
-    require_inside(map(Path, contents), session.root)
-    return WriteBack(drift, left, contents)
+        fitting = _fitting(session, drift)
+        faults = tuple(sorted(fitting.refused.values()))
+        if not fitting.contents and faults:
+            raise InputError(faults)
+        left = _tried(fitting, view, remote) if fitting.contents else drift
+    require_inside(map(Path, fitting.contents), session.root)
+    return WriteBack(drift, left, fitting.contents, faults)
 
 
-def _names(drift: Drift) -> Names:
-    """The objects of manifests, by the ids that they have here."""
-    return Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Contents that are manifests, and the session that has them."""
+
+    session: Session
+    contents: Contents
+    refused: Mapping[tuple[Address, str], Diagnostic]
+    """Address and JSON pointer below its spec -> why it is not brought in."""
+
+    def leaves(self, deviation: Deviation) -> bool:
+        """Whether it is refused, or is a secret that is sent along with what is."""
+        if deviation.field and deviation.field.sensitive:
+            return any(address == deviation.address for address, _ in self.refused)
+        return (deviation.address, deviation.pointer) in self.refused
 
 
-def _tried(session: Session, view: DriftView, contents: Mapping[str, bytes], remote: ReadRemote) -> Drift:
-    try:
-        changed = session.with_contents(contents)
-    except InputError as error:
-        faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
-        raise InputError(faults) from error
-    left = view.see(changed.plan_with(remote))
-    still = ", ".join(f"{one.address}{one.pointer}" for one in left.deviations if one.kind is not DriftKind.UNMANAGED)
+def _fitting(session: Session, drift: Drift) -> _Fitting:
+    """Bring in all but what the files would be no manifests with."""
+    names = Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
+    manifests, environment = session.loaded.manifests, session.environment.name
+    odd: dict[tuple[Address, str], Diagnostic] = {}
+    while True:
+        taken = [one for one in drift.deviations if (one.address, one.pointer) not in odd]
+        contents, refused = bring_back(taken, manifests, environment, names)
+        try:
+            changed = session.with_contents(contents) if contents else session
+        except InputError as error:
+            faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
+            found = {(one.address, one.pointer): fault for one, fault in misfits(contents, faults, taken)}
+            if not found:
+                raise InputError(faults) from error
+            odd |= found
+            continue
+        told = {(one.address, one.at.removeprefix("/spec")): one.diagnostic for one in refused}
+        return _Fitting(changed, contents, {**told, **odd})
+
+
+def _tried(fitting: _Fitting, view: DriftView, remote: ReadRemote) -> Drift:
+    left = view.see(fitting.session.plan_with(remote))
+    still = [one for one in left.deviations if one.kind is not DriftKind.UNMANAGED and not fitting.leaves(one)]
     if still:
+        named = ", ".join(f"{one.address}{one.pointer}" for one in still)
         hint = "somebody may have changed the service meanwhile: try again"
-        raise ReconcilerError(f"the manifests would still differ in {still}; nothing was written", hint=hint)
+        raise ReconcilerError(f"the manifests would still differ in {named}; nothing was written", hint=hint)
     return left

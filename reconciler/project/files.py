@@ -46,7 +46,8 @@ def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None
         else:
             replace_file(path, text, mode)
     except OSError as error:
-        raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
+        hint = "" if path.parent.is_dir() else f"make the folder {path.parent}, or name a file in one that exists"
+        raise ReconcilerError(f"cannot write {path}: {error.strerror}", hint=hint) from error
 
 
 def new_file(path: Path, text: str) -> None:

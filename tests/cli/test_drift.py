@@ -214,23 +214,42 @@ def test_write_back_without_drift_writes_nothing(project: Project, run: Runner) 
     assert (done.code, done.err, Path("manifests/front.yaml").stat().st_mtime_ns) == (0, "", before)
 
 
-def test_write_back_refuses_what_it_does_not_own_all_in_one_run_and_writes_nothing(
-    project: Project, run: Runner
-) -> None:
+def test_write_back_names_all_that_it_does_not_own_and_brings_in_the_rest(project: Project, run: Runner) -> None:
     target = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))["environments"]["test"]
     project.configure(test=target | {"values": {"minutes": 600}})
     project.manifest("front", AccessTokenDuration="${values.minutes}", Active=True, xp={"a": 1})
     project.manifest("gone", AccessTokenDuration=60)
     edit(project, AccessTokenDuration=300, xp={"a": 2})
-    before = Path("manifests/front.yaml").read_bytes()
     done = run("drift", "--write-back", "--write")
-    assert (done.code, done.out) == (1, "")
+    assert done.code == 2
     assert "ApiClient/front AccessTokenDuration is not brought back: values.minutes gives its value" in done.err
     assert "live is 300: change it under environments.test" in done.err
     assert "ApiClient/gone is not brought back: it is not in the service" in done.err
-    assert Path("manifests/front.yaml").read_bytes() == before
-    part = run("drift", "--write-back", "--write", "--only", "ApiClient/gone")
-    assert part.code == 1
+    assert "2 errors found" in done.err
+    assert '"xp": {"a": 2}' in Path("manifests/front.yaml").read_text(encoding="utf-8")
+    assert "Drift: 1 missing, 1 differs" in done.out
+    again = run("drift", "--write-back", "--write")
+    assert (again.code, again.out) == (1, "")
+
+
+def test_write_back_names_a_value_that_no_manifest_may_have_and_brings_in_the_rest(
+    project: Project, run: Runner
+) -> None:
+    url = {"CustomImplementationUrl": "https://x.example"}
+    for name in ("a", "b"):
+        body = {"Name": name, "EventType": "OrderReturn", "HashKey": "k", "ConfigData": {"text": "free"}}
+        project.ask("PUT", f"/v1/integrationEvents/{name}", {**body, **url})
+    run("export", "--kinds", "IntegrationEvent", "--write")
+    for name, text in (("a", "<Redacted. Leave unchanged.>"), ("b", "other")):
+        project.ask("PATCH", f"/v1/integrationEvents/{name}", {"ConfigData": {"text": text}, "Name": "new"})
+    done = run("drift", "--write-back", "--write")
+    files = {name: Path(f"manifests/{name}.yaml").read_text(encoding="utf-8") for name in ("a", "b")}
+    assert done.code == 2
+    assert ("Name: new" in files["a"], "text: free" in files["a"]) == (True, True)
+    assert ("Name: new" in files["b"], "text: other" in files["b"]) == (True, True)
+    assert "manifests/a.yaml:" in done.err
+    assert "with what is live: this is the text by which an export hides a secret" in done.err
+    assert "1 error found" in done.err
 
 
 def test_write_back_refuses_what_would_be_no_manifest(project: Project, run: Runner) -> None:

@@ -48,7 +48,10 @@ def test_an_export_of_an_empty_repository_reads_api_clients_and_says_how_to_get_
 def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second_export(
     shop: Project, run: Runner
 ) -> None:
-    assert run("export", "--kinds", "all", "--write").code == 0
+    exported = run("export", "--kinds", "all", "--write")
+    assert exported.code == 0
+    told = exported.out.partition("Nothing live: ")[2]
+    assert max(map(len, told.splitlines())) <= 100
     made = files(shop)
     assert {"ApiClient/front.yaml", "IntegrationEvent/front.yaml", "hook.yaml", "hsbuyer.yaml"} < {*made}
     assert "OrderCheckoutIntegrationEventID:\n    ref: front\n" in made["ApiClient/front.yaml"]
@@ -79,7 +82,7 @@ def test_an_export_of_an_embedded_marketplace_is_in_step_whether_its_id_is_confi
 def test_kinds_of_which_nothing_is_live_are_watched_once_they_are_listed(shop: Project, run: Runner) -> None:
     done = run("export", "--kinds", "ApiClient,Locale", "--write")
     listed = "manage: [Locale]"
-    assert done.out.endswith(f"add to reconciler.yaml: {listed}\n")
+    assert done.out.endswith(f"add to reconciler.yaml:\n{listed}\n")
     shop.ask("POST", "/v1/locales", {"ID": "en", "Currency": "USD", "Language": "en-US"})
     assert "Locale/en" not in run("drift").out
     text = (shop.folder / "reconciler.yaml").read_text()

@@ -26,7 +26,7 @@ from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.several import digested, each, worst, written
 from reconciler.cli.signing import key
 from reconciler.cli.streams import tell
-from reconciler.errors import UsageError
+from reconciler.errors import InputError, UsageError
 from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
 from reconciler.project.drift import DriftView, write_back
@@ -118,7 +118,7 @@ def command(  # noqa: PLR0913  # one for each option
     """Say in what the service differs from the manifests: the plan, seen from the other side.
 
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
-    changes. With --write-back --write the manifests change: all that is shown is brought in, or nothing is.
+    changes. With --write-back --write the manifests change; what cannot be brought in is named, and is still drift.
     """
     if write and not write_back:
         raise UsageError("--write is for --write-back", hint="drift --write-back --write")
@@ -153,6 +153,8 @@ def _view(
 def _left(common: Common, session: Session, view: DriftView, *, write: bool) -> "Drift":
     """Show the manifests with the live values, however quiet the run is, and write them if that is asked for."""
     found = write_back(session, view)
+    if found.refused:
+        session.settings.listener.failed(InputError(found.refused))
     if not found.contents:
         return found.left
     style = style_of_stderr()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -234,8 +235,9 @@ def _unwatched(wish: Wish, target: Target, live: "LiveState") -> "Iterator[str]"
     """The kinds that were asked for, of which nothing is live: drift would not see what somebody creates of them."""
     names = sorted((wish.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
     if names:
-        yield f"Nothing live: {', '.join(names)}. drift reads them once a manifest names them; to have it report new"
-        yield f"objects from now on, add to reconciler.yaml: manage: [{', '.join(names)}]"
+        yield from _listed("Nothing live: ", names, ".")
+        yield "drift reads them once a manifest names them; to have it report new objects, add to reconciler.yaml:"
+        yield from _listed("manage: [", names, "]")
 
 
 def _other_kinds(read: "Collection[str]") -> "Sequence[str]":
@@ -243,4 +245,9 @@ def _other_kinds(read: "Collection[str]") -> "Sequence[str]":
     others = [kind for kind in KINDS if kind not in read]
     if not others:
         return ()
-    return (f"Not read: {', '.join(others)}. To export them, too, add --kinds all, or --kinds {','.join(others[:2])}",)
+    how = f"To export them, too, add --kinds all, or --kinds {','.join(others[:2])}"
+    return (*_listed("Not read: ", others, "."), how)
+
+
+def _listed(before: str, names: "Sequence[str]", after: str) -> "list[str]":
+    return wrap(f"{before}{', '.join(names)}{after}", 100, subsequent_indent="  ")

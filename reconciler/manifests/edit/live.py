@@ -2,11 +2,11 @@
 
 A value goes where it is owned: into the environment's overlay if that says it, else into the manifest. What a value of
 the environment or a secret gives is not a manifest's to change, and is refused; so is what cannot be changed in a file
-without changing more. Every refusal is found before anything is given back.
+without changing more. What is refused stays as it is, and the rest is brought in.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,7 +18,7 @@ from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
 from reconciler.manifests.edit.values import with_documents
 from reconciler.manifests.yaml import Document, parse, unreadable
-from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.drift import Deviation, DriftKind
 from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.plan import FieldChange
@@ -57,26 +57,20 @@ class Refused:
 
 def bring_back(
     deviations: Iterable[Deviation], manifests: Iterable[EffectiveManifest], environment: str, names: Names = NAMELESS
-) -> Contents:
-    """Give the new contents of all files that must change.
+) -> tuple[Contents, tuple[Refused, ...]]:
+    """Give the new contents of all files that must change, and tell of what cannot be brought in.
 
     Args:
         deviations: what is to be brought in; unmanaged objects have no manifest, and are skipped, drift or not.
         manifests: those that the deviations are of.
         environment: its name, for messages.
         names: the objects that have a manifest.
-
-    Raises:
-        InputError: with every deviation that cannot be brought in, and why.
     """
     run = _Run(_by_address(manifests), environment, names)
     for deviation in deviations:
         if deviation.kind is not DriftKind.UNMANAGED:
             run.take(deviation)
-    contents = run.contents()
-    if run.faults:
-        raise InputError(run.faults)
-    return contents
+    return run.contents(), tuple(run.refused)
 
 
 def bring_in(
@@ -99,6 +93,20 @@ def bring_in(
     return run.contents(), tuple(run.refused)
 
 
+def misfits(
+    contents: Contents, faults: Iterable[Diagnostic], deviations: Iterable[Deviation]
+) -> Iterator[tuple[Deviation, Diagnostic]]:
+    """The deviations that cannot be brought in because the new contents are no manifests then, each with its fault."""
+    taken = [(one, _keys(one.field)) for one in deviations if one.field]
+    for fault in (one for one in faults if one.severity is Severity.ERROR and one.place.file in contents):
+        documents = parse(contents[fault.place.file], fault.place.file).documents
+        above = [one for one in documents if one.place().line <= (fault.place.line or 0)]
+        address, there = _address(above[-1].data) if above else None, pointer_parts(fault.pointer)
+        for one, keys in taken:
+            if one.address == address and (keys[: len(there)] == there or there[: len(keys)] == keys):
+                yield one, fault
+
+
 def _by_address(manifests: Iterable[EffectiveManifest]) -> Mapping[Address, EffectiveManifest]:
     return {manifest.resource.address: manifest for manifest in manifests}
 
@@ -114,11 +122,6 @@ class _Run:
     _files: dict[str, bytes] = field(default_factory=dict)
     _parsed: dict[str, Mapping[Address, tuple[int, Document]]] = field(default_factory=dict)
     _wanted: dict[str, dict[Address, dict[Keys, Json | Absent]]] = field(default_factory=dict)
-
-    @property
-    def faults(self) -> list[Diagnostic]:
-        """Everything that cannot be brought in, as errors."""
-        return [one.diagnostic for one in self.refused]
 
     def take(self, deviation: Deviation) -> None:
         """Find the place of one deviation."""
@@ -215,7 +218,7 @@ class _Run:
                 message = "it is written in such a way that it cannot be changed without changing more"
                 hint = f"change it by hand: live is {_shown(wanted[address][keys])}"
                 self._refuse(place, address, pointer(*keys), message, hint)
-        return changed
+        return {file: content for file, content in changed.items() if content != self._content(file)}
 
     def _refuse(self, place: Place, address: Address, at: str, message: str, hint: str) -> None:
         self.refused.append(Refused(address, at, place, message, hint))
