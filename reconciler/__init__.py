@@ -7,10 +7,10 @@
 What is not in `__all__` is private. Nothing here prints; see docs/python.md.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
+TYPE_CHECKING = False  # a command imports nothing before it handles signals, see __main__
 if TYPE_CHECKING:
+    from typing import Any
+
     from reconciler.errors import (
         AccessDenied,
         GuardRefusal,
@@ -58,7 +58,7 @@ __all__ = [
     "to_text",
 ]
 
-_HOMES: Final = {
+_HOMES = {
     "model.drift": ("Drift",),
     "model.outcome": ("ApplyResult", "Outcome", "Status"),
     "model.plan": ("Action", "Change", "Plan"),
@@ -69,8 +69,10 @@ _HOMES: Final = {
 """Where names are; all others are errors. They are imported when they are first used: every command imports this."""
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever has that name
+def __getattr__(name: str) -> "Any":  # noqa: ANN401  # whatever has that name
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  # see TYPE_CHECKING
+
     home = next((module for module, names in _HOMES.items() if name in names), "errors")
     return getattr(import_module(f"{__name__}.{home}"), name)
