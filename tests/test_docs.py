@@ -160,7 +160,9 @@ def test_every_path_that_contributors_are_sent_to_exists() -> None:
 FILTERS = [
     (page.name, found)
     for page in sorted((ROOT / "docs").glob("*.md"))
-    for found in re.findall(r"\bjq (?:-r )?'?(.+?)'?(?: plan\.json)?$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    for found in re.findall(
+        r"\bjq (?:-r )?'?(.+?)'?(?: plan\.json| > job\.json)?$", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
 ]
 
 

@@ -68,6 +68,10 @@ _VARIABLES: Final = (
         "RECONCILER_ALLOWED_HOSTS",
         "Hosts that credentials may be sent to, separated by commas; see [Hosts](configuration.md#hosts).",
     ),
+    (
+        "RECONCILER_COMMITS",
+        "A file with the commits of the manifests, where there is no git; see [Plan files](plan-file.md).",
+    ),
     ("RECONCILER_DEBUG", "As `--verbose`, for internal errors."),
     ("NO_COLOR, CI, TERM=dumb", "No colour."),
 )

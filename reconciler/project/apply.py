@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Finding, Plan
-from reconciler.project.receipts import check_first, keep
+from reconciler.project.receipts import check_first, keep, require_newest
 from reconciler.remote.protocol import SecretRemote
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def apply_saved(session: "Session", order: Order, receipt: Path | None = None) -
         GuardRefusal: a guard refuses it; nothing was written.
     """
     with session.exclusively():
+        require_newest(session, receipt)
         session.check_here(order.plan)
         check_first(order.plan, session.journal, receipt, session.plan_key)
         with session.writer() as remote:
@@ -60,13 +61,15 @@ def apply_new(
     session: "Session", order_of: Callable[[Plan], Order], receipt: Path | None = None
 ) -> tuple[Plan, ApplyResult]:
     """Plan and carry it out; `order_of` approves the plan, or raises."""
-    with session.exclusively(), session.writer() as remote:
-        from reconciler.project.journals import look_back  # noqa: PLC0415  # while the login is on its way
+    with session.exclusively():
+        require_newest(session, receipt)
+        with session.writer() as remote:
+            from reconciler.project.journals import look_back  # noqa: PLC0415  # while the login is on its way
 
-        plan = session.plan_with(remote, demands_secrets=True)
-        follows_up = look_back(session, remote, plan)
-        order = order_of(plan)
-        result = execute(session, remote, order, session.frozen(plan), follows_up)
+            plan = session.plan_with(remote, demands_secrets=True)
+            follows_up = look_back(session, remote, plan)
+            order = order_of(plan)
+            result = execute(session, remote, order, session.frozen(plan), follows_up)
     keep(receipt, session, plan, result)
     return plan, result
 

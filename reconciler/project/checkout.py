@@ -1,26 +1,32 @@
 """The inputs of a run x a commit -> whether they are the same, without letting git compare anything.
 
+Where there is no git, as in an image, `RECONCILER_COMMITS` names a file with the commits that the inputs are made of.
+
 Line ends do not count. A file that git would store otherwise than it stands here, because an attribute says so (LFS for
 example), cannot be compared without running what the repository configures: nobody can tell.
 """
 
 import hashlib
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.errors import PlanRefused
+from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.manifests.git import Blob, GitFailed, Repository
 from reconciler.model.inputs import Checkout
+from reconciler.project.files import read_file
 from reconciler.render.blocks import few
 
 _SEPARATOR: Final = os.fsencode(os.sep)
 _SHA1: Final = 40
 """Digits; longer ids are SHA-256."""
 _SUFFIXES: Final = (b".yaml", b".yml", b".json")
+COMMITS_VARIABLE: Final = "RECONCILER_COMMITS"
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,25 @@ def checkout(folder: Path, inputs: Inputs) -> Checkout:
         return Checkout(commit, dirty=bool(found.different))
     names = [f"{name} ({attribute})" for name, attribute in found.unknown.items()]
     return Checkout(commit, None, f"files under a git filter cannot be compared with the commit: {_listed(names)}")
+
+
+def listed_commits(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The commit of the inputs and all before it, as `RECONCILER_COMMITS` lists them; none where it is not set.
+
+    Raises:
+        ReconcilerError: the file cannot be read, or lists something else.
+    """
+    name = variables.get(COMMITS_VARIABLE)
+    if not name:
+        return ()
+    hint = f"write it where the manifests are checked out: git rev-list HEAD > {name}"
+    try:
+        commits = tuple(read_file(Path(name)).splitlines())
+    except ReconcilerError as error:
+        raise ReconcilerError(f"{COMMITS_VARIABLE}: {error.message}", hint=hint) from error
+    if not commits or not all(map(_COMMIT.fullmatch, commits)):
+        raise ReconcilerError(f"{COMMITS_VARIABLE}: {name} is not a list of commits", hint=hint)
+    return commits
 
 
 def require_tip(folder: Path, inputs: Inputs, branch: str) -> None:

@@ -1,7 +1,7 @@
 """An apply -> its receipt, beside its journal and where the user wants it; and back, for a later look."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
-from reconciler.applying.journal import applied, newest
+from reconciler.applying.journal import applied, newest, read
 from reconciler.applying.journal.read import all_files
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
@@ -71,6 +71,40 @@ def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | No
     )
     if found and saved.has_changes:
         raise PlanRefused("applied", f"this plan was applied before, see {found}: a plan is applied once")
+
+
+def require_newest(session: "Session", receipt: Path | None) -> None:
+    """Refuse manifests of a commit before the one that was applied last, where their commits are listed.
+
+    Args:
+        session: of the environment.
+        receipt: the file that is going to be written. Whoever signed it: what it says can only lead to a refusal.
+
+    Raises:
+        PlanRefused: they are older.
+        ReconcilerError: the receipt was altered, or is of another environment.
+    """
+    if not session.commits:
+        return
+    for source, commit in _last_commits(session, receipt):
+        if commit and commit not in session.commits:
+            message = f"these manifests are older than commit {commit[:12]}, which was applied: see {source}"
+            hint = "use the newest image, built from a complete clone; to go back, revert the commit"
+            raise PlanRefused("older", message, hint=hint)
+
+
+def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Path, str]]:
+    """The commit that was applied last, as the journal and a receipt have it."""
+    run = newest(session.journal, session.environment.name)
+    if run:
+        file = session.journal / f"{run}.jsonl"
+        yield file, str(read(file).facts.get("git_commit") or "")
+    if receipt and receipt.is_file():
+        kept = receiptfile.loads(read_file(receipt), str(receipt), None)
+        if kept.environment != session.environment.name:
+            message = f"{receipt} is of environment {kept.environment}, not of {session.environment.name}"
+            raise ReconcilerError(message, hint="keep a receipt for each environment")
+        yield receipt, kept.git_commit or ""
 
 
 def _read(file: Path) -> str:

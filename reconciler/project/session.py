@@ -12,7 +12,7 @@ from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all
-from reconciler.model.inputs import Selection, Snapshot
+from reconciler.model.inputs import Checkout, Selection, Snapshot
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address
 from reconciler.model.run import RecordedRun
@@ -21,7 +21,7 @@ from reconciler.planning.deletion import Protection
 from reconciler.planning.planfile import timestamp
 from reconciler.planning.selection import check as check_selection
 from reconciler.project import connect
-from reconciler.project.checkout import Inputs, checkout, require_tip
+from reconciler.project.checkout import Inputs, checkout, listed_commits, require_tip
 from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.project.files import own_folder
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
@@ -62,6 +62,8 @@ class Session:
     """Signs plans, and keys the fingerprints of secrets in them."""
     fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
     """Of the write-only secrets that the last apply wrote."""
+    commits: tuple[str, ...] = ()
+    """Where they are listed: the commit of the manifests, and all before it."""
 
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
@@ -110,6 +112,7 @@ class Session:
             kept_inputs=(*config.inputs, *paths, *settings.reads, *settings.writes),
             plan_key=key,
             fingerprints=last_written(config.journal, environment, loaded.desired, key),
+            commits=listed_commits(settings.variables),
         )
         keep_apart(settings, session.inputs.all)
         settings.listener.noted(
@@ -162,7 +165,7 @@ class Session:
             environment.name,
             environment.marketplace,
             environment.limits,
-            checkout=checkout(self.root, self.inputs),
+            checkout=Checkout(self.commits[0]) if self.commits else checkout(self.root, self.inputs),
             expires_at=timestamp(self.expires_at) if self.expires_at else None,
             plan_key=self.plan_key,
             fingerprints=self.fingerprints,

@@ -1,12 +1,15 @@
 """Weeks of a cluster: the CronJobs of ci/kubernetes/ with their own command lines against two marketplaces."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.ci.cluster import CRON_JOBS, Cluster
+from tests.ci.cluster import CRON_JOBS, ROLL_BACK, SUSPEND, Cluster
 from tests.ci.conftest import NAMES, Shop
+from tests.cli.conftest import git
 
 DRIFT = "api-clients-drift-production"
 RESTORE = "api-clients-restore-staging"
@@ -19,6 +22,12 @@ def cluster(shop: Shop, tmp_path: Path, tools: Path) -> Cluster:
     for name in NAMES:
         cluster.build(name, shop.place)
     return cluster
+
+
+def change(shop: Shop, minutes: int) -> None:
+    shop.hub.branch()
+    shop.manifest(AccessTokenDuration=minutes)
+    shop.hub.commit("straight to main")
 
 
 def state(cluster: Cluster) -> Path:
@@ -45,7 +54,7 @@ def test_drift_fails_the_job_once_each_night_and_is_told_once_and_so_is_its_end(
 def test_a_volume_that_cannot_be_written_to_is_named_and_the_service_is_left_alone(
     shop: Shop, chat: list[str], cluster: Cluster
 ) -> None:
-    state(cluster).rmdir()
+    shutil.rmtree(state(cluster))
     (cluster.volumes / "api-clients-state").write_text("no folder, so that nobody can write to it, root included")
     for name in NAMES:
         shop.portal(name, AccessTokenDuration=60)
@@ -70,13 +79,66 @@ def test_the_restore_of_staging_is_put_back_unattended_and_recorded_and_producti
 
 @pytest.mark.sweep
 def test_the_restore_brings_nothing_that_was_merged_and_not_applied(shop: Shop, cluster: Cluster) -> None:
-    shop.hub.branch()
-    shop.manifest(AccessTokenDuration=300)
-    shop.hub.commit("straight to main")
+    change(shop, 300)
     shop.portal("staging", AccessTokenDuration=60)
     assert (cluster.run(RESTORE).codes, shop.minutes()) == ([0], [600, 600])
-    cluster.build("staging", shop.place)  # as the job does that has applied it
-    assert (cluster.run(RESTORE).codes, shop.minutes()) == ([0], [300, 600])
+    assert [job.codes for job in cluster.build("staging", shop.place)] == [[0]]  # as the job does that has applied it
+    assert shop.minutes() == [300, 600]
+
+
+def test_an_older_image_is_refused_although_the_newer_one_had_nothing_to_do(shop: Shop, cluster: Cluster) -> None:
+    old = cluster.image(RESTORE).name
+    change(shop, 300)
+    shop.portal("staging", AccessTokenDuration=300)  # by the job that applies main
+    (first,) = cluster.build("staging", shop.place)
+    assert (first.codes, "Nothing to do." in first.log) == ([0], True), first.log
+    for name in NAMES:
+        shop.portal(name, AccessTokenDuration=60)
+    cluster.say(
+        f"kubectl set image cronjob/{RESTORE} reconciler=registry.example.com/api-clients-staging@{old}", shop.place
+    )
+    job = cluster.run(RESTORE)
+    assert (job.codes, shop.minutes(), "[older]" in job.log) == ([4, 4], [60, 60], True), job.log
+
+
+@pytest.mark.sweep
+def test_the_image_of_another_branch_and_one_of_a_shallow_clone_are_refused(
+    shop: Shop, cluster: Cluster, tmp_path: Path
+) -> None:
+    start = shop.hub.tip
+    change(shop, 300)
+    cluster.build("staging", shop.place)
+    git(shop.place, "checkout", "--quiet", start)
+    shop.manifest(AccessTokenDuration=400)
+    shop.hub.commit("a side", "side")
+    assert [job.codes for job in cluster.build("staging", shop.place)] == [[4, 4]]
+    for minutes in (500, 600):
+        change(shop, minutes)
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{shop.hub.origin}", "shallow")
+    (job,) = cluster.build("staging", tmp_path / "shallow")
+    assert (job.codes, "complete clone" in job.log, shop.minutes()) == ([4, 4], True, [300, 600]), job.log
+    assert [job.codes for job in cluster.build("staging", shop.place)] == [[0]]
+
+
+@pytest.mark.sweep
+def test_a_suspended_restore_waits_until_the_image_is_renewed(shop: Shop, cluster: Cluster) -> None:
+    cluster.say(SUSPEND, shop.place)
+    shop.portal("staging", AccessTokenDuration=60)
+    assert (cluster.run(RESTORE).codes, shop.minutes()) == ([], [60, 600])
+    cluster.build("staging", shop.place)
+    assert (cluster.run(RESTORE).codes, shop.minutes()) == ([0], [600, 600])
+
+
+@pytest.mark.sweep
+def test_a_run_of_the_cluster_is_taken_back_once(shop: Shop, cluster: Cluster) -> None:
+    shop.portal("staging", AccessTokenDuration=60)
+    assert cluster.run(RESTORE).codes == [0]
+    (listed,) = cluster.say(re.sub(r'\["rollback".*\]', '["history"]', ROLL_BACK), shop.place)
+    (run,) = (one.stem for one in (state(cluster) / "runs").glob("*.jsonl"))
+    assert (listed.codes, run in listed.log) == ([0], True), listed.log
+    for _ in range(2):
+        (job,) = cluster.say(ROLL_BACK.replace("RUN", run), shop.place)
+        assert (job.codes, shop.minutes()) == ([0], [60, 600]), job.log
 
 
 @pytest.mark.sweep
@@ -91,7 +153,7 @@ def test_a_restore_that_fails_is_tried_again_and_its_journals_are_kept(shop: Sho
 @pytest.mark.sweep
 def test_credentials_can_be_files_of_a_mounted_secret(shop: Shop, cluster: Cluster) -> None:
     """Kubernetes mounts each key as a link to a file of a folder that it replaces when the Secret changes."""
-    image = cluster.images / "api-clients-production"
+    image = cluster.image(DRIFT)
     config = json.loads((image / "reconciler.yaml").read_text())
     config["environments"]["production"]["auth"]["clientSecret"] = {"fromFile": "secrets/OC_CLIENT_SECRET"}
     (image / "reconciler.yaml").write_text(json.dumps(config))

@@ -193,3 +193,69 @@ def test_a_plan_key_that_a_ci_system_has_not_replaced_is_refused(
         monkeypatch.setenv("RECONCILER_PLAN_KEY", key)
         done = run("plan", "--out", "p.json")
         assert (done.code, "a variable that this CI job does not have" in done.err) == (1, True)
+
+
+LATER, EARLIER = "b" * 40, "a" * 64
+"""Commits, the second under SHA-256."""
+
+
+@pytest.fixture
+def image(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """There is no git, but the commits of the manifests; something newer was applied."""
+    monkeypatch.setenv("RECONCILER_COMMITS", "commits")
+    (project.folder / "commits").write_text(f"{LATER}\n{EARLIER}\n", encoding="utf-8")
+    return project
+
+
+def apply_later(project: Project, run: Runner) -> None:
+    """Apply the later commit, and be the earlier one again."""
+    assert run("apply", "--auto-approve", "--receipt", "kept.json").code == 0
+    project.writes()
+    (project.folder / "commits").write_text(f"{EARLIER}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", [("--auto-approve",), ("--dry-run",)])
+def test_what_is_older_than_what_was_applied_is_refused_also_where_that_changed_nothing(
+    image: Project, run: Runner, options: tuple[str, ...]
+) -> None:
+    apply_later(image, run)
+    image.manifest("front", Active=False)
+    done = run("apply", *options, "--receipt", "kept.json")
+    refused(image, done, "older")
+    assert f"older than commit {LATER[:12]}, which was applied: see kept.json" in done.err
+    Path("commits").write_text(f"{'c' * 40}\n{LATER}\n{EARLIER}\n", encoding="utf-8")
+    assert (run("apply", *options, "--receipt", "kept.json").code, len(image.writes())) == (0, "approve" in options[0])
+
+
+def test_the_journal_says_as_much_without_a_receipt_and_a_saved_plan_is_refused_too(
+    image: Project, run: Runner
+) -> None:
+    image.manifest("front", Active=False)
+    apply_later(image, run)
+    image.manifest("front", Active=True)
+    assert run("plan", "--out", "plan.json").code == 0
+    assert json.loads(PLAN.read_text())["binding"]["git_commit"] == EARLIER
+    refused(image, run("apply", "plan.json"), "older")
+
+
+def test_a_receipt_of_another_environment_or_one_that_was_altered_proves_nothing(image: Project, run: Runner) -> None:
+    apply_later(image, run)
+    text = Path("kept.json").read_text(encoding="utf-8")
+    Path("kept.json").write_text(text.replace(LATER, EARLIER), encoding="utf-8")
+    assert "was altered" in run("apply", "--auto-approve", "--receipt", "kept.json").err
+    known = json.loads((image.folder / "reconciler.yaml").read_text(encoding="utf-8"))["environments"]
+    image.configure(other=known["test"])
+    Path("kept.json").write_text(text, encoding="utf-8")
+    assert "of environment test, not of other" in run("apply", "--auto-approve", "--receipt", "kept.json").err
+    assert image.writes() == []
+
+
+@pytest.mark.parametrize("content", [None, "", "main\n", f"{LATER}\n\n", f"{LATER} first\n", LATER.upper()])
+def test_something_else_than_a_list_of_commits_is_an_error_that_says_how_to_write_it(
+    image: Project, run: Runner, content: str | None
+) -> None:
+    Path("commits").unlink() if content is None else Path("commits").write_text(content, encoding="utf-8")
+    done = run("apply", "--auto-approve")
+    assert (done.code, image.writes()) == (1, [])
+    assert "RECONCILER_COMMITS: " in done.err
+    assert "git rev-list HEAD > commits" in done.err

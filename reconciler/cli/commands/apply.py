@@ -34,7 +34,7 @@ from reconciler.project.apply import Order, apply_new, apply_saved
 from reconciler.project.files import is_plan
 from reconciler.project.metering import Metering
 from reconciler.project.overwrites import keep_apart
-from reconciler.project.receipts import check_first
+from reconciler.project.receipts import check_first, require_newest
 from reconciler.project.session import Session
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def command(  # noqa: PLR0913  # one for each option
     if require_tip:
         session.require_tip(require_tip)
     if dry_run:
+        require_newest(session, receipt)
         return _shown(session, saved, ack, outputs)
     plan, result = _applied(session, common, saved, receipt, Said(ack, keep_going, ask=not auto_approve))
     metering.plan(plan)
