@@ -74,6 +74,7 @@ def test_nothing_is_imported_before_signals_are_handled() -> None:
     assert done.stdout.split() == ["reconciler", "reconciler.__main__"]
 
 
+@pytest.mark.sweep
 def test_an_apply_records_what_it_has_written_at_whichever_moment_it_is_stopped(template: Path, tmp_path: Path) -> None:
     whole, *others = endings(template, tmp_path / "runs", ["apply", "--auto-approve"], MOMENTS, preload=True)
     assert whole.code == 0

@@ -83,6 +83,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.sweep
 def test_every_command_that_writes_works_without_what_only_posix_has(repository: Path) -> None:
     commands = {
         "validate": 0,

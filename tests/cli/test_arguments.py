@@ -13,9 +13,7 @@ from reconciler.cli.main import COMMANDS, cli
 from tests.cli.conftest import Runner
 
 DANGEROUS = {"--ack", "--allow-host", "--allow-unknown-roles", "--auto-approve", "--keep-going", "--prune", "--write"}
-DANGEROUS_COMMANDS = {"apply", "rollback"}
 ALL_NAMES = (*COMMANDS, "")
-SWEEP = (pytest.mark.sweep,)
 VALUES = {"--format": "text", "--port": "0", "--latency": "0", "--max-page-size": "1", "--profile": "current"}
 
 
@@ -56,9 +54,8 @@ def silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
             listening.accept()
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(one, marks=SWEEP * (one not in DANGEROUS_COMMANDS)) for one in ALL_NAMES]
-)
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_a_slip_in_any_option_is_fatal_and_nothing_is_contacted(run: Runner, silence: socket.socket, name: str) -> None:
     known = {option: value for option, value in options(commands()[name]).items() if option != "-h"}
     shared = options(cli).keys() if name not in {"", "apply"} else set()  # one command stands for all of them

@@ -31,6 +31,7 @@ def limited(run: Runner, size: int, *arguments: str) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text
 
 
+@pytest.mark.sweep
 def test_in_any_line_of_the_journal_no_write_lacks_its_record_and_no_code_is_0(project: Project, run: Runner) -> None:
     for name in ("front", "back"):
         project.manifest(name, AccessTokenDuration=60)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from reconciler.model.json import Body, Json
 from tests.cli.conftest import Project, Runner
 from tests.hostile import PAYLOADS
@@ -55,6 +57,7 @@ def demand_all_formats_harmless(run: Runner, *, drifted: bool) -> None:
     assert is_harmless(Path("drift.prom").read_text(encoding="utf-8"))
 
 
+@pytest.mark.sweep
 def test_what_somebody_has_written_into_the_service_reaches_nobody_unescaped(project: Project, run: Runner) -> None:
     file = project.folder / "reconciler.yaml"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"manage": KINDS}).replace('{"changes": 2}', "{}"))

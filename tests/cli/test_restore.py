@@ -42,7 +42,11 @@ SEEDED: list[tuple[str, list[dict[str, Any]]]] = [
     ("messagesenders/assignments", MAILED),
     ("messagesenders/CCListenerAssignments", COPIED),
 ]
-READINGS = ("", "?events=removed", "?webhookUrl=null", "?events=removed&webhookUrl=null")
+READINGS = (
+    "",
+    "?events=removed&webhookUrl=null",
+    *(pytest.param(one, marks=pytest.mark.sweep) for one in ("?events=removed", "?webhookUrl=null")),
+)
 PATHS = ("/v1/webhooks", "/v1/apiclients", *(f"/v1/{path}" for path, _ in SEEDED))
 LOST = ("IntegrationEvent", "MessageSender", "ApiClient", "Webhook")
 

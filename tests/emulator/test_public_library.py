@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from reconciler.emulator import Emulator
 
+pytestmark = pytest.mark.sweep
+
 STOREFRONT = "E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
 
 

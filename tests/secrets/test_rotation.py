@@ -329,6 +329,7 @@ def settle(world: World) -> None:
     assert world.rotate().error is None
 
 
+@pytest.mark.sweep
 def test_a_crash_at_any_moment_leaves_a_valid_delivered_secret_and_is_made_good(world: World) -> None:
     for moment in count(1):
         before, world.crash_at = world.delivered(), moment
