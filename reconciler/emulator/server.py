@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _THREADS = 32  # more than any reconciler asks at a time, so that latency is the client's bound and not the server's
 _CONNECTIONS = 256
 _POLL_SECONDS = 0.05  # how soon a stopped server notices
+_SIGNAL_SECONDS = 0.5  # how soon a signal is noticed that came right before the wait for it
 
 
 def _prepared(emulator: Emulator, host: str, port: int) -> tuple[wsgi.Server, str]:
@@ -44,7 +45,9 @@ def serve(emulator: Emulator, host: str, port: int, on_ready: Callable[[str], No
     stopped = contextlib.suppress(KeyboardInterrupt)
     with contextlib.closing(emulator), _terminable(), stopped, running(emulator, host, port) as url:
         on_ready(url)
-        threading.Event().wait()
+        never = threading.Event()
+        while not never.wait(_SIGNAL_SECONDS):  # a wait without end may never notice such a signal
+            pass
 
 
 @contextlib.contextmanager

@@ -130,7 +130,7 @@ def test_a_reader_that_has_gone_changes_nothing_about_the_code(faulty: Path) -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_read_that_is_interrupted_exits_with_130(local: Path, number: signal.Signals) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        silent.settimeout(30)
+        silent.settimeout(60)
         auth = {"clientId": "id", "clientSecret": {"fromEnv": "HOME"}}
         target = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}", "marketplace": "shop", "auth": auth}
         text = (local / "reconciler.yaml").read_text()
@@ -138,10 +138,13 @@ def test_a_read_that_is_interrupted_exits_with_130(local: Path, number: signal.S
         (local / "reconciler.yaml").write_text(json.dumps(document))
         command = [sys.executable, "-m", "reconciler", "plan"]
         with subprocess.Popen(command, cwd=local, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            connection, _ = silent.accept()
-            process.send_signal(number)
-            out, err = process.communicate(timeout=30)
-            connection.close()
+            try:
+                connection, _ = silent.accept()
+                process.send_signal(number)
+                out, err = process.communicate(timeout=60)
+                connection.close()
+            finally:
+                process.kill()  # else one that does not end would be waited for
     assert (process.returncode, out, err.strip()) == (130, b"", b"interrupted")
 
 
@@ -173,10 +176,13 @@ def test_a_port_that_is_taken_is_named(run: Runner) -> None:
 def test_the_emulator_announces_itself_and_stops_when_told_to(tmp_path: Path) -> None:
     command, pipe = [sys.executable, "-m", "reconciler", "emulator", "--sample"], subprocess.PIPE
     with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as server:  # our own command
-        first = server.stdout.readline() if server.stdout else ""
-        exports = [server.stderr.readline() for _ in range(2)] if server.stderr else []
-        server.terminate()
-        assert server.wait(timeout=30) == 0
+        try:
+            first = server.stdout.readline() if server.stdout else ""
+            exports = [server.stderr.readline() for _ in range(2)] if server.stderr else []
+            server.terminate()
+            assert server.wait(timeout=60) == 0
+        finally:
+            server.kill()  # else one that does not end would be waited for
     assert first.startswith("listening on http://127.0.0.1:")
     assert exports == [
         "export OC_CLIENT_ID=00000000-0000-0000-0000-00000000AD01\n",

@@ -27,6 +27,15 @@ from reconciler.emulator import Emulator, Settings, serve
 serve(Emulator(Settings()), "127.0.0.1", 0, lambda url: print("listening on", url, flush=True))
 print("stopped")
 """
+ELSEWHERE = """
+import signal, sys, threading
+
+def wait_for_a_line():
+    sys.stdin.readline()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=wait_for_a_line, daemon=True).start()
+"""
 LOCKED = """
 import os, queue, signal, threading
 
@@ -108,7 +117,7 @@ def test_requests_that_wait_do_not_wait_for_each_other() -> None:
 def started(script: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process that serves, and its base URL."""
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", script], stdout=pipe, stderr=pipe, text=True) as server:
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as server:
         assert server.stdout is not None
         try:
             yield server, server.stdout.readline().removeprefix("listening on").strip()
@@ -130,6 +139,14 @@ def test_a_signal_that_comes_while_the_server_holds_a_lock_stops_it_too() -> Non
         with suppress(httpx.TransportError):
             httpx.get(url + "/v1/openapi/v3", verify=NO_TLS)
         assert server.communicate(timeout=60) == ("stopped\n", "")
+    assert server.returncode == 0
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_stops_the_server_too() -> None:
+    """One that comes right before the wait does not, either."""
+    with started(ELSEWHERE + SCRIPT) as (server, url):
+        assert httpx.get(url + "/v1/openapi/v3", verify=NO_TLS).status_code == 200
+        assert server.communicate("\n", timeout=60) == ("stopped\n", "")
     assert server.returncode == 0
 
 
