@@ -77,6 +77,14 @@ def test_a_secret_may_be_left_out_until_its_object_must_be_created(service: Shop
     assert not service.plan(exported).has_changes
 
 
+def test_a_header_that_an_object_had_not_needs_its_value(service: Shop, tmp_path: Path) -> None:
+    assert service.converge(wanted(tmp_path, KEYED)).is_complete
+    (finding,) = refusals(service, wanted(tmp_path, f"{EVENT}, CustomAuthHeaderName: x"))
+    assert "has no CustomAuthHeaderName yet, which cannot be created without CustomAuthHeaderValue" in finding.message
+    whole = f"{EVENT}, CustomAuthHeaderName: x, CustomAuthHeaderValue: {{fromEnv: KEY}}"
+    assert service.converge(wanted(tmp_path, whole)).is_complete
+
+
 def test_what_is_created_needs_every_field_that_its_creation_needs(service: Shop, tmp_path: Path) -> None:
     (one,) = refusals(service, wanted(tmp_path, KEYED.replace("Name: A, ", "")))
     assert (

@@ -14,43 +14,51 @@ from reconciler.planning.guards.context import Context
 
 
 def incomplete_create(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """An object, or a record in one, would be created without a field that its creation needs.
+    """An object, a record in one, or one of two fields that go together would be created without a field that it needs.
 
     An export leaves secrets out.
     """
     for change in changes:
         kind = KINDS[change.address.kind]
-        for path in _lacking(change, kind):
+        for path, beside in _lacking(change, kind):
             if path in kind.secret_fields and not context.has_secrets:
                 continue
             above, _, name = path.rpartition("/")
             example = f": {name}: {{fromEnv: NAME}}" if path in kind.secret_fields else ""
-            what = f"has no {above} yet, which" if above else "does not exist, and"
             yield Finding(
                 "incomplete-create",
-                f"{_named(change)} {what} cannot be created without {name}",
+                f"{_named(change)} {_what(change, above, beside)} cannot be created without {name}",
                 f"add {name} to {above or 'the spec'}{example}",
                 (change.address,),
                 can_be_acknowledged=False,
             )
 
 
-def _lacking(change: Change, kind: Kind) -> Iterator[str]:
-    """The paths of fields that the service demands of what a change creates."""
+def _what(change: Change, above: str, beside: str) -> str:
+    if change.before is None:
+        return f"has no {above} yet, which" if above else "does not exist, and"
+    return f"has no {beside or above} yet, which"
+
+
+def _lacking(change: Change, kind: Kind) -> Iterator[tuple[str, str]]:
+    """The paths of fields that the service demands of what a change creates; and of each the field it goes with."""
     if change.action not in {Action.CREATE, Action.UPDATE} or change.after is None:
         return
     written: dict[str, Json] = {one.field: "any" for one in change.secrets if one.reference}
-    for path in _unnamed(kind.table, with_secrets(change.after, written)):
-        if change.before is None or record_of(path, change.before) is None:
-            yield path
+    for path, beside in _unnamed(kind.table, with_secrets(change.after, written)):
+        record = None if change.before is None else record_of(path, change.before)
+        if record is None:
+            yield path, ""
+        elif beside and record.get(beside) is None:
+            yield path, beside
 
 
-def _unnamed(table: Sequence[Field], body: Body, above: str = "") -> Iterator[str]:
-    """The paths of fields that are needed and missing, in the body and in its records."""
+def _unnamed(table: Sequence[Field], body: Body, above: str = "") -> Iterator[tuple[str, str]]:
+    """The paths of fields that are needed and missing, in the body and in its records; and what they go with."""
     named = {name for name, value in body.items() if value is not None}
-    needed = {one.name for one in table if one.required and not one.read_only}
-    needed |= {one.together for one in table if one.together and one.name in named}
-    yield from (f"{above}{name}" for name in sorted(needed - named))
+    needed = {one.together: one.name for one in table if one.together and one.name in named}
+    needed |= {one.name: "" for one in table if one.required and not one.read_only}
+    yield from ((f"{above}{name}", needed[name]) for name in sorted(needed.keys() - named))
     for one in table:
         record = body.get(one.name)
         if isinstance(one.type, Record) and isinstance(record, Mapping):
