@@ -1,6 +1,5 @@
 """All kinds at once, with a row at each of their levels: snapshots, receipts and rollbacks leave out nothing."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,23 +16,10 @@ from reconciler.planning import snapshot as snapshotfile
 from reconciler.planning.refusal import acknowledgement
 from tests.applying.test_rollback import plan_back, run_of
 from tests.kinds.test_round import CHANGED, CHOSEN, CONTEXT, SPECS
+from tests.kinds.test_watched import ROWS
 from tests.kinds.test_watched import service as service  # noqa: PLC0414  # the same marketplace, as a fixture
 from tests.service import BASE_URL, NO_LIMITS, Shop
 
-ROWS: Final[Mapping[str, tuple[str, str]]] = {
-    "seller": ("true", "false"),
-    "buyers": ("[main]", "[]"),
-    "suppliers": ("[mill]", "[]"),
-    "adminGroups": ("[team]", "[]"),
-    "adminUsers": ("[boss]", "[]"),
-    "groups": ("[{buyer: main, group: g}]", "[]"),
-    "users": ("[{buyer: main, user: u}]", "[]"),
-    "ccListeners": (
-        "[{messageType: OrderSubmitted, forBuyer: main, forGroup: g, buyer: main, user: u}]",
-        "[]",
-    ),
-}
-"""What a manifest says of each level: a row, and none."""
 LEVELS: Final = {
     name: tuple(level.name for level in kind.assignments.levels) for name, kind in KINDS.items() if kind.assignments
 }
@@ -47,7 +33,8 @@ def manifests(folder: Path, *, changed: bool = False) -> DesiredState:
 def _written(folder: Path, kind: str, changed: bool) -> Path:
     name = "buyers-users" if KINDS[kind].entities else "round"
     spec = SPECS[kind].replace(*CHANGED.get(kind, ("Name: A", "Name: B"))) if changed else SPECS[kind]
-    rows = ", ".join(f"{level}: {ROWS[level][changed]}" for level in LEVELS.get(kind, ()))
+    none = {"seller": "false"}
+    rows = ", ".join(f"{level}: {none.get(level, '[]') if changed else ROWS[level]}" for level in LEVELS.get(kind, ()))
     file = folder / f"{kind}.yaml"
     file.write_text(
         f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"

@@ -10,7 +10,7 @@ from reconciler import pipeline
 from reconciler.errors import ReconcilerError
 from reconciler.export import Origin, export
 from reconciler.kinds import KINDS, Field, IdChoice, reach
-from reconciler.kinds.fields import Choice, Data, Flag, Many, Record, Whole
+from reconciler.kinds.fields import Choice, Data, Flag, Many, Record, Text, Whole
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.drift import DriftKind
@@ -131,8 +131,9 @@ def _another(field: Field, now: Any) -> Json:
             return now[1:] if now else [of.values[0] if isinstance(of, Choice) else "Shopper"]
         case Data():
             return {**(now or {}), "seen": True}
-        case _:
-            return "https://elsewhere.example.com" if str(now).startswith("http") else f"{now or ''}x"
+        case of:
+            text = "https://elsewhere.example.com" if str(now).startswith("http") else f"x{now or ''}"
+            return text[: of.max_length] if isinstance(of, Text) else text
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CHOSEN if not KINDS[kind].row_fields])
@@ -200,9 +201,12 @@ ROWS: Final[dict[str, str]] = {
     "buyers": "[main]",
     "suppliers": "[mill]",
     "adminGroups": "[team]",
+    "adminUsers": "[boss]",
     "groups": "[{buyer: main, group: g}]",
-    "ccListeners": "[{messageType: OrderSubmitted, buyer: main, group: g}]",
+    "users": "[{buyer: main, user: u}]",
+    "ccListeners": "[{messageType: OrderSubmitted, forBuyer: main, forGroup: g, buyer: main, user: u}]",
 }
+"""A row of each level."""
 LEVELS: Final = [
     (name, level.name)
     for name in CHOSEN
