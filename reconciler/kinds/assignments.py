@@ -36,6 +36,8 @@ _ASSIGNED: Final[tuple[Shape, ...]] = (
     ("forBuyer", "forGroup"),
     ("forSupplier", "forGroup"),
 )
+_PARTIES: Final = ("BuyerID", "SupplierID", "GroupID", "UserID")
+"""How the fields end that name a party, those of sorts that are not known yet included."""
 _WORDS: Final = ("messageType", *_ABOUT, *(word for word in _FIELDS if word != "messageType"))
 
 
@@ -171,9 +173,9 @@ class Level:
         return self._line(ids) if tuple(ids) in self.shapes and not self._names_another(row) else None
 
     def _names_another(self, row: Body) -> bool:
-        """Whether a row has the ID of a party that the API had not when this was written."""
+        """Whether a row has the ID of a sort of party that the API had not when this was written."""
         known = {*_FIELDS.values(), self.object_path[0]}
-        return any(name.endswith("ID") and value for name, value in row.items() if name not in known)
+        return any(name.endswith(_PARTIES) and value for name, value in row.items() if name not in known)
 
     def object_id(self, row: Body) -> str | None:
         """The id of the object that a row is of."""
