@@ -69,7 +69,8 @@ def check(
     for name, deletions in deleted.items():
         for dependent in KINDS[name].dependents:
             try:
-                findings += _still_used(deletions, dependent, _read(remote, dependent))
+                found = _read(remote, dependent)
+                findings += _still_used(deletions, dependent, found, _planned(known, dependent))
             except AccessDenied as error:
                 if error.request.status != HTTPStatus.FORBIDDEN:
                     raise
@@ -131,10 +132,24 @@ def _read(remote: ReadRemote, dependent: Dependent) -> Iterable[Body]:
         return ()
 
 
-def _still_used(deletions: Iterable[Change], dependent: Dependent, found: Iterable[Body]) -> Iterable[Finding]:
+def _planned(changes: Iterable[Change], dependent: Dependent) -> Mapping[str, Change]:
+    """The changes of what may keep an object, by ID, folded; empty for the only one there is."""
+    found: dict[str, Change] = {}
+    for change in changes:
+        path, below = KINDS[change.address.kind].place(change.id or "")
+        if path == dependent.path:
+            found[(below or "").casefold()] = change
+    return found
+
+
+def _still_used(
+    deletions: Iterable[Change], dependent: Dependent, found: Iterable[Body], planned: Mapping[str, Change]
+) -> Iterable[Finding]:
     users: dict[str, list[str]] = defaultdict(list)
     for body in found:
-        users[str(body.get(dependent.field)).casefold()].append(str(body.get("ID") or ""))
+        known, used = str(body.get("ID") or ""), str(body.get(dependent.field)).casefold()
+        if not _is_settled(planned.get("" if dependent.is_single else known.casefold()), dependent, used):
+            users[used].append(known)
     for change in deletions:
         if (change.id or "").casefold() in users:
             names = " ".join([dependent.noun, ", ".join(filter(None, users[(change.id or "").casefold()]))]).strip()
@@ -144,6 +159,14 @@ def _still_used(deletions: Iterable[Change], dependent: Dependent, found: Iterab
                 f"delete the {dependent.noun} first",
                 (change.address,),
             )
+
+
+def _is_settled(change: Change | None, dependent: Dependent, used: str) -> bool:
+    """Whether the plan lets go of the object before it is deleted, or still refers to it, which is said elsewhere."""
+    if change is None:
+        return False
+    refers = str((body_after(change) or {}).get(dependent.field)).casefold() == used
+    return refers or change.action in {Action.UPDATE, Action.DELETE}
 
 
 def _unseen(deletions: Sequence[Change], dependent: Dependent) -> str:

@@ -8,8 +8,9 @@ import pytest
 
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import AccessDenied, GuardRefusal, RequestFacts
+from reconciler.model.diagnostic import Place
 from reconciler.model.outcome import Status
-from reconciler.model.resource import Policy
+from reconciler.model.resource import Address, DesiredResource, Policy
 from reconciler.planning import deletion
 from reconciler.planning.saved import check_saved
 from tests.builders import body, desired, live, manifest
@@ -59,6 +60,31 @@ def test_a_client_that_is_not_in_use_is_deleted(one: Shop) -> None:
     subscribe(one, ADMIN_CLIENT_ID)
     assert one.converge(GONE).is_complete
     assert "a" not in one.bodies()
+
+
+@pytest.mark.parametrize("use", [impersonate, subscribe])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["deleted with it", "refers to another then"])
+def test_a_client_goes_with_what_uses_it_or_once_that_uses_another(one: Shop, use: Any, elsewhere: bool) -> None:
+    use(one)
+    kind, name, field = (
+        ("ImpersonationConfig", "imp", "ClientID")
+        if use is impersonate
+        else ("SubscriptionIntegration", "SubscriptionIntegration", "ApiClientID")
+    )
+    policy = Policy(absent=not elsewhere)
+    spec = {field: ADMIN_CLIENT_ID} if elsewhere else {}
+    user = DesiredResource(Address(kind, name), spec, Place("user.yaml", 1, 1), id=name, policy=policy)
+    plan = one.plan(desired(*GONE.resources, user))
+    assert plan.guards == ()
+    assert one.apply(plan).is_complete
+    assert "a" not in one.bodies()
+
+
+def test_a_client_and_what_still_uses_it_are_named_once(one: Shop) -> None:
+    impersonate(one)
+    user = DesiredResource(Address("ImpersonationConfig", "imp"), {"ClientID": A}, Place("user.yaml", 1, 1), id="imp")
+    (finding,) = one.plan(desired(*GONE.resources, user)).guards
+    assert "would be deleted, and ClientID of ImpersonationConfig/imp (user.yaml:1:1) refers to it" in finding.message
 
 
 def test_what_is_not_deleted_is_not_looked_up(one: Shop) -> None:
