@@ -107,6 +107,7 @@ def test_what_a_run_created_is_deleted(service: Shop, tmp_path: Path) -> None:
     before = snapshot(service)
     created = run_of(service, tmp_path, *manifests(tmp_path).resources)
     back = plan_back(service, created)
+    assert not [text for text in back.warnings if "delivered" in text]
     assert service.apply(back, acknowledged=acknowledgement(back)).is_complete
     assert snapshot(service) == before
 

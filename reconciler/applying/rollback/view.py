@@ -94,7 +94,8 @@ class View:
     def _deletion_note(self) -> str:
         beside = ", with its secrets," if self.kind.secret_fields or self.kind.named_secrets else ""
         note = f"was created by that run: it is deleted{beside} if limits.deletes allows it"
-        delivered = "; what was delivered of its secrets stays where it is" if self.change.secrets else ""
+        made = {*self.change.secrets} - self.kind.secret_fields
+        delivered = "; what was delivered of its secrets stays where it is" if made else ""
         return f"{note}{delivered}"
 
     def _deleted(self) -> DesiredResource | Finding | None:
