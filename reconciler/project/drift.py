@@ -179,7 +179,7 @@ def _fitting(session: Session, drift: Drift) -> _Fitting:
             changed = session.with_contents(contents) if contents else session
         except InputError as error:
             faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
-            found = {(one.address, one.pointer): fault for one, fault in misfits(contents, faults, taken)}
+            found = {(one.address, one.pointer): fault for one, fault in misfits(contents, faults, taken, manifests)}
             if not found:
                 raise InputError(faults) from error
             odd |= found

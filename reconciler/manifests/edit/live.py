@@ -7,7 +7,7 @@ without changing more. What is refused stays as it is, and the rest is brought i
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -94,9 +94,16 @@ def bring_in(
 
 
 def misfits(
-    contents: Contents, faults: Iterable[Diagnostic], deviations: Iterable[Deviation]
+    contents: Contents,
+    faults: Iterable[Diagnostic],
+    deviations: Iterable[Deviation],
+    manifests: Iterable[EffectiveManifest],
 ) -> Iterator[tuple[Deviation, Diagnostic]]:
-    """The deviations that cannot be brought in because the new contents are no manifests then, each with its fault."""
+    """The deviations that cannot be brought in because the new contents are no manifests then.
+
+    Each comes with its fault, at the place that it has or would have in the manifest as it is.
+    """
+    known = _by_address(manifests)
     taken = [(one, _keys(one.field)) for one in deviations if one.field]
     for fault in (one for one in faults if one.severity is Severity.ERROR and one.place.file in contents):
         documents = parse(contents[fault.place.file], fault.place.file).documents
@@ -104,7 +111,7 @@ def misfits(
         address, there = _address(above[-1].data) if above else None, pointer_parts(fault.pointer)
         for one, keys in taken:
             if one.address == address and (keys[: len(there)] == there or there[: len(keys)] == keys):
-                yield one, fault
+                yield one, replace(fault, place=_place(known[one.address], keys))
 
 
 def _by_address(manifests: Iterable[EffectiveManifest]) -> Mapping[Address, EffectiveManifest]:
