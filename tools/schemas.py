@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from reconciler.kinds import KINDS, IdChoice, Kind
-from reconciler.kinds.assignments import Assignments, Level
+from reconciler.kinds.assignments import ABOUT, Assignments, Level
 from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.rules import RULES
@@ -283,8 +283,13 @@ def _row(level: Level) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "required": required,
-        "properties": {word: named.get(word) or {"description": level.describe(word), **party} for word in level.words},
+        "properties": {word: named.get(word) or {"description": _about(word), **party} for word in level.words},
     }
+
+
+def _about(word: str) -> str:
+    of = " of the assignment whose messages are copied" if word in ABOUT else ""
+    return f"The ID of the {ABOUT.get(word, word)}{of}."
 
 
 def _ref(name: str) -> Schema:

@@ -7,6 +7,7 @@ id that group of the buyer. Inside the program a row is one line of text: the id
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
@@ -28,17 +29,22 @@ _FIELDS: Final[Mapping[str, str]] = {
     "user": "UserID",
 }
 """Word of a manifest -> the field of a row."""
-_ABOUT: Final[Mapping[str, str]] = {"forBuyer": "buyer", "forSupplier": "supplier", "forGroup": "group"}
+ABOUT: Final[Mapping[str, str]] = {"forBuyer": "buyer", "forSupplier": "supplier", "forGroup": "group"}
 """Word of a row that is about another assignment -> the word for the same party in a row of that assignment."""
 _SELLER: Final = "seller"
-_ASSIGNED: Final[tuple[Shape, ...]] = (
-    *((word,) for word in _ABOUT),
-    ("forBuyer", "forGroup"),
-    ("forSupplier", "forGroup"),
-)
+_COMPANIES: Final = ("buyer", "supplier")
+_ABOUT_WHOM: Final = (*((word,) for word in ABOUT), ("forBuyer", "forGroup"), ("forSupplier", "forGroup"))
 _PARTIES: Final = ("BuyerID", "SupplierID", "GroupID", "UserID")
 """How the fields end that name a party, those of sorts that are not known yet included."""
-_WORDS: Final = ("messageType", *_ABOUT, *(word for word in _FIELDS if word != "messageType"))
+_WORDS: Final = ("messageType", *ABOUT, *(word for word in _FIELDS if word != "messageType"))
+
+
+@cache
+def _places(object_path: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Where a row has what each word names, less the ID of the object."""
+    about = {word: (*object_path[:-1], _FIELDS[party]) for word, party in ABOUT.items()} if object_path[1:] else {}
+    found = {**about, **{word: (name,) for word, name in _FIELDS.items()}}
+    return {word: found[word] for word in _WORDS if word in found and found[word] != object_path}
 
 
 def _any_of(shapes: Sequence[Shape]) -> str:
@@ -83,29 +89,16 @@ class Level:
         return all("user" in shape for shape in self.shapes)
 
     @property
-    def is_about_another(self) -> bool:
-        """Whether its rows are about another assignment of the object, and name the party of that one, too."""
-        return len(self.object_path) > 1
-
-    @property
     def words(self) -> tuple[str, ...]:
         """All words that a row may have."""
-        named = {word for shape in self.shapes for word in shape}
-        return tuple(word for word in _WORDS if word in named)
+        return tuple(word for word in _WORDS if any(word in shape for shape in self.shapes))
 
     @property
     def usage(self) -> str:
         """Which words a row may have together."""
-        alone = [shape for shape in self.shapes if not any(word in _ABOUT for word in shape)]
+        alone = [shape for shape in self.shapes if not any(word in ABOUT for word in shape)]
         usage = f"name {_any_of(alone)}"
-        return f"{usage}; {_any_of(_ASSIGNED)} besides" if self.is_about_another else usage
-
-    @staticmethod
-    def describe(word: str) -> str:
-        """Say what a word of a row means."""
-        if word in _ABOUT:
-            return f"The ID of the {_ABOUT[word]} of the assignment whose messages are copied."
-        return f"The ID of the {word}."
+        return f"{usage}; {_any_of(_ABOUT_WHOM)} besides" if self.object_path[1:] else usage
 
     @property
     def kind(self) -> str:
@@ -115,11 +108,7 @@ class Level:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of its rows, by the names that the API has for them."""
-        return (*self.object_path, *(self._at(word)[-1] for word in self.words))
-
-    def _at(self, word: str) -> tuple[str, ...]:
-        """Where a row has what the word names."""
-        return (*self.object_path[:-1], _FIELDS[_ABOUT[word]]) if word in _ABOUT else (_FIELDS[word],)
+        return (*self.object_path, *(_places(self.object_path)[word][-1] for word in self.words))
 
     def texts(self, value: Json) -> tuple[str, ...]:
         """The rows that a manifest names; of a reference, what stands for the id until it is known."""
@@ -164,18 +153,14 @@ class Level:
 
     def found(self, row: Body) -> str | None:
         """The text of a row of the service; None where it is of another level."""
-        places = {word: self._at(word) for word in (_WORDS if self.is_about_another else _FIELDS)}
-        ids = {
-            word: one
-            for word, at in places.items()
-            if at != self.object_path and isinstance(one := get_at(row, at), str) and one
-        }
+        places = _places(self.object_path).items()
+        ids = {word: one for word, at in places if isinstance(one := get_at(row, at), str) and one}
         return self._line(ids) if tuple(ids) in self.shapes and not self._names_another(row) else None
 
     def _names_another(self, row: Body) -> bool:
         """Whether a row has the ID of a sort of party that the API had not when this was written."""
-        known = {*_FIELDS.values(), self.object_path[0]}
-        return any(name.endswith(_PARTIES) and value for name, value in row.items() if name not in known)
+        known = (*_FIELDS.values(), self.object_path[0])
+        return any(name.endswith(_PARTIES) and name not in known and value for name, value in row.items())
 
     def object_id(self, row: Body) -> str | None:
         """The id of the object that a row is of."""
@@ -194,7 +179,7 @@ class Level:
         """What is sent for adding a row."""
         body = with_value_at({}, self.object_path, object_id)
         for word, one in self.row(text).items():
-            body = with_value_at(body, self._at(word), one)
+            body = with_value_at(body, _places(self.object_path)[word], one)
         return body
 
     def deleted_by(self, object_id: str, text: str) -> tuple[str, Mapping[str, str]]:
@@ -208,17 +193,12 @@ class Level:
     def targets(self, text: str) -> Iterator[tuple[Reference, str]]:
         """What the row refers to, the company first."""
         row = self.row(text)
-        yield from self._parties({_ABOUT[word]: one for word, one in row.items() if word in _ABOUT})
-        yield from self._parties({word: one for word, one in row.items() if word in PARTIES})
-
-    @staticmethod
-    def _parties(row: Row) -> Iterator[tuple[Reference, str]]:
-        company = next((word for word in ("buyer", "supplier") if word in row), "")
-        for word, one in row.items():
-            if company and word in {"group", "user"}:
-                yield member_of(company, row[company], word), one
-            else:
-                yield PARTIES[word], one
+        about = {ABOUT[word]: one for word, one in row.items() if word in ABOUT}
+        for parties in (about, {word: one for word, one in row.items() if word in PARTIES}):
+            company = next((word for word in _COMPANIES if word in parties), "")
+            for word, one in parties.items():
+                is_member = company and word != company
+                yield (member_of(company, parties[company], word) if is_member else PARTIES[word]), one
 
     def roles(self) -> Iterator[tuple[str, str]]:
         """The roles that look up its parties, and what for."""
@@ -274,7 +254,6 @@ class Assignments:
         return found
 
 
-_COMPANIES: Final = ("buyer", "supplier")
 _SHAPES: Final[Mapping[str, tuple[str, tuple[Shape, ...]]]] = {
     "seller": ("the seller organisation", ((),)),
     "buyers": ("buyers", (("buyer",),)),
@@ -298,7 +277,7 @@ def levels(
 def listeners(name: str, path: str, object_path: tuple[str, ...], message_types: tuple[str, ...]) -> Level:
     """The level of copies of the messages that one assignment causes: the API has no way of deleting one."""
     parties = [shape for _, each in _SHAPES.values() for shape in each]
-    shapes = tuple(("messageType", *one, *party) for one in ((), *_ASSIGNED) for party in parties)
+    shapes = tuple(("messageType", *one, *party) for one in ((), *_ABOUT_WHOM) for party in parties)
     section = "MessageCCListenerAssignments"
     about = "recipients of copies of messages"
     return Level(name, about, shapes, path, object_path, message_types=message_types, section=section)

@@ -94,17 +94,11 @@ def bring_in(
 
 
 def misfits(
-    contents: Contents,
-    faults: Iterable[Diagnostic],
-    deviations: Iterable[Deviation],
-    manifests: Iterable[EffectiveManifest],
+    contents: Contents, faults: Iterable[Diagnostic], among: Iterable[Deviation], manifests: Iterable[EffectiveManifest]
 ) -> Iterator[tuple[Deviation, Diagnostic]]:
-    """The deviations that cannot be brought in because the new contents are no manifests then.
-
-    Each comes with its fault, at the place that it has or would have in the manifest as it is.
-    """
+    """The deviations that contents are no manifests with; each with its fault, placed in the manifest as it is."""
     known = _by_address(manifests)
-    taken = [(one, _keys(one.field)) for one in deviations if one.field]
+    taken = [(one, _keys(one.field)) for one in among if one.field]
     for fault in (one for one in faults if one.severity is Severity.ERROR and one.place.file in contents):
         documents = parse(contents[fault.place.file], fault.place.file).documents
         above = [one for one in documents if one.place().line <= (fault.place.line or 0)]
