@@ -16,6 +16,8 @@ ReconcilerError                 1   the base; nothing was written
 ├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it
 │   └── WrongMarketplace        3   the credentials open another marketplace than the configuration names
 ├── PartlyDelivered             5   a delivery failed, and somebody may have got a value all the same: apply again
+├── Skipped                     1   an environment before it did not end with 0: correct that one, and run again
+├── Interrupted               130   the user wants to stop, and nothing was written: no reaction
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """
 
@@ -157,6 +159,19 @@ class PartlyDelivered(ReconcilerError):
     """A delivery failed after a command had been, or may have been, given a secret."""
 
     exit_code = 5
+
+
+class Skipped(ReconcilerError):
+    """An environment was not begun, because of another one."""
+
+
+class Interrupted(ReconcilerError):
+    """The user has interrupted the run before anything was written."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("interrupted; nothing was written")
 
 
 class PlanRefused(ReconcilerError):

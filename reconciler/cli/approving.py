@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from reconciler.cli import signals
 from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
 from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.options import Common
@@ -16,7 +18,7 @@ from reconciler.cli.progress import progress
 from reconciler.cli.selecting import carried_out_by, shared_options
 from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import emit, in_job, is_terminal, tell
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import Interrupted, ReconcilerError, UsageError
 from reconciler.model.delivery import InFile
 from reconciler.model.json import Json
 from reconciler.model.plan import Plan
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _YES: Final = "yes"
+_STOPPING: Final = "reconciler.stopping"
 
 
 def somebody_is_there() -> bool:
@@ -85,8 +88,22 @@ def require_yes(question: str, shown: Callable[[Style], str], events: Iterable[M
         raise ReconcilerError(message, hint="add --auto-approve")
     tell(shown(style_of_stderr()), events)
     tell(f"\n{question} Only '{_YES}' is accepted: ")
-    if sys.stdin.readline().strip() != _YES:
+    if _answer().strip() != _YES:
         raise ReconcilerError("not approved; nothing was written")
+
+
+def _answer() -> str:
+    """Read a line; unlike anywhere else a signal raises here, so that what was done before is still shown.
+
+    Raises:
+        Interrupted: the user wants to stop.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise Interrupted
+
+    with signals.handled(interrupt):
+        return sys.stdin.readline()
 
 
 def require_approval(session: "Session", common: Common, plan: Plan, ack: str | None, *, ask: bool) -> None:
@@ -94,7 +111,10 @@ def require_approval(session: "Session", common: Common, plan: Plan, ack: str | 
 
     Raises:
         ReconcilerError: the answer was no, or there is nobody to ask.
+        Interrupted: the user has asked to stop, in an environment before this one.
     """
+    if is_stopping():
+        raise Interrupted
     ask = ask and plan.has_changes and not refusal(plan, ack, session.frozen(plan))
     if not ask and (common.quiet or not _says_more_than_the_result(plan)):
         return
@@ -125,10 +145,18 @@ def watch(plan: Plan, common: Common, *, is_saved: bool = False) -> Iterator[Wat
         tell(joined([f"Applying the saved plan to {_target(plan)}"]))
     for problem in _short_lived(plan):
         tell_problem(problem)
-    # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
-    should_stop = click.get_current_context().with_resource(stoppable())
+    context = click.get_current_context()
+    if _STOPPING not in context.meta:
+        # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
+        context.meta[_STOPPING] = context.with_resource(stoppable())
     with progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
-        yield Watch(on_outcome, should_stop)
+        yield Watch(on_outcome, context.meta[_STOPPING])
+
+
+def is_stopping() -> bool:
+    """Whether a signal has come since the first write of this command."""
+    should_stop: Callable[[], bool] = click.get_current_context().meta.get(_STOPPING, bool)
+    return should_stop()
 
 
 def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from reconciler.errors import Skipped
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Plan
@@ -11,6 +12,7 @@ from reconciler.model.rotation import Ended
 
 if TYPE_CHECKING:
     from reconciler.project.rotate import Rotation
+    from reconciler.render.groups import Part
 
 
 class ExitCode(IntEnum):
@@ -35,7 +37,8 @@ MEANINGS: Final = {
     ExitCode.REFUSED: "a guard refuses; nothing was written. `plan` shows and saves the plan all the same",
     ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, unsigned, no plan at all, or made for another "
     "target; nothing was written",
-    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed; the journal says which",
+    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed, the journal says which; or some environments were "
+    "written, and the next one was not",
     ExitCode.NOT_CONVERGED: "written, but the service does not hold what was sent",
     ExitCode.USAGE: "wrong usage; nothing was contacted",
     ExitCode.INTERRUPTED: "interrupted; in-flight writes were finished and recorded",
@@ -69,6 +72,25 @@ def worst(found: Sequence[ExitCode]) -> ExitCode:
         return ExitCode.USAGE
     known = [code if code in _BY_WEIGHT else ExitCode.ERROR for code in found]
     return max(known, key=_BY_WEIGHT.index, default=ExitCode.DONE)
+
+
+def of_promotion(parts: "Sequence[Part[ApplyResult]]") -> ExitCode:
+    """Judge environments that were applied one after another by the one that stopped them.
+
+    Where its code says that nothing was written, and another one was written before, the run has failed in part.
+    """
+    stops = [ExitCode(one.code) for one in parts if one.code and not isinstance(one.error, Skipped)]
+    code = stops[0] if len(stops) == 1 else worst(stops)
+    written = any(outcome.may_be_written for one in parts if one.found for outcome in one.found.outcomes)
+    return of_writing(code, is_written=written)
+
+
+_NOTHING_WRITTEN: Final = {ExitCode.ERROR, ExitCode.REFUSED, ExitCode.PLAN_REFUSED, ExitCode.USAGE}
+
+
+def of_writing(code: ExitCode, *, is_written: bool) -> ExitCode:
+    """The same code, unless it says that nothing was written and something was, in another environment."""
+    return ExitCode.PARTLY_APPLIED if is_written and code in _NOTHING_WRITTEN else code
 
 
 def of_result(result: ApplyResult) -> ExitCode:

@@ -7,7 +7,8 @@ thread that waits for ever. While nothing is written to the service there is not
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -23,6 +24,17 @@ def end(_number: int, _frame: FrameType | None, leave: Callable[[int], NoReturn]
     """End the process. Not by the signal's default action, which does nothing in the first process of a container."""
     unfinished.discard()
     leave(INTERRUPTED)
+
+
+@contextmanager
+def handled(handler: Handler) -> Iterator[None]:
+    """Set the handler of all of them for a while."""
+    before = handle(handler)
+    try:
+        yield
+    finally:
+        for number, was in before.items():
+            signal.signal(number, was)
 
 
 def handle(handler: Handler) -> Mapping[signal.Signals, Any]:

@@ -3,7 +3,6 @@
 It is a module of its own because every start imports `signals`, and this imports more.
 """
 
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,9 +26,5 @@ def stoppable() -> Iterator[Callable[[], bool]]:
         with suppress(Exception):  # such as RuntimeError: the signal came while something else was being printed
             tell(_NOTICE)
 
-    before = signals.handle(stop)
-    try:
+    with signals.handled(stop):
         yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

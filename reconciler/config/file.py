@@ -83,6 +83,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
             for name, each in environments.items()
         },
         journal=journal or folder,
+        promote=tuple(file.get("promote", ())),
     )
 
 
@@ -302,9 +303,21 @@ def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
     for index, kind in enumerate(file.get("manage", ())):
         file.blame(*_kind_faults(kind, pointer("manage", index)))
     names = {one.name for one in own}
+    file.blame(*_promotion_faults(file.get("promote"), file.parts("environments")))
     for part in file.parts("environments").values():
         part.blame(*_listed_credentials(part.part("secrets").get("allow", ()), names))
         part.blame(*_misplaced_overlays(part.get("overlays", ()), file.data["manifests"]))
+
+
+def _promotion_faults(order: Sequence[str] | None, environments: Mapping[str, _Part]) -> Iterator[Fault]:
+    """An environment that is left out by mistake would never be applied with the others."""
+    for index, name in enumerate(order or ()):
+        if name not in environments:
+            hint = did_you_mean(name, environments) or f"environments are: {', '.join(environments)}"
+            yield Fault(pointer("promote", index), f"there is no environment {json.dumps(name)}", "promote", hint)
+    for name, part in environments.items():
+        if order is not None and name not in order and part.get("emulator") is None:
+            yield Fault("/promote", f"environment {name} is missing", "promote", "add it where its turn is")
 
 
 def _listed_credentials(allowed: Sequence[str], own: Collection[str]) -> Iterator[Fault]:

@@ -110,6 +110,8 @@ class Config:
     environments: Mapping[str, Environment]
     journal: Path
     """The folder of the journals; absolute."""
+    promote: tuple[str, ...] = ()
+    """The environments in the order in which they are applied together; empty: they are not."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
     """JSON pointer into the file -> where it stands."""
 

@@ -4,15 +4,21 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from reconciler.errors import Skipped
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Finding, Plan
 from reconciler.project.receipts import check_first, keep, require_newest
+from reconciler.project.settings import Settings
+from reconciler.project.several import Search, each, in_order
 from reconciler.remote.protocol import SecretRemote
+from reconciler.render.groups import Part
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session
+
+_NOUN: Final = "apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +121,36 @@ def execute(
             deliverer=session.deliverer,
         )
     return finished(session, recorder, result, follows_up)
+
+
+def promote(
+    settings: Settings,
+    names: Sequence[str],
+    opened: Callable[[Settings], "Session"],
+    carried_out: Callable[["Session"], ApplyResult],
+    end: Callable[[ApplyResult], int],
+    *,
+    is_stopping: Callable[[], bool],
+) -> tuple[Part[ApplyResult], ...]:
+    """Apply environments one after another, up to the first that does not end with 0.
+
+    All are loaded before: where one of them cannot be, none is begun, and all get the same manifests.
+
+    Args:
+        settings: of the run.
+        names: of the environments, in their order.
+        opened: gives the session of one.
+        carried_out: applies in one, and gives the result.
+        end: the exit code of a result.
+        is_stopping: see `in_order`.
+    """
+    sessions = each(Search(opened, _NOUN, lambda _session: 0), settings, names)
+    faulty = ", ".join(one.environment for one in sessions if one.error)
+    if faulty:
+        skipped = Skipped(f"skipped: nothing was begun, because of {faulty}")
+        return tuple(
+            Part(one.environment, None, error := one.error or skipped, _NOUN, error.exit_code) for one in sessions
+        )
+    found = {one.environment: one.found for one in sessions if one.found}
+    search = Search(lambda one: carried_out(found[str(one.environment)]), _NOUN, end)
+    return in_order(search, settings, names, is_stopping=is_stopping)

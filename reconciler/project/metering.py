@@ -13,7 +13,7 @@ from reconciler.remote.meter import Stats
 from reconciler.render.monitoring import LAST_SUCCESS, Measured, actions_of, drift_of, outcomes_of, series
 
 if TYPE_CHECKING:
-    from reconciler.render.several import Planned
+    from reconciler.render.groups import Planned
 
 
 @dataclass(slots=True)
@@ -46,6 +46,8 @@ class Metering:
                     self.drift(one.found)
                 case Plan():
                     self.plan(one.found)
+                case ApplyResult():
+                    self.result(one.environment, one.found)
                 case None:
                     self.failed(one.environment)
 

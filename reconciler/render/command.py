@@ -51,6 +51,13 @@ def offer(plan: Plan, digest: str, style: Style, purpose: str) -> Offer:
     return Offer(f"{purpose}, let this pipeline go on: its next job applies exactly this plan, or waits for approval.")
 
 
+def way(found: Plan | Drift, digest: str, style: Style) -> Offer | None:
+    """How a plan is applied or acknowledged, or how the service is restored; None where nothing does that."""
+    if isinstance(found, Drift):
+        return restoring(found, digest, style)
+    return offer(found, digest, style, "To apply it") if may_be_applied(found) else acknowledgement(found, digest)
+
+
 def acknowledgement(plan: Plan, digest: str) -> Offer | None:
     """The line of a commit that accepts what guards object to in a plan from a snapshot; None where nothing does."""
     if not (plan.snapshot and plan.guards and all(finding.can_be_acknowledged for finding in plan.guards)):

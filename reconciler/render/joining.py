@@ -2,34 +2,50 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from reconciler.model.json import digest
 from reconciler.render import github as annotations
 from reconciler.render import late, several
-from reconciler.render.comment import NOT_WHOLE, cell, code, document, marker, source_of
+from reconciler.render.comment import (
+    NOT_WHOLE,
+    Entry,
+    code,
+    details,
+    document,
+    fenced,
+    fitting,
+    left_out,
+    marker,
+    source_of,
+)
 from reconciler.render.escape import json_text
-from reconciler.render.several import Part, Planned, State, matrix, verdict
+from reconciler.render.groups import End, Group, Part, Planned, TextOf, groups, title
 from reconciler.render.style import Style
 from reconciler.render.titles import Noun, number
 
 
-def one_after_the_other(planned: Sequence[Planned], _style: Style) -> str:
+def one_after_the_other(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """Formats made of lines that stand for themselves."""
-    return "".join(one.text for one in planned)
+    return "".join(text_of(one, style) for one in planned)
 
 
-def github(planned: Sequence[Planned], style: Style) -> str:
+def github(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """All annotations; GitHub counts those of a step, whatever environment they are of."""
     lines = (
-        f"{line}\n" for one in planned for line in one.text.splitlines() if not line.startswith(annotations.NOT_ALL)
+        f"{line}\n"
+        for one in planned
+        for line in text_of(one, style).splitlines()
+        if not line.startswith(annotations.NOT_ALL)
     )
     return annotations.document(lines, "", style)
 
 
-def sarif(planned: Sequence[Planned], _style: Style) -> str:
+def sarif(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """One log with a run for each environment, with ``automationDetails`` (3.17)."""
-    logs = [json.loads(one.text) for one in planned]
+    logs = [json.loads(text_of(one, style)) for one in planned]
     runs = [
         run | {"automationDetails": {"id": f"{one.environment}/"}}
         for one, log in zip(planned, logs, strict=True)
@@ -39,56 +55,73 @@ def sarif(planned: Sequence[Planned], _style: Style) -> str:
     return json_text(first | {"runs": runs})
 
 
-def junit(planned: Sequence[Planned], _style: Style) -> str:
+def junit(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """One document with a suite for each environment."""
     from xml.etree.ElementTree import Element, fromstring, indent, tostring  # noqa: PLC0415  # seldom needed
 
-    parts = [fromstring(one.text) for one in planned]  # noqa: S314  # we have just written it
-    counts = {
-        name: str(sum(int(part.get(name, "0")) for part in parts))
-        for name in ("tests", "failures", "errors", "skipped")
-    }
+    parts = [fromstring(text_of(one, style)) for one in planned]  # noqa: S314  # we have just written it
+    counts = {name: str(sum(int(part.get(name, "0")) for part in parts)) for name in ("tests", "failures", "errors")}
     root = Element("testsuites", {"name": "reconciler", **counts})
     root.extend(suite for part in parts for suite in part)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def markdown(planned: Sequence[Planned], style: Style) -> str:
-    """A matrix, as far as there is room for it, and each document."""
-    noun = planned[0].noun if planned else "plan"
-    names = [one.environment for one in planned]
-    cut = [one.environment for one in planned if NOT_WHOLE in one.text.partition("##")[0]]
+def markdown(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
+    """A section for each group, as far as there is room for it, else a line."""
+    found = groups(planned)
+    share = replace(style, room=max(style.room // (2 * max(len(found), 1)), _LEAST))
+    texts = [text_of(one.first, share) for one in found]
+    cut = [
+        one.first.environment for one, text in zip(found, texts, strict=True) if NOT_WHOLE in text.partition("##")[0]
+    ]
+    noun = planned[0].noun
     head = [
-        marker(noun, ",".join(names)),
-        *([f"{NOT_WHOLE}{', '.join(map(code, cut))}**: see there.{source_of(style)}", ""] if cut else []),
-        f"## {noun.capitalize()} of {number(len(planned), 'environment')}: {verdict(planned)}",
+        marker(noun, _known_as([one.environment for one in planned])),
+        *([f"{NOT_WHOLE}{', '.join(map(code, cut[:_FEW]))}**: see there.{source_of(style)}", ""] if cut else []),
+        f"## {noun.capitalize()} of {title(found)}",
         "",
-        f"| | {' | '.join(map(cell, names))} |",
-        f"|---|{'---|' * len(names)}",
     ]
-    rows = [
-        f"| {cell(address)} | {' | '.join(map(_word, states.values()))} |"
-        for address, states in matrix(planned).items()
+    entries = [_entry(one, text, style) for one, text in zip(found, texts, strict=True)]
+    return document(head, entries, (), _GROUPS, style)
+
+
+_LEAST: Final = 2_000
+"""Characters that a group may have, however many there are."""
+_FEW: Final = 10
+_LONG: Final = 500
+_GROUPS: Final = (Noun("group of environments", "groups of environments"),) * 2
+
+
+def _known_as(names: Sequence[str]) -> str:
+    """The environments in the marker of a comment."""
+    text = ",".join(names)
+    return text if len(text) <= _LONG else f"{len(names)}-environments-{digest(text)[:16]}"
+
+
+def _entry(group: Group, text: str, style: Style) -> Entry:
+    """A group in full, and in a line."""
+    names = [code(name) for name in group.names]
+    count = fitting([[name] for name in names], style.room // _FEW)
+    shown = ", ".join([*names[:count], *([f"and {len(names) - count:,} more"] if count < len(names) else [])])
+    many = number(len(names), "environment")
+    others = [*group.others(style)]
+    shared = fitting([[line] for line in others], style.room // _FEW)
+    block = [
+        f"### {shown if len(names) == 1 else many}",
+        "",
+        *(details(many, [shown]) if len(names) > _FEW else [shown, ""] if len(names) > 1 else []),
+        *([group.note, ""] if group.note else []),
+        *_demoted(text),
+        *(
+            ["", "In the others:", "", *fenced(others[:shared], ""), *left_out(len(others) - shared, Noun("line"))]
+            if others
+            else []
+        ),
+        "",
     ]
-    sections = [line for one in planned for line in ("", f"### {code(one.environment)}", "", *_demoted(one.text))]
-    room = max(style.room - sum(len(line) + 1 for line in [*head, *sections]) - 200, 0)
-    return document(head + list(_fitting(rows, room)), (), sections, (Noun(""), Noun("")), style)
-
-
-def _fitting(rows: Sequence[str], room: int) -> Iterator[str]:
-    """As many rows as there is room for, and how many there are besides."""
-    for count, row in enumerate(rows):
-        room -= len(row) + 1
-        if room < 0:
-            yield f"| **and {len(rows) - count:,} more, for which there is no room here** |"
-            return
-        yield row
-
-
-def _word(state: State) -> str:
-    words = state.value.replace("-", " ")
-    return words if state in {State.IN_STEP, State.NOT_HERE} else f"**{words}**"
+    line = f"- {shown if len(names) <= _FEW else many}: {group.size}"
+    return Entry(tuple(block), line, group.end is not End.IN_STEP)
 
 
 def _demoted(text: str) -> Iterator[str]:
@@ -98,8 +131,8 @@ def _demoted(text: str) -> Iterator[str]:
             yield f"##{line}" if line.startswith("##") else line
 
 
-SeveralWriter: TypeAlias = Callable[[Sequence[Planned], Style], str]
-PartsWriter: TypeAlias = Callable[[Sequence[Part[object]], Style], str]
+SeveralWriter: TypeAlias = Callable[[Sequence[Planned], TextOf, Style], str]
+PartsWriter: TypeAlias = Callable[[Sequence[Part[object]], TextOf, Style], str]
 
 SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
     {
@@ -113,6 +146,6 @@ SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
         "github": github,
     }
 )
-"""Name of a format -> what writes the plans or the drift of several environments in it."""
+"""Name of a format -> what writes the plans, the drift or the results of several environments in it."""
 PARTS: Final[Mapping[str, PartsWriter]] = MappingProxyType({"text": several.parts_text, "json": several.parts_document})
 """The same for any other document."""

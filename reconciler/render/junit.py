@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # nothing is parsed
 
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError, Skipped
 from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -140,6 +140,8 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             cases = [_fault(Checked(one)) for one in error.diagnostics]
         case GuardRefusal():
             cases = [Case("guard", one.rule, "failure", one.message, [brief(one.fix)]) for one in error.findings]
+        case Skipped():
+            cases = [Case("reconciler", name, "skipped", error.message)]
         case _:
             hint = [brief(error.hint, LONGEST_MESSAGE)] if error.hint else []
             cases = [Case("reconciler", name, "error", error.message, hint)]

@@ -116,12 +116,6 @@ def test_what_the_sunday_restore_takes_from_staging_is_put_back(run: Runner, exa
     assert run("plan", "--env", "staging", "--detailed-exitcode").code == 0
 
 
-def test_the_page_shows_the_table_that_the_program_prints(run: Runner) -> None:
-    page = (EXAMPLE.parent / "overlays.md").read_text(encoding="utf-8")
-    table = run("plan", "--env-all").out.partition("=== all environments ===\n\n")[2].partition("\n\n")[0]
-    assert f"```\n{table}\n```" in page
-
-
 def test_the_page_shows_lines_that_the_program_prints(run: Runner) -> None:
     page = (EXAMPLE.parent / "overlays.md").read_text(encoding="utf-8")
     shown = next(block for block in page.split("```yaml\n") if block.startswith("spec:\n  AppName: Storefront  #"))

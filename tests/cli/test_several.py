@@ -32,14 +32,13 @@ def three(project: Project) -> Project:
     return project
 
 
-def test_each_environment_has_its_plan_and_all_have_one_table(three: Project, run: Runner) -> None:
+def test_each_environment_has_its_plan_and_all_have_one_verdict(three: Project, run: Runner) -> None:
     done = run("plan", "--env", "good", "--env", "changed")
     assert done.code == 0
     first, second, last = done.out.split("=== ")[1:]
     assert first.startswith("good ===\n\nEnvironment good: ")
     assert "AccessTokenDuration  600 -> 60" in second
-    assert last.splitlines()[2:4] == ["                 good     changed", "ApiClient/front  in step  differs"]
-    assert last.endswith("\n2 environments: 1 in step, 1 with changes, 0 failed.\n")
+    assert last == "all environments ===\n\n2 environments: 1 in step, 1 with changes.\n"
     assert three.writes() == []
 
 
@@ -47,7 +46,7 @@ def test_an_error_stands_in_its_place_and_does_not_stop_the_others(three: Projec
     done = run("plan", "--env", "wrong", "--env", "good", "--detailed-exitcode")
     assert done.code == 3
     assert "=== wrong ===\n\nerror: refused by a guard" in done.out
-    assert "ApiClient/front  ?      in step" in done.out
+    assert done.out.endswith("2 environments: 1 in step, 1 failed.\n")
 
 
 @pytest.mark.parametrize(("command", "code"), [(["plan"], 3), (["drift"], 3), (["drift", "--only", "ApiClient/x"], 64)])
@@ -136,7 +135,10 @@ def test_environments_are_read_side_by_side(slow: Callable[..., None], run: Runn
     done = run(*command, "--env-all")
     assert (done.code, done.err.count("error")) == (0, 0)
     if done.out:
-        assert re.findall(r"=== (\w+) ===", done.out) == ["a", "b", "c"], "in the order of the configuration"
+        assert re.findall(r"=== (\w+) ===|^(a, b, c)$", done.out, re.MULTILINE) in (
+            [("a", ""), ("b", ""), ("c", "")],
+            [("", "a, b, c")],
+        ), "in the order of the configuration"
 
 
 def test_jobs_says_how_many_run_at_a_time(slow: Callable[..., None], run: Runner) -> None:

@@ -15,10 +15,10 @@ from reconciler.model.json import ABSENT, Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Plan
 from reconciler.planning import drift as drifts
-from reconciler.render import FORMATS
+from reconciler.render import FORMATS, markdown
 from reconciler.render.escape import escape
+from reconciler.render.groups import Part
 from reconciler.render.joining import SEVERAL
-from reconciler.render.several import Part
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, DIGEST, change
 from tests.render.test_values import ends
@@ -137,9 +137,9 @@ def test_a_comment_leaves_out_whole_changes_and_says_so_first() -> None:
 def test_a_comment_about_several_environments_says_first_which_are_not_shown_in_full() -> None:
     style = replace(PLAIN, source="reconciler plan --env-all")
     plans = {"small": Plan((), BINDING), "big": Plan(tuple(big(number, 90) for number in range(9)), BINDING)}
-    texts = {name: FORMATS["markdown"].plan(plan, DIGEST, style) for name, plan in plans.items()}  # type: ignore[misc]
-    planned = [Part(name, plan, text=texts[name]) for name, plan in plans.items()]
-    first = SEVERAL["markdown"](planned, style).splitlines()[1]
+    planned = [Part(name, plan) for name, plan in plans.items()]
+    text = SEVERAL["markdown"](planned, lambda one, share: markdown.plan(plans[one.environment], DIGEST, share), style)
+    first = text.splitlines()[1]
     assert first == "**Not shown in full: `big`**: see there. All of it: `reconciler plan --env-all`."
 
 
@@ -155,7 +155,7 @@ def test_annotations_leave_out_whole_changes_and_say_so_first() -> None:
 def test_annotations_of_several_environments_are_counted_as_one_step() -> None:
     plan = Plan(tuple(change(f"c{number}", Action.UPDATE) for number in range(6)), BINDING)
     text = FORMATS["github"].plan(plan, DIGEST, PLAIN)  # type: ignore[misc]
-    both = SEVERAL["github"]([Part("one", plan, text=text), Part("two", plan, text=text)], PLAIN)
+    both = SEVERAL["github"]([Part("one", plan), Part("two", plan)], lambda _one, _style: text, PLAIN)
     first = "Not shown in full: GitHub shows 10 annotations of each level: 2 more are in this log only"
     assert both.splitlines() == [first, *text.splitlines(), *text.splitlines()]
 
@@ -163,7 +163,7 @@ def test_annotations_of_several_environments_are_counted_as_one_step() -> None:
 def test_what_several_environments_leave_out_is_said_once_and_first() -> None:
     plan = Plan(tuple(big(number, 400) for number in range(6)), BINDING)
     text = FORMATS["github"].plan(plan, DIGEST, PLAIN)  # type: ignore[misc]
-    both = SEVERAL["github"]([Part("one", plan, text=text), Part("two", plan, text=text)], PLAIN).splitlines()
+    both = SEVERAL["github"]([Part("one", plan), Part("two", plan)], lambda _one, _style: text, PLAIN).splitlines()
     assert [line for line in both if line.startswith("Not shown in full: ")] == both[:1]
     assert "2 more are in this log only; 12 annotations too long to be shown" in both[0]
 

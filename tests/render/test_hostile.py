@@ -21,8 +21,8 @@ from reconciler.model.resource import Address
 from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS
 from reconciler.render.failure import failure, internal_error, warning
+from reconciler.render.groups import Part
 from reconciler.render.joining import SEVERAL
-from reconciler.render.several import Part
 from reconciler.render.style import PLAIN, Moment
 from tests.hostile import LONG, PAYLOADS
 from tests.render.test_escape import is_harmless
@@ -87,9 +87,12 @@ def documents(name: str) -> Iterator[str]:
     if known.drift:
         text = known.drift(DRIFT, "d" * 64, STYLE)
         yield text
-        yield SEVERAL[name]([Part("`|<b>", DRIFT, noun="drift", text=text)], STYLE)
+        drift = Part("`|<b>", DRIFT, noun="drift")
+        yield SEVERAL[name]([drift, replace(drift, environment="``")], lambda _one, _style: text, STYLE)
     if known.result:
-        yield known.result(RESULT, STYLE)
+        result = known.result(RESULT, STYLE)
+        yield result
+        yield SEVERAL[name]([Part("`|<b>", RESULT, noun="apply")], lambda _one, _style: result, STYLE)
     if known.validation:
         yield known.validation(REPORT, STYLE)
     if known.failure:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import pipeline
-from reconciler.cli.exit import ExitCode
+from reconciler.cli.exit import ExitCode, of_writing
 from reconciler.cli.options import Common, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.several import code_of_writing, show
+from reconciler.cli.several import show
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.edit import write_ids
@@ -66,7 +66,8 @@ def command(
         written.extend([session.environment.name] if adopted.written else [])
         return adopted
 
-    return code_of_writing(show(common, outputs, find, ADOPTIONS, _code, in_turn=write), written)
+    code = show(common, outputs, find, ADOPTIONS, _code, in_turn=write)
+    return of_writing(code, is_written=bool(written))
 
 
 def _code(adopted: Adopted) -> ExitCode:

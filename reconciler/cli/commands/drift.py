@@ -23,7 +23,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
-from reconciler.cli.several import digested, each, worst, written
+from reconciler.cli.several import digested, each, joined, worst
 from reconciler.cli.signing import key
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
@@ -36,14 +36,13 @@ from reconciler.project.metering import Metering
 from reconciler.project.notify import Notifier
 from reconciler.project.session import Session
 from reconciler.render.export import edits
-from reconciler.render.joining import SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.model.drift import Drift
     from reconciler.project.settings import Settings
-    from reconciler.render.style import Moment, Style
+    from reconciler.render.style import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +188,10 @@ def _of_several(
     reporting.metering.planned(drifts)
     notify(reporting.notifier, [one.found for one in drifts if one.found], common)
 
-    def text(name: str, style: "Style") -> str:
-        return SEVERAL[name](written(drifts, name, partial(drift_text, DRIFTS[name]), style), style)
-
-    outputs.write(text, history=lambda: _history(common, *(one.environment for one in drifts)))
+    outputs.write(
+        lambda name, style: joined(drifts, name, partial(drift_text, DRIFTS[name]), style),
+        history=lambda: _history(common, *(one.environment for one in drifts)),
+    )
     return worst(drifts)
 
 

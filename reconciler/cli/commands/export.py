@@ -9,11 +9,11 @@ import click
 
 from reconciler import pipeline
 from reconciler.cli import completing
-from reconciler.cli.exit import ExitCode
+from reconciler.cli.exit import ExitCode, of_writing
 from reconciler.cli.options import Common, file_name, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import like_this_command
-from reconciler.cli.several import code_of_writing, each, show, show_parts
+from reconciler.cli.several import each, show, show_parts
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export import Choice
 from reconciler.kinds import KINDS, LOGIN_KIND
@@ -152,7 +152,7 @@ def command(  # noqa: PLR0913  # one for each option
     if write and common.is_of_several and not overlaid:
         return _write_shared(common, outputs, work_out)
     code = show(common, outputs, find if write else work_out, MAKINGS, _done, in_turn=write)
-    return code_of_writing(code, written)
+    return of_writing(code, is_written=bool(written))
 
 
 def _done(_made: "Making") -> ExitCode:

@@ -24,7 +24,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
-from reconciler.cli.several import digested, each, files_of_each, save_each, worst, written
+from reconciler.cli.several import digested, each, files_of_each, joined, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
@@ -32,13 +32,11 @@ from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import write_file
 from reconciler.project.metering import Metering
 from reconciler.project.settings import Settings
-from reconciler.render.escape import escape, joined
-from reconciler.render.joining import SEVERAL
+from reconciler.project.several import save_each
+from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from reconciler.render.style import Style
 
 
 _UNITS: Final = ("days", "hours", "minutes", "seconds")
@@ -69,7 +67,7 @@ Examples:
   reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
   reconciler plan --prune                          # what no manifest claims would be deleted
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes, 3 refused
-  reconciler plan --env staging --env production   # both, and a table; all: --env-all
+  reconciler plan --env staging --env production   # both; all: --env-all
   reconciler plan --env-all --out plans            # a folder: plans/staging.json, plans/production.json
 """,
 )
@@ -145,7 +143,7 @@ def command(  # noqa: PLR0913  # one for each option
         write_file(out, plan_file(plan))
     outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
     if out and not common.quiet:
-        tell(joined([f"Saved the plan to {escape(str(out))}."]))
+        tell(f"Saved the plan to {escape(str(out))}.\n")
     return code_of(plan)
 
 
@@ -170,10 +168,7 @@ def _of_several(
     common.writes += files.values()
     plans = digested(each(common, plan_of, outputs.noun, code_of))
     metering.planned(plans)
-    save_each(plans, files)
+    save_each(plans, files, plan_file)
 
-    def text(name: str, style: "Style") -> str:
-        return SEVERAL[name](written(plans, name, partial(plan_text, PLANS[name]), style), style)
-
-    outputs.write(text)
+    outputs.write(lambda name, style: joined(plans, name, partial(plan_text, PLANS[name]), style))
     return worst(plans)

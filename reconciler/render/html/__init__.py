@@ -9,7 +9,7 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import titles
 from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, unmanaged
-from reconciler.render.command import Offer, acknowledgement, may_be_applied, offer, restoring, to_git
+from reconciler.render.command import Offer, to_git, way
 from reconciler.render.html import items
 from reconciler.render.html.page import NOTHING, Filters, Html, Page, bullets, el, html, join, timeline
 from reconciler.render.style import Style
@@ -125,10 +125,8 @@ def besides(plan: Plan, changes: Sequence[Change], drifted: Collection[Change] =
 
 def ways(found: Plan | Drift, digest: str, style: Style) -> Html:
     """How it is applied, acknowledged or taken over into the manifests, and the digest of its changes."""
-    if isinstance(found, Drift):
-        return join(*map(_offer, to_git(found, style)), _footer(digest, restoring(found, digest, style)))
-    how = offer(found, digest, style, "To apply it") if may_be_applied(found) else acknowledgement(found, digest)
-    return _footer(digest, how)
+    others = to_git(found, style) if isinstance(found, Drift) else ()
+    return join(*map(_offer, others), _footer(digest, way(found, digest, style)))
 
 
 def _footer(digest: str, how: Offer | None) -> Html:

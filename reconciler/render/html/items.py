@@ -117,12 +117,12 @@ def kinds_of(given: Iterable[Change], words: Words) -> dict[str, list[str]]:
 _STATUS_TONES: Final = {Status.APPLIED: "good", Status.SKIPPED: "warn"}
 
 
-def outcomes(given: Iterable[Outcome]) -> list[Html]:
+def outcomes(given: Iterable[Outcome], environment: str = "") -> list[Html]:
     """What became of each change, failures first."""
-    return [_outcome(one) for one in sorted(given, key=lambda outcome: outcome.status is Status.APPLIED)]
+    return [_outcome(one, environment) for one in sorted(given, key=lambda outcome: outcome.status is Status.APPLIED)]
 
 
-def _outcome(outcome: Outcome) -> Html:
+def _outcome(outcome: Outcome, environment: str) -> Html:
     change, status = outcome.change, outcome.status
     doubt = "It may have been written all the same." if outcome.uncertain else None
     known = outcome.id or change.id
@@ -147,6 +147,7 @@ def _outcome(outcome: Outcome) -> Html:
         data_name=heading(change),
         data_status=status.value,
         data_action=change.action.value,
+        data_environment=environment or None,
     )
 
 
