@@ -13,7 +13,7 @@ import click
 from reconciler.cli import signals
 from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
 from reconciler.cli.failures import style_of_stderr, tell_problem
-from reconciler.cli.options import Common
+from reconciler.cli.options import Common, common_of_this_run
 from reconciler.cli.progress import progress
 from reconciler.cli.selecting import carried_out_by, shared_options
 from reconciler.cli.stopping import stoppable
@@ -80,9 +80,9 @@ def require_yes(question: str, shown: Callable[[Style], str], events: Iterable[M
         ReconcilerError: the answer was no, or there is nobody to ask.
     """
     if not somebody_is_there():
-        if click.get_current_context().params["format_name"] == "text":
+        if click.get_current_context().params["format_name"] == "text" and not common_of_this_run().is_of_several:
             emit(shown(style_of_stdout()))
-        else:  # stdout is for a document of another format
+        else:  # stdout is for another document
             tell(shown(style_of_stderr()), events)
         message = "cannot ask for approval: not a terminal; nothing was written"
         raise ReconcilerError(message, hint="add --auto-approve")

@@ -172,6 +172,13 @@ def test_a_saved_plan_that_is_stale_begins_nothing(chain: Project, run: Runner, 
 # -- questions and signals --
 
 
+def test_without_a_terminal_stdout_has_the_one_document(chain: Project, run: Runner) -> None:
+    done = run("apply", "--env-all")
+    assert (done.code, chain.writes()) == (1, [])
+    assert done.out.startswith("=== sandbox ===\n\nerror: cannot ask for approval: not a terminal")
+    assert "AccessTokenDuration  600 -> 90" in done.err
+
+
 class Person:
     """Somebody at a terminal who approves, up to the last answer."""
 
