@@ -7,11 +7,12 @@ and then to POST, unless the configuration says how the service creates.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, wait
+from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from threading import Event
 from typing import Final
 
 from reconciler.applying.rows import set_rows
@@ -178,18 +179,25 @@ def _in_order(kind: Kind, steps: Sequence[AssignmentChange]) -> Iterator[list[As
 
 
 def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
-    """Make all writes, and raise the error of the first that failed."""
+    """Make all writes, and raise the error of the first that failed; none is started after it."""
     if len(writes) == 1:
         writes[0]()
         return
-    futures = [task.writer.pool.submit(write) for write in writes]
-    wait(futures, return_when=FIRST_EXCEPTION)
-    for future in futures:
-        future.cancel()
+    failed = Event()
+
+    def unless_failed(write: Callable[[], None]) -> None:
+        if failed.is_set():
+            return
+        try:
+            write()
+        except BaseException:
+            failed.set()
+            raise
+
+    futures = [task.writer.pool.submit(unless_failed, write) for write in writes]
     wait(futures)
     for future in futures:
-        if not future.cancelled():
-            future.result()
+        future.result()
 
 
 def _changed(outcome: Outcome) -> Outcome:
