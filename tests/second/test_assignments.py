@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Origin, export
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.assignments import Level
 from reconciler.kinds.references import wave
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
@@ -207,6 +210,23 @@ def test_a_listener_of_a_party_that_is_not_there_is_found_before_the_first_write
     plan = service.plan(manifests(tmp_path / "m", f"{SENDER}assignments: {{ccListeners: [{listener}]}}\n"))
     (finding,) = plan.guards
     assert "no buyer's user group nobody" in finding.message
+
+
+ALL_LEVELS = [(kind, level) for kind in KINDS.values() if kind.assignments for level in kind.assignments.levels]
+
+
+@given(st.sampled_from(ALL_LEVELS), st.data())
+def test_a_row_of_any_level_is_read_as_it_was_written(one: tuple[Kind, Level], data: st.DataObject) -> None:
+    kind, level = one
+    shape = data.draw(st.sampled_from(level.shapes))
+    ids = [data.draw(st.text("aZ9-_ %\u00e9", min_size=1)) for _ in shape]
+    written: Any = dict(zip(shape, ids, strict=True))
+    (text,) = level.texts(True if level.is_flag else ids if level.is_plain else [written])
+    body = level.body("object", text)
+    assert (level.found(body), level.object_id(body), level.takes(text)) == (text, "object", True)
+    assert level.texts(level.value([text])) == (text,)
+    others = [other for other in kind.assignments.levels if other.path == level.path] if kind.assignments else []
+    assert [other for other in others if other.found(body) is not None] == [level]
 
 
 def test_a_row_of_a_sort_of_party_that_is_not_known_is_of_no_level() -> None:
