@@ -22,6 +22,7 @@ from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, ObjectKey, Policy
+from reconciler.model.scope import Scope, matches
 from reconciler.model.secret import SecretReference, is_own_variable
 
 SCHEMA: Final = "config.v1.schema.json"
@@ -209,12 +210,33 @@ def _unmanaged_is_drift(part: _Part, file: _Part) -> bool:
     return bool(part.part("drift").get("unmanaged", file.part("drift").get("unmanaged")) == "fail")
 
 
+def _scope(part: _Part, file: _Part) -> Scope:
+    """What of the marketplace is managed; the scope of an environment replaces the file's."""
+    holder = part if part.get("scope") else file
+    scope = holder.part("scope")
+    return Scope(tuple(scope.get("include", ())), tuple(scope.get("exclude", ())), scope.get("xp", {}))
+
+
+def _scope_faults(part: _Part) -> Iterator[Fault]:
+    """Patterns that can match nothing, since no kind is called so."""
+    for key in ("include", "exclude"):
+        for index, glob in enumerate(part.part("scope").get(key, ())):
+            of_kind = glob.partition("/")[0]
+            if not any(matches(of_kind, kind) for kind in KINDS):
+                hint = did_you_mean(of_kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
+                yield Fault(pointer("scope", key, index), f"unknown kind {json.dumps(of_kind)}", "kind", hint)
+
+
 def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth"), folder) if part.get("auth") is not None else None
     url = part.read("url", base_url)
     part.blame(
-        *_target_faults(part), *_restore_faults(part), *_credential_faults(part), *_id_faults(part.get("ids", {}))
+        *_target_faults(part),
+        *_restore_faults(part),
+        *_credential_faults(part),
+        *_id_faults(part.get("ids", {})),
+        *_scope_faults(part),
     )
     secrets = part.part("secrets")
     return Environment(
@@ -236,6 +258,7 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
         freeze=tuple(_windows(part)),
         defaults=_defaults(part, file),
         unmanaged_is_drift=_unmanaged_is_drift(part, file),
+        scope=_scope(part, file),
         protected=tuple(part.get("protected", ())),
     )
 
@@ -302,6 +325,7 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
 def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
     for index, kind in enumerate(file.get("manage", ())):
         file.blame(*_kind_faults(kind, pointer("manage", index)))
+    file.blame(*_scope_faults(file))
     names = {one.name for one in own}
     file.blame(*_promotion_faults(file.get("promote"), file.parts("environments")))
     for part in file.parts("environments").values():

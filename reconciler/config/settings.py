@@ -12,6 +12,7 @@ from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Creation, Limits
 from reconciler.model.resource import Address, Policy
+from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, SecretSource
 
 Profile: TypeAlias = Literal["current", "legacy"]
@@ -96,6 +97,8 @@ class Environment:
     """Whether objects in no manifest are drift."""
     manages: frozenset[str] = frozenset()
     """The kinds that are read although no manifest names them."""
+    scope: Scope = field(default_factory=Scope)
+    """What of the marketplace the manifests are of."""
     protected: tuple[str, ...] = ()
     """Names, ids or addresses, or patterns of them: never deleted nor deactivated here."""
 

@@ -12,6 +12,7 @@ from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import Json
 from reconciler.model.once import Once
 from reconciler.model.resource import Address, DesiredResource, DesiredState, EffectiveManifest, Policy
+from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference
 
 
@@ -74,6 +75,8 @@ class LoadContext:
     """How strictly rules are taken; those that are not here, as their table says."""
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
+    scope: Scope = field(default_factory=Scope)
+    """What of the marketplace manifests may name."""
     once: Once | None = None
     """Keeps what several environments of one run read and work out alike."""
     is_emulated: bool = False

@@ -28,12 +28,13 @@ from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Overlays, advice, located, read_overlays
 from reconciler.manifests.schema import redacted, without_tails
-from reconciler.manifests.state import clashes, dangling, unclaimed_ids
+from reconciler.manifests.state import clashes, dangling, out_of_scope, unclaimed_ids
 from reconciler.manifests.varying import Environments
 from reconciler.manifests.yaml import Parsed
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest
 from reconciler.model.resource import DesiredResource, DesiredState, spec_digest
+from reconciler.model.scope import Scope
 
 _GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
 """Warnings of files that give no manifest, where one may have been meant to be."""
@@ -50,7 +51,9 @@ def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
     found = inspect(paths, context)
     if not found.is_valid:
         raise InputError(found.diagnostics)
-    return Loaded(_state(found.resources), found.diagnostics, found.files, len(found.manifests), found.manifests)
+    return Loaded(
+        _state(found.resources, context.scope), found.diagnostics, found.files, len(found.manifests), found.manifests
+    )
 
 
 def require_all(loaded: Loaded) -> None:
@@ -71,7 +74,8 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     found, overlays = _found(paths, context), read_overlays(context)
     candidates, diagnostics, waived = _check_all(found, overlays, context)
     diagnostics += clashes(candidates)
-    diagnostics += dangling(candidates, is_whole=not context.partial)
+    diagnostics += dangling(candidates, context)
+    diagnostics += out_of_scope(candidates, context.scope)
     diagnostics += _misplaced(candidates, paths, context)
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
@@ -141,6 +145,7 @@ def _emptiness(parsed: Parsed, shown: str) -> list[Diagnostic]:
     return [Diagnostic(Place(shown), "the file is empty", "empty-file", severity=Severity.WARNING)]
 
 
-def _state(resources: tuple[DesiredResource, ...]) -> DesiredState:
+def _state(resources: tuple[DesiredResource, ...], scope: Scope) -> DesiredState:
     ordered = tuple(sorted(resources, key=lambda resource: resource.address))
-    return DesiredState(ordered, digest(spec_digest(ordered)))
+    content = spec_digest(ordered)
+    return DesiredState(ordered, digest(content if scope.is_everything else [content, scope.document()]), scope)

@@ -14,6 +14,7 @@ from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, To
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
 from reconciler.model.resource import DesiredResource, ObjectKey
+from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretSource
 
 
@@ -35,7 +36,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
     yield from _indistinct(candidates)
 
 
-def dangling(candidates: Sequence[Candidate], *, is_whole: bool) -> Iterator[Diagnostic]:
+def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
     """Find references to manifests that this environment does not have, or that ask for a deletion."""
     known = {candidate.address: candidate for candidate in candidates}
     for candidate in candidates:
@@ -43,13 +44,30 @@ def dangling(candidates: Sequence[Candidate], *, is_whole: bool) -> Iterator[Dia
             there = known.get(address)
             if there is None:
                 names = [one.name for one in known if one.kind == address.kind]
-                others = "write one, or name another" if is_whole else "is its file among the given PATHs?"
+                others = "is its file among the given PATHs?" if context.partial else "write one, or name another"
                 hint = did_you_mean(address.name, names) or others
+                if not context.scope.is_everything:
+                    hint += "; an object that another repository manages is named by its ID, without ref"
                 yield Fault(at, f"there is no manifest {address}", "reference", hint).within(candidate.document)
             elif there.is_absent:
                 message = f"{address} is to be deleted (state: absent at {there.document.place('/policy/state')})"
                 hint = "name another one, or take the reference out first"
                 yield Fault(at, message, "reference", hint).within(candidate.document)
+
+
+def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diagnostic]:
+    """Find manifests of objects that belong to another repository; one that deletes an object may leave out fields."""
+    hint = "change the manifest, or scope: in reconciler.yaml"
+    for candidate in candidates:
+        resource = candidate.effective.resource if candidate.effective else None
+        if resource is None:
+            continue
+        kind = KINDS[resource.address.kind]
+        for field, why in kind.objections(scope, resource.id or "", resource.spec):
+            at = "/metadata/id" if field == kind.id_field else pointer("spec", field)
+            if field == kind.id_field or field in resource.spec or not resource.policy.absent:
+                message = f"{resource.address} is out of scope: {why}"
+                yield Fault(at, message, "out-of-scope", hint).within(candidate.document)
 
 
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:

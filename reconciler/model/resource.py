@@ -11,6 +11,7 @@ from reconciler.model.delivery import delivery_entry
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import NamedSecret, secret_entry
+from reconciler.model.scope import Scope
 from reconciler.model.secret import Secret, SecretReference
 
 
@@ -147,6 +148,8 @@ class DesiredState:
     resources: tuple[DesiredResource, ...]
     digest: str
     """SHA-256 over the content after substitution: the same content in other files has the same digest."""
+    scope: Scope = field(default_factory=Scope)
+    """What of the marketplace these manifests are of; the digest covers it."""
 
 
 @dataclass(frozen=True, slots=True)

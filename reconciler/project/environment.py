@@ -108,6 +108,7 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
             if (place := config.places.get(pointer("environments", environment.name, "ids", name)))
         },
         defaults=environment.defaults,
+        scope=environment.scope,
         allowed_secrets=environment.allowed_secrets,
         secret_folders=environment.secret_folders,
         own_credentials=environment.own_credentials,

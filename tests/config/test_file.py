@@ -20,6 +20,7 @@ from reconciler.errors import InputError, UsageError
 from reconciler.manifests.schema import read_schema
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Limits
+from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from tests.builders import by_address
 
@@ -326,6 +327,30 @@ def test_an_environment_must_be_named_and_exist(name: str | None, message: str, 
     with pytest.raises(UsageError) as caught:
         select_environment(configured("sandbox", "staging"), name)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("{}", "/scope "),
+        ("{include: []}", "/scope/include "),
+        ("{include: [web-*]}", "/scope/include/0 "),
+        ("{include: [Webhok/web-*]}", '/scope/include/0 unknown kind "Webhok"'),
+        ("{exclude: [Webhook/a, ApiClients/*]}", '/scope/exclude/1 unknown kind "ApiClients"'),
+        ("{xp: {team: {is: web}}}", "/scope/xp/team"),
+        ("{xp: {team: null}}", "/scope/xp/team"),
+        ("{labels: {team: web}}", "/scope/labels "),
+    ],
+)
+def test_a_scope_that_nobody_can_mean_is_refused(tmp_path: Path, scope: str, said: str) -> None:
+    assert any(fault.startswith(said) for fault in faults(tmp_path, f"emulator: {{}}, scope: {scope}"))
+
+
+def test_the_scope_of_an_environment_replaces_that_of_the_file(tmp_path: Path) -> None:
+    text = f"{HEAD}scope: {{include: [Webhook/web-*], xp: {{team: web}}}}\nenvironments:\n  a: {{emulator: {{}}}}\n"
+    found = load_config(written(tmp_path, text + "  b: {emulator: {}, scope: {exclude: [apiclient/old-*]}}\n"))
+    assert found.environments["a"].scope == Scope(("Webhook/web-*",), (), {"team": "web"})
+    assert found.environments["b"].scope == Scope((), ("apiclient/old-*",))
 
 
 @pytest.mark.parametrize("name", ["OC_SECRET", "OTHER_SECRET", "OTHER_ID", "RECONCILER_PLAN_KEY", "RECONCILER_ANY"])
