@@ -198,6 +198,7 @@ class Summary:
     delete: int
     no_op: int
     unmanaged: int
+    out_of_scope: int = 0
 
     @property
     def writes(self) -> int:
@@ -219,6 +220,8 @@ class Plan:
     """When the snapshot was taken that it was made from. Such a plan is for reading: it is never carried out."""
     notices: tuple[Notice, ...] = ()
     """Sorted by address."""
+    out_of_scope: int = 0
+    """How many live objects belong to other repositories; they are no changes of this one."""
     login: ObjectKey | None = field(default=None, compare=False)
     """The client that the run was logged in with; None for a plan from a snapshot."""
     created_at: str = field(default="", compare=False)
@@ -240,6 +243,7 @@ class Plan:
             delete=count[Action.DELETE],
             no_op=count[Action.NO_OP],
             unmanaged=count[Action.UNMANAGED],
+            out_of_scope=self.out_of_scope,
         )
 
     @property

@@ -43,7 +43,7 @@ def _created(facts: Facts) -> Checked:
 
 
 def _renamed(facts: Facts) -> Checked:
-    return Checked(tuple(deletion.renamed(differ.likely_renames(facts.compared.whole))))
+    return Checked(tuple(deletion.renamed(differ.likely_renames(facts.compared.changes))))
 
 
 def _hidden(facts: Online) -> Checked:
@@ -108,5 +108,6 @@ def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence
         warnings=(*compared.warnings, *(warning for one in checked for warning in one.warnings)),
         selection=target.selection,
         notices=compared.notices,
+        out_of_scope=compared.out_of_scope,
         created_at=planfile.precise(target.now),
     )

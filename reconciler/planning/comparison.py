@@ -33,6 +33,8 @@ class Comparison:
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
+    out_of_scope: int = 0
+    """Live objects that belong to other repositories: in `whole` alone."""
 
 
 def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
@@ -53,11 +55,11 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
     secretive = hidden_secrets.compare(changes, sides.live, values, remote)
     named = differ.with_named_secrets(secretive.changes, desired, sides.named, target.now)
 
-    def about_secrets(planned: Sequence[Change]) -> Iterable[str]:
+    def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings
         yield from write_only.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
         yield from write_only.patched(planned)
-        yield from hidden_secrets.placeholders(sides.live)
+        yield from hidden_secrets.placeholders(seen)
         yield from (*secretive.warnings, *named.warnings)
 
     compared = _compared(sides, named.changes, target, about_secrets)
@@ -72,32 +74,38 @@ def diff_offline(sides: Sides, target: Target) -> Comparison:
     """
     bare = replace(sides, desired=selection.without_secrets(sides.desired))
     changes = differ.diff(bare.desired, bare.live, {})
-    return _compared(sides, changes, target, lambda _planned: ())
+    return _compared(sides, changes, target, lambda _planned, _seen: ())
 
 
 def _compared(
     sides: Sides,
     changes: Sequence[Change],
     target: Target,
-    about_secrets: Callable[[Sequence[Change]], Iterable[str]],
+    about_secrets: Callable[[Sequence[Change], LiveState], Iterable[str]],
 ) -> Comparison:
     desired, live = sides.desired, sides.live
+    own, foreign = selection.parted(changes, desired.scope)
     settled = deletion.settle(
-        creation.identified(changes, target.creation),
+        creation.identified(own, target.creation),
         target.protection,
         prunes=target.prunes,
         own_client_id=sides.login,
         odd={Address(one.kind, one.id) for one in live.resources if one.faults},
     )
     selected = selection.restrict(settled.changes, desired, target.selection)
+    seen = selection.without(live, foreign)
     warnings = (
         *target.warnings(selected.changes),
         *selected.warnings,
-        *about_secrets(selected.changes),
-        *odd(live),
+        *about_secrets(selected.changes, seen),
+        *odd(seen),
         *settled.warnings,
+        *selection.left_scope(selected.changes, desired.scope),
         *differ.hints(selected.whole, desired),
         *copied(selected.changes),
     )
     notices = differ.notices(selected.changes, desired, live, selected.whole)
-    return Comparison(desired, desired, live, selected.changes, selected.whole, warnings=warnings, notices=notices)
+    whole = (*selected.whole, *foreign)
+    return Comparison(
+        desired, desired, live, selected.changes, whole, warnings=warnings, notices=notices, out_of_scope=len(foreign)
+    )

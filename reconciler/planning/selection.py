@@ -7,7 +7,7 @@ of all managed resources. A run that was given PATHs leaves out what no loaded m
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 from functools import lru_cache
@@ -18,7 +18,8 @@ from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Action, Change
-from reconciler.model.resource import Address, DesiredResource, DesiredState
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState
+from reconciler.model.scope import Scope
 
 _Matches: TypeAlias = Callable[[str], object]
 
@@ -89,6 +90,33 @@ def without_other_secrets(desired: DesiredState, selection: Selection) -> Desire
     return replace(desired, resources=tuple(_disarmed(one, selection) for one in desired.resources))
 
 
+def parted(changes: Iterable[Change], scope: Scope) -> tuple[list[Change], list[Change]]:
+    """The changes of this repository, and the objects in no manifest that are out of scope: they belong to others."""
+    own: list[Change] = []
+    foreign: list[Change] = []
+    for one in changes:
+        (foreign if one.action is Action.UNMANAGED and outside(one, scope) else own).append(one)
+    return own, foreign
+
+
+def outside(change: Change, scope: Scope) -> str:
+    """Why the live object of a change is out of scope; empty: it is not, or there is none."""
+    return "" if change.before is None else KINDS[change.address.kind].outside(scope, change.id or "", change.before)
+
+
+def left_scope(changes: Iterable[Change], scope: Scope) -> Iterator[str]:
+    """A warning for each object that a manifest has and that somebody took out of scope; writes have a guard."""
+    for one in changes:
+        if one.action is Action.NO_OP and (why := outside(one, scope)):
+            yield f"{one.address} is live as {one.id}, which is out of scope: {why}"
+
+
+def without(live: LiveState, changes: Iterable[Change]) -> LiveState:
+    """What is live, less the objects of these changes."""
+    keys = {one.key for one in changes}
+    return replace(live, resources=tuple(one for one in live.resources if one.key not in keys)) if keys else live
+
+
 def restrict(changes: Sequence[Change], desired: DesiredState, selection: Selection) -> Selected:
     """Part the changes.
 
@@ -101,7 +129,8 @@ def restrict(changes: Sequence[Change], desired: DesiredState, selection: Select
     chosen = [_is_chosen(selection, change, labels) for change in changes]
     for glob in selection.only:
         if not any(map(_matcher(glob), (str(change.address) for change in changes))):
-            raise ReconcilerError(f"--only {glob} matches neither a manifest nor a live object")
+            within = "" if desired.scope.is_everything else " in scope"
+            raise ReconcilerError(f"--only {glob} matches neither a manifest nor a live object{within}")
     parted = list(zip(changes, chosen, strict=True))
     return Selected(
         tuple(change for change, is_chosen in parted if is_chosen),

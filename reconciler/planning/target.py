@@ -76,7 +76,7 @@ class Target:
             for one in (resource.id, resource.second_id)
             if one
         )
-        return guards.Context(self.limits, access, known)
+        return guards.Context(self.limits, access, known, scope=desired.scope)
 
     def binding(self, desired: DesiredState, base_url: str, marketplace: str) -> Binding:
         """What a plan of these manifests for this service is bound to."""

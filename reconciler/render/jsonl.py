@@ -140,6 +140,7 @@ def _plan_summary(plan: Plan, message: str, operation: str) -> Event:
         "import": 0,
         "no_op": count.no_op,
         "unmanaged": count.unmanaged,
+        **({"out_of_scope": count.out_of_scope} if count.out_of_scope else {}),
         "operation": operation,
     }
     return event("change_summary", message, changes=numbers)

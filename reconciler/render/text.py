@@ -130,11 +130,11 @@ def _offered(how: Offer, indent: str = "") -> Iterator[str]:
 def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
     count = plan.summary
     if not plan.has_changes:
-        yield f"{style.paint(Tone.STRONG, 'No changes.')} {_in_step(count.no_op, count.unmanaged)}"
+        yield f"{style.paint(Tone.STRONG, 'No changes.')} {_in_step(plan, count.no_op, count.unmanaged)}"
         return
     yield (
         f"{style.paint(Tone.STRONG, 'Plan:')} {count.create} to create, {count.update} to update, "
-        f"{count.delete} to delete; {count.no_op} in step, {count.unmanaged} unmanaged."
+        f"{count.delete} to delete; {count.no_op} in step, {count.unmanaged} unmanaged{_out_of_scope(plan)}."
     )
     yield from _alarm(plan.changes, PLAN_WORDS, "change widens access", "changes widen access", style)
 
@@ -147,7 +147,7 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
             f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING)} missing, "
             f"{_number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS)} still there; "
             f"{_restored(count(DriftKind.RESTORED))}"
-            f"{drift.in_step} in step, {in_no_manifest} unmanaged{_counted(drift)}."
+            f"{drift.in_step} in step, {in_no_manifest} unmanaged{_counted(drift)}{_out_of_scope(plan)}."
         )
         yield from _alarm(
             changes,
@@ -157,9 +157,9 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
             style,
         )
     elif drift.left_out:
-        yield f"{style.paint(Tone.STRONG, 'No new drift.')} {_in_step(drift.in_step, in_no_manifest)}"
+        yield f"{style.paint(Tone.STRONG, 'No new drift.')} {_in_step(plan, drift.in_step, in_no_manifest)}"
     else:
-        yield f"{style.paint(Tone.STRONG, 'No drift.')} {_in_step(plan.summary.no_op, plan.summary.unmanaged)}"
+        yield f"{style.paint(Tone.STRONG, 'No drift.')} {_in_step(plan, plan.summary.no_op, plan.summary.unmanaged)}"
     yield from _left_out(drift)
 
 
@@ -186,9 +186,14 @@ def _counted(drift: Drift) -> str:
     return f" ({count} of them drift)" if count else ""
 
 
-def _in_step(in_step: int, unmanaged: int) -> str:
+def _in_step(plan: Plan, in_step: int, unmanaged: int) -> str:
     also = f", {unmanaged} unmanaged" if unmanaged else ""
-    return f"{_number(in_step, 'resource is', 'resources are')} in step{also}."
+    return f"{_number(in_step, 'resource is', 'resources are')} in step{also}{_out_of_scope(plan)}."
+
+
+def _out_of_scope(plan: Plan) -> str:
+    """How many objects belong to other repositories, where there are any."""
+    return f", {plan.out_of_scope} out of scope" if plan.out_of_scope else ""
 
 
 def _alarm(changes: Iterable[Change], words: Words, one: str, many: str, style: Style) -> Iterator[str]:

@@ -66,7 +66,13 @@ def plan_counts(plan: Plan) -> list[Count]:
         Count("widens", sum(map(widens, plan.changes)), is_alarming=True),
         Count("in step", count.no_op),
         Count("unmanaged", count.unmanaged),
+        *_out_of_scope(plan),
     ]
+
+
+def _out_of_scope(plan: Plan) -> list[Count]:
+    """How many objects belong to other repositories, where there are any."""
+    return [Count("out of scope", plan.out_of_scope)] if plan.out_of_scope else []
 
 
 def widens(change: Change) -> bool:
@@ -115,6 +121,7 @@ def drift_counts(drift: Drift) -> list[Count]:
         Count("wider than wanted", len({one.address for one in drift.deviations if is_wider(one)}), is_alarming=True),
         Count("in step", drift.in_step),
         Count("unmanaged", drift.count(DriftKind.UNMANAGED)),
+        *_out_of_scope(drift.plan),
         *([Count("taken by the restore", lost, is_alarming=True)] if lost else []),
         *([Count("in the baseline", drift.accepted)] if drift.accepted else []),
         *([Count("not moved since the apply", drift.unmoved)] if drift.unmoved else []),

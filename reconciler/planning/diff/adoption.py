@@ -14,6 +14,7 @@ from reconciler.kinds import KINDS, Kind, short
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.reports import Proposal, State
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, ObjectKey, same_id
+from reconciler.model.scope import Scope
 from reconciler.planning.diff.identity import Finder, Look, MatchedBy, ambiguity, rivalry
 
 _NOTHING_GIVEN: Final[Mapping[Address, str]] = MappingProxyType({})
@@ -53,12 +54,14 @@ def propose(
         bound: the ids of the environment by manifest, those of manifests that are not in `desired` included.
         given: the ids of objects that somebody says some manifests are.
     """
-    finder = Finder(live)
+    finder = Finder(live, desired.scope)
     cases = [_case(one, finder, bound, given.get(one.address)) for one in desired.resources]
     rivals = _rivals(cases)
     owners = _owners(desired, bound)
     return tuple(
-        _taken(case, rivals[case.resource.address]) if case.resource.address in rivals else _unless_owned(case, owners)
+        _taken(case, rivals[case.resource.address])
+        if case.resource.address in rivals
+        else _unless_owned(case, owners, desired.scope)
         for case in sorted(cases, key=lambda case: case.resource.address)
         if case.given or not given
     )
@@ -95,20 +98,21 @@ def _taken(case: _Case, fault: Diagnostic) -> Proposal:
     return Proposal(case.resource.address, State.TAKEN, found.id if found else None, fault.message, fault=fault)
 
 
-def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str]) -> Proposal:
-    """Bind nothing whose id is kept under a name that no manifest of this run has."""
+def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) -> Proposal:
+    """Bind nothing whose id is kept under a name that no manifest of this run has, and nothing out of scope."""
     proposal = _not_as_given(case) if case.given and not _is_as_given(case) else _proposal(case)
-    key = ObjectKey(case.kind.name, proposal.id or "")
-    owner = owners.get(key) if proposal.state is State.BIND else None
-    if owner is None:
+    found = case.look.found if proposal.state is State.BIND else None
+    if found is None:
         return proposal
-    fault = Diagnostic(
-        case.resource.place,
-        f"{case.resource.address} is live as {proposal.id}, bound to {owner}, a name that no manifest here has",
-        rule="duplicate-id",
-        hint=f"if {owner} was renamed, rename it under ids: of the environment, too; else remove it there",
-    )
-    return _taken(case, fault)
+    is_live = f"{case.resource.address} is live as {found.id}"
+    if owner := owners.get(found.key):
+        message = f"{is_live}, bound to {owner}, a name that no manifest here has"
+        hint = f"if {owner} was renamed, rename it under ids: of the environment, too; else remove it there"
+        return _taken(case, Diagnostic(case.resource.place, message, "duplicate-id", hint=hint))
+    if objection := case.kind.outside(scope, found.id, found.body):
+        message, hint = f"{is_live}, which is out of scope: {objection}", "another repository may manage it"
+        return _taken(case, Diagnostic(case.resource.place, message, "out-of-scope", hint=hint))
+    return proposal
 
 
 def _proposal(case: _Case) -> Proposal:

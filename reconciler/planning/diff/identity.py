@@ -5,7 +5,7 @@ manifest's name. Where the service makes them, the first hit wins:
 
 1. the id that the environment or the manifest knows
 2. the manifest's own id, where the one that the environment knows is not live
-3. the one live object whose name (an API client's ``AppName``) equals exactly
+3. the one live object in scope whose name (an API client's ``AppName``) equals exactly
 4. the id that we would create it with: it was created so earlier, and renamed since
 """
 
@@ -24,6 +24,7 @@ from reconciler.model.json import Json, pointer
 from reconciler.model.plan import known_after
 from reconciler.model.reports import Candidate
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
+from reconciler.model.scope import Scope
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "ordercloud-reconciler")
 
@@ -50,7 +51,7 @@ def match(desired: DesiredState, live: LiveState) -> dict[Address, LiveResource 
     Raises:
         InputError: with every ambiguity, each at its manifest's place.
     """
-    finder = Finder(live)
+    finder = Finder(live, desired.scope)
     looks = {resource.address: finder.look(resource) for resource in desired.resources}
     matches = {address: look.found for address, look in looks.items()}
     faults = [
@@ -76,7 +77,7 @@ def require_valid(desired: DesiredState, live: LiveState) -> None:
     Raises:
         InputError: with every such manifest.
     """
-    finder = Finder(live)
+    finder = Finder(live, desired.scope)
     faults = _odd(desired, {one.address: finder.look(one).found for one in desired.resources})
     if faults:
         raise InputError(faults)
@@ -156,15 +157,15 @@ class Look:
 
 
 class Finder:
-    """Live objects by id and by name."""
+    """Live objects by id, and those in scope by name: what is known by its id alone may have left the scope."""
 
-    def __init__(self, live: LiveState) -> None:
+    def __init__(self, live: LiveState, scope: Scope) -> None:
         self._marketplace = live.marketplace
         self._by_id = {resource.key: resource for resource in live.resources}
         self._by_name: dict[tuple[str, Json], list[LiveResource]] = defaultdict(list)
         for resource in live.resources:
             name = resource.body.get(KINDS[resource.kind].name_field)
-            if isinstance(name, str):
+            if isinstance(name, str) and not KINDS[resource.kind].outside(scope, resource.id, resource.body):
                 self._by_name[resource.kind, name].append(resource)
 
     def look(self, resource: DesiredResource) -> Look:

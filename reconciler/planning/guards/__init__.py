@@ -19,6 +19,7 @@ from reconciler.planning.guards.limits import (
     limit_changes_percent,
     limit_deletes,
     limit_widens,
+    out_of_scope,
     protected,
 )
 from reconciler.planning.guards.own_roles import own_event, own_roles
@@ -29,7 +30,15 @@ __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]
 LIMITS: Final[tuple[Guard, ...]] = (limit_changes, limit_changes_percent, limit_deletes, limit_widens)
 """Those that count."""
 
-GUARDS: Final[tuple[Guard, ...]] = (incomplete_create, immutable, *LIMITS, protected, own_roles, own_event)
+GUARDS: Final[tuple[Guard, ...]] = (
+    incomplete_create,
+    immutable,
+    *LIMITS,
+    protected,
+    out_of_scope,
+    own_roles,
+    own_event,
+)
 """Those that judge changes of every kind."""
 
 GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {module.KIND: module.GUARDS for module in (api_client,)}

@@ -1,13 +1,14 @@
 """What the guards know besides the changes, and what a guard is."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from reconciler.model.inputs import Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Limits
 from reconciler.model.resource import Address, ObjectKey
+from reconciler.model.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Context:
     """Whether the changes have the secrets that manifests name: those of a plan from a snapshot have none."""
     spared: frozenset[Address] = frozenset()
     """The changes that do not count in the limits on changes."""
+    scope: Scope = field(default_factory=Scope)
+    """What of the marketplace the manifests are of."""
 
 
 Guard: TypeAlias = Callable[[Sequence[Change], Context], Iterator[Finding]]

@@ -1,11 +1,13 @@
 """What an environment forbids -> findings: too many changes, a freeze window, protected resources."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.kinds import KINDS
 from reconciler.model.freeze import Window, holding, opening
+from reconciler.model.json import Json
 from reconciler.model.plan import Action, Change, Direction, Finding
+from reconciler.model.scope import Scope
 from reconciler.planning.guards.context import Context, addresses, writing
 
 
@@ -53,6 +55,37 @@ def protected(changes: Sequence[Change], _context: Context) -> Iterator[Finding]
 
 def _switches_off(change: Change, name: str) -> bool:
     return bool(change.before and change.before.get(name) and change.after and not change.after.get(name))
+
+
+def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
+    """An object would be written that belongs to another repository, or would after it, or has the name of one."""
+    namesakes = _foreign_names(changes, context.scope)
+    for change in writing(changes):
+        kind, sides = KINDS[change.address.kind], (change.before, change.after)
+        was, becomes = (body and kind.outside(context.scope, change.id or "", body) for body in sides)
+        other = namesakes.get((kind.name, (change.after or {}).get(kind.name_field))) if not change.before else None
+        if was:
+            message = f"{change.address} is live as {change.id}, which is out of scope: {was}"
+            fix = "if it belongs to this repository, correct it in the portal or acknowledge this; else take its ID out"
+        elif becomes:
+            message, fix = f"{change.address} would be out of scope: {becomes}", "leave it to its repository"
+        elif other:
+            message = f"{change.address} would have the {kind.name_field} of {other}, which is out of scope"
+            fix = f"choose another {kind.name_field}; if it is this {kind.word}, write its ID under ids:"
+        else:
+            continue
+        yield Finding("out-of-scope", message, fix, (change.address,))
+
+
+def _foreign_names(changes: Sequence[Change], scope: Scope) -> Mapping[tuple[str, Json], str]:
+    """The IDs of objects that belong to other repositories, by the name that a manifest would find each by."""
+    kinds = {name for name in {one.address.kind for one in changes} if not KINDS[name].has_chosen_ids}
+    return {
+        (one.address.kind, one.before.get(KINDS[one.address.kind].name_field)): one.id or ""
+        for one in changes
+        if one.action is Action.UNMANAGED and one.address.kind in kinds and one.before
+        if KINDS[one.address.kind].outside(scope, one.id or "", one.before)
+    }
 
 
 def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Finding]:

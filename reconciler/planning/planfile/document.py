@@ -138,7 +138,7 @@ def _about(plan: Plan) -> dict[str, Json]:
         "login": {"kind": plan.login.kind, "id": plan.login.id} if plan.login else None,
         "complete": plan.selection.is_everything,
         "errored": False,  # where a read fails there is no plan
-        "summary": asdict(plan.summary),
+        "summary": {name: count for name, count in asdict(plan.summary).items() if count or name != "out_of_scope"},
         "guards": [_finding(finding) for finding in plan.guards],
         "warnings": list(plan.warnings),
         "notices": [_notice(notice) for notice in plan.notices],

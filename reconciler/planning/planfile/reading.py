@@ -110,6 +110,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         ),
         notices=tuple(_read_notice(notice) for notice in document.get("notices", ())),
         snapshot=document.get("snapshot"),
+        out_of_scope=document["summary"].get("out_of_scope", 0),
         login=ObjectKey(**document["login"]) if document.get("login") else None,
         created_at=document["created_at"],
     )
