@@ -63,6 +63,8 @@ class Export:
     new: Mapping[Path, str]
     ids: Mapping[Address, str] = field(default_factory=dict)
     """Manifest -> id, where neither the environment nor the manifest knows an id that is live."""
+    out_of_scope: int = 0
+    """How many objects were passed over, since they belong to other repositories."""
 
     @property
     def has_changes(self) -> bool:
@@ -113,9 +115,12 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
         InputError: a manifest could be several live objects, or two manifests one.
         ReconcilerError: a manifest cannot be read again, or nothing is what was chosen.
     """
-    desired = DesiredState(tuple(one.resource for one in manifests), "")
+    desired = DesiredState(tuple(one.resource for one in manifests), "", context.scope)
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
+    outside = {one.key: KINDS[one.kind].outside(context.scope, one.id, one.body) for one in live.resources}
+    foreign = {key for key, why in outside.items() if why and key not in bound}
+    live = replace(live, resources=tuple(one for one in live.resources if one.key not in foreign))
     named = {one.address: one for one in resolved(desired, matches, live.marketplace)}
     by_address = {one.resource.address: replace(one, resource=named[one.resource.address]) for one in manifests}
     others = Names({key: one for key, one in bound.items() if not by_address[one].resource.policy.absent})
@@ -129,7 +134,9 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
         address, kind = addresses[resource.key], KINDS[resource.kind]
         if not choice.takes(address, _by_id(resource)):
             continue
-        if address in by_address:
+        if why := outside[resource.key]:
+            run.leave(kind, resource, (LeftOut("everything", f"it is out of scope: {why}"),))
+        elif address in by_address:
             run.update(kind, resource, by_address[address])
         elif resource.key == login_key(choice.own_client_id):
             run.leave(kind, resource, (_OWN,))
@@ -140,7 +147,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
             run.miss(by_address[address])
     changed = run.finish(manifests)
     objects = tuple(sorted(run.objects, key=lambda one: one.address))
-    return Export(objects, changed, dict(sorted(run.new.items())), run.ids)
+    return Export(objects, changed, dict(sorted(run.new.items())), run.ids, len(foreign))
 
 
 def _by_id(resource: LiveResource) -> Address:

@@ -20,6 +20,7 @@ from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.project.environment import load_context
 from reconciler.render.export import EXPORTS, Exporting, ExportWriter
 from reconciler.render.style import Style
+from reconciler.render.titles import number
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
@@ -136,8 +137,13 @@ class Workplace:
             (file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8")) for file, now in made.changed.items()
         ]
         end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
+        left_out = [*found.left_out]
+        if made.out_of_scope:
+            left_out.append(
+                LeftOut(number(made.out_of_scope, "object"), "out of scope: other repositories manage them")
+            )
         end = (*end, *found.end, *self._only_here(made))
-        shows = Exporting(title, made.objects, changes, found.left_out, end=end)
+        shows = Exporting(title, made.objects, changes, left_out, end=end)
         return Making(made, shows, self.config if found.is_of_environment else None)
 
     def _only_here(self, made: Export) -> Iterator[str]:

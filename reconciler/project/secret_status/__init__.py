@@ -48,7 +48,10 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
         )
     ]
     claimed = {found.key for found in matches.values() if found}
-    left_out = sum(found.key not in claimed for found in live.resources)
+    left_out = sum(
+        one.key not in claimed and not KINDS[one.kind].outside(desired.scope, one.id, one.body)
+        for one in live.resources
+    )
     return SecretReport(target.environment, marketplace, target.now, tuple(rows), left_out)
 
 
