@@ -20,7 +20,11 @@ from reconciler.cli.main import main
 from reconciler.emulator import Emulator, Settings, running
 from tests.test_docs import FENCE, ROOT
 
-STORIES = {ROOT / "docs" / "story.md": 30, ROOT / "docs" / "three-environments.md": 25}
+STORIES = {
+    ROOT / "docs" / "story.md": 30,
+    ROOT / "docs" / "three-environments.md": 25,
+    ROOT / "docs" / "several-repositories.md": 6,
+}
 """Page -> how many commands it tells of, at least."""
 MARKETPLACE = re.compile(r"^reconciler emulator --port (\d+) --seed (\S+)(?: --marketplace (\S+))?$", re.MULTILINE)
 ELIDED = "..."
