@@ -10,13 +10,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.model.outcome import Status
-from reconciler.model.resource import DesiredState, FieldsPolicy, Policy
-from reconciler.planning import planfile
+from reconciler.model.plan import Action, Plan
+from reconciler.model.resource import Address, DesiredState, FieldsPolicy, Policy
+from reconciler.model.scope import Scope
+from reconciler.planning import planfile, selection
+from reconciler.planning.diff.identity import derived_id
 from tests.applying.test_rollback import plan_back, run_if_any
 from tests.builders import body, desired, manifest
-from tests.service import Shop, client_id, shop
+from tests.service import NO_LIMITS, Shop, client_id, shop
 
 KIND = KINDS["ApiClient"]
 NAMES = ["back office", "middleware", "shop"]
@@ -161,3 +165,73 @@ def test_a_saved_plan_is_the_plan(want: DesiredState, have: list[dict[str, Any]]
     text = planfile.dumps(first)
     assert planfile.loads(text, "plan.json") == first
     assert text == planfile.dumps(replace(second, created_at=first.created_at))
+
+
+SCOPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"include": ("ApiClient/web*",)}, {"exclude": ("ApiClient/WEB*",)}),
+    ({"xp": {"team": "web"}}, {"xp": {"team": {"not": ["web"]}}}),
+]
+"""Of two repositories, so that each object is in one of the scopes."""
+SHARED_NAMES = ["web 1", "web 2", "shop"]
+TEAMS = st.sampled_from([{"team": "web"}, {"team": "shop"}, {}])
+
+
+@st.composite
+def shared(draw: st.DrawFn) -> tuple[list[DesiredState], list[dict[str, Any]]]:
+    """Two repositories, and what is live: clients of any name, team and ID, also such as a manifest would create."""
+    ids = [client_id(0), client_id(1), derived_id("emulator", "one"), derived_id("emulator", "two")]
+    titles = draw(st.lists(st.sampled_from(SHARED_NAMES), unique=True))
+    have = [body(one, title, xp=draw(TEAMS)) for one, title in zip(draw(st.permutations(ids)), titles, strict=False)]
+    repositories = []
+    for parts, own_id in zip(draw(st.sampled_from(SCOPES)), ids, strict=False):
+        scope = Scope(**parts)
+        names = draw(st.lists(st.sampled_from(["one", "two"]), unique=True, max_size=2))
+        titles = draw(st.permutations(SHARED_NAMES))
+        made = [
+            manifest(
+                name,
+                id=draw(st.sampled_from([None, own_id])),
+                policy=draw(POLICIES),
+                AppName=title,
+                AccessTokenDuration=draw(st.sampled_from([60, 600])),
+                xp=draw(TEAMS),
+            )
+            for name, title in zip(names, titles, strict=False)
+        ]
+        chosen = [one for one in made if not KIND.outside(scope, "", one.spec)]
+        state = desired(*{one.id or one.address: one for one in chosen}.values())
+        repositories.append(replace(state, scope=scope))
+    return repositories, have
+
+
+def in_step(plan: Plan) -> set[Address]:
+    return {change.address for change in plan.changes if change.action is Action.NO_OP}
+
+
+@given(shared(), st.lists(st.tuples(st.integers(0, 1), st.booleans()), min_size=2, max_size=4), PROFILES)
+@BRIEF
+def test_two_repositories_of_disjoint_scopes_never_get_in_each_others_way(
+    drawn: tuple[list[DesiredState], list[dict[str, Any]]], runs: list[tuple[int, bool]], profile: Any
+) -> None:
+    """Whatever one applies, with or without pruning, writes nothing of the other, whose plan stays as it was."""
+    repositories, have = drawn
+    targets = {prunes: replace(NO_LIMITS, prunes=prunes) for prunes in (False, True)}
+    with opened(have, profile) as service:
+        for index, prunes in runs:
+            own, other = repositories[index], repositories[1 - index]
+            try:
+                plan, before = service.plan(own, targets[prunes]), service.plan(other)
+            except InputError:  # two live clients of one name
+                return
+            if plan.guards:
+                continue
+            written = {one.key for one in plan.changes if one.action.writes}
+            named = {
+                one.key
+                for one in before.changes
+                if one.place and one.before and not selection.outside(one, other.scope)
+            }
+            assert not written & named
+            service.apply(plan)
+            assert not service.plan(own, targets[prunes]).has_changes
+            assert in_step(before) <= in_step(service.plan(other))

@@ -27,11 +27,11 @@ class Repository:
 
     folder: Path
     run: Runner
-    environment: dict[str, Any]
+    environment: Any
 
     def configure(self, scope: Any, /, **more: Any) -> "Repository":
         """Write the configuration; of the scope nothing, where it is None."""
-        document = {"apiVersion": "reconciler/v1", "kind": "Config", "manifests": ["manifests/"]}
+        document: dict[str, Any] = {"apiVersion": "reconciler/v1", "kind": "Config", "manifests": ["manifests/"]}
         document |= {"environments": {"test": self.environment | more}, "drift": {"unmanaged": "fail"}}
         text = json.dumps(document | ({"scope": scope} if scope is not None else {}), indent=1)
         (self.folder / "reconciler.yaml").write_text(text, encoding="utf-8")
