@@ -4,7 +4,8 @@ What is alone has no ID in its body; it gets the one of `Kind.singles`. A set is
 """
 
 from collections import defaultdict
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 from reconciler.errors import BadAnswer, NotFound, RequestFacts
@@ -29,16 +30,21 @@ class Reader(Protocol):
 
 
 def every_body(remote: Reader, kind: Kind) -> list[Body]:
-    """All objects of a kind."""
+    """All objects of a kind; those that are alone, side by side."""
     if kind.singles:
-        found: list[Body] = []
-        for one in kind.singles:
-            with suppress(NotFound):
-                found.append(body_of(remote, kind, one))
-        return found
+        with ThreadPoolExecutor(len(kind.singles)) as pool:
+            found = pool.map(partial(_if_set, remote, kind), kind.singles)
+            return [one for one in found if one is not None]
     if kind.row_fields:
         return [body_of(remote, kind, kind.only_id)]
     return [*remote.list_all(kind.path)]
+
+
+def _if_set(remote: Reader, kind: Kind, object_id: str) -> Body | None:
+    try:
+        return body_of(remote, kind, object_id)
+    except NotFound:
+        return None
 
 
 def body_of(remote: Reader, kind: Kind, object_id: str) -> Body:

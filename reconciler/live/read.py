@@ -1,5 +1,6 @@
 """A remote -> LiveState: every object of every kind, complete or not at all; and the named secrets of objects."""
 
+import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
-from reconciler.errors import BadAnswer, NoSuchKind, NotFound, ReconcilerError, RequestFacts
+from reconciler.errors import AccessDenied, BadAnswer, NoSuchKind, NotFound, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets, reach
 from reconciler.kinds.roles import naming
 from reconciler.model.json import Body, Json
@@ -23,23 +24,25 @@ def read(
     marketplace: str,
     assigned: Container[str] = (),
     optional: Container[str] = (),
+    expected: Container[str] = (),
 ) -> LiveState:
     """Read every object of the kinds, and for those in `assigned` the parties assigned to each; kinds side by side.
 
     An object with fields of unexpected types is there with its faults: whoever manages it must refuse it. A kind in
-    `optional` that the service does not have is not among the kinds that were read.
+    `optional` that the service does not have is not among the kinds that were read. Of kinds in `expected` and
+    `optional` it is found out whether the service has them at all, also where it has no object of them.
 
     Raises:
         RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
     """
     ordered = sorted(kinds)
-    missing: dict[str, NotFound] = {}
+    missing: dict[str, RequestFacts] = {}
 
     def objects(name: str) -> list[LiveResource]:
         try:
             return _objects(remote, KINDS[name], with_parties=name in assigned)
         except NoSuchKind as error:
-            missing[name] = error
+            missing[name] = error.request
             return []
 
     if len(ordered) == 1:
@@ -47,11 +50,35 @@ def read(
     else:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             found = list(pool.map(objects, ordered))
+    empty = [name for name, ones in zip(ordered, found, strict=True) if not ones]
+    missing |= _newer_than(remote, [name for name in empty if name in expected or name in optional])
     needed = sorted(name for name in missing if name not in optional)
     if needed:
-        first = missing[needed[0]]
-        raise NoSuchKind(first.message.partition(": ")[2], first.request, kinds=tuple(needed))
+        message = f"this service has no {KINDS[needed[0]].noun}s"
+        raise NoSuchKind(message, missing[needed[0]], kinds=tuple(needed))
     return LiveState(tuple(chain.from_iterable(found)), marketplace, frozenset(ordered) - missing.keys())
+
+
+def _newer_than(remote: ReadRemote, names: Sequence[str]) -> Mapping[str, RequestFacts]:
+    """Those of the kinds that the service is too old for: what it does not know and what is not set are both a 404."""
+    singles = [KINDS[name] for name in names if KINDS[name].singles]
+    version = _api_version(remote) if singles else ()
+    return {
+        one.name: RequestFacts("GET", f"/v1{one.path}") for one in singles if version and version < _numbers(one.since)
+    }
+
+
+def _api_version(remote: ReadRemote) -> tuple[int, ...]:
+    """The version that the service's own description names; empty where it has none."""
+    try:
+        info = remote.single("/openapi/v3").get("info")
+    except (NotFound, AccessDenied, BadAnswer):
+        return ()
+    return _numbers(str(info.get("version"))) if isinstance(info, Mapping) else ()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[LiveResource]:

@@ -48,7 +48,8 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     if target.demands_secrets:
         secrets.require()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
-    live = _located(desired, lambda: reader.read(remote, kinds, marketplace, assigned))
+    named = {resource.address.kind for resource in desired.resources if not resource.policy.absent}
+    live = _located(desired, lambda: reader.read(remote, kinds, marketplace, assigned, expected=named))
     return Sides(considered, live, secrets, _named_secrets(considered, live, remote), remote.client_id)
 
 

@@ -9,6 +9,7 @@ from reconciler import pipeline
 from reconciler.errors import AccessDenied, InputError, NoSuchKind
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
+from reconciler.model.plan import Action
 from reconciler.model.resource import DesiredState
 from tests.service import NO_LIMITS, Shop, shop
 
@@ -47,6 +48,37 @@ def test_a_kind_that_the_service_does_not_have_is_an_error_where_a_manifest_name
 def test_a_kind_that_only_the_configuration_names_is_an_error_that_says_so(service: Shop) -> None:
     with service.reader() as reader, pytest.raises(NoSuchKind, match="this service has no tracking events"):
         pipeline.live(reader, NO_LIMITS, ["TrackingEvent", "SecurityProfile"])
+
+
+SYNC = (
+    f"{HEAD}kind: ProductSync\nmetadata: {{name: sync}}\n"
+    "spec: {DeliveryConfigID: mails, SyncProductChanged: true, SyncProductDeleted: true}\n"
+)
+
+
+def test_a_kind_that_is_newer_than_the_service_is_not_just_not_set(service: Shop, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        service.plan(manifests(tmp_path / "m", SYNC))
+    (fault,) = caught.value.diagnostics
+    assert fault.message == "this service has no product syncs (GET /v1/integrations/productsync answered 404)"
+    with service.reader() as reader:
+        kinds = ["ProductSync", "SecurityProfile"]
+        assert pipeline.live(reader, NO_LIMITS, kinds, optional=kinds).kinds == {"SecurityProfile"}
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_service_that_does_not_describe_itself_has_all_kinds(service: Shop, tmp_path: Path, status: int) -> None:
+    service.fault(f"GET /v1/openapi/v3 status={status} count=all")
+    (change,) = [
+        one for one in service.plan(manifests(tmp_path / "m", SYNC)).changes if one.address.kind == "ProductSync"
+    ]
+    assert change.action is Action.CREATE
+
+
+def test_what_is_set_is_not_asked_for_twice(tmp_path: Path) -> None:
+    with shop(tmp_path, objects={"ProductSync": {"DeliveryConfigID": "mails"}}) as current:
+        current.plan(manifests(tmp_path / "m", SYNC))
+        assert [one["path"] for one in current.requests() if "openapi" in one["path"]] == []
 
 
 @pytest.mark.parametrize(

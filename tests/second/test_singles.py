@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -67,6 +68,18 @@ def test_each_entity_has_a_sync_of_its_own(service: Shop, tmp_path: Path) -> Non
         "PUT /v1/integrations/entitysync/adminusers",
         "PUT /v1/integrations/entitysync/categories",
     ]
+
+
+def test_the_syncs_of_all_entities_are_read_side_by_side(tmp_path: Path) -> None:
+    both_are_here = Barrier(2, timeout=60)  # as many as the connection of `shop` allows
+
+    def wait(_seconds: float) -> None:
+        both_are_here.wait()
+
+    with shop(tmp_path, objects=OBJECTS, sleep=wait) as service:
+        service.fault("GET /v1/integrations/entitysync/* latency=1 count=2")
+        with service.reader() as reader:
+            assert reach.every_body(reader, KINDS["EntitySync"]) == []
 
 
 @pytest.mark.parametrize(
