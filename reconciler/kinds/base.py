@@ -17,6 +17,7 @@ from reconciler.kinds.assignments import Assignments
 from reconciler.kinds.fields import (
     SUPPLIER_USERS,
     USERS,
+    Data,
     Field,
     MemberReference,
     Reference,
@@ -25,21 +26,13 @@ from reconciler.kinds.fields import (
     varying,
 )
 from reconciler.kinds.roles import FULL_ACCESS
-from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
+from reconciler.kinds.traits import ABOUT_ID, Dependent, IdChoice, NamedSecrets
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
 from reconciler.model.scope import Scope
 
 _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
-
-
-_ABOUT_ID: Final[Mapping[IdChoice, str]] = {
-    IdChoice.CHOSEN: "The ID that it has in OrderCloud. Left out: the same as metadata.name. For an environment with "
-    "another one, use ids in reconciler.yaml: it wins.",
-    IdChoice.SINGLE: "Read-only: a marketplace has only one, without an ID.",
-    IdChoice.SET: "Read-only: one manifest holds all of them, without an ID.",
-}
 
 
 @dataclass(frozen=True)
@@ -167,7 +160,7 @@ class Kind:
     @property
     def meaning_of_id(self) -> str:
         """What metadata.id is."""
-        return self.about_id or _ABOUT_ID[self.id_choice]
+        return self.about_id or ABOUT_ID[self.id_choice]
 
     @cached_property
     def schema(self) -> str:
@@ -220,6 +213,10 @@ class Kind:
         return tuple(varying(self.table))
 
     @cached_property
+    def _data_fields(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.table if isinstance(one.type, Data))
+
+    @cached_property
     def required(self) -> frozenset[str]:
         """Fields without which the API creates nothing, secret ones aside."""
         return frozenset(one.name for one in self.fields.values() if one.required)
@@ -253,6 +250,8 @@ class Kind:
         Raises:
             BadAnswer: it has no usable id, so that nobody could say which object it is.
         """
+        if empty := [name for name in self._data_fields if body.get(name) == []]:
+            body = {**body, **{name: {} for name in empty}}  # how some tools write that there are none
         faults = self.faults(body)
         if self.id_field in faults:
             raise BadAnswer(f"a {self.name} has no usable ID: {faults[self.id_field]}", request)

@@ -1,7 +1,9 @@
 """What a kind has besides fields: how its objects get ids, named secrets, and what keeps them from being deleted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 from urllib.parse import quote
 
 
@@ -52,3 +54,12 @@ class IdChoice(Enum):
     """Nobody: a marketplace has one at most, at the path itself (EntitySync: one for each entity, below it)."""
     SET = "set"
     """Nobody: one document holds all of them."""
+
+
+ABOUT_ID: Final[Mapping[IdChoice, str]] = {
+    IdChoice.CHOSEN: "The ID that it has in OrderCloud. Left out: the same as metadata.name. For an environment with "
+    "another one, use ids in reconciler.yaml: it wins.",
+    IdChoice.SINGLE: "Read-only: a marketplace has only one, without an ID.",
+    IdChoice.SET: "Read-only: one manifest holds all of them, without an ID.",
+}
+"""What metadata.id is."""

@@ -56,6 +56,15 @@ def test_one_that_is_unmanaged_is_named_and_the_others_are_planned(two: Shop) ->
     assert two.apply(plan).is_complete
 
 
+def test_data_that_somebody_has_written_as_an_empty_list_is_just_empty(two: Shop) -> None:
+    assert isinstance(two.transport, Odd)
+    two.transport.xp = "[]"
+    plan = two.plan(desired(manifest("theirs", AccessTokenDuration=77, xp={})))
+    (change,) = [one for one in plan.changes if one.action.writes]
+    assert ([one.pointer for one in change.fields], plan.warnings) == (["/AccessTokenDuration"], ())
+    assert two.apply(plan).is_complete
+
+
 @pytest.mark.parametrize(
     "wanted", [manifest("theirs"), manifest("other", id=B.lower()), manifest("x", AppName="theirs")]
 )
