@@ -2,7 +2,8 @@
 
 Every Sunday production is copied over staging, and some fields and objects are lost on the way; the tables of the kinds
 say which. The restore takes them from all objects at once. So a change is its work only if no object of its kind has
-kept such a value, and if there are several: one reference that somebody removed by hand is no restore.
+kept such a value, and if there are several: one reference that somebody removed by hand is no restore. Where an apply
+was cut off, some are back already: objects in step say nothing as long as another kind has lost all that it had.
 
 What else is there then is a copy of production: where that sends data or people to production's hosts, putting back the
 manifest's is the restore's work, too. So are secrets, which are other ones in production.
@@ -24,11 +25,17 @@ _ASSIGNMENTS: Final = "assignments"
 
 def restored(changes: Sequence[Change]) -> frozenset[Address]:
     """The changes of a plan that only put back what the restore took."""
-    kept = {one.address.kind for one in changes if one.before and _has_kept(KINDS[one.address.kind], one.before)}
-    found = [one.address for one in changes if one.address.kind not in kept and _puts_back(one)]
+    kept = [one for one in changes if one.before and _has_kept(KINDS[one.address.kind], one.before)]
+    kinds = {one.address.kind for one in kept}
+    found = [one for one in changes if one.address.kind not in kinds and _puts_back(one)]
+    if any(map(_is_cleared, found)):
+        others = {one.address.kind for one in kept if one.action is not Action.NO_OP}
+        found += [one for one in changes if one.address.kind in kinds - others and _puts_back(one)]
     if len(found) < _SEVERAL:
         return frozenset()
-    return frozenset([*found, *(one.address for one in changes if _is_copied(one) or _is_unseen(one))])
+    return frozenset(
+        [*(one.address for one in found), *(one.address for one in changes if _is_copied(one) or _is_unseen(one))]
+    )
 
 
 def copied(changes: Sequence[Change]) -> Iterator[str]:
@@ -53,6 +60,12 @@ def _puts_back(change: Change) -> bool:
     symptoms = [one for one in change.fields if _is_symptom(kind, one)]
     others = [one for one in change.fields if one not in symptoms]
     return change.action is Action.UPDATE and bool(symptoms) and all(one.sensitive for one in others)
+
+
+def _is_cleared(change: Change) -> bool:
+    """Whether it puts back a field that the restore empties, whichever document is right."""
+    fields = KINDS[change.address.kind].fields
+    return any(fields[one.pointer[1:]].restore is Restore.CLEARS for one in change.fields if one.pointer[1:] in fields)
 
 
 def _is_copied(change: Change) -> bool:

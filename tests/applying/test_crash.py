@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -20,13 +21,15 @@ from reconciler.applying import journal, recovery
 from reconciler.applying.recovery import Found
 from reconciler.applying.run import Controls
 from reconciler.emulator import Emulator, Settings
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Place
-from reconciler.model.plan import Plan
-from reconciler.model.resource import Address, DesiredResource, Policy
+from reconciler.model.plan import Limits, Plan
+from reconciler.model.resource import Address, DesiredResource, DesiredState, Policy
 from reconciler.model.run import Certainty, RecordedRun
 from reconciler.planning.planfile import plan_digest
 from tests.builders import body, desired, manifest
-from tests.service import Shop, client_id, shop
+from tests.service import NO_LIMITS, Shop, client_id, shop
 
 pytestmark = pytest.mark.sweep
 
@@ -100,7 +103,9 @@ class _Reopened:
         self.emulator = Emulator(Settings(state=folder / "state.db"))
 
     def __enter__(self) -> Shop:
-        return Shop(self.emulator)
+        service = Shop(self.emulator)
+        service.secrets["KEY"] = "planted"
+        return service
 
     def __exit__(self, *_: object) -> None:
         self.emulator.close()
@@ -197,19 +202,128 @@ def test_a_kill_between_a_patch_and_assignments_leaves_a_true_journal_and_the_ne
         writer.post("/securityprofiles/assignments", {"SecurityProfileID": "staff", "UserGroupID": "day"})
         plan = service.plan(SEVERAL)
     assert {change.is_patch for change in plan.changes if change.action.writes} == {True, False}
-    shutil.copytree(folder, folder / "fresh")
     looked = set()
+    for service in after_each_kill(folder, plan, after=after):
+        with service.reader() as reader:
+            if run := only_run(folder / "runs"):
+                looked |= {(one.write.method, one.found) for one in recovery.look(run, reader)}
+        apply(service, folder, service.plan(SEVERAL))
+        assert not service.plan(SEVERAL).has_changes
+    found = Found.AS_SENT if after else Found.AS_BEFORE
+    assert looked == {(method, found) for method in ("PATCH", "PUT", "POST", "DELETE")}
+
+
+def after_each_kill(folder: Path, plan: Plan, *, after: bool) -> Iterator[Shop]:
+    """The marketplace as it is after a kill at the first request of the plan, at the second, and so on."""
+    shutil.copytree(folder, folder / "fresh")
     for at in count(1):
         restore(folder)
         if not killed(folder, plan, at, after=after):
-            break
-        with reopened(folder) as service, service.reader() as reader:
-            if run := only_run(folder / "runs"):
-                looked |= {(one.write.method, one.found) for one in recovery.look(run, reader)}
-            apply(service, folder, service.plan(SEVERAL))
-            assert not service.plan(SEVERAL).has_changes
-    found = Found.AS_SENT if after else Found.AS_BEFORE
-    assert looked == {(method, found) for method in ("PATCH", "PUT", "POST", "DELETE")}
+            assert at > sum(one.action.writes for one in plan.changes)
+            return
+        with reopened(folder) as service:
+            yield service
+
+
+SINGLES: Final = """\
+ProductSync products {DeliveryConfigID: hub, SyncProductChanged: true, SyncProductDeleted: true}
+EntitySync buyers-users {DeliveryConfigID: hub, SyncEntityChanged: true, SyncEntityDeleted: true}
+ErrorConfig errors {DeliveryConfigID: hub}
+Incrementor orders {Name: Orders, LastNumber: 7, LeftPaddingCount: 8}
+Incrementor returns {Name: Returns, LastNumber: 1, LeftPaddingCount: 3}
+XpIndex indices {Order: [a, c], User: [size]}
+DeliveryConfig hub {Name: Hub, DeliveryTargets: {Http: {Endpoint: 'https://b.example', Secret: {fromEnv: KEY}}}}
+Locale us {Currency: USD}
+"""
+OF_SINGLES: Final = {
+    "DeliveryConfigs": [
+        {"ID": "hub", "Name": "Hub", "DeliveryTargets": {"Http": {"Endpoint": "https://a.example", "Secret": "s"}}}
+    ],
+    "ErrorConfig": {"DeliveryConfigID": "hub"},
+    "Incrementors": [{"ID": "orders", "Name": "Orders", "LastNumber": 41, "LeftPaddingCount": 6}],
+    "XpIndices": [{"ThingType": "Order", "Key": key} for key in "ab"],
+    "EntitySync/buyers/users": {"DeliveryConfigID": "hub", "SyncEntityChanged": False, "SyncEntityDeleted": True},
+}
+
+
+def loaded(folder: Path, lines: str) -> DesiredState:
+    """Manifests in a line each: ``Kind NAME {spec} | {assignments}``."""
+    documents = []
+    for line in lines.splitlines():
+        kind, name, rest = line.split(" ", 2)
+        spec, _, more = rest.partition(" | ")
+        head = f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        documents.append(f"{head}assignments: {more}\n" if more else head)
+    file = folder / "manifests.yaml"
+    file.write_text("---\n".join(documents))
+    return load([file], LoadContext(allowed_secrets=frozenset({"KEY"}))).desired
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_kill_among_singletons_counters_and_rows_of_sets_is_followed_by_the_rest(folder: Path, after: bool) -> None:
+    wanted = loaded(folder, SINGLES.replace("ErrorConfig errors {DeliveryConfigID: hub}\n", ""))
+    gone = [
+        replace(one, policy=Policy(absent=True))
+        for one in loaded(folder, SINGLES).resources
+        if one.address.kind == "ErrorConfig"
+    ]
+    wanted = replace(wanted, resources=(*wanted.resources, *gone))
+    with shop(folder, objects=OF_SINGLES, state=folder / "state.db") as service:
+        service.secrets["KEY"] = "planted"
+        plan = service.plan(wanted)
+    for service in after_each_kill(folder, plan, after=after):
+        if run := only_run(folder / "runs"):
+            with service.reader() as reader:
+                of_one = [one.found for one in recovery.look(run, reader) if one.change.address.kind != "XpIndex"]
+            assert set(of_one) <= {Found.AS_SENT if after else Found.AS_BEFORE}  # a set may be written in part
+        with service.writer() as writer:
+            writer.patch("/incrementors", "orders", {"LastNumber": 42})  # somebody orders meanwhile
+        apply(service, folder, service.plan(wanted))
+        assert not service.plan(wanted).has_changes
+        with service.reader() as reader:
+            assert reader.get("/incrementors", "orders")["LastNumber"] == 42
+            assert reader.get("/incrementors", "returns")["LastNumber"] == 1
+
+
+RECEIVER: Final = "CustomImplementationUrl: 'https://shop.example/gate', HashKey: {fromEnv: KEY}"
+HEALED: Final = f"""\
+IntegrationEvent gate {{Name: Gate, EventType: AddToCart, {RECEIVER}}}
+IntegrationEvent pay {{Name: Pay, EventType: OrderCheckout, {RECEIVER}}}
+ApiClient c01 {{AppName: c01, AddToCartIntegrationEventID: gate, OrderCheckoutIntegrationEventID: pay}}
+ApiClient c02 {{AppName: c02, OrderCheckoutIntegrationEventID: pay}}
+Webhook hook {{Name: Hook, ApiClientIDs: [{client_id(1)}, {client_id(2)}]}}
+Webhook other {{Name: Other, ApiClientIDs: [{client_id(1)}]}}
+DeliveryConfig hub {{Name: Hub, DeliveryTargets: {{Http: {{Endpoint: 'https://a.example', Secret: {{fromEnv: KEY}}}}}}}}
+MessageSender m {{Name: A, MessageTypes: [OrderSubmitted], DeliveryConfigID: hub}} | {{seller: true, buyers: [north]}}
+"""
+OF_HEALED: Final = {
+    "Buyers": [{"ID": "north", "Name": "North", "Active": True}],
+    "Webhooks": [
+        {"ID": one, "Name": one.title(), "Url": f"https://shop.example/{one}", "HashKey": "k"}
+        for one in ("hook", "other")
+    ],
+}
+CAREFUL: Final = replace(NO_LIMITS, limits=Limits(changes=4, widens=1, deletes=0, restore=True))
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("reading", ["url-null", "removed"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_restore_is_healed_within_the_limits_wherever_the_first_try_was_killed(
+    folder: Path, reading: str, after: bool
+) -> None:
+    wanted = loaded(folder, HEALED)
+    with shop(folder, *LIVE[:2], objects=OF_HEALED, state=folder / "state.db") as service:
+        service.secrets["KEY"] = "planted"
+        assert service.converge(wanted).is_complete
+        service.http.post("/_emulator/staging-restore", params={"events": reading}).raise_for_status()
+        plan = service.plan(wanted, CAREFUL)
+    for service in after_each_kill(folder, plan, after=after):
+        again = service.plan(wanted, CAREFUL)
+        assert again.guards == ()
+        apply(service, folder, again)
+        assert not service.plan(wanted).has_changes
 
 
 def restore(folder: Path) -> None:

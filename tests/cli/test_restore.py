@@ -115,6 +115,22 @@ def test_one_apply_puts_back_all_that_the_restore_took(staging: Project, run: Ru
     assert run("plan", "--detailed-exitcode").code == 0
 
 
+@pytest.mark.parametrize(
+    ("reading", "refused"), [("", "PUT /v1/integrationEvents/ShopAddToCart"), (READINGS[1], "PUT /v1/apiclients/*")]
+)
+def test_what_an_apply_has_left_of_the_restore_is_put_back_by_the_next_one(
+    staging: Project, run: Runner, reading: str, refused: str
+) -> None:
+    before = bodies(staging)
+    staging.ask("POST", f"/_emulator/staging-restore{reading}")
+    staging.ask("POST", "/_emulator/faults", {"spec": f"{refused} status=500 count=all"})
+    assert run("apply", "--auto-approve").code == 5
+    staging.ask("DELETE", "/_emulator/faults")
+    assert {kind for kind, _ in drift(run)[1]} == {"restored"}
+    assert run("apply", "--auto-approve").code == 0
+    assert bodies(staging) == before
+
+
 def test_drift_names_what_apply_will_need_and_apply_writes_nothing_without_it(staging: Project, run: Runner) -> None:
     for file in staging.folder.glob("manifests/*.yaml"):
         file.write_text(file.read_text().replace("  HashKey: {fromEnv: HASH_KEY}\n", ""))
