@@ -148,3 +148,26 @@ def test_a_nested_secret_is_written_again_when_the_user_asks(service: Shop, tmp_
     target = replace(NO_LIMITS, selection=Selection(write_secrets=(name,)))
     assert service.apply(service.plan(wanted(tmp_path), target)).is_complete
     assert [body["DeliveryTargets"]["Http"]["Secret"] for _, body in sent(service)] == ["planted-receiver"]
+
+
+def test_a_nested_secret_that_is_another_one_than_at_the_last_apply_is_written_with_all_others(
+    service: Shop, tmp_path: Path
+) -> None:
+    key = b"k" * 32
+    (outcome,) = service.apply(service.plan(wanted(tmp_path), replace(NO_LIMITS, plan_key=key)), plan_key=key).outcomes
+    sent(service)
+    known = {(HUB, field): one for field, one in outcome.fingerprints.items()}
+    assert {field for _, field in known} == {
+        "DeliveryTargets/Http/Secret",
+        "DeliveryTargets/Http/CustomAuthHeaderValue",
+        "DeliveryTargets/Kafka/SaslPassword",
+    }
+    target = replace(NO_LIMITS, plan_key=key, fingerprints=known)
+    assert not service.plan(wanted(tmp_path), target).has_changes
+    service.secrets["KAFKA"] = "planted-anew"
+    plan = service.plan(wanted(tmp_path), target)
+    assert {one.pointer[1:] for one in change_of(plan).fields} == {field for _, field in known}
+    assert service.apply(plan, plan_key=key).is_complete
+    ((method, body),) = sent(service)
+    assert (method, body["DeliveryTargets"]["Kafka"]["SaslPassword"]) == ("PUT", "planted-anew")
+    assert body["DeliveryTargets"]["Http"]["Secret"] == "planted-receiver"
