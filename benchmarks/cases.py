@@ -159,6 +159,36 @@ def plan(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
         yield Row("plan", f"{name}, {sizes.clients} clients", found, floor, "fetching and parsing", target, holds, note)
 
 
+def kinds(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
+    """The same plan with objects of all other kinds as well: they may cost what so many clients more would."""
+    others = sizes.clients // 50
+    with serving("--clients", sizes.clients, "--others", others) as url:
+        bare, whole = (Place.of(root / name, url, sizes.clients) for name in ("clients", "kinds"))
+        data.write_others(whole.folder, others)
+        works = {
+            name: place.runs("plan", "--detailed-exitcode") for name, place in (("clients", bare), ("kinds", whole))
+        }
+        figures = interleaved(works, sizes.runs)
+        requests = _requests(url, works["kinds"]) - _requests(url, works["clients"])
+    many = [kind for kind, _ in data.others(1)]
+    lists = [path for kind in many for path in (kind.path, *(kind.assignments.paths if kind.assignments else ()))]
+    most = 1.15 * (sizes.clients + len(many) * others) / sizes.clients
+    found, clients = figures["kinds"], figures["clients"].seconds
+    work = f"plan {sizes.clients} clients and {others} objects of each of {len(many)} other kinds"
+    target = f"at most {most:.2f}x, a request for each kind and page"
+    holds = found.seconds <= most * clients and requests <= len(many) * -(-others // 100)
+    yield Row(
+        "kinds",
+        work,
+        found,
+        clients,
+        "plan the clients",
+        target,
+        holds,
+        f"{requests} requests more, of {len(lists)} lists",
+    )
+
+
 def _requests(url: str, work: Work) -> int:
     before = counts(url).requests
     work()
@@ -310,4 +340,4 @@ def outputs(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
 
 
 Case = Callable[[Path, Sizes, Findings], Iterator[Row]]
-CASES: Final[tuple[Case, ...]] = (start, validate, plan, growth, nothing_to_do, apply, throttled, outputs)
+CASES: Final[tuple[Case, ...]] = (start, validate, plan, kinds, growth, nothing_to_do, apply, throttled, outputs)

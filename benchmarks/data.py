@@ -1,8 +1,12 @@
 """A number of clients -> the same clients as bodies of a service, as manifests and as a configuration."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from reconciler.kinds import KINDS, IdChoice, Kind
+from reconciler.model.json import Json
 
 MARKETPLACE: Final = "bench"
 OWN_ID: Final = "FFFFFFFF-0000-4000-8000-00000000AD01"
@@ -84,6 +88,38 @@ def write_manifests(folder: Path, count: int, changed: int = 0) -> None:
         refresh = 2 * _REFRESH if number in differing else _REFRESH
         path = folder / "manifests" / f"{number:05}.yaml"
         path.write_text(_MANIFEST.format(number=number, refresh=refresh))
+
+
+def others(count: int) -> Iterator[tuple[Kind, list[dict[str, Any]]]]:
+    """Objects of every other kind that a marketplace has many of, as the service has them."""
+    for kind in KINDS.values():
+        if kind.id_choice is IdChoice.CHOSEN:
+            known = {one.name: _without_secrets(one.examples[0]) for one in kind.fields.values() if not one.together}
+            known |= dict.fromkeys(kind.initial_fields, 1)
+            yield kind, [{"ID": f"{kind.name}-{number}", **known} for number in range(count)]
+
+
+def _without_secrets(value: Json) -> Json:
+    if isinstance(value, Mapping):
+        return {
+            name: _without_secrets(one)
+            for name, one in value.items()
+            if "fromEnv" not in str(one) or name == "EventHub"
+        }
+    return value
+
+
+def write_others(folder: Path, count: int) -> None:
+    """One file for each of them, in step with the service."""
+    for kind, bodies_of_kind in others(count):
+        for body in bodies_of_kind:
+            spec = {name: value for name, value in body.items() if name in kind.fields}
+            manifest = {
+                "apiVersion": "reconciler/v1",
+                "kind": kind.name,
+                "metadata": {"name": body["ID"].lower(), "id": body["ID"]},
+            }
+            (folder / "manifests" / f"{body['ID']}.yaml").write_text(json.dumps({**manifest, "spec": spec}, indent=1))
 
 
 def write_config(folder: Path, url: str, concurrency: int = 8) -> None:

@@ -14,7 +14,7 @@ import selectors
 import signal
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -70,8 +70,8 @@ class RateLimit:
 class Store:
     """Objects by ID, each as the bytes that it is answered with."""
 
-    def __init__(self, clients: int) -> None:
-        self._bodies = {body["ID"]: json.dumps(body).encode() for body in data.bodies(clients)}
+    def __init__(self, objects: Iterable[dict[str, Any]]) -> None:
+        self._bodies = {str(body["ID"]): json.dumps(body).encode() for body in objects}
         self._ids = sorted(self._bodies)
         self.writes = 0
 
@@ -103,8 +103,9 @@ class Store:
 class Service:
     """Method, target, body -> status and body."""
 
-    def __init__(self, store: Store, limit: RateLimit) -> None:
+    def __init__(self, store: Store, limit: RateLimit, others: Mapping[str, Store]) -> None:
         self.store = store
+        self.others = others
         self.limit = limit
         self.requests = 0
         self._first = self._last = 0.0
@@ -123,8 +124,9 @@ class Service:
             return 429, _THROTTLED
         if url.path == "/v1/me":
             return 200, _ME
-        if url.path == _BASE or url.path.endswith(("/assignments", "/secrets")):
-            return 200, self.store.page(parse_qs(url.query)) if url.path == _BASE else _NOTHING
+        store = self.store if url.path == _BASE else self.others.get(url.path)
+        if store or url.path.endswith(("/assignments", "/secrets")):
+            return 200, store.page(parse_qs(url.query)) if store else _NOTHING
         return self._one(method, unquote(url.path.removeprefix(_BASE + "/")), body)
 
     def _one(self, method: bytes, object_id: str, body: bytes) -> tuple[int, bytes]:
@@ -212,10 +214,14 @@ def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--others", type=int, default=0, help="objects of each other kind")
     parser.add_argument("--latency-ms", type=float, default=0, help="before each answer")
     parser.add_argument("--rate", type=float, default=0, help="requests per second before it answers 429; 0: no limit")
     options = parser.parse_args()
-    service = Service(Store(options.clients), RateLimit(options.rate))
+    others = (
+        {f"/v1{kind.path}": Store(bodies) for kind, bodies in data.others(options.others)} if options.others else {}
+    )
+    service = Service(Store(data.bodies(options.clients)), RateLimit(options.rate), others)
     with asyncio.Runner(loop_factory=_precise_loop) as runner:
         runner.run(serve(service, options.latency_ms))
 
