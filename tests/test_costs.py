@@ -34,8 +34,11 @@ from reconciler.planning import deletion, planfile
 from reconciler.planning import diff as differ
 from reconciler.planning import drift as drifts
 from reconciler.planning import guards as guard
+from reconciler.planning.check import check_offline
+from reconciler.planning.comparison import diff_offline
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff.fields import explain
+from reconciler.planning.sides import Sides
 from reconciler.render import FORMATS, Format
 from reconciler.render.adoption import Adopted
 from reconciler.render.adoption import text as adoption_text
@@ -43,7 +46,7 @@ from reconciler.render.export import Exporting
 from reconciler.render.export import text as exporting_text
 from reconciler.render.style import PLAIN
 from tests.builders import by_address, desired, live, manifest, plan_of
-from tests.service import client_id, shop
+from tests.service import NO_LIMITS, client_id, shop
 
 MANY = 250
 MANIFEST = "{{apiVersion: reconciler/v1, kind: ApiClient, metadata: {{name: c{n}}}, spec: {{AppName: C{n}, {more}}}}}\n"
@@ -246,6 +249,12 @@ class Marketplace:
         return ApplyResult(tuple(Outcome(change, Status.APPLIED, id=change.id) for change in written), 0)
 
 
+def compared(size: Marketplace) -> Callable[[], object]:
+    """All of a plan that asks nobody."""
+    sides = Sides(size.desired, size.live)
+    return lambda: check_offline(diff_offline(sides, NO_LIMITS), "https://shop.example", NO_LIMITS)
+
+
 def settled(size: Marketplace) -> Callable[[], object]:
     changes, protection = size.changes, Protection(("c1", "c2*", "gone"), by_address(size.ids))
     return lambda: deletion.settle(changes, protection, prunes=True, own_client_id="own")
@@ -287,7 +296,9 @@ def exported(size: Marketplace) -> Callable[[], object]:
 
 
 def kept(size: Marketplace) -> Callable[[], object]:
-    plan, result, wanted = size.plan, size.result, size.desired
+    plan, result = size.plan, size.result
+    assigned = (replace(one, assignments={"buyers": ("b1",)}) for one in size.desired.resources)
+    wanted = replace(size.desired, resources=tuple(assigned))
     return lambda: receiptfile.dumps(drifts.receipt_of(plan, result, wanted, "2026-01-01T00:00:00Z"), None)
 
 
@@ -316,6 +327,7 @@ def looked_at(size: Marketplace) -> Callable[[], object]:
 WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
     "diff": lambda size: [partial(differ.diff, size.desired, size.live, {})],
     "propose": lambda size: [partial(differ.propose, size.desired, size.live, by_address(size.ids))],
+    "plan": lambda size: [compared(size)],
     "settle": lambda size: [settled(size)],
     "guard": lambda size: [guarded(size)],
     "hints": lambda size: [renamed(size)],

@@ -15,7 +15,7 @@ from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, 
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
 from reconciler.model.resource import Address, DesiredState, ObjectKey
-from reconciler.planning.diff.identity import with_ids
+from reconciler.planning.diff.identity import known_ids, with_ids
 from reconciler.planning.restore import restored
 
 _KINDS: Final = {
@@ -227,13 +227,14 @@ def receipt_of(
     """
     done = {outcome.change.address: outcome for outcome in result.outcomes if outcome.status is Status.APPLIED}
     ids = {address: outcome.id for address, outcome in done.items()}
-    known_ids = {one.address: ids.get(one.address) or one.id for one in plan.changes}
-    managed = {one.address: with_ids(one.assignments, known_ids) for one in desired.resources if one.assignments}
+    ids_by_address = {one.address: ids.get(one.address) or one.id for one in plan.changes}
+    made = known_ids(ids_by_address)
+    managed = {one.address: with_ids(one.assignments, made) for one in desired.resources if one.assignments}
     beside = _watched(plan)
     kept = [
         Applied(
             change.address,
-            known_ids[change.address],
+            ids_by_address[change.address],
             _hashes(KINDS[change.address.kind], change, managed.get(change.address, {}), beside),
             _fingerprints(change, done.get(change.address), known),
         )

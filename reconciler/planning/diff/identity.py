@@ -216,9 +216,11 @@ def resolved(
     )
 
 
-def with_ids(
-    assignments: Mapping[str, tuple[str, ...]], ids: Mapping[Address, str | None]
-) -> Mapping[str, tuple[str, ...]]:
-    """Rows of a manifest with the ids that have become known in place of what stands for them."""
-    known = {known_after(address): one for address, one in ids.items() if one}
+def known_ids(ids: Mapping[Address, str | None]) -> Mapping[str, str]:
+    """What stands for an id before it is known -> the id."""
+    return {known_after(address): one for address, one in ids.items() if one}
+
+
+def with_ids(assignments: Mapping[str, tuple[str, ...]], known: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    """Rows of a manifest with the ids that have become known, see `known_ids`."""
     return {level: tuple(known.get(text, text) for text in texts) for level, texts in assignments.items()}

@@ -21,7 +21,7 @@ from reconciler.model.resource import (
     LiveResource,
     LiveState,
 )
-from reconciler.planning.diff.identity import with_ids
+from reconciler.planning.diff.identity import known_ids, with_ids
 
 
 def placed(fields: Iterable[FieldChange], resource: DesiredResource, kind: Kind) -> tuple[FieldChange, ...]:
@@ -104,7 +104,7 @@ def notices(
 
     `whole` are the changes of all objects: references may be to any of them.
     """
-    ids = {one.address: one.id for one in whole}
+    ids = known_ids({one.address: one.id for one in whole})
     resources = {
         one.address: replace(one, assignments=with_ids(one.assignments, ids))
         for one in desired.resources
