@@ -4,22 +4,23 @@ The service keeps several secrets beside an object, each with a name and perhaps
 it makes it. So whether a value was ever delivered cannot be read from it. Endings of the name say it instead:
 
 UNDELIVERED made; no delivery has begun, or none was made, so nobody has its value
-UNPROVEN    a delivery has begun, so somebody may have its value; not yet delivered everywhere and proven by a login
+UNPROVEN    a delivery has begun, so somebody may have its value; not known to be delivered everywhere
 UNTRIED     delivered everywhere; whether it opens a login could not be tried, because nobody can log in yet
 RETIRED     another one has taken its place
 
-The first three may be followed by a mark of the value, by which a later run recognises it where it was delivered.
+UNPROVEN may be followed by a mark of the deliveries that may have its value, where not all may; the first three by a
+mark of the value, by which a later run recognises it where it was delivered.
 Whoever is interrupted anywhere finds in the service how far it had come.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from reconciler.model.delivery import Delivery, delivery_entry, delivery_of
-from reconciler.model.json import Json
+from reconciler.model.json import Json, digest
 
 UNDELIVERED: Final = ".undelivered"
 UNPROVEN: Final = ".unproven"
@@ -29,7 +30,7 @@ DEFAULT_OVERLAP: Final = timedelta(days=7)
 
 _UNITS: Final = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _ENDINGS: Final = f"{UNDELIVERED}|{UNPROVEN}|{UNTRIED}|{RETIRED}".replace(".", "[.]")
-_ENDING: Final = re.compile(rf"({_ENDINGS})(?:-([0-9a-f]{{16}}))?\Z")
+_ENDING: Final = re.compile(rf"({_ENDINGS})(?:-([0-9a-f]{{8}}))?(?:-([0-9a-f]{{16}}))?\Z")
 _STAMP: Final = re.compile(r"-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]+")
 _STAMP_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
@@ -86,6 +87,28 @@ class NamedSecret:
         expiry = f"expires {moment_text(self.expires)}" if self.expires else ""
         return f"{age or expiry or 'no expiry'}, overlap {duration_text(self.overlap)}"
 
+    def holders(self, one: "LiveSecret") -> tuple[Delivery, ...]:
+        """The deliveries that may have the value of a secret of this name; all where that is not known."""
+        count = len(self.deliver)
+        some = (self._from(start)[:size] for start in range(count) for size in range(1, count))
+        return next((each for each in some if held_by(each) == f"{one.ending}-{one.holders_mark}"), self.deliver)
+
+    def round_after(self, one: "LiveSecret | None") -> tuple[Delivery, ...]:
+        """The deliveries in their order, beginning with the one that failed for a secret.
+
+        Where it fails again, nobody has got the new secret, so that it can go and whoever has the other one keeps it.
+        """
+        holders = self.holders(one) if one else ()
+        return self._from(self.deliver.index(holders[-1]) + 1 if holders else 0)
+
+    def _from(self, start: int) -> tuple[Delivery, ...]:
+        return self.deliver[start:] + self.deliver[:start]
+
+
+def held_by(deliveries: Collection[Delivery]) -> str:
+    """The ending of a secret that these deliveries may have, and no others."""
+    return f"{UNPROVEN}-{digest([*sorted({str(one) for one in deliveries})])[:8]}"
+
 
 def secret_of(entry: Mapping[str, Any]) -> NamedSecret:
     """Read one entry of ``secrets`` that fits the schema, its paths as they stand.
@@ -134,6 +157,12 @@ class LiveSecret:
     def mark(self) -> str:
         """By what its value is recognised, see `Secret.mark`; empty: by nothing."""
         found = _ENDING.search(self.name)
+        return (found[3] or "") if found else ""
+
+    @property
+    def holders_mark(self) -> str:
+        """Which deliveries may have its value, see `NamedSecret.holders`; empty: nobody knows."""
+        found = _ENDING.search(self.name)
         return (found[2] or "") if found else ""
 
     @property
@@ -174,7 +203,7 @@ class Family:
     superseded: tuple[LiveSecret, ...] = ()
     """Older ones that were not retired yet, unproven ones among them if the current one is proven."""
     pending: tuple[LiveSecret, ...] = ()
-    """Unproven ones, the newest first: somebody may have their values until another one is delivered everywhere."""
+    """Unproven ones, the newest first: somebody may have them until another one is delivered wherever they were."""
     undelivered: tuple[LiveSecret, ...] = ()
     """Nobody has their values."""
     retired: tuple[LiveSecret, ...] = ()

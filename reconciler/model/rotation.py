@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from reconciler.model.delivery import Delivery
 from reconciler.model.named_secret import UNTRIED, Family, LiveSecret, NamedSecret, family
 
 
@@ -33,6 +34,7 @@ class Step:
     secret: LiveSecret | None = None
     """The secret that it is about; None: the new one."""
     until: datetime | None = None
+    delivery: Delivery | None = None
 
     @property
     def writes(self) -> bool:

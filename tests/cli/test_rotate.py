@@ -189,9 +189,9 @@ def test_a_rotation_is_shown_step_by_step(shop: Project, run: Runner) -> None:
     assert f"failed         ApiClient/front, secret primary (client {FRONT}): command false exited with 1" in shown
     assert "  done   create a new secret primary, valid until 20" in shown
     assert "  begun  deliver it to command false" in shown
-    assert "  left   prove it by a login through ApiClient/front" in shown
+    assert "  left   confirm it as primary" in shown
     steps = json.loads(run("history", "show", "last", "--format", "json").out)["rotations"][0]["steps"]
-    assert [step["state"] for step in steps] == ["done", "begun", "left", "left", "left"]
+    assert [step["state"] for step in steps] == ["done", "done", "begun", "left", "left"]
 
 
 def test_a_rotation_that_was_cut_off_is_told_as_such(shop: Project, run: Runner) -> None:

@@ -90,7 +90,7 @@ def test_a_rotation_is_in_the_journal_and_its_value_is_not(shop: Project, run: R
 def test_as_json_it_says_which_steps_were_taken_and_when_to_come_again(shop: Project, run: Runner) -> None:
     document = json.loads(run("secrets", "rotate", "ApiClient/front", "--auto-approve", "--format", "json").out)
     (rotation,) = document["rotations"]
-    assert [step["kind"] for step in rotation["steps"]] == ["create", "deliver", "prove", "confirm", "expire"]
+    assert [step["kind"] for step in rotation["steps"]] == ["create", "prove", "deliver", "confirm", "expire"]
     assert all(step["done"] for step in rotation["steps"])
     assert (rotation["client_id"], rotation["status"]) == (FRONT, "completed")
     assert rotation["again_after"].endswith("Z")
@@ -99,7 +99,7 @@ def test_as_json_it_says_which_steps_were_taken_and_when_to_come_again(shop: Pro
 
 def test_a_failing_delivery_is_a_partial_run_that_the_next_one_makes_good(shop: Project, run: Runner) -> None:
     old = delivered(shop)
-    list_secrets(shop, SECRET | {"deliver": [{"command": ["false"]}]})
+    list_secrets(shop, SECRET | {"deliver": [{"command": ["true"]}, {"command": ["false"]}]})
     failed = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     assert (failed.code, "Rotation: 1 failed." in failed.out) == (5, True)
     assert "Failed: command false exited with 1" in failed.out

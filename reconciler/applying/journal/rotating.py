@@ -3,7 +3,7 @@
 start               what run it is, for which environment, and the steps that are due for each secret
 secret-step-begun   a step that is about to be taken
 secret-step-done    it was taken
-secret-undelivered  its first delivery failed, so nobody has it
+secret-undelivered  it failed: its name says who may have it; no name: nobody, so it was deleted
 secret-postponed    it showed that the secret cannot be tried yet
 secret-outcome      how the rotation of one secret ended
 end                 the run came to its own end
@@ -90,7 +90,9 @@ def made_secrets(run: Run) -> Mapping[str, tuple[LiveSecret, ...]]:
             continue
         facts: Mapping[str, Any] = entry.facts
         known, one = found[facts["address"]], facts["secret_id"]
-        if facts["step"] == StepKind.CREATE:
+        if not facts["name"]:
+            known.pop(one, None)
+        elif facts["step"] == StepKind.CREATE:
             until = moment_of(facts["until"]) if facts["until"] else None
             known[one] = LiveSecret(one, facts["name"], until)
         elif one in known:

@@ -158,7 +158,7 @@ def rotate(  # noqa: PLR0913  # one for each option
 ) -> ExitCode:
     """Put a new secret in the place of an old one: shows the steps, asks, and takes them.
 
-    Creates a secret, delivers it as the manifest says, proves it by a login, and lets the old one expire after the
+    Creates a secret, proves it by a login, delivers it as the manifest says, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
     selection = selection_of(only, selector)

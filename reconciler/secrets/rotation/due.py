@@ -50,7 +50,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     """Give the steps that bring a rotation to its end; where none has begun, those of a new one, if it is to begin.
 
     An unproven secret is gone on with if its value is at hand. If not, another one is made; the unproven one, which
-    somebody may have until then, is deleted once the new one is delivered everywhere, whether it is proven or not.
+    somebody may have until then, is deleted once the new one is delivered wherever it may have been.
 
     Raises:
         ReconcilerError: it cannot be done; says why and what to do.
@@ -62,8 +62,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     clearing = list(_clearing(relatives, now))
     resumed = _resumed(subject, relatives, now)
     if resumed:
-        replaced = list(_replaced(relatives, resumed, clearing))
-        proving = _proving(subject, relatives, resumed, replaced)
+        proving = _proving(subject, relatives, resumed, clearing)
         return (*clearing, *proving, *_ending(subject, relatives, resumed, clearing, now))
     if current and not subject.is_active and _begins(subject, relatives, now, begin):
         return (*clearing, _postponed(subject))
@@ -72,8 +71,8 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
         return (*clearing, *_ending(subject, relatives, current, clearing, now), *advice)
     clearing += _room(subject, relatives, clearing)
     _require_possible(subject, relatives, clearing, now)
-    replaced = list(_replaced(relatives, None, clearing))
-    return (*clearing, *_making(subject, current, replaced, now), *_ending(subject, relatives, None, clearing, now))
+    making = _making(subject, relatives, clearing, now)
+    return (*clearing, *making, *_ending(subject, relatives, None, clearing, now))
 
 
 def _resumed(subject: Subject, relatives: Family, now: datetime) -> LiveSecret | None:
@@ -115,11 +114,20 @@ def _room(subject: Subject, relatives: Family, clearing: Sequence[Step]) -> list
     return [_delete(unproven[-1], f"may be in use: {limit}, and a delivery of this one began in a run that failed")]
 
 
-def _replaced(relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step]) -> Iterator[Step]:
-    """Delete unproven secrets: once another one is delivered everywhere, nobody has them."""
-    gone = _ids(cleared)
-    pending = [one for one in relatives.pending if one != kept and one.id not in gone]
-    yield from (_delete(one, "was never proven, and is replaced everywhere") for one in pending)
+def _delivering(
+    subject: Subject, relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step]
+) -> Iterator[Step]:
+    """Deliver to one after the other; delete each unproven secret as soon as whoever may have it has this one."""
+    wanted, gone, done = subject.wanted, _ids(cleared), set[Delivery]()
+    pending = [one for one in relatives.pending if one.id not in gone]
+    left = {one: set(wanted.holders(one)) for one in pending if one != kept}
+    for delivery in wanted.round_after(next(iter(pending), None)):
+        text = f"deliver {f'secret {kept.id}' if kept else 'it'} to {delivery}"
+        yield Step(StepKind.DELIVER, text, kept, delivery=delivery)
+        done.add(delivery)
+        for one in [each for each, holders in left.items() if holders <= done]:
+            del left[one]
+            yield _delete(one, "was not delivered everywhere, and is replaced wherever it was")
 
 
 def _ids(steps: Sequence[Step]) -> set[str]:
@@ -147,27 +155,24 @@ def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
         yield Step(StepKind.WAIT, text, current)
 
 
-def _proving(subject: Subject, relatives: Family, resumed: LiveSecret, replaced: Sequence[Step]) -> Iterator[Step]:
+def _proving(subject: Subject, relatives: Family, resumed: LiveSecret, cleared: Sequence[Step]) -> Iterator[Step]:
     """Go on with a secret whose value is at hand. An untried one is delivered again if there are unproven ones."""
-    if relatives.pending:
-        for delivery in subject.wanted.deliver:
-            yield Step(StepKind.DELIVER, f"deliver secret {resumed.id} to {delivery}", resumed)
-    yield from replaced
     yield Step(StepKind.PROVE, f"prove secret {resumed.id} by a login through {subject.address}", resumed)
+    if relatives.pending:
+        yield from _delivering(subject, relatives, resumed, cleared)
     yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}", resumed)
 
 
-def _making(subject: Subject, current: LiveSecret | None, replaced: Sequence[Step], now: datetime) -> Iterator[Step]:
+def _making(subject: Subject, relatives: Family, cleared: Sequence[Step], now: datetime) -> Iterator[Step]:
+    current = relatives.current
     if _is_untried(current):
         yield Step(StepKind.TRY, f"see whether a secret of {subject.address} can be tried")
     expiry = subject.wanted.expiry(now)
     until = f", valid until {moment_text(expiry)}" if expiry else ", without an expiry"
     why = f", since there is none in {' and '.join(map(str, subject.lost))}" if current and subject.lost else ""
     yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}{why}", until=expiry)
-    for delivery in subject.wanted.deliver:
-        yield Step(StepKind.DELIVER, f"deliver it to {delivery}")
-    yield from replaced
     yield Step(StepKind.PROVE, f"prove it by a login through {subject.address}")
+    yield from _delivering(subject, relatives, None, cleared)
     yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}")
 
 

@@ -1,15 +1,16 @@
 """The steps of a rotation -> done, one after the other, as far as they can be.
 
-    create -> deliver -> delete unproven ones -> prove by a login -> confirm -> expire the old one after the overlap
-    -> (a later run) delete it
+    create -> prove by a login -> deliver, deleting unproven ones that are replaced -> confirm -> expire the old one
+    after the overlap -> (a later run) delete it
 
 What has been done stands in the service (see `model.named_secret`), so whoever runs it again goes on where it was left,
-from any machine. The secret in use is not touched before the new one is confirmed. Where nobody can log in
-through the client yet the proof is postponed: the secret is delivered and stays, marked as untried.
+from any machine. Nobody gets a value that opens nothing, and the secret in use is not touched before the new one is
+confirmed. Where nobody can log in through the client yet the proof is postponed: the secret is delivered and stays,
+marked as untried.
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,8 +18,18 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
 from reconciler.kinds.roles import naming
+from reconciler.model.delivery import Delivery
 from reconciler.model.json import Json
-from reconciler.model.named_secret import RETIRED, UNDELIVERED, UNPROVEN, UNTRIED, moment_of, moment_text, new_id
+from reconciler.model.named_secret import (
+    RETIRED,
+    UNDELIVERED,
+    UNPROVEN,
+    UNTRIED,
+    held_by,
+    moment_of,
+    moment_text,
+    new_id,
+)
 from reconciler.model.rotation import Ended, Step, StepKind
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import SecretRemote
@@ -79,7 +90,7 @@ def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
                 done.interrupted = True
                 break
             run.take(step)
-            if run.postponed:
+            if run.is_postponed:
                 break
             done.steps.append(step)
             tools.on_step(step)
@@ -99,10 +110,11 @@ class _Run:
     name: str = ""
     """Of the new secret, as the service has it now."""
     value: Secret | None = None
-    delivered: int = 0
-    may_be_held: bool = False
-    """Whether anybody may have the value."""
+    holders: set[Delivery] = field(default_factory=set)
+    """The deliveries that may have the value."""
     postponed: str = ""
+    """Why the secret cannot be tried."""
+    is_postponed: bool = False
     has_written: bool = False
 
     def may_stop_before(self, step: Step) -> bool:
@@ -112,32 +124,45 @@ class _Run:
     def take(self, step: Step) -> None:
         """Carry out one step."""
         if step.kind in {StepKind.DELIVER, StepKind.PROVE} and step.secret and self.value is None:
-            self._resume(step.secret.id)
+            self._resume(step.secret.id, self.subject.wanted.holders(step.secret))
         self.tools.record("secret-step-begun", self._facts(step))
         try:
             self._verb(step)()
         except ReconcilerError as error:
             self.has_written |= step.kind is StepKind.DELIVER or AnswerLost in {type(error), type(error.__cause__)}
+            self._settle(step)
             raise
-        self.has_written |= step.writes or bool(self.postponed and self.name)
-        event = "secret-postponed" if self.postponed else "secret-step-done"
+        self.has_written |= step.writes
+        self.is_postponed = bool(self.postponed) and step.kind in {StepKind.TRY, StepKind.CONFIRM}
+        event = "secret-postponed" if self.is_postponed else "secret-step-done"
         self.tools.record(event, self._facts(step))
 
+    def _settle(self, failed: Step) -> None:
+        """Delete a new secret that nobody has; say in the service who may have another, so that it can go in time."""
+        if self.value is None or self._is_everywhere:
+            return
+        with suppress(ReconcilerError):  # then it is kept until another one is delivered everywhere
+            if self.holders:
+                self._rename(held_by(self.holders))
+            else:
+                self._delete(self.new_id)
+                self.name = ""
+            self.tools.record("secret-undelivered", {**self._facts(failed), "secret_id": self.new_id})
+
     def _verb(self, step: Step) -> Callable[[], None]:
-        verbs: dict[StepKind, Callable[[], None]] = {
+        return {
             StepKind.TRY: self._try,
             StepKind.CREATE: lambda: self._create(step),
             StepKind.DELIVER: lambda: self._deliver(step),
             StepKind.PROVE: self._prove,
             StepKind.CONFIRM: self._confirm,
             StepKind.EXPIRE: lambda: self._expire(step),
-            StepKind.DELETE: lambda: self._delete(step),
+            StepKind.DELETE: lambda: self._delete(step.secret.id if step.secret else ""),
             StepKind.WAIT: lambda: None,
-        }
-        return verbs[step.kind]
+        }[step.kind]
 
-    def _resume(self, secret_id: str) -> None:
-        self.new_id, self.value, self.may_be_held = secret_id, self.subject.at_hand[secret_id], True
+    def _resume(self, secret_id: str, holders: Collection[Delivery]) -> None:
+        self.new_id, self.value, self.holders = secret_id, self.subject.at_hand[secret_id], {*holders}
 
     def _facts(self, step: Step) -> Mapping[str, Json]:
         subject = self.subject
@@ -171,14 +196,12 @@ class _Run:
             body[named.expiry_field] = moment_text(step.until)
         try:
             with self._naming():
-                shown, value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
+                shown, self.value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
         except AnswerLost as error:
             message = f"{error.message}; if it was made, its value is lost, and it will be deleted"
             raise ReconcilerError(message, hint=_RESUME) from error
         self.new_id, self.has_written = str(shown.get("ID") or self.new_id), True
         self._require_expiry(step, shown)
-        self.value = value
-        self._rename(UNPROVEN)
 
     def _require_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
         """Refuse a secret that ends at another moment: it would be off policy, and be replaced again and again."""
@@ -188,31 +211,32 @@ class _Run:
             raise ReconcilerError(message, hint="it is not delivered; check whether the service takes an expiry")
 
     def _rename(self, ending: str) -> None:
-        """Say in the service how far the secret has come, with the mark by which its value is recognised."""
-        mark = self._value.mark(self.new_id)
-        name = f"{self.subject.wanted.name}{ending}{f'-{mark}' if mark else ''}"
+        """Say in the service how far the secret has come."""
+        name = self._named(ending)
         self._patch(self.new_id, {self.subject.named.name_field: name})
         self.name = name
 
+    def _named(self, ending: str) -> str:
+        """With an ending, the name bears the mark by which the value is recognised."""
+        mark = self._value.mark(self.new_id) if ending else ""
+        return f"{self.subject.wanted.name}{ending}{f'-{mark}' if mark else ''}"
+
     def _deliver(self, step: Step) -> None:
-        delivery = self.subject.wanted.deliver[self.delivered]
+        assert step.delivery  # noqa: S101  # see due
+        if not self._is_everywhere and self.name != self._named(UNPROVEN):
+            self._rename(UNPROVEN)
         new = NewSecret(self.subject.address, self.subject.client_id, self.subject.wanted.name, self._value)
         try:
-            self.tools.deliverer.deliver(new, delivery)
-            self.may_be_held = True
+            self.tools.deliverer.deliver(new, step.delivery)
         except ReconcilerError as error:
-            self.may_be_held |= isinstance(error, PartlyDelivered)
-            self._mark_undelivered(step)
+            self.holders |= {step.delivery} if isinstance(error, PartlyDelivered) else set()
             message = f"{error.message}; the old secret stays as it is, and the new one is not confirmed"
             raise ReconcilerError(message, hint=f"correct the delivery and {_RESUME}") from error
-        self.delivered += 1
+        self.holders.add(step.delivery)
 
-    def _mark_undelivered(self, step: Step) -> None:
-        """Say in the service that nobody has the value, so that the next run need not keep the secret."""
-        if not self.may_be_held:
-            with suppress(ReconcilerError):  # then it is kept
-                self._rename(UNDELIVERED)
-                self.tools.record("secret-undelivered", self._facts(step))
+    @property
+    def _is_everywhere(self) -> bool:
+        return self.holders >= {*self.subject.wanted.deliver}
 
     @property
     def _value(self) -> Secret:
@@ -222,15 +246,13 @@ class _Run:
     def _prove(self) -> None:
         proof = self.tools.remote.proves(self.subject.client_id, self._value)
         if not proof.is_tried:
-            self._rename(UNTRIED)
             self.postponed = proof.reason
         elif not proof.accepted:
             message = f"the new secret opens no login through {self.subject.address}: {proof.reason}"
             raise ReconcilerError(message, hint=f"the old secret stays as it is; {_RESUME}")
 
     def _confirm(self) -> None:
-        self.name = self.subject.wanted.name
-        self._patch(self.new_id, {self.subject.named.name_field: self.name})
+        self._rename(UNTRIED if self.postponed else "")
         self.value = None
 
     def _expire(self, step: Step) -> None:
@@ -248,10 +270,7 @@ class _Run:
             message = f"the service did not take the new {name_field} of secret {secret_id} of {self.subject.address}"
             raise ReconcilerError(message, hint="look at the client's secrets with reconciler secrets status")
 
-    def _delete(self, step: Step) -> None:
-        assert step.secret  # noqa: S101  # see _delete
-        secret_id = step.secret.id
-
+    def _delete(self, secret_id: str) -> None:
         def send() -> dict[str, Json]:
             with suppress(NotFound):  # somebody else, or a request of ours whose answer was lost, did it
                 self.tools.remote.delete(self._path, secret_id)
