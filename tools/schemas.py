@@ -23,6 +23,7 @@ _HOME: Final = "https://raw.githubusercontent.com/your-org/ordercloud-reconciler
 _COMMON: Final[Mapping[str, Schema]] = json.loads(Path(__file__).with_name("manifest.schema.json").read_text("utf-8"))
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TRIMMED: Final = {"pattern": r"^(\S([\s\S]*\S)?)?$", "x-pattern": "a text without blanks at its start and end"}
+_HTTPS_ALONE: Final = ("https",)
 _HTTPS: Final = {"pattern": r"^https://\S+$", "x-pattern": "a URL that starts with https://"}
 _REQUIRED: Final = ["apiVersion", "kind", "metadata", "spec"]
 _KIND: Final = {"description": "What this manifest describes."}
@@ -207,15 +208,15 @@ def _typed(wanted: Type, *, is_nullable: bool) -> Schema:
     found = _plain(wanted)
     if is_nullable and "type" in found:
         found["type"] = [found["type"], "null"]
-    is_any_text = isinstance(wanted, Text) and not wanted.https
+    is_any_text = isinstance(wanted, Text) and wanted.schemes != _HTTPS_ALONE
     return found if is_any_text else {"anyOf": [found, _ref("fromValues")]}
 
 
 def _plain(wanted: Type) -> Schema:  # noqa: PLR0911  # one answer for each type
     match wanted:
-        case Text(longest, shortest, trimmed, https):
+        case Text(longest, shortest, trimmed, schemes):
             found = {"type": "string", "minLength": shortest or None, "maxLength": longest}
-            return _less_none(found) | (_TRIMMED if trimmed else _HTTPS if https else {})
+            return _less_none(found) | (_TRIMMED if trimmed else _HTTPS if schemes == _HTTPS_ALONE else {})
         case Flag():
             return {"type": "boolean"}
         case Whole(least, most, unit):

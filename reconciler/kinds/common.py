@@ -50,9 +50,12 @@ def description(example: str, max_length: int | None = 2000, **known: Any) -> Fi
     )
 
 
-def url(name: str, meaning: str, example: str, **known: Any) -> Field:
+HTTP: Final = ("https", "http")
+
+
+def url(name: str, meaning: str, example: str, schemes: tuple[str, ...] = HTTP, **known: Any) -> Field:
     """A URL to which tokens or orders are sent."""
-    return text(name, meaning, example, judge=sends_to, varies=True, **known)
+    return Field(name, Text(schemes=schemes), meaning, examples=(example,), judge=sends_to, varies=True, **known)
 
 
 def flag(name: str, meaning: str, **known: Any) -> Field:
@@ -106,7 +109,7 @@ def hash_key(max_length: int | None = 50, **known: Any) -> Field:
     return secret("HashKey", meaning, "MIDDLEWARE_HASH_KEY", max_length, **known)
 
 
-def auth_header(max_length: int | None = None, **known: Any) -> tuple[Field, Field]:
+def auth_header(sent_to: str, max_length: int | None = None, **known: Any) -> tuple[Field, Field]:
     """A header that goes with each request, for receivers behind a gateway. Name and value are written together."""
     name, value = "CustomAuthHeaderName", "CustomAuthHeaderValue"
     return (
@@ -120,6 +123,7 @@ def auth_header(max_length: int | None = None, **known: Any) -> tuple[Field, Fie
             max_length,
             secret=Secrecy.WRITE_ONLY,
             together=name,
+            sent_to=sent_to,
             **known,
         ),
     )

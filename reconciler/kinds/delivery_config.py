@@ -51,7 +51,7 @@ _CONTENT: Final = Record(
                 "SearchIngestionHttpContent",
                 (
                     _endpoint(),
-                    *auth_header(),
+                    *auth_header("Endpoint"),
                 ),
             ),
             "A service that is asked for the content.",
@@ -80,7 +80,7 @@ _TARGETS: Final = Record(
             "1.0.293",
             _endpoint(),
             _hidden("Secret", "RECEIVER_SECRET", 50),
-            *auth_header(50),
+            *auth_header("Endpoint", 50),
         ),
         _target(
             "SearchIngestion",

@@ -24,8 +24,8 @@ class Text:
     min_length: int = 1
     trimmed: bool = False
     """Whether it must not start or end with blanks."""
-    https: bool = False
-    """Whether it is a URL, and the API takes no other scheme."""
+    schemes: tuple[str, ...] | None = None
+    """What it begins with if it is a URL, empty: anything, as in links to an app; None: it is no URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,8 @@ class Field:
     """Whether it is the marketplace's ID unless somebody says another: where it is left out, the live value stays."""
     together: str = ""
     """Another field, without which the API refuses this one."""
+    sent_to: str = ""
+    """The URL beside a secret whose host is sent its value. One that requests are signed with is sent to nobody."""
     refers_to: Reference | MemberReference | UserReference | None = None
     restore: Restore | None = None
     varies: bool = False

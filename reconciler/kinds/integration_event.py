@@ -41,7 +41,7 @@ INTEGRATION_EVENT: Final = Kind(
             restore=Restore.CLEARS,
         ),
         hash_key(required=True),
-        *auth_header(since="1.0.374"),
+        *auth_header("CustomImplementationUrl", since="1.0.374"),
         elevated_roles("The roles of the token that the middleware is given. Empty: it is given no token."),
         data("ConfigData", "Data of your own that the middleware is sent with each call.", {"excludePOProducts": True}),
         chosen_id(),

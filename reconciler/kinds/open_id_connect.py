@@ -44,6 +44,7 @@ OPEN_ID_CONNECT: Final = Kind(
             "The client secret at the identity provider.",
             "IDP_SECRET",
             required=True,
+            sent_to="TokenEndpoint",
             restore=Restore.COPIES,
         ),
         url(
@@ -52,6 +53,7 @@ OPEN_ID_CONNECT: Final = Kind(
             "identity provider, {2} by the path to start with, {3} by the refresh token, {4} by that of the identity "
             "provider.",
             "https://shop.example.com/?token={0}",
+            schemes=(),
             required=True,
             restore=Restore.COPIES,
         ),
@@ -89,6 +91,7 @@ OPEN_ID_CONNECT: Final = Kind(
             "CustomErrorUrl",
             "Where users are sent after an error; {0} is replaced by its text. null: none.",
             "https://shop.example.com/error?text={0}",
+            schemes=(),
             restore=Restore.COPIES,
             since="1.0.257",
         ),

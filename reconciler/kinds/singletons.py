@@ -54,7 +54,7 @@ SUBSCRIPTION_INTEGRATION: Final = Kind(
         flag("Active", "Whether orders are placed.", judge=grows),
         url("Url", "The URL that is called. null: none.", "https://middleware.example.com/subscriptions"),
         hash_key(required=True),
-        *auth_header(since="1.0.376"),
+        *auth_header("Url", since="1.0.376"),
         elevated_roles("The roles of the token that the middleware is given. Empty: it is given no token."),
         number("NotificationDays", Whole(1, None, "days"), "How many days before an order users are told of it.", 3),
         xp(),
@@ -165,7 +165,7 @@ PROMOTION_INTEGRATION: Final = Kind(
     table=(
         url("Url", "The URL that is called. null: none.", "https://middleware.example.com/promotions"),
         hash_key(None, required=True),
-        *auth_header(since="1.0.376"),
+        *auth_header("Url", since="1.0.376"),
     ),
     name_field="",
     readers=(),

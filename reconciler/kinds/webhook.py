@@ -16,8 +16,8 @@ from reconciler.kinds.common import (
     reference,
     text,
     title,
+    url,
 )
-from reconciler.kinds.direction import sends_to
 from reconciler.kinds.fields import Choice, Field, Many, Record, Restore, Text
 
 _ROUTE: Final = Record(
@@ -44,18 +44,16 @@ WEBHOOK: Final = Kind(
     table=(
         title("Validate buyer address", required=True),
         description("Checks the address with the carrier."),
-        Field(
+        url(
             "Url",
-            Text(https=True),
             "The URL that is called, by https. Required without DeliveryConfigID. A staging restore may clear it.",
-            examples=("https://middleware.example.com/webhook/createaddress",),
+            "https://middleware.example.com/webhook/createaddress",
+            ("https",),
             source='API reference, "Webhooks"; error code Webhook.UrlSchemeHttps',
-            judge=sends_to,
-            varies=True,
             restore=Restore.MAY_CLEAR,
         ),
         hash_key(source='API reference, "Webhooks"; error code Webhook.MissingHashKey'),
-        *auth_header(since="1.0.376"),
+        *auth_header("Url", since="1.0.376"),
         elevated_roles("The roles of the token that the receiver is given. Empty: it is given no token."),
         data("ConfigData", "Data of your own that the receiver is sent with each call.", {"carrier": "example"}),
         flag(

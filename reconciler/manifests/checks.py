@@ -4,16 +4,17 @@ People try the files they have: exports, request bodies from a tutorial, the con
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from reconciler.kinds import DEFAULT_KIND, KINDS, Field, Kind
 from reconciler.kinds.assignments import Level
-from reconciler.kinds.fields import Record
+from reconciler.kinds.fields import Record, Text
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.manifests.urls import url_fault
 from reconciler.model.diagnostic import Severity
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
 from reconciler.model.resource import Address
@@ -116,6 +117,7 @@ def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterato
     if isinstance(spec, Mapping):
         yield from _roles(spec, kind, context)
         yield from _extended_properties(spec)
+        yield from _urls(spec, kind.table, "spec")
         yield from _assignments(manifest.get("assignments"), kind)
     if isinstance(policy, Mapping):
         yield from _ignored(policy, kind)
@@ -204,6 +206,16 @@ def _extended_properties(spec: Body) -> Iterator[Fault]:
     if length > XP_LIMIT:
         message = f"xp has {length:,} characters as JSON; OrderCloud takes {XP_LIMIT:,}"
         yield Fault("/spec/xp", message, "xp-size")
+
+
+def _urls(body: Body, table: Iterable[Field], *above: str) -> Iterator[Fault]:
+    for field in table:
+        value, schemes = body.get(field.name), field.type.schemes if isinstance(field.type, Text) else None
+        if isinstance(field.type, Record) and isinstance(value, Mapping):
+            yield from _urls(value, field.type.fields, *above, field.name)
+        if schemes is not None and isinstance(value, str) and value and (fault := url_fault(value, schemes)):
+            message = f"{field.name} is not a URL that can be called: {fault}"
+            yield Fault(pointer(*above, field.name), message, "url", f"write it like {field.examples[0]}")
 
 
 def _ignored(policy: Body, kind: Kind) -> Iterator[Fault]:

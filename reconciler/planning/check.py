@@ -48,7 +48,9 @@ def _renamed(facts: Facts) -> Checked:
 
 def _hidden(facts: Online) -> Checked:
     compared = facts.compared
-    return Checked(hidden_secrets.hidden(compared.changes, compared.live, facts.remote, compared.unseen))
+    secrets = {(one.address, name): ref for one in compared.desired.resources for name, ref in one.secrets.items()}
+    named = {key for key, reference in secrets.items() if reference}
+    return Checked(hidden_secrets.hidden(compared.changes, compared.live, facts.remote, named, compared.unseen))
 
 
 def _referred(facts: Online) -> Checked:

@@ -4,19 +4,19 @@ A service may show a mask, the text of exports, or null in place of a secret. A 
 tells, which is refused because of a wrong secret where there is a right one.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, LOGIN_KIND, login_key
-from reconciler.kinds.direction import sends_to
 from reconciler.kinds.fields import Secrecy
-from reconciler.kinds.secrecy import field_of, record_of
+from reconciler.kinds.secrecy import field_of, may_have, record_of
 from reconciler.live import read as reader
 from reconciler.model.json import ABSENT, pointer_parts
-from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding, SecretIntent
+from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
+from reconciler.planning.diff.write_only import is_sent_elsewhere
 from reconciler.remote.protocol import ReadRemote
 
 _Fields: TypeAlias = Collection[tuple[Address, str]]
@@ -121,9 +121,17 @@ def hidden(
     changes: Iterable[Change],
     live: LiveState,
     remote: ReadRemote,
+    named: _Fields,
     unseen: _Fields = frozenset(),
 ) -> list[Finding]:
-    """Refuse updates whose PUT would have to carry over a secret that the service does not show.
+    """Refuse updates that would carry over a secret which the service does not show, or which another host would get.
+
+    Args:
+        changes: what is planned.
+        live: what there is.
+        remote: asked for what cannot be known otherwise.
+        named: the secrets whose values the manifests give.
+        unseen: those that are there, although the service shows null.
 
     Raises:
         RemoteError: a read failed.
@@ -137,10 +145,11 @@ def hidden(
             given = {intent.field for intent in change.secrets}
             stays = change.after or {}
             left = [name for name in one.secrets if name not in given and record_of(name, stays) is not None]
+            there = [name for name in left if one.secrets[name] and (change.address, name) not in named]
+            found += [_misdirected(change, name) for name in there if _is_misdirected(change, name)]
             if change.is_patch:
                 hidden = [name for name in left if _is_unseen(one, name)]
                 found += [_unpatchable(change, name) for name in hidden if _is_needed(change, one, name)]
-                found += [_misdirected(change, name, at) for name in hidden for at in _new_hosts(change, one)]
                 continue
             names = [
                 each
@@ -161,20 +170,18 @@ def _is_unseen(one: LiveResource, name: str) -> bool:
     return KINDS[one.kind].secret_rows[name].secret is Secrecy.WRITE_ONLY and bool(one.secrets[name])
 
 
-def _new_hosts(change: Change, one: LiveResource) -> Iterator[str]:
-    """The fields by which another host would get what the old one got; a URL that was lost has no host."""
-    fields = KINDS[one.kind].fields
-    for each in change.fields:
-        name = pointer_parts(each.pointer)[0]
-        if name in fields and fields[name].judge is sends_to and each.before and each.direction is Direction.WIDENS:
-            yield name
+def _is_misdirected(change: Change, name: str) -> bool:
+    """Whether another host would get a live secret that stays."""
+    row = KINDS[change.address.kind].secret_rows[name]
+    return may_have(name, row, change.after or {}) and is_sent_elsewhere(row, change.fields)
 
 
-def _misdirected(change: Change, name: str, url: str) -> Finding:
+def _misdirected(change: Change, name: str) -> Finding:
+    url = KINDS[change.address.kind].secret_rows[name].sent_to
     return Finding(
         "hidden-secret",
-        f"{change.address} has a {name} that the service does not show and its manifest does not name: with another "
-        f"{url}, it would be sent to another host",
+        f"{change.address} has a {name} that its manifest does not name: with another {url}, it would be sent to "
+        "another host",
         _set_in_manifest(name),
         (change.address,),
         can_be_acknowledged=False,

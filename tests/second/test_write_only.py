@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.errors import SecretMissing
+from reconciler.kinds import KINDS
+from reconciler.kinds.direction import sends_to
+from reconciler.kinds.secrecy import field_of
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Change, Plan
@@ -166,3 +170,47 @@ def test_a_header_is_removed_with_its_value(service: Shop) -> None:
     assert service.converge(desired(bare)).is_complete
     assert not service.plan(desired(bare)).has_changes
     assert change_of(service.plan(desired(bare))).action is Action.NO_OP
+
+
+# ------------------------------------------------------------------------------------- readable secrets that are sent
+
+LOGIN = Address("OpenIdConnect", "login")
+
+
+def login(token_host: str, *, with_secret: bool = True, **spec: Any) -> DesiredState:
+    """Logins through an identity provider; the manifest knows the client secret there, or does not."""
+    hosts = {"AppStartUrl": "https://shop.example", "AuthorizationEndpoint": "https://idp.example/authorize"}
+    ids = {"OrderCloudApiClientID": "00000000-0000-0000-0000-00000000AD01", "ConnectClientID": "shop"}
+    secrets = {"ConnectClientSecret": SecretReference(SecretSource.ENVIRONMENT, "GATEWAY")} if with_secret else {}
+    spec = {**ids, **hosts, "TokenEndpoint": f"https://{token_host}/token", **spec}
+    return desired(replace(event("login"), address=LOGIN, spec=spec, secrets=secrets))
+
+
+def test_another_host_does_not_get_a_readable_secret_that_the_manifest_does_not_name(service: Shop) -> None:
+    assert service.converge(login("idp.example")).is_complete
+    (finding,) = service.plan(login("evil.example", with_secret=False)).guards
+    assert (finding.rule, finding.can_be_acknowledged) == ("hidden-secret", False)
+    assert "has a ConnectClientSecret that its manifest does not name: with another TokenEndpoint" in finding.message
+    assert "write ConnectClientSecret: {fromEnv: NAME} in its manifest" in finding.fix
+    assert not service.plan(login("idp.example", with_secret=False, TokenEndpoint="https://idp.example/new")).guards
+    assert not service.plan(login("idp.example", with_secret=False, AppStartUrl="https://other.example")).guards
+    assert not service.plan(login("new.example")).guards
+
+
+def test_whoever_has_a_readable_secret_sent_to_another_host_must_have_it_at_hand(service: Shop) -> None:
+    assert service.converge(login("idp.example")).is_complete
+    del service.secrets["GATEWAY"]
+    plan = service.plan(login("new.example"))
+    assert [intent.field for intent in plan.changes[0].secrets] == ["ConnectClientSecret"]
+    with pytest.raises(SecretMissing):
+        service.apply(plan)
+    service.secrets["GATEWAY"] = "first"
+    assert service.apply(plan).is_complete
+    assert not service.plan(login("new.example")).has_changes
+
+
+def test_every_secret_that_no_answer_has_says_which_url_it_is_sent_to() -> None:
+    for kind in KINDS.values():
+        for name in kind.write_only_fields:
+            if field_of(name) == name:
+                assert kind.fields[kind.secret_rows[name].sent_to].judge is sends_to

@@ -220,7 +220,11 @@ def _is_written(
     old, reference = found.secrets.get(name) if found else None, resource.secrets[name]
     new = run.secrets.get(key) if reference else None
     if not (old and old.is_mask and reference):
-        return _differs(old, new, reference)
+        # Who sends a secret to another host must have it: where it was not read here, apply asks for it.
+        is_asked_for = bool(old and reference and new is None) and write_only.is_sent_elsewhere(
+            kind.secret_rows[name], fields
+        )
+        return is_asked_for or _differs(old, new, reference)
     if name not in kind.write_only_fields:
         return False
     is_another = run.unseen.is_another(key, new, run.fingerprint_key)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, Kind
-from reconciler.kinds.direction import sends_to
+from reconciler.kinds.fields import Field
 from reconciler.kinds.secrecy import field_of, may_have, record_of
 from reconciler.model.json import Body, pointer_parts
-from reconciler.model.plan import Action, Change, FieldChange
+from reconciler.model.plan import Action, Change, Direction, FieldChange
 from reconciler.model.resource import Address, DesiredResource, LiveResource
 from reconciler.model.secret import Secret
 
@@ -62,9 +62,17 @@ def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: 
 
 def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
     """Whether a change is of what a secret is sent with: its header, the URL that it is sent to, or its record."""
-    urls = {one.name for one in kind.fields.values() if one.judge is sends_to}
-    beside = {kind.secret_rows[name].together, *urls} if field_of(name) == name else {field_of(name)}
+    row = kind.secret_rows[name]
+    beside = {row.together, row.sent_to} if field_of(name) == name else {field_of(name)}
     return any(pointer_parts(change.pointer)[0] in beside for change in fields)
+
+
+def is_sent_elsewhere(row: Field, fields: Iterable[FieldChange]) -> bool:
+    """Whether a change has another host get a secret that the old one got; a URL that was lost has no host."""
+    return any(
+        row.sent_to and each.pointer == f"/{row.sent_to}" and each.before and each.direction is Direction.WIDENS
+        for each in fields
+    )
 
 
 def unknown(
