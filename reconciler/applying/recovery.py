@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from reconciler.errors import NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, Kind, reach
+from reconciler.kinds.roles import naming
 from reconciler.model.json import Body
 from reconciler.model.outcome import Step
 from reconciler.model.plan import Action
@@ -19,6 +20,8 @@ class Found(StrEnum):
     AS_SENT = "as-sent"
     AS_BEFORE = "as-before"
     OTHERWISE = "otherwise"
+    UNKNOWN = "unknown"
+    """It has the body that it had before, and should have: only secrets were written, which reading does not show."""
     UNREADABLE = "unreadable"
 
 
@@ -46,10 +49,12 @@ def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
 def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Looked:
     try:
         if write.step is Step.ASSIGNMENT:
-            return Looked(change, write, _assignment(change, write, remote, kind))
-        return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
+            with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+                return Looked(change, write, _assignment(change, write, remote, kind))
+        with naming(f"reading {kind.noun}s", kind.reading_roles):
+            return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
     except RemoteError as error:
-        return Looked(change, write, Found.UNREADABLE, error.message)
+        return Looked(change, write, Found.UNREADABLE, "; ".join(filter(None, [error.message, error.hint])))
 
 
 def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Body | None:
@@ -67,9 +72,10 @@ def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind
 def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Found:
     if live is None:
         return {Action.CREATE: Found.AS_BEFORE, Action.DELETE: Found.AS_SENT}.get(change.action, Found.OTHERWISE)
-    if change.after is not None and _holds(kind, live, change.after):
-        return Found.AS_SENT
-    return Found.AS_BEFORE if change.before is not None and _holds(kind, live, change.before) else Found.OTHERWISE
+    as_sent, as_before = (body is not None and _holds(kind, live, body) for body in (change.after, change.before))
+    if as_sent:
+        return Found.UNKNOWN if as_before else Found.AS_SENT
+    return Found.AS_BEFORE if as_before else Found.OTHERWISE
 
 
 def _holds(kind: Kind, live: Body, body: Body) -> bool:

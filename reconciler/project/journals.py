@@ -40,6 +40,7 @@ _FOUND: Final = {
     Found.AS_SENT: "reading it shows that it was applied",
     Found.AS_BEFORE: "reading it shows that it was not applied",
     Found.OTHERWISE: "the object is neither as it was before nor as it was sent",
+    Found.UNKNOWN: "only secrets were sent, and reading does not show whether they were applied",
 }
 
 

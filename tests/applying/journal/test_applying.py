@@ -22,6 +22,7 @@ from reconciler.model.run import Certainty, RecordedRun
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.planfile import plan_digest
 from tests.builders import body, desired, manifest
+from tests.second import event
 from tests.service import Shop, client_id, shop
 
 A, B = client_id(0xA), client_id(0xB)
@@ -168,6 +169,28 @@ def test_a_look_shows_that_an_uncertain_write_was_not_carried_out(two: Shop, tmp
     run = newest(tmp_path, 3)
     with shop(tmp_path, body(A, "a"), body(B, "b")) as as_before:
         assert found(as_before, run) == [Found.AS_BEFORE]
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_of_a_write_of_secrets_alone_a_look_shows_nothing(two: Shop, tmp_path: Path, lost: str) -> None:
+    two.secrets |= {"HASH_KEY": "key", "GATEWAY": "first"}
+    event_ = event("shop", CustomAuthHeaderName="x-key")
+    value = {"CustomAuthHeaderValue": SecretReference(SecretSource.ENVIRONMENT, "GATEWAY")}
+    apply(two, tmp_path, replace(event_, secrets={**event_.secrets, **value}))
+    two.secrets["HASH_KEY"] = "other"
+    two.fault(f"PUT /v1/integrationEvents/* drop={lost} count=all")
+    apply(two, tmp_path, replace(event_, secrets={**event_.secrets, **value}))
+    assert found(two, newest(tmp_path, 3)) == [Found.UNKNOWN]
+
+
+def test_a_look_that_lacks_a_role_names_it(two: Shop, tmp_path: Path) -> None:
+    apply(two, tmp_path, manifest("a", Active=False, assignments={"buyers": ("b1",)}))
+    run = newest(tmp_path, 3)
+    two.fault("GET /v1/apiclients* status=403 count=all")
+    with two.reader() as reader:
+        told = [looked.message for looked in recovery.look(run, reader)]
+    assert told
+    assert all("takes one of the roles ApiClientReader, ApiClientAdmin" in one for one in told)
 
 
 def test_a_client_whose_id_the_service_makes_is_looked_for_by_name(tmp_path: Path) -> None:
