@@ -9,18 +9,20 @@ not look is a warning that says which role is missing.
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
+from functools import partial
 from http import HTTPStatus
 
 from reconciler.errors import AccessDenied, NotFound
-from reconciler.kinds import KINDS, Dependent, login_key, reach, short
+from reconciler.kinds import KINDS, Dependent, Kind, login_key, reach, short
+from reconciler.kinds.assignments import Level
 from reconciler.kinds.references import references, referred_kinds
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import Address, DesiredState, ObjectKey
+from reconciler.model.resource import Address, DesiredState, ObjectKey, same_id
 from reconciler.planning.guards.context import body_after
 from reconciler.remote.protocol import ReadRemote
 
@@ -68,14 +70,25 @@ def check(
     findings = list(_left_referring(deleted, [*known, *elsewhere], marketplace, places))
     for name, deletions in deleted.items():
         for dependent in KINDS[name].dependents:
-            try:
-                found = _read(remote, dependent)
-                findings += _still_used(deletions, dependent, found, _planned(known, dependent))
-            except AccessDenied as error:
-                if error.request.status != HTTPStatus.FORBIDDEN:
-                    raise
-                warnings.append(_unseen(deletions, dependent))
+            bodies = _seen(partial(_read, remote, dependent), deletions, dependent, warnings)
+            findings += _still_used(deletions, dependent, bodies, _planned(known, dependent))
+    findings += _left_assigned(deleted, known, remote, warnings)
     return Checked(tuple(findings), tuple(warnings))
+
+
+def _seen(
+    read: Callable[[], Iterable[Body]], deletions: Sequence[Change], dependent: Dependent, warnings: list[str]
+) -> list[Body]:
+    """What may depend on what is deleted; without the role for looking there is a warning."""
+    try:
+        return list(read())
+    except NotFound:  # there is none, or this version of the service knows of no such thing
+        return []
+    except AccessDenied as error:
+        if error.request.status != HTTPStatus.FORBIDDEN:
+            raise
+        warnings.append(_unseen(deletions, dependent))
+        return []
 
 
 def _elsewhere(
@@ -87,16 +100,9 @@ def _elsewhere(
         if not deletions or any(kind.path == one.path for name in deleted for one in KINDS[name].dependents):
             continue
         seen = Dependent(kind.noun, kind.path, kind.id_field, kind.reading_roles[0])
-        try:
-            for body in reach.every_body(remote, kind):
-                address = Address(kind.name, str(body.get(kind.id_field)))
-                yield Change(address, Action.UNMANAGED, id=address.name, before=body, after=None)
-        except NotFound:  # this version of the service knows of no such thing
-            continue
-        except AccessDenied as error:
-            if error.request.status != HTTPStatus.FORBIDDEN:
-                raise
-            warnings.append(_unseen(deletions, seen))
+        for body in _seen(partial(reach.every_body, remote, kind), deletions, seen, warnings):
+            address = Address(kind.name, str(body.get(kind.id_field)))
+            yield Change(address, Action.UNMANAGED, id=address.name, before=body, after=None)
 
 
 def _left_referring(
@@ -121,15 +127,39 @@ def _left_referring(
                 )
 
 
+def _left_assigned(
+    deleted: Mapping[str, Sequence[Change]], known: Sequence[Change], remote: ReadRemote, warnings: list[str]
+) -> Iterator[Finding]:
+    """What would still be assigned to an object that is deleted: the inverse of the assignments of all kinds."""
+    ended = {one.key for one in known if one.action is Action.DELETE}
+    freed = {(one.key, step.party, step.id.casefold()) for one in known for step in one.assignments if not step.assign}
+    for kind, level in _assigning(deleted):
+        seen = Dependent(kind.noun, level.path, level.object_path[-1], kind.assignment_reading_roles[0])
+        rows = _seen(partial(remote.list_all, level.path, key=None), deleted[level.kind], seen, warnings)
+        for user, party in ((ObjectKey(kind.name, level.object_id(row) or ""), level.found(row) or "") for row in rows):
+            change = next((one for one in deleted[level.kind] if same_id(one.id, party)), None)
+            if change and user not in ended and (user, level.name, party.casefold()) not in freed:
+                yield Finding(
+                    "still-in-use",
+                    f"{change.address}{_at(change.place)} would be deleted, and {level.name} of the {kind.noun} "
+                    f"{user.id} have it",
+                    f"take it out of {level.name} of that {kind.noun} first",
+                    (change.address,),
+                )
+
+
+def _assigning(deleted: Collection[str]) -> Iterator[tuple[Kind, Level]]:
+    """The levels of assignments, of all kinds, that name objects of one of these kinds."""
+    for kind in map(KINDS.__getitem__, KINDS if deleted else ()):
+        yield from ((kind, one) for one in (kind.assignments.levels if kind.assignments else ()) if one.kind in deleted)
+
+
 def _at(place: Place | None) -> str:
     return f" ({place})" if place else ""
 
 
 def _read(remote: ReadRemote, dependent: Dependent) -> Iterable[Body]:
-    try:
-        return [remote.single(dependent.path)] if dependent.is_single else remote.list_all(dependent.path)
-    except NotFound:  # there is none, or this version of the service knows of no such thing
-        return ()
+    return [remote.single(dependent.path)] if dependent.is_single else remote.list_all(dependent.path)
 
 
 def _planned(changes: Iterable[Change], dependent: Dependent) -> Mapping[str, Change]:

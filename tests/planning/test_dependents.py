@@ -1,6 +1,7 @@
 """What the service would refuse to delete is found before the first write, or else its refusal is explained."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,66 @@ def test_a_login_that_may_not_look_is_told_what_it_lacks(count: int, who: str) -
 def test_a_login_that_is_refused_as_such_is_an_error() -> None:
     with pytest.raises(AccessDenied):
         deletion.check(deletions(1), _Denied(401), "")  # type: ignore[arg-type]  # only reads are asked
+
+
+# -------------------------------------------------------------------------------------------------------------- groups
+
+
+NO_GROUP = desired(
+    DesiredResource(
+        Address("AdminUserGroup", "team"), {}, Place("team.yaml", 1, 1), id="team", policy=Policy(absent=True)
+    )
+)
+USES: dict[str, tuple[dict[str, Any], str]] = {
+    "a profile": (
+        {"SecurityProfileAssignments": [{"SecurityProfileID": "staff", "UserGroupID": "team"}]},
+        "adminGroups of the security profile staff have it",
+    ),
+    "an approval rule": (
+        {
+            "SellerApprovalRules": [
+                {"ID": "rule", "Name": "R", "ApprovalType": "OrderReturn", "ApprovingGroupID": "team"}
+                | {"RuleExpression": "true"}
+            ]
+        },
+        "ApprovingGroupID of SellerApprovalRule/rule refers to it",
+    ),
+    "an impersonation": (
+        {
+            "ImpersonationConfigs": [
+                {"ID": "imp", "ClientID": A, "SecurityProfileID": "staff", "ImpersonationGroupID": "team"}
+                | {"BuyerID": "b1"}
+            ]
+        },
+        "ImpersonationGroupID of ImpersonationConfig/imp refers to it",
+    ),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_group_that_is_in_use_is_not_deleted_whichever_kinds_are_managed(tmp_path: Path, use: str) -> None:
+    objects, said = USES[use]
+    there = {
+        "AdminUserGroups": [{"ID": "team", "Name": "Team"}],
+        "SecurityProfiles": [{"ID": "staff", "Name": "Staff", "Roles": ["Shopper"]}],
+        "Buyers": [{"ID": "b1", "Name": "b1", "Active": True}],
+    }
+    with shop(tmp_path, body(A, "a", AllowAnyBuyer=True), objects={**there, **objects}) as service:
+        plan = service.plan(NO_GROUP)
+    assert [(one.rule, said in one.message, one.can_be_acknowledged) for one in plan.guards] == [
+        ("still-in-use", True, True)
+    ]
+
+
+def test_a_group_is_deleted_with_the_profile_that_has_it_or_once_the_profile_has_it_no_longer(tmp_path: Path) -> None:
+    objects = {
+        "AdminUserGroups": [{"ID": "team", "Name": "Team"}],
+        "SecurityProfiles": [{"ID": "staff", "Name": "Staff", "Roles": ["Shopper"]}],
+        "SecurityProfileAssignments": [{"SecurityProfileID": "staff", "UserGroupID": "team"}],
+    }
+    profile = DesiredResource(Address("SecurityProfile", "staff"), {"Name": "Staff"}, Place("p.yaml", 1, 1), id="staff")
+    with shop(tmp_path, objects=objects) as service:
+        without = replace(profile, assignments={"adminGroups": ()})
+        for one in (without, replace(profile, spec={}, policy=Policy(absent=True))):
+            assert service.plan(desired(*NO_GROUP.resources, one)).guards == ()
+        assert service.converge(desired(*NO_GROUP.resources, without)).is_complete
