@@ -64,7 +64,11 @@ def _is_null(one: LiveResource, name: str) -> bool:
 
 
 def _has_unseen(one: LiveResource, remote: ReadRemote) -> bool:
-    """Whether there is a secret that is none of the named ones; only what logs in can tell."""
+    """Whether there is a secret that is none of the named ones; only what logs in can tell.
+
+    Through a client that is not active nothing does, unless the service looks at the secret first: there null is taken
+    for none (docs/decisions/0009).
+    """
     if one.kind != LOGIN_KIND or not remote.has_secret(one.id):
         return False
     return not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]

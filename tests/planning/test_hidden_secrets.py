@@ -265,3 +265,28 @@ def test_a_run_that_logs_in_without_a_secret_hides_none_of_its_own_client(tmp_pa
     with shop(tmp_path, body(A, "a", Active=True, **user), profile="legacy") as service:
         service.credentials = ClientCredentials(A)
         assert rules(service.plan(desired(manifest("a", AccessTokenDuration=60)))) == []
+
+
+class LooksAtSecretsFirst(httpx.BaseTransport):
+    """Refuses a wrong secret of any client but the one of this run, whether or not the client is active."""
+
+    def __init__(self, behind: httpx.BaseTransport) -> None:
+        self._behind = behind
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        if request.url.path != "/oauth/token" or ADMIN_CLIENT_ID in request.content.decode():
+            return self._behind.handle_request(request)
+        return httpx.Response(400, json={"error": "invalid_client", "error_description": "invalid client secret"})
+
+
+def test_a_wrong_secret_tells_of_a_hidden_one_of_an_inactive_client_where_the_service_looks_at_it_first(
+    tmp_path: Path,
+) -> None:
+    spec = desired(manifest("a", AccessTokenDuration=60))
+    with shop(tmp_path, body(A, "a", Active=False, ClientSecret="true"), profile="legacy") as service:
+        hidden = Masking(service.transport, None)
+        service.transport = hidden
+        assert rules(service.plan(spec)) == []  # nobody can tell: see docs/decisions/0009
+        service.transport = LooksAtSecretsFirst(hidden)
+        assert rules(service.plan(spec)) == ["hidden-secret"]
