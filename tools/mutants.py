@@ -69,7 +69,8 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "planning/test_snapshot.py"],
     "planning/selection": ["planning/test_selection.py", "cli/test_selecting.py", "cli/test_write_only.py"],
     "planning/references": ["planning/test_references.py"],
-    "planning/deletion": ["planning/test_deletion.py", "planning/test_dependents.py", "cli/test_prune.py"],
+    "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],
+    "planning/dependents": ["planning/test_dependents.py", "planning/test_deletion.py"],
     "secrets/delivery": [
         "secrets/test_delivery.py",
         "secrets/test_rotation.py",

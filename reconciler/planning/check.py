@@ -9,10 +9,10 @@ from typing import Final
 
 from reconciler.kinds import login_key
 from reconciler.model.plan import Plan
-from reconciler.planning import creation, deletion, guards, hidden_secrets, planfile, references, waves
+from reconciler.planning import creation, deletion, dependents, guards, hidden_secrets, planfile, references, waves
 from reconciler.planning import diff as differ
 from reconciler.planning.comparison import Comparison
-from reconciler.planning.deletion import Checked
+from reconciler.planning.dependents import Checked
 from reconciler.planning.target import NOBODY, Target
 from reconciler.remote.protocol import ReadRemote
 
@@ -59,12 +59,12 @@ def _referred(facts: Online) -> Checked:
 
 def _dependent(facts: Online) -> Checked:
     compared = facts.compared
-    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, compared.desired)
+    return dependents.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, compared.desired)
 
 
 def _dependent_everywhere(facts: Online) -> Checked:
     compared = facts.compared
-    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, everywhere=True)
+    return dependents.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, everywhere=True)
 
 
 OFFLINE: Final[tuple[Callable[[Facts], Checked], ...]] = (_guarded, _created, _renamed)

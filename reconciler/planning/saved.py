@@ -7,7 +7,7 @@ from reconciler.live.identify import check_marketplace
 from reconciler.model.freeze import Window
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import DesiredState
-from reconciler.planning import deletion, guards, planfile, references
+from reconciler.planning import dependents, guards, planfile, references
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 
@@ -48,7 +48,7 @@ def check_saved(
     changes = target.protection.mark(saved.changes)
     found = [*guards.check(changes, target.context(desired, remote.access())), *frozen(saved, target.freeze, now)]
     found += references.check(saved.changes, desired, remote, marketplace).findings
-    found += deletion.check(saved.changes, remote, marketplace).findings
+    found += dependents.check(saved.changes, remote, marketplace).findings
     return tuple(one for one in found if planfile.objection(one) not in known and one.rule not in partial)
 
 

@@ -12,7 +12,7 @@ from reconciler.errors import AccessDenied, GuardRefusal, RequestFacts
 from reconciler.model.diagnostic import Place
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Address, DesiredResource, Policy
-from reconciler.planning import deletion
+from reconciler.planning import dependents
 from reconciler.planning.saved import check_saved
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -133,7 +133,7 @@ def deletions(count: int) -> Any:
 
 @pytest.mark.parametrize(("count", "who"), [(1, "ApiClient/a"), (2, "any of 2 resources to be deleted")])
 def test_a_login_that_may_not_look_is_told_what_it_lacks(count: int, who: str) -> None:
-    checked = deletion.check(deletions(count), _Denied(403), "")  # type: ignore[arg-type]  # only reads are asked
+    checked = dependents.check(deletions(count), _Denied(403), "")  # type: ignore[arg-type]  # only reads are asked
     assert checked.findings == ()
     assert checked.warnings == (
         f"that no impersonation configuration uses {who} cannot be seen; the login lacks SetSecurityProfile",
@@ -143,7 +143,7 @@ def test_a_login_that_may_not_look_is_told_what_it_lacks(count: int, who: str) -
 
 def test_a_login_that_is_refused_as_such_is_an_error() -> None:
     with pytest.raises(AccessDenied):
-        deletion.check(deletions(1), _Denied(401), "")  # type: ignore[arg-type]  # only reads are asked
+        dependents.check(deletions(1), _Denied(401), "")  # type: ignore[arg-type]  # only reads are asked
 
 
 # -------------------------------------------------------------------------------------------------------------- groups
