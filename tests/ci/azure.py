@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tests.ci.expressions import Functions, evaluated, interpolated, worded
-from tests.ci.forge import ROOT, Forge, loaded
+from tests.ci.forge import ROOT, Forge, Review, loaded
 from tests.cli.conftest import git
 
 PIPELINE = loaded(ROOT / "ci" / "azure-pipelines.yml")
@@ -38,6 +38,7 @@ _FUNCTIONS: Final[Functions] = {
     "not": lambda one: not one,
     "in": lambda one, *many: one in many,
     "replace": lambda text, old, new: text.replace(old, new),
+    "trim": str.strip,
     "iif": lambda test, yes, no: yes if test else no,
     "canceled": lambda: False,
 }
@@ -61,6 +62,14 @@ class Azure(Forge):
         """Names of steps that fail, as those do that need the network."""
         (self.folder / "api").mkdir()
 
+    def state(self, environment: str) -> Path:
+        """What is kept of an environment for later jobs."""
+        return self.kept(f"runs-{environment}")
+
+    def patch(self, environment: str) -> Path:
+        """What the last night has kept to write back."""
+        return self.kept(f"watch-{environment}") / "write-back.patch"
+
     def kept(self, tag: str) -> Path:
         """The newest artifact with a tag."""
         return max(
@@ -73,7 +82,7 @@ class Azure(Forge):
         """Let the API answer."""
         (self.folder / "api" / name).write_text(json.dumps(content), encoding="utf-8")
 
-    def review(self, branch: str) -> "Build":
+    def review(self, branch: str) -> Review:
         """Run what a pull request runs: for the merge of its head into main."""
         head = git(self.origin, "rev-parse", branch)
         self.branch()
@@ -81,7 +90,7 @@ class Azure(Forge):
         git(self.clone, "push", "--quiet", "--force", "origin", "HEAD:refs/pull/7/merge")
         build = Build(self, git(self.clone, "rev-parse", "HEAD"), "PullRequest")
         shutil.copytree(self.folder / "api", self.reviewed(branch), dirs_exist_ok=True)
-        return build
+        return Review(build.results == {"review": "Succeeded"}, build.summary, build.log)
 
     def reviewed(self, branch: str) -> Path:
         """What the API has of the pull request of a branch."""
@@ -95,8 +104,11 @@ class Azure(Forge):
         self.answer("builds", {"value": [{"id": 3}]})
         return self.run()
 
-    def run(self, schedule: str = "", commit: str = "", **parameters: str) -> "Build":
+    def run(self, schedule: str = "", *, commit: str = "", acknowledge: str = "", rollback: str = "") -> "Build":
         """Run what main runs, or somebody by hand with parameters."""
+        environment, _, run = rollback.partition(" ")
+        parameters: dict[str, Any] = {"rollback": run, "environments": [environment]} if rollback else {}
+        parameters |= {"acknowledge": acknowledge} if acknowledge else {}
         reason = "Schedule" if schedule else "Manual" if parameters else "IndividualCI"
         return Build(self, commit or self.tip, reason, schedule, parameters)
 
@@ -110,7 +122,7 @@ class Build:
         commit: str,
         reason: str,
         schedule: str = "",
-        parameters: Mapping[str, str] = MappingProxyType({}),
+        parameters: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.azure, self.commit, self.reason, self.schedule = azure, commit, reason, schedule
         self.given = {"parameters": {**GIVEN["parameters"], **parameters}}
@@ -127,12 +139,29 @@ class Build:
         self.approved.add(environment)
         self.play()
 
-    def again(self, *stages: str) -> None:
-        """Run stages again, as somebody does with those that have failed."""
+    def again(self, environment: str) -> None:
+        """Run the stages of an environment again, from the plan on."""
+        self._again(environment, "plan", "approve", "apply")
+
+    def repeat(self, environment: str) -> None:
+        """Run the stage again that has written."""
+        self._again(environment, "apply")
+
+    def _again(self, environment: str, *stages: str) -> None:
         self.attempt += 1
         for stage in stages:
-            del self.stages[stage]
+            self.stages.pop(f"{stage}_{environment}", None)
         self.play()
+
+    @property
+    def failed(self) -> set[str]:
+        """The environments with a red stage."""
+        return {name.partition("_")[2] for name, result in self.results.items() if result == "Failed"}
+
+    def plan(self, environment: str) -> Any:
+        """What was planned."""
+        file = self.artifacts[f"plan-{environment}.{self.attempt}"] / f"{environment}.json"
+        return json.loads(file.read_text(encoding="utf-8"))
 
     @property
     def summary(self) -> str:
@@ -176,7 +205,7 @@ def _stages(given: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
     (review, each) = PIPELINE["stages"]
     yield review, ""
     (template,) = each.values()
-    for environment in PIPELINE["parameters"][0]["default"]:
+    for environment in given["parameters"]["environments"]:
         for stage in template:
             yield expanded(stage, {**given, "environment": environment}), environment
 
@@ -243,7 +272,7 @@ class _Agent:
         """Run all steps; what they set, and whether none failed."""
         for step in expanded(steps, self.build.given):
             if "template" in step:
-                parameters = {"environment": "", "acknowledge": " ", **step["parameters"]}
+                parameters = {"environment": "", "acknowledge": " ", "rollback": " ", **step["parameters"]}
                 for one in expanded(STEPS, {"parameters": parameters}):
                     self._step(one)
             else:

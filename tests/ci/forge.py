@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,15 @@ class Shell:
         os.killpg(self._process, signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class Review:
+    """What came of the pipeline of a merge or pull request."""
+
+    is_green: bool
+    document: str
+    log: str
+
+
 class Forge:
     """The remote, and the clone of whoever works."""
 
@@ -88,6 +98,14 @@ class Forge:
         git(self.clone, "commit", "--quiet", "--allow-empty", "--message", message)
         git(self.clone, "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
         return git(self.clone, "rev-parse", "HEAD")
+
+    def change(self, minutes: int) -> None:
+        """Let tokens of `front` live this long, for something new from main."""
+        self.branch()
+        manifest = self.clone / "manifests" / "front.yaml"
+        document = json.loads(manifest.read_text(encoding="utf-8"))
+        document["spec"]["AccessTokenDuration"] = minutes
+        manifest.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
     def limit_production(self, folder: str = ".") -> None:
         """Let every change of production need an acknowledgement."""

@@ -13,8 +13,7 @@ from reconciler.emulator import Emulator
 from tests.ci.cluster import Cluster
 from tests.ci.conftest import Shop
 from tests.ci.forge import Shell
-from tests.ci.gitlab import GitLab
-from tests.ci.test_week_gitlab import APPROVAL
+from tests.ci.gitlab import APPROVAL, GitLab
 from tests.ci.test_week_odd import configure, environments
 from tests.cli.conftest import FRONT, Switchboard
 from tests.service import client_id

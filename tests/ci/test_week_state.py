@@ -124,6 +124,8 @@ def test_a_run_is_taken_back_from_ci_and_told_of_in_a_fresh_clone(watched: Shop)
     assert ("ApiClient/front" in shown, "environment   production" in shown) == (True, True), shown
     run.approve("production")
     assert watched.minutes() == [300, 600], run.log
+    assert run.again("apply production/apply").result == "success"
+    assert watched.minutes() == [300, 600], run.log
     shutil.copytree(watched.hub.kept("api-clients-runs-production"), watched.place / ".reconciler", dirs_exist_ok=True)
     code, log = watched.hub.by_hand("history")
     assert (code, len(log.splitlines()) >= 3) == (0, True), log
