@@ -35,6 +35,7 @@ def state(cluster: Cluster) -> Path:
     return volume
 
 
+@pytest.mark.sweep
 def test_drift_fails_the_job_once_each_night_and_is_told_once_and_so_is_its_end(
     shop: Shop, chat: list[str], cluster: Cluster
 ) -> None:

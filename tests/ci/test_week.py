@@ -91,6 +91,7 @@ def test_a_direct_push_waits_for_approval(watched: Shop) -> None:
     assert (run.waiting, watched.minutes()) == ({"production"}, [300, 600]), run.log
 
 
+@pytest.mark.sweep
 def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
@@ -104,6 +105,7 @@ def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(watched: Shop)
     assert watched.minutes() == [300, 300], run.log
 
 
+@pytest.mark.sweep
 def test_nothing_old_is_applied_late(watched: Shop) -> None:
     change(watched, 300)
     watched.hub.commit("straight to main")
@@ -186,6 +188,7 @@ def test_a_merge_queue_plans_what_main_would_be(watched: Shop) -> None:
     assert run.results == APPLIED, run.log
 
 
+@pytest.mark.sweep
 def test_a_head_that_does_not_validate_replaces_the_comment_of_the_older_one(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
