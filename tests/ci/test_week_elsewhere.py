@@ -74,7 +74,6 @@ def test_what_was_reviewed_is_applied_without_asking(shop: Shop, project: Forges
     assert "To apply it, merge: " in review.document
     run = project.merge("shorter", how)
     assert (run.failed, run.waiting, shop.minutes()) == (set(), set(), [300, 300]), run.log
-    assert project.run().waiting == set()
 
 
 @pytest.mark.sweep

@@ -32,7 +32,8 @@ def test_drift_is_told_once_although_the_job_is_red_every_night(watched: Shop, c
         assert (night.results["drift production"], night.results["drift staging"]) == ("failure", "success"), night.log
     assert [("production" in one, "ApiClient/front" in one) for one in chat] == [(True, True)], chat
     watched.portal("production", AccessTokenDuration=600)
-    assert watched.hub.nightly().results["drift production"] == "success"
+    night = watched.hub.nightly()
+    assert night.results == {"environments": "success", **{f"drift {name}": "success" for name in NAMES}}, night.log
     assert len(chat) == 2
 
 
