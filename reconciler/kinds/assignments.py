@@ -98,7 +98,7 @@ class Level:
         """Which words a row may have together."""
         alone = [shape for shape in self.shapes if not any(word in ABOUT for word in shape)]
         usage = f"name {_any_of(alone)}"
-        return f"{usage}; {_any_of(_ABOUT_WHOM)} besides" if self.object_path[1:] else usage
+        return f"{usage}, each also with {_any_of(_ABOUT_WHOM)}" if self.object_path[1:] else usage
 
     @property
     def kind(self) -> str:

@@ -205,6 +205,17 @@ def test_a_listener_names_the_assignment_whose_messages_are_copied(service: Shop
     assert not service.plan(wanted).has_changes
 
 
+def test_a_listener_is_about_one_assignment(tmp_path: Path) -> None:
+    listener = "{messageType: OrderSubmitted, forBuyer: main, forSupplier: maker}"
+    with pytest.raises(InputError) as caught:
+        manifests(tmp_path / "m", f"{SENDER}assignments: {{ccListeners: [{listener}]}}\n")
+    (fault,) = caught.value.diagnostics
+    assert fault.message == "ccListeners has no row of messageType, forBuyer, forSupplier"
+    assert fault.hint.endswith(
+        "each also with {forBuyer}, {forSupplier}, {forGroup}, {forBuyer, forGroup} or {forSupplier, forGroup}"
+    )
+
+
 def test_a_listener_of_a_party_that_is_not_there_is_found_before_the_first_write(service: Shop, tmp_path: Path) -> None:
     listener = "{messageType: OrderSubmitted, forBuyer: main, forGroup: nobody, user: boss}"
     plan = service.plan(manifests(tmp_path / "m", f"{SENDER}assignments: {{ccListeners: [{listener}]}}\n"))
