@@ -39,6 +39,7 @@ _OF_APPLYING: Final = [
     "applying/test_assign.py",
     "applying/journal/test_applying.py",
     "second/test_singles.py",
+    "second/test_write_only.py",
 ]
 DECIDING: Final[Mapping[str, Sequence[str]]] = {
     "planning/diff": [
@@ -78,7 +79,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "cli/test_delivery_places.py",
     ],
     "secrets/values": ["secrets/test_values.py", "secrets/test_resolve.py", "planning/test_hidden_secrets.py"],
-    "applying/rollback": ["applying/test_rollback.py", "cli/test_rollback.py"],
+    "applying/rollback": ["applying/test_rollback.py", "applying/test_rollback_kinds.py", "cli/test_rollback.py"],
 }
 """Package or module -> the tests that must notice what becomes of it, in a few seconds."""
 PATIENCE: Final = 120

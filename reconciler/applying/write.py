@@ -149,9 +149,6 @@ def _require_one(found: Sequence[LiveResource]) -> None:
         raise conflict
 
 
-_WRITTEN: Final = frozenset({Status.APPLIED, Status.NOT_CONVERGED})
-
-
 def assign(task: Task, outcome: Outcome) -> Outcome:
     """Assign and then unassign parties, also where the service holds something else than the body that was sent.
 
@@ -159,16 +156,16 @@ def assign(task: Task, outcome: Outcome) -> Outcome:
     repeated: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404; either means done.
     After one that fails no other is started.
     """
-    if outcome.status not in _WRITTEN or not outcome.id:
-        return outcome
     steps = task.change.assignments
+    if not steps or not outcome.id:
+        return outcome
     try:
         for together in _in_order(task.kind, steps):
             _side_by_side([partial(_assign, task, one, outcome.id) for one in together], task)
     except ReconcilerError as error:
         message = f"the body was written, but not all assignments: {_with_hint(error)}"
         return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
-    return _changed(outcome) if steps else outcome
+    return _changed(outcome)
 
 
 def _in_order(kind: Kind, steps: Sequence[AssignmentChange]) -> Iterator[list[AssignmentChange]]:

@@ -193,7 +193,7 @@ def _disarmed(resource: DesiredResource, selection: Selection) -> DesiredResourc
     has_any = resource.secrets or resource.named_secrets is not None
     if not has_any or is_selected(selection, resource.address, resource.labels):
         return resource
-    return replace(resource, secrets={}, named_secrets=None, is_disarmed=True)
+    return replace(resource, secrets={}, named_secrets=None)
 
 
 def _as_it_is(change: Change) -> Change:

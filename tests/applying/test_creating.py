@@ -169,6 +169,16 @@ def test_a_refused_post_after_a_refused_put_fails_with_the_answer_to_the_post(tm
         assert "POST /v1/apiclients, answered 403" in message
 
 
+def test_where_the_list_cannot_be_read_nothing_is_posted(tmp_path: Path) -> None:
+    with shop(tmp_path) as empty:
+        plan = empty.plan(NEW, POST)
+        empty.forget()
+        empty.fault("GET /v1/apiclients count=all status=403 code=Auth.InsufficientRoles")
+        (outcome,) = empty.apply(plan, Controls(creation="post")).outcomes
+        assert (outcome.status, empty.writes()) == (Status.FAILED, [])
+        assert "GET /v1/apiclients, answered 403" in outcome.message
+
+
 def test_a_put_that_was_lost_and_then_refused_is_looked_for_by_name_before_the_post(tmp_path: Path) -> None:
     with shop(tmp_path, put_creates=False) as empty:
         empty.fault("PUT /v1/apiclients/* status=500")

@@ -81,6 +81,15 @@ def test_a_deleted_object_is_created_again_with_the_secrets_that_its_manifest_na
     assert not service.plan(desired(manifest)).has_changes
 
 
+def test_a_created_object_is_deleted_and_its_secrets_are_named_where_it_has_any(service: Shop, tmp_path: Path) -> None:
+    group = one("AdminUserGroup", "late", {"Name": "Late"})
+    run = run_of(service, tmp_path, event("shop"), group)
+    warnings = plan_back(service, run).warnings
+    for address, beside in (("IntegrationEvent/shop", ", with its secrets,"), ("AdminUserGroup/late", "")):
+        said = f"{address} was created by that run: it is deleted{beside} if limits.deletes allows it"
+        assert any(text.startswith(said) for text in warnings)
+
+
 def test_a_deleted_profile_loses_its_assignments_and_that_is_said(service: Shop, tmp_path: Path) -> None:
     run = run_of(service, tmp_path, one("SecurityProfile", "staff", {}, policy=GONE))
     warnings = plan_back(service, run).warnings

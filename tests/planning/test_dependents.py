@@ -15,6 +15,7 @@ from reconciler.model.resource import Address, DesiredResource, Policy
 from reconciler.planning import dependents
 from reconciler.planning.saved import check_saved
 from tests.builders import body, desired, live, manifest
+from tests.second import event
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A = client_id(0xA)
@@ -92,6 +93,11 @@ def test_what_is_not_deleted_is_not_looked_up(one: Shop) -> None:
     one.forget()
     one.plan(desired(manifest("a", Active=False)))
     assert not [entry for entry in one.requests() if "impersonation" in entry["path"] or "integr" in entry["path"]]
+
+
+def test_what_was_read_already_is_not_read_again_for_a_deletion(one: Shop) -> None:
+    one.plan(desired(manifest("a"), replace(event("checkout"), secrets={}, policy=Policy(absent=True))))
+    assert [entry["path"] for entry in one.requests()].count("/v1/apiclients") == 1
 
 
 def test_a_use_that_came_after_the_plan_is_refused_by_the_service_and_explained(one: Shop) -> None:

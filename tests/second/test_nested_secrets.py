@@ -41,11 +41,11 @@ def sent(service: Shop) -> list[tuple[str, dict[str, Any]]]:
     return service.transport.taken()
 
 
-def wanted(folder: Path, targets: str = BOTH, name: str = "Hub") -> DesiredState:
+def wanted(folder: Path, targets: str = BOTH, name: str = "Hub", policy: str = "{}") -> DesiredState:
     file = folder / "hub.yaml"
     file.write_text(
         "apiVersion: reconciler/v1\nkind: DeliveryConfig\nmetadata: {name: hub}\n"
-        f"spec:\n  Name: {name}\n  Enabled: true\n  DeliveryTargets: {targets}\n"
+        f"spec:\n  Name: {name}\n  Enabled: true\n  DeliveryTargets: {targets}\npolicy: {policy}\n"
     )
     return load([file], CONTEXT).desired
 
@@ -95,6 +95,29 @@ def test_without_one_of_them_what_is_beside_the_targets_is_patched(service: Shop
     less = BOTH.replace("SaslPassword: {fromEnv: KAFKA}, ", "")
     assert service.converge(wanted(tmp_path, less, "New")).is_complete
     assert sent(service) == [("PATCH", {"Name": "New"})]
+
+
+WITHOUT_SECRETS = (
+    "{Http: {Endpoint: 'https://b.example.com'}}",
+    "{Http: {Endpoint: 'https://a.example.com', CustomAuthHeaderName: x-key}, Kafka: null}",
+    "{Http: {Endpoint: 'https://a.example.com', CustomAuthHeaderName: null}}",
+    "{Kafka: {BootstrapServers: c, SaslUsername: u, Topic: t}}",
+    f"{{Http: {HTTP}, Kafka: {{BootstrapServers: b, SaslUsername: u, Topic: t}}}}",
+)
+
+
+@pytest.mark.parametrize("policy", ["{}", "{fields: exclusive}", "{ignore: [/DeliveryTargets/Kafka]}"])
+def test_no_manifest_erases_a_secret_of_a_target_that_stays(service: Shop, tmp_path: Path, policy: str) -> None:
+    for targets in WITHOUT_SECRETS:
+        there(service, tmp_path)
+        plan = service.plan(wanted(tmp_path, targets, "New", policy))
+        if not plan.guards:
+            service.apply(plan)
+        for method, body in sent(service):
+            stays = body.get("DeliveryTargets") or {}
+            assert method == "PUT" or not stays
+            assert all(stays["Http"].get(name) for name in ("Secret", "CustomAuthHeaderValue") if stays.get("Http"))
+            assert not stays.get("Kafka") or stays["Kafka"].get("SaslPassword")
 
 
 def test_a_target_that_goes_needs_no_secret(service: Shop, tmp_path: Path) -> None:

@@ -78,6 +78,13 @@ def test_a_kind_without_assignments_has_none_that_are_pointless(monkeypatch: pyt
     assert hints(diff(want, live(body("ID", "shop")), {}), want) == ()
 
 
+@pytest.mark.parametrize(("party", "told"), [("buyers", 1), ("suppliers", 0)])
+def test_only_an_assignment_of_a_party_that_is_let_in_anyway_is_pointless(party: str, told: int) -> None:
+    want = desired(manifest("shop", AllowAnyBuyer=True, assignments={party: ("one",)}))
+    found = hints(diff(want, live(body("ID", "shop")), {}), want)
+    assert found == told * ("ApiClient/shop: assigning buyers changes nothing while AllowAnyBuyer is true",)
+
+
 BARE = replace(KINDS["ApiClient"], assignments=None)
 OPEN = ({"AllowSeller": True}, {"AllowAnyBuyer": True}, {"AllowAnySupplier": True})
 
