@@ -18,7 +18,7 @@ from tests.applying.test_rollback import plan_back, run_of
 from tests.kinds.test_round import CHANGED, CHOSEN, CONTEXT, SPECS
 from tests.kinds.test_watched import ROWS
 from tests.kinds.test_watched import service as service  # noqa: PLC0414  # the same marketplace, as a fixture
-from tests.service import BASE_URL, NO_LIMITS, Shop
+from tests.service import BASE_URL, NO_LIMITS, Shop, client_id
 
 LEVELS: Final = {
     name: tuple(level.name for level in kind.assignments.levels) for name, kind in KINDS.items() if kind.assignments
@@ -27,12 +27,14 @@ LEVELS: Final = {
 
 def manifests(folder: Path, *, changed: bool = False) -> DesiredState:
     """One object of each kind: as it is at first, or with another value and no rows."""
-    return load([_written(folder, kind, changed) for kind in CHOSEN], CONTEXT).desired
+    return load([_written(folder, kind, changed) for kind in KINDS], CONTEXT).desired
 
 
 def _written(folder: Path, kind: str, changed: bool) -> Path:
     name = "buyers-users" if KINDS[kind].entities else "round"
-    spec = SPECS[kind].replace(*CHANGED.get(kind, ("Name: A", "Name: B"))) if changed else SPECS[kind]
+    name = f"round, id: {client_id(9)}" if kind not in CHOSEN else name
+    spec = SPECS.get(kind, "{AppName: A, AccessTokenDuration: 60, Active: false}")
+    spec = spec.replace(*CHANGED.get(kind, ("Name: A", "Name: B"))) if changed else spec
     none = {"seller": "false"}
     rows = ", ".join(f"{level}: {none.get(level, '[]') if changed else ROWS[level]}" for level in LEVELS.get(kind, ()))
     file = folder / f"{kind}.yaml"
@@ -46,7 +48,7 @@ def _written(folder: Path, kind: str, changed: bool) -> Path:
 def snapshot(service: Shop) -> Snapshot:
     """Take one, as it is read again from its file."""
     with service.reader() as reader:
-        taken = pipeline.snapshot(reader, NO_LIMITS, CHOSEN, "2026-11-01T02:00:00Z")
+        taken = pipeline.snapshot(reader, NO_LIMITS, KINDS, "2026-11-01T02:00:00Z")
     return snapshotfile.loads(snapshotfile.dumps(taken, None), "s.json")
 
 
@@ -60,10 +62,13 @@ def compared(plan: Plan) -> set[tuple[str, str]]:
     }
 
 
-LOST: Final = {"MessageSender": "SharedKey, assignments"}
-DELETABLE: Final = {
-    (kind, f"/assignments/{level}") for kind, levels in LEVELS.items() if kind in CHOSEN for level in levels
-} - {("MessageSender", "/assignments/ccListeners")}
+LOST: Final = {
+    "MessageSender": "SharedKey, assignments",
+    "ApiClient": "secrets, assignments; until it has a secret, logins need none",
+}
+DELETABLE: Final = {(kind, f"/assignments/{level}") for kind, levels in LEVELS.items() for level in levels} - {
+    ("MessageSender", "/assignments/ccListeners")
+}
 
 
 def test_a_snapshot_has_all_and_shows_each_change(service: Shop, tmp_path: Path) -> None:
@@ -75,7 +80,7 @@ def test_a_snapshot_has_all_and_shows_each_change(service: Shop, tmp_path: Path)
     seen = compared(pipeline.plan_from(taken, changed, BASE_URL, NO_LIMITS))
     assert seen == compared(service.plan(changed))
     assert {one for one in seen if one[1].startswith("/assignments/")} == DELETABLE
-    assert {kind for kind, _ in seen} == {*CHOSEN}
+    assert {kind for kind, _ in seen} == {*KINDS}
 
 
 def test_a_receipt_has_each_field_and_level(service: Shop, tmp_path: Path) -> None:

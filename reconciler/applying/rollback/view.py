@@ -123,7 +123,7 @@ class View:
         secrets = ["secrets"] if self.kind.named_secrets else secrets
         lost = [*secrets, *["assignments"] * bool(self.kind.assignments)]
         gone = f"; what it had of these is gone: {', '.join(lost)}" if lost else ""
-        is_open = ", and until it has a secret, logins need none" if self.kind.named_secrets and not named else ""
+        is_open = "; until it has a secret, logins need none" if self.kind.named_secrets and not named else ""
         return f"was deleted by that run: it is created again{new_id}{gone}{is_open}"
 
     # --------------------------------------------------------------------------------------------------------- looking
