@@ -41,6 +41,11 @@ class Project:
         """
         return tuple(configuration(self.settings).environments)
 
+    @property
+    def promotion(self) -> tuple[str, ...]:
+        """The names of the environments that are applied together, in the order of `promote:`; errors as above."""
+        return configuration(self.settings).promote
+
     def plan(  # noqa: PLR0913  # one for each choice
         self,
         environment: str | None = None,

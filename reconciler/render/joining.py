@@ -29,17 +29,21 @@ from reconciler.render.titles import Noun, number
 
 def one_after_the_other(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """Formats made of lines that stand for themselves."""
-    return "".join(text_of(one, style) for one in planned)
+    return "".join(_texts(planned, text_of, style))
+
+
+def _texts(planned: Sequence[Planned], text_of: TextOf, style: Style) -> Iterator[str]:
+    """The document of each, and its error where there are both."""
+    for one in planned:
+        yield text_of(one, style)
+        if one.found and one.error:
+            yield text_of(replace(one, found=None), style)
 
 
 def github(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """All annotations; GitHub counts those of a step, whatever environment they are of."""
-    lines = (
-        f"{line}\n"
-        for one in planned
-        for line in text_of(one, style).splitlines()
-        if not line.startswith(annotations.NOT_ALL)
-    )
+    texts = _texts(planned, text_of, style)
+    lines = (f"{line}\n" for text in texts for line in text.splitlines() if not line.startswith(annotations.NOT_ALL))
     return annotations.document(lines, "", style)
 
 
@@ -59,7 +63,7 @@ def junit(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """One document with a suite for each environment."""
     from xml.etree.ElementTree import Element, fromstring, indent, tostring  # noqa: PLC0415  # seldom needed
 
-    parts = [fromstring(text_of(one, style)) for one in planned]  # noqa: S314  # we have just written it
+    parts = [fromstring(text) for text in _texts(planned, text_of, style)]  # noqa: S314  # we have just written it
     counts = {name: str(sum(int(part.get(name, "0")) for part in parts)) for name in ("tests", "failures", "errors")}
     root = Element("testsuites", {"name": "reconciler", **counts})
     root.extend(suite for part in parts for suite in part)
@@ -69,9 +73,9 @@ def junit(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
 
 def markdown(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """A section for each group, as far as there is room for it, else a line."""
-    found = groups(planned)
+    found = sorted(groups(planned), key=lambda group: _FIRST.index(group.end))
     share = replace(style, room=max(style.room // (2 * max(len(found), 1)), _LEAST))
-    texts = [text_of(one.first, share) for one in found]
+    texts = ["".join(_texts([one.first], text_of, share)) for one in found]
     cut = [
         one.first.environment for one, text in zip(found, texts, strict=True) if NOT_WHOLE in text.partition("##")[0]
     ]
@@ -83,8 +87,10 @@ def markdown(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
         "",
     ]
     entries = [_entry(one, text, style) for one, text in zip(found, texts, strict=True)]
-    return document(head, entries, (), _GROUPS, style)
+    return document(head, entries, (), _GROUPS, style).rstrip("\n") + "\n"
 
+
+_FIRST: Final = (End.FAILED, End.CHANGED, End.SKIPPED, End.IN_STEP)
 
 _LEAST: Final = 2_000
 """Characters that a group may have, however many there are."""
@@ -106,27 +112,28 @@ def _entry(group: Group, text: str, style: Style) -> Entry:
     shown = ", ".join([*names[:count], *([f"and {len(names) - count:,} more"] if count < len(names) else [])])
     many = number(len(names), "environment")
     others = [*group.others(style)]
-    shared = fitting([[line] for line in others], style.room // _FEW)
     block = [
         f"### {shown if len(names) == 1 else many}",
         "",
         *(details(many, [shown]) if len(names) > _FEW else [shown, ""] if len(names) > 1 else []),
         *([group.note, ""] if group.note else []),
         *_demoted(text),
-        *(
-            ["", "In the others:", "", *fenced(others[:shared], ""), *left_out(len(others) - shared, Noun("line"))]
-            if others
-            else []
-        ),
+        *(_in_others(others, style) if others else []),
         "",
     ]
     line = f"- {shown if len(names) <= _FEW else many}: {group.size}"
     return Entry(tuple(block), line, group.end is not End.IN_STEP)
 
 
+def _in_others(copied: Sequence[str], style: Style) -> list[str]:
+    """What to type or to copy for the environments that are not shown."""
+    count = fitting([[line] for line in copied], style.room // _FEW)
+    return ["", "In the others:", "", *fenced(copied[:count], ""), *left_out(len(copied) - count, Noun("line"))]
+
+
 def _demoted(text: str) -> Iterator[str]:
     """The lines of a document as a section of another: without its marker, its headings two levels lower."""
-    for line in text.splitlines():
+    for line in text.rstrip("\n").splitlines():
         if not line.startswith("<!-- reconciler:"):
             yield f"##{line}" if line.startswith("##") else line
 

@@ -142,6 +142,15 @@ def test_a_dry_run_shows_all_plans_and_writes_nothing(chain: Project, run: Runne
     assert "3 environments: 2 with the same change, 1 with other changes." in done.out, "one of them is refused"
 
 
+def test_a_dry_run_shows_a_plan_and_the_freeze_window_that_refuses_it(chain: Project, run: Runner) -> None:
+    change(chain, "production", freeze=[{"from": "2020-01-01", "to": "2099-01-01", "timezone": "UTC"}])
+    for name in ("text", "markdown", "html", "github", "jsonl"):
+        done = run("apply", "--env-all", "--dry-run", "--format", name)
+        assert (done.code, done.err) == (3, "")
+        said = done.out.replace("\\u007c", "|")
+        assert ("AccessTokenDuration" in said, "freeze" in said.partition("production")[2]) == (True, True), name
+
+
 # -- saved plans --
 
 

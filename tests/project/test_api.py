@@ -1,9 +1,12 @@
-"""What `import reconciler` gives to programs; `docs/python.md` shows it."""
+"""What `import reconciler` gives to programs; `docs/python.md` and `docs/scale.md` show it."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import types
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "python.md"
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLES = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+TASKS = BLOCK.findall((ROOT / "docs" / "scale.md").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -68,13 +73,51 @@ def test_the_third_example_reacts_to_drift(shop: Project, capsys: pytest.Capture
     assert capsys.readouterr().out == "drift: ApiClient/front\n"
 
 
-def test_the_fourth_example_plans_in_threads(shop: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    run_example(3)
-    assert capsys.readouterr().out == "{'staging': 1, 'production': 1}\n"
-
-
 def test_every_example_is_one_of_these() -> None:
-    assert len(EXAMPLES) == 4
+    assert (len(EXAMPLES), len(TASKS)) == (3, 3)
+
+
+@pytest.fixture
+def tasks(shop: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The first example of scale.md as a module, and an order of the environments."""
+    (shop.folder / "marketplaces.py").write_text(TASKS[0], encoding="utf-8")
+    monkeypatch.syspath_prepend(shop.folder)
+    file = shop.folder / "reconciler.yaml"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"promote": ["production", "staging"]}))
+    yield shop
+    sys.modules.pop("marketplaces", None)
+
+
+def test_the_task_of_a_scheduler_runs_in_threads(tasks: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(TASKS[1], "scale.md", "exec"), {"__name__": "example"})  # noqa: S102  # what the page shows
+    names = [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["staging", "production"]
+    assert not reconciler.load().plan("staging").has_changes
+
+
+def test_the_task_raises_what_somebody_has_to_look_at(tasks: Project) -> None:
+    from marketplaces import bring_in_step  # type: ignore[import-not-found]  # the page's
+
+    tasks.manifest("one", AccessTokenDuration=600)
+    tasks.manifest("two", AccessTokenDuration=600)
+    with pytest.raises(reconciler.GuardRefusal):
+        bring_in_step("staging")
+    assert tasks.writes() == []
+
+
+def test_the_same_task_is_a_dag_in_the_order_of_promote(tasks: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`airflow.sdk` is played by as much of it as the page uses: a task that runs where it is called."""
+    ran: list[str] = []
+
+    def task(task_id: str, retries: int) -> Callable[[Callable[[str], int]], Callable[[str], None]]:
+        return lambda function: lambda name: ran.append(f"{task_id} {function(name)}")
+
+    airflow = types.ModuleType("airflow.sdk")
+    vars(airflow).update(task=task, dag=lambda **_schedule: lambda function: function, chain=lambda *_tasks: None)
+    monkeypatch.setitem(sys.modules, "airflow", types.ModuleType("airflow"))
+    monkeypatch.setitem(sys.modules, "airflow.sdk", airflow)
+    exec(compile(TASKS[2], "scale.md", "exec"), {"__name__": "example"})  # noqa: S102  # what the page shows
+    assert ran == ["production 1", "staging 0"], "the two share a service"
 
 
 def test_every_name_of_the_page_is_exported() -> None:
