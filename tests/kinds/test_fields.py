@@ -76,7 +76,7 @@ def test_what_a_kind_asks_of_its_fields_follows_from_its_table() -> None:
         (Whole(1, 2), 3, 1.5),
         (Choice(("A",)), "Added later", 1),
         (Many(Choice(("A",))), ["Added later"], [1]),
-        (Data(), {"a": 1}, []),
+        (Data(), {"a": 1}, [1]),
         (Many(ROUTE), [{"Route": "a", "Verb": None, "Added": 1}], [{"Route": 1}]),
         (LIMITS, {"Least": 10}, {"Names": "a"}),
     ],
