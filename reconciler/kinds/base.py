@@ -285,6 +285,8 @@ class Kind:
 
     def outside(self, scope: Scope, object_id: str, body: Body) -> str:
         """Why an object is out of scope; empty: it is in scope."""
+        if scope.is_everything:
+            return ""
         return next((why for _, why in self.objections(scope, object_id, body)), "")
 
     def objections(self, scope: Scope, object_id: str, body: Body) -> Iterator[tuple[str, str]]:

@@ -185,6 +185,18 @@ def test_an_id_of_another_repository_is_refused_until_it_is_acknowledged(
     assert "which is out of scope: no pattern of scope.include matches ApiClient/front" in done.err
 
 
+def test_secrets_of_another_repository_are_not_rotated(web: Repository, desk: Repository, project: Project) -> None:
+    web.configure(WEB, ids={"web": FRONT})
+    (project.folder / ".gitignore").write_text("*", encoding="utf-8")
+    path = web.client("web")
+    deliver = [{"file": "secret"}]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"secrets": [{"name": "primary", "deliver": deliver}]}))
+    project.writes()
+    done = web("secrets", "rotate", "ApiClient/web", "--auto-approve")
+    assert (done.code, project.writes()) == (3, [])
+    assert "out-of-scope: ApiClient/web is live as" in done.err
+
+
 def test_what_somebody_takes_out_of_scope_is_drift_and_is_put_back_when_that_is_acknowledged(
     web: Repository, desk: Repository, project: Project
 ) -> None:

@@ -134,7 +134,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
                 _subject(resource, found, secret, secrets[resource.address], deliverer), remote, target, wish
             )
     changes = target.protection.mark(_changes(desired, matches, turns))
-    context = guard.Context(target.limits, remote.access())
+    context = target.context(desired, remote.access())
     frozen = guard.freeze(changes, target.freeze, target.now)
     findings = (*guard.check(changes, context), *frozen, *_protected(changes, turns, target.now))
     return Rotation(marketplace, tuple(turns), changes, findings)
