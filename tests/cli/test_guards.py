@@ -156,6 +156,11 @@ def user(project: Project, name: str, *, active: bool) -> None:
     put(project, f"/v1/adminusers/{name}", ID=name, Active=active, **names)
 
 
+def a_client_of_another_repository(project: Project) -> None:
+    configure(project, ids={"front": FRONT}, scope={"xp": {"team": "web"}})
+    project.manifest("front", AccessTokenDuration=600, xp={"team": "web"})
+
+
 CASES: Mapping[str, Callable[[Project], None]] = {
     "host": host_that_nobody_allows,
     "marketplace": wrong_marketplace,
@@ -166,6 +171,7 @@ CASES: Mapping[str, Callable[[Project], None]] = {
     "limit-deletes": too_many_deletions,
     "limit-widens": too_much_let_in,
     "protected": a_protected_client,
+    "out-of-scope": a_client_of_another_repository,
     "last-seller-client": the_last_one_for_sellers,
     "last-full-access": full_access,
     "own-client": own_client,
