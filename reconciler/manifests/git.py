@@ -8,6 +8,7 @@ reach it: `safe.directory` may be there.
 """
 
 import os
+import shlex
 import shutil
 import subprocess  # git has no other interface that is always there
 from collections import defaultdict
@@ -207,15 +208,17 @@ def _failure(said: str, top: str) -> GitFailed:
 def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | NoAnswer]:
     """Look up files that git tracks, or would add. What is ignored or in no repository is left out."""
     found: dict[Path, InGit | NoAnswer] = {}
-    repositories: dict[Repository, list[Path]] = defaultdict(list)
-    for path in paths:
-        if repository := Repository.around(path.parent):
-            repositories[repository].append(path)
-    for repository, files in repositories.items():
+    for repository, names in _by_repository(paths):
         try:
-            found |= _within(repository, files)
+            tracked, ignored = _tracked(repository, names), repository.ignored(names)
         except GitFailed as failure:
-            found |= dict.fromkeys(files, NoAnswer(failure.problem, failure.fix))
+            found |= dict.fromkeys(names.values(), NoAnswer(failure.problem, failure.fix))
+            continue
+        found |= {
+            path: InGit(f"/{os.fsdecode(name)}", is_tracked=name in tracked)
+            for name, path in names.items()
+            if name in tracked or name not in ignored
+        }
     return found
 
 
@@ -225,30 +228,37 @@ class Disbelieved(ReconcilerError):
 
 def disbelief(paths: Iterable[Path]) -> Mapping[Path, Disbelieved]:
     """Say which files of earlier runs are not believed, and why: what git tracks may come from a pull request."""
-    found = in_git([path for path in paths if os.path.lexists(path)])
-    problems = ((path, _disbelieved(path, one)) for path, one in found.items())
-    return {path: problem for path, problem in problems if problem}
+    found: dict[Path, Disbelieved] = {}
+    for repository, names in _by_repository(path for path in paths if os.path.lexists(path)):
+        try:
+            tracked = _tracked(repository, names)
+        except GitFailed as failure:
+            why = f"is not used, because git may track it: {failure.problem}"
+            found |= {path: Disbelieved(f"{path} {why}", hint=failure.fix) for path in names.values()}
+            continue
+        for name in tracked:
+            hint = f"run git rm --cached {shlex.quote(os.fsdecode(name))}"
+            found[names[name]] = Disbelieved(f"{names[name]} is not used: git tracks it", hint=hint)
+    return found
 
 
-def _disbelieved(path: Path, found: InGit | NoAnswer) -> Disbelieved | None:
-    match found:
-        case InGit(is_tracked=True, line=line):
-            return Disbelieved(f"{path} is not used: git tracks it", hint=f"run git rm --cached {line.lstrip('/')}")
-        case NoAnswer(problem, fix):
-            return Disbelieved(f"{path} is not used, because git may track it: {problem}", hint=fix)
-        case _:
-            return None
+def _by_repository(paths: Iterable[Path]) -> Iterator[tuple[Repository, Mapping[bytes, Path]]]:
+    """The repositories that files are in, each with its files by the names that it has for them."""
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for path in paths:
+        folders[path.parent].append(path)
+    found: dict[Repository, dict[bytes, Path]] = defaultdict(dict)
+    for folder, files in folders.items():
+        if repository := Repository.around(folder):
+            within = folder.resolve().relative_to(os.fsdecode(repository.top))
+            found[repository] |= {os.fsencode((within / path.name).as_posix()): path for path in files}
+    yield from found.items()
 
 
-def _within(repository: Repository, files: Collection[Path]) -> dict[Path, InGit]:
-    top = Path(os.fsdecode(repository.top))
-    names = {os.fsencode((path.parent.resolve() / path.name).relative_to(top).as_posix()): path for path in files}
-    tracked, ignored = set(map(_folded, repository.tracked())), repository.ignored(names)
-    return {
-        path: InGit(f"/{os.fsdecode(name)}", is_tracked=_folded(name) in tracked)
-        for name, path in names.items()
-        if _folded(name) in tracked or name not in ignored
-    }
+def _tracked(repository: Repository, names: Collection[bytes]) -> frozenset[bytes]:
+    """Those of these files that git tracks."""
+    tracked = set(map(_folded, repository.tracked()))
+    return frozenset(name for name in names if _folded(name) in tracked)
 
 
 def _folded(name: bytes) -> str:
