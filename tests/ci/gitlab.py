@@ -14,7 +14,7 @@ from tests.cli.conftest import git
 
 RECIPE = loaded(ROOT / "ci" / "gitlab.yml")
 APPROVAL: Final = 42
-NAMES: Final = tuple(RECIPE[".environments"]["matrix"][0]["ENVIRONMENT"])
+NAMES: Final = tuple(RECIPE[".environments"]["parallel"]["matrix"][0]["ENVIRONMENT"])
 VARIABLES: Final[Mapping[str, str]] = {
     name: one["value"] if isinstance(one, dict) else one for name, one in RECIPE["variables"].items()
 }
@@ -130,7 +130,7 @@ class GitLab(Forge):
 
     def job(self, name: str, commit: str, variables: Mapping[str, str], environment: str = "") -> tuple[int, str]:
         """Run one job; the exit code, and its log."""
-        spec, base = RECIPE[name], RECIPE[RECIPE[name]["extends"]]
+        spec, base = RECIPE[name], RECIPE[".reconciler"]
         workspace, _ = self.machine()
         depth = {**base.get("variables", {}), **spec.get("variables", {})}.get("GIT_DEPTH", "2")
         self.check_out(workspace, commit, int(depth))
