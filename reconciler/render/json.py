@@ -141,6 +141,7 @@ def to_json(drift: Drift) -> dict[str, Json]:
             "in_step": drift.in_step,
             "in_baseline": drift.accepted,
             "unmoved": drift.unmoved,
+            **({"out_of_scope": count} if (count := drift.plan.out_of_scope) else {}),
         },
         "receipt": receipt,
         "deviations": [_deviation(one) for one in drift.deviations],

@@ -108,6 +108,7 @@ def test_a_plan_counts_what_is_out_of_scope_and_names_none_of_it(web: Repository
     plan = json.loads(done.out)
     assert plan["summary"]["out_of_scope"] == 3  # front, back and what the run is logged in with
     assert [one["address"] for one in plan["resource_changes"]] == ["ApiClient/web"]
+    assert json.loads(web("drift", "--format", "json").out)["summary"]["out_of_scope"] == 3
     assert BACK not in done.out
     assert json.loads(web("plan", "--format", "jsonl").out.splitlines()[-1])["changes"]["out_of_scope"] == 3
     for name in ("markdown", "html"):
@@ -132,6 +133,7 @@ def test_every_manifest_out_of_scope_is_an_error_that_says_why(repository: Calla
     web.client("web-3")
     web.manifest("IntegrationEvent/checkout", EVENT)
     web.manifest("IntegrationEvent/orders", EVENT, metadata={"name": "orders", "id": "web-orders"})
+    web.manifest("ApiClient/gone", {}, policy={"state": "absent"})
     done = web("validate")
     assert done.code == 1
     told = [line.partition(": out-of-scope")[0] for line in done.out.splitlines() if "out of scope" in line]
@@ -141,7 +143,7 @@ def test_every_manifest_out_of_scope_is_an_error_that_says_why(repository: Calla
         "ApiClient/web-2 is out of scope: no pattern of scope.include matches ApiClient/shop",
         'ApiClient/web-2 is out of scope: xp.team is "desk", and scope.xp requires "web"; xp.tier is 1, which',
         'ApiClient/web-3 is out of scope: xp.team is missing, and scope.xp requires "web"',
-        "IntegrationEvent/checkout is out of scope: no pattern of scope.include matches IntegrationEvent/checkout",
+        "is out of scope: no pattern of scope.include matches IntegrationEvent/checkout (at /metadata/name)",
     ):
         assert said in done.out
 
