@@ -64,7 +64,8 @@ def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diag
             continue
         kind = KINDS[resource.address.kind]
         for field, why in kind.objections(scope, resource.id or "", resource.spec):
-            at = "/metadata/id" if field == kind.id_field else pointer("spec", field)
+            own_id = "/metadata/id" if "/metadata/id" in resource.places else "/metadata/name"
+            at = own_id if field == kind.id_field else pointer("spec", field)
             if field == kind.id_field or field in resource.spec or not resource.policy.absent:
                 message = f"{resource.address} is out of scope: {why}"
                 yield Fault(at, message, "out-of-scope", hint).within(candidate.document)
