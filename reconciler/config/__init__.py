@@ -4,11 +4,13 @@ The schema judges the structure, and `file` what a schema cannot: addresses, com
 No secret is read here: credentials stay references until they are needed.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from reconciler.config.file import SECRET_POSITIONS, config_of, structure_faults
+from reconciler.config.file import SCHEMA, SECRET_POSITIONS, config_of, structure_faults
+from reconciler.config.ids import with_ids_of_files
 from reconciler.config.settings import (
     BASE_URLS,
     EMULATOR_MARKETPLACE,
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 FILE_NAME: Final = "reconciler.yaml"
+_SPLIT: Final = "keep ids in files of their own, with ids: {file: ids/ENV.yaml}"
 
 
 def find_config(start: Path) -> Path | None:
@@ -69,18 +72,26 @@ def load_config(path: Path) -> Config:
         InputError: with all faults. While the structure is at fault, what depends on it is not looked at.
     """
     document = _only_document(path)
-    faults = structure_faults(document.data)
-    outcome = faults or config_of(document.data, path.absolute())
-    if isinstance(outcome, Config):
-        return replace(outcome, places=document.places)
-    raise InputError(without_tails((fault.within(document) for fault in outcome), SECRET_POSITIONS))
+    if faults := structure_faults(document.data):
+        raise InputError(without_tails((fault.within(document) for fault in faults), SECRET_POSITIONS))
+    sources = with_ids_of_files(document, path.absolute().parent, SCHEMA)
+    config = config_of(sources.data, path.absolute())
+    if isinstance(config, Config) and not sources.faults:
+        return replace(config, environments=_with_ids_files(config, sources.paths), place=sources.place)
+    faults = config if isinstance(config, list) else []
+    raise InputError(without_tails([*sources.faults, *map(sources.within, faults)], SECRET_POSITIONS))
+
+
+def _with_ids_files(config: Config, paths: Mapping[str, Path]) -> Mapping[str, Environment]:
+    return {name: replace(each, ids_file=paths.get(name)) for name, each in config.environments.items()}
 
 
 def _only_document(path: Path) -> Document:
     name = shown(path)
     parsed = read(path, name)
     if parsed.faults:
-        raise InputError(tuple(redacted(parsed.faults, SECRET_POSITIONS)))
+        faults = (replace(one, hint=_SPLIT) if one.rule == "file-size" else one for one in parsed.faults)
+        raise InputError(tuple(redacted(faults, SECRET_POSITIONS)))
     if not parsed.documents:
         raise InputError([Diagnostic(Place(name), "the file is empty", "empty-file")])
     first, *others = parsed.documents

@@ -5,7 +5,6 @@ double the time of a `validate`, which editors and commit hooks wait for.
 """
 
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any, Final, TypeVar
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
 from reconciler.config.values import base_url, reference_in, window
 from reconciler.kinds import KINDS, address_of
-from reconciler.manifests.allowed_paths import objection_to_write
+from reconciler.manifests.allowed_paths import below, objection_to_write
 from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean, secret_reference, validator
 from reconciler.model.freeze import Window
@@ -78,7 +77,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
         return file.faults
     return Config(
         path,
-        tuple(_below(folder, each) for each in file.data["manifests"]),
+        tuple(below(folder, each) for each in file.data["manifests"]),
         {
             name: replace(each, own_credentials=own, rules={**rules, **each.rules})
             for name, each in environments.items()
@@ -139,7 +138,7 @@ def _written(part: _Part, key: str, folder: Path, otherwise: str | None = None) 
     text = part.get(key, otherwise)
     if not text:
         return None
-    path = _below(folder, text)
+    path = below(folder, text)
     if objection := objection_to_write(path, folder):
         part.blame(Fault(pointer(key), f"{text} {objection}", "written-path", "choose a place inside the repository"))
     return path
@@ -147,7 +146,7 @@ def _written(part: _Part, key: str, folder: Path, otherwise: str | None = None) 
 
 def _emulator(part: _Part, folder: Path) -> EmulatorSettings:
     seed, state = part.get("seed"), _written(part, "state", folder)
-    return EmulatorSettings(_below(folder, seed) if seed else None, state, part.get("profile", "current"))
+    return EmulatorSettings(below(folder, seed) if seed else None, state, part.get("profile", "current"))
 
 
 def _auth(part: _Part, folder: Path) -> Auth | None:
@@ -247,14 +246,14 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
         auth,
         part.get("values", {}),
         frozenset(secrets.get("allow", ())),
-        tuple(_below(folder, each) for each in secrets.get("folders", ())),
+        tuple(below(folder, each) for each in secrets.get("folders", ())),
         ids={address_of(name): known for name, known in part.get("ids", {}).items()},
         manages=frozenset(file.get("manage", ())),
         limits=_limits(part.part("limits")),
         concurrency=part.get("concurrency", DEFAULT_CONCURRENCY),
         create=part.get("create", "auto"),
         rules=_rules(part),
-        overlays=tuple(_below(folder, each) for each in part.get("overlays", ())),
+        overlays=tuple(below(folder, each) for each in part.get("overlays", ())),
         freeze=tuple(_windows(part)),
         defaults=_defaults(part, file),
         unmanaged_is_drift=_unmanaged_is_drift(part, file),
@@ -353,11 +352,6 @@ def _listed_credentials(allowed: Sequence[str], own: Collection[str]) -> Iterato
 
 def _misplaced_overlays(overlays: Sequence[str], manifests: Sequence[str]) -> Iterator[Fault]:
     for index, path in enumerate(overlays):
-        held = [each for each in manifests if _below(Path(), each).is_relative_to(_below(Path(), path))]
+        held = [each for each in manifests if below(Path(), each).is_relative_to(below(Path(), path))]
         if held:
             yield Fault(pointer("overlays", index), f"{path} holds the manifests of {held[0]}", "overlay")
-
-
-def _below(folder: Path, path: str) -> Path:
-    """Give a path of the file as an absolute one."""
-    return Path(os.path.normpath(folder / path))

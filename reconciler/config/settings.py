@@ -1,6 +1,6 @@
 """What a checked configuration says: environments, their addresses, credentials as references, limits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -82,6 +82,14 @@ class Environment:
     """What the reconciler itself logs in with, in any environment: no manifest may name it."""
     ids: Mapping[Address, str] = field(default_factory=dict)
     """Manifest -> the service's id of its object."""
+    ids_file: Path | None = None
+    """The file that has the ids, absolute; None: the configuration."""
+
+    @property
+    def ids_at(self) -> tuple[str, ...]:
+        """Where the ids stand in the file that has them."""
+        return () if self.ids_file else ("environments", self.name, "ids")
+
     limits: Limits = field(default_factory=Limits)
     concurrency: int = 8
     create: Creation = "auto"
@@ -115,8 +123,8 @@ class Config:
     """The folder of the journals; absolute."""
     promote: tuple[str, ...] = ()
     """The environments in the order in which they are applied together; empty: they are not."""
-    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
-    """JSON pointer into the file -> where it stands."""
+    place: Callable[[str], Place | None] = field(default=lambda _: None, compare=False, repr=False)
+    """JSON pointer into the file, ids of other files included -> where it stands."""
 
     @property
     def failing_on_unmanaged(self) -> frozenset[str]:
@@ -125,15 +133,20 @@ class Config:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """What is read or kept for any environment: this file, manifests, overlays, logins, emulator data, journals."""
+        """What is read or kept for any environment.
+
+        This file, manifests, overlays, ids, logins, emulator data, journals.
+        """
         folder = self.path.parent
         logins = {one for each in self.environments.values() for one in each.own_credentials}
         files = [folder / one.name for one in logins if one.source is SecretSource.FILE]
         emulators = [one.emulator for one in self.environments.values() if one.emulator]
         data = [path for one in emulators for path in (one.seed, one.state) if path]
-        return (self.path, *self.manifests, *self.overlays, *sorted(files), *data, self.journal)
+        return (self.path, *self.manifests, *self.apart, *sorted(files), *data, self.journal)
 
     @property
-    def overlays(self) -> tuple[Path, ...]:
-        """Those of all environments."""
-        return tuple(path for environment in self.environments.values() for path in environment.overlays)
+    def apart(self) -> tuple[Path, ...]:
+        """What holds in one environment only and is no manifest: overlays and files of ids."""
+        return tuple(
+            path for each in self.environments.values() for path in (*each.overlays, each.ids_file) if path is not None
+        )

@@ -128,7 +128,8 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
     files = _files(addresses.values(), folder)
     origin = replace(origin, marketplace=live.marketplace)
-    run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others)
+    kept = {ObjectKey(one.kind, known) for one, known in context.ids.items()}
+    run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
     choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
     for resource in live.resources:
         address, kind = addresses[resource.key], KINDS[resource.kind]
@@ -228,6 +229,8 @@ class _Run:
     """Has what differs, instead of the manifests."""
     others: Names
     """The objects that have or get a manifest."""
+    kept: Collection[ObjectKey]
+    """Those whose ids the environment has."""
     ids: dict[Address, str] = field(default_factory=dict)
     """See `Export.ids`."""
     new: dict[Path, str] = field(default_factory=dict)
@@ -305,8 +308,7 @@ class _Run:
         """Keep the id of an object, so that it is found whatever it is called; an id that is kept is never replaced."""
         if KINDS[address.kind].has_chosen_ids:
             return
-        kept = {ObjectKey(one.kind, known) for one, known in self.context.ids.items()}
-        if address not in self.context.ids and live.key not in kept and not same_id(known, live.id):
+        if address not in self.context.ids and live.key not in self.kept and not same_id(known, live.id):
             self.ids[address] = live.id
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:

@@ -90,6 +90,11 @@ def hint_for(objection: str) -> str:
     return "choose another path"
 
 
+def below(folder: Path, path: str) -> Path:
+    """Give a path that a file in this folder names as an absolute one."""
+    return Path(os.path.normpath(folder / path))
+
+
 def repository_of(folder: Path) -> Path:
     """Give the top of the git repository that a folder is in, else the folder itself. Asks git nothing."""
     start = folder.resolve()

@@ -66,7 +66,7 @@ class LoadContext:
     overlays: tuple[Path, ...] = ()
     """Files and directories with parts of manifests that hold here."""
     apart: tuple[Path, ...] = ()
-    """The overlays of all environments: none of them is read as a manifest, wherever it stands."""
+    """The overlays and files of ids of all environments: none is read as a manifest, wherever it stands."""
     may_be_empty: bool = False
     """A folder without manifests is no fault: they are about to be made."""
     partial: bool = False
@@ -101,8 +101,10 @@ class LoadContext:
         """Where files with secrets may be."""
         return AllowedPaths(self.root or Path(), self.secret_folders, self.inputs)
 
-    id_places: Mapping[Address, Place] = field(default_factory=dict)
-    """Manifest -> where the configuration has that id."""
+    ids_at: tuple[str, ...] = ()
+    """Where the ids stand in the file that has them."""
+    config_place: Callable[[str], Place | None] = lambda _: None
+    """JSON pointer into the configuration -> where it stands."""
 
     def level(self, rule: str) -> Level:
         """How strictly a rule is taken."""

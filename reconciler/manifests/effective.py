@@ -6,8 +6,8 @@ reference any more is written as ``$${``.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import zip_longest
 from typing import Final
@@ -30,12 +30,12 @@ class Bound:
     file: str
     """The configuration."""
     ids: Mapping[Address, str]
-    places: Mapping[str, Place] = field(default_factory=dict)
+    at: Callable[[str], Place | None] = lambda _: None
     """JSON pointer into the configuration -> where it stands."""
 
     def place(self, *parts: str) -> Place | None:
         """Where something stands that the environment has."""
-        return self.places.get(pointer("environments", self.environment, *parts))
+        return self.at(pointer("environments", self.environment, *parts))
 
 
 @dataclass(frozen=True, slots=True)

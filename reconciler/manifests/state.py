@@ -4,7 +4,9 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 from reconciler.kinds import KINDS, short
 from reconciler.manifests.context import InGit, LoadContext, NoAnswer
@@ -13,9 +15,12 @@ from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
-from reconciler.model.resource import DesiredResource, ObjectKey
+from reconciler.model.resource import Address, DesiredResource, ObjectKey
 from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretSource
+
+_GUESSES: Final = 20
+"""How many unknown names of a run are compared with all known ones: each costs as much as loading many manifests."""
 
 
 def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
@@ -39,11 +44,12 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
 def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
     """Find references to manifests that this environment does not have, or that ask for a deletion."""
     known = {candidate.address: candidate for candidate in candidates}
+    guesses = count()
     for candidate in candidates:
         for at, address in () if candidate.is_absent else candidate.references.items():
             there = known.get(address)
             if there is None:
-                names = [one.name for one in known if one.kind == address.kind]
+                names = [one.name for one in known if one.kind == address.kind] if next(guesses) < _GUESSES else []
                 others = "is its file among the given PATHs?" if context.partial else "write one, or name another"
                 hint = did_you_mean(address.name, names) or others
                 if not context.scope.is_everything:
@@ -74,15 +80,21 @@ def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diag
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
     """Find ids of the environment that are of no manifest; asked only where all manifests are there."""
     known = {candidate.address for candidate in candidates}
-    for address in context.ids:
-        if address not in known:
-            name = short(address)
-            at = pointer("environments", context.environment or "", "ids", name)
-            message = f"ids has {json.dumps(name)}, a name that no manifest has"
-            names = [short(one) for one in known]
-            hint = did_you_mean(name, names) or "remove it, or give it the name that its manifest has now"
-            place = context.id_places.get(address, Place("reconciler.yaml"))
-            yield Diagnostic(place, message, "id-without-manifest", at, hint, Severity.WARNING)
+    for number, address in enumerate(one for one in context.ids if one not in known):
+        name = short(address)
+        at = pointer(*context.ids_at, name)
+        message = f"ids has {json.dumps(name)}, a name that no manifest has"
+        names = map(short, known) if number < _GUESSES else ()
+        hint = did_you_mean(name, names) or "remove it, or give it the name that its manifest has now"
+        place = next(filter(None, map(context.config_place, _pointers(address, context))), Place("reconciler.yaml"))
+        yield Diagnostic(place, message, "id-without-manifest", at, hint, Severity.WARNING)
+
+
+def _pointers(address: Address, context: LoadContext) -> Iterator[str]:
+    """Where the configuration may have the id of a manifest."""
+    yield from (
+        pointer("environments", context.environment or "", "ids", one) for one in (str(address), short(address))
+    )
 
 
 def _indistinct(candidates: Iterable[Candidate]) -> Iterator[Diagnostic]:

@@ -17,11 +17,9 @@ from reconciler.config import (
     select_environment,
 )
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.kinds import short
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
-from reconciler.model.json import pointer
 from reconciler.model.once import Once
 from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings, environment_name
 
@@ -41,12 +39,14 @@ def configuration(settings: Settings) -> Config:
     if settings.loaded:
         return settings.loaded
     path = configuration_path(settings)
-    from reconciler.project.overwrites import keep_apart  # noqa: PLC0415  # it brings the loader along
+    from reconciler.project.overwrites import keep_apart, keep_manifests_apart  # noqa: PLC0415  # they bring the loader
 
     if path is None:
         raise no_configuration()
     keep_apart(settings, [path])
-    return load_config(path)
+    config = load_config(path)
+    keep_manifests_apart(settings, config.manifests, config)
+    return config
 
 
 def no_configuration() -> ReconcilerError:
@@ -101,12 +101,8 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
         values=environment.values,
         marketplace=environment.marketplace or (EMULATOR_MARKETPLACE if environment.emulator else None),
         ids=environment.ids,
-        id_places={
-            address: place
-            for address in environment.ids
-            for name in (str(address), short(address))
-            if (place := config.places.get(pointer("environments", environment.name, "ids", name)))
-        },
+        ids_at=environment.ids_at,
+        config_place=config.place,
         defaults=environment.defaults,
         scope=environment.scope,
         allowed_secrets=environment.allowed_secrets,
@@ -116,7 +112,7 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
         root=config.path.parent,
         inputs=config.inputs,
         overlays=environment.overlays,
-        apart=config.overlays,
+        apart=config.apart,
         partial=partial,
         rules=environment.rules,
         is_emulated=environment.emulator is not None,

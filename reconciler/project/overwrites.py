@@ -6,7 +6,7 @@ It is a module of its own because commands that read no configuration import `fi
 from collections.abc import Iterable
 from pathlib import Path
 
-from reconciler.config import Config, Environment
+from reconciler.config import Config
 from reconciler.errors import WouldOverwrite
 from reconciler.manifests.files import find_files
 from reconciler.project.files import identity
@@ -25,14 +25,11 @@ def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
             raise WouldOverwrite(f"{path} is read by this run and would be overwritten", hint="name another file")
 
 
-def keep_manifests_apart(
-    settings: Settings, paths: Iterable[Path], config: Config | None = None, environment: Environment | None = None
-) -> None:
-    """The same of the manifests below these paths, the configuration, and the overlays and files of an environment."""
+def keep_manifests_apart(settings: Settings, paths: Iterable[Path], config: Config | None = None) -> None:
+    """The same of the manifests below these paths, and of what a configuration reads for any environment."""
     if not settings.writes:
         return
-    overlays, emulator = (environment.overlays, environment.emulator) if environment else ((), None)
-    found = find_files([*paths, *overlays]).files
-    own = [config.path] if config else []
-    seed = [emulator.seed] if emulator and emulator.seed else []
-    keep_apart(settings, [*(file.path for file in found), *own, *seed])
+    environments = config.environments.values() if config else ()
+    own = [config.path, *config.apart] if config else []
+    seeds = [each.emulator.seed for each in environments if each.emulator and each.emulator.seed]
+    keep_apart(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *seeds])

@@ -91,7 +91,7 @@ class Session:
         config = configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
         sources = tuple(paths) or config.manifests
-        keep_manifests_apart(settings, sources, config, environment)
+        keep_manifests_apart(settings, sources, config)
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), once=settings.once
         )
@@ -135,7 +135,8 @@ class Session:
         files = {self.root / one.name for one in named if one.source is SecretSource.FILE}
         emulator = self.environment.emulator
         files |= {emulator.seed} if emulator and emulator.seed else set()
-        return Inputs(self.loaded.files | {str(self.file)}, self.folders, frozenset(files))
+        read = {str(path) for path in (self.file, self.environment.ids_file) if path}
+        return Inputs(self.loaded.files | read, self.folders, frozenset(files))
 
     @property
     def resolve(self) -> Resolver:

@@ -55,8 +55,7 @@ def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: boo
     is_chosen = environment_name(settings) is not None
     environments = [chosen_environment(config, settings)] if is_chosen else list(config.environments.values())
     partial, paths = bool(paths), paths or config.manifests
-    for each in environments:
-        keep_manifests_apart(settings, paths, config, each)
+    keep_manifests_apart(settings, paths, config)
     once = Once() if len(environments) > 1 else None
     contexts = [
         load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial, once=once)

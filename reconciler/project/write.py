@@ -63,8 +63,8 @@ class Workplace:
     """The schema that `init` puts beside the configuration, be it there or not."""
     choice: Choice = field(default_factory=Choice)
     """What is exported, and where to."""
-    config: Path | None = None
-    """The configuration that is to keep the ids of what is live; None where the manifests are of no environment."""
+    ids_file: Path | None = None
+    """What is to keep the ids of what is live; None where the manifests are of no environment."""
     configuration: Mapping[str, bytes] = field(default_factory=dict)
     """The configuration, as messages call it -> what it is to say, where it must name the folder of overlays."""
 
@@ -87,7 +87,11 @@ class Workplace:
         )
         loaded = load(paths, replace(context, may_be_empty=True))
         return cls(
-            folder, loaded, context, config.path.parent / SCHEMAS / MANIFEST, config=config.path if among else None
+            folder,
+            loaded,
+            context,
+            config.path.parent / SCHEMAS / MANIFEST,
+            ids_file=(environment.ids_file or config.path) if among else None,
         )
 
     def choosing(self, choice: Choice) -> "Workplace":
@@ -144,7 +148,7 @@ class Workplace:
             )
         end = (*end, *found.end, *self._only_here(made))
         shows = Exporting(title, made.objects, changes, left_out, end=end)
-        return Making(made, shows, self.config if found.is_of_environment else None)
+        return Making(made, shows, self.context.ids_at, self.ids_file if found.is_of_environment else None)
 
     def _only_here(self, made: Export) -> Iterator[str]:
         """What no other environment is known to have."""
@@ -156,17 +160,17 @@ class Workplace:
             yield "reconciler export --into-overlay ENV --write"
 
     def _configuration(self, made: Export, found: Found) -> Mapping[str, bytes]:
-        """The configuration with the folder of overlays and the ids that it is to have; empty: it stays as it is.
+        """The configuration with its folder of overlays, and the file of ids with new ones, as far as they change.
 
         Raises:
             ReconcilerError: the ids cannot be added without changing more.
         """
         contents = self.configuration if any(path.parent == self.choice.overlay for path in made.new) else {}
-        if not (self.config and made.ids and found.is_of_environment):
+        if not (self.ids_file and made.ids and found.is_of_environment):
             return contents
-        file = shown(self.config)
-        before = contents.get(file) or self.config.read_bytes()
-        return {file: with_ids(before, self.context.environment or "", made.ids, file)}
+        file = shown(self.ids_file)
+        before = contents.get(file) or self.ids_file.read_bytes()
+        return {**contents, file: with_ids(before, self.context.ids_at, made.ids, file)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +179,10 @@ class Making:
 
     export: Export
     shown: Exporting
-    config: Path | None = None
-    """The configuration, where it is to keep ids."""
+    ids_at: Sequence[str] = ()
+    """Where the ids stand in their file."""
+    ids_file: Path | None = None
+    """What is to keep the ids, if anything is."""
 
     def write(self) -> "Making":
         """Write the files; give what is said of them then.
@@ -213,7 +219,7 @@ def _contents(made: Making) -> dict[str, list[str]]:
     """What would be in each manifest, less whole lines of comment: those of new files name the marketplace."""
     texts = {shown(path): text for path, text in made.export.new.items()}
     texts |= {file: content.decode("utf-8") for file, content in made.export.changed.items()}
-    texts.pop(shown(made.config) if made.config else "", None)
+    texts.pop(shown(made.ids_file) if made.ids_file else "", None)
     return {file: [line for line in text.splitlines() if not line.startswith("#")] for file, text in texts.items()}
 
 
@@ -223,11 +229,11 @@ def written_once(made: Mapping[str, Making]) -> Mapping[str, Making]:
     Raises:
         ReconcilerError: a file cannot be written; those before it are.
     """
-    for index, (environment, one) in enumerate(made.items()):
+    for index, one in enumerate(made.values()):
         if not index:
             one.export.write()
-        elif one.config:
-            write_ids(one.config, environment, one.export.ids)
+        elif one.ids_file:
+            write_ids(one.ids_file, one.ids_at, one.export.ids)
     return {name: one.as_written() for name, one in made.items()}
 
 

@@ -38,13 +38,15 @@ class Adopted:
 
     adoption: Adoption
     file: str
-    """The configuration, as messages call it."""
+    """Where the ids go, as messages call it: the configuration, or a file of ids."""
     written: bool
     """Whether the ids to be bound stand in the file now."""
     asked: bool = False
     """Whether they were to be written."""
     failure: ReconcilerError | None = None
     """Why they could not be."""
+    at: str = ""
+    """Below which key of the file the ids are; empty: it has nothing else."""
 
 
 def text(adopted: Adopted, style: Style) -> str:
@@ -82,7 +84,7 @@ def _end(adopted: Adopted) -> Iterator[str]:
     if not count:
         yield "There is nothing to write."
     elif adopted.written:
-        yield f"Written: {ids}, under environments.{escape(adoption.environment)}.ids of {file}."
+        yield f"Written: {ids}, under {escape(adopted.at)} of {file}." if adopted.at else f"Written: {ids}, in {file}."
     elif adoption.faults:
         yield "Nothing was written: the manifests above that are ambiguous or taken need a decision first."
     elif adopted.asked:

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.cli.conftest import BACK, FRONT, Project, Runner
+from tests.cli.conftest import BACK, FRONT, Project, Runner, git
 from tests.service import client_id
 
 CONFIG = Path("reconciler.yaml")
@@ -34,6 +34,54 @@ def test_write_binds_and_a_rename_in_git_is_then_an_update(project: Project, run
     project.manifest("front", AppName="shop front")
     assert f"~ update ApiClient/front (id {FRONT}, " in run("plan").out
     assert project.writes() == []
+
+
+def own_ids(project: Project) -> Path:
+    """The file of ids that the environment gets, empty."""
+    (project.folder / "ids").mkdir()
+    file = project.folder / "ids" / "test.yaml"
+    file.write_text("# by adopt\n", encoding="utf-8")
+    text = CONFIG.read_text(encoding="utf-8").replace('"limits"', '"ids": {"file": "ids/test.yaml"}, "limits"')
+    CONFIG.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_ids_of_a_file_of_their_own_are_written_there_and_found_again(project: Project, run: Runner) -> None:
+    file, before = own_ids(project), CONFIG.read_bytes()
+    assert "To write 1 id into ids/test.yaml, add --write.\n" in run("adopt").out
+    done = run("adopt", "--write")
+    assert (done.code, "Written: 1 id, in ids/test.yaml.\n" in done.out) == (0, True)
+    assert file.read_text(encoding="utf-8") == f"# by adopt\nfront: {FRONT}\n"
+    assert CONFIG.read_bytes() == before
+    project.manifest("front", AppName="shop front")
+    assert f"~ update ApiClient/front (id {FRONT}, " in run("plan").out
+    assert f"id: {FRONT}  # ids.front of test (ids/test.yaml:2)" in run("show", "--resolved").out
+    file.write_text("frnt: X\n", encoding="utf-8")
+    assert (
+        'ids/test.yaml:1:7: warning: ids has "frnt", a name that no manifest has (at /frnt); did you mean front?'
+        in (run("validate").out)
+    )
+
+
+def test_export_adds_ids_to_the_file_of_the_environment(project: Project, run: Runner) -> None:
+    file, before = own_ids(project), CONFIG.read_bytes()
+    assert run("export", "--write").code == 0
+    assert file.read_text(encoding="utf-8") == f"# by adopt\nback: {BACK}\nfront: {FRONT}\n"
+    assert CONFIG.read_bytes() == before
+
+
+def test_a_file_of_ids_is_an_input_that_no_output_overwrites_and_git_knows(project: Project, run: Runner) -> None:
+    file = own_ids(project)
+    for command in ("plan", "validate", "show --resolved", "adopt", "drift", "export", "doctor", "history"):
+        for name in ("ids/test.yaml", "manifests/front.yaml"):
+            done = run(*command.split(), "--into", f"json={name}")
+            assert (done.code, f"{name} is read by this run" in done.err) == (64, True), (command, done)
+    git(project.folder, "init", "--quiet")
+    git(project.folder, "add", "--all")
+    git(project.folder, "commit", "--quiet", "--message", "all")
+    assert json.loads(run("plan", "--format", "json").out)["binding"]["git_dirty"] is False
+    file.write_text(f"front: {FRONT}\n", encoding="utf-8")
+    assert json.loads(run("plan", "--format", "json").out)["binding"]["git_dirty"] is True
 
 
 def test_a_second_run_finds_nothing_to_write(project: Project, run: Runner) -> None:

@@ -1,5 +1,6 @@
 """reconciler.yaml: what is read of it, and what is refused, in which words and where."""
 
+import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,8 +19,10 @@ from reconciler.config import (
 )
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.schema import read_schema
+from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Limits
+from reconciler.model.resource import Address
 from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from tests.builders import by_address
@@ -124,6 +127,49 @@ def test_a_user_logs_in_through_a_client(tmp_path: Path) -> None:
     auth = "{clientId: ID, username: {fromEnv: OC_USER}, password: {fromEnv: OC_PASSWORD}}"
     found = environment(tmp_path, f"region: us-east, stage: production, marketplace: m, auth: {auth}")
     assert found.auth == Auth("ID", None, from_env("OC_USER"), from_env("OC_PASSWORD"))
+
+
+# -- ids in files of their own --
+
+
+def test_ids_are_read_from_the_file_that_an_environment_names(tmp_path: Path) -> None:
+    padding = "# by hand\n" * 120_000
+    (tmp_path / "ids.yaml").write_text(f"{padding}storefront: E5A05785-CAFF\nWebhook/check: check\n")
+    found = environment(tmp_path, "emulator: {}, ids: {file: ids.yaml}")
+    assert found.ids == {Address("ApiClient", "storefront"): "E5A05785-CAFF", Address("Webhook", "check"): "check"}
+    assert (found.ids_file, found.ids_at) == (tmp_path / "ids.yaml", ())
+    config = load_config(tmp_path / "reconciler.yaml")
+    assert config.place("/environments/shop/ids/storefront") == Place(str(tmp_path / "ids.yaml"), 120_001, 13)
+    assert tmp_path / "ids.yaml" in config.inputs
+
+
+@pytest.mark.parametrize("content", ["", "# none yet\n", "---\n", "{}\n"])
+def test_a_file_of_ids_may_be_empty(tmp_path: Path, content: str) -> None:
+    (tmp_path / "ids.yaml").write_text(content)
+    assert environment(tmp_path, "emulator: {}, ids: {file: ids.yaml}").ids == {}
+
+
+def test_without_a_dot_file_is_the_name_of_a_manifest(tmp_path: Path) -> None:
+    assert environment(tmp_path, "emulator: {}, ids: {file: E5A05785-CAFF}").ids == by_address(
+        {"file": "E5A05785-CAFF"}
+    )
+
+
+def test_a_file_of_ids_is_a_regular_file_inside_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "repository" / ".git").mkdir(parents=True)
+    (tmp_path / "secret.yaml").write_text("a: X\n")
+    (tmp_path / "repository" / "link.yaml").symlink_to("../secret.yaml")
+    os.mkfifo(tmp_path / "repository" / "fifo.yaml")
+    (tmp_path / "repository" / "folder.yaml").mkdir()
+    assert "lies outside the repository" in faults(tmp_path / "repository", "emulator: {}, ids: {file: link.yaml}")[0]
+    for name, message in {"fifo": "this is not a regular file", "folder": "this is a directory, not a file"}.items():
+        assert faults(tmp_path / "repository", f"emulator: {{}}, ids: {{file: {name}.yaml}}") == [f" {message}"]
+
+
+def test_a_configuration_that_is_too_large_says_where_ids_can_go(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(written(tmp_path, HEAD + "#" * (1 << 20)))
+    assert caught.value.diagnostics[0].hint == "keep ids in files of their own, with ids: {file: ids/ENV.yaml}"
 
 
 # -- addresses --

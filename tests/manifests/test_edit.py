@@ -19,6 +19,10 @@ ID = "E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
 PLAIN = b"apiVersion: reconciler/v1\nkind: Config\nmanifests: [m/]\nenvironments:\n  a:\n    emulator: {}\n"
 
 
+def at(environment: str) -> tuple[str, ...]:
+    return ("environments", environment, "ids")
+
+
 def data_of(content: bytes) -> Any:
     parsed = parse(content, "reconciler.yaml")
     assert parsed.faults == ()
@@ -29,7 +33,7 @@ def outcome(folder: Path, before: bytes) -> tuple[str, bytes]:
     """The name of the file that a scenario is to have, and its content."""
     asked = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
     try:
-        return "after.yaml", with_ids(before, asked["environment"], by_address(asked["ids"]), "reconciler.yaml")
+        return "after.yaml", with_ids(before, at(asked["environment"]), by_address(asked["ids"]), "reconciler.yaml")
     except ReconcilerError as error:
         return "refused.txt", f"{error.message}\n{error.hint}\n".encode()
 
@@ -103,11 +107,11 @@ def is_part_of(part: str, whole: str) -> bool:
 @given(configurations(), st.dictionaries(st.sampled_from(["new", "on", "12"]), st.uuids().map(str), min_size=1))
 def test_whatever_the_layout_the_ids_are_added_and_nothing_else_changes(before: bytes, ids: dict[str, str]) -> None:
     expected = data_of(before)
-    after = with_ids(before, "b", by_address(ids), "reconciler.yaml")
+    after = with_ids(before, at("b"), by_address(ids), "reconciler.yaml")
     expected["environments"]["b"].setdefault("ids", {}).update(ids)
     assert data_of(after) == expected
     assert is_part_of(before.decode(), after.decode())
-    assert with_ids(after, "b", by_address(ids), "reconciler.yaml") == after
+    assert with_ids(after, at("b"), by_address(ids), "reconciler.yaml") == after
 
 
 NAMES = st.text("01exofnytrual.-", min_size=1, max_size=5).filter(lambda name: name.strip(".-") == name)
@@ -117,8 +121,47 @@ IDS = st.text("01exofNYTRUEalse_-", min_size=1, max_size=5)
 @given(st.dictionaries(NAMES, IDS))
 def test_any_name_and_id_that_the_schema_allows_comes_back_as_a_text(ids: dict[str, str]) -> None:
     ids = dict({known.casefold(): (name, known) for name, known in ids.items()}.values())
-    written = data_of(with_ids(PLAIN, "a", by_address(ids), "reconciler.yaml"))["environments"]["a"]
+    written = data_of(with_ids(PLAIN, at("a"), by_address(ids), "reconciler.yaml"))["environments"]["a"]
     assert written.get("ids", {}) == ids
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "shop: {id}\n"),
+        ("# none yet", "# none yet\nshop: {id}\n"),
+        ("\ufeff---\r\n# none yet\r\n", "\ufeff---\r\n# none yet\r\nshop: {id}\r\n"),
+        ("kiosk: 'X'  # by hand\n\n# the end\n", "kiosk: 'X'  # by hand\nshop: '{id}'\n\n# the end\n"),
+        ("{{kiosk: X}}\n", "{{kiosk: X, shop: {id}}}\n"),
+    ],
+)
+def test_ids_are_added_to_a_file_of_their_own(before: str, after: str) -> None:
+    before, after = before.format(id=ID), after.format(id=ID)
+    found = with_ids(before.encode(), (), by_address({"shop": ID}), "ids.yaml")
+    assert found.decode() == after
+    assert with_ids(found, (), by_address({"shop": ID}), "ids.yaml") == found
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("shop: OTHER", "shop is bound to OTHER already, under ids.yaml"),
+        ("- a", "ids.yaml can no longer be read as ids"),
+        ("---\n...\n", "ids.yaml is written in such a way that ids cannot be added without changing more"),
+        ("a: X\n" + "#" * (8 << 20), "ids.yaml can no longer be read as ids"),
+        ("a: X\n" + "#" * ((8 << 20) - 10), "with the new ids ids.yaml would be larger than 8,388,608 bytes"),
+    ],
+)
+def test_a_file_of_ids_that_cannot_take_them_is_refused(content: str, message: str) -> None:
+    with pytest.raises(ReconcilerError) as caught:
+        with_ids(content.encode(), (), by_address({"shop": ID}), "ids.yaml")
+    assert caught.value.message == message
+
+
+def test_a_configuration_that_would_grow_too_large_is_refused_with_where_ids_can_go() -> None:
+    with pytest.raises(ReconcilerError, match="larger than 1,048,576 bytes") as caught:
+        with_ids(PLAIN + b"#" * ((1 << 20) - len(PLAIN) - 1), at("a"), by_address({"shop": ID}), "reconciler.yaml")
+    assert "ids: {file: ids/ENV.yaml}" in caught.value.hint
 
 
 # -- files --
@@ -128,7 +171,7 @@ def test_a_file_is_replaced_with_its_mode_kept(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.yaml"
     file.write_bytes(PLAIN)
     file.chmod(0o640)
-    write_ids(file, "a", by_address({"shop": ID}))
+    write_ids(file, at("a"), by_address({"shop": ID}))
     assert file.read_bytes() == PLAIN + f"    ids:\n      shop: {ID}\n".encode()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert list(tmp_path.iterdir()) == [file]
@@ -138,16 +181,16 @@ def test_a_symbolic_link_is_followed_and_stays_one(tmp_path: Path) -> None:
     file, link = tmp_path / "real.yaml", tmp_path / "reconciler.yaml"
     file.write_bytes(PLAIN)
     link.symlink_to("real.yaml")
-    write_ids(link, "a", by_address({"shop": ID}))
+    write_ids(link, at("a"), by_address({"shop": ID}))
     assert link.is_symlink()
     assert ID in file.read_text(encoding="utf-8")
 
 
 def test_a_file_that_has_the_ids_is_not_touched(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.yaml"
-    file.write_bytes(with_ids(PLAIN, "a", by_address({"shop": ID}), "reconciler.yaml"))
+    file.write_bytes(with_ids(PLAIN, at("a"), by_address({"shop": ID}), "reconciler.yaml"))
     before = file.stat()
-    write_ids(file, "a", by_address({"shop": ID}))
+    write_ids(file, at("a"), by_address({"shop": ID}))
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -156,7 +199,7 @@ def test_a_file_that_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
     file.write_bytes(PLAIN + b"  b: &b {emulator: {}}\n  c: *b\n")
     before = file.read_bytes()
     with pytest.raises(ReconcilerError, match="cannot be added to b without changing more"):
-        write_ids(file, "b", by_address({"shop": ID}))
+        write_ids(file, at("b"), by_address({"shop": ID}))
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -165,7 +208,7 @@ def test_a_file_that_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ReconcilerError, match=f"cannot write .*{name}: "):
-        write_ids(tmp_path / name, "a", by_address({"shop": ID}))
+        write_ids(tmp_path / name, at("a"), by_address({"shop": ID}))
 
 
 def test_what_goes_wrong_half_way_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,5 +216,5 @@ def test_what_goes_wrong_half_way_leaves_no_file_behind(tmp_path: Path, monkeypa
     file.write_bytes(PLAIN)
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(ReconcilerError, match="No space left on device"):
-        write_ids(file, "a", by_address({"shop": ID}))
+        write_ids(file, at("a"), by_address({"shop": ID}))
     assert [(one, one.read_bytes()) for one in tmp_path.iterdir()] == [(file, PLAIN)]

@@ -26,7 +26,7 @@ def load_text(folder: Path, text: str, **context: Any) -> Loaded:
 
 
 def yaml_of(loaded: Loaded, ids: Mapping[str, str] | None = None, places: Mapping[str, Place] | None = None) -> str:
-    bound = Bound("test", "reconciler.yaml", by_address(ids or {}), places or {})
+    bound = Bound("test", "reconciler.yaml", by_address(ids or {}), (places or {}).get)
     manifests = [resolve(manifest, bound) for manifest in loaded.manifests]
     return "".join(f"{line}\n" for line in as_yaml(manifests, "test"))
 
@@ -140,7 +140,7 @@ def test_as_json_the_values_have_their_places(tmp_path: Path) -> None:
     loaded = load_text(
         tmp_path, HEAD + "spec: {AppName: '${values.host}'}\n", ids=by_address({"a": "NEW"}), values={"host": "h"}
     )
-    bound = Bound("test", "reconciler.yaml", by_address({"a": "NEW"}), PLACES)
+    bound = Bound("test", "reconciler.yaml", by_address({"a": "NEW"}), PLACES.get)
     (one,) = json.loads(as_json([resolve(loaded.manifests[0], bound)], "test"))["manifests"]
     defined = {"name": "values.host", "file": "reconciler.yaml", "line": 5, "column": 13}
     assert one["places"]["/spec/AppName"]["values"] == [defined]

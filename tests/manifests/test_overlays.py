@@ -22,7 +22,7 @@ SCENARIOS = Path(__file__).parents[1] / "scenarios" / "overlays"
 def context(config: Config, name: str) -> LoadContext:
     one = config.environments[name]
     secrets = one.allowed_secrets
-    return LoadContext(name, one.values, one.ids, secrets, overlays=one.overlays, apart=config.overlays)
+    return LoadContext(name, one.values, one.ids, secrets, overlays=one.overlays, apart=config.apart)
 
 
 def outcome() -> str:
@@ -82,8 +82,8 @@ def test_where_only_some_manifests_are_loaded_overlays_of_others_are_no_fault(tm
 
 def test_an_overlay_that_is_named_like_a_manifest_is_refused(tmp_path: Path) -> None:
     overlay = write(tmp_path / "overlays" / "a.yaml", "a", "Active: true")
-    assert faults([overlay], overlay.parent) == ["this is an overlay, not a manifest"]
-    assert faults([overlay.parent], overlay.parent) == ["this is an overlay, not a manifest"]
+    assert faults([overlay], overlay.parent) == ["this is an overlay or a file of ids, not a manifest"]
+    assert faults([overlay.parent], overlay.parent) == ["this is an overlay or a file of ids, not a manifest"]
     assert "no *.yaml or *.yml file but overlays" in faults([tmp_path], overlay.parent)[0]
 
 

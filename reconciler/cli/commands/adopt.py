@@ -43,7 +43,7 @@ then nothing is written.
 """,
 )
 @click.argument("arguments", nargs=-1, type=text, metavar="[ADDRESS=ID | PATH]...")
-@click.option("--write", is_flag=True, help="Write the ids into reconciler.yaml; without it they are only shown.")
+@click.option("--write", is_flag=True, help="Write the ids; without it they are only shown.")
 @outputs_option("adopt", list(ADOPTIONS))
 @unknown_roles_option
 @reading_options
@@ -53,9 +53,9 @@ def command(
 ) -> ExitCode:
     """Bind manifests to the live objects of exactly their AppName, so that a later rename is an update.
 
-    The ids go under ids: of the environment in reconciler.yaml; comments and layout stay, and an id that is there
-    already is never replaced. ADDRESS=ID says which live object a manifest is, whatever its AppName; then only the
-    manifests that are named are bound. The service is only read.
+    The ids go under ids: of the environment in reconciler.yaml, or into the file that it names; comments and layout
+    stay, and an id that is there already is never replaced. ADDRESS=ID says which live object a manifest is, whatever
+    its AppName; then only the manifests that are named are bound. The service is only read.
     """
     given, paths = _parted(arguments)
     written: list[str] = []
@@ -81,11 +81,13 @@ def _code(adopted: Adopted) -> ExitCode:
 
 def _adopted(session: Session, given: "Mapping[Address, str]", *, write: bool) -> Adopted:
     """Find the live objects; write what is beyond doubt, unless something is in doubt."""
-    adopted = Adopted(_adoption(session, given), shown(session.file), written=False, asked=write)
+    environment = session.environment
+    file, at = environment.ids_file or session.file, ".".join(environment.ids_at)
+    adopted = Adopted(_adoption(session, given), shown(file), at=at, written=False, asked=write)
     if not write or not adopted.adoption.ids or adopted.adoption.faults:
         return adopted
     try:
-        _write(session, adopted.adoption)
+        write_ids(file, environment.ids_at, adopted.adoption.ids)
     except ReconcilerError as error:
         return replace(adopted, failure=error)
     return replace(adopted, written=True)
@@ -127,7 +129,3 @@ def _addresses(given: "Mapping[str, str]", session: Session) -> "dict[Address, s
 def _adoption(session: Session, given: "Mapping[Address, str]") -> "Adoption":
     with connect.reader(session.settings, session.environment, session.root) as remote:
         return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)
-
-
-def _write(session: Session, adoption: "Adoption") -> None:
-    write_ids(session.file, adoption.environment, adoption.ids)

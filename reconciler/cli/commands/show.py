@@ -121,11 +121,11 @@ def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: 
     settings = settings_of(common)
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    keep_manifests_apart(settings, paths or config.manifests, config, environment)
+    keep_manifests_apart(settings, paths, config)
     context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
     loaded = load(paths or config.manifests, context)
     settings.listener.warned(environment.name, loaded.warnings)
-    bound = Bound(environment.name, shown(config.path), environment.ids, config.places)
+    bound = Bound(environment.name, shown(config.path), environment.ids, config.place)
     ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
     manifests = [resolve(manifest, bound) for manifest in ordered]
     yaml = joined(map(escape, as_yaml(manifests, environment.name)))

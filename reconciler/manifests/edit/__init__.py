@@ -1,4 +1,4 @@
-"""reconciler.yaml, an environment, new ids -> the same file with the ids in it, and nothing else changed.
+"""reconciler.yaml or a file of ids, new ids -> the same file with the ids in it, and nothing else changed.
 
 What drift brings back into manifests is worked out by `live`, over `values`; all files are written here.
 
@@ -8,7 +8,7 @@ environment that shares its ids with another one by an alias, the file is left a
 """
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +16,10 @@ from reconciler.errors import ReconcilerError
 from reconciler.kinds import address_of, short
 from reconciler.manifests.edit.nodes import Node
 from reconciler.manifests.edit.nodes import parse as parse_nodes
-from reconciler.manifests.edit.text import Style, applied, insertion
+from reconciler.manifests.edit.text import Edit, Style, applied, block, insertion, line_end_before
 from reconciler.manifests.replacing import replace_file
-from reconciler.manifests.schema import validator
-from reconciler.manifests.yaml import parse, shown
+from reconciler.manifests.schema import part_validator, validator
+from reconciler.manifests.yaml import IDS_LIMIT, SIZE_LIMIT, parse, shown
 from reconciler.model.json import Body, Json, get_at, same, with_value_at
 from reconciler.model.resource import Address, ObjectKey, same_id
 
@@ -30,13 +30,13 @@ _MARK: Final = "\ufeff"
 _STEP: Final = 2
 
 
-def write_ids(path: Path, environment: str, ids: Mapping[Address, str]) -> None:
-    """Add ids to an environment of a configuration file; a symbolic link is followed, a crash leaves the old file.
+def write_ids(path: Path, at: Sequence[str], ids: Mapping[Address, str]) -> None:
+    """Add ids to a file; a symbolic link is followed, a crash leaves the old file.
 
     Raises:
         ReconcilerError: as `with_ids` does, or the file cannot be written; it is as it was.
     """
-    _rewrite(path, lambda content: with_ids(content, environment, ids, shown(path)))
+    _rewrite(path, lambda content: with_ids(content, at, ids, shown(path)))
 
 
 def write_contents(contents: Mapping[str, bytes]) -> None:
@@ -61,32 +61,37 @@ def _rewrite(path: Path, new: Callable[[bytes], bytes]) -> None:
         raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
 
 
-def with_ids(content: bytes, environment: str, ids: Mapping[Address, str], file: str) -> bytes:
-    """The bytes of a configuration with ids added to an environment; ids that are there already are left alone.
+def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file: str) -> bytes:
+    """The bytes of a file with ids added; ids that are there already are left alone.
 
     Args:
-        content: a configuration without faults.
-        environment: one of its environments.
+        content: a configuration without faults, or a file of ids.
+        at: where the ids are in it: ``("environments", "staging", "ids")``, or nowhere below, in a file of ids.
         ids: manifest -> id.
-        file: what messages call the configuration.
+        file: what messages call the file.
 
     Raises:
         ReconcilerError: a name is bound to another id, or the ids cannot be added without changing more than them.
     """
-    data = _data(content, file)
-    at = ("environments", environment, "ids")
+    data, limit = _data(content, file, at), SIZE_LIMIT if at else IDS_LIMIT
     known = get_at(data, at)
     known = known if isinstance(known, Mapping) else {}
-    new = _missing(known, ids, f"{'.'.join(at)} of {file}")
+    new = _missing(known, ids, f"{'.'.join(at)} of {file}" if at else file)
     if not new:
         return content
-    wanted = with_value_at(data, at, {**known, **new})
-    _check(wanted, file)
-    result = _inserted(content, environment, new)
-    if result is None or not _says(result, wanted, file):
+    wanted = with_value_at(data, at, {**known, **new}) if at else {**known, **new}
+    _check(wanted, file, at)
+    result = _inserted(content, at, new)
+    if result and len(result) > limit:
+        hint = "keep the ids in a file of their own, with ids: {file: ids/ENV.yaml}" if at else ""
+        raise ReconcilerError(f"with the new ids {file} would be larger than {limit:,} bytes", hint=hint)
+    if result is None or not _says(result, wanted, file, limit):
         by_hand = ", ".join(f"{name}: {one}" for name, one in new.items())
-        message = f"{file} is written in such a way that ids cannot be added to {environment} without changing more"
-        raise ReconcilerError(message, hint=f"add by hand under {'.'.join(at)}: {by_hand}")
+        where = f" to {at[1]}" if at else ""
+        message = f"{file} is written in such a way that ids cannot be added{where} without changing more"
+        raise ReconcilerError(
+            message, hint=f"add by hand under {'.'.join(at)}: {by_hand}" if at else f"add by hand: {by_hand}"
+        )
     return result
 
 
@@ -106,41 +111,58 @@ def _missing(known: Body, ids: Mapping[Address, str], where: str) -> Mapping[str
     return {short(address): new for address, new in ids.items() if address not in bound}
 
 
-def _check(wanted: Body, file: str) -> None:
+def _check(wanted: Body, file: str, at: Sequence[str]) -> None:
     """Refuse ids that a configuration cannot hold."""
-    for fault in validator(_SCHEMA).faults(wanted):
+    found = validator(_SCHEMA).faults(wanted) if at else part_validator(_SCHEMA, "ids").faults({"ids": wanted})
+    for fault in found:
         raise ReconcilerError(
             f"with the new ids {file} would be no configuration: {fault.message} (at {fault.pointer})"
         )
 
 
-def _data(content: bytes, file: str) -> Body:
-    """The one document, as all commands read it."""
-    parsed = parse(content, file)
+def _data(content: bytes, file: str, at: Sequence[str]) -> Body:
+    """The one document, as all commands read it; a file of ids may be empty."""
+    parsed = parse(content, file, SIZE_LIMIT if at else IDS_LIMIT)
     data: Json = parsed.documents[0].data if len(parsed.documents) == 1 and not parsed.faults else None
+    if not at and data is None and len(parsed.documents) <= 1 and not parsed.faults:
+        return {}
     if not isinstance(data, Mapping):
-        raise ReconcilerError(f"{file} can no longer be read as a configuration")
+        raise ReconcilerError(f"{file} can no longer be read as {'a configuration' if at else 'ids'}")
     return data
 
 
-def _inserted(content: bytes, environment: str, ids: Mapping[str, str]) -> bytes | None:
+def _inserted(content: bytes, at: Sequence[str], ids: Mapping[str, str]) -> bytes | None:
     """The bytes with the ids in them, or None where there is no such place to put them."""
     text = content.decode("utf-8")
     mark = _MARK if text.startswith(_MARK) else ""
     text = text.removeprefix(_MARK)
-    environments = parse_nodes(text)[0].get("environments")
-    target = environments.get(environment) if environments else None
+    edits = _edits(text, at, ids)
+    return (mark + applied(text, edits)).encode("utf-8") if edits else None
+
+
+def _edits(text: str, at: Sequence[str], ids: Mapping[str, str]) -> Sequence[Edit]:
+    """What puts the ids into a text; nothing where there is no such place."""
+    roots = parse_nodes(text)
+    if not at:
+        return _edits_of_root(text, roots, ids)
+    environments = roots[0].get(at[0])
+    target = environments.get(at[1]) if environments else None
     if environments is None or target is None or not target.is_mapping:
-        return None
+        return ()
     step = _step(environments, target)
-    known = target.get("ids")
+    known = target.get(at[2])
     if known is None:
-        edits = insertion(text, target, {"ids": ids}, Style(step))
-    elif known.is_mapping:
-        edits = insertion(text, known, ids, Style(step).of_key(target, "ids"))
-    else:
-        return None
-    return (mark + applied(text, edits)).encode("utf-8")
+        return insertion(text, target, {at[2]: ids}, Style(step))
+    return insertion(text, known, ids, Style(step).of_key(target, at[2])) if known.is_mapping else ()
+
+
+def _edits_of_root(text: str, roots: Sequence[Node], ids: Mapping[str, str]) -> Sequence[Edit]:
+    """A file of ids, which may be empty, or comments alone."""
+    if roots and roots[0].is_mapping:
+        return insertion(text, roots[0], ids, Style(_STEP))
+    line_end = line_end_before(text, len(text))
+    start = "" if not text or text[-1] in "\r\n" else line_end
+    return [Edit(len(text), start + line_end.join([*block(ids, 0, Style(_STEP)), ""]))]
 
 
 def _step(outer: Node, inner: Node) -> int:
@@ -149,9 +171,9 @@ def _step(outer: Node, inner: Node) -> int:
     return step if step > 0 and not inner.in_braces else _STEP
 
 
-def _says(content: bytes, wanted: Body, file: str) -> bool:
+def _says(content: bytes, wanted: Body, file: str, limit: int) -> bool:
     """Whether a file says exactly this."""
-    parsed = parse(content, file)
+    parsed = parse(content, file, limit)
     return not parsed.faults and len(parsed.documents) == 1 and same(parsed.documents[0].data, wanted)
 
 

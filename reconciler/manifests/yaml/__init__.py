@@ -7,10 +7,11 @@ that expand without bound, depth.
 No message quotes a key, a scalar, an alias or a tag: a secret that somebody pasted unquoted may look like any of them.
 """
 
-from reconciler.manifests.yaml.reading import SIZE_LIMIT, Parsed, parse, read, shown, unreadable
+from reconciler.manifests.yaml.reading import IDS_LIMIT, SIZE_LIMIT, Parsed, parse, read, shown, unreadable
 from reconciler.manifests.yaml.tree import Document, Layered, lay, merge_patch, removals
 
 __all__ = [
+    "IDS_LIMIT",
     "SIZE_LIMIT",
     "Document",
     "Layered",

@@ -136,6 +136,8 @@ def _place_at(file: str, before: str) -> Place:
 
 SIZE_LIMIT: Final = 1 << 20
 """Bytes in a file."""
+IDS_LIMIT: Final = 8 << 20
+"""Bytes in a file of ids: more than a hundred thousand."""
 
 _REASONS: Final[Mapping[int, tuple[str, str]]] = {
     errno.ENOENT: ("there is no such file or directory", ""),
@@ -157,16 +159,16 @@ class Parsed:
     faults: tuple[Diagnostic, ...] = ()
 
 
-def read(path: Path | str, shown: str) -> Parsed:
+def read(path: Path | str, shown: str, limit: int = SIZE_LIMIT) -> Parsed:
     """Read and parse one file; `shown` is its name in messages.
 
     Nothing but a regular file is read, so that a FIFO or a device can neither block nor flood the run.
     """
     try:
-        content = _bytes_of(path)
+        content = _bytes_of(path, limit)
     except OSError as error:
         return Parsed((), (unreadable(error, path, shown),))
-    return parse(content, shown)
+    return parse(content, shown, limit)
 
 
 def parse(content: bytes, file: str, limit: int = SIZE_LIMIT, parser: Callable[[bytes], Any] = Parser) -> Parsed:
@@ -203,10 +205,10 @@ def unreadable(error: OSError, path: Path | str, shown: str) -> Diagnostic:
     return Diagnostic(Place(shown), message, "unreadable", hint=hint)
 
 
-def _bytes_of(path: Path | str) -> bytes:
+def _bytes_of(path: Path | str, limit: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123  # a descriptor is no path
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ENXIO, "not a regular file")
-        return stream.read(SIZE_LIMIT + 1) if status.st_size > SIZE_LIMIT else stream.readall()
+        return stream.read(limit + 1) if status.st_size > limit else stream.readall()

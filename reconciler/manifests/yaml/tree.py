@@ -18,7 +18,7 @@ from reconciler.model.json import Json, pointer, pointer_parts
 Marks: TypeAlias = "array[int]"
 """For each value its mark; after a mapping's or a list's own come its members', a mapping's each led by the key's."""
 
-COLUMN_BITS: Final = 20
+COLUMN_BITS: Final = 24
 """A mark is a line and a column in one integer, both counted from 0; no column is larger than a file may be."""
 _COLUMN_MASK: Final = (1 << COLUMN_BITS) - 1
 
