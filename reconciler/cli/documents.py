@@ -50,6 +50,11 @@ def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:
     return write(plan, digest_of(plan), style)
 
 
+def plan_document(name: str, plan: "Plan", style: Style) -> str | Iterator[str]:
+    """The same by the name of the format; the file of a plan in pieces."""
+    return plan_file(plan) if name == "json" else plan_text(PLANS[name], plan, style)
+
+
 def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
     """Drift, with the digest of its plan's changes as above."""
     return write(drift, digest_of(drift.plan), style)

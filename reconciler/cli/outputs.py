@@ -30,8 +30,8 @@ from reconciler.render.style import PLAIN, Moment, Style
 
 F = TypeVar("F", bound=Callable[..., Any])
 Into: TypeAlias = tuple[tuple[str, Path], ...]
-TextOf: TypeAlias = Callable[[str, Style], str]
-"""Gives the document in the format of this name, in this style."""
+TextOf: TypeAlias = Callable[[str, Style], str | Iterable[str]]
+"""Gives the document in the format of this name, in this style, or its pieces as they are made."""
 
 _STREAMS: Final = frozenset({"jsonl", "github"})
 """Formats that are read as they come: an error is one more event, on stdout as well."""

@@ -12,14 +12,15 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
 
 
-def emit(text: str) -> None:
-    """Write the requested document to stdout. A closed pipe is silent: whoever closed it has read enough.
+def emit(text: str | Iterable[str]) -> None:
+    """Write the requested document, or its pieces, to stdout. A closed pipe is silent: its reader has read enough.
 
     Raises:
         ReconcilerError: it cannot be written (a full disk).
     """
     try:
-        _write(sys.stdout, text)
+        for piece in [text] if isinstance(text, str) else text:
+            _write(sys.stdout, piece)
     except OSError as error:
         abandon(sys.stdout)
         raise ReconcilerError(f"the output cannot be written: {error.strerror}") from error

@@ -5,21 +5,21 @@ loader's own rules: whatever could be taken for something else than a text stand
 reference any more is written as ``$${``.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Final
 
 from reconciler.kinds import short
 from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.model.delivery import delivery_entry
 from reconciler.model.diagnostic import Place
-from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
+from reconciler.model.json import Body, Json, is_array, pointer
 from reconciler.model.named_secret import secret_entry
 from reconciler.model.resource import Address, EffectiveManifest
 from reconciler.model.secret import SecretReference
+from reconciler.render.escape import json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
         body["spec"] = {**resource.spec, **references}
     if resource.named_secrets is not None:
         body["secrets"] = [secret_entry(secret) for secret in resource.named_secrets]
-    places = dict(resource.places)
-    origins = {at: _origin(at, manifest, places, bound) for at in _pointers(body, ())}
+    origins = dict(_Origins(manifest, dict(resource.places), bound).of(body, "", Origin(resource.place)))
     if resource.address in bound.ids:
         origins["/metadata/id"] = _bound_id(resource.address, bound)
     return Resolved(body, origins, frozenset(pointer("spec", secret) for secret in resource.secrets))
@@ -98,14 +97,29 @@ def _reference(secret: SecretReference | None) -> Json:
     return {secret.source.value: secret.name}
 
 
-def _pointers(value: Json, parts: tuple[str | int, ...]) -> Iterator[str]:
-    if isinstance(value, Mapping) and value:
-        for key, child in value.items():
-            yield from _pointers(child, (*parts, key))
-        return
-    yield pointer(*parts)
-    for index, child in enumerate(value if is_array(value) else ()):
-        yield from _pointers(child, (*parts, index))
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    manifest: EffectiveManifest
+    places: Mapping[str, Place]
+    bound: Bound
+
+    def of(self, value: Json, at: str, above: Origin) -> Iterator[tuple[str, Origin]]:
+        """Each value with its origin; what a value that was put in as a whole contains came from the same place."""
+        origin = self._at(at, above)
+        if isinstance(value, Mapping) and value:
+            for key, child in value.items():
+                yield from self.of(child, at + pointer(key), origin)
+            return
+        yield at, origin
+        for index, child in enumerate(value if is_array(value) else ()):
+            yield from self.of(child, f"{at}/{index}", origin)
+
+    def _at(self, at: str, above: Origin) -> Origin:
+        place, names = self.places.get(at), self.manifest.values.get(at)
+        if place is None and names is None:
+            return above
+        defined = above.defined if names is None else tuple(self.bound.place(*name.split(".")) for name in names)
+        return Origin(place or above.place, above.values if names is None else names, defined)
 
 
 def _bound_id(address: Address, bound: Bound) -> Origin:
@@ -115,28 +129,24 @@ def _bound_id(address: Address, bound: Bound) -> Origin:
     return Origin(places[name] or Place(bound.file), (f"ids.{name}",))
 
 
-def _origin(at: str, manifest: EffectiveManifest, places: Mapping[str, Place], bound: Bound) -> Origin:
-    """What a value that was put in as a whole contains came from the same place."""
-    parts = pointer_parts(at)
-    above = [pointer(*parts[:count]) for count in range(len(parts), -1, -1)]
-    place = next((places[each] for each in above if each in places), manifest.resource.place)
-    names = next((manifest.values[each] for each in above if each in manifest.values), ())
-    return Origin(place, names, tuple(bound.place(*name.split(".")) for name in names))
-
-
 # ---------------------------------------------------------------------------------------------------------------- JSON
 
 
 FORMAT_VERSION: Final = "1.0"
+_BELOW: Final = 4 * " "
 
 
-def as_json(resolved: Iterable[Resolved], environment: str) -> str:
-    """All manifests and their places as one document. Texts are what they are: nothing is written as ``$${``."""
-    manifests = [
-        {"manifest": one.body, "places": {at: _place(origin) for at, origin in one.origins.items()}} for one in resolved
-    ]
-    content = {"format_version": FORMAT_VERSION, "environment": environment, "manifests": manifests}
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+def as_json(resolved: Iterable[Resolved], environment: str) -> Iterator[str]:
+    """All manifests and their places as one document, in pieces. Texts are what they are: nothing stands as ``$${``."""
+    head, end = json_text({"format_version": FORMAT_VERSION, "environment": environment, "manifests": []}).split("[]")
+    yield f"{head}["
+    separator = ""
+    for one in resolved:
+        places = {at: _place(origin) for at, origin in one.origins.items()}
+        manifest = json_text({"manifest": one.body, "places": places}).rstrip("\n").replace("\n", f"\n{_BELOW}")
+        yield f"{separator}\n{_BELOW}{manifest}"
+        separator = ","
+    yield f"\n  ]{end}" if separator else f"]{end}"
 
 
 def _place(origin: Origin) -> Json:
@@ -152,12 +162,11 @@ def _place(origin: Origin) -> Json:
 # ---------------------------------------------------------------------------------------------------------------- YAML
 
 
-def as_yaml(resolved: Iterable[Resolved], environment: str) -> Iterator[str]:
-    """The lines of all manifests, without line ends. The names of files in comments are as they are, not escaped."""
-    yield f"# The manifests of environment {environment}, after overlays and substitution."
+def as_yaml(resolved: Iterable[Resolved], environment: str) -> Iterator[Iterator[str]]:
+    """The lines of each manifest, without line ends. The names of files in comments are as they are, not escaped."""
+    yield iter([f"# The manifests of environment {environment}, after overlays and substitution."])
     for one in resolved:
-        yield "---"
-        yield from block(_literal(one), 0, Style(), partial(_comment, one, environment))
+        yield chain(["---"], block(_literal(one), 0, Style(), partial(_comment, one, environment)))
 
 
 def _literal(resolved: Resolved) -> Body:

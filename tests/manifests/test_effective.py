@@ -28,7 +28,7 @@ def load_text(folder: Path, text: str, **context: Any) -> Loaded:
 def yaml_of(loaded: Loaded, ids: Mapping[str, str] | None = None, places: Mapping[str, Place] | None = None) -> str:
     bound = Bound("test", "reconciler.yaml", by_address(ids or {}), (places or {}).get)
     manifests = [resolve(manifest, bound) for manifest in loaded.manifests]
-    return "".join(f"{line}\n" for line in as_yaml(manifests, "test"))
+    return "".join(f"{line}\n" for lines in as_yaml(manifests, "test") for line in lines)
 
 
 # -- loaded again, it asks for the same --
@@ -141,7 +141,7 @@ def test_as_json_the_values_have_their_places(tmp_path: Path) -> None:
         tmp_path, HEAD + "spec: {AppName: '${values.host}'}\n", ids=by_address({"a": "NEW"}), values={"host": "h"}
     )
     bound = Bound("test", "reconciler.yaml", by_address({"a": "NEW"}), PLACES.get)
-    (one,) = json.loads(as_json([resolve(loaded.manifests[0], bound)], "test"))["manifests"]
+    (one,) = json.loads("".join(as_json([resolve(loaded.manifests[0], bound)], "test")))["manifests"]
     defined = {"name": "values.host", "file": "reconciler.yaml", "line": 5, "column": 13}
     assert one["places"]["/spec/AppName"]["values"] == [defined]
     assert one["places"]["/metadata/id"] == {"file": "reconciler.yaml", "line": 0, "column": 0, "value": "ids.a"}
@@ -156,7 +156,7 @@ def test_the_places_of_overlays_are_shown(tmp_path: Path) -> None:
 
 def test_as_json_each_value_has_its_place(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, HEAD + "spec: {AppName: '${values.name}', xp: {a/b: ['$${']}}\n", values={"name": "A"})
-    document = json.loads(as_json([resolve(loaded.manifests[0], Bound("test", "r.yaml", {}))], "test"))
+    document = json.loads("".join(as_json([resolve(loaded.manifests[0], Bound("test", "r.yaml", {}))], "test")))
     (one,) = document["manifests"]
     assert (document["format_version"], document["environment"]) == ("1.0", "test")
     assert one["manifest"]["spec"] == {"AppName": "A", "xp": {"a/b": ["${"]}}

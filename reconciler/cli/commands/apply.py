@@ -10,7 +10,7 @@ import click
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import is_stopping, require_approval, watch
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, RESULTS, plan_text
+from reconciler.cli.documents import PLANS, RESULTS, plan_document, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
 from reconciler.cli.metering import metrics_option
@@ -179,7 +179,7 @@ def _shown(order: _Order) -> ExitCode:
     """
     _require_plan_formats(order.outputs)
     plan, refused = _looked(order, order.opened(settings_of(order.common)))
-    order.outputs.write(lambda name, style: plan_text(PLANS[name], plan, style))
+    order.outputs.write(lambda name, style: plan_document(name, plan, style))
     if refused:
         raise refused
     return codes.of_plan(plan, order.ack, detailed=False)

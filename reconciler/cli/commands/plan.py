@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, plan_file, plan_text
+from reconciler.cli.documents import PLANS, plan_document, plan_file, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.metering import metrics_option
 from reconciler.cli.options import (
@@ -141,7 +141,7 @@ def command(  # noqa: PLR0913  # one for each option
     metering.plan(plan)
     if out:
         write_file(out, plan_file(plan))
-    outputs.write(lambda name, style: plan_text(PLANS[name], plan, style), plan_file=str(out or ""))
+    outputs.write(lambda name, style: plan_document(name, plan, style), plan_file=str(out or ""))
     if out and not common.quiet:
         tell(f"Saved the plan to {escape(str(out))}.\n")
     return code_of(plan)

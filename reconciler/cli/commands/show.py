@@ -1,5 +1,6 @@
 """A saved plan, or manifests and an environment -> what is in them, offline."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ from reconciler.render.escape import escape, joined
 from reconciler.render.review import REVIEWS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from reconciler.model.plan import Plan
 
 _RESOLVED_FORMATS: Final = ("text", "json")
@@ -77,13 +80,14 @@ def command(
     if resolved:
         _check(paths, outputs)
         manifests = _manifests(common, paths, allow_unknown_roles=allow_unknown_roles)
-        outputs.write(lambda name, _style: manifests[name])
+        outputs.write(lambda name, _style: manifests[name]())
     else:
         path = _planfile(paths)
         keep_apart(settings_of(common), [path])
         plan, written = _plan(path)
         outputs.write(
-            lambda name, style: written if name == "json" else plan_text(PLANS[name], plan, style), plan_file=str(path)
+            lambda name, style: _pieces(written) if name == "json" else plan_text(PLANS[name], plan, style),
+            plan_file=str(path),
         )
     return ExitCode.DONE
 
@@ -116,8 +120,18 @@ def _plan(path: Path) -> tuple["Plan", str]:
     return planfile.loads(written, str(path), key()), written
 
 
-def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool) -> dict[str, str]:
-    """The manifests in each format that shows them."""
+_PIECE: Final = 1 << 20
+
+
+def _pieces(text: str) -> "Iterator[str]":
+    """A text that may have hundreds of megabytes, which are not encoded at once."""
+    return (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+
+
+def _manifests(
+    common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool
+) -> "Mapping[str, Callable[[], Iterator[str]]]":
+    """What writes the manifests in each format that shows them, piece by piece."""
     settings = settings_of(common)
     config = configuration(settings)
     environment = chosen_environment(config, settings)
@@ -127,9 +141,11 @@ def _manifests(common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: 
     settings.listener.warned(environment.name, loaded.warnings)
     bound = Bound(environment.name, shown(config.path), environment.ids, config.place)
     ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
-    manifests = [resolve(manifest, bound) for manifest in ordered]
-    yaml = joined(map(escape, as_yaml(manifests, environment.name)))
-    return {"text": yaml, "json": as_json(manifests, environment.name)}
+    manifests = partial(map, partial(resolve, bound=bound), ordered)
+    return {
+        "text": lambda: (joined(map(escape, lines)) for lines in as_yaml(manifests(), environment.name)),
+        "json": lambda: as_json(manifests(), environment.name),
+    }
 
 
 def _check(paths: tuple[Path, ...], outputs: Outputs) -> None:
