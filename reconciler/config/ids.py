@@ -33,6 +33,8 @@ class Sources:
     _main: Document
     _documents: Mapping[str, Document]
     """Environment -> its ids; one whose file is empty is not here."""
+    _places: dict[str, Mapping[str, Place]] = field(default_factory=dict)
+    """File -> all that was found in it so far."""
 
     def within(self, fault: Fault) -> Diagnostic:
         """Add the place."""
@@ -42,7 +44,7 @@ class Sources:
     def place(self, at: str) -> Place | None:
         """Where something stands; the pointer is into `data`."""
         document, at = self._found(at)
-        return document.places.get(at)
+        return self._places.setdefault(document.file, document.places).get(at)
 
     def _found(self, at: str) -> tuple[Document, str]:
         match pointer_parts(at):

@@ -103,14 +103,7 @@ def _is_over(body: Body, now: datetime) -> bool:
 
 
 def _of(market: Marketplace, client_key: str) -> list[Body]:
-    return market.store.cached(ROW.kind, "by client", lambda: _by_client(market)).get(client_key, [])
-
-
-def _by_client(market: Marketplace) -> dict[str, list[Body]]:
-    rows: dict[str, list[Body]] = {}
-    for body in market.store.all(ROW.kind).values():
-        rows.setdefault(body["_parent"], []).append(body)
-    return rows
+    return market.store.children(ROW.kind, client_key)
 
 
 def require_secret(market: Marketplace, client: Body, value: str | None) -> None:

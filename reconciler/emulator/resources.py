@@ -200,10 +200,8 @@ class Operations:
         return query.admitted(bodies)
 
     def _all(self, market: Marketplace, query: ListQuery, parent: str | None) -> list[Body]:
-        bodies = market.store.shuffled(self.row.kind)
-        if parent is not None:
-            bodies = [body for body in bodies if body["_parent"] == parent.lower()]
-        return ordered(bodies, query.sort_by)
+        store, kind = market.store, self.row.kind
+        return ordered(store.shuffled(kind) if parent is None else store.children(kind, parent.lower()), query.sort_by)
 
     def _create(self, market: Marketplace, parents: tuple[str, ...], object_id: str, sent: Body) -> Answer:
         new = {"ID": object_id, "_parent": key_of(*parents)} | replaced(self.row.fields, sent)

@@ -93,6 +93,16 @@ class Store:
             order = self._orders[kind] = _shuffled(objects)
         return [objects[key] for key in order]
 
+    def children(self, kind: str, parent: str) -> list[Body]:
+        """Give the objects of a kind below one other, whose key this is, in the same order."""
+        return self.cached(kind, "by parent", lambda: self._by_parent(kind)).get(parent, [])
+
+    def _by_parent(self, kind: str) -> dict[str, list[Body]]:
+        rows: dict[str, list[Body]] = {}
+        for body in self.shuffled(kind):
+            rows.setdefault(body["_parent"], []).append(body)
+        return rows
+
     def cached(self, kind: str, name: Hashable, build: Callable[[], Built]) -> Built:
         """Give what `build` made, made anew only after a change to an object of that kind."""
         version = self._versions.get(kind, 0)

@@ -9,7 +9,7 @@
 What comes out plans to nothing: whatever a manifest cannot say is left out, and so keeps its live value.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -345,18 +345,18 @@ class _Run:
         if self.overlays:
             for overlay in self._overlaid:
                 overlay()
+            self.overlays.finish()
             self.new |= self.overlays.new
             self.objects += self.overlays.objects
             return self.overlays.changed
         updates = [update() for update in self._updates]
         wanted = [(one.address, change) for one, fields in updates for change in fields]
         contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment", self.others)
+        left: dict[Address, list[LeftOut]] = defaultdict(list)
+        for each in refused:
+            left[each.address].append(LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}"))
         for one, fields in updates:
-            reasons = tuple(
-                LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}")
-                for each in refused
-                if each.address == one.address
-            )
+            reasons = left[one.address]
             status = ExportStatus.CHANGED if len(reasons) < len(fields) else ExportStatus.SAME
             self.objects.append(replace(one, status=status, left_out=(*one.left_out, *reasons)))
         return contents

@@ -4,7 +4,8 @@ An overlay is laid over its manifest as a JSON Merge Patch, so that it has a nul
 environment lacks is absent in its overlay.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,7 @@ from reconciler.kinds import Kind
 from reconciler.manifests.edit.names import Names
 from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.manifests.edit.values import Path as At
-from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.edit.values import with_documents
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import merge_patch, parse, shown
 from reconciler.model.json import (
@@ -129,6 +130,9 @@ class Overlaying:
     changed: dict[str, bytes] = field(default_factory=dict)
     """File, as messages call it -> what it is to hold."""
     objects: list[Exported] = field(default_factory=list)
+    _edits: dict[str, dict[int, "_Edit"]] = field(default_factory=lambda: defaultdict(dict))
+    """File -> number of a document -> what it is to say."""
+    _files: dict[str, "_File"] = field(default_factory=dict)
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Say in an overlay what is live and not in the manifest."""
@@ -162,14 +166,36 @@ class Overlaying:
         elif overlay is None:
             self._make(address, values, title, left)
         else:
-            content = self.changed.get(overlay) or Path(overlay).read_bytes()
-            index, _ = _document(content, overlay, address)
-            content, refused = with_values(content, overlay, index, _less_needless(manifest, values))
-            if len(refused) < len(values):
-                self.changed[overlay] = content
-            left += [LeftOut(".".join(at[1:]), _BY_HAND) for at in refused]
-            status = ExportStatus.CHANGED if len(refused) < len(values) else ExportStatus.SAME
-            self.objects.append(Exported(address, status, title, "", overlay, tuple(left)))
+            edit = _Edit(address, self._less_needless(manifest, values), title, left)
+            self._edits[overlay][self._read(overlay).index(overlay, address)] = edit
+
+    def finish(self) -> None:
+        """Put what is to be said into the overlays that are there, each file at once."""
+        for file, edits in self._edits.items():
+            wanted = {index: edit.values for index, edit in edits.items()}
+            content, refused = with_documents(self._read(file).content, file, wanted)
+            by_hand = {index: [at for one, at in refused if one == index] for index in {one for one, _ in refused}}
+            for index, edit in edits.items():
+                kept = by_hand.get(index, [])
+                left = (*edit.left, *(LeftOut(".".join(at[1:]), _BY_HAND) for at in kept))
+                status = ExportStatus.CHANGED if len(kept) < len(edit.values) else ExportStatus.SAME
+                self.objects.append(Exported(edit.address, status, edit.title, "", file, left))
+            if len(refused) < sum(map(len, wanted.values())):
+                self.changed[file] = content
+
+    def _read(self, file: str) -> "_File":
+        if file not in self._files:
+            self._files[file] = _File.of(file)
+        return self._files[file]
+
+    def _less_needless(self, manifest: EffectiveManifest, values: Mapping[At, Json]) -> Mapping[At, Json | Absent]:
+        """The values with nothing in place of a null that has nothing to remove: only the overlay says such a key."""
+        if None not in values.values():
+            return values
+        file = manifest.resource.place.file
+        read = self._read(file)
+        base = read.documents[read.index(file, manifest.resource.address)]
+        return {at: ABSENT if value is None and get_at(base, at) is ABSENT else value for at, value in values.items()}
 
     def _make(self, address: Address, values: Mapping[At, Json], title: str, left: list[LeftOut]) -> None:
         path = next(one for one in _choices(self.folder, address.name) if one not in self.new and not one.exists())
@@ -204,18 +230,35 @@ def _has_null(at: At, step: Json | Absent) -> bool:
     return isinstance(step, Mapping) and not same(merge_patch({}, step), step)
 
 
-def _less_needless(manifest: EffectiveManifest, values: Mapping[At, Json]) -> Mapping[At, Json | Absent]:
-    """The values with nothing in place of a null that has nothing to remove: only the overlay says such a key."""
-    if None not in values.values():
-        return values
-    file = manifest.resource.place.file
-    _, base = _document(Path(file).read_bytes(), file, manifest.resource.address)
-    return {at: ABSENT if value is None and get_at(base, at) is ABSENT else value for at, value in values.items()}
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What an overlay that is there is to say."""
+
+    address: Address
+    values: Mapping[At, Json | Absent]
+    title: str
+    left: Sequence[LeftOut]
 
 
-def _document(content: bytes, file: str, address: Address) -> tuple[int, Json]:
-    """Which document of the file is a manifest's or its overlay's, and what it says."""
-    for index, document in enumerate(parse(content, file).documents):
-        if [get_at(document.data, at) for at in (("kind",), ("metadata", "name"))] == [address.kind, address.name]:
-            return index, document.data
-    raise ReconcilerError(f"{file} no longer has {address}")
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of manifests or overlays, read once for all of them."""
+
+    content: bytes
+    documents: Sequence[Json]
+    _numbers: Mapping[tuple[str, str], int]
+    """Kind and name -> which document it is."""
+
+    @classmethod
+    def of(cls, file: str) -> "_File":
+        content = Path(file).read_bytes()
+        documents = [one.data for one in parse(content, file).documents]
+        names = [(str(get_at(one, ("kind",))), str(get_at(one, ("metadata", "name")))) for one in documents]
+        return cls(content, documents, {name: number for number, name in enumerate(names)})
+
+    def index(self, file: str, address: Address) -> int:
+        """Which document is a manifest's or its overlay's."""
+        found = self._numbers.get((address.kind, address.name))
+        if found is None:
+            raise ReconcilerError(f"{file} no longer has {address}")
+        return found

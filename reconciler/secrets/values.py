@@ -8,6 +8,7 @@ whose key is lost. Where it is then not set, what was delivered is taken back.
 
 import secrets as lottery
 import string
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -94,21 +95,23 @@ class Prepared:
     """What an apply sets, and what was delivered for it."""
 
     values: Values
-    delivered: tuple[Delivered, ...] = ()
+    delivered: Mapping[Address, Sequence[Delivered]] = field(default_factory=dict)
     plan_key: bytes | None = None
     deliverer: Deliverer | None = None
 
     def conclude(self, outcome: Outcome) -> Outcome:
         """Add the fingerprints of what was set; take back what was delivered for a change that was not written."""
         address = outcome.change.address
-        mine = {name: value for (whose, name), value in self.values.items() if whose == address}
+        names = [one.field for one in outcome.change.secrets if (address, one.field) in self.values]
         prints = {
-            name: one.fingerprint(self.plan_key, f"{address} {name}") for name, one in mine.items() if self.plan_key
+            name: self.values[address, name].fingerprint(self.plan_key, f"{address} {name}")
+            for name in names
+            if self.plan_key
         }
         return replace(self._settled(outcome), fingerprints=prints)
 
     def _settled(self, outcome: Outcome) -> Outcome:
-        mine = [one for one in self.delivered if one.new.address == outcome.change.address]
+        mine = self.delivered.get(outcome.change.address, ())
         is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
         if not mine:
             return outcome
@@ -157,7 +160,10 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
         _needed(deliverer).check(deliveries)
     made = {(one.new.address, one.new.name): one.new.value for one in generated}
     delivered = deliver_all(generated, _needed(deliverer)) if generated else ()
-    return Prepared({**known.values, **made}, delivered, plan_key, deliverer)
+    of_each: dict[Address, list[Delivered]] = defaultdict(list)
+    for one in delivered:
+        of_each[one.new.address].append(one)
+    return Prepared({**known.values, **made}, of_each, plan_key, deliverer)
 
 
 def _lottery() -> Secret:

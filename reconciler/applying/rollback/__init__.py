@@ -9,7 +9,7 @@ back. What the run deleted is created again; secrets stay as they are.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.applying.rollback.view import RULE, View
+from reconciler.applying.rollback.view import RULE, Present, View
 from reconciler.kinds import KINDS
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Change, Finding
@@ -32,7 +32,8 @@ class Back:
 
 def created(run: RecordedRun, live: LiveState) -> tuple[LiveResource, ...]:
     """The live objects that a run created: `back` needs their assignments and secrets."""
-    views = [View(run.id, change, KINDS[change.address.kind], live, {}, {}) for change in run.changes]
+    present = Present.of(live)
+    views = [View(run.id, change, KINDS[change.address.kind], present, {}, {}) for change in run.changes]
     found = [view.creation() for view in views if view.change.action is Action.CREATE and view.change.may_be_written]
     return tuple(one for one in found if one)
 
@@ -54,8 +55,9 @@ def back(
         plan_key: what fingerprints of secret values are keyed with.
     """
     known = {resource.address: resource for resource in manifests.resources}
+    present = Present.of(live)
     views = [
-        View(run.id, change, KINDS[change.address.kind], live, secrets, known, plan_key)
+        View(run.id, change, KINDS[change.address.kind], present, secrets, known, plan_key)
         for change in run.changes
         if change.may_be_written
     ]

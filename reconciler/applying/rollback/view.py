@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.kinds import Kind
+from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.secrecy import field_of, may_have
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
@@ -20,7 +20,6 @@ from reconciler.model.resource import (
     LiveState,
     ObjectKey,
     Policy,
-    same_id,
 )
 from reconciler.model.run import RecordedChange
 from reconciler.model.secret import Secret, SecretReference
@@ -32,13 +31,28 @@ _WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
 
 
 @dataclass(frozen=True, slots=True)
+class Present:
+    """All that is live, to be looked up."""
+
+    by_key: Mapping[ObjectKey, LiveResource]
+    by_name: Mapping[tuple[str, str], LiveResource]
+    """Kind and `repr` of the name, which may be null."""
+
+    @classmethod
+    def of(cls, live: LiveState) -> "Present":
+        """Of two of a name, the first."""
+        named = [((one.kind, repr(one.body.get(KINDS[one.kind].name_field))), one) for one in reversed(live.resources)]
+        return cls({one.key: one for one in reversed(live.resources)}, dict(named))
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One change of the run, and what it is about today."""
 
     run_id: str
     change: RecordedChange
     kind: Kind
-    live: LiveState
+    live: Present
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     manifests: Mapping[Address, DesiredResource]
     plan_key: bytes | None = None
@@ -137,7 +151,7 @@ class View:
         return [name for name in self.kind.fields if not self._same(name, before, after)]
 
     def _by_id(self) -> LiveResource | None:
-        return next((one for one in self._live() if same_id(one.id, self.change.id)), None)
+        return self.live.by_key.get(ObjectKey(self.kind.name, self.change.id)) if self.change.id else None
 
     def _made_by_post(self) -> LiveResource | None:
         """What the service made under an id of its own choice, of which the run has not learned."""
@@ -146,11 +160,7 @@ class View:
         return self._by_name(self.change.after or {}) if is_unknown and was_sent else None
 
     def _by_name(self, body: Body) -> LiveResource | None:
-        name = body.get(self.kind.name_field)
-        return next((one for one in self._live() if one.body.get(self.kind.name_field) == name), None)
-
-    def _live(self) -> Iterator[LiveResource]:
-        return (one for one in self.live.resources if one.kind == self.kind.name)
+        return self.live.by_name.get((self.kind.name, repr(body.get(self.kind.name_field))))
 
     def _same(self, name: str, left: Body, right: Body) -> bool:
         canonical = self.kind.fields[name].canonical_value
