@@ -315,6 +315,8 @@ def test_a_run_is_taken_back_once_with_approval_and_the_restore_asks_from_then_o
     run = project.run(rollback="staging last")
     assert (run.waiting, run.failed, shop.minutes()) == ({"staging"}, set(), [300, 300]), run.log
     assert ("ApiClient/front" in run.summary, "environment   staging" in run.summary) == (True, True), run.summary
+    (written,) = (one.stem for one in (project.state("staging") / "runs").glob("*.jsonl"))
+    assert run.summary.count(written) == 2  # shown, and in the list
     run.approve("staging")
     assert (run.failed, shop.minutes()) == (set(), [600, 300]), run.log
     run.repeat("staging")
