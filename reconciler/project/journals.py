@@ -1,6 +1,6 @@
 """A session and its journals -> the recorder of a run, and what earlier runs have left."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +10,7 @@ from reconciler.applying.journal import ApplyRecorder, Journal, Run, facts_of, r
 from reconciler.applying.journal.rotating import recorded_rotation
 from reconciler.applying.recovery import Found, Looked
 from reconciler.errors import ReconcilerError
+from reconciler.manifests.git import Disbelieved
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.model.run import RecordedRun
@@ -45,23 +46,29 @@ _FOUND: Final = {
 
 
 def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, ...]:
-    """Report the runs against this marketplace that were cut off, and what is uncertain of them; give their ids."""
-    left = unfinished(_applied(session.journal), plan.binding)
+    """Report the runs against this marketplace that were cut off, and what is uncertain of them; give their ids.
+
+    That a journal is not believed is reported, too: its run may have been cut off.
+    """
+    found = runs(session.journal).values()
+    for problem in [one for one in found if isinstance(one, Disbelieved)][:1]:
+        session.settings.listener.failed(problem)
+    left = unfinished(_applied(found), plan.binding)
     for run in left:
         session.settings.listener.found_cut_off(run, [_uncertain(one) for one in recovery.look(run, remote)])
     return tuple(run.id for run in left)
 
 
-def _applied(folder: Path) -> list[RecordedRun]:
+def _applied(found: Iterable[Run | ReconcilerError]) -> list[RecordedRun]:
     """All runs that applied a plan. What cannot be read is for `history verify` to report."""
-    found = []
-    for run in runs(folder).values():
+    all_applied = []
+    for run in found:
         try:
             applied = recorded(run) if isinstance(run, Run) else None
         except ReconcilerError:
             continue
-        found += [applied] if applied else []
-    return found
+        all_applied += [applied] if applied else []
+    return all_applied
 
 
 def _uncertain(looked: Looked) -> Uncertain:
