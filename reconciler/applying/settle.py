@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import AnswerLost, RemoteError, RequestFacts, TurnedAway
 from reconciler.kinds import Kind
+from reconciler.kinds.roles import naming
 from reconciler.model.json import Body, Json
 from reconciler.model.outcome import Outcome
 from reconciler.model.resource import LiveResource, ObjectKey
@@ -60,7 +61,11 @@ def settle(
         conflict.after_a_write = lost is not None
         raise
     except RemoteError as error:
-        raise lost or error from error
+        if lost is None:
+            raise
+        lost.message += f"; it could not be looked at: {error.message}"
+        lost.hint = error.hint
+        raise lost from error
     if isinstance(now, Outcome):
         return now
     if lost and not tries:
@@ -99,18 +104,21 @@ class Newcomers:
 
     def now(self, kind: Kind, name: str) -> list[LiveResource]:
         """Objects of the name as they are."""
-        bodies = self.remote.list_all(kind.path, filters={kind.name_field: at_least(name)})
+        with naming(f"reading {kind.noun}s", kind.reading_roles):
+            bodies = self.remote.list_all(kind.path, filters={kind.name_field: at_least(name)})
         return self._new(kind, [body for body in bodies if body.get(kind.name_field) == name])
 
     def _read(self, kind: Kind) -> Mapping[Json, Sequence[Body]] | RemoteError:
         found: dict[Json, list[Body]] = defaultdict(list)
         try:
-            for body in self.remote.list_all(kind.path):
-                name = body.get(kind.name_field)
-                if isinstance(name, str):
-                    found[name].append(body)
+            with naming(f"reading {kind.noun}s", kind.reading_roles):
+                bodies = self.remote.list_all(kind.path)
         except RemoteError as error:
             return error
+        for body in bodies:
+            name = body.get(kind.name_field)
+            if isinstance(name, str):
+                found[name].append(body)
         return found
 
     def _new(self, kind: Kind, bodies: Sequence[Body]) -> list[LiveResource]:

@@ -15,6 +15,7 @@ from reconciler.applying.task import Task, Writer
 from reconciler.errors import RemoteError, RequestFacts
 from reconciler.kinds import Kind, reach
 from reconciler.kinds.assignments import Level
+from reconciler.kinds.roles import naming
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, AssignmentChange, FieldChange
@@ -65,8 +66,10 @@ def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[O
 
 def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Rows]:
     """The rows of every level of which any were changed."""
-    levels = {_level(task.kind, step) for task, _ in written for step in task.change.assignments}
-    listed = {path: _rows(path, writer) for path in sorted({one.path for one in levels})}
+    levels = {_level(task.kind, step): task.kind for task, _ in written for step in task.change.assignments}
+    listed = {
+        path: _rows(path, kind, writer) for path, kind in {one.path: kind for one, kind in levels.items()}.items()
+    }
     return {one: rows if isinstance(rows := listed[one.path], RemoteError) else one.keys(rows) for one in levels}
 
 
@@ -76,9 +79,10 @@ def _level(kind: Kind, step: AssignmentChange) -> Level:
     return kind.assignments.level(step.party)
 
 
-def _rows(path: str, writer: Writer) -> Sequence[Body] | RemoteError:
+def _rows(path: str, kind: Kind, writer: Writer) -> Sequence[Body] | RemoteError:
     try:
-        return writer.remote.list_all(path, key=None)
+        with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+            return writer.remote.list_all(path, key=None)
     except RemoteError as error:
         return error
 
@@ -137,5 +141,5 @@ def _not_held(outcome: Outcome, message: str) -> Outcome:
 
 def _unseen(outcome: Outcome, error: RemoteError) -> Outcome:
     """Nobody knows what the service holds, and that must not pass for success."""
-    message = f"it was written, and could not be read again: {error.message}"
+    message = "; ".join(filter(None, [f"it was written, and could not be read again: {error.message}", error.hint]))
     return replace(outcome, status=Status.NOT_CONVERGED, message=message)

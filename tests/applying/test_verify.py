@@ -1,6 +1,7 @@
 """The last look: what a service does not hold is named, also where its answer said that it does."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from reconciler.model.resource import DesiredResource, Policy
 from reconciler.remote.http import WriteClient
 from reconciler.remote.protocol import WireBody
 from tests.builders import body, desired, manifest
-from tests.service import Shop, client_id, shop
+from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A, B = client_id(0xA), client_id(0xB)
 
@@ -94,6 +95,26 @@ def test_what_cannot_be_read_again_is_not_taken_for_applied(two: Shop) -> None:
     (outcome,) = two.apply(plan).outcomes
     assert outcome.status is Status.NOT_CONVERGED
     assert "it was written, and could not be read again: GET /v1/apiclients/" in outcome.message
+    assert "reading API clients takes one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [f"PUT /v1/apiclients/{A} drop=after", f"GET /v1/apiclients/{A} status=403 after=1 count=all"],
+        ["POST /v1/apiclients drop=after", "GET /v1/apiclients status=403 after=1 count=all"],
+    ],
+    ids=["update", "create"],
+)
+def test_a_look_after_a_lost_answer_that_lacks_a_role_names_it(two: Shop, faults: list[str]) -> None:
+    wanted = manifest("a", Active=False) if "PUT" in faults[0] else manifest("new", AccessTokenDuration=60)
+    plan = two.plan(desired(wanted), replace(NO_LIMITS, creation="post"))
+    for fault in faults:
+        two.fault(fault)
+    (outcome,) = two.apply(plan, Controls(creation="post")).outcomes
+    assert (outcome.status, outcome.uncertain) == (Status.FAILED, True)
+    assert "could not be looked at" in outcome.message
+    assert "reading API clients takes one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
 
 
 def test_an_object_that_is_there_after_its_deletion_is_named(two: Shop) -> None:
