@@ -136,6 +136,18 @@ def test_environments_addresses_and_keys_are_completed_and_files_by_the_shell(pr
     assert completed("reconciler", "--config", "rec") == "file,rec\n"
 
 
+def test_of_thousands_of_runs_the_newest_that_start_so_are_offered(project: Project) -> None:
+    folder = project.folder / ".reconciler" / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for day in range(10, 20):
+        for number in range(10):
+            (folder / f"202601{day}T030000.00000{number}Z-aaaa.jsonl").write_text(
+                "unreadable, so it may have written\n"
+            )
+    assert completed("reconciler", "rollback", "2026").count("plain,202601") == 40
+    assert completed("reconciler", "rollback", "20260110").count("plain,20260110") == 10
+
+
 def test_where_there_is_no_configuration_nothing_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert completed("reconciler", "plan", "--env", "").strip() == ""
