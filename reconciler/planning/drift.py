@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import KINDS, Field, Kind
+from reconciler.kinds.references import with_references
 from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt, Side, fingerprint, hashes_of
 from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -235,7 +236,7 @@ def receipt_of(
         Applied(
             change.address,
             ids_by_address[change.address],
-            _hashes(KINDS[change.address.kind], change, managed.get(change.address, {}), beside),
+            _hashes(_with_ids(change, made), managed.get(change.address, {}), beside),
             _fingerprints(change, done.get(change.address), known),
         )
         for change in plan.changes
@@ -268,8 +269,15 @@ def _fingerprints(
     return {name: one for name in names if (one := {**kept, **new}.get(name, ""))}
 
 
+def _with_ids(change: Change, made: Mapping[str, str]) -> Change:
+    """The change with the ids that have become known, see `known_ids`: the next plan compares with those."""
+    if change.after is None or not made:
+        return change
+    after = with_references(KINDS[change.address.kind], change.after, lambda _, one: made.get(str(one), one))
+    return replace(change, after=after)
+
+
 def _hashes(
-    kind: Kind,
     change: Change,
     assignments: Mapping[str, tuple[str, ...]],
     beside: Mapping[tuple[Address, str], FieldChange],
@@ -280,6 +288,7 @@ def _hashes(
     for party, ids in assignments.items():
         watched = beside.get((change.address, pointer(_ASSIGNMENTS, party)))
         parties[party] = _parties([*ids, *(watched.removed if watched else ())])
-    hashes = hashes_of({**kind.canonical(change.after), **({_ASSIGNMENTS: parties} if parties else {})})
+    canonical = KINDS[change.address.kind].canonical(change.after)
+    hashes = hashes_of({**canonical, **({_ASSIGNMENTS: parties} if parties else {})})
     assert not isinstance(hashes, Absent)  # noqa: S101  # a body is a value
     return hashes

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.kinds import KINDS
 from reconciler.kinds.common import TITLES
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding, Plan
 from reconciler.render.escape import escape
@@ -38,6 +39,8 @@ class Words:
     """For a secret that is to have no value."""
     set: str
     """For a secret that has no value yet."""
+    unseen: str
+    """For a secret that no answer ever has."""
     made: str
     """For a secret that is not there and is made; with `{places}`, where it is delivered to."""
     gone: str
@@ -63,6 +66,7 @@ PLAN_WORDS: Final = Words(
     empty_after="(becomes empty)",
     cleared="(secret, will be cleared)",
     set="(secret, will be set)",
+    unseen="(secret, will be written again)",
     made="(secret, will be made and delivered to {places})",
     gone="(deleted with it)",
     waits="in wave {wave}",
@@ -82,6 +86,7 @@ DRIFT_WORDS: Final = Words(
     empty_after="(wanted: empty)",
     cleared="(secret, has a value where none is wanted)",
     set="(secret, has no value)",
+    unseen="(secret, cannot be compared)",
     made="(secret, is missing)",
     gone="",
     waits="",
@@ -117,7 +122,8 @@ def secret_words(change: Change, field: FieldChange, words: Words) -> str:
         return words.made.format(places=escape(", ".join(map(str, places))))
     if change.action is Action.CREATE or field.direction is Direction.NARROWS:
         return words.set
-    return "(secret, differs)"
+    kind = KINDS.get(change.address.kind)
+    return words.unseen if kind and field.pointer[1:] in kind.write_only_fields else "(secret, differs)"
 
 
 def named(change: Change) -> str:

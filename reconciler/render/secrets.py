@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import compress
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -14,6 +15,7 @@ from reconciler.render.style import Style, Tone, laid_out
 
 FORMAT_VERSION: Final = "2.0"
 _DAY: Final = timedelta(days=1)
+_NOTHING: Final = "-"
 _TITLES: Final = ("RESOURCE", "SECRET", "SORT", "STATUS", "AGE", "EXPIRES", "LEFT", "MANIFEST")
 
 
@@ -22,11 +24,17 @@ _TITLES: Final = ("RESOURCE", "SECRET", "SORT", "STATUS", "AGE", "EXPIRES", "LEF
 
 def status_text(report: SecretReport, style: Style) -> str:
     """A table, one line for each secret, then what is to be done."""
-    cells = [_TITLES, *(_cells(row, report.now) for row in report.rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_TITLES))]
+    cells = _less_empty([_TITLES, *(_cells(row, report.now) for row in report.rows)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head = f"Environment {escape(report.environment)}: marketplace {escape(report.marketplace)}"
     table = _table(cells, widths, report, style) if report.rows else ["No resource has a secret, and none is wanted."]
     return laid_out([head, "", *table, "", *_verdict(report, style)], style)
+
+
+def _less_empty(cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """Without the columns in which no row has anything, as those of named secrets where there is none."""
+    said = [any(cell != _NOTHING for cell in column) for _, *column in zip(*cells, strict=True)]
+    return [tuple(compress(line, said)) for line in cells]
 
 
 def _table(cells: Sequence[Sequence[str]], widths: Sequence[int], report: SecretReport, style: Style) -> Iterator[str]:
@@ -45,9 +53,9 @@ def _cells(row: SecretRow, now: datetime) -> tuple[str, ...]:
         row.sort.value,
         state.standing.value,
         _days(_age(live, now)),
-        moment_text(live.expires) if live and live.expires else "-",
+        moment_text(live.expires) if live and live.expires else _NOTHING,
         _days(_left(live, now)),
-        escape((row.policy or "-") + note),
+        escape((row.policy or _NOTHING) + note),
     )
 
 
@@ -61,7 +69,7 @@ def _left(live: LiveSecret | None, now: datetime) -> timedelta | None:
 
 
 def _days(duration: timedelta | None) -> str:
-    return "-" if duration is None else f"{duration // _DAY} d"
+    return _NOTHING if duration is None else f"{duration // _DAY} d"
 
 
 def _verdict(report: SecretReport, style: Style) -> Iterator[str]:

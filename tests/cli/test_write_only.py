@@ -73,6 +73,8 @@ def test_without_a_receipt_the_plan_says_that_nobody_knows(events: Project, run:
 def test_a_value_is_written_again_on_demand(events: Project, run: Runner) -> None:
     applied(run, events)
     document = applied(run, events, "--write-secret", NAME)
+    shown = run("plan", "--write-secret", NAME).out
+    assert (f"{VALUE}  (secret, will be written again)" in shown, "differs" in shown) == (True, False)
     assert names(document) == [VALUE]
     assert document["selection"]["write_secrets"] == [NAME]
     assert f"--write-secret '{NAME}'" in run("plan", "--write-secret", NAME).out

@@ -162,6 +162,13 @@ def test_of_a_record_the_members_that_differ_are_shown_each_with_its_direction(s
     }
 
 
+def test_of_a_record_that_goes_only_members_that_say_something_are_shown(service: Shop, tmp_path: Path) -> None:
+    service.converge(wanted(tmp_path, "SecurityProfile", "{Name: A, PasswordConfig: {MinimumCharacterCount: 12}}"))
+    plan = service.plan(wanted(tmp_path, "SecurityProfile", "{Name: A, PasswordConfig: null}"))
+    (change,) = (one for one in plan.changes if one.action is Action.UPDATE)
+    assert [(one.before, one.after) for one in change.fields] == [({"MinimumCharacterCount": 12}, None)]
+
+
 def test_a_name_that_cannot_be_an_id_needs_one(tmp_path: Path) -> None:
     text = "apiVersion: reconciler/v1\nkind: Locale\nmetadata: {name: en.us%s}\nspec: {Currency: USD}\n"
     (tmp_path / "a.yaml").write_text(text % "")

@@ -18,6 +18,6 @@ def test_the_age_of_a_secret_is_never_negative_where_the_service_s_clock_is_ahea
     state = SecretState("primary", Standing.IN_STEP, live)
     row = SecretRow(Address("ApiClient", "a"), "ID", Sort.NAMED, state)
     report = SecretReport("test", "shop", NOW, (row,))
-    assert " 0 d " in status_text(report, PLAIN)
+    assert " 0 d\n" in status_text(report, PLAIN)
     assert "-1 d" not in status_text(report, PLAIN)
     assert json.loads(status_document(report, PLAIN))["secrets"][0]["age_days"] == 0

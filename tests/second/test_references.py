@@ -15,11 +15,13 @@ from reconciler.kinds.references import wave
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Place
+from reconciler.model.drift import Side
 from reconciler.model.inputs import Selection
 from reconciler.model.json import pointer
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, Policy
+from reconciler.planning import drift as drifts
 from reconciler.planning import planfile
 from tests.builders import desired, manifest
 from tests.second import HASH_KEY, event
@@ -91,6 +93,15 @@ def test_an_id_that_the_service_is_yet_to_make_is_known_after_apply(service: Sho
     changes = {one.address: one for one in service.plan(desired(*ALL)).changes}
     assert (changes[HOOK].after or {})["ApiClientIDs"] == [known_after(CLIENT)]
     assert (changes[CLIENT].after or {})[REFERENCE] == "shop"
+
+
+def test_what_a_receipt_keeps_of_a_reference_is_the_id_that_was_made(service: Shop) -> None:
+    plan = service.plan(desired(*ALL))
+    receipt = drifts.receipt_of(plan, service.apply(plan), desired(*ALL), "2026-11-01T02:00:00Z")
+    service.http.post("/_emulator/staging-restore").raise_for_status()
+    found = drifts.find(service.plan(desired(*ALL)), receipt)
+    moved = {(one.change.address, one.side) for one in found.deviations if one.is_drift}
+    assert moved == {(address, Side.LIVE_DRIFTED) for address in (CLIENT, EVENT, HOOK)}
 
 
 def test_a_saved_plan_is_applied_with_the_ids_that_the_run_learns(service: Shop) -> None:

@@ -58,7 +58,7 @@ def _field_changes(field: Field, before: Body, after: Body) -> Iterator[FieldCha
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         yield from _leaves(field, before, after, direction)
     else:
-        yield FieldChange(pointer(field.name), _shown(field, before), _shown(field, after), direction)
+        yield FieldChange(pointer(field.name), _whole(field, before), _whole(field, after), direction)
 
 
 def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> Iterator[FieldChange]:
@@ -80,6 +80,14 @@ def _shown(field: Field, body: Body) -> Json:
     """The value as its side writes it (an id keeps its case); where it is missing, what the API assumes."""
     value = body.get(field.name)
     return field.default if value is None else value
+
+
+def _whole(field: Field, body: Body) -> Json:
+    """The same of a record that comes or goes as a whole: members that are null say nothing."""
+    value = _shown(field, body)
+    if not field.members or not isinstance(value, Mapping):
+        return value
+    return {name: one for name, one in value.items() if one is not None}
 
 
 def _members(value: Json) -> tuple[Json, ...]:
