@@ -78,20 +78,24 @@ class Group:
         """Of all of them."""
         return [one.environment for one in self.parts]
 
-    @property
-    def note(self) -> str:
-        """What the document of the first says of the others; empty where it is alone, or says nothing of its own."""
+    def note(self, first: str) -> str:
+        """What the document of the first, as the format writes its name, says of the others; empty where it is alone.
+
+        An error says the same of all.
+        """
         if len(self.parts) == 1 or self.first.found is None:
             return ""
-        differing = "ids, lines of files, and what is in step or unmanaged"
-        said = f"Shown as it is in {self.first.environment}. The others differ in {differing} at most."
+        said = f"Shown as it is in {first}. The others differ in ids, lines of files, and what is in step or unmanaged"
         snapshots = [plan.snapshot for one in self.parts if (plan := plan_of(one)) and plan.snapshot]
-        return f"{said} The oldest snapshot is of {min(snapshots)}." if snapshots else said
+        oldest = f" The oldest snapshot is of {min(snapshots)}." if snapshots else ""
+        return f"{said} at most.{oldest}"
 
     @property
     def size(self) -> str:
         """What all of them have in common, in a few words."""
         match self.first.found:
+            case _ if self.end is not End.CHANGED:
+                return self.end.value
             case Drift() as drift:
                 return number(len({one.address for one in drift.deviations if one.is_drift}), "drifted resource")
             case Plan() as plan:

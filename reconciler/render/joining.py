@@ -113,10 +113,10 @@ def _entry(group: Group, text: str, style: Style) -> Entry:
     many = number(len(names), "environment")
     others = [*group.others(style)]
     block = [
-        f"### {shown if len(names) == 1 else many}",
+        f"### {shown if len(names) == 1 else f'{many}: {group.size}'}",
         "",
         *(details(many, [shown]) if len(names) > _FEW else [shown, ""] if len(names) > 1 else []),
-        *([group.note, ""] if group.note else []),
+        *([note, ""] if (note := group.note(names[0])) else []),
         *_demoted(text),
         *(_in_others(others, style) if others else []),
         "",

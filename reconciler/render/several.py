@@ -81,7 +81,8 @@ def text(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
 def _section(group: Group, text_of: TextOf, style: Style) -> str:
     names = [*map(escape, group.names)]
     heading = _heading(names[0] if len(names) == 1 else number(len(names), "environment"), style)
-    lines = [", ".join(names), "", *([escape(group.note), ""] if group.note else [])] if len(names) > 1 else []
+    note = group.note(names[0])
+    lines = [", ".join(names), "", *([note, ""] if note else [])] if len(names) > 1 else []
     others = [f"    {copied}" for copied in group.others(style)]
     end = laid_out(["In the others:", *others], style) if others else ""
     return f"{heading}{laid_out(lines, style)}{_document_of(group.first, text_of, style)}{end}\n"

@@ -133,6 +133,12 @@ def test_every_environment_of_a_group_has_its_own_command() -> None:
     ]
 
 
+def test_the_age_of_the_oldest_snapshot_is_told() -> None:
+    snapshots = [planned(number, snapshot=f"2026-01-0{number}T00:00:00Z") for number in (3, 1, 2)]
+    written = SEVERAL["html"](several(snapshots), text_of, PLAIN)
+    assert "The oldest snapshot is of 2026-01-01T00:00:00Z." in written
+
+
 # -- many of them --
 
 
@@ -142,6 +148,7 @@ def test_a_comment_of_200_environments_has_room_for_all_names_and_each_change_on
     assert len(written) < PLAIN.room
     assert all(f"`shop-{number}`" in written for number in range(200))
     assert (written.count("+     600"), written.count("+     90")) == (1, 1)
+    assert "\n### 198 environments: 1 change\n" in written
 
 
 def test_a_comment_of_200_different_environments_says_what_is_not_shown_and_names_each() -> None:

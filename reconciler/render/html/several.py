@@ -89,7 +89,7 @@ def _section(group: Group, style: Style) -> Html:
         "section",
         el("h2", f"{heading}: {_verdict(one.found)}" if one.found else heading),
         el("p", ", ".join(names), class_="meta") if len(names) > 1 else None,
-        el("p", group.note, class_="meta") if group.note else None,
+        el("p", note, class_="meta") if (note := group.note(names[0])) else None,
         *(_before(one.found) if one.found else [_error(one)]),
         *shown,
         *(_after(one, style) if one.found else []),
