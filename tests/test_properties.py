@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, outside
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
 from reconciler.model.resource import Address, DesiredState, FieldsPolicy, Policy
@@ -198,7 +198,7 @@ def shared(draw: st.DrawFn) -> tuple[list[DesiredState], list[dict[str, Any]]]:
             )
             for name, title in zip(names, titles, strict=False)
         ]
-        chosen = [one for one in made if not KIND.outside(scope, "", one.spec)]
+        chosen = [one for one in made if not outside(scope, "ApiClient", "", one.spec)]
         state = desired(*{one.id or one.address: one for one in chosen}.values())
         repositories.append(replace(state, scope=scope))
     return repositories, have

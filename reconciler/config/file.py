@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
-from reconciler.config.values import base_url, reference_in, window
+from reconciler.config.values import base_url, reference_in, scope, window
 from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.allowed_paths import below, objection_to_write
 from reconciler.manifests.rules import Level
@@ -21,7 +21,7 @@ from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, ObjectKey, Policy
-from reconciler.model.scope import Scope, matches
+from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, is_own_variable
 
 SCHEMA: Final = "config.v1.schema.json"
@@ -71,7 +71,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
     environments = {name: _environment(part, name, file, folder) for name, part in file.parts("environments").items()}
     journal = _written(file.part("journal"), "folder", folder, JOURNAL_FOLDER)
     own = _own_credentials(environments.values())
-    rules = _rules(file)
+    rules, shared = _rules(file), file.read("scope", scope) or Scope()
     _check_file(file, own)
     if file.faults:
         return file.faults
@@ -79,7 +79,12 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
         path,
         tuple(below(folder, each) for each in file.data["manifests"]),
         {
-            name: replace(each, own_credentials=own, rules={**rules, **each.rules})
+            name: replace(
+                each,
+                own_credentials=own,
+                rules={**rules, **each.rules},
+                scope=shared if each.scope.is_everything else each.scope,
+            )
             for name, each in environments.items()
         },
         journal=journal or folder,
@@ -209,23 +214,6 @@ def _unmanaged_is_drift(part: _Part, file: _Part) -> bool:
     return bool(part.part("drift").get("unmanaged", file.part("drift").get("unmanaged")) == "fail")
 
 
-def _scope(part: _Part, file: _Part) -> Scope:
-    """What of the marketplace is managed; the scope of an environment replaces the file's."""
-    holder = part if part.get("scope") else file
-    scope = holder.part("scope")
-    return Scope(tuple(scope.get("include", ())), tuple(scope.get("exclude", ())), scope.get("xp", {}))
-
-
-def _scope_faults(part: _Part) -> Iterator[Fault]:
-    """Patterns that can match nothing, since no kind is called so."""
-    for key in ("include", "exclude"):
-        for index, glob in enumerate(part.part("scope").get(key, ())):
-            of_kind = glob.partition("/")[0]
-            if not any(matches(of_kind, kind) for kind in KINDS):
-                hint = did_you_mean(of_kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
-                yield Fault(pointer("scope", key, index), f"unknown kind {json.dumps(of_kind)}", "kind", hint)
-
-
 def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth"), folder) if part.get("auth") is not None else None
@@ -235,7 +223,6 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
         *_restore_faults(part),
         *_credential_faults(part),
         *_id_faults(part.get("ids", {})),
-        *_scope_faults(part),
     )
     secrets = part.part("secrets")
     return Environment(
@@ -257,7 +244,7 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
         freeze=tuple(_windows(part)),
         defaults=_defaults(part, file),
         unmanaged_is_drift=_unmanaged_is_drift(part, file),
-        scope=_scope(part, file),
+        scope=part.read("scope", scope) or Scope(),
         protected=tuple(part.get("protected", ())),
     )
 
@@ -324,7 +311,6 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
 def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
     for index, kind in enumerate(file.get("manage", ())):
         file.blame(*_kind_faults(kind, pointer("manage", index)))
-    file.blame(*_scope_faults(file))
     names = {one.name for one in own}
     file.blame(*_promotion_faults(file.get("promote"), file.parts("environments")))
     for part in file.parts("environments").values():

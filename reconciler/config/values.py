@@ -1,5 +1,6 @@
-"""Single values of reconciler.yaml -> a base URL, a reference or a freeze window, or what is wrong with them."""
+"""Single values of reconciler.yaml -> a URL, a reference, a freeze window or a scope, or what is wrong with them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from reconciler.kinds import KINDS
 from reconciler.manifests.allowed_paths import AllowedPaths
-from reconciler.manifests.schema import Fault, secret_reference
+from reconciler.manifests.schema import Fault, did_you_mean, secret_reference
 from reconciler.model.freeze import DAYS, MIDNIGHT, Dated, Weekly, Window
-from reconciler.model.json import Json
+from reconciler.model.json import Json, pointer
+from reconciler.model.scope import Scope, matches
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.remote.hosts import is_loopback, origin_of
 
@@ -57,6 +60,20 @@ def base_url(text: str) -> str | list[Fault]:
 
 
 _DATE_LENGTH: Final = len("2026-12-24")
+
+
+def scope(entry: Mapping[str, Any]) -> Scope | list[Fault]:
+    """Build a scope of an entry that has passed the schema; a pattern must be of some kind."""
+    faults = []
+    for key in ("include", "exclude"):
+        for index, glob in enumerate(entry.get(key, ())):
+            kind = glob.partition("/")[0]
+            if not any(matches(kind, known) for known in KINDS):
+                hint = did_you_mean(kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
+                faults.append(Fault(pointer(key, index), f"unknown kind {json.dumps(kind)}", "kind", hint))
+    return faults or Scope(tuple(entry.get("include", ())), tuple(entry.get("exclude", ())), entry.get("xp", {}))
+
+
 _HINT: Final = "give days and hours (days, from, to), or from and to as dates"
 
 

@@ -22,7 +22,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.export.content import WritableBody, body_of, wanted_fields, writable_body
 from reconciler.export.fresh import Beside, Choice, Origin, base, names, text_of
 from reconciler.export.overlaying import Overlaying, changes, differences
-from reconciler.kinds import KINDS, Kind, login_key
+from reconciler.kinds import KINDS, Kind, login_key, outside
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import Contents, bring_in
 from reconciler.manifests.edit.names import Names
@@ -43,6 +43,7 @@ from reconciler.model.resource import (
     ObjectKey,
     same_id,
 )
+from reconciler.model.scope import Scope
 from reconciler.planning.diff.identity import match, resolved
 
 __all__ = ["Choice", "Export", "Origin", "export"]
@@ -118,9 +119,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     desired = DesiredState(tuple(one.resource for one in manifests), "", context.scope)
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
-    outside = {one.key: KINDS[one.kind].outside(context.scope, one.id, one.body) for one in live.resources}
-    foreign = {key for key, why in outside.items() if why and key not in bound}
-    live = replace(live, resources=tuple(one for one in live.resources if one.key not in foreign))
+    total, live = len(live.resources), _without_foreign(live, bound, context.scope)
     named = {one.address: one for one in resolved(desired, matches, live.marketplace)}
     by_address = {one.resource.address: replace(one, resource=named[one.resource.address]) for one in manifests}
     others = Names({key: one for key, one in bound.items() if not by_address[one].resource.policy.absent})
@@ -135,9 +134,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
         address, kind = addresses[resource.key], KINDS[resource.kind]
         if not choice.takes(address, _by_id(resource)):
             continue
-        if why := outside[resource.key]:
-            run.leave(kind, resource, (LeftOut("everything", f"it is out of scope: {why}"),))
-        elif address in by_address:
+        if address in by_address:
             run.update(kind, resource, by_address[address])
         elif resource.key == login_key(choice.own_client_id):
             run.leave(kind, resource, (_OWN,))
@@ -148,7 +145,13 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
             run.miss(by_address[address])
     changed = run.finish(manifests)
     objects = tuple(sorted(run.objects, key=lambda one: one.address))
-    return Export(objects, changed, dict(sorted(run.new.items())), run.ids, len(foreign))
+    return Export(objects, changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
+
+
+def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
+    """What is live, less what belongs to other repositories."""
+    own = (one for one in live.resources if one.key in bound or not outside(scope, one.kind, one.id, one.body))
+    return replace(live, resources=tuple(own))
 
 
 def _by_id(resource: LiveResource) -> Address:
@@ -312,7 +315,10 @@ class _Run:
             self.ids[address] = live.id
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
-        """Bring what is live into a manifest that is there."""
+        """Bring what is live into a manifest that is there, unless the manifest would be out of scope then."""
+        if why := outside(self.context.scope, kind.name, live.id, live.body):
+            self.leave(kind, live, (LeftOut("everything", f"it is out of scope: {why}"),))
+            return
         if self.overlays or not manifest.resource.policy.absent:
             self._bind(manifest.resource.address, manifest.resource.id, live)
         if self.overlays:

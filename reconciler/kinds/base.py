@@ -6,7 +6,7 @@ which way a change of it points) is all that the rest of the program knows about
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -29,7 +29,6 @@ from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.kinds.traits import ABOUT_ID, Dependent, IdChoice, NamedSecrets
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
-from reconciler.model.scope import Scope
 
 _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
@@ -282,23 +281,6 @@ class Kind:
             name: text if len(text) <= _LABEL_LENGTH else f"{text[: _LABEL_LENGTH - 3]}..."
             for name, text in plain[:_LABELS]
         }
-
-    def outside(self, scope: Scope, object_id: str, body: Body) -> str:
-        """Why an object is out of scope; empty: it is in scope."""
-        if scope.is_everything:
-            return ""
-        return next((why for _, why in self.objections(scope, object_id, body)), "")
-
-    def objections(self, scope: Scope, object_id: str, body: Body) -> Iterator[tuple[str, str]]:
-        """The fields by which an object is out of scope, and why: its ID where people choose it, else name and xp."""
-        if self.has_chosen_ids:
-            field, name = self.id_field, object_id
-        else:
-            field, name = self.name_field, str(body.get(self.name_field) or "")
-        if why := scope.objection(self.name, name):
-            yield field, why
-        if self.label_field and (why := scope.objection_to_xp(body.get(self.label_field))):
-            yield self.label_field, why
 
     def canonical(self, body: Body) -> dict[str, Json]:
         """All fields that we compare, in their comparable form."""

@@ -13,6 +13,7 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from reconciler import kinds
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.schema import did_you_mean
@@ -101,7 +102,7 @@ def parted(changes: Iterable[Change], scope: Scope) -> tuple[list[Change], list[
 
 def outside(change: Change, scope: Scope) -> str:
     """Why the live object of a change is out of scope; empty: it is not, or there is none."""
-    return "" if change.before is None else KINDS[change.address.kind].outside(scope, change.id or "", change.before)
+    return "" if change.before is None else kinds.outside(scope, change.address.kind, change.id or "", change.before)
 
 
 def left_scope(changes: Iterable[Change], scope: Scope) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.kinds import KINDS, Kind, short
+from reconciler.kinds import KINDS, Kind, outside, short
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.reports import Proposal, State
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, ObjectKey, same_id
@@ -109,7 +109,7 @@ def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) ->
         message = f"{is_live}, bound to {owner}, a name that no manifest here has"
         hint = f"if {owner} was renamed, rename it under ids: of the environment, too; else remove it there"
         return _taken(case, Diagnostic(case.resource.place, message, "duplicate-id", hint=hint))
-    if objection := case.kind.outside(scope, found.id, found.body):
+    if objection := outside(scope, found.kind, found.id, found.body):
         message, hint = f"{is_live}, which is out of scope: {objection}", "another repository may manage it"
         return _taken(case, Diagnostic(case.resource.place, message, "out-of-scope", hint=hint))
     return proposal

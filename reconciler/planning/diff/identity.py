@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, Kind, outside
 from reconciler.kinds.fields import Reference
 from reconciler.kinds.references import referred, with_references
 from reconciler.model.diagnostic import Diagnostic
@@ -165,7 +165,7 @@ class Finder:
         self._by_name: dict[tuple[str, Json], list[LiveResource]] = defaultdict(list)
         for resource in live.resources:
             name = resource.body.get(KINDS[resource.kind].name_field)
-            if isinstance(name, str) and not KINDS[resource.kind].outside(scope, resource.id, resource.body):
+            if isinstance(name, str) and not outside(scope, resource.kind, resource.id, resource.body):
                 self._by_name[resource.kind, name].append(resource)
 
     def look(self, resource: DesiredResource) -> Look:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, outside
 from reconciler.model.freeze import Window, holding, opening
 from reconciler.model.json import Json
 from reconciler.model.plan import Action, Change, Direction, Finding
@@ -62,7 +62,7 @@ def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Findin
     namesakes = _foreign_names(changes, context.scope)
     for change in writing(changes):
         kind, sides = KINDS[change.address.kind], (change.before, change.after)
-        was, becomes = (body and kind.outside(context.scope, change.id or "", body) for body in sides)
+        was, becomes = (body and outside(context.scope, kind.name, change.id or "", body) for body in sides)
         other = namesakes.get((kind.name, (change.after or {}).get(kind.name_field))) if not change.before else None
         if was:
             message = f"{change.address} is live as {change.id}, which is out of scope: {was}"
@@ -84,7 +84,7 @@ def _foreign_names(changes: Sequence[Change], scope: Scope) -> Mapping[tuple[str
         (one.address.kind, one.before.get(KINDS[one.address.kind].name_field)): one.id or ""
         for one in changes
         if one.action is Action.UNMANAGED and one.address.kind in kinds and one.before
-        if KINDS[one.address.kind].outside(scope, one.id or "", one.before)
+        if outside(scope, one.address.kind, one.id or "", one.before)
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, Kind, outside
 from reconciler.live import read as reader
 from reconciler.live.identify import check_marketplace
 from reconciler.model.named_secret import LiveSecret
@@ -49,8 +49,7 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
     ]
     claimed = {found.key for found in matches.values() if found}
     left_out = sum(
-        one.key not in claimed and not KINDS[one.kind].outside(desired.scope, one.id, one.body)
-        for one in live.resources
+        one.key not in claimed and not outside(desired.scope, one.kind, one.id, one.body) for one in live.resources
     )
     return SecretReport(target.environment, marketplace, target.now, tuple(rows), left_out)
 
