@@ -62,6 +62,11 @@ class Azure(Forge):
         """Names of steps that fail, as those do that need the network."""
         (self.folder / "api").mkdir()
 
+    def remember(self, snapshots: Path) -> None:
+        """Have the snapshots that a night has kept."""
+        for name in self.secrets:
+            self.tagged[f"snapshot-{name}"] = {f"snapshot-{name}.1": snapshots / name}
+
     def state(self, environment: str) -> Path:
         """What is kept of an environment for later jobs."""
         return self.kept(f"runs-{environment}")

@@ -70,6 +70,13 @@ class GitLab(Forge):
         """The plans that merge requests have kept."""
         return sorted(self.api("packages/generic/reconciler-plans").glob("*/*.json"))
 
+    def remember(self, snapshots: Path) -> None:
+        """Have the snapshots that a night has kept."""
+        for name in NAMES:
+            kept = self.api(f"packages/generic/reconciler-snapshot/{name}/snapshot.json")
+            kept.parent.mkdir(parents=True)
+            shutil.copy(snapshots / name / f"{name}.json", kept)
+
     def state(self, environment: str) -> Path:
         """What is kept of an environment for later jobs."""
         return self.cache[environment]

@@ -110,12 +110,15 @@ def test_a_job_of_gitlab_that_is_ended_loses_its_journal_and_the_next_one_asks_f
 def test_a_pod_that_is_moved_to_another_node_finishes_its_write_and_the_next_one_goes_on(
     both: Shop, tmp_path: Path, servers: Mapping[str, tuple[Switchboard, str]]
 ) -> None:
+    both.hub.commit("both")
     cluster = Cluster(tmp_path / "cluster", PROGRAMS, both.hub.secrets)
-    cluster.build("staging", both.place)
-    both.markets["staging"].ask("PUT", f"/v1/apiclients/{OTHER}", {"AppName": "other", "AccessTokenDuration": 60})
+    assert [job.codes for job in cluster.build("staging", both.place)] == [[0]]
+    other = both.markets["staging"].ask("GET", "/v1/apiclients?AppName=other")["Items"][0]["ID"]
+    for id_ in (FRONT, other):
+        both.portal("staging", id_, AccessTokenDuration=60)
     market = both.markets["staging"].emulator
     stop = partial(cluster.shell.signal, signal.SIGTERM)
     servers["staging"][0].emulator = Interrupted(market, stop)  # type: ignore[assignment]  # as far as it is used
     job = cluster.run("api-clients-restore-staging")
-    assert (job.codes, both.live("staging", OTHER)["AccessTokenDuration"]) == ([130, 0], 600), job.log
-    assert len(list((cluster.volumes / "api-clients-state" / "runs").glob("*.jsonl"))) == 2
+    assert (job.codes, both.live("staging", other)["AccessTokenDuration"]) == ([130, 0], 600), job.log
+    assert len(list((cluster.volumes / "api-clients-state" / "runs").glob("*.jsonl"))) == 3
