@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import Skipped
+from reconciler.errors import GuardRefusal, Skipped
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Finding, Plan
 from reconciler.project.receipts import check_first, keep, require_newest
@@ -40,6 +40,26 @@ class Order:
     """The run that it takes back."""
     watch: Callable[[Plan], AbstractContextManager[Watch]] = lambda _plan: nullcontext(Watch())
     """Entered just before the first write, left after the last."""
+
+
+def look(
+    session: "Session", saved: Plan | None, ack: str | None, receipt: Path | None = None
+) -> tuple[Plan, GuardRefusal | None]:
+    """What would be carried out, over a connection that cannot write, and how it is refused by what it does not say.
+
+    Raises:
+        PlanRefused: the saved plan would be refused.
+    """
+    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # while the login is on its way
+
+    require_newest(session, receipt)
+    if saved:
+        session.check_here(saved)
+        check_first(saved, session.journal, None, session.plan_key)
+    with session.reader() as remote:
+        plan = saved or session.plan_with(remote, demands_secrets=True)
+        objections = session.check(saved, remote) if saved else session.frozen(plan)
+    return plan, refusal(plan, ack, objections) if objections else None
 
 
 def apply_saved(session: "Session", order: Order, receipt: Path | None = None) -> ApplyResult:

@@ -85,7 +85,9 @@ class Group:
         """
         if len(self.parts) == 1 or self.first.found is None:
             return ""
-        said = f"Shown as it is in {first}. The others differ in ids, lines of files, and what is in step or unmanaged"
+        differing = "ids, lines of files, "
+        differing += "the last apply, " if isinstance(self.first.found, Drift) else ""
+        said = f"Shown as it is in {first}. The others differ in {differing}and what is in step or unmanaged"
         snapshots = [plan.snapshot for one in self.parts if (plan := plan_of(one)) and plan.snapshot]
         oldest = f" The oldest snapshot is of {min(snapshots)}." if snapshots else ""
         return f"{said} at most.{oldest}"

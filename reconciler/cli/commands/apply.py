@@ -32,12 +32,10 @@ from reconciler.cli.signing import warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, UsageError
 from reconciler.planning import planfile
-from reconciler.planning.refusal import refusal
-from reconciler.project.apply import Order, apply_new, apply_saved, promote
+from reconciler.project.apply import Order, apply_new, apply_saved, look, promote
 from reconciler.project.files import is_plan
 from reconciler.project.metering import Metering
 from reconciler.project.overwrites import keep_apart
-from reconciler.project.receipts import check_first, require_newest
 from reconciler.project.session import Session
 from reconciler.project.several import promoted
 from reconciler.render.escape import escape
@@ -178,7 +176,8 @@ def _shown(order: _Order) -> ExitCode:
         GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
     """
     _require_plan_formats(order.outputs)
-    plan, refused = _looked(order, order.opened(settings_of(order.common)))
+    session = order.opened(settings_of(order.common))
+    plan, refused = look(session, _for_environment(order.saved, session.settings), order.ack, order.receipt)
     order.outputs.write(lambda name, style: plan_document(name, plan, style))
     if refused:
         raise refused
@@ -188,19 +187,6 @@ def _shown(order: _Order) -> ExitCode:
 def _require_plan_formats(outputs: Outputs) -> None:
     if missing := set(outputs.names) - PLANS.keys():
         raise UsageError(f"a plan has no format {missing.pop()}", hint=f"use one of {', '.join(PLANS)}")
-
-
-def _looked(order: _Order, session: Session) -> "tuple[Plan, GuardRefusal | None]":
-    """The plan, and how it is refused because of something that it does not say."""
-    saved = _for_environment(order.saved, session.settings)
-    require_newest(session, order.receipt)
-    if saved:
-        session.check_here(saved)
-        check_first(saved, session.journal, None, session.plan_key)
-    with session.reader() as remote:
-        plan = saved or session.plan_with(remote, demands_secrets=True)
-        objections = session.check(saved, remote) if saved else session.frozen(plan)
-    return plan, refusal(plan, order.ack, objections) if objections else None
 
 
 def _applied(order: _Order) -> ExitCode:
@@ -256,7 +242,8 @@ def _several_shown(order: _Order) -> ExitCode:
     refusals: dict[str, GuardRefusal | None] = {}
 
     def find(settings: "Settings") -> "Plan":
-        plan, refusals[str(settings.environment)] = _looked(order, order.opened(settings))
+        session = order.opened(settings)
+        plan, refusals[session.environment.name] = look(session, _for_environment(order.saved, settings), order.ack)
         return plan
 
     def end(plan: "Plan") -> ExitCode:
