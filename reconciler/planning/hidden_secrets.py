@@ -175,7 +175,7 @@ def _is_unseen(one: LiveResource, name: str) -> bool:
 
 
 def _is_misdirected(change: Change, name: str) -> bool:
-    """Whether another host would get a live secret that stays."""
+    """Whether another host would get a live secret that stays, at once or with the next URL."""
     row = KINDS[change.address.kind].secret_rows[name]
     return may_have(name, row, change.after or {}) and is_sent_elsewhere(row, change.fields)
 
@@ -184,8 +184,8 @@ def _misdirected(change: Change, name: str) -> Finding:
     url = KINDS[change.address.kind].secret_rows[name].sent_to
     return Finding(
         "hidden-secret",
-        f"{change.address} has a {name} that its manifest does not name: with another {url}, it would be sent to "
-        "another host",
+        f"{change.address} has a {name} that its manifest does not name: with another {url}, or with none and later "
+        "another one, it would be sent to another host",
         _set_in_manifest(name),
         (change.address,),
         can_be_acknowledged=False,

@@ -104,9 +104,21 @@ def test_another_host_does_not_get_a_secret_that_the_manifest_does_not_name(serv
     plan = service.plan(wanted(with_value=False, CustomImplementationUrl="https://other.example/shop"))
     (finding,) = plan.guards
     assert (finding.rule, finding.can_be_acknowledged) == ("hidden-secret", False)
-    assert "with another CustomImplementationUrl, it would be sent to another host" in finding.message
+    assert "with another CustomImplementationUrl, or with none and later another one, it" in finding.message
     assert not service.plan(wanted(with_value=False, CustomImplementationUrl="https://shop.example/other")).guards
     assert not service.plan(wanted(CustomImplementationUrl="https://other.example/shop")).guards
+
+
+def test_a_webhook_does_not_lose_its_url_and_keep_a_secret_that_the_next_host_would_get(service: Shop) -> None:
+    there = {"Name": "Hook", "Url": "https://shop.example", "CustomAuthHeaderName": "x-key"}
+    secrets = {one: SecretReference(SecretSource.ENVIRONMENT, "GATEWAY") for one in ("HashKey", VALUE)}
+    hook = replace(event("hook"), address=Address("Webhook", "hook"), spec=there, secrets=secrets)
+    assert service.converge(desired(hook)).is_complete
+    bare = replace(hook, spec={**there, "Url": None}, secrets={"HashKey": secrets["HashKey"]})
+    assert [one.rule for one in service.plan(desired(bare)).guards] == ["hidden-secret"]
+    assert not service.plan(desired(replace(bare, secrets=secrets))).guards
+    unnamed = replace(bare, spec={**bare.spec, "CustomAuthHeaderName": None}, secrets={**secrets, VALUE: None})
+    assert not service.plan(desired(unnamed)).guards
 
 
 def test_a_url_that_the_restore_cleared_is_put_back_without_the_secret(service: Shop) -> None:

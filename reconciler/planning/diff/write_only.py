@@ -68,9 +68,12 @@ def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
 
 
 def is_sent_elsewhere(row: Field, fields: Iterable[FieldChange]) -> bool:
-    """Whether a change has another host get a secret that the old one got; a URL that was lost has no host."""
+    """Whether a change has another host get a secret that the old one got, at once or with the next URL.
+
+    A URL that the service has lost has no host: what a manifest says is put back.
+    """
     return any(
-        row.sent_to and each.pointer == f"/{row.sent_to}" and each.before and each.direction is Direction.WIDENS
+        row.sent_to and each.pointer == f"/{row.sent_to}" and each.before and each.direction is not Direction.NEUTRAL
         for each in fields
     )
 
