@@ -94,6 +94,10 @@ class Exchange:
         """
         return self._logged_in(login_call(credentials, ""))
 
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the run is over."""
+        self._sleep(seconds)
+
     def stop_retrying(self) -> None:
         """Let every call end with its present attempt, or at once where it waits for the next one."""
         self._traffic.retries.stop()

@@ -217,9 +217,15 @@ class ReadClient:
     def _side_by_side(self, read: Callable[[int], Page], numbers: Iterable[int]) -> Iterable[Page]:
         return self._pool.map(read, numbers)
 
-    def proves(self, client_id: str, secret: Secret) -> Proof:
+    def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
         """Try to log in through a client with one of its secrets; the token is forgotten."""
-        return prove(self._exchange.try_login, client_id, secret)
+        proof = prove(self._exchange.try_login, client_id, secret)
+        for attempt in range(1, tries):
+            if proof.accepted or not proof.is_tried:
+                break
+            self._exchange.pause(2**attempt)
+            proof = prove(self._exchange.try_login, client_id, secret)
+        return proof
 
     def has_secret(self, client_id: str) -> bool:
         """Try to log in through a client with a wrong secret."""

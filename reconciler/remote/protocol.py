@@ -86,8 +86,13 @@ class ReadRemote(Protocol):
         """
         ...
 
-    def proves(self, client_id: str, secret: Secret) -> Proof:
+    def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
         """Try to log in through a client with one of its secrets. Nothing is changed, and the token is forgotten.
+
+        Args:
+            client_id: the client's.
+            secret: the secret.
+            tries: how often one that is refused is tried; a new one may take the service a moment to know.
 
         Raises:
             RemoteError: there was no answer of use.

@@ -395,6 +395,14 @@ def test_a_value_is_read_back_from_where_it_was_delivered_and_another_one_is_not
         assert [step.kind for step in world.rotate()[0].steps] == [StepKind.PROVE, StepKind.CONFIRM]
 
 
+def test_a_new_secret_that_the_service_does_not_know_at_once_is_tried_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as world:
+        refusals: list[Answer] = [WRONG, WRONG]
+        world.shop.transport = Doorkeeper(world.shop.transport, lambda _is_right: refusals.pop() if refusals else None)
+        assert world.apply() is Status.APPLIED
+        assert (refusals, world.names()) == ([], ["primary"])
+
+
 def test_a_secret_that_the_service_makes_with_another_expiry_is_refused_and_delivered_nowhere(tmp_path: Path) -> None:
     class Otherwise(Doorkeeper):
         def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -244,7 +244,7 @@ class _Run:
         return self.value
 
     def _prove(self) -> None:
-        proof = self.tools.remote.proves(self.subject.client_id, self._value)
+        proof = self.tools.remote.proves(self.subject.client_id, self._value, _TRIES)
         if not proof.is_tried:
             self.postponed = proof.reason
         elif not proof.accepted:
