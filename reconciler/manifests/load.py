@@ -14,20 +14,21 @@ evaluate       the rules, less what is waived
 state          what one manifest alone cannot show: names, ids and delivery places that are taken
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import InputError
-from reconciler.kinds import secret_fields
+from reconciler.kinds import KINDS, secret_fields
 from reconciler.manifests import state
 from reconciler.manifests.context import Inspected, LoadContext, Loaded
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Overlays, advice, located, read_overlays
 from reconciler.manifests.schema import redacted, without_tails
+from reconciler.manifests.secrets import empty_secrets
 from reconciler.manifests.state import clashes, dangling, out_of_scope, unclaimed_ids
 from reconciler.manifests.varying import Environments
 from reconciler.manifests.yaml import Parsed
@@ -79,8 +80,15 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     diagnostics += _misplaced(candidates, paths, context)
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
-    told = tuple(without_tails(diagnostics, secret_fields()))
+    told = tuple(without_tails(diagnostics, secret_fields(), _empty_secrets(candidates, diagnostics)))
     return Inspected(manifests, told, tuple(sorted(waived)), files, overlays.places)
+
+
+def _empty_secrets(candidates: Iterable[Candidate], found: Iterable[Diagnostic]) -> Iterator[Place]:
+    files = {each.place.file for each in found}
+    for one in candidates:
+        if one.document.file in files:
+            yield from empty_secrets(one.document, KINDS[one.address.kind])
 
 
 def _found(paths: Sequence[Path], context: LoadContext) -> Found:

@@ -14,7 +14,8 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.named_secrets import take_deliveries
 from reconciler.manifests.schema import Fault, part_validator, secret_reference
 from reconciler.manifests.substitution import Substitution
-from reconciler.model.diagnostic import Severity
+from reconciler.manifests.yaml import Document
+from reconciler.model.diagnostic import Place, Severity
 from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 
@@ -40,6 +41,12 @@ def take_secrets(spec: Body, kind: Kind, file: str, context: LoadContext) -> Tak
         if not any(fault.severity is Severity.ERROR for fault in objections):
             secrets[path] = outcome
     return Taken(secrecy.without(spec, values), secrets, tuple(faults))
+
+
+def empty_secrets(document: Document, kind: Kind) -> Iterator[Place]:
+    """Find where a manifest has a secret field without a value."""
+    found = {f"/spec/{path}": get_at(document.data, ["spec", *path.split("/")]) for path in kind.secret_rows}
+    yield from (document.place(at) for at, value in found.items() if value is None)
 
 
 def _reference(

@@ -70,18 +70,26 @@ def redacted(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Ite
     """Take out of a parser's faults the keys that lead to them: one may be a part of a secret that somebody pasted."""
     for fault in faults:
         parts = pointer_parts(fault.pointer)
-        depth = next((index for index, part in enumerate(parts[:-1], 1) if part in secret_fields), 0)
-        message = f"this is not a reference, as {parts[depth - 1]} takes" if depth else fault.message
+        depth = next((index for index, part in enumerate(parts, 1) if part in secret_fields), 0)
+        is_below = 0 < depth < len(parts)
+        message = f"this is not a reference, as {parts[depth - 1]} takes" if is_below else fault.message
         yield replace(fault, message=message, pointer=pointer(*parts[:depth]))
 
 
-def without_tails(found: Iterable[Diagnostic], secret_fields: frozenset[str]) -> list[Diagnostic]:
+def without_tails(
+    found: Iterable[Diagnostic], secret_fields: frozenset[str], empty: Iterable[Place] = ()
+) -> list[Diagnostic]:
     """Quote nothing after a secret in clear that may be a part of it, and sort by place.
 
     An unquoted secret can end the value that it is meant to be: the rest of ``{ClientSecret: s3cr,et}`` is a key. So
     nothing after it on its line is quoted, and below neither unknown keys nor what they hold. Hints name known fields.
+
+    Args:
+        found: all diagnostics.
+        secret_fields: what secret fields are called.
+        empty: where secret fields have no value; of ``{ClientSecret: ,s3cret}`` all is a key.
     """
-    starts: dict[str, Place] = {}
+    starts = {place.file: place for place in sorted(empty, reverse=True)}
     keys: dict[str, str] = {}
     quiet = []
     for each in sorted(found):
