@@ -278,6 +278,19 @@ def test_an_environment_is_added_and_nothing_else_changes(here: Path, run: Runne
     assert after.endswith(f"  production:\n{block}# my last words\n")
 
 
+@pytest.mark.parametrize("order", ["promote: [sandbox]  # in turn\n", "promote:\n  - sandbox  # first\n"])
+def test_an_environment_that_is_added_is_the_last_of_those_that_are_applied_together(
+    here: Path, run: Runner, order: str
+) -> None:
+    run("init", *REGION)
+    config = here / "reconciler.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + order, encoding="utf-8")
+    done = run("init", "--add-env", "production", *PRODUCTION)
+    assert (done.code, "production is the last of promote: move it where its turn is." in done.out) == (0, True)
+    assert load_config(config).promote == ("sandbox", "production")
+    assert "# " in config.read_text(encoding="utf-8").partition("promote:")[2]
+
+
 def test_workflows_pass_on_the_variables_of_every_environment(here: Path, run: Runner) -> None:
     names = ("--client-id-env", "PRODUCTION_ID", "--client-secret-env", "PRODUCTION_SECRET")
     run("init", *REGION)

@@ -145,7 +145,8 @@ def _add(path: Path, common: Common, name: str, given: dict[str, str | None], *,
         )
     if not path.exists():
         raise UsageError(f"there is no {shown(path)} to add an environment to", hint=f"reconciler init --env {name}")
-    known = load_config(path).environments
+    config = load_config(path)
+    known = config.environments
     if name in known:
         raise UsageError(f"there is an environment {name} already", hint=f"there are: {', '.join(known)}")
     answers = _answers(common, given, name)
@@ -162,6 +163,7 @@ def _add(path: Path, common: Common, name: str, given: dict[str, str | None], *,
     shared = [name for name in named if name in _variables(next(iter(known.values())))]
     conditions = [f"with {' and '.join(named)} set to the credentials of {name}"]
     notes = [line.format(" and ".join(shared)) for line in _SHARED] if shared else []
+    notes += [f"{name} is the last of promote: move it where its turn is."] if config.promote else []
     return Started(edits=edits, conditions=conditions, commands=[*map(Command, commands)], notes=notes)
 
 

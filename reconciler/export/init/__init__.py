@@ -15,7 +15,7 @@ from reconciler.manifests.edit.text import scalar
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.schema import schema_path
 from reconciler.manifests.yaml import parse
-from reconciler.model.json import Absent, Json, get_at
+from reconciler.model.json import Absent, Json, get_at, is_array
 
 __all__ = [
     "REGIONS",
@@ -152,10 +152,15 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
     added = get_at(own, at)
     assert not isinstance(added, Absent)  # noqa: S101  # the template has it
     changed, by_hand = with_values(content, file, 0, {at: added})
+    styled = _in_the_style_of_init(content, changed, answers)
+    order = get_at(parse(content, file).documents[0].data, ("promote",))
+    if is_array(order):
+        styled, unordered = with_values(styled, file, 0, {("promote",): [*order, answers.environment]})
+        by_hand += unordered
     if by_hand:
         message = f"{file} is written in such a way that an environment cannot be added without changing more"
         raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
-    return _in_the_style_of_init(content, changed, answers)
+    return styled
 
 
 def _in_the_style_of_init(before: bytes, after: bytes, answers: Answers) -> bytes:
