@@ -66,7 +66,8 @@ def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Findin
         other = namesakes.get((kind.name, (change.after or {}).get(kind.name_field))) if not change.before else None
         if was:
             message = f"{change.address} is live as {change.id}, which is out of scope: {was}"
-            fix = "if it belongs to this repository, correct it in the portal or acknowledge this; else take its ID out"
+            ours = "if it belongs to this repository, correct it in the portal or acknowledge this"
+            fix = f"{ours}; else give the manifest another ID, or another name if it has no ID"
         elif becomes:
             message, fix = f"{change.address} would be out of scope: {becomes}", "leave it to its repository"
         elif other:
