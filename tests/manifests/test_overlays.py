@@ -84,7 +84,7 @@ def test_an_overlay_that_is_named_like_a_manifest_is_refused(tmp_path: Path) -> 
     overlay = write(tmp_path / "overlays" / "a.yaml", "a", "Active: true")
     assert faults([overlay], overlay.parent) == ["this is an overlay or a file of ids, not a manifest"]
     assert faults([overlay.parent], overlay.parent) == ["this is an overlay or a file of ids, not a manifest"]
-    assert "no *.yaml or *.yml file but overlays" in faults([tmp_path], overlay.parent)[0]
+    assert "there is no *.yaml or *.yml file of manifests in this directory" in faults([tmp_path], overlay.parent)[0]
 
 
 def test_an_overlay_that_is_reached_twice_is_read_once(tmp_path: Path) -> None:
