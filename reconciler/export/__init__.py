@@ -122,7 +122,8 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     total, live = len(live.resources), _without_foreign(live, bound, context.scope)
     named = {one.address: one for one in resolved(desired, matches, live.marketplace)}
     by_address = {one.resource.address: replace(one, resource=named[one.resource.address]) for one in manifests}
-    others = Names({key: one for key, one in bound.items() if not by_address[one].resource.policy.absent})
+    known = {key: one for key, one in bound.items() if not by_address[one].resource.policy.absent}
+    others = Names(known, live.marketplace)
     overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
     files = _files(addresses.values(), folder)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.export import Origin, export
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action
-from reconciler.model.resource import Address, DesiredState
+from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState
 from tests.service import Shop, client_id, shop
 
 CLIENT = client_id(1)
@@ -73,6 +74,23 @@ def test_a_group_that_stays_is_looked_for_again_when_its_company_changes(service
     moved = spec.replace("mill", '"${marketplace}"')
     (finding,) = service.plan(wanted(tmp_path, ("SellerApprovalRule", moved, "{}"))).guards
     assert finding.rule == "reference-missing"
+
+
+@pytest.mark.parametrize(("owner", "written"), [("emulator", "ref: team"), ("mill", "ApprovingGroupID: team")])
+def test_an_export_names_a_group_by_its_manifest_only_where_it_is_the_seller_s(
+    tmp_path: Path, owner: str, written: str
+) -> None:
+    rule = {"ApprovalType": "OrderReturn", "RuleExpression": "true", "Name": "Returns", "ID": "returns"}
+    live = LiveState(
+        (
+            LiveResource("AdminUserGroup", "team", {"ID": "team", "Name": "Team"}, {}),
+            LiveResource("SellerApprovalRule", "r", {**rule, "OwnerID": owner, "ApprovingGroupID": "team"}, {}),
+        ),
+        "emulator",
+        frozenset({"AdminUserGroup", "SellerApprovalRule"}),
+    )
+    made = export(live, (), CONTEXT, tmp_path, Origin("here"))
+    assert written in made.new[tmp_path / "returns.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.kinds import Kind
+from reconciler.kinds.fields import MemberReference
 from reconciler.kinds.references import referred, with_references
 from reconciler.manifests.edit.values import Path as At
 from reconciler.model.json import Absent, Body, Json, get_at, is_array, same
@@ -15,10 +16,20 @@ class Names:
     """The objects that have or get a manifest."""
 
     addresses: dict[ObjectKey, Address] = field(default_factory=dict)
+    marketplace: str = ""
 
     def values(self, kind: Kind, values: Mapping[At, Json], said: Body) -> dict[At, Json]:
         """The values of a manifest with references."""
-        return {at: self.value(kind, at, one, get_at(said, at)) for at, one in values.items()}
+        return {
+            at: one if self._is_of_company(kind, at, values) else self.value(kind, at, one, get_at(said, at))
+            for at, one in values.items()
+        }
+
+    def _is_of_company(self, kind: Kind, at: At, values: Mapping[At, Json]) -> bool:
+        """Whether a value is the id of a group of a buyer or a supplier, which no manifest has."""
+        to = kind.fields[at[1]].refers_to if at[0] == "spec" and at[1] in kind.fields else None
+        company = values.get(("spec", to.company_field)) if isinstance(to, MemberReference) else None
+        return isinstance(company, str) and bool(company) and not same_id(company, self.marketplace)
 
     def value(self, kind: Kind, at: At, ids: Json, said: Json | Absent) -> Json:
         """One value with references. What the manifest says already keeps its spelling and its order."""
