@@ -182,7 +182,7 @@ RULES: Final = (
     ),
     Rule(
         "secrets-of-inactive-client",
-        "nobody can log in through a client that is not active, so its secrets are delivered and stay unproven",
+        "nobody can log in through a client that is not active, so its secrets are delivered and cannot be tried",
         "error code Auth.ClientNotActive",
         secrets_of_inactive_client,
         frozenset({"secrets"}),

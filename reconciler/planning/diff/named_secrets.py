@@ -89,8 +89,8 @@ def _told(state: SecretState) -> Iterator[str]:
         case Standing.OFF_POLICY if wanted:
             yield f"{secret} expires {expiry}, and its manifest wants: {wanted.policy}: {_ROTATE}"
         case Standing.UNPROVEN:
-            unfinished = "was made and never proven to be delivered, by a rotation that did not end"
-            yield f"{secret} {unfinished}; it is deleted once another one is delivered everywhere: {_ROTATE}"
+            unfinished = "was made and not delivered everywhere, by a rotation that did not end"
+            yield f"{secret} {unfinished}; it is deleted once another one is delivered wherever it may be: {_ROTATE}"
         case Standing.UNTRIED:
             once = "" if state.is_active else "once the client is active, "
             yield f"{secret} was delivered, and was never tried by a login: {once}{_ROTATE}"
