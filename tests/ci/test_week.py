@@ -198,7 +198,8 @@ def test_a_head_that_does_not_validate_replaces_the_comment_of_the_older_one(wat
     assert "600" not in comment
     (watched.place / "reconciler.yaml").write_text("apiVersion: [")
     watched.hub.commit("worst", "shorter")
-    assert watched.hub.review(pull).results == {"review": "failure"}
+    review = watched.hub.review(pull)
+    assert (review.results, "Traceback" in review.log) == ({"review": "failure"}, False), review.log
     (comment,) = watched.hub.comments
     assert "reconciler.yaml" in comment
 

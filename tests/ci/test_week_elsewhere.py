@@ -82,7 +82,7 @@ def test_a_direct_push_waits_for_approval_and_nothing_old_is_applied(shop: Shop,
     old = push(project, 300)
     run = project.run()
     assert (run.waiting, run.failed, shop.minutes()) == (set(NAMES), set(), [600, 600]), run.log
-    assert "nothing was reviewed" in run.log
+    assert ("nothing was reviewed" in run.log, "Traceback" in run.log) == (True, False), run.log
     run.approve("production")
     assert (run.failed, shop.minutes()) == (set(), [600, 300]), run.log
     push(project, 600)
@@ -101,6 +101,11 @@ def test_what_does_not_validate_is_red_and_its_document_says_why(project: Forges
     project.commit("worse", "worse")
     review = project.review("worse")
     assert (review.is_green, "manifests/front.yaml" in review.document) == (False, True), review.log
+    (project.clone / "reconciler.yaml").write_text("apiVersion: [")
+    project.commit("worst", "worse")
+    review = project.review("worse")
+    assert (review.is_green, "reconciler.yaml" in review.document) == (False, True), review.log
+    assert "Traceback" not in review.log
 
 
 @pytest.mark.sweep
@@ -353,6 +358,31 @@ def test_a_clone_that_has_fetched_the_state_shows_the_history_and_takes_a_run_ba
     assert (code, "production" in log) == (0, True), log
     code, log = project.by_hand("rollback", "last", "--env", "production", "--auto-approve")
     assert (code, shop.minutes()) == (0, [300, 600]), log
+
+
+@pytest.mark.sweep
+def test_a_new_secret_reaches_a_store_and_one_for_a_file_is_warned_of_before_the_first_write(
+    shop: Shop, project: Forges, tmp_path: Path
+) -> None:
+    project.branch()
+    path, store = project.clone / "manifests" / "front.yaml", tmp_path / "store"
+    deliver = [{"command": ["sh", "-c", f"cat > {store}"]}, {"file": "../${values.file}.secret"}]
+    document = json.loads(path.read_text()) | {"secrets": [{"name": "primary", "deliver": deliver}]}
+    document["spec"]["Active"] = True
+    path.write_text(json.dumps(document))
+    config = json.loads((project.clone / "reconciler.yaml").read_text())
+    config["environments"]["production"]["values"] = {"file": "other"}
+    config["environments"]["staging"]["values"] = {"file": "front"}
+    (project.clone / "reconciler.yaml").write_text(json.dumps(config))
+    (project.clone / ".gitignore").write_text("*.secret\n")
+    project.commit("a secret")
+    run = project.run()
+    run.approve("staging")
+    assert run.failed == set(), run.log
+    assert (run.failed, len(store.read_text().strip()) > 20) == (set(), True), run.log
+    assert store.read_text().strip() not in run.log
+    warned = run.log.index("a new secret is delivered to file front.secret, on the machine of this CI job")
+    assert warned < run.log.index("Apply: ")
 
 
 @pytest.mark.sweep
