@@ -209,7 +209,7 @@ def in_step(plan: Plan) -> set[Address]:
 
 
 @given(shared(), st.lists(st.tuples(st.integers(0, 1), st.booleans()), min_size=2, max_size=4), PROFILES)
-@BRIEF
+@settings(max_examples=12)
 def test_two_repositories_of_disjoint_scopes_never_get_in_each_others_way(
     drawn: tuple[list[DesiredState], list[dict[str, Any]]], runs: list[tuple[int, bool]], profile: Any
 ) -> None:

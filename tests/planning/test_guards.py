@@ -10,6 +10,7 @@ from reconciler.model.inputs import Access
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import AssignmentChange, Change, Limits
 from reconciler.model.resource import DesiredResource, FieldsPolicy, ObjectKey, Policy
+from reconciler.model.scope import Scope
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning.diff import diff
 from reconciler.planning.guards import Context, check, freeze
@@ -27,6 +28,23 @@ def plan(*manifests: DesiredResource, bodies: list[dict[str, Any]]) -> tuple[Cha
 
 def rules(changes: tuple[Change, ...], limits: Limits = NO_LIMITS, own: str = OWN) -> list[str]:
     return [finding.rule for finding in check(changes, Context(limits, Access(own)))]
+
+
+def test_nothing_is_written_that_is_out_of_scope_before_or_after() -> None:
+    context = Context(NO_LIMITS, Access(OWN), scope=Scope(include=("ApiClient/web*",)))
+    bodies = [body("A", "shop"), body("B", "web b"), body("C", "web c"), SELLER]
+    changes = plan(
+        manifest("a", id="A", AppName="web a"),
+        manifest("b", id="B", AppName="office"),
+        manifest("c", id="C", AppName="WEB C"),
+        bodies=bodies,
+    )
+    taken, handed = check(changes, context)
+    assert (taken.rule, handed.rule) == ("out-of-scope", "out-of-scope")
+    assert taken.message == (
+        "ApiClient/a is live as A, which is out of scope: no pattern of scope.include matches ApiClient/shop"
+    )
+    assert handed.message == ("ApiClient/b would be out of scope: no pattern of scope.include matches ApiClient/office")
 
 
 def two_of_three() -> tuple[Change, ...]:

@@ -11,13 +11,16 @@ from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.model.inputs import Access, Selection
 from reconciler.model.plan import Action, Change, Limits, Plan
 from reconciler.model.resource import DesiredResource, DesiredState, Policy
+from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
+from reconciler.planning.comparison import diff_offline
 from reconciler.planning.diff import diff
+from reconciler.planning.sides import Sides
 from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
-from tests.service import Shop, client_id, shop
+from tests.service import NO_LIMITS, Shop, client_id, shop
 
 WEB, DESK = {"team": "web", "tier": "1"}, {"team": "desk", "tier": "1"}
 
@@ -195,3 +198,27 @@ def test_a_rename_is_hinted_at_though_the_old_client_was_left_out(tmp_path: Path
         plan = planned(service, desired(manifest("storefront", AccessTokenDuration=60)), "*/storefront")
     assert names(plan.changes) == ["storefront"]
     assert f"metadata.id: {client_id(1)}" in plan.warnings[1]
+
+
+def test_nothing_is_said_of_an_odd_object_that_is_out_of_scope() -> None:
+    found = live(body("A", "web"), body("B", "shop"))
+    odd = replace(found, resources=tuple(replace(one, faults=("odd",)) for one in found.resources if one.id == "B"))
+    for scope, said in ((Scope(), 1), (Scope(exclude=("ApiClient/S*",)), 0)):
+        compared = diff_offline(Sides(replace(desired(), scope=scope), odd), NO_LIMITS)
+        assert (len(compared.warnings), compared.out_of_scope, len(compared.whole)) == (said, 1 - said, 1)
+
+
+@pytest.mark.parametrize(
+    ("glob", "kind", "name", "matches"),
+    [
+        ("apiclient/WEB-*", "ApiClient", "web-1", True),
+        ("*/web", "ApiClient", "admin/web", False),
+        ("ApiClient/*/web", "ApiClient", "admin/web", True),
+        ("ApiClient/web", "Webhook", "web", False),
+        ("ApiClient/web", "ApiClient", "web\n", False),
+        ("ApiClient/*", "ApiClient", "", True),
+    ],
+)
+def test_kinds_and_names_are_matched_apart(glob: str, kind: str, name: str, *, matches: bool) -> None:
+    assert (Scope(include=(glob,)).objection(kind, name) == "") is matches
+    assert (Scope(exclude=(glob,)).objection(kind, name) != "") is matches
