@@ -24,15 +24,12 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
-from reconciler.cli.several import digested, each, files_of_each, joined, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
-from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import write_file
 from reconciler.project.metering import Metering
 from reconciler.project.settings import Settings
-from reconciler.project.several import save_each
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
@@ -149,6 +146,8 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _file_in(common: Common, folder: Path) -> Path:
     """The file of the plan of the environment that is meant."""
+    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # as above
+
     settings = settings_of(common)
     file = folder / f"{chosen_environment(configuration(settings), settings).name}.json"
     common.writes.append(file)
@@ -164,6 +163,9 @@ def _of_several(
     code_of: "Callable[[Plan], ExitCode]",
 ) -> ExitCode:
     """Plan for each environment and show all of it; `out` is a folder with a plan file for each."""
+    from reconciler.cli.several import digested, each, files_of_each, joined, worst  # noqa: PLC0415  # as above
+    from reconciler.project.several import save_each  # noqa: PLC0415
+
     files = files_of_each(common, out) if out else {}
     common.writes += files.values()
     plans = digested(each(common, plan_of, outputs.noun, code_of))
