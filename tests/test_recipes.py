@@ -221,6 +221,15 @@ def test_jobs_that_keep_the_state_of_an_environment_wait_for_one_another() -> No
     assert groups == {"reconciler-$ENVIRONMENT", "reconciler-staging", "reconciler-$RECONCILER_ROLLBACK"}
 
 
+def test_the_environments_of_a_project_that_includes_the_recipe_have_its_form() -> None:
+    (example,) = re.findall(r"^#   (\.environments: .*?)   #", GITLAB.read_text(encoding="utf-8"), re.MULTILINE)
+    recipe = loaded(GITLAB)
+    assert YAML(typ="safe").load(example) == {".environments": recipe[".environments"]}
+    jobs = {name: job["extends"] for name, job in recipe.items() if isinstance(job, dict) and "extends" in job}
+    named = {name for name, extended in jobs.items() if ".environments" in extended}
+    assert named == {"reconciler:apply", "reconciler:approve", "reconciler:drift"}
+
+
 def test_every_environment_has_a_valid_name_of_a_stage() -> None:
     from tests.ci.azure import GIVEN, PIPELINE, expanded
 
