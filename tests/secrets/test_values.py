@@ -127,7 +127,7 @@ def test_what_has_expired_or_was_left_over_is_told_apart(one: Shop) -> None:
         add_secret(one, name, LATER)
     target = replace(NO_LIMITS, now=LATER + timedelta(days=1))
     said = "\n".join(one.plan(desired(wanting(DELIVERED)), target).warnings)
-    for words in ("has expired at", "there twice", "never proven", "can be deleted", "stranger (id", "in no manifest"):
+    for words in ("has expired at", "there twice", "not delivered", "can be deleted", "stranger (id", "in no manifest"):
         assert words in said
 
 
