@@ -8,7 +8,7 @@ keeps for itself is neither read nor written, and what the tool or a CI job read
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,8 @@ class AllowedPaths:
     """Others that the environment allows; absolute."""
     inputs: tuple[Path, ...] = ()
     """What the tool reads from and keeps, see `Config.inputs`: nothing is delivered over these."""
+    resolved: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict, compare=False)
+    """These as `_folded`, where they lead to: found once for all environments of a run."""
 
     def kept(self, path: str, beside: str) -> str:
         """Give a path, which is relative to the folder of the file `beside`, as it is kept: relative to the root.
@@ -75,12 +77,19 @@ class AllowedPaths:
         for name in _KEPT:
             if name in names:
                 return f"lies below {name}"
-        if any(_is_own(folder, target) for folder in self.inputs):
+        if self._is_own(target):
             return (
                 "is where the tool reads from or keeps its own files: configuration, manifests, overlays, logins, "
                 "emulator data, journals, what the command line names"
             )
         return ""
+
+    def _is_own(self, target: Path) -> bool:
+        """Whether a file is an input, or would belong to one: a manifest in a folder of them. Case does not count."""
+        if self.inputs not in self.resolved:
+            self.resolved[self.inputs] = frozenset(_folded(place.resolve()) for place in self.inputs)
+        own, name = self.resolved[self.inputs], Path(_folded(target))
+        return str(name) in own or (name.suffix in _OWN and any(str(folder) in own for folder in name.parents))
 
 
 def hint_for(objection: str) -> str:
@@ -135,11 +144,5 @@ def _plain(name: str) -> str:
     return _NOT_ASCII.sub("", name).casefold().rstrip(". ")
 
 
-def _is_own(place: Path, target: Path) -> bool:
-    """Whether a file is such a place, or would belong to one: a manifest in a folder of them. Case does not count."""
-    source, name = _folded(place.resolve()), _folded(target)
-    return name == source or (name.is_relative_to(source) and name.suffix in _OWN)
-
-
-def _folded(path: Path) -> Path:
-    return Path(str(path).casefold())
+def _folded(path: Path) -> str:
+    return str(path).casefold()

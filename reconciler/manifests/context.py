@@ -99,8 +99,10 @@ class LoadContext:
     @property
     def allowed_paths(self) -> AllowedPaths:
         """Where files with secrets may be."""
-        return AllowedPaths(self.root or Path(), self.secret_folders, self.inputs)
+        return AllowedPaths(self.root or Path(), self.secret_folders, self.inputs, self.resolved_inputs)
 
+    resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict)
+    """See `AllowedPaths.resolved`."""
     ids_at: tuple[str, ...] = ()
     """Where the ids stand in the file that has them."""
     config_place: Callable[[str], Place | None] = lambda _: None

@@ -4,7 +4,7 @@ Kept apart from `session`, which imports what contacts the service: `validate` n
 """
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.config import (
@@ -87,15 +87,32 @@ def load_context(
     once: Once | None = None,
 ) -> LoadContext:
     """What the loader is to know of an environment and of those beside it; see `LoadContext.partial`."""
-    alone, *others = [
-        _alone(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial)
-        for each in (environment, *(one for one in config.environments.values() if one.name != environment.name))
-    ]
-    others = [replace(other, once=once) for other in others]
-    return replace(alone, ask_git=in_git, others=tuple(others), once=once)
+
+    def alone() -> dict[str, LoadContext]:
+        shared = _Shared(config.inputs, config.apart, once)
+        return {
+            name: _alone(config, each, shared, allow_unknown_roles=allow_unknown_roles, partial=partial)
+            for name, each in config.environments.items()
+        }
+
+    contexts = once.get(("contexts", partial, allow_unknown_roles), alone) if once else alone()
+    others = tuple(other for name, other in contexts.items() if name != environment.name)
+    return replace(contexts[environment.name], ask_git=in_git, others=others)
 
 
-def _alone(config: Config, environment: Environment, *, allow_unknown_roles: bool, partial: bool) -> LoadContext:
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the environments of a configuration have in common."""
+
+    inputs: tuple[Path, ...]
+    apart: tuple[Path, ...]
+    once: Once | None
+    resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict)
+
+
+def _alone(
+    config: Config, environment: Environment, shared: _Shared, *, allow_unknown_roles: bool, partial: bool
+) -> LoadContext:
     return LoadContext(
         environment=environment.name,
         values=environment.values,
@@ -110,9 +127,11 @@ def _alone(config: Config, environment: Environment, *, allow_unknown_roles: boo
         own_credentials=environment.own_credentials,
         allow_unknown_roles=allow_unknown_roles,
         root=config.path.parent,
-        inputs=config.inputs,
+        inputs=shared.inputs,
+        resolved_inputs=shared.resolved_inputs,
         overlays=environment.overlays,
-        apart=config.apart,
+        apart=shared.apart,
+        once=shared.once,
         partial=partial,
         rules=environment.rules,
         is_emulated=environment.emulator is not None,

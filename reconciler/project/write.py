@@ -15,6 +15,7 @@ from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.named_secret import LiveSecret
+from reconciler.model.once import Once
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.project.environment import load_context
@@ -70,7 +71,13 @@ class Workplace:
 
     @classmethod
     def open(
-        cls, config: Config, environment: Environment, out: Path | None, *, allow_unknown_roles: bool
+        cls,
+        config: Config,
+        environment: Environment,
+        out: Path | None,
+        *,
+        allow_unknown_roles: bool,
+        once: Once | None = None,
     ) -> "Workplace":
         """Load all manifests where the folder is among them, else those in the folder.
 
@@ -83,7 +90,7 @@ class Workplace:
             require_inside([folder, *config.manifests], config.path.parent)
         paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
         context = load_context(
-            config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests
+            config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests, once=once
         )
         loaded = load(paths, replace(context, may_be_empty=True))
         return cls(

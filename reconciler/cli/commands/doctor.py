@@ -62,10 +62,10 @@ def _code(diagnosis: "Diagnosis") -> ExitCode:
 def _diagnosis(settings: "Settings") -> "Diagnosis":
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    return examine(_subject(config, environment), _tools(settings, environment, config.path.parent))
+    return examine(_subject(settings, config, environment), _tools(settings, environment, config.path.parent))
 
 
-def _subject(config: "Config", environment: "Environment") -> Subject:
+def _subject(settings: "Settings", config: "Config", environment: "Environment") -> Subject:
     return Subject(
         shown(config.path),
         environment.name,
@@ -74,19 +74,20 @@ def _subject(config: "Config", environment: "Environment") -> Subject:
         environment.marketplace,
         is_embedded=environment.emulator is not None,
         credentials=_references(environment.auth) if environment.auth else {},
-        kinds=_kinds(config, environment),
+        kinds=_kinds(settings, config, environment),
         has_plan_key=key() is not None,
         unwatched=tuple(_unwatched(environment)),
     )
 
 
-def _kinds(config: "Config", environment: "Environment") -> "Mapping[str, bool]":
+def _kinds(settings: "Settings", config: "Config", environment: "Environment") -> "Mapping[str, bool]":
     """The kinds in use, as far as manifests are sound -> whether assignments are."""
     from reconciler.kinds import DEFAULT_KIND  # noqa: PLC0415
     from reconciler.manifests.load import inspect  # noqa: PLC0415  # see main
     from reconciler.project.environment import load_context  # noqa: PLC0415
 
-    found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True)).resources
+    context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
+    found = inspect(config.manifests, context).resources
     kinds = environment.manages | {one.address.kind for one in found} or {DEFAULT_KIND}
     assigned = {one.address.kind for one in found if one.assignments}
     return {name: name in assigned for name in kinds}

@@ -205,7 +205,9 @@ def made(
     allow_unknown_roles: bool = False,
 ) -> "Making":
     """Make manifests of one environment's objects."""
-    workplace = Workplace.open(config, environment, wish.out, allow_unknown_roles=allow_unknown_roles)
+    workplace = Workplace.open(
+        config, environment, wish.out, allow_unknown_roles=allow_unknown_roles, once=settings.once
+    )
     if wish.into_overlay:
         workplace = workplace.into_overlay(config, environment)
     target = Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
