@@ -172,7 +172,8 @@ def _form(filters: Filters) -> Html:
 
 
 def _choice(name: str, values: Sequence[str]) -> Html:
-    options = [el("option", "all", value=""), *(el("option", value.replace("-", " "), value=value) for value in values)]
+    words = values if name == "environment" else [value.replace("-", " ") for value in values]
+    options = [el("option", word, value=value) for word, value in zip(("all", *words), ("", *values), strict=True)]
     return el("label", name.capitalize(), el("select", *options, name=name))
 
 

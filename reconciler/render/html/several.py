@@ -33,7 +33,7 @@ def page(planned: Sequence[Planned], _text_of: TextOf, style: Style) -> str:
             verdict(found),
             "bad" if "bad" in tones else "good" if is_applied or set(tones) == {"good"} else "warn",
             NOTHING,
-            [Count(end.value, count, is_alarming=end is End.FAILED) for end, count in counts.items()],
+            [Count(end, count, end is End.FAILED) for end, count in counts.items() if count or end is not End.SKIPPED],
             join(timeline(style.history), _overview(found)),
             _filters(found),
             join(*(_section(one, style) for one in found)),
