@@ -52,6 +52,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "second/test_write_only.py",
         "second/test_nested_secrets.py",
         "second/test_references.py",
+        "second/test_singles.py",
     ],
     "planning/guards": [
         "planning/test_guards.py",
@@ -59,6 +60,13 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "cli/test_own_client.py",
         "second/test_guards.py",
         "second/test_nested_secrets.py",
+        "second/test_copied.py",
+        "cli/test_scope.py",
+    ],
+    "planning/hidden_secrets": [
+        "planning/test_hidden_secrets.py",
+        "second/test_nested_secrets.py",
+        "second/test_write_only.py",
     ],
     **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "write", "settle", "verify")},
     "planning/planfile": [
@@ -68,7 +76,12 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "test_pipeline.py",
     ],
     "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "planning/test_snapshot.py"],
-    "planning/selection": ["planning/test_selection.py", "cli/test_selecting.py", "cli/test_write_only.py"],
+    "planning/selection": [
+        "planning/test_selection.py",
+        "cli/test_selecting.py",
+        "cli/test_scope.py",
+        "cli/test_write_only.py",
+    ],
     "planning/references": ["planning/test_references.py"],
     "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],
     "planning/dependents": ["planning/test_dependents.py", "planning/test_deletion.py"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.model.inputs import Access, Selection
 from reconciler.model.plan import Action, Change, Limits, Plan
-from reconciler.model.resource import DesiredResource, DesiredState, Policy
+from reconciler.model.resource import Address, DesiredResource, DesiredState, Policy
 from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import guards as guard
@@ -165,6 +165,15 @@ def planned(service: Shop, state: DesiredState, *only: str) -> Plan:
 
 def pipeline_target() -> Target:
     return Target("test", None, Limits(deletes=None))
+
+
+def test_an_object_is_in_scope_by_its_id_where_people_choose_it() -> None:
+    found = [
+        Change(Address("IntegrationEvent", name), Action.UNMANAGED, name, {"ID": name}, None)
+        for name in ("web", "desk")
+    ]
+    own, foreign = map(tuple, selection.parted(found, Scope(include=("*/web",))))
+    assert (names(own), names(foreign)) == (["web"], ["desk"])
 
 
 def test_only_what_is_selected_is_applied(tmp_path: Path) -> None:

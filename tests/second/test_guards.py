@@ -82,7 +82,8 @@ def test_the_event_that_its_own_client_refers_to_is_not_deleted() -> None:
     body = {"OrderCheckoutIntegrationEventID": "checkout"}
     own = Change(Address("ApiClient", "own"), Action.NO_OP, "own", body, body)
     event = Change(Address("IntegrationEvent", "checkout"), Action.DELETE, "checkout", {"ID": "checkout"}, None)
-    assert rules(own, event) == ["own-client"]
+    (finding,) = check((own, event), Context(NO_LIMITS, ACCESS))
+    assert (finding.rule, finding.can_be_acknowledged) == ("own-client", False)
     assert rules(replace(own, action=Action.UPDATE, after={}), event) == []
     assert rules(replace(own, id="other"), event) == []
 
