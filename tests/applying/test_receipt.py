@@ -48,6 +48,11 @@ def test_a_signed_receipt_is_read_without_the_key_too() -> None:
     assert receiptfile.loads(receiptfile.dumps(RECEIPT, KEY), "r.json") == RECEIPT
 
 
+def test_a_character_that_is_escaped_in_two_halves_is_whole() -> None:
+    one = replace(RECEIPT, environment="\U0001f600")
+    assert receiptfile.loads(json.dumps(json.loads(receiptfile.dumps(one, KEY))), "r.json", KEY) == one
+
+
 def test_each_resource_has_a_line() -> None:
     assert (
         len(receiptfile.dumps(RECEIPT, None).splitlines()) == len(json.loads(receiptfile.dumps(RECEIPT, None))) + 2 + 5
@@ -63,6 +68,7 @@ def test_each_resource_has_a_line() -> None:
         (altered(format_version="3.0"), "r.json has receipt format 3.0, and this version reads format 2.0"),
         (altered(complete=False), "r.json was altered since it was written"),
         (altered(more=1), "r.json was altered since it was written"),
+        (altered(environment="\ud800"), "r.json was altered since it was written: it holds half a character"),
     ],
 )
 def test_what_is_no_receipt_or_was_altered_is_refused(text: str, words: str) -> None:

@@ -98,6 +98,7 @@ def test_what_cannot_be_patched_is_refused_and_names_the_secret(service: Shop, s
     (finding,) = plan.guards
     assert (finding.rule, finding.can_be_acknowledged) == ("hidden-secret", False)
     assert (VALUE in finding.message, VALUE in finding.fix) == (True, True)
+    assert not service.plan(desired(replace(one, spec={**one.spec, "ConfigData": {"a": 2}}))).guards
 
 
 def test_another_host_does_not_get_a_secret_that_the_manifest_does_not_name(service: Shop) -> None:
