@@ -15,6 +15,7 @@ from pathlib import Path
 import report
 from cases import CASES, Findings, Row, Sizes
 from measure import HERE, CommandFailed, machine
+from paths import PATHS
 from peers import PEERS, Missing
 
 import reconciler
@@ -40,23 +41,27 @@ def run(cases: Sequence[Case], sizes: Sizes, findings: Findings, keep: Callable[
 
 def main() -> int:
     """Run what was asked for; exit 1 where a target is missed."""
-    known = {case.__name__: case for case in (*CASES, *PEERS)}
+    known = {case.__name__: case for case in (*CASES, *PATHS, *PEERS)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", nargs="*", choices=[*known, []], help="all, unless named; only all are written down")
     parser.add_argument("--clients", type=int, default=10_000, help="for validate, plan and outputs")
     parser.add_argument("--changes", type=int, default=1_000, help="for apply")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything, once, and nothing written down")
     options = parser.parse_args()
+    if options.quick:
+        options.clients, options.changes, options.runs = options.clients // 10, options.changes // 10, 1
+    is_kept = not (options.case or options.quick)
     sizes, findings = Sizes(options.clients, options.changes, options.runs), Findings()
 
     def keep(rows: list[Row]) -> None:
-        if not options.case:
+        if is_kept:
             (HERE / "results.md").write_text(report.markdown(rows, findings, _facts(sizes)))
 
     # As pip does when it installs: else each run would compile the program anew, where PYTHONDONTWRITEBYTECODE is set.
     compileall.compile_dir(Path(reconciler.__file__).parent, quiet=1)
     rows = run([known[name] for name in options.case] or list(known.values()), sizes, findings, keep)
-    if not options.case:
+    if is_kept:
         report.plot(findings, HERE / "results.svg")
         print(f"written: {HERE / 'results.md'}")
     return int(any(row.holds is False for row in rows))

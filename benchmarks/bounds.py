@@ -2,8 +2,10 @@
 
 ``bounds.py parse FOLDER``: every manifest of a folder into data with positions.
 ``bounds.py fetch URL``: login, me and all pages of the list, one after another, into data.
+``bounds.py pages URL``: the same through httpx, eight pages at a time, which is what `plan` sends its requests with.
 ``bounds.py load URL CONNECTIONS REQUESTS``: as many replacements as a service will take.
 ``bounds.py apply URL CONNECTIONS CLIENTS``: the requests of an apply that changes every client, and nothing else.
+``bounds.py pool URL CONNECTIONS CLIENTS``: the same requests through httpx and a pool of as many threads.
 """
 
 import asyncio
@@ -12,12 +14,14 @@ import itertools
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import data
+import httpx
 
 from reconciler.manifests import yaml as document
 
@@ -116,6 +120,38 @@ async def apply(url: str, connections: int, clients: int) -> None:
         await send([[(b"GET", page, b"")] for page in pages[1:]])
 
 
+def pages(url: str) -> None:
+    """Read the whole list through httpx."""
+    with httpx.Client(base_url=url) as http, ThreadPoolExecutor(8) as pool:
+
+        def read(number: int) -> dict[str, object]:
+            answer: dict[str, object] = http.get(f"/v1/apiclients?page={number}&pageSize={_PAGE}").json()
+            return answer
+
+        http.post("/oauth/token")
+        http.get("/v1/me")
+        meta = read(1)["Meta"]
+        total = meta["TotalPages"] if isinstance(meta, dict) else 1
+        list(pool.map(read, range(2, total + 1)))
+
+
+def pooled(url: str, connections: int, clients: int) -> None:
+    """Send through httpx what `apply` sends over bare connections."""
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    with httpx.Client(base_url=url, limits=limits) as http, ThreadPoolExecutor(connections) as pool:
+        pages = [f"/v1/apiclients?page={number}&pageSize={_PAGE}" for number in range(1, 1 + -(-clients // _PAGE))]
+
+        def change(one: tuple[str, bytes]) -> None:
+            http.get(one[0]).json()
+            http.put(one[0], content=one[1]).json()
+
+        http.post("/oauth/token")
+        http.get("/v1/me")
+        list(pool.map(http.get, pages))
+        list(pool.map(change, _objects(clients)))
+        list(pool.map(http.get, pages))
+
+
 def main() -> None:
     """Be the bound that the command line names."""
     match sys.argv[1:]:
@@ -123,6 +159,10 @@ def main() -> None:
             parse(Path(folder))
         case ["fetch", url]:
             fetch(url)
+        case ["pages", url]:
+            pages(url)
+        case ["pool", url, connections, clients]:
+            pooled(url, int(connections), int(clients))
         case ["load", url, connections, requests]:
             asyncio.run(load(url, int(connections), int(requests)))
         case ["apply", url, connections, clients]:

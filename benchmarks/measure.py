@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -29,6 +29,8 @@ class Sample:
     seconds: float
     peak: int = 0
     """Bytes of memory, of the process at its largest."""
+    cpu: float = 0
+    """Seconds of CPU."""
 
 
 Work: TypeAlias = Callable[[], Sample]
@@ -54,6 +56,10 @@ class Figures:
     def high(self) -> float:
         """The slowest run, in seconds."""
         return max(sample.seconds for sample in self.samples)
+
+    def of_cpu(self) -> "Figures":
+        """The same by CPU seconds."""
+        return Figures(tuple(replace(sample, seconds=sample.cpu) for sample in self.samples))
 
     @property
     def peak(self) -> int:
@@ -99,7 +105,8 @@ def process(
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in codes:
         raise CommandFailed(f"{' '.join(map(str, words))} ended with {child.returncode}: {tail.decode()}")
-    return Sample(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else _KIB))
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else _KIB)
+    return Sample(seconds, peak, usage.ru_utime + usage.ru_stime)
 
 
 def script(name: str, *words: str | Path) -> Work:
@@ -108,10 +115,11 @@ def script(name: str, *words: str | Path) -> Work:
 
 
 @contextmanager
-def serving(*options: str | float) -> Iterator[str]:
-    """Run the benchmarks' server in a process of its own; gives its URL."""
-    words = [sys.executable, str(HERE / "server.py"), *map(str, options)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+def serving(
+    *options: str | float | Path, words: Sequence[str] = (sys.executable, str(HERE / "server.py"))
+) -> Iterator[str]:
+    """Run the benchmarks' server, or another one, in a process of its own; gives its URL."""
+    with subprocess.Popen([*words, *map(str, options)], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout  # noqa: S101  # it is piped
         try:
             yield server.stdout.readline().removeprefix("listening on ").strip()

@@ -9,14 +9,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import data
 from auth0_stand_in import client as auth0_client
-from cases import Findings, Place, Row, Sizes, counts
-from measure import HERE, Work, interleaved, process, script, serving
+from cases import Findings, Place, Row, Sizes
+from measure import HERE, Figures, Work, interleaved, process, script, serving
 
 _HOME: Final = HERE.parent / ".bench"
 _PYTHON_PEERS: Final = ("ansible-core==2.19.14", "octodns==1.22.0")
@@ -109,21 +109,35 @@ _PLAYBOOK: Final = """\
 """
 
 
+def _parted(works: Callable[[int], dict[str, Work]], count: int, runs: int) -> tuple[dict[str, Figures], str]:
+    """The figures for twice as many clients, and what of each is there whatever their number."""
+    half, whole = (interleaved(works(number), runs, warm_up=False) for number in (count, 2 * count))
+    parts = []
+    for name, found in whole.items():
+        each = (found.seconds - half[name].seconds) / count
+        parts.append(
+            f"{name} {half[name].seconds - each * count:.2f} s whatever their number and {each:.4f} s for each"
+        )
+    return whole, "; ".join(parts)
+
+
 def ansible(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
     """The `uri` module in a loop: a PUT for each client, changed or not."""
-    binaries, count = _python_peers(), 20
-    root.mkdir()
+    with ExitStack() as servers:
+        figures, parts = _parted(lambda count: _against_ansible(root / f"{count}", count, servers), 20, sizes.runs)
+    note = f"a PUT for each client by ansible, which starts a process for it, none by ours; {parts}"
+    yield Row("peers", "apply 40 unchanged", figures["ours"], figures["ansible"].seconds, "ansible uri", note=note)
+
+
+def _against_ansible(root: Path, count: int, servers: ExitStack) -> dict[str, Work]:
+    binaries = _python_peers()
+    root.mkdir(parents=True)
     (root / "clients.json").write_text(json.dumps([{"id": one.pop("ID"), "body": one} for one in data.bodies(count)]))
-    with serving("--clients", count) as url:
-        (root / "play.yaml").write_text(_PLAYBOOK % {"url": url})
-        ours = Place.of(root / "ours", url, count)
-        words: list[str | Path] = [binaries / "ansible-playbook", "-i", "localhost,", "-c", "local", "play.yaml"]
-        theirs: Work = lambda: process(words, root, {"PATH": f"{binaries}:/usr/bin:/bin"})  # noqa: E731
-        before = counts(url).writes
-        figures = interleaved({"plan": ours.runs("apply", "--auto-approve"), "uri": theirs}, sizes.runs)
-        writes = (counts(url).writes - before) // (sizes.runs + 1)
-    note = f"{writes} PUTs by ansible, none by ours; 20 clients, since ansible starts a process for each"
-    yield Row("peers", f"apply {count} unchanged", figures["plan"], figures["uri"].seconds, "ansible uri", note=note)
+    url = servers.enter_context(serving("--clients", count))
+    (root / "play.yaml").write_text(_PLAYBOOK % {"url": url})
+    words: list[str | Path] = [binaries / "ansible-playbook", "-i", "localhost,", "-c", "local", "play.yaml"]
+    ours = Place.of(root / "ours", url, count).runs("apply", "--auto-approve")
+    return {"ours": ours, "ansible": lambda: process(words, root, {"PATH": f"{binaries}:/usr/bin:/bin"})}
 
 
 # ------------------------------------------------------------------------------------------------- auth0-deploy-cli
@@ -131,22 +145,26 @@ def ansible(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
 
 def auth0(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
     """`a0deploy import` of clients that its service has already, against a stand-in for that service."""
+    with ExitStack() as servers:
+        figures, parts = _parted(lambda count: _against_auth0(root / f"{count}", count, servers), 20, sizes.runs)
+    note = f"a0deploy sends a PATCH for each unchanged client, ours sends no write; {parts}"
+    yield Row("peers", "apply 40 unchanged", figures["ours"], figures["a0deploy"].seconds, "a0deploy", note=note)
+
+
+def _against_auth0(root: Path, count: int, servers: ExitStack) -> dict[str, Work]:
     packages = _HOME / "node"
     _installed(f"{'+'.join(_NODE_PEERS)}.done", ["npm", "install", "--silent", "--prefix", str(packages), *_NODE_PEERS])
-    count = 20
-    root.mkdir()
+    root.mkdir(parents=True)
     text = json.dumps({"clients": [auth0_client(number) for number in range(count)]})
     (root / "tenant.yaml").write_text(text)
-    with _auth0_stand_in(count, root / "ca.pem") as domain, serving("--clients", count) as url:
-        settings = {"AUTH0_DOMAIN": domain, "AUTH0_ACCESS_TOKEN": "token", "AUTH0_INCLUDED_ONLY": ["clients"]}
-        (root / "config.json").write_text(json.dumps(settings))
-        binary = packages / "node_modules" / ".bin" / "a0deploy"
-        words: list[str | Path] = [binary, "import", "--config_file", "config.json", "--input_file", "tenant.yaml"]
-        theirs: Work = lambda: process(words, root, {"NODE_EXTRA_CA_CERTS": str(root / "ca.pem")})  # noqa: E731
-        ours = Place.of(root / "ours", url, count).runs("apply", "--auto-approve")
-        figures = interleaved({"ours": ours, "theirs": theirs}, sizes.runs, warm_up=False)
-    note = f"a0deploy sends a PATCH for each of its {count} unchanged clients, ours sends no write"
-    yield Row("peers", f"apply {count} unchanged", figures["ours"], figures["theirs"].seconds, "a0deploy", note=note)
+    domain = servers.enter_context(_auth0_stand_in(count, root / "ca.pem"))
+    url = servers.enter_context(serving("--clients", count))
+    settings = {"AUTH0_DOMAIN": domain, "AUTH0_ACCESS_TOKEN": "token", "AUTH0_INCLUDED_ONLY": ["clients"]}
+    (root / "config.json").write_text(json.dumps(settings))
+    binary = packages / "node_modules" / ".bin" / "a0deploy"
+    words: list[str | Path] = [binary, "import", "--config_file", "config.json", "--input_file", "tenant.yaml"]
+    ours = Place.of(root / "ours", url, count).runs("apply", "--auto-approve")
+    return {"ours": ours, "a0deploy": lambda: process(words, root, {"NODE_EXTRA_CA_CERTS": str(root / "ca.pem")})}
 
 
 @contextmanager
@@ -173,20 +191,34 @@ zones:
 
 def octodns(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
     """`octodns-sync` without `--doit`, as many records from YAML to YAML: it parses as much, and contacts nobody."""
-    binaries, count = _python_peers(), sizes.clients
+    count = sizes.clients // 2
+    with ExitStack() as servers:
+        figures, parts = _parted(
+            lambda number: _against_octodns(root / f"{number}", number, servers), count, sizes.runs
+        )
+    note = (
+        "octoDNS reads one YAML file of records of one value each; ours reads as many files of 25 keys, and a service; "
+    )
+    yield Row(
+        "peers",
+        f"plan {2 * count} unchanged",
+        figures["ours"],
+        figures["octoDNS"].seconds,
+        "octoDNS",
+        note=note + parts,
+    )
+
+
+def _against_octodns(root: Path, count: int, servers: ExitStack) -> dict[str, Work]:
+    binaries = _python_peers()
     records = {f"r{number}": {"type": "TXT", "value": f"record {number}"} for number in range(count)}
     for side in ("source", "target"):
         (root / side).mkdir(parents=True)
         (root / side / "example.com.yaml").write_text(json.dumps(records))
     (root / "config.yaml").write_text(_OCTODNS)
     words: list[str | Path] = [binaries / "octodns-sync", "--config-file", "config.yaml", "--quiet"]
-    with serving("--clients", count) as url:
-        ours = Place.of(root / "ours", url, count).runs("plan")
-        figures = interleaved({"ours": ours, "theirs": lambda: process(words, root)}, sizes.runs)
-    note = (
-        "octoDNS reads one YAML file of records of one value each; ours reads as many files of 25 keys, and a service"
-    )
-    yield Row("peers", f"plan {count} unchanged", figures["ours"], figures["theirs"].seconds, "octoDNS", note=note)
+    url = servers.enter_context(serving("--clients", count))
+    return {"ours": Place.of(root / "ours", url, count).runs("plan"), "octoDNS": lambda: process(words, root)}
 
 
 PEERS: Final[tuple[Callable[[Path, Sizes, Findings], Iterator[Row]], ...]] = (library, ansible, octodns, auth0)

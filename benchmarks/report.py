@@ -17,13 +17,18 @@ Each row stands against a bound: the least that its work takes with nothing arou
 - *starting Python*: `python -c ''`;
 - *parsing them*: the same files, read into data with positions;
 - *fetching and parsing*: the same pages, read one after another over one connection, and that parsing;
+- *fetching through httpx and parsing*: the same pages through httpx, eight at a time, and that parsing;
+- *httpx and threads*: the requests of the same apply through httpx and a pool of as many threads, with nothing done
+  about the answers; in CPU seconds of the whole process;
+- a number of something, *CPU*: the same command with half of it, in CPU seconds; growth as of the work gives 2.0;
 - *a bare client*: the requests of the same apply, as many at a time, in the order in which they depend on one another
   (login, who we are, the pages, a look before each PUT, the pages again), with nothing done about the answers;
 - *the rate allowed*: as many requests as the service let through, at its rate.
 
 What limits each command is told in [Where the time goes](../docs/decisions/0006-where-the-time-goes.md): `validate` the
 YAML parser, `plan` that and the pages, `apply` the latency, and where there is none, what Python does around a request.
-Notes below a table say what is compared with other tools, and what is not.
+Notes below a table say what is compared with other tools, what of each is there whatever the number of clients, and
+what grows with it.
 """
 _VERDICTS = {True: "holds", False: "**missed**", None: ""}
 

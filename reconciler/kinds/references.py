@@ -21,14 +21,17 @@ def references(kind: Kind, body: Body, marketplace: str = "") -> Iterator[tuple[
     A body that names the marketplace as the owner of something is understood only where its id is given.
     """
     for name, field in kind.fields.items():
-        to, value = field.reference, body.get(name)
+        value = body.get(name)
+        if value is None:
+            continue
+        to = field.reference
         if isinstance(field.refers_to, MemberReference) and isinstance(value, str):
             to = field.refers_to.reference(body, marketplace)
         if to is None:
             continue
         if is_array(value):
             yield from (((name, index), to, member) for index, member in enumerate(value))
-        elif value is not None:
+        else:
             yield (name,), to, value
 
 

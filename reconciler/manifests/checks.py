@@ -163,9 +163,11 @@ def apart(body: Mapping[str, object], table: Sequence[Field], *above: str) -> It
     secret = {field.name for field in table if field.secret}
     for field in table:
         value, other = body.get(field.name), field.together
+        if value is None:
+            continue
         if isinstance(field.type, Record) and isinstance(value, Mapping):
             yield from apart(value, field.type.fields, *above, field.name)
-        if not other or value is None or body.get(other) is not None or (other not in body and other in secret):
+        if not other or body.get(other) is not None or (other not in body and other in secret):
             continue
         message = f"{field.name} is set and {other} is {'null' if other in body else 'not'}"
         hint = f"set both, or write {field.name}: null and {other}: null"
@@ -210,7 +212,10 @@ def _extended_properties(spec: Body) -> Iterator[Fault]:
 
 def _urls(body: Body, table: Iterable[Field], *above: str) -> Iterator[Fault]:
     for field in table:
-        value, schemes = body.get(field.name), field.type.schemes if isinstance(field.type, Text) else None
+        value = body.get(field.name)
+        if value is None:
+            continue
+        schemes = field.type.schemes if isinstance(field.type, Text) else None
         if isinstance(field.type, Record) and isinstance(value, Mapping):
             yield from _urls(value, field.type.fields, *above, field.name)
         if schemes is not None and isinstance(value, str) and value and (fault := url_fault(value, schemes)):

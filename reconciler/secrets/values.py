@@ -204,8 +204,8 @@ class Provider:
         key = ObjectKey(kind.name, object_id)
         tools = rotation.Tools(self.remote, deliverer, _utc_now, self.record)
         notes = []
+        live = reader.read_secrets(self.remote, [key])[key]  # of one name each: making one changes no other
         for wanted in change.new_secrets:
-            live = reader.read_secrets(self.remote, [key])[key]
             at_hand = rotation.recall(wanted, live, deliverer)
             subject = rotation.Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
             done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), Begin.IF_MISSING), tools)

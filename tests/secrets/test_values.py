@@ -82,6 +82,15 @@ def test_a_missing_secret_is_made_delivered_and_opens_a_login(one: Shop, tmp_pat
     assert not one.plan(desired(wanting(DELIVERED))).has_changes
 
 
+def test_the_secrets_of_a_client_are_listed_once_for_all_that_are_made(one: Shop, tmp_path: Path) -> None:
+    wanted = [NamedSecret(name, deliver=(ToFile(f"{name}.secret"),)) for name in ("primary", "second", "third")]
+    plan = one.plan(desired(wanting(*wanted)))
+    one.forget()
+    apply(one, plan, tmp_path)
+    asked = [f"{each['method']} {each['path']}" for each in one.requests()]
+    assert (asked.count(f"GET /v1/apiclients/{A}/secrets"), secrets_of(one)) == (1, ["primary", "second", "third"])
+
+
 def test_a_client_that_is_made_gets_its_secrets_as_well(one: Shop, tmp_path: Path) -> None:
     new = replace(manifest("new", AccessTokenDuration=600, Active=True, **OPEN), named_secrets=(DELIVERED,))
     result = apply(one, one.plan(desired(new)), tmp_path)
