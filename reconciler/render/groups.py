@@ -1,6 +1,7 @@
 """What was found in several environments -> groups of those whose documents are the same, and a verdict on all.
 
-Two documents are the same where they read the same, less ids, lines of files, and what is in step or unmanaged.
+Two documents are the same where they read the same, less ids, lines of files, and what is in step, unmanaged or out of
+scope.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,7 +64,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Environments whose documents are the same, but for ids, places, and what is in step or unmanaged."""
+    """Environments whose documents are the same; see above."""
 
     end: End
     parts: tuple[Planned, ...]
@@ -87,7 +88,9 @@ class Group:
             return ""
         differing = "ids, lines of files, "
         differing += "the last apply, " if isinstance(self.first.found, Drift) else ""
-        said = f"Shown as it is in {first}. The others differ in {differing}and what is in step or unmanaged"
+        said = (
+            f"Shown as it is in {first}. The others differ in {differing}and what is in step, unmanaged or out of scope"
+        )
         snapshots = [plan.snapshot for one in self.parts if (plan := plan_of(one)) and plan.snapshot]
         oldest = f" The oldest snapshot is of {min(snapshots)}." if snapshots else ""
         return f"{said} at most.{oldest}"
@@ -159,7 +162,7 @@ _BINDING: Final = Binding("", "", "", "", "")
 def _bare_plan(plan: Plan) -> Plan:
     ids = _ids(plan.changes)
     changes = tuple(_bare(change, ids) for change in plan.changes if change.action.writes)
-    return replace(plan, changes=changes, binding=_BINDING, snapshot=None)
+    return replace(plan, changes=changes, binding=_BINDING, snapshot=None, out_of_scope=0)
 
 
 def _bare_drift(drift: Drift) -> Drift:

@@ -24,6 +24,7 @@ ALL: Final = Plan(
 )
 SAME: Final = Plan((change("a", Action.NO_OP),), BINDING)
 BOTH: Final = (Part("one", ALL), Part("two", SAME))
+DIFFERING: Final = "ids, lines of files, and what is in step, unmanaged or out of scope"
 NO_ANSWER: Final = ReconcilerError("no answer", hint="try again")
 
 
@@ -46,7 +47,8 @@ def planned(number: int, value: int = 600, **changed: Any) -> Plan:
     field = FieldChange("/AccessTokenDuration", 60, value)
     updated = replace(change("front", Action.UPDATE, field), id=f"ID-{number}", place=Place("a.yaml", number + 1))
     unmanaged = [replace(change(f"x{number}", Action.UNMANAGED), id=f"x{number}")]
-    return replace(Plan((updated, change("same", Action.NO_OP), *unmanaged * (number % 2)), binding), **changed)
+    plan = Plan((updated, change("same", Action.NO_OP), *unmanaged * (number % 2)), binding, out_of_scope=number)
+    return replace(plan, **changed)
 
 
 def several(found: Sequence[Document | ReconcilerError], noun: str = "plan") -> list[Planned]:
@@ -71,7 +73,7 @@ def test_environments_that_differ_in_ids_lines_and_what_is_unmanaged_are_shown_o
         "",
         "shop-0, shop-1, shop-2",
         "",
-        "Shown as it is in shop-0. The others differ in ids, lines of files, and what is in step or unmanaged at most.",
+        f"Shown as it is in shop-0. The others differ in {DIFFERING} at most.",
     ]
     assert (written.count("AccessTokenDuration  60 -> 600"), last) == (
         1,
