@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,16 @@ def test_a_value_without_a_place_of_its_own_is_found_at_what_holds_it(tmp_path: 
     (manifest,) = load_text(tmp_path, HEAD + "spec: {AppName: A}\n").manifests
     nowhere = replace(manifest, resource=replace(manifest.resource, places={}))
     assert resolve(nowhere, Bound("test", "r.yaml", {})).origins["/spec/AppName"].place == manifest.resource.place
+
+
+def test_each_manifest_is_written_before_the_next_one_is_resolved(tmp_path: Path) -> None:
+    (manifest,) = load_text(tmp_path, HEAD + "spec: {AppName: A}\n").manifests
+    for write in (as_json, as_yaml):
+        asked = count()
+        pieces = iter(
+            write((resolve(manifest, Bound("test", "r.yaml", {})) for _ in zip(asked, "abc", strict=False)), "test")
+        )
+        next(pieces)
+        next(pieces)
+        assert next(asked) == 1
+    assert "".join(as_json([], "test")).endswith('"manifests": []\n}\n')

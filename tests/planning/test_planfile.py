@@ -67,6 +67,16 @@ def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert planfile.read(file) == rich_plan()
 
 
+def test_what_both_sides_of_a_change_share_is_kept_once() -> None:
+    there = body("A1", "a", xp={"same": ["x"] * 9}, AccessTokenDuration=1)
+    plan = plan_of(*diff(desired(manifest("a", AccessTokenDuration=2)), live(there), {}))
+    (change,) = planfile.loads(planfile.dumps(plan), "plan.json").changes
+    assert change.before is not None
+    assert change.after is not None
+    assert change.before["xp"] is change.after["xp"]
+    assert (change.before["AccessTokenDuration"], change.after["AccessTokenDuration"]) == (1, 2)
+
+
 def test_what_we_write_is_valid_by_our_own_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(json.loads(planfile.dumps(rich_plan())), SCHEMA, jsonschema.Draft202012Validator)
