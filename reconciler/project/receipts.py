@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import applied, newest, read
-from reconciler.applying.journal.read import all_files
+from reconciler.applying.journal.read import all_files, require_belief
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.manifests.git import disbelief
@@ -143,9 +143,7 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
-    doubted = disbelief([] if key else [file]) if run else all_files(folder)
-    for problem in filter(None, doubted.values()):
-        raise problem
+    require_belief(disbelief([] if key else [file]) if run else all_files(folder))
     if not run or not os.path.lexists(file):
         return None
     receipt = receiptfile.loads(_read(file), str(file), key)

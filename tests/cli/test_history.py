@@ -207,6 +207,7 @@ def test_a_journal_that_git_tracks_is_neither_shown_nor_used_and_each_command_sa
 
 def test_where_git_refuses_the_checkout_no_journal_is_believed(project: Project, run: Runner, applied: str) -> None:
     (project.folder / ".git").write_text("gitdir: nowhere\n")
-    done = run("rollback", applied, "--auto-approve")
-    assert (done.code, project.writes()) == (1, [])
-    assert f"{applied}.jsonl is not used, because git may track it: git cannot be asked" in done.err
+    for command in (("rollback", applied, "--auto-approve"), ("rollback", "last"), ("history", "show", "last")):
+        done = run(*command)
+        assert (done.code, project.writes()) == (1, [])
+        assert f"{applied}.jsonl is not used, because git may track it: git cannot be asked" in done.err

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from reconciler.applying.journal.check import is_possible, require_shape, unusable
-from reconciler.applying.journal.read import SUFFIX, Run, first, read, run_files
+from reconciler.applying.journal.read import SUFFIX, Run, all_files, first, read, require_belief, run_files
 from reconciler.applying.journal.rotating import made_secrets
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, UsageError
@@ -80,10 +80,12 @@ def last_written(folder: Path, environment: str | None) -> Path:
 
     Raises:
         UsageError: there is none.
+        Disbelieved: there is none that is believed.
     """
     for path in reversed(run_files(folder)):
         if may_have_written(path, environment):
             return path
+    require_belief(all_files(folder))
     where = f" to {environment}" if environment else ""
     raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")
 

@@ -190,6 +190,16 @@ def run_files(folder: Path) -> list[Path]:
     return [path for path, problem in all_files(folder).items() if problem is None]
 
 
+def require_belief(files: Mapping[Path, Disbelieved | None]) -> None:
+    """Raise why a journal is not believed, where there is one: it may be the one that is asked for.
+
+    Raises:
+        Disbelieved: there is one.
+    """
+    for problem in filter(None, files.values()):
+        raise problem
+
+
 def runs(folder: Path) -> Mapping[Path, Run | ReconcilerError]:
     """Every run of a folder, the oldest first; for one that cannot be read or is not believed, why not."""
     found: dict[Path, Run | ReconcilerError] = {}
@@ -206,12 +216,14 @@ def find(folder: Path, name: str) -> Path:
 
     Raises:
         UsageError: there is no such run, or several.
-        Disbelieved: git tracks its journal.
+        Disbelieved: git tracks its journal, or all.
     """
     files = all_files(folder)
     believed = [path for path, problem in files.items() if problem is None]
     if name == "last" and believed:
         return believed[-1]
+    if name == "last":
+        require_belief(files)
     ids = {path.name.removesuffix(SUFFIX): path for path in files}
     hits = [name] if name in ids else [one for one in ids if name and (one.startswith(name) or one.endswith(name))]
     if len(hits) == 1:
