@@ -318,7 +318,7 @@ def looked_at(size: Marketplace) -> Callable[[], object]:
     changes = [replace(one, assignments=(step,)) for one in size.changes]
     rows = [{"ApiClientID": one.id, "BuyerID": "b1"} for one in changes]
     bodies = [{**(one.after or {}), "ID": one.id} for one in changes]
-    remote = SimpleNamespace(list_all=lambda _path, key="ID": bodies if key else rows)
+    remote = SimpleNamespace(list_all=lambda _path, key="ID", filters=None: bodies if key else rows)  # noqa: ARG005  # as the remote is called
     writer: Any = SimpleNamespace(remote=remote)  # the last look asks for lists alone
     written = [(Task(one, writer), Outcome(one, Status.APPLIED, id=one.id)) for one in changes]
     return lambda: list(verify.look_again(written, writer, live=size.count, at_a_time=1))

@@ -5,6 +5,7 @@ made of it meanwhile. Where many objects were written, a list of all of them is 
 list does not show as it should be is read by itself all the same, since a list may lag behind.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -65,11 +66,16 @@ def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[O
 
 
 def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Rows]:
-    """The rows of every level of which any were changed."""
-    levels = {_level(task.kind, step): task.kind for task, _ in written for step in task.change.assignments}
-    listed = {
-        path: _rows(path, kind, writer) for path, kind in {one.path: kind for one, kind in levels.items()}.items()
-    }
+    """The rows of every level of which any were changed; where they are of one object, only these are read."""
+    levels: dict[Level, Kind] = {}
+    objects: dict[str, set[str]] = defaultdict(set)
+    for task, outcome in written:
+        for step in task.change.assignments:
+            level = _level(task.kind, step)
+            levels[level] = task.kind
+            objects[level.path].add(outcome.id or "")
+    lists = {level.path: (kind, level.only(objects[level.path])) for level, kind in levels.items()}
+    listed = {path: _rows(path, kind, filters, writer) for path, (kind, filters) in lists.items()}
     return {one: rows if isinstance(rows := listed[one.path], RemoteError) else one.keys(rows) for one in levels}
 
 
@@ -79,10 +85,10 @@ def _level(kind: Kind, step: AssignmentChange) -> Level:
     return kind.assignments.level(step.party)
 
 
-def _rows(path: str, kind: Kind, writer: Writer) -> Sequence[Body] | RemoteError:
+def _rows(path: str, kind: Kind, filters: Mapping[str, str], writer: Writer) -> Sequence[Body] | RemoteError:
     try:
         with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
-            return writer.remote.list_all(path, key=None)
+            return writer.remote.list_all(path, key=None, filters=filters)
     except RemoteError as error:
         return error
 

@@ -5,7 +5,7 @@ id that group of the buyer. Inside the program a row is one line of text: the id
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeAlias
@@ -77,6 +77,11 @@ class Level:
     def is_flag(self) -> bool:
         """Whether there is at most one row: true or false in a manifest."""
         return self.shapes == ((),)
+
+    def only(self, objects: Collection[str]) -> Mapping[str, str]:
+        """What narrows the list of its rows down to one object; nothing where there are more, or the API cannot."""
+        (first, *others), (name, *inner) = objects, self.object_path
+        return {name[0].lower() + name[1:]: first} if first and not others and not inner else {}
 
     @property
     def is_plain(self) -> bool:

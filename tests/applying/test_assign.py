@@ -54,6 +54,18 @@ def test_the_set_that_a_manifest_names_becomes_the_set_that_is_live(one: Shop) -
     assert not one.plan(want).has_changes
 
 
+def test_the_last_look_at_one_object_reads_its_rows_alone(one: Shop) -> None:
+    def looks(*names: str) -> list[str]:
+        plan = one.plan(desired(*(manifest(name, assignments={"buyers": ("b3",)}) for name in names)))
+        one.forget()
+        assert one.apply(plan).is_complete
+        return [str(entry["query"]) for entry in one.requests() if entry["path"] == "/v1/apiclients/assignments"]
+
+    assert [f"apiClientID={A}" in query for query in looks("a") if "pageSize" in query] == [True]
+    one.converge(desired(manifest("a", assignments={"buyers": ("b1",)})))
+    assert [f"apiClientID={A}" in query for query in looks("a", "b") if "pageSize" in query] == [False]
+
+
 def test_a_body_that_the_service_does_not_keep_is_assigned_all_the_same(one: Shop) -> None:
     want = desired(manifest("a", Active=False, assignments={"buyers": ("b3",)}))
     plan = one.plan(want)
