@@ -88,6 +88,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     "secrets/delivery": [
         "secrets/test_delivery.py",
         "secrets/test_rotation.py",
+        "applying/test_creating.py",
         "cli/test_deliveries.py",
         "cli/test_delivery_places.py",
     ],

@@ -251,8 +251,9 @@ def test_a_login_without_a_secret_ends_with_the_first_secret_of_its_client() -> 
     assert check([armed], Context(NO_LIMITS, ADMIN)) == ()
 
 
-def test_a_short_life_of_tokens_that_grows_is_no_harm() -> None:
-    assert harms(manifest("tool", AccessTokenDuration=20), ADMIN, AccessTokenDuration=10) == ""
+@pytest.mark.parametrize("before", [10, None])
+def test_a_short_life_of_tokens_that_grows_is_no_harm(before: int | None) -> None:
+    assert harms(manifest("tool", AccessTokenDuration=20), ADMIN, AccessTokenDuration=before) == ""
 
 
 def test_a_rename_is_a_harm_only_where_nothing_but_the_name_binds_the_client() -> None:

@@ -70,6 +70,14 @@ def test_a_file_holds_the_value_and_nothing_else_for_its_owner_only(deliver: Del
     assert (path.read_text(), mode(path), [one.name for one in path.parent.iterdir()]) == (VALUE, 0o600, ["secret"])
 
 
+@pytest.mark.parametrize("delivery", [ToFile("new/secret"), ToEnvFile("new/.env", "SECRET")], ids=str)
+def test_only_the_owner_gets_into_a_folder_that_a_delivery_makes(
+    deliver: Deliver, tmp_path: Path, delivery: Delivery
+) -> None:
+    deliver(delivery)
+    assert mode(tmp_path / "new") == 0o700
+
+
 def test_a_file_that_is_there_keeps_its_mode(deliver: Deliver, tmp_path: Path) -> None:
     (tmp_path / "secret").touch(0o640)
     deliver(ToFile("secret"))
