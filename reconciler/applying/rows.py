@@ -1,6 +1,7 @@
 """A set of rows as it is and as it is planned -> a write for each row that comes or goes.
 
-Each may be repeated: a row that is there already may answer 409, and one that is gone 404; either means done.
+Each may be repeated: a row that is there already may answer 409, and one that is gone 404; either means done. Deletions
+come first: a service that compares members without case would delete a new one for an old one of another case.
 """
 
 from collections.abc import Iterator
@@ -30,10 +31,10 @@ def set_rows(task: Task) -> Outcome:
     task.demand_unmoved(live)
     task.before = live
     before, after = (frozenset(_rows(task.kind, body)) for body in (live.body, task.planned))
-    for row in sorted(after - before):
-        repeated(partial(_add, task, row))
     for row in sorted(before - after):
         repeated(partial(_delete, task, row))
+    for row in sorted(after - before):
+        repeated(partial(_add, task, row))
     return task.compared(_there(task))
 
 

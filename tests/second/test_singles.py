@@ -109,10 +109,16 @@ def test_indices_that_no_manifest_names_are_left_alone(service: Shop, tmp_path: 
 
 def test_an_index_of_a_type_that_is_named_goes_with_its_row(service: Shop, tmp_path: Path) -> None:
     assert service.converge(wanted(tmp_path, "XpIndex indices {Order: [new]}")).is_complete
-    assert service.writes() == ["PUT /v1/xpindices", "DELETE /v1/xpindices/Order/old"]
+    assert service.writes() == ["DELETE /v1/xpindices/Order/old", "PUT /v1/xpindices"]
     assert not service.plan(wanted(tmp_path, "XpIndex indices {Order: [new]}")).has_changes
     assert service.converge(wanted(tmp_path, "XpIndex indices {Order: []}")).is_complete
     assert not service.plan(wanted(tmp_path, "XpIndex indices {Order: []}")).has_changes
+
+
+def test_an_index_in_another_case_is_not_lost(service: Shop, tmp_path: Path) -> None:
+    desired = wanted(tmp_path, "XpIndex indices {Order: [OLD]}")
+    assert service.converge(desired).is_complete
+    assert body(service, "XpIndex")["Order"] == ["OLD"]
 
 
 def test_the_number_of_an_incrementor_is_never_set_back(service: Shop, tmp_path: Path) -> None:
