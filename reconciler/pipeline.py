@@ -101,7 +101,8 @@ def _require_usable(snapshot: Snapshot, desired: DesiredState, base_url: str, ta
             raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
     if lacking := target.in_use(desired) - snapshot.live.kinds:
         message = f"the snapshot has no objects of {', '.join(sorted(lacking))}, which the manifests name"
-        raise ReconcilerError(message, hint="take a new one: reconciler snapshot --out FILE")
+        hint = "take a new one: reconciler snapshot --out FILE, with these manifests or with the kinds under manage:"
+        raise ReconcilerError(message, hint=hint)
     found = snapshot.live.marketplace
     same_marketplace(found, target.environment, target.marketplace, "the snapshot is of", base_url)
 

@@ -51,7 +51,7 @@ def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[
             if there is None:
                 names = [one.name for one in known if one.kind == address.kind] if next(guesses) < _GUESSES else []
                 others = "is its file among the given PATHs?" if context.partial else "write one, or name another"
-                hint = did_you_mean(address.name, names) or others
+                hint = did_you_mean(address.name.removeprefix(f"{address.kind}/"), names) or others
                 if not context.scope.is_everything:
                     hint += "; an object that another repository manages is named by its ID, without ref"
                 yield Fault(at, f"there is no manifest {address}", "reference", hint).within(candidate.document)

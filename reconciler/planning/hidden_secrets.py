@@ -202,11 +202,13 @@ def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
 
 
 def _unpatchable(change: Change, name: str) -> Finding:
+    row = KINDS[change.address.kind].secret_rows[name]
+    removal = f"; or remove it: {name.rpartition('/')[2]}: null" if row.together and not row.required else ""
     return Finding(
         "hidden-secret",
         f"{change.address} cannot be changed so without {name}, which the service does not show: it is written "
         "together with a field that changes, or a member is removed, which takes a PUT",
-        _set_in_manifest(name),
+        _set_in_manifest(name) + removal,
         (change.address,),
         can_be_acknowledged=False,
     )

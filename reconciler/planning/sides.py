@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.errors import InputError, NoSuchKind
+from reconciler.errors import InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import KINDS, Kind
 from reconciler.live import read as reader
 from reconciler.live.identify import check_marketplace
@@ -49,12 +49,12 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         secrets.require()
     assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     named = {resource.address.kind for resource in desired.resources if not resource.policy.absent}
-    live = _located(desired, lambda: reader.read(remote, kinds, marketplace, assigned, expected=named))
+    live = _located(desired, target, lambda: reader.read(remote, kinds, marketplace, assigned, expected=named))
     return Sides(considered, live, secrets, _named_secrets(considered, live, remote), remote.client_id)
 
 
-def _located(desired: DesiredState, read: Callable[[], LiveState]) -> LiveState:
-    """Read, and name the manifests of a kind that the service does not have."""
+def _located(desired: DesiredState, target: Target, read: Callable[[], LiveState]) -> LiveState:
+    """Read, and name the manifests of a kind that the service does not have, or the entries of ``manage``."""
     try:
         return read()
     except NoSuchKind as error:
@@ -63,6 +63,10 @@ def _located(desired: DesiredState, read: Callable[[], LiveState]) -> LiveState:
             for one in reversed(desired.resources)
             if one.address.kind in error.kinds
         }
+        if not places and target.manages.issuperset(error.kinds):
+            missing = "; ".join(_no_such(KINDS[kind]) for kind in error.kinds)
+            hint = f"take {', '.join(error.kinds)} out of manage: in reconciler.yaml, or check the API version"
+            raise ReconcilerError(missing, hint=hint) from error
         if not places:
             raise
         hint = "leave its manifests out of this environment, or check the API version of the service"

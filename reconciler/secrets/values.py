@@ -42,7 +42,7 @@ class Known:
 
     values: Values = field(default_factory=dict)
     unread: tuple[str, ...] = ()
-    """One text for each that gives nothing on this machine."""
+    """What gives nothing on this machine, each once."""
 
     def require(self) -> None:
         """Refuse to go on without any of them.
@@ -87,7 +87,7 @@ def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: 
     if faults:
         hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
         raise ReconcilerError("; ".join(dict.fromkeys(map(str, faults))), hint="; ".join(hints))
-    return Known(values, tuple(unread))
+    return Known(values, tuple(dict.fromkeys(unread)))
 
 
 @dataclass(frozen=True, slots=True)

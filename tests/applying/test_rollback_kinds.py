@@ -9,9 +9,9 @@ import pytest
 
 from reconciler.model.diagnostic import Place
 from reconciler.model.resource import Address, DesiredResource, Policy
-from tests.applying.test_rollback import plan_back, rules, run_of, take_back
+from tests.applying.test_rollback import KEY, KEYED, plan_back, rules, run_of, take_back
 from tests.builders import desired
-from tests.second import event
+from tests.second import HASH_KEY, event
 from tests.service import Shop, shop
 
 GONE = Policy(absent=True)
@@ -65,6 +65,16 @@ def test_assignments_that_the_api_cannot_delete_are_named_before_the_first_write
     assert any(text.startswith(kept) for text in plan.warnings)
     assert service.apply(plan).is_complete
     assert len(rows(service, COPIES)) == 1
+
+
+def test_a_created_object_with_a_secret_that_nobody_can_see_is_deleted_only_if_acknowledged(
+    service: Shop, tmp_path: Path
+) -> None:
+    gateway = event("shop", CustomAuthHeaderName="x-key")
+    keyed = replace(gateway, secrets={"HashKey": HASH_KEY, "CustomAuthHeaderValue": HASH_KEY})
+    run = run_of(service, tmp_path, keyed, plan_key=KEY)
+    (finding,) = plan_back(service, run, target=KEYED).guards
+    assert finding.message.endswith("CustomAuthHeaderValue since that run: the service does not show it")
 
 
 def test_a_deleted_object_is_created_again_with_the_secrets_that_its_manifest_names(

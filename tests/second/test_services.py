@@ -1,12 +1,13 @@
 """Services that lack a kind, and logins that lack a role: the message says which, and where."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler import pipeline
-from reconciler.errors import AccessDenied, InputError, NoSuchKind
+from reconciler.errors import AccessDenied, InputError, NoSuchKind, ReconcilerError
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action
@@ -48,6 +49,15 @@ def test_a_kind_that_the_service_does_not_have_is_an_error_where_a_manifest_name
 def test_a_kind_that_only_the_configuration_names_is_an_error_that_says_so(service: Shop) -> None:
     with service.reader() as reader, pytest.raises(NoSuchKind, match="this service has no tracking events"):
         pipeline.live(reader, NO_LIMITS, ["TrackingEvent", "SecurityProfile"])
+
+
+def test_a_kind_that_is_watched_and_that_the_service_does_not_have_is_an_error_that_says_where(
+    service: Shop, tmp_path: Path
+) -> None:
+    watching = replace(NO_LIMITS, manages=frozenset({"TrackingEvent"}))
+    with pytest.raises(ReconcilerError, match=r"no tracking events \(GET /v1/integrations/trackingEvents") as caught:
+        service.plan(manifests(tmp_path / "m", PROFILE), watching)
+    assert caught.value.hint.startswith("take TrackingEvent out of manage: in reconciler.yaml")
 
 
 SYNC = (

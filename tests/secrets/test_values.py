@@ -221,6 +221,14 @@ def test_a_secret_that_cannot_be_read_here_is_not_compared_and_the_plan_says_so(
         assert "{fromEnv: A_SECRET} is not set; the live secret was not compared with it" in plan.warnings[0]
 
 
+def test_a_variable_that_is_missing_for_two_secrets_of_an_object_is_named_once() -> None:
+    def resolve(_reference: SecretReference) -> Secret:
+        raise SecretMissing("A_SECRET is not set")
+
+    one = manifest("a", secrets=dict.fromkeys(["HashKey", "CustomAuthHeaderValue"], FROM_ENV))
+    assert values.look_up(desired(one), resolve).unread == ("ApiClient/a: A_SECRET is not set",)
+
+
 def test_every_secret_that_cannot_be_sent_is_named_at_once() -> None:
     def resolve(reference: SecretReference) -> Secret:
         raise ReconcilerError(f"{reference.name} has a control character")

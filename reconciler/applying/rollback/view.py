@@ -222,10 +222,15 @@ class View:
     def _secrets_in_doubt(self, live: LiveResource) -> Iterator[Finding]:
         for name, value in live.secrets.items():
             if value and self._is_replaced(name, value) is None:
+                why = (
+                    "the service does not show it"
+                    if name in self.kind.write_only_fields
+                    else "set the same RECONCILER_PLAN_KEY in both runs to have it compared"
+                )
                 yield Finding(
                     DOUBT,
                     f"{self.change.address} would be deleted, and it is unknown whether somebody has replaced its "
-                    f"{name} since that run: set the same RECONCILER_PLAN_KEY in both runs to have it compared",
+                    f"{name} since that run: {why}",
                     f"see that nobody uses the {self.kind.noun}, or leave it out with --only",
                     (self.change.address,),
                 )
