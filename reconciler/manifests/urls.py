@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}([.]{_LABEL})*[.]?")
-_PLACE: Final = re.compile(r"(?P<host>\[[^]]+\]|[^][:@%]+)(:[0-9]+)?")
+_PLACE: Final = re.compile(r"(?P<host>\[[^]%]+\]|[^][:@%\u3002\uff0e\uff61]+)(:[0-9]+)?")
+"""A host and a port: no address of one network card, and no letter that only some programs take for a dot."""
 _ADDRESS: Final = re.compile(r"(.*[.])?([0-9]+|0x[0-9a-f]*)[.]?")
 """What some programs take for an IPv4 address."""
 
@@ -32,7 +33,7 @@ def url_fault(text: str, schemes: Collection[str]) -> str:
     if "@" in parts.netloc:
         return "it has a user name or a password"
     place = _PLACE.fullmatch(parts.netloc)
-    is_host = place is not None and port != 0 and _is_host(place["host"].casefold())
+    is_host = place is not None and port != 0 and _is_host(place["host"])
     return "" if is_host else f"{parts.netloc} is not a host" if parts.netloc else "it has no host"
 
 
@@ -40,15 +41,16 @@ def _is_host(name: str) -> bool:
     try:
         if name.startswith("["):
             return isinstance(ip_address(name[1:-1]), IPv6Address)
-        if _ADDRESS.fullmatch(name):
+        if _ADDRESS.fullmatch(name.lower()):
             return bool(ip_address(name))
-        return bool(_NAME.fullmatch(name if name.isascii() else _in_ascii(name)))
+        return bool(_NAME.fullmatch(name.lower() if name.isascii() else _in_ascii(name)))
     except ValueError:
         return False
 
 
 def _in_ascii(name: str) -> str:
-    """The name in punycode; an `IDNAError` is a `ValueError`."""
+    """The name in punycode, if the old and the new standard make the same of it; an `IDNAError` is a `ValueError`."""
     import idna  # noqa: PLC0415  # its tables take a while to load, and few hosts have letters beyond ASCII
 
-    return idna.encode(name).decode()
+    found = idna.encode(name)
+    return found.decode() if found == name.encode("idna") else ""

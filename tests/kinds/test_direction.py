@@ -89,3 +89,11 @@ def test_the_tables_know_what_widens_access(kind: str, field: str, before: Json,
     sides = one.canonical_value(before), one.canonical_value(after)
     assert one.judge(*sides) is Direction.WIDENS
     assert one.judge(sides[1], sides[1]) is Direction.NEUTRAL
+
+
+@pytest.mark.parametrize("letters", ["\u00df ss", "\ufb01 fi", "\u017f s"])
+def test_hosts_that_only_look_alike_without_case_are_two(letters: str) -> None:
+    one, other = (f"https://a{each}.example/x" for each in letters.split())
+    judge = KINDS["OpenIdConnect"].fields["TokenEndpoint"].judge
+    assert judge(one, other) is Direction.WIDENS
+    assert judge(one, one.replace("https://a", "HTTPS://A")) is Direction.NEUTRAL
