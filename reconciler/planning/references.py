@@ -17,7 +17,7 @@ from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, MemberReference
 from reconciler.kinds.references import Path, references
 from reconciler.model.json import Body, Json, is_array, pointer
-from reconciler.model.plan import Change, Finding, known_after
+from reconciler.model.plan import Action, Change, Finding, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id
 from reconciler.planning.guards.context import body_after
 from reconciler.remote.protocol import ReadRemote, at_least
@@ -103,7 +103,7 @@ class _User:
 
 def _planned(changes: Sequence[Change]) -> Mapping[ObjectKey, Change]:
     """What is live or created, by what other objects call it."""
-    keys = [(ObjectKey(one.address.kind, known_after(one.address)), one) for one in changes if one.after]
+    keys = [(ObjectKey(one.address.kind, known_after(one.address)), one) for one in changes]
     return dict([*keys, *((one.key, one) for one in changes if one.key)])
 
 
@@ -320,13 +320,22 @@ class _Task:
             self._warn(at, f"{reference.noun} {value}", unseen)
             return
         if found is None:
-            is_deleted = ObjectKey(reference.kind, value) in self.lookup.planned
-            message = f"{'this plan deletes the' if is_deleted else 'there is no'} {reference.noun} {value}"
-            yield self._finding(at, "reference-missing", message, "name one that exists, or create it first")
+            yield self._missing(at, reference, value)
         elif reference.demands and found.get(reference.demands[0]) != reference.demands[1]:
             name, wanted = reference.demands
             message = f"the {reference.noun} {value} is of {name} {found.get(name)}, and {wanted} is needed"
             yield self._finding(at, "reference-type", message, f"name one whose {name} is {wanted}")
+
+    def _missing(self, at: str, reference: Reference, value: str) -> Finding:
+        """An object that will not be there; what is left of one without an ID cannot be sent."""
+        planned = self.lookup.planned.get(ObjectKey(reference.kind, value))
+        if planned is None or planned.action is Action.DELETE:
+            message = f"{'this plan deletes the' if planned else 'there is no'} {reference.noun} {value}"
+            return self._finding(at, "reference-missing", message, "name one that exists, or create it first")
+        message = f"{planned.address} does not exist, and this run does not create it"
+        fix = "name one that exists, or let this run create it, too"
+        finding = self._finding(at, "reference-missing", message, fix)
+        return replace(finding, can_be_acknowledged=value != known_after(planned.address))
 
     def _user(self, name: str, reference: UserReference, value: str) -> Iterator[Finding]:
         at, flag = pointer("spec", name), reference.buyer_flag

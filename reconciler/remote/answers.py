@@ -214,7 +214,7 @@ FOR_CODE: Final[Mapping[str, str]] = {
     "UserNotAuthorizedToAdmin": "log in as a seller user: buyers and suppliers may not manage configuration",
     "UserNotFound": "check the username, or the default context user of the API client",
     "UsernameAndPasswordRequired": "set both username and password, or neither",
-    "ApiClient.InvalidClientID": "check clientId, and that the base URL is that of its region and stage",
+    "ApiClient.InvalidClientID": "name an API client of this marketplace; for a login, check clientId and base URL",
     "ApiClient.CannotDeleteLastFullAccess": "keep it: no other API client has full access",
     "ApiClient.UsedByImpersonationConfig": "delete the impersonation configuration first",
     "ApiClient.UsedByIntegration": "delete the subscription integration first",

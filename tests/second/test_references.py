@@ -164,6 +164,17 @@ def test_what_the_same_plan_deletes_is_not_there(service: Shop) -> None:
     assert any("this plan deletes the integration event checkout" in one for one in told)
 
 
+def test_what_this_run_leaves_out_is_neither_there_nor_deleted(service: Shop) -> None:
+    only_the_hook = replace(NO_LIMITS, selection=Selection(only=(str(HOOK),)))
+    (finding,) = service.plan(desired(*ALL), only_the_hook).guards
+    assert finding.message.endswith(f"{CLIENT} does not exist, and this run does not create it")
+    assert not finding.can_be_acknowledged
+    only_the_client = replace(NO_LIMITS, selection=Selection(only=(str(CLIENT),)))
+    (finding,) = service.plan(desired(*ALL), only_the_client).guards
+    assert finding.message.endswith(f"{EVENT} does not exist, and this run does not create it")
+    assert finding.can_be_acknowledged
+
+
 def test_what_still_refers_to_a_deleted_object_is_named_with_both_places(service: Shop) -> None:
     service.converge(desired(client(), event("shop")))
     kept = manifest("shop", AccessTokenDuration=60)
