@@ -57,6 +57,15 @@ def test_the_runs_of_another_environment_are_left_out(project: Project, run: Run
     assert applied not in run("history", "--env", "other").out
 
 
+def test_the_last_run_is_the_last_of_the_environment_that_is_named(project: Project, run: Runner, applied: str) -> None:
+    with Journal.start(RUNS, {"kind": "other", "environment": "elsewhere"}) as other:
+        other.append("secret-step-begun", {"step": "create"})
+    assert "\n  environment   test\n" in run("history", "show", "last", "--env", "test").out
+    assert "\n  environment   elsewhere\n" in run("history", "show", "last").out
+    nowhere = run("history", "verify", "last", "--env", "nowhere")
+    assert (nowhere.code, "there is no run last of nowhere" in nowhere.err) == (64, True)
+
+
 def test_a_run_of_another_kind_is_listed_and_shown_by_its_events(project: Project, run: Runner) -> None:
     with Journal.start(RUNS, {"kind": "other", "environment": "test"}) as other:
         other.append("secret-step-begun", {"step": "create"})

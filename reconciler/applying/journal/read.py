@@ -211,18 +211,21 @@ def runs(folder: Path) -> Mapping[Path, Run | ReconcilerError]:
     return found
 
 
-def find(folder: Path, name: str) -> Path:
-    """The journal of a run by its id, or by a start or an end of it that no other id has; ``last`` is the newest.
+def find(folder: Path, name: str, environment: str | None = None) -> Path:
+    """The journal of a run by its id, or by a start or an end of it that no other id has.
+
+    ``last`` is the newest, of the environment if one is given.
 
     Raises:
         UsageError: there is no such run, or several.
         Disbelieved: git tracks its journal, or all.
     """
     files = all_files(folder)
-    believed = [path for path, problem in files.items() if problem is None]
-    if name == "last" and believed:
-        return believed[-1]
     if name == "last":
+        believed = reversed([path for path, problem in files.items() if problem is None])
+        newest = next((path for path in believed if not environment or _environment(path) == environment), None)
+        if newest:
+            return newest
         require_belief(files)
     ids = {path.name.removesuffix(SUFFIX): path for path in files}
     hits = [name] if name in ids else [one for one in ids if name and (one.startswith(name) or one.endswith(name))]
@@ -233,4 +236,11 @@ def find(folder: Path, name: str) -> Path:
         return path
     if hits:
         raise UsageError(f"several runs are called {name}", hint=f"write more of one: {', '.join(hits)}")
-    raise UsageError(f"there is no run {name} in {folder}", hint="reconciler history lists the runs")
+    where = f" of {environment}" if name == "last" and environment else ""
+    raise UsageError(f"there is no run {name}{where} in {folder}", hint="reconciler history lists the runs")
+
+
+def _environment(path: Path) -> Json:
+    """The environment that a journal says it is of; None where it cannot be read."""
+    begun = first(path)
+    return begun.facts.get("environment") if begun else None

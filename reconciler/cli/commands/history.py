@@ -18,6 +18,8 @@ from reconciler.project.settings import environment_name
 from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.render.history import Listed
 
 
@@ -66,6 +68,12 @@ def _listed(common: Common) -> "list[Listed]":
     return [run for run in found if run.environment in names or not names]
 
 
+def _path(common: Common, run: str) -> "Path":
+    """The journal of a run; of ``last``, that of the environment that is meant, if one is."""
+    settings = settings_of(common)
+    return find(configuration(settings).journal, run, environment_name(settings))
+
+
 @command.command(
     "show",
     epilog="""
@@ -80,8 +88,8 @@ Examples:
 @common_options
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
-    """Show how far each change of a run had come. RUN is its id, a part of it, or last."""
-    path = find(configuration(settings_of(common)).journal, run)
+    """Show how far each change of a run had come. RUN is its id, its start or end, or last (of --env)."""
+    path = _path(common, run)
     found = listed(read(path), path)
     outputs.write(lambda name, style: RUNS[name](found, style))
     return ExitCode.DONE
@@ -105,7 +113,7 @@ Exit codes: 0 all lines are as they were written, 1 some are not.
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved, and name each."""
     folder = configuration(settings_of(common)).journal
-    faults = check(find(folder, run)) if run else check_all(folder)
+    faults = check(_path(common, run)) if run else check_all(folder)
     verified = Verified(1 if run else len(run_files(folder)), tuple(map(str, faults)))
     outputs.write(lambda name, style: VERIFICATIONS[name](verified, style))
     return ExitCode.ERROR if faults else ExitCode.DONE

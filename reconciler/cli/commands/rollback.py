@@ -68,7 +68,7 @@ def command(  # noqa: PLR0913  # one for each option
 ) -> ExitCode:
     """Undo what a run has written, through the same guards.
 
-    RUN is its id, a part of it, or last: the newest run of apply or rollback that has written to the environment.
+    RUN is its id, its start or end, or last: the newest run of apply or rollback that has written to the environment.
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
