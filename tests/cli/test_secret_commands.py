@@ -274,6 +274,23 @@ def test_the_older_field_cannot_be_rotated_and_the_way_is_shown(project: Project
     assert "ClientSecret is one value, so an old one cannot stay valid beside a new one" in refused.err
 
 
+def test_a_kind_without_named_secrets_is_not_rotated_and_the_message_says_how_to_replace_its_secret(
+    project: Project, run: Runner
+) -> None:
+    legacy(project, "old", {"fromEnv": "FRONT_SECRET"})
+    hook = {"apiVersion": "reconciler/v1", "kind": "Webhook", "metadata": {"name": "hook"}}
+    routes = [{"Route": "v1/orders", "Verb": "POST"}]
+    spec = {"Name": "Hook", "Url": "https://hook.example.com", "HashKey": {"fromEnv": "FRONT_SECRET"}}
+    text = json.dumps({**hook, "spec": spec | {"WebhookRoutes": routes}})
+    (project.folder / "manifests" / "hook.yaml").write_text(text, encoding="utf-8")
+    refused = run("secrets", "rotate", "Webhook/hook", "--auto-approve")
+    assert "error: Webhook/hook has no named secrets, and rotate replaces nothing else" in refused.err
+    assert (
+        "hint: to replace HashKey, change the value that its reference gives, and run reconciler apply" in refused.err
+    )
+    assert refused.code == 1
+
+
 def test_a_plan_goes_on_without_a_secret_and_an_apply_does_not(project: Project, run: Runner) -> None:
     legacy(project, "old", {"fromEnv": "FRONT_SECRET"})
     plan = run("plan")

@@ -189,6 +189,12 @@ def _secret(resource: DesiredResource, name: str | None) -> NamedSecret:
 
 
 def _nothing_listed(resource: DesiredResource) -> ReconcilerError:
+    kind = KINDS[resource.address.kind]
+    if not kind.named_secrets:
+        fields = " or ".join(resource.secrets or kind.secret_rows)
+        hint = f"to replace {fields}, change the value that its reference gives, and run reconciler apply"
+        what = f"{resource.address} has no named secrets, and rotate replaces nothing else"
+        return ReconcilerError(what, hint=hint if fields else "")
     hint = "list it in the manifest: secrets: [{name: primary, deliver: [{file: PATH}]}]"
     if any(resource.secrets.values()):
         field = next(iter(resource.secrets))
