@@ -56,7 +56,7 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
     named = differ.with_named_secrets(secretive.changes, desired, sides.named, target.now)
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
-        yield from sides.secrets.warnings
+        yield from sides.secrets.warnings(planned)
         yield from write_only.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
         yield from write_only.patched(planned)
         yield from hidden_secrets.placeholders(seen)

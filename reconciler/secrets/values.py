@@ -9,7 +9,7 @@ whose key is lost. Where it is then not set, what was delivered is taken back.
 import secrets as lottery
 import string
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -18,7 +18,7 @@ from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import KINDS
 from reconciler.live import read as reader
 from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Change, Plan, SecretIntent
+from reconciler.model.plan import Action, Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, ObjectKey
 from reconciler.model.rotation import Begin
 from reconciler.model.secret import Secret, SecretReference
@@ -41,8 +41,8 @@ class Known:
     """What the references of some manifests stand for."""
 
     values: Values = field(default_factory=dict)
-    unread: tuple[str, ...] = ()
-    """What gives nothing on this machine, each once."""
+    unread: tuple[tuple[Address, str], ...] = ()
+    """Whose secret gives nothing on this machine, and why; each once."""
 
     def require(self) -> None:
         """Refuse to go on without any of them.
@@ -51,12 +51,14 @@ class Known:
             SecretMissing: with all that are missing.
         """
         if self.unread:
-            raise SecretMissing("; ".join(self.unread))
+            raise SecretMissing("; ".join(f"{address}: {why}" for address, why in self.unread))
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a plan says of those that it could not compare."""
-        return tuple(f"{text}; the live secret was not compared with it" for text in self.unread)
+    def warnings(self, changes: Iterable[Change]) -> Iterator[str]:
+        """What a plan says of those that it could not compare, or that an apply needs to create an object."""
+        created = {change.address for change in changes if change.action is Action.CREATE}
+        for address, why in self.unread:
+            result = "apply needs it" if address in created else "the live secret was not compared with it"
+            yield f"{address}: {why}; {result}"
 
 
 def look_up(desired: DesiredState, resolve: Resolve) -> Known:
@@ -81,7 +83,7 @@ def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: 
         try:
             values[address, name] = resolve(reference)
         except SecretMissing as missing:
-            unread.append(f"{address}: {missing}")
+            unread.append((address, str(missing)))
         except ReconcilerError as error:
             faults.append(error)
     if faults:

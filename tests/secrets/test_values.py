@@ -226,7 +226,13 @@ def test_a_variable_that_is_missing_for_two_secrets_of_an_object_is_named_once()
         raise SecretMissing("A_SECRET is not set")
 
     one = manifest("a", secrets=dict.fromkeys(["HashKey", "CustomAuthHeaderValue"], FROM_ENV))
-    assert values.look_up(desired(one), resolve).unread == ("ApiClient/a: A_SECRET is not set",)
+    assert values.look_up(desired(one), resolve).unread == ((one.address, "A_SECRET is not set"),)
+
+
+def test_a_secret_that_cannot_be_read_here_is_said_to_be_needed_for_what_is_created(tmp_path: Path) -> None:
+    with legacy(tmp_path, "old") as one:
+        plan = one.plan(desired(manifest("new", secrets={"ClientSecret": FROM_ENV})))
+        assert "ApiClient/new: {fromEnv: A_SECRET} is not set; apply needs it" in plan.warnings
 
 
 def test_every_secret_that_cannot_be_sent_is_named_at_once() -> None:
