@@ -277,7 +277,7 @@ class _Run:
                 title,
                 live.id,
                 shown(path),
-                (*found.left_out, *_secrets(live)),
+                (*found.left_out, *_secrets(kind, live)),
             )
         )
 
@@ -369,7 +369,9 @@ class _Run:
         return contents
 
 
-def _secrets(live: LiveResource) -> Iterator[LeftOut]:
+def _secrets(kind: Kind, live: LiveResource) -> Iterator[LeftOut]:
     for name, secret in live.secrets.items():
         if secret is not None:
-            yield LeftOut(name, "a secret is never written to a file; the object keeps the one that it has")
+            again = "; add a reference, so that the object can be created again if it is lost"
+            kept = "a secret is never written to a file; the object keeps the one that it has"
+            yield LeftOut(name, kept + again if kind.secret_rows[name].required else kept)

@@ -85,7 +85,7 @@ def to_git(drift: Drift, style: Style) -> Iterator[Offer]:
     if drift.count(DriftKind.CHANGED):
         yield _write_back(plan, style)
     if drift.uncontrolled:
-        purpose = "To make manifests of what is drift because it is in none (to delete it, use plan --prune):"
+        purpose = "To write manifests of the unmanaged objects that are drift (to delete them, use plan --prune):"
         only = [word for one in drift.uncontrolled for word in ("--only", str(one.address))]
         yield Offer(purpose, command("export", "--env", plan.binding.environment, *only, "--write"))
 

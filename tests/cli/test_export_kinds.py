@@ -50,6 +50,9 @@ def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second
 ) -> None:
     exported = run("export", "--kinds", "all", "--write")
     assert exported.code == 0
+    assert (
+        exported.out.count("add a reference, so that the object can be created again if it is lost") == 1
+    )  # the event
     told = exported.out.partition("Nothing live: ")[2]
     assert max(map(len, told.splitlines())) <= 100
     made = files(shop)

@@ -145,7 +145,7 @@ def test_no_file_is_ever_overwritten(here: Path, run: Runner) -> None:
     done = run("init", "--region", "us-east")
     assert done.out.count("(already exists)") == len(WRITTEN)
     assert "reconciler.yaml (already exists); to add an environment to it: reconciler init --add-env NAME" in done.out
-    assert ".gitignore (already exists); add .reconciler/ and *plan.json and /secrets/ to it" in done.out
+    assert ".gitignore (already exists); add .reconciler/ and *plan.json and /plans/ and /secrets/ to it" in done.out
     assert {(here / name).read_text() for name in WRITTEN - {"reconciler.yaml"}} == {"mine"}
 
 

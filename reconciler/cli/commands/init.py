@@ -87,7 +87,7 @@ cannot be used: then nothing was written.
 @click.option(
     "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the reconciler.yaml that is there."
 )
-@click.option("--from-live", is_flag=True, help="Go on with export: manifests of all that is live.")
+@click.option("--from-live", is_flag=True, help="Go on with export: a manifest for each live API client.")
 @outputs_option("init", list(STARTS))
 @environment_option
 @output_options
@@ -290,5 +290,7 @@ def _next(*, from_live: bool, is_empty: bool, is_in_git: bool) -> "Iterator[Comm
         yield Command("git add --all" if is_in_git else "git init && git add --all", "then commit")
     else:
         yield Command("reconciler doctor", "checks credentials, roles and marketplace")
-        yield Command("reconciler export --write", "makes manifests of what is live")
+        yield Command(
+            "reconciler export --write", "one manifest for each live API client; of other objects, too: --kinds all"
+        )
         yield in_step

@@ -33,8 +33,8 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
             whose = " from the user of this run" if KINDS[change.address.kind].members else ""
             yield Finding(
                 "own-roles",
-                f"{change.address} would take away {', '.join(sorted(held))}{whose}, and the token of this run has "
-                f"nothing else to write {', '.join(f'{noun}s' for noun in nouns)} with",
+                f"{change.address} may take away {', '.join(sorted(held))}{whose}; without that, this run "
+                f"cannot write {', '.join(f'{noun}s' for noun in nouns)}",
                 "make sure that another profile gives the user of this run the role, then acknowledge it",
                 (change.address,),
             )
