@@ -156,6 +156,12 @@ class World:
         with self.shop.writer() as writer:
             writer.post(f"/apiclients/{A}/secrets", {"Name": name, **fields})
 
+    def remove(self, name: str) -> None:
+        """Delete a secret as somebody in the portal would."""
+        with self.shop.writer() as writer:
+            secrets = writer.list_all(f"/apiclients/{A}/secrets")
+            writer.delete(f"/apiclients/{A}/secrets", *(str(one["ID"]) for one in secrets if one["Name"] == name))
+
 
 @contextmanager
 def opened(folder: Path) -> Iterator[World]:
@@ -255,6 +261,29 @@ def test_every_step_is_recorded_before_and_after_and_no_value_is(world: World) -
 # ----------------------------------------------------------------------------------------------------------- stopping
 
 
+@pytest.mark.parametrize("delivered", [1, 2])
+def test_a_secret_that_another_run_deletes_is_delivered_no_further_and_whoever_has_it_is_named(
+    world: World, delivered: int
+) -> None:
+    elsewhere, holders = world.folder / "elsewhere", WANTED.deliver[:delivered]
+    elsewhere.mkdir()
+    world.is_watched = False
+
+    def run_another(step: Step) -> None:
+        if step.delivery == holders[-1]:
+            assert world.rotate(deliverer=Deliverer(AllowedPaths(elsewhere), lambda _text: None)).error is None
+
+    done = world.rotate(on_step=run_another)
+    assert done.error is not None
+    names = ", ".join(sorted(map(str, holders)))
+    assert done.error.message.endswith(f"was deleted by another run or in the portal, and its value is in {names}")
+    assert "delete secret primary in the portal" in done.error.hint
+    assert [world.logs_in(value) for value in world.delivered()] == [False] * delivered + [True] * (2 - delivered)
+    world.remove("primary")
+    world.rotate()
+    assert world.delivered_secret_is_valid()
+
+
 def test_a_delivery_that_fails_ends_it_before_anything_is_expired(world: World) -> None:
     (old, _) = world.delivered()
     broken = replace(WANTED, deliver=(ToCommand(("false",)),))
@@ -341,9 +370,7 @@ def test_a_crash_at_any_moment_leaves_a_valid_delivered_secret_and_is_made_good(
         settle(world)
         assert (world.names(), world.delivered_secret_is_valid()) == (["primary"], True)
         assert not set(before) & set(world.delivered())
-    assert (
-        world.points == 2 * 6 + 2 * 7
-    )  # each of six steps is recorded twice; the first delivery takes two, others one
+    assert world.points == 2 * 6 + 2 * 8  # each of six steps is recorded twice; a delivery takes two, others one
 
 
 @given(st.lists(st.integers(1, 25), min_size=2, max_size=4))

@@ -213,8 +213,22 @@ class _Run:
     def _rename(self, ending: str) -> None:
         """Say in the service how far the secret has come."""
         name = self._named(ending)
-        self._patch(self.new_id, {self.subject.named.name_field: name})
+        try:
+            self._patch(self.new_id, {self.subject.named.name_field: name})
+        except NotFound as error:
+            raise self._gone() from error
         self.name = name
+
+    def _gone(self) -> ReconcilerError:
+        """Another run took the new secret for one that was left over."""
+        subject, holders = self.subject, ", ".join(sorted(map(str, self.holders)))
+        message = f"secret {self.new_id} of {subject.address} was deleted by another run or in the portal"
+        if not holders:
+            return ReconcilerError(message, hint="let no two runs overlap; run it again")
+        hint = (
+            f"let no two runs overlap; delete secret {subject.wanted.name} in the portal, if it is there, and run apply"
+        )
+        return ReconcilerError(f"{message}, and its value is in {holders}", hint=hint)
 
     def _named(self, ending: str) -> str:
         """With an ending, the name bears the mark by which the value is recognised."""
@@ -223,8 +237,8 @@ class _Run:
 
     def _deliver(self, step: Step) -> None:
         assert step.delivery  # noqa: S101  # see due
-        if not self._is_everywhere and self.name != self._named(UNPROVEN):
-            self._rename(UNPROVEN)
+        if not self._is_everywhere:
+            self._rename(UNPROVEN)  # before each delivery: another run may have deleted it during the last one
         new = NewSecret(self.subject.address, self.subject.client_id, self.subject.wanted.name, self._value)
         try:
             self.tools.deliverer.deliver(new, step.delivery)
