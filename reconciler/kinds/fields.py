@@ -92,7 +92,7 @@ class Restore(Enum):
     CLEARS = "clears"
     """It is empty afterwards, whichever document is right."""
     MAY_CLEAR = "may clear"
-    """It is empty according to one of them."""
+    """It is empty according to one of them, and production's according to the other."""
     COPIES = "copies"
     """It may be production's, and sends data or people there. Neither document speaks of it."""
 

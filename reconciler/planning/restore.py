@@ -59,7 +59,14 @@ def _puts_back(change: Change) -> bool:
         return kind.restore_removes
     symptoms = [one for one in change.fields if _is_symptom(kind, one)]
     others = [one for one in change.fields if one not in symptoms]
-    return change.action is Action.UPDATE and bool(symptoms) and all(one.sensitive for one in others)
+    is_like_production = all(one.sensitive or _may_be_kept(kind, one) for one in others)
+    return change.action is Action.UPDATE and bool(symptoms) and is_like_production
+
+
+def _may_be_kept(kind: Kind, changed: FieldChange) -> bool:
+    """Whether one of the documents has the restore clear it: by the other one it is production's."""
+    known = kind.fields.get(pointer_parts(changed.pointer)[0])
+    return bool(known and known.restore is Restore.MAY_CLEAR)
 
 
 def _is_cleared(change: Change) -> bool:

@@ -60,6 +60,15 @@ spec:
   AppStartUrl: https://${values.host}/?token={0}
   AuthorizationEndpoint: https://idp.example.com/authorize
   TokenEndpoint: https://idp.example.com/token
+---
+apiVersion: reconciler/v1
+kind: Webhook
+metadata: {name: hook}
+spec:
+  Name: Hook
+  Url: https://${values.host}/hook
+  HashKey: {fromEnv: HASH_KEY}
+  ApiClientIDs: [CLIENT]
 """
 
 
@@ -91,6 +100,10 @@ def seed_of_production(folder: Path) -> Path:
             | {"ConnectClientSecret": "production", "AppStartUrl": "https://production.example.com/?token={0}"}
             | {"AuthorizationEndpoint": "https://idp.example.com/authorize"}
             | {"TokenEndpoint": "https://idp.example.com/token"}
+        ],
+        "Webhooks": [
+            {"ID": "hook", "Name": "Hook", "Url": "https://production.example.com/hook", "HashKey": "production"}
+            | {"ApiClientIDs": [client_id(1)]}
         ],
     }
     file = folder / "production.json"
