@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import KINDS
+from reconciler.kinds.fields import Text
 from reconciler.live import read as reader
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
@@ -78,10 +79,12 @@ def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: 
     Raises:
         ReconcilerError: with all that give something which cannot be sent.
     """
-    values, unread, faults = {}, [], []
+    values, unread = {}, []
+    faults: list[ReconcilerError] = []
     for address, name, reference in wanted:
         try:
-            values[address, name] = resolve(reference)
+            values[address, name] = value = resolve(reference)
+            faults += _too_long(address, name, reference, value)
         except SecretMissing as missing:
             unread.append((address, str(missing)))
         except ReconcilerError as error:
@@ -90,6 +93,14 @@ def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: 
         hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
         raise ReconcilerError("; ".join(dict.fromkeys(map(str, faults))), hint="; ".join(hints))
     return Known(values, tuple(dict.fromkeys(unread)))
+
+
+def _too_long(address: Address, name: str, reference: SecretReference, value: Secret) -> Iterator[ReconcilerError]:
+    row = KINDS[address.kind].secret_rows[name]
+    most = row.type.max_length if isinstance(row.type, Text) else None
+    if most and len(value.reveal()) > most:
+        message = f"{address}: {reference} has more than {most} characters, the most that {name} may have"
+        yield ReconcilerError(message, hint="set a shorter secret")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from reconciler.planning import hidden_secrets, planfile
 from reconciler.secrets import values
 from reconciler.secrets.delivery import Deliverer
 from tests.builders import BINDING, body, desired, manifest
+from tests.second import event
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A = client_id(0xA)
@@ -219,6 +220,15 @@ def test_a_secret_that_cannot_be_read_here_is_not_compared_and_the_plan_says_so(
         plan = one.plan(desired(with_secret(FROM_ENV)))
         assert not plan.has_changes
         assert "{fromEnv: A_SECRET} is not set; the live secret was not compared with it" in plan.warnings[0]
+
+
+def test_secrets_that_are_too_long_are_named_before_the_first_write_and_not_shown() -> None:
+    too_long = replace(event("shop"), secrets={"HashKey": FROM_ENV, "CustomAuthHeaderValue": FROM_ENV})
+    with pytest.raises(
+        ReconcilerError, match=r"A_SECRET\} has more than 50 characters, the most that HashKey"
+    ) as raised:
+        values.look_up(desired(too_long), lambda _: Secret("planted" * 10))
+    assert "planted" not in str(raised.value)
 
 
 def test_a_variable_that_is_missing_for_two_secrets_of_an_object_is_named_once() -> None:
