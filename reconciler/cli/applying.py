@@ -156,7 +156,7 @@ def _names(wish: Wish) -> list[str]:
     common, planned = wish.common, [plan.binding.environment for plan in wish.saved]
     if wish.receipt:
         raise UsageError("--receipt is for one environment", hint="leave it out: the journal keeps a receipt of each")
-    if planned and (common.env_all or set(common.envs) - set(planned)):
+    if planned and (common.env_all or (common.envs and set(common.envs) != set(planned))):
         raise UsageError("saved plans name their environments", hint="leave out --env and --env-all")
     if len(set(planned)) < len(planned):
         raise UsageError("two of the saved plans are for the same environment", hint="give one for each")
