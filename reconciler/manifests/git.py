@@ -237,7 +237,7 @@ def disbelief(paths: Iterable[Path]) -> Mapping[Path, Disbelieved]:
             found |= {path: Disbelieved(f"{path} {why}", hint=failure.fix) for path in names.values()}
             continue
         for name in tracked:
-            hint = f"run git rm --cached {shlex.quote(os.fsdecode(name))}"
+            hint = f"run git rm --cached {shlex.quote(':/' + os.fsdecode(name))}"
             found[names[name]] = Disbelieved(f"{names[name]} is not used: git tracks it", hint=hint)
     return found
 

@@ -214,7 +214,7 @@ def in_git(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Di
         match known.get(use.place.path):
             case InGit(is_tracked=True, line=line):
                 message = f"{use.delivery} is tracked by git, so the secret would be committed"
-                yield use.fault(message, "delivery", f"choose another path, or run git rm --cached {line.lstrip('/')}")
+                yield use.fault(message, "delivery", f"choose another path, or run git rm --cached :{line}")
             case InGit(line=line):
                 message = f"{use.delivery} is not ignored by git, so the secret could be committed"
                 hint = f"add this line to .gitignore: {line}"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
-from reconciler.applying.journal import applied, newest, read
-from reconciler.applying.journal.read import all_files, require_belief
+from reconciler.applying.journal import applied, last_run, newest
+from reconciler.applying.journal.read import all_files, require_belief, run_files
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.manifests.git import disbelief
@@ -82,7 +82,7 @@ def require_newest(session: "Session", receipt: Path | None) -> None:
 
     Raises:
         PlanRefused: they are older.
-        ReconcilerError: the receipt was altered, or is of another environment.
+        ReconcilerError: the receipt was altered, or is of another environment; or a journal cannot be read.
     """
     if not session.commits:
         return
@@ -95,10 +95,9 @@ def require_newest(session: "Session", receipt: Path | None) -> None:
 
 def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Path, str]]:
     """The commit that was applied last, as the journal and a receipt have it."""
-    run = newest(session.journal, session.environment.name)
-    if run:
-        file = session.journal / f"{run}.jsonl"
-        yield file, str(read(file).facts.get("git_commit") or "")
+    begun = [file for file in run_files(session.journal) if file.stat().st_size]
+    if run := last_run(begun, session.environment.name):
+        yield run.path, str(run.facts.get("git_commit") or "")
     if receipt and receipt.is_file():
         kept = receiptfile.loads(read_file(receipt), str(receipt), None)
         if kept.environment != session.environment.name:

@@ -205,7 +205,7 @@ def test_a_journal_that_git_tracks_is_neither_shown_nor_used_and_each_command_sa
         done = run(*arguments)
         assert (done.code, project.writes()) == (1, [])
         assert f"{planted.name} is not used: git tracks it" in done.err
-        assert f"run git rm --cached {RUNS}/{planted.name}" in done.err
+        assert f"run git rm --cached :/{RUNS}/{planted.name}" in done.err
     verified = run("history", "verify")
     assert (verified.code, "is not used: git tracks it" in verified.out) == (1, True)
     assert run("history", "show", "last").out == run("history", "show", applied).out

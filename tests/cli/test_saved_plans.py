@@ -238,6 +238,20 @@ def test_the_journal_says_as_much_without_a_receipt_and_a_saved_plan_is_refused_
     refused(image, run("apply", "plan.json"), "older")
 
 
+def test_a_newest_journal_that_cannot_be_read_is_an_error_and_one_that_was_not_begun_is_passed_over(
+    image: Project, run: Runner
+) -> None:
+    image.manifest("front", Active=False)
+    apply_later(image, run)
+    image.manifest("front", Active=True)
+    last = image.folder / ".reconciler" / "runs" / "9999-torn.jsonl"
+    last.write_text("", encoding="utf-8")
+    refused(image, run("apply", "--auto-approve"), "older")
+    last.write_text("torn\n", encoding="utf-8")
+    done = run("apply", "--auto-approve")
+    assert (done.code, image.writes(), "9999-torn.jsonl:1: this is not a line" in done.err) == (1, [], True)
+
+
 def test_a_receipt_of_another_environment_or_one_that_was_altered_proves_nothing(image: Project, run: Runner) -> None:
     apply_later(image, run)
     text = Path("kept.json").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ end      the run came to its own end
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -53,14 +53,23 @@ def facts_of(plan: Plan, digest: str, *, follows_up: tuple[str, ...] = (), rolls
 
 def newest(folder: Path, environment: str) -> str:
     """The id of the newest run that was to write to an environment; empty where there is none, or it cannot be read."""
-    for path in reversed(run_files(folder)):
-        try:
-            run = read(path)
-        except ReconcilerError:
-            return ""
-        if run.kind in {APPLY, ROLLBACK} and run.facts.get("environment") == environment:
-            return run.id
+    with suppress(ReconcilerError):
+        run = last_run(run_files(folder), environment)
+        return run.id if run else ""
     return ""
+
+
+def last_run(files: Sequence[Path], environment: str) -> Run | None:
+    """Find the newest run that was to write to an environment, in journals of which the oldest comes first.
+
+    Raises:
+        ReconcilerError: one that may be it cannot be read.
+    """
+    for path in reversed(files):
+        run = read(path)
+        if run.kind in {APPLY, ROLLBACK} and run.facts.get("environment") == environment:
+            return run
+    return None
 
 
 def may_have_written(path: Path, environment: str | None = None) -> bool:
