@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from reconciler.kinds import KINDS, scope_faults, short
 from reconciler.manifests.context import InGit, LoadContext, NoAnswer
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.manifests.yaml import Document
 from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
@@ -54,11 +55,17 @@ def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[
                 hint = did_you_mean(address.name.removeprefix(f"{address.kind}/"), names) or others
                 if not context.scope.is_everything:
                     hint += "; an object that another repository manages is named by its ID, without ref"
-                yield Fault(at, f"there is no manifest {address}", "reference", hint).within(candidate.document)
+                yield _of_name(Fault(at, f"there is no manifest {address}", "reference", hint), candidate.document)
             elif there.is_absent:
                 message = f"{address} is to be deleted (state: absent at {there.document.place('/policy/state')})"
                 hint = "name another one, or take the reference out first"
-                yield Fault(at, message, "reference", hint).within(candidate.document)
+                yield _of_name(Fault(at, message, "reference", hint), candidate.document)
+
+
+def _of_name(fault: Fault, document: Document) -> Diagnostic:
+    """The fault of a reference in the file that has its name: an overlay may replace the name alone."""
+    found, name = fault.within(document), document.place(f"{fault.pointer}/ref")
+    return found if name.file == found.place.file else replace(found, place=name)
 
 
 def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diagnostic]:

@@ -249,6 +249,14 @@ def test_a_reference_to_nothing_has_its_place_and_a_suggestion(tmp_path: Path, v
     assert ("did you mean checkout?" in fault) is ("ref: c" in value or "/" in value)
 
 
+def test_a_reference_that_an_overlay_has_changed_is_at_fault_in_the_overlay(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yml"
+    overlay.write_text(f"apiVersion: reconciler/v1\n{CLIENT_TEXT % '{ref: chekout}'}\n")
+    with pytest.raises(InputError) as caught:
+        written(tmp_path, CLIENT_TEXT % "{ref: checkout}", EVENT_TEXT, overlays=(overlay,), apart=(overlay,))
+    assert [one.place.file.endswith("overlay.yml") for one in caught.value.diagnostics] == [True]
+
+
 def test_a_reference_to_what_is_to_be_deleted_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         written(tmp_path, CLIENT_TEXT % "{ref: checkout}", f"{EVENT_TEXT}\npolicy: {{state: absent}}")
