@@ -30,8 +30,8 @@ def url_fault(text: str, schemes: Collection[str]) -> str:
     if parts.scheme not in (schemes or {"https", "http"}):
         begins = " or ".join(f"{one}://" for one in schemes or ("https",))
         return "" if parts.scheme and not schemes else f"it does not begin with {begins}"
-    if "@" in parts.netloc:
-        return "it has a user name or a password"
+    if "@" in text.partition("://")[2].partition("/")[0]:  # some programs look for one beyond ? and #, too
+        return "it has a user name or a password, or an @ before its path"
     place = _PLACE.fullmatch(parts.netloc)
     is_host = place is not None and port != 0 and _is_host(place["host"])
     return "" if is_host else f"{parts.netloc} is not a host" if parts.netloc else "it has no host"

@@ -71,6 +71,8 @@ def test_a_url_with_a_host_is_taken(text: str) -> None:
         (" https://good.example", "blank"),
         ("https://me:pw@good.example", "user name or a password"),
         ("https://good.example:443@evil.example/x", "user name or a password"),
+        ("https://good.example?@evil.example/x", "an @ before its path"),
+        ("https://good.example#@evil.example/x", "an @ before its path"),
         ("good.example/x", "does not begin with https:// or http://"),
         ("//good.example/x", "does not begin with"),
         ("ftp://good.example/x", "does not begin with"),
