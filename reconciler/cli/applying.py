@@ -25,6 +25,7 @@ from reconciler.project.files import is_plan
 from reconciler.project.metering import Metering
 from reconciler.project.overwrites import keep_apart
 from reconciler.project.session import Session
+from reconciler.project.settings import environment_name
 from reconciler.project.several import promoted
 from reconciler.render.escape import escape
 from reconciler.render.titles import result_verdict
@@ -156,8 +157,10 @@ def _names(wish: Wish) -> list[str]:
     common, planned = wish.common, [plan.binding.environment for plan in wish.saved]
     if wish.receipt:
         raise UsageError("--receipt is for one environment", hint="leave it out: the journal keeps a receipt of each")
-    if planned and (common.env_all or (common.envs and set(common.envs) != set(planned))):
-        raise UsageError("saved plans name their environments", hint="leave out --env and --env-all")
+    named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
+    if planned and (common.env_all or (named and named != set(planned))):
+        hint = "leave out --env, --env-all and RECONCILER_ENV; to apply some of the plans, name their files alone"
+        raise UsageError("saved plans name their environments", hint=hint)
     if len(set(planned)) < len(planned):
         raise UsageError("two of the saved plans are for the same environment", hint="give one for each")
     return promoted(settings_of(common), planned or common.envs)

@@ -172,12 +172,16 @@ def test_saved_plans_are_applied_in_the_same_order_without_a_question(
     assert "this plan was applied before" in str(ends(again)["sandbox"])
 
 
-def test_naming_one_environment_does_not_choose_among_saved_plans(chain: Project, run: Runner) -> None:
+def test_naming_one_environment_does_not_choose_among_saved_plans(
+    chain: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run("plan", "--env-all", "--out", "plans").code == 0
     plans = [f"plans/{name}.json" for name in ("sandbox", "staging")]
-    done = run("apply", *plans, "--env", "sandbox")
-    assert (done.code, chain.writes()) == (64, [])
-    assert "saved plans name their environments" in done.err
+    by_option = run("apply", *plans, "--env", "sandbox")
+    monkeypatch.setenv("RECONCILER_ENV", "sandbox")
+    for done in (by_option, run("apply", *plans)):
+        assert (done.code, chain.writes()) == (64, [])
+        assert "saved plans name their environments" in done.err
 
 
 def test_a_saved_plan_that_is_stale_begins_nothing(chain: Project, run: Runner, saved: list[str]) -> None:
