@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.manifests.allowed_paths import below, objection_to_write
+from reconciler.manifests.allowed_paths import below, objection_to_write, resolved
 from reconciler.manifests.schema import Fault, part_validator
 from reconciler.manifests.yaml import IDS_LIMIT, Document, read, shown
 from reconciler.model.diagnostic import Diagnostic, Place
@@ -131,5 +131,5 @@ def _misplaced(ids: Body, path: Path, folder: Path, others: Mapping[str, Path]) 
 
 
 def _owner(path: Path, others: Mapping[str, Path]) -> str | None:
-    target = path.resolve()
-    return next((name for name, other in others.items() if other.resolve() == target), None)
+    target = resolved(path)
+    return next((name for name, other in others.items() if target and resolved(other) == target), None)

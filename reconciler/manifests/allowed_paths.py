@@ -49,7 +49,7 @@ class AllowedPaths:
 
     def objection(self, kept: str, *, to_write: bool = False) -> str:
         """Why no secret may be read from this path, or be written there; empty: it may. Links are followed."""
-        root, target = self.root.resolve(), _resolved(self.root / kept)
+        root, target = self.root.resolve(), resolved(self.root / kept)
         if target == root:
             return "names no file"
         if target is None or not self._holds(target):
@@ -112,7 +112,7 @@ def repository_of(folder: Path) -> Path:
 
 def objection_to_write(path: Path, folder: Path) -> str:
     """Why the tool may not write where a configuration in this folder says; empty: it may. Links are followed."""
-    top, target = repository_of(folder), _resolved(path)
+    top, target = repository_of(folder), resolved(path)
     if target is None or not target.is_relative_to(top):
         return f"lies outside the repository {top}"
     names = {_plain(part) for part in target.relative_to(top).parts}
@@ -132,11 +132,14 @@ def require_inside(paths: Iterable[Path], folder: Path) -> None:
             )
 
 
-def _resolved(path: Path) -> Path | None:
+def resolved(path: Path) -> Path | None:
+    """Follow links. None for what leads nowhere: a null character, or links in a circle, which Python 3.13 leaves."""
     try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError):  # links in a circle, a null character
+        target = path.resolve()
+        is_circle = any(one.is_symlink() for one in (target, *target.parents))
+    except (OSError, RuntimeError, ValueError):
         return None
+    return None if is_circle else target
 
 
 def _plain(name: str) -> str:

@@ -224,6 +224,12 @@ def test_no_file_is_written_through_a_link_out_of_the_repository(here: Path, run
     assert "lies outside the repository" in done.err
 
 
+def test_a_link_that_leads_nowhere_is_no_folder_to_start_in(here: Path, run: Runner) -> None:
+    (here / "round").symlink_to("round")
+    done = run("init", "round", *REGION)
+    assert (done.code, "round is no folder: its symbolic links lead nowhere" in done.err) == (64, True)
+
+
 def test_from_live_goes_on_with_an_export_and_ends_in_step(
     project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,8 @@ def test_a_file_of_ids_is_a_regular_file_inside_the_repository(tmp_path: Path) -
     os.mkfifo(tmp_path / "repository" / "fifo.yaml")
     (tmp_path / "repository" / "folder.yaml").mkdir()
     assert "lies outside the repository" in faults(tmp_path / "repository", "emulator: {}, ids: {file: link.yaml}")[0]
+    (tmp_path / "repository" / "round.yaml").symlink_to("round.yaml")
+    assert "lies outside the repository" in faults(tmp_path / "repository", "emulator: {}, ids: {file: round.yaml}")[0]
     for name, message in {"fifo": "this is not a regular file", "folder": "this is a directory, not a file"}.items():
         assert faults(tmp_path / "repository", f"emulator: {{}}, ids: {{file: {name}.yaml}}") == [f" {message}"]
 

@@ -29,7 +29,7 @@ from reconciler.export.init import (
     with_environment,
 )
 from reconciler.kinds import DEFAULT_KIND
-from reconciler.manifests.allowed_paths import repository_of, require_inside
+from reconciler.manifests.allowed_paths import repository_of, require_inside, resolved
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.yaml import shown
 from reconciler.model.reports import ExportStatus
@@ -237,7 +237,9 @@ def _variables(environment: "Environment") -> tuple[str, ...]:
 
 def _place(folder: Path) -> tuple[Path, PurePosixPath]:
     """The top of the git repository around a folder, and where the folder is in it; without one, the folder itself."""
-    here = folder.resolve()
+    here = resolved(folder)
+    if here is None:
+        raise UsageError(f"{folder} is no folder: its symbolic links lead nowhere", hint="name another folder")
     top = repository_of(here)
     return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
 
