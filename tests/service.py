@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -55,10 +56,10 @@ class Shop:
         """A client that can; it does not wait between tries."""
         return open_writer(self._connection(), transport=self.transport, sleep=lambda _seconds: None)
 
-    def plan(self, desired: DesiredState, target: Target = NO_LIMITS) -> Plan:
-        """Plan as the command does."""
+    def plan(self, desired: DesiredState, target: Target | None = None) -> Plan:
+        """Plan as the command does, at this moment."""
         with self.reader() as reader:
-            return pipeline.plan(desired, reader, target, self.resolve)
+            return pipeline.plan(desired, reader, target or replace(NO_LIMITS, now=datetime.now(UTC)), self.resolve)
 
     def objections(self, saved: Plan, desired: DesiredState, target: Target = NO_LIMITS) -> tuple[Finding, ...]:
         """What is against a saved plan by now."""

@@ -179,6 +179,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[int
     return {**found, **several}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("command", [*COMMANDS, *(f"{command}, environments" for command in OF_SEVERAL)])
 def test_the_work_of_a_command_grows_no_faster_than_what_it_works_on(
     measured: Mapping[str, tuple[int, ...]], command: str
