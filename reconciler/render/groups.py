@@ -162,7 +162,9 @@ _BINDING: Final = Binding("", "", "", "", "")
 def _bare_plan(plan: Plan) -> Plan:
     ids = _ids(plan.changes)
     changes = tuple(_bare(change, ids) for change in plan.changes if change.action.writes)
-    return replace(plan, changes=changes, binding=_BINDING, snapshot=None, out_of_scope=0)
+    taken_at = plan.snapshot
+    warnings = tuple(one.replace(taken_at, "") for one in plan.warnings) if taken_at else plan.warnings
+    return replace(plan, changes=changes, binding=_BINDING, warnings=warnings, snapshot=None, out_of_scope=0)
 
 
 def _bare_drift(drift: Drift) -> Drift:

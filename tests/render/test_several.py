@@ -135,8 +135,13 @@ def test_every_environment_of_a_group_has_its_own_command() -> None:
     ]
 
 
-def test_the_age_of_the_oldest_snapshot_is_told() -> None:
-    snapshots = [planned(number, snapshot=f"2026-01-0{number}T00:00:00Z") for number in (3, 1, 2)]
+def test_plans_from_snapshots_of_other_moments_are_one_group_and_the_age_of_the_oldest_is_told() -> None:
+    moments = [f"2026-01-0{number}T00:00:00Z" for number in (3, 1, 2)]
+    snapshots = [
+        planned(number, snapshot=moment, warnings=(f"from a snapshot taken at {moment}: secrets were not compared",))
+        for number, moment in enumerate(moments)
+    ]
+    assert len(groups(several(snapshots))) == 1
     written = SEVERAL["html"](several(snapshots), text_of, PLAIN)
     assert "The oldest snapshot is of 2026-01-01T00:00:00Z." in written
 
