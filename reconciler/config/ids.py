@@ -1,6 +1,6 @@
 """The data of reconciler.yaml -> the same with the ids that its environments keep in files of their own.
 
-So ids are judged alike wherever they stand, and each fault is told at the place where it can be corrected.
+So ids are judged alike wherever they stand, and each fault is reported at the place where it can be corrected.
 """
 
 import os

@@ -132,21 +132,31 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
     choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
     for resource in live.resources:
-        address, kind = addresses[resource.key], KINDS[resource.kind]
-        if not choice.takes(address, _by_id(resource)):
-            continue
-        if address in by_address:
-            run.update(kind, resource, by_address[address])
-        elif resource.key == login_key(choice.own_client_id):
-            run.leave(kind, resource, (_OWN,))
-        else:
-            run.add(kind, resource, address.name)
+        if choice.takes(addresses[resource.key], _by_id(resource)):
+            _take(run, resource, addresses[resource.key], by_address, choice)
     for address, found in matches.items():
         if found is None and choice.takes(address):
             run.miss(by_address[address])
     changed = run.finish(manifests)
     objects = tuple(sorted(run.objects, key=lambda one: one.address))
     return Export(objects, changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
+
+
+def _take(
+    run: "_Run",
+    resource: LiveResource,
+    address: Address,
+    manifests: Mapping[Address, EffectiveManifest],
+    choice: Choice,
+) -> None:
+    """Bring one object into its manifest, or into a new one."""
+    kind = KINDS[resource.kind]
+    if address in manifests:
+        run.update(kind, resource, manifests[address])
+    elif resource.key == login_key(choice.own_client_id):
+        run.leave(kind, resource, (_OWN,))
+    else:
+        run.add(kind, resource, address.name)
 
 
 def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:

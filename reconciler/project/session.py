@@ -114,13 +114,16 @@ class Session:
             fingerprints=last_written(config.journal, environment, loaded.desired, key),
             commits=listed_commits(settings.variables),
         )
-        keep_apart(settings, session.inputs.all)
-        settings.listener.noted(
-            f"configuration {config.path}, environment {environment.name}, manifests: {loaded.documents}"
-        )
-        settings.listener.warned(environment.name, loaded.warnings)
-        check_selection(session.selection, loaded.desired)
+        session._check()
         return session
+
+    def _check(self) -> None:
+        """Refuse what cannot be meant, and report what was loaded."""
+        keep_apart(self.settings, self.inputs.all)
+        name, loaded = self.environment.name, self.loaded
+        self.settings.listener.noted(f"configuration {self.file}, environment {name}, manifests: {loaded.documents}")
+        self.settings.listener.warned(name, loaded.warnings)
+        check_selection(self.selection, loaded.desired)
 
     @property
     def root(self) -> Path:

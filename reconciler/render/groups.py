@@ -140,7 +140,7 @@ def _end(one: Planned) -> End:
 
 
 def _content(one: Planned) -> str:
-    """All that a reader is told of an environment, less what may differ in a group."""
+    """All that a reader learns of an environment, less what may differ in a group."""
     error = failure(one.error, PLAIN) if one.error else ""
     match one.found:
         case Drift() as drift:
@@ -237,7 +237,7 @@ def verdict(found: Sequence[Group]) -> str:
 
 
 _SHARED: Final = 5
-"""So many groups are told of in a few words."""
+"""How many groups the verdict names."""
 _CHANGES: Final = {"drift": "drift", "apply": "changes applied"}
 
 
