@@ -26,10 +26,10 @@ demo: $(READY)  ## watch validate, plan, apply and drift against the built-in em
 	@$(BIN)/python demo/run.py
 
 test: $(READY)  ## run the tests, less those of `make sweep`
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not sweep"
+	@HYPOTHESIS_EXAMPLES=$${HYPOTHESIS_EXAMPLES:-10} $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not sweep"
 
-sweep: $(READY)  ## run the tests that try every fault at every request, and a kill at each
-	@$(BIN)/python -m pytest -q -n auto -m sweep
+sweep: $(READY)  ## run the tests that try every fault at every request and a kill at each, and properties with all examples
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "sweep or hypothesis"
 
 lowest: $(READY)  ## run the tests of parsing, validation, login and the command line with the lowest versions that are allowed
 	@PYTHON="$(PYTHON)" tools/compat.sh "$(abspath $(VENV))/compat" lowest "$(LOWEST_TESTS)"

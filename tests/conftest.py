@@ -3,12 +3,14 @@
 import gc
 import os
 import signal
+from collections.abc import Generator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import tests.network  # noqa: F401  # from here on nothing leaves this machine
 
-_EXAMPLES = 50  # where a test does not say how many it needs; HYPOTHESIS_EXAMPLES=1000 looks longer
+_EXAMPLES = 50  # `make test` draws fewer; HYPOTHESIS_EXAMPLES=1000 looks longer
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _COMMON = settings(
     deadline=None,
@@ -25,6 +27,12 @@ os.environ.pop("COLUMNS", None)  # the workers of pytest-xdist have it, and text
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:  # so it is in a job in the background, and beneath nohup
         signal.signal(number, usual)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more worker than there are cores: where a test waits for a process, another runs."""
+    return (yield) + 1
 
 
 gc.disable()  # until all tests are collected

@@ -71,10 +71,6 @@ PROFILES = st.fixed_dictionaries(
 )
 
 
-BRIEF = settings(max_examples=25)
-"""Each example plans and applies several times."""
-
-
 @contextmanager
 def opened(bodies: list[dict[str, Any]], profile: dict[str, Any]) -> Iterator[Shop]:
     with tempfile.TemporaryDirectory() as folder, shop(Path(folder), *bodies, **profile) as service:
@@ -82,7 +78,6 @@ def opened(bodies: list[dict[str, Any]], profile: dict[str, Any]) -> Iterator[Sh
 
 
 @given(manifests(), services(), PROFILES)
-@BRIEF
 def test_after_an_apply_the_plan_is_empty(want: DesiredState, have: list[dict[str, Any]], profile: Any) -> None:
     with opened(have, profile) as service:
         result = service.converge(want)
@@ -91,7 +86,6 @@ def test_after_an_apply_the_plan_is_empty(want: DesiredState, have: list[dict[st
 
 
 @given(manifests(), services(), PROFILES)
-@BRIEF
 def test_applying_a_plan_twice_is_applying_it_once(
     want: DesiredState, have: list[dict[str, Any]], profile: Any
 ) -> None:
@@ -104,7 +98,6 @@ def test_applying_a_plan_twice_is_applying_it_once(
 
 
 @given(manifests(), services(), PROFILES)
-@BRIEF
 def test_only_planned_resources_are_written(want: DesiredState, have: list[dict[str, Any]], profile: Any) -> None:
     with opened(have, profile) as service:
         plan = service.plan(want)
@@ -116,7 +109,6 @@ def test_only_planned_resources_are_written(want: DesiredState, have: list[dict[
 
 
 @given(manifests(), services(), PROFILES)
-@BRIEF
 def test_fields_that_no_manifest_names_survive(want: DesiredState, have: list[dict[str, Any]], profile: Any) -> None:
     named = {
         one.spec["AppName"]: KIND.fields.keys() if one.policy.fields is FieldsPolicy.EXCLUSIVE else one.spec.keys()
@@ -132,7 +124,6 @@ def test_fields_that_no_manifest_names_survive(want: DesiredState, have: list[di
 
 
 @given(manifests(), services(), PROFILES)
-@BRIEF
 def test_a_run_that_is_taken_back_leaves_all_as_it_was(
     want: DesiredState, have: list[dict[str, Any]], profile: Any
 ) -> None:
@@ -147,7 +138,6 @@ def test_a_run_that_is_taken_back_leaves_all_as_it_was(
 
 
 @given(manifests(), services())
-@BRIEF
 def test_a_secret_is_in_no_plan_and_in_no_outcome(want: DesiredState, have: list[dict[str, Any]]) -> None:
     with opened(have, {"profile": "legacy"}) as service:
         plan = service.plan(want)
@@ -158,7 +148,6 @@ def test_a_secret_is_in_no_plan_and_in_no_outcome(want: DesiredState, have: list
 
 
 @given(manifests(), services(), PROFILES)
-@BRIEF
 def test_a_saved_plan_is_the_plan(want: DesiredState, have: list[dict[str, Any]], profile: Any) -> None:
     with opened(have, profile) as service:
         first, second = service.plan(want), service.plan(want)
@@ -209,7 +198,7 @@ def in_step(plan: Plan) -> set[Address]:
 
 
 @given(shared(), st.lists(st.tuples(st.integers(0, 1), st.booleans()), min_size=2, max_size=4), PROFILES)
-@settings(max_examples=12)
+@settings(max_examples=max(1, settings().max_examples // 4))
 def test_two_repositories_of_disjoint_scopes_never_get_in_each_others_way(
     drawn: tuple[list[DesiredState], list[dict[str, Any]]], runs: list[tuple[int, bool]], profile: Any
 ) -> None:

@@ -95,7 +95,7 @@ MUTATIONS = st.sampled_from(["replace", "insert", "remove", "repeat", "cut", "ap
 
 
 @given(MUTATIONS, st.integers(0, 10**6), st.binary(min_size=1, max_size=3), st.sampled_from([None, "key"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_a_plan_of_which_any_byte_was_changed_is_refused_with_4(
     folder: Path, how: str, place: int, other: bytes, key: str | None
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.emulator import ADMIN_CLIENT_ID
@@ -184,14 +184,12 @@ def test_a_date_is_compared_as_a_date(admin: httpx.Client) -> None:
     assert admin.get(secrets, params={"Expiration": "tomorrow"}).status_code == 400
 
 
-@settings(max_examples=50)
 @given(value=st.text(max_size=20))
 def test_a_text_is_found_by_itself_unless_it_means_something(value: str) -> None:
     plain = not any(sign in value for sign in "*|!<>") and value.lower() == value
     assert not plain or compile_filter(Field("AppName"), value)(value)
 
 
-@settings(max_examples=50)
 @given(value=st.integers(-1000, 1000), limit=st.integers(-1000, 1000))
 def test_comparisons_of_numbers_agree_with_arithmetic(value: int, limit: int) -> None:
     field = Field("AccessTokenDuration", "integer")
@@ -199,14 +197,12 @@ def test_comparisons_of_numbers_agree_with_arithmetic(value: int, limit: int) ->
     assert tests == {"<": value < limit, ">": value > limit, "!<": value >= limit, "!>": value <= limit}
 
 
-@settings(max_examples=50)
 @given(text=st.text(max_size=20), kind=st.sampled_from(["string", "integer", "boolean", "datetime", "xp", "roles"]))
 def test_a_filter_is_understood_or_refused_but_never_crashes(text: str, kind: Any) -> None:
     with contextlib.suppress(ApiError):
         assert compile_filter(Field("Any", kind), text)(None) in (True, False)
 
 
-@settings(max_examples=25)
 @given(size=st.integers(1, 100), count=st.integers(0, 300), cap=st.none() | st.integers(1, 150))
 def test_pages_of_any_size_add_up(size: int, count: int, cap: int | None) -> None:
     bodies = [{"ID": str(number)} for number in range(count)]

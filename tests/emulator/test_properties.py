@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
@@ -44,7 +44,6 @@ def admin() -> Iterator[httpx.Client]:
         yield client
 
 
-@settings(max_examples=15)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", sorted(PATHS))
 def test_no_body_brings_the_emulator_down(admin: httpx.Client, kind: str, data: st.DataObject) -> None:
@@ -55,7 +54,6 @@ def test_no_body_brings_the_emulator_down(admin: httpx.Client, kind: str, data: 
     assert {answer.status_code for answer in answers} <= {200, 201, 400, 404, 405, 409}
 
 
-@settings(max_examples=40)
 @given(
     name=st.sampled_from(["page", "pageSize", "sortBy", "search", "searchOn", *WRITABLE]) | st.text(max_size=6),
     text=st.text(max_size=12) | st.sampled_from(["!*", "*", ">5", "!<2020-01-01", "true|false", "!ID,AppName"]),
@@ -66,7 +64,6 @@ def test_no_query_brings_the_emulator_down(admin: httpx.Client, name: str, text:
     assert answer.status_code in {200, 400}
 
 
-@settings(max_examples=10)
 @given(
     form=st.dictionaries(st.sampled_from(["client_id", "client_secret", "username", "password", "scope"]), st.text())
 )
@@ -76,7 +73,6 @@ def test_no_login_brings_the_emulator_down(admin: httpx.Client, grant: str, form
     assert answer.status_code in {400, 401}
 
 
-@settings(max_examples=25)
 @given(
     change=st.fixed_dictionaries(
         {"AppName": st.text(min_size=1).filter(str.strip), "AccessTokenDuration": st.integers(10, 600)},

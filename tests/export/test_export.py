@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import pipeline
@@ -85,7 +85,6 @@ def marketplace(
 
 
 @given(BODIES, ASSIGNED, st.sampled_from(["current", "legacy"]), CONTEXTS)
-@settings(max_examples=60)
 def test_right_after_an_export_the_plan_is_empty_and_a_second_one_changes_nothing(
     bodies: list[tuple[str, dict[str, Any]]], assigned: list[tuple[int, str]], profile: str, context: LoadContext
 ) -> None:
@@ -111,7 +110,6 @@ def name_of(pointer: str) -> str:
 
 
 @given(MOVED, st.sampled_from(["current", "legacy"]))
-@settings(max_examples=25)
 def test_an_export_over_older_manifests_brings_in_what_is_live_and_says_what_it_cannot(
     moved: list[tuple[dict[str, Any], list[tuple[int, str]]]], profile: str
 ) -> None:

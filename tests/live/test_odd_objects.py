@@ -137,7 +137,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*KINDS["ApiClient"].fields, "ClientSecret", "New"]), JSON, max_size=4))
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_whatever_an_unmanaged_object_holds_the_others_are_planned(fields: dict[str, Any]) -> None:
     kind = KINDS["ApiClient"]
     found = live(body(A, "ours"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from reconciler.manifests.edit.live import Contents, Refused, bring_back
@@ -129,7 +129,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.data(), SPECS, LIVE, OVERLAYS)
-@settings(max_examples=60, deadline=None)
 def test_after_whatever_was_brought_back_there_is_no_drift(
     folder: Path,
     data: st.DataObject,

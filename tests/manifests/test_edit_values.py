@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifests.edit.text import Style, block, flow
@@ -47,7 +47,6 @@ MAPPINGS = st.dictionaries(TEXTS, VALUES, max_size=4).filter(lambda value: "\\ud
 
 
 @given(MAPPINGS, st.booleans())
-@settings(max_examples=60)
 def test_every_value_is_written_so_that_it_is_read_again(value: dict[str, Any], in_braces: bool) -> None:
     text = flow(value, Style()) if in_braces else "\n".join(block(value, 0, Style())) or "{}"
     (document,) = parse(text.encode(), "m.yaml").documents
@@ -69,7 +68,6 @@ def layouts(draw: st.DrawFn, value: dict[str, Any]) -> str:
 
 
 @given(st.data(), MAPPINGS.filter(bool), MAPPINGS)
-@settings(max_examples=80)
 def test_whatever_is_asked_for_is_said_or_refused_and_comments_between_stay(
     data: st.DataObject, old: dict[str, Any], new: dict[str, Any]
 ) -> None:

@@ -374,7 +374,7 @@ def messages(file: Path) -> str:
     return ""
 
 
-@settings(max_examples=300)
+@settings(max_examples=6 * settings().max_examples)
 @given(SECRETS, FORMS)
 @example("hunter2}\nhunter2", " {{{}: 1}}")
 @example("hunter2}\nhunter2", " {{{}: 1, {}: 2}}")

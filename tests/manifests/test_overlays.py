@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config import Config, load_config
@@ -145,7 +145,6 @@ def test_an_empty_patch_changes_nothing_of_a_mapping_and_nothing_else_is_left_of
     assert merge_patch(target, {}) == (target if isinstance(target, dict) else {})
 
 
-@settings(max_examples=30)
 @given(VALUES, VALUES)
 def test_neither_side_is_changed_by_merging(target: Json, patch: Json) -> None:
     before = repr((target, patch))
@@ -153,7 +152,6 @@ def test_neither_side_is_changed_by_merging(target: Json, patch: Json) -> None:
     assert repr((target, patch)) == before
 
 
-@settings(max_examples=50)
 @given(MAPPINGS, MAPPINGS)
 def test_what_the_patch_does_not_name_stays(target: dict[str, Json], patch: dict[str, Json]) -> None:
     merged = merge_patch(target, patch)
@@ -176,7 +174,6 @@ def layered(target: Json, patch: Json) -> Layered:
     return lay(below, above, below.data, above.data)
 
 
-@settings(max_examples=50)
 @given(MAPPINGS, MAPPINGS)
 def test_every_value_stands_in_the_file_that_says_it(target: Json, patch: Json) -> None:
     laid = layered(target, patch)

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
@@ -197,7 +197,6 @@ FAULTS = st.sampled_from(
 PLAN = st.lists(st.tuples(FAULTS, st.integers(0, 9), st.sampled_from(["1", "2", "all"])), max_size=5)
 
 
-@settings(max_examples=50)
 @given(plan=PLAN)
 def test_no_faults_of_the_service_ever_make_an_incomplete_list(
     busy_emulator: Emulator, plan: list[tuple[str, int, str]]

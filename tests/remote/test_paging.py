@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors import BadAnswer, RemoteError
@@ -283,7 +283,6 @@ def all_or_error(client: ReadClient) -> list[str] | None:
 PLANS = st.dictionaries(st.tuples(st.sampled_from("123"), st.integers(1, 5)), FAULTS, max_size=8)
 
 
-@settings(max_examples=60)
 @example(count=20, largest=10, plan={("1", 1): "fewer"}, at_a_time=1)  # page 1 is full, and says that it is all
 @given(
     count=st.integers(2, 34), largest=st.sampled_from([1, 4, 10, 100]), plan=PLANS, at_a_time=st.sampled_from([1, 4])

@@ -40,6 +40,10 @@ OPEN: dict[str, Any] = {"AllowSeller": True, "DefaultContextUserName": "emulator
 START = datetime(2027, 1, 31, 12, tzinfo=UTC)
 OVERLAP = timedelta(days=2)
 WANTED = NamedSecret("primary", None, timedelta(days=90), OVERLAP, (ToFile("a.secret"), ToEnvFile("a.env", "A")))
+FEW_EXAMPLES = settings(  # each is several runs
+    max_examples=max(1, settings().max_examples // 10),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 class Crash(BaseException):
@@ -374,7 +378,7 @@ def test_a_crash_at_any_moment_leaves_a_valid_delivered_secret_and_is_made_good(
 
 
 @given(st.lists(st.integers(1, 25), min_size=2, max_size=4))
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@FEW_EXAMPLES
 def test_several_crashes_one_after_the_other_are_made_good(world: World, moments: list[int]) -> None:
     for world.crash_at in moments:
         with suppress(Crash):
@@ -626,7 +630,7 @@ def run(world: World, outcomes: tuple[str, ...], held: dict[Delivery, str]) -> l
 
 
 @given(histories(CLEAN), st.tuples(*[CLEAN] * len(STORES)).filter(lambda some: "refuses it" in some))
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@FEW_EXAMPLES
 def test_whatever_failed_before_more_runs_that_fail_alike_leave_as_many_secrets_as_one(
     world: World, history: list[tuple[str, ...]], failing: tuple[str, ...]
 ) -> None:
@@ -640,7 +644,7 @@ def test_whatever_failed_before_more_runs_that_fail_alike_leave_as_many_secrets_
 
 
 @given(histories(CLEAN | UNSURE))
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@FEW_EXAMPLES
 def test_wherever_runs_are_killed_or_commands_break_off_what_was_stored_last_opens_a_login(
     world: World, history: list[tuple[str, ...]]
 ) -> None:

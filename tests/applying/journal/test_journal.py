@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import __version__
@@ -190,7 +190,6 @@ def test_a_journal_that_is_a_link_or_a_pipe_is_not_read(folder: Path, make: Call
 
 
 @given(st.integers(1, 400))
-@settings(max_examples=25)
 def test_a_journal_that_ends_anywhere_is_read_as_far_as_it_goes(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
