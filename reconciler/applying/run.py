@@ -22,7 +22,7 @@ from reconciler.applying import verify
 from reconciler.applying.settle import Conflict, Newcomers
 from reconciler.applying.task import Provide, Secrets, Task, Writer
 from reconciler.applying.write import write
-from reconciler.errors import ReconcilerError, RemoteError
+from reconciler.errors import AnswerLost, ReconcilerError, RemoteError
 from reconciler.kinds import login_key
 from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
@@ -60,10 +60,11 @@ def _taken_back(task: Task, outcome: Outcome, refusal: RemoteError) -> Outcome:
     try:
         task.restore()
     except Conflict as conflict:
-        return replace(outcome, message=f"{trouble}, and it was not reverted: {conflict}")
+        return replace(outcome, message=f"{trouble}, and it was not reverted: {conflict}", partly=task.has_written)
     except ReconcilerError as error:
-        return replace(outcome, message=f"{trouble}, and it could not be reverted: {error.message}", uncertain=True)
-    restored = replace(outcome, uncertain=False, restored=True, fields=())
+        message = f"{trouble}, and it could not be reverted: {error.message}"
+        return replace(outcome, message=message, uncertain=isinstance(error, AnswerLost), partly=task.has_written)
+    restored = replace(outcome, uncertain=False, partly=False, restored=True, fields=())
     try:
         task.writer.remote.prove_login()
     except RemoteError:

@@ -26,14 +26,14 @@ from reconciler.model.json import ABSENT, Body, pointer, pointer_parts, same
 from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
 from reconciler.model.plan import Change, Creation, FieldChange
 from reconciler.model.resource import Address, LiveResource, same_id
+from reconciler.model.rotation import Provided
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import WriteRemote
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value to be sent."""
-Provide: TypeAlias = Callable[[Change, str], str]
-"""Makes and delivers the new secrets of one change, whose object has this id, and says what is left to do; raises a
-`ReconcilerError`."""
+Provide: TypeAlias = Callable[[Change, str], Provided]
+"""Makes and delivers the new secrets of one change, whose object has this id."""
 
 ALREADY: Final = "already up to date"
 """The message of a body that nobody had to write."""
@@ -74,6 +74,8 @@ class Task:
     """The object as the service has answered, or as it was found."""
     has_sent: bool = False
     """Whether any write was sent."""
+    has_written: bool = False
+    """Whether any write was answered, so that it was carried out."""
 
     @property
     def kind(self) -> Kind:
@@ -256,6 +258,7 @@ class Task:
             ending = Ending.LOST if isinstance(error, AnswerLost) else Ending.REFUSED
             self.writer.recorder.settle(number, ending, error.message)
             raise
+        self.has_written = True
         self.writer.recorder.settle(number, Ending.ANSWERED, "")
         return answer
 

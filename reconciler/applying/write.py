@@ -24,6 +24,7 @@ from reconciler.kinds.secrecy import with_secrets
 from reconciler.model.outcome import Outcome, Status, Step, Write
 from reconciler.model.plan import Action, AssignmentChange
 from reconciler.model.resource import LiveResource
+from reconciler.model.rotation import Provided
 
 _NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})
 _NOT_THIS_ID: Final = frozenset({"ApiClient.InvalidClientID", "Request.InvalidRequestBody"})
@@ -163,8 +164,7 @@ def assign(task: Task, outcome: Outcome) -> Outcome:
         for together in _in_order(task.kind, steps):
             _side_by_side([partial(_assign, task, one, outcome.id) for one in together], task)
     except ReconcilerError as error:
-        message = f"the body was written, but not all assignments: {_with_hint(error)}"
-        return replace(outcome, status=Status.FAILED, message=message, uncertain=task.has_sent)
+        return _partly(outcome, "assignments were written", error, is_written=task.has_written)
     return _changed(outcome)
 
 
@@ -176,7 +176,10 @@ def _in_order(kind: Kind, steps: Sequence[AssignmentChange]) -> Iterator[list[As
 
 
 def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
-    """Make all writes, and raise the error of the first that failed; none is started after it."""
+    """Make all writes, and raise an error of those that failed, of a lost answer if there is one.
+
+    None is started after one that failed.
+    """
     if len(writes) == 1:
         writes[0]()
         return
@@ -193,8 +196,17 @@ def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
 
     futures = [task.writer.pool.submit(unless_failed, write) for write in writes]
     wait(futures)
-    for future in futures:
-        future.result()
+    errors = [error for future in futures if (error := future.exception())]
+    if errors:
+        raise next((one for one in errors if isinstance(one, AnswerLost)), errors[0])
+
+
+def _partly(outcome: Outcome, rest: str, error: ReconcilerError, *, is_written: bool) -> Outcome:
+    """Fail a change whose body is as planned; `is_written`: something of the change was written for certain."""
+    done = "" if outcome.message == ALREADY else "the body was written, but "
+    message = f"{done}not all {rest}: {_with_hint(error)}"
+    lost = AnswerLost in {type(error), type(error.__cause__)}
+    return replace(outcome, status=Status.FAILED, message=message, uncertain=lost, partly=is_written)
 
 
 def _changed(outcome: Outcome) -> Outcome:
@@ -207,11 +219,13 @@ def provide(task: Task, outcome: Outcome) -> Outcome:
     if outcome.status is not Status.APPLIED or not outcome.id or not task.change.new_secrets:
         return outcome
     try:
-        note = task.writer.provide(task.change, outcome.id)
+        provided = task.writer.provide(task.change, outcome.id)
     except ReconcilerError as error:
-        message = f"the body was written, but not all secrets were made: {_with_hint(error)}"
-        return replace(outcome, status=Status.FAILED, message=message, uncertain=True)
-    return replace(outcome, message="; ".join(filter(None, [_changed(outcome).message, note])))
+        provided = Provided("", error)
+    if provided.error:
+        is_written = task.has_written or provided.has_written
+        return _partly(outcome, "secrets were made", provided.error, is_written=is_written)
+    return replace(outcome, message="; ".join(filter(None, [_changed(outcome).message, provided.note])))
 
 
 def _with_hint(error: ReconcilerError) -> str:
@@ -250,8 +264,10 @@ def write(task: Task) -> Outcome:
     except Conflict as conflict:
         return Outcome(change, Status.CONFLICT, str(conflict), change.id, uncertain=conflict.after_a_write)
     except ReconcilerError as error:
-        uncertain = isinstance(error, AnswerLost)
-        return Outcome(change, Status.FAILED, _with_hint(error), change.id, uncertain=uncertain)
+        lost = isinstance(error, AnswerLost)
+        partly = task.has_written and not lost
+        message = f"{'not all of it was written: ' if partly else ''}{_with_hint(error)}"
+        return Outcome(change, Status.FAILED, message, change.id, uncertain=lost, partly=partly)
     except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
         message = f"internal error ({type(error).__name__}); please report it"
         return Outcome(change, Status.FAILED, message, change.id, uncertain=True)

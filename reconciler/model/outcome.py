@@ -37,6 +37,8 @@ class Outcome:
     uncertain: bool = False
     """Not applied as far as we know, and may have been written all the same: the answer to a write was lost."""
 
+    partly: bool = False
+    """It failed after some of it was written for certain."""
     restored: bool = False
     """It was written, and the body of before was put back."""
     delivered: bool = False
@@ -51,7 +53,7 @@ class Outcome:
     def may_be_written(self) -> bool:
         """Whether something may have been written to the service, or delivered."""
         is_written = self.status in {Status.APPLIED, Status.NOT_CONVERGED}
-        return is_written or self.uncertain or self.restored or self.delivered
+        return is_written or self.uncertain or self.partly or self.restored or self.delivered
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.delivery import Delivery
 from reconciler.model.named_secret import UNTRIED, Family, LiveSecret, NamedSecret, family
+
+if TYPE_CHECKING:
+    from reconciler.errors import ReconcilerError
 
 
 class StepKind(StrEnum):
@@ -51,6 +54,18 @@ class Begin(StrEnum):
     """Where the one in use ends soon, ends later than its manifest allows, or could not be tried."""
     ANYWAY = "anyway"
     """Wherever no rotation is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """What became of the new secrets of one object."""
+
+    note: str
+    """What there is to say of those that could not be tried; empty where there are none."""
+    error: "ReconcilerError | None" = None
+    """Why one was not made, not delivered, or is not taken; those after it were not begun."""
+    has_written: bool = False
+    """Whether anything was or may have been changed or delivered."""
 
 
 class Ended(StrEnum):

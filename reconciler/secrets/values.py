@@ -21,7 +21,7 @@ from reconciler.live import read as reader
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, ObjectKey
-from reconciler.model.rotation import Begin
+from reconciler.model.rotation import Begin, Provided
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import SecretRemote
 from reconciler.secrets import rotation
@@ -125,7 +125,7 @@ class Prepared:
 
     def _settled(self, outcome: Outcome) -> Outcome:
         mine = self.delivered.get(outcome.change.address, ())
-        is_set = outcome.uncertain or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
+        is_set = outcome.uncertain or outcome.partly or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
         if not mine:
             return outcome
         if is_set and not outcome.restored:
@@ -140,7 +140,7 @@ class Prepared:
             said = deliver_again(mine, outcome.id, _needed(self.deliverer)) if outcome.id else []
         except ReconcilerError as error:
             said = [f"it was written, but its new secret was not delivered under its id: {error.message}"]
-            outcome = replace(outcome, status=Status.FAILED, uncertain=True)
+            outcome = replace(outcome, status=Status.FAILED, partly=True)
         return replace(outcome, message="; ".join(filter(None, [outcome.message, *said])))
 
 
@@ -204,29 +204,28 @@ class Provider:
     deliverer: Deliverer | None
     record: rotation.Record = field(default=lambda _event, _facts: None)
 
-    def __call__(self, change: Change, object_id: str) -> str:
+    def __call__(self, change: Change, object_id: str) -> Provided:
         """Make and deliver all that the change names; one that has appeared since it was planned stays.
 
-        Returns:
-            What there is to say of those that could not be tried; empty where there are none.
-
         Raises:
-            ReconcilerError: one was not made, not delivered, or is not taken.
+            ReconcilerError: the secrets that the object has could not be read.
         """
         kind, deliverer = KINDS[change.address.kind], _needed(self.deliverer)
         key = ObjectKey(kind.name, object_id)
         tools = rotation.Tools(self.remote, deliverer, _utc_now, self.record)
-        notes = []
+        notes: list[str] = []
+        has_written = False
         live = reader.read_secrets(self.remote, [key])[key]  # of one name each: making one changes no other
         for wanted in change.new_secrets:
             at_hand = rotation.recall(wanted, live, deliverer)
             subject = rotation.Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
             done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), Begin.IF_MISSING), tools)
+            has_written |= done.has_written
             if done.error:
-                raise done.error
+                return Provided("; ".join(notes), done.error, has_written)
             if done.postponed:
                 notes.append(f"secret {wanted.name} was delivered, and cannot be tried yet: {done.postponed}")
-        return "; ".join(notes)
+        return Provided("; ".join(notes), has_written=has_written)
 
 
 def _utc_now() -> datetime:

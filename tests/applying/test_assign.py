@@ -66,6 +66,24 @@ def test_the_last_look_at_one_object_reads_its_rows_alone(one: Shop) -> None:
     assert [f"apiClientID={A}" in query for query in looks("a", "b") if "pageSize" in query] == [False]
 
 
+@pytest.mark.parametrize(
+    ("refused", "is_written"),
+    [("POST /v1/apiclients/assignments", False), ("DELETE /v1/buyers/*", True)],
+)
+def test_a_refused_assignment_leaves_no_doubt_about_what_was_written(one: Shop, refused: str, is_written: bool) -> None:
+    plan = one.plan(desired(manifest("a", assignments={"buyers": ("b1",), "suppliers": ("s1",)})))
+    one.fault(f"{refused} count=all status=400")
+    (outcome,) = one.apply(plan).outcomes
+    assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, is_written)
+    assert outcome.message.startswith("not all assignments were written: ")
+
+
+def test_an_assignment_whose_answer_is_lost_leaves_doubt(one: Shop) -> None:
+    plan = one.plan(desired(manifest("a", assignments={"buyers": ("b1", "b2", "b3")})))
+    one.fault("POST /v1/apiclients/assignments count=all drop=after")
+    assert one.apply(plan).outcomes[0].uncertain
+
+
 def test_a_body_that_the_service_does_not_keep_is_assigned_all_the_same(one: Shop) -> None:
     want = desired(manifest("a", Active=False, assignments={"buyers": ("b3",)}))
     plan = one.plan(want)
@@ -234,5 +252,5 @@ def test_after_an_assignment_that_fails_none_is_started_that_waits(tmp_path: Pat
         one.fault("POST /v1/apiclients/assignments status=400")
         (outcome,) = one.apply(plan, Controls(concurrency=2)).outcomes
         assert outcome.status is Status.FAILED
-        assert "not all assignments: POST" in outcome.message
+        assert "not all assignments were written: POST" in outcome.message
         assert len(one.writes()) < len(buyers)

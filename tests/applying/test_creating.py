@@ -122,7 +122,7 @@ def test_a_command_that_fails_once_the_id_is_known_fails_the_change_and_says_so(
     assert "its new secret was not delivered under its id" in outcome.message
 
 
-def test_a_client_whose_named_secret_is_refused_has_failed_and_may_be_written(tmp_path: Path) -> None:
+def test_a_client_whose_named_secret_is_refused_has_failed_and_was_written_in_part(tmp_path: Path) -> None:
     secret = NamedSecret("primary", None, timedelta(days=90), timedelta(days=2), (ToFile("secret"),))
     new = desired(replace(manifest("new", AccessTokenDuration=60, AllowSeller=True), named_secrets=(secret,)))
     with shop(tmp_path) as empty:
@@ -131,8 +131,29 @@ def test_a_client_whose_named_secret_is_refused_has_failed_and_may_be_written(tm
         deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
         (outcome,) = empty.apply(plan, deliverer=deliverer).outcomes
         assert "new" in empty.bodies()
-    assert (outcome.status, outcome.uncertain) == (Status.FAILED, True)
-    assert "not all secrets were made" in outcome.message
+    assert (outcome.status, outcome.uncertain, outcome.partly) == (Status.FAILED, False, True)
+    assert "the body was written, but not all secrets were made" in outcome.message
+
+
+def test_a_secret_command_that_fails_leaves_no_doubt_about_what_was_written(tmp_path: Path) -> None:
+    secret = NamedSecret("primary", None, timedelta(days=90), timedelta(days=2), (ToCommand(("false",)),))
+    named = replace(manifest("a", AllowSeller=True), named_secrets=(secret,))
+    with shop(tmp_path, body(client_id(1), "a", AllowSeller=True)) as one:
+        plan = one.plan(desired(named))
+        (outcome,) = one.apply(plan, deliverer=Deliverer(AllowedPaths(tmp_path), lambda _text: None)).outcomes
+    assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, True)
+    assert outcome.message.startswith("not all secrets were made: command false exited with 1")
+
+
+def test_a_delivery_that_cannot_be_made_is_no_write(tmp_path: Path) -> None:
+    secret = NamedSecret("primary", None, timedelta(days=90), timedelta(days=2), (ToFile("late/secret"),))
+    named = replace(manifest("a", AllowSeller=True), named_secrets=(secret,))
+    (tmp_path / "late").mkdir()
+    with shop(tmp_path, body(client_id(1), "a", AllowSeller=True)) as one:
+        plan = one.plan(desired(named))
+        one.fault("GET /v1/apiclients/*/secrets status=403 count=all")
+        (outcome,) = one.apply(plan, deliverer=Deliverer(AllowedPaths(tmp_path), lambda _text: None)).outcomes
+    assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, False)
 
 
 def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_path: Path) -> None:

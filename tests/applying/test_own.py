@@ -92,7 +92,7 @@ def test_a_body_of_before_that_cannot_be_put_back_is_told(one: Shop) -> None:
     plan = one.plan(desired(me(Active=False)))
     one.fault(f"PUT /v1/apiclients/{ADMIN_CLIENT_ID} status=403 after=1 count=all")
     outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
-    assert (outcome.status, outcome.uncertain, outcome.restored) == (Status.FAILED, True, False)
+    assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, True)
     assert "and it could not be reverted: PUT /v1/apiclients/" in outcome.message
 
 

@@ -121,6 +121,14 @@ def test_an_index_in_another_case_is_not_lost(service: Shop, tmp_path: Path) -> 
     assert body(service, "XpIndex")["Order"] == ["OLD"]
 
 
+def test_a_set_of_which_a_row_is_refused_is_written_in_part(service: Shop, tmp_path: Path) -> None:
+    plan = service.plan(wanted(tmp_path, "XpIndex indices {Order: [new]}"))
+    service.fault("PUT /v1/xpindices status=400 count=all")
+    (outcome,) = service.apply(plan).outcomes
+    assert (outcome.may_be_written, outcome.uncertain) == (True, False)
+    assert outcome.message.startswith("not all of it was written: PUT /v1/xpindices")
+
+
 def test_the_number_of_an_incrementor_is_never_set_back(service: Shop, tmp_path: Path) -> None:
     spec = "Incrementor orders {Name: Orders, LastNumber: 0, LeftPaddingCount: 6}"
     assert not service.plan(wanted(tmp_path, spec)).has_changes
