@@ -63,6 +63,11 @@ class Deviation:
         return self.change.address
 
     @property
+    def is_left(self) -> bool:
+        """Whether an apply leaves it as it is."""
+        return self.kind is DriftKind.UNMANAGED or bool(self.field and self.field.is_left)
+
+    @property
     def pointer(self) -> str:
         """JSON pointer into the resource's spec; empty for the resource as a whole."""
         return self.field.pointer if self.field else ""

@@ -65,6 +65,8 @@ class FieldChange:
     """For a field that is a set: its members that come and go."""
     place: Place | None = None
     """Where the wanted value is written, in the manifest or in an overlay; None: nowhere, it is the API's default."""
+    is_left: bool = False
+    """Whether an apply leaves `before`, or the members in `removed`, as they are: what no manifest names."""
 
 
 def known_after(address: Address) -> str:

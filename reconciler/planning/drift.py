@@ -75,7 +75,7 @@ def _with_noticed(changes: Sequence[Change], counted: Sequence[Notice]) -> list[
     """The changes with what no manifest names as further fields; a field that has both is seen as a whole."""
     of: dict[Address, dict[str, FieldChange]] = {}
     for one in counted:
-        of.setdefault(one.address, {}).update({field.pointer: field for field in one.fields})
+        of.setdefault(one.address, {}).update({field.pointer: replace(field, is_left=True) for field in one.fields})
     return [_with_fields(change, of[change.address]) if change.address in of else change for change in changes]
 
 

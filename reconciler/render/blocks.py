@@ -43,6 +43,8 @@ class Words:
     """For a secret that no answer ever has."""
     made: str
     """For a secret that is not there and is made; with `{places}`, where it is delivered to."""
+    left: tuple[str, str]
+    """For a value, and for members of a set, that apply leaves as they are; empty where nothing is said of them."""
     gone: str
     """For the secrets and assignments of an object that is deleted; empty where nothing is said of them."""
     waits: str
@@ -68,6 +70,7 @@ PLAN_WORDS: Final = Words(
     set="(secret, will be set)",
     unseen="(secret, will be written again)",
     made="(secret, will be made and delivered to {places})",
+    left=("", ""),
     gone="(deleted with it)",
     waits="in wave {wave}",
     alarm=Direction.WIDENS,
@@ -88,6 +91,7 @@ DRIFT_WORDS: Final = Words(
     set="(secret, has no value)",
     unseen="(secret, cannot be compared)",
     made="(secret, is missing)",
+    left=("(apply leaves it)", "(apply leaves the surplus)"),
     gone="",
     waits="",
     alarm=Direction.NARROWS,  # what the repair narrows is wider than it should be

@@ -169,6 +169,7 @@ def _deviation(one: Deviation) -> Json:
         "fingerprint": one.fingerprint,
         "kind": one.kind.value,
         "side": one.side.value,
+        "left_by_apply": one.is_left,
         "address": str(one.address),
         "id": change.id,
         "pointer": one.pointer,

@@ -84,6 +84,7 @@ def _deviation(one: Deviation) -> Event:
         "action": change.action.value,
         "kind": one.kind.value,
         "side": one.side.value,
+        "left_by_apply": one.is_left,
         "fingerprint": one.fingerprint,
         "field": field(one.field) if one.field else None,
     }

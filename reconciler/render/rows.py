@@ -101,10 +101,12 @@ def _of_field(change: Change, field: FieldChange, words: Words) -> Iterator[Row]
         yield Row(name, note=secret_words(change, field, words), is_alarming=marked)
     elif field.added or field.removed:
         added, removed = (tuple(map(show_member, members)) for members in (field.added, field.removed))
-        yield Row(name, "", "", added, removed, note=_emptiness(change, field, words), is_alarming=marked)
+        notes = (_emptiness(change, field, words), words.left[1] if field.is_left else "")
+        yield Row(name, "", "", added, removed, note="  ".join(filter(None, notes)), is_alarming=marked)
     else:
         for leaf in _leaves(field.before, field.after):
-            yield _of_leaf(name, leaf, is_alarming=marked)
+            row = _of_leaf(name, leaf, is_alarming=marked)
+            yield replace(row, note=words.left[0]) if field.is_left else row
 
 
 def _of_leaf(field: str, leaf: "Leaf", *, is_alarming: bool = False) -> Row:
@@ -161,7 +163,7 @@ def line(row: Row, words: Words) -> str:
 
 def pair(row: Row, form: str) -> str:
     """Both sides of a value, where there are any; of a member that has moved, the member."""
-    if row.note or not (row.before or row.after):
+    if (row.note and not row.before) or not (row.before or row.after):
         return row.after
     return form.format(before=row.before or NOT_SET, after=row.after or NOT_SET)
 

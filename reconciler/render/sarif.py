@@ -163,7 +163,7 @@ def _deviation(one: Deviation) -> Result:
     shown = [line(row, DRIFT_WORDS) for row in rows(change, DRIFT_WORDS)] if one.is_drift else []
     level = "error" if is_wider(one) else "warning" if one.is_drift else "note"
     message = f"{one.address} {'; '.join([one.kind.value, *shown])}"
-    sides: dict[str, Json] = {"side": one.side.value}
+    sides: dict[str, Json] = {"side": one.side.value, "left_by_apply": one.is_left}
     return Result(
         f"drift-{one.kind.value}", level, message, one.fingerprint, change.place, str(one.address), properties=sides
     )

@@ -216,7 +216,7 @@ def test_unowned_fields_that_are_wider_than_the_default_are_a_notice_with_the_li
             assert "Active: true, AllowSeller: true" in run(command, "--format", name).out
     strict = run("drift", "--strict")
     assert strict.code == 2
-    assert "AllowSeller  live true, wanted false  [wider than wanted]" in strict.out
+    assert "AllowSeller  live true, wanted false  (apply leaves it)  [wider than wanted]" in strict.out
     assert "Notices" not in strict.out
 
 
@@ -257,7 +257,8 @@ def test_a_repository_changes_over_by_an_export_before_the_configuration(project
 def test_every_format_says_that_what_is_in_no_manifest_is_drift(watched: Project, run: Runner) -> None:
     watched.ask("POST", "/v1/apiclients", {"AppName": "new", "AccessTokenDuration": 60})
     watched.ask("POST", "/v1/apiclients/assignments", {"ApiClientID": FRONT, "BuyerID": "south"})
-    documents = {name: run("drift", "--format", name) for name in ("text", "junit", "github", "sarif", "html", "jsonl")}
+    names = ("text", "junit", "github", "sarif", "html", "markdown", "json", "jsonl")
+    documents = {name: run("drift", "--format", name) for name in names}
     assert {name: done.code for name, done in documents.items()} == dict.fromkeys(documents, 2)
     assert "2 unmanaged (1 of them drift)." in documents["text"].out
     export = re.compile(r"reconciler export --env \S+ --only (ApiClient/\S+) --write")
@@ -268,6 +269,9 @@ def test_every_format_says_that_what_is_in_no_manifest_is_drift(watched: Project
     assert "title=unmanaged ApiClient/" in documents["github"].out
     assert '"new" is live, in no manifest' in documents["github"].out
     assert documents["sarif"].out.count('"level": "warning"') == 1
+    for name in ("json", "jsonl", "sarif"):
+        assert len(re.findall('"left_by_apply": ?true', documents.pop(name).out)) == 3, name  # two are unmanaged
+    assert [name for name, done in documents.items() if "apply leaves the surplus" not in done.out] == []
 
 
 def test_write_back_leaves_what_is_in_no_manifest_as_drift(watched: Project, run: Runner) -> None:
