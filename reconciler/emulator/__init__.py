@@ -16,8 +16,7 @@ from reconciler.emulator.errors import DroppedConnection, EmulatorError, FaultSp
 from reconciler.emulator.settings import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, SAMPLE, Settings
 
 if TYPE_CHECKING:
-    from reconciler.emulator.app import Emulator
-    from reconciler.emulator.server import running, serve
+    from reconciler.emulator.app import Emulator, running, serve
 
 __all__ = [
     "ADMIN_CLIENT_ID",
@@ -34,10 +33,10 @@ __all__ = [
     "serve",
 ]
 
-_HOMES = {"Emulator": "app", "running": "server", "serve": "server"}
+_IN_APP = {"Emulator", "running", "serve"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
-    if name not in _HOMES:
+    if name not in _IN_APP:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.app"), name)

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.emulator import builtin
 from reconciler.emulator.calls import Answer, Call, Route
 from reconciler.emulator.errors import ApiError, Fault, FaultSpecError, SeedError
 from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.rows.clients import EVENT_REFERENCES, REVISION
-from reconciler.emulator.seed import load_seed
+from reconciler.emulator.seed import add_administration, load_seed
 from reconciler.emulator.store import Store
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def _copy(seed: Path, market: Marketplace) -> None:
     for kind in kinds:
         for key, body in production.store.all(kind).items():
             market.store.put(kind, key, body | ({REVISION: written.get(key, 0)} if kind == "ApiClient" else {}))
-    builtin.ensure(market)
+    add_administration(market)
 
 
 def _empty(market: Marketplace, kinds: Iterable[str]) -> None:

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from reconciler.emulator.calls import Answer
-from reconciler.emulator.client_secrets import has_any, require_secret
 from reconciler.emulator.errors import ApiError, Fault
 from reconciler.emulator.roles import API_ROLES, FULL_ACCESS
-from reconciler.emulator.rows.clients import ANONYMOUS_DEFAULT
+from reconciler.emulator.rows.clients import ANONYMOUS_DEFAULT, has_any_secret, require_secret
 from reconciler.emulator.store import key_of
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _client(market: Marketplace, form: Mapping[str, str]) -> Body:
 
 def _by_client_credentials(market: Marketplace, client: Body, form: Mapping[str, str]) -> Login:
     is_anonymous = bool(client.get("IsAnonBuyer"))
-    if not is_anonymous and not has_any(market, client):
+    if not is_anonymous and not has_any_secret(market, client):
         # SDK comment on ClientSecret: it "enables the OAuth 2.0 Client Credentials grant type".
         raise _refusal("Auth.OauthError", "unauthorized_client", "The client has no secret.", status=401)
     user = market.user_named(client.get("DefaultContextUserName") or "")

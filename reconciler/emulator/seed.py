@@ -7,7 +7,7 @@ names, as Sitecore's own tool does. What the emulator does not know (products, o
 
 An API client whose ID is no GUID (`api1`), or which has none, gets one that is computed from it, the same in every run,
 and everything that refers to it follows. The text that stands for a redacted secret becomes a random secret, the one
-that stands for the marketplace its ID.
+that stands for the marketplace its ID. Every store also gets the client and the user that administrate it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator import references
 from reconciler.emulator.errors import SeedError
-from reconciler.emulator.fields import Field, has_kind, or_default, values_of
+from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
 from reconciler.emulator.marketplace import PARTIES
+from reconciler.emulator.roles import FULL_ACCESS
 from reconciler.emulator.rows import rows_of, tables_of
-from reconciler.emulator.rows.clients import REVISION, is_guid
+from reconciler.emulator.rows.clients import REVISION, add_secret, is_guid
+from reconciler.emulator.settings import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.emulator.store import key_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,34 @@ if TYPE_CHECKING:
     from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
     from reconciler.emulator.tables import Table
+
+
+USER_NAME = "emulator-admin"
+APP_NAME = "Emulator Administration"
+
+
+def add_administration(market: Marketplace) -> None:
+    """Add the administration client and its user where they are missing; what was changed about them stays."""
+    if market.find("AdminUser", USER_NAME) is None:
+        market.store.put("AdminUser", USER_NAME, _user(market))
+    if market.find("ApiClient", ADMIN_CLIENT_ID) is None:
+        is_legacy = market.settings.profile == "legacy"
+        secret = ADMIN_CLIENT_SECRET if is_legacy else None
+        market.store.put("ApiClient", key_of(ADMIN_CLIENT_ID), _client(market) | {"ClientSecret": secret})
+        if not is_legacy:
+            add_secret(market, ADMIN_CLIENT_ID, "emulator-admin", "built in", ADMIN_CLIENT_SECRET)
+
+
+def _user(market: Marketplace) -> dict[str, object]:
+    facts = {"Username": USER_NAME, "FirstName": "Emulator", "LastName": "Administration", "Active": True}
+    hidden = {"ID": USER_NAME, "_parent": "", "_roles": [FULL_ACCESS], "CompanyID": market.settings.marketplace}
+    return replaced(market.rows["AdminUser"].fields, facts | {"Email": "emulator@example.com"}) | hidden
+
+
+def _client(market: Marketplace) -> dict[str, object]:
+    facts = {"AppName": APP_NAME, "AccessTokenDuration": 600, "Active": True, "AllowSeller": True}
+    hidden = {"ID": ADMIN_CLIENT_ID, "_parent": "", "EmulatorRevision": 1}
+    return replaced(market.rows["ApiClient"].fields, facts | {"DefaultContextUserName": USER_NAME}) | hidden
 
 
 def read(path: Path) -> object:

@@ -17,13 +17,14 @@ from urllib.parse import parse_qsl
 import falcon
 from falcon.routing import CompiledRouter
 
-from reconciler.emulator import client_secrets, control
+from reconciler.emulator import control
 from reconciler.emulator.calls import JSON, NOBODY, Answer, Call, Route, authorise, dumps
 from reconciler.emulator.errors import ApiError, Fault, not_found_at
 from reconciler.emulator.grants import token
 from reconciler.emulator.marketplace import PARTIES, User
 from reconciler.emulator.resources import Operations
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
+from reconciler.emulator.rows.clients import CLIENT_SECRETS, secret_routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def all_routes(profile: Profile, *, revisions: bool = False) -> Iterator[Route]:
     for table in tables_of(profile).values():
         yield from table.routes()
     for row in rows_of(profile, revisions=revisions):
-        yield from client_secrets.routes() if row.kind == client_secrets.ROW.kind else Operations(row).routes()
+        yield from secret_routes() if row.kind == CLIENT_SECRETS.kind else Operations(row).routes()
     users = kinds_of(profile)["User"]
     everybody = Operations(replace(users, path="/v1/buyerusers", parent=None))
     yield Route("GET", everybody.row.path, everybody.listed, users.read_roles)

@@ -19,7 +19,8 @@ import pytest
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings, running
 from reconciler.emulator.fields import Field
 from reconciler.emulator.fields import fields_of as fields_for
-from reconciler.emulator.rows import access, delivery, rows_of, tables_of
+from reconciler.emulator.rows import delivery, rows_of, tables_of
+from reconciler.emulator.rows.parties import PASSWORD_FIELDS
 from reconciler.kinds import KINDS
 from tests.emulator.conftest import ASSIGNMENTS, OBJECTS
 from tests.emulator.operations import OPERATIONS as ALL_OPERATIONS
@@ -320,7 +321,7 @@ def test_a_kind_of_the_tool_has_the_declared_fields(kind: str) -> None:
 
 
 _NESTED = {
-    "PasswordConfig": access.PASSWORD_FIELDS,
+    "PasswordConfig": PASSWORD_FIELDS,
     "DeliveryTargets": tuple(Field(name) for name in delivery.TARGETS),
     **{name if name in UNSUFFIXED else f"{name}Config": fields for name, fields in delivery.TARGETS.items()},
 }

@@ -1,4 +1,9 @@
-"""An API generation -> the row of each kind and the table of each sort of assignment that it has."""
+"""An API generation -> the row of each kind and the table of each sort of assignment that it has.
+
+Sources of the tables: OpenAPI document 1.0.260 (columns, parameters, roles, paths), official seed files (one party per
+assignment of a client), the reference solution (409 on a repeated assignment of a message sender). Guesses: naming both
+or neither party of a client's assignment is refused with `ValidationFailure`.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,189 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.emulator import client_secrets
-from reconciler.emulator.fields import fields_of
-from reconciler.emulator.rows import access, assignments, clients, delivery, integrations, parties, storefront
+from reconciler.emulator.errors import Fault
+from reconciler.emulator.fields import Field, Reference, fields_of
+from reconciler.emulator.marketplace import PARTIES, Party
+from reconciler.emulator.roles import readers, writers
+from reconciler.emulator.rows import clients, delivery, integrations, parties, storefront
+from reconciler.emulator.rows.parties import A_BUYER, A_GROUP, A_SUPPLIER, A_USER
+from reconciler.emulator.tables import Table, party_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.resources import Resource
     from reconciler.emulator.settings import Profile
-    from reconciler.emulator.tables import Table
+    from reconciler.emulator.store import Body
+
+
+_LISTENERS = ("BuyerID", "UserGroupID", "UserID", "MessageConfigName", "SupplierID")
+_OLD_THINGS = (
+    *("Address", "Variant", "Order", "OrderReturn", "LineItem", "CostCenter", "CreditCard", "Payment", "Spec"),
+    *("SpecOption", "UserGroup", "Company", "Category", "PriceSchedule", "Shipment", "SpendingAccount", "User"),
+    *("Promotion", "ApprovalRule", "SellerApprovalRule", "Catalog", "ProductFacet", "MessageSender"),
+    *("InventoryRecord", "ProductCollection"),
+)
+THINGS: dict[Profile, tuple[str, ...]] = {
+    "legacy": _OLD_THINGS,
+    "current": (*_OLD_THINGS, "Subscription", "GroupOrderInvitation", "BuyerGroup", "Discount"),
+}
+_COMPANIES = (Field("BuyerID", refers=A_BUYER), Field("SupplierID", refers=A_SUPPLIER))
+
+
+def _object(kind: str) -> Field:
+    return Field(f"{kind}ID", required=True, refers=Reference(kind))
+
+
+def _one_company(row: Body) -> Iterator[Fault]:
+    if bool(row.get("BuyerID")) == bool(row.get("SupplierID")):
+        yield Fault("ValidationFailure", "Either BuyerID or SupplierID is required, and only one of them.")
+
+
+_CLIENTS = Table(
+    kind="ApiClientAssignment",
+    path="/v1/apiclients/assignments",
+    columns=(_object("ApiClient"), *_COMPANIES),
+    read_roles=readers("ApiClient"),
+    write_roles=writers("ApiClient"),
+    deletions=(
+        "/v1/buyers/{BuyerID}/apiclients/assignments/{ApiClientID}",
+        "/v1/suppliers/{SupplierID}/apiclients/assignments/{ApiClientID}",
+    ),
+    check=_one_company,
+)
+_PROFILE_ROLES = (*writers("SecurityProfile"), "SetSecurityProfile")  # a reader of profiles may not read these
+_PROFILES = Table(
+    kind="SecurityProfileAssignment",
+    path="/v1/securityprofiles/assignments",
+    columns=(
+        _object("SecurityProfile"),
+        *_COMPANIES,
+        Field("UserID", refers=A_USER),
+        Field("UserGroupID", refers=A_GROUP),
+    ),
+    read_roles=_PROFILE_ROLES,
+    write_roles=_PROFILE_ROLES,
+    deletions=("/v1/securityprofiles/{SecurityProfileID}/assignments",),
+    narrowing=("level", "commercerole"),
+    check=party_faults,
+)
+
+
+def _members(party: Party, path: str, role: str) -> Table:
+    """Describe who is in which group of one party; the company, if any, is known from the path."""
+    owner = f"{party.company}ID" if party.company else ""
+
+    def below(kind: str) -> Reference:
+        return Reference(kind, owners=((owner, kind),) if owner else ())
+
+    known = Field(owner, required=True, write_only=True, refers=Reference(party.company)) if party.company else None
+    return Table(
+        kind=f"{party.group}Assignment",
+        path=f"{path}/assignments",
+        columns=(
+            *((known,) if known else ()),
+            Field("UserGroupID", required=True, refers=below(party.group)),
+            Field("UserID", required=True, refers=below(party.kind)),
+        ),
+        read_roles=readers(role),
+        write_roles=writers(role),
+        deletions=(f"{path}/{{UserGroupID}}/assignments/{{UserID}}",),
+    )
+
+
+_SENDER_ROLES = (*writers("MessageSender"), "MessageConfigAssignmentAdmin")  # a reader of senders may not read these
+_DERIVED = (Field("MessageConfigName", read_only=True), Field("MessageConfigDescription", read_only=True))
+_SENDERS = Table(
+    kind="MessageSenderAssignment",
+    path="/v1/messagesenders/assignments",
+    columns=(_object("MessageSender"), *_COMPANIES, Field("UserGroupID", refers=A_GROUP), *_DERIVED),
+    read_roles=_SENDER_ROLES,
+    write_roles=_SENDER_ROLES,
+    deletions=("/v1/messagesenders/{MessageSenderID}/assignments",),
+    repeated=409,
+    narrowing=("level",),
+    parameters=("UserID",),
+    check=party_faults,
+    show=lambda market, row: row | _describe(market, row["MessageSenderID"]),
+)
+
+
+def _describe(market: Marketplace, sender_id: str) -> Body:
+    sender = market.find("MessageSender", sender_id) or {}
+    return {"MessageConfigName": sender.get("Name"), "MessageConfigDescription": sender.get("Description")}
+
+
+_COPIES = Table(
+    kind="MessageCCListenerAssignment",
+    path="/v1/messagesenders/CCListenerAssignments",
+    columns=(
+        Field("MessageSenderAssignment", "object", required=True, fields=_SENDERS.columns),
+        Field("MessageType", required=True),
+        *_COMPANIES,
+        Field("UserGroupID", refers=A_GROUP),
+        Field("UserID", refers=A_USER),
+        *_DERIVED,
+    ),
+    read_roles=_SENDER_ROLES,
+    write_roles=_SENDER_ROLES,
+    deletions=(),
+    sortable=_LISTENERS,
+    searchable=_LISTENERS,
+    check=party_faults,
+    show=lambda market, row: row | _describe(market, row["MessageSenderAssignment"]["MessageSenderID"]),
+)
+
+_LOCALES = Table(
+    kind="LocaleAssignment",
+    path="/v1/locales/assignments",
+    columns=(
+        _object("Locale"),
+        Field("BuyerID", required=True, refers=A_BUYER),
+        Field("UserGroupID", refers=A_GROUP),
+    ),
+    read_roles=readers("Locale"),
+    write_roles=writers("Locale"),
+    deletions=("/v1/locales/{LocaleID}/assignments",),
+    narrowing=("level",),
+    parameters=("UserID",),
+)
+
+_INDICES = Table(
+    kind="XpIndex",
+    path="/v1/xpindices",
+    columns=(
+        *(Field("ThingType", required=True, choices=each, only=only) for only, each in THINGS.items()),
+        Field("Key", required=True),
+    ),
+    read_roles=writers("XpIndex"),
+    write_roles=writers("XpIndex"),
+    deletions=("/v1/xpindices/{ThingType}/{Key}",),
+    save="PUT",
+    repeated=409,
+    sortable=("ThingType", "Key"),
+    searchable=("ThingType", "Key"),
+)
+
+
+TABLES = (
+    _CLIENTS,
+    _PROFILES,
+    _SENDERS,
+    _COPIES,
+    _LOCALES,
+    _INDICES,
+    _members(PARTIES["AdminUser"], "/v1/usergroups", "AdminUserGroup"),
+    _members(PARTIES["User"], "/v1/buyers/{BuyerID}/usergroups", "UserGroup"),
+    _members(PARTIES["SupplierUser"], "/v1/suppliers/{SupplierID}/usergroups", "SupplierUserGroup"),
+)
+
 
 _ALL = (
     *clients.ROWS,
-    *client_secrets.ROWS,
     *parties.ROWS,
     *integrations.ROWS,
-    *access.ROWS,
     *delivery.ROWS,
     *storefront.ROWS,
 )
@@ -45,7 +216,7 @@ def tables_of(profile: Profile) -> Mapping[str, Table]:
     """Give the tables of one generation by kind."""
     return {
         table.kind: replace(table, columns=fields_of(table.columns, profile))
-        for table in assignments.TABLES
+        for table in TABLES
         if table.only in {None, profile}
     }
 

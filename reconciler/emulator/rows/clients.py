@@ -1,9 +1,14 @@
-"""API clients: field table, references, derived fields, delete guards -> the row of the resource.
+"""API clients -> one row for them and one for their secrets, and whether a given secret is valid now.
 
 Sources: .NET SDK `ApiClient` (ranges, read-only fields), OrderCloud docs "API clients", OpenAPI document 1.0.260.
 
 Guesses: a reference to something that does not exist is a `NotFound` of that thing; `AppName` need not be unique and
 has no maximum length.
+
+Secrets: OrderCloud docs, "API client secrets": at most ten per client, the value is made by the service (base64 of 256
+random bytes) and shown only in the answer to the POST, an expiry in the past is refused, there is no PUT. Available
+since 1.0.368, so in both profiles. Guesses: expired secrets count towards the ten; a PATCH may not set a past expiry
+either.
 
 Unkind on purpose. An ID is upper case here and lower case where others refer to it. The references to integration
 events come in upper case in some places: in a list for clients whose ID ends with 8 to F, in single answers for the
@@ -14,21 +19,29 @@ object that was written from one that was not.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
+import secrets
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.emulator.errors import Fault, not_found
-from reconciler.emulator.fields import Field
-from reconciler.emulator.resources import Resource
+from reconciler.emulator.calls import Answer
+from reconciler.emulator.errors import ApiError, Fault, not_found
+from reconciler.emulator.fields import Field, parse_moment
+from reconciler.emulator.resources import Operations, Resource
 from reconciler.emulator.roles import readers, writers
 from reconciler.emulator.rows.integrations import AN_EVENT, event_type_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
+    from reconciler.emulator.calls import Call, Route
     from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.store import Body
+
 
 # field of the client -> EventType which the event must have
 EVENT_REFERENCES = {
@@ -127,6 +140,41 @@ def _derived(market: Marketplace, body: Body, *, shouts: bool) -> Body:
     return shown
 
 
+SECRETS_LIMIT = 10
+_SECRET_BYTES = 256
+
+
+def _check_secret(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+    if old is None and len(_secrets_of(market, new["_parent"])) >= SECRETS_LIMIT:
+        yield Fault("ApiClientSecret.MaximumClientSecretsReached")
+    if new.get("Expiration") and new.get("Expiration") != (old or {}).get("Expiration"):
+        moment = parse_moment(str(new["Expiration"]))
+        if moment is not None and moment <= market.clock():
+            yield Fault("ApiClientSecret.InvalidExpirationDate")
+
+
+def _settle_secret(_market: Marketplace, _old: Body | None, new: Body) -> Body:
+    return {"ClientSecret": base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()} | new
+
+
+CLIENT_SECRETS = Resource(
+    kind="ApiClientSecret",
+    path="/v1/apiclients/{parent}/secrets",
+    fields=(
+        Field("ClientSecret", read_only=True, write_only=True),
+        Field("Name", required=True),
+        Field("Expiration", "datetime"),
+    ),
+    read_roles=readers("ApiClient"),
+    write_roles=writers("ApiClient"),
+    sortable=("ID",),
+    searchable=("ID", "Name"),
+    parent="ApiClient",
+    check=_check_secret,
+    settle=_settle_secret,
+)
+
+
 ROWS = (
     Resource(
         kind="ApiClient",
@@ -145,4 +193,57 @@ ROWS = (
         show=_show,
         show_in_list=_show_in_list,
     ),
+    CLIENT_SECRETS,
 )
+
+
+def secret_routes() -> Sequence[Route]:
+    """Give the routes; the POST alone shows the value."""
+    found = [route for route in Operations(CLIENT_SECRETS).routes() if route.method != "PUT"]
+    return [replace(route, handler=_create_secret) if route.method == "POST" else route for route in found]
+
+
+def _create_secret(call: Call) -> Answer:
+    answer = Operations(CLIENT_SECRETS).created(call)
+    stored = call.market.require(CLIENT_SECRETS.kind, call.params["parent"], answer.body["ID"])
+    return Answer(answer.status, answer.body | {"ClientSecret": stored["ClientSecret"]}, answer.location)
+
+
+def add_secret(market: Marketplace, client_id: str, secret_id: str, name: str, value: str) -> None:
+    """Store a secret whose value is known beforehand, as a seed and the built-in client need it."""
+    body = {"ID": secret_id, "_parent": client_id.lower(), "Name": name, "Expiration": None, "ClientSecret": value}
+    market.store.put(CLIENT_SECRETS.kind, f"{client_id}/{secret_id}".lower(), body)
+
+
+def has_any_secret(market: Marketplace, client: Body) -> bool:
+    """Tell whether the client has any secret, expired or not, so that each login must bring a valid one."""
+    return bool(client.get("ClientSecret") or _secrets_of(market, client["ID"].lower()))
+
+
+def is_valid_secret(market: Marketplace, client: Body, value: str) -> bool:
+    """Tell whether a value is one of the client's secrets that have not expired."""
+    now = market.clock()
+    valid = [body["ClientSecret"] for body in _secrets_of(market, client["ID"].lower()) if not _is_expired(body, now)]
+    return any(
+        hmac.compare_digest(value.encode(), each.encode()) for each in [*valid, client.get("ClientSecret")] if each
+    )
+
+
+def _is_expired(body: Body, now: datetime) -> bool:
+    moment = parse_moment(body["Expiration"]) if body.get("Expiration") else None
+    return moment is not None and moment <= now
+
+
+def _secrets_of(market: Marketplace, client_key: str) -> list[Body]:
+    return market.store.children(CLIENT_SECRETS.kind, client_key)
+
+
+def require_secret(market: Marketplace, client: Body, value: str | None) -> None:
+    """Refuse a login that lacks a valid secret where the client has any.
+
+    OrderCloud docs, "API clients": then a valid one is needed with every grant. Status 401 is documented for a missing
+    secret; the error code is a guess.
+    """
+    if has_any_secret(market, client) and not is_valid_secret(market, client, value or ""):
+        fault = Fault("Auth.OauthError", "The client secret is missing, wrong or expired.")
+        raise ApiError(fault, status=401, oauth="invalid_client")
