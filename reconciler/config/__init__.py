@@ -2,15 +2,16 @@
 
 The schema judges the structure, and `file` what a schema cannot: addresses, combinations, credentials.
 No secret is read here: credentials stay references until they are needed.
+Ids in files of their own are read first, so that they are checked alike wherever they stand.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from reconciler.config.file import SCHEMA, SECRET_POSITIONS, config_of, structure_faults
-from reconciler.config.ids import with_ids_of_files
 from reconciler.config.settings import (
     BASE_URLS,
     EMULATOR_MARKETPLACE,
@@ -21,9 +22,11 @@ from reconciler.config.settings import (
     Environment,
 )
 from reconciler.errors import InputError, UsageError
-from reconciler.manifests.schema import Fault, did_you_mean, redacted, without_tails
-from reconciler.manifests.yaml import Document, read, shown
+from reconciler.manifests.allowed_paths import below, objection_to_write, resolved
+from reconciler.manifests.schema import Fault, did_you_mean, part_validator, redacted, without_tails
+from reconciler.manifests.yaml import IDS_LIMIT, Document, read, shown
 from reconciler.model.diagnostic import Diagnostic, Place
+from reconciler.model.json import Body, Json, pointer, pointer_parts
 
 __all__ = [
     "BASE_URLS",
@@ -118,3 +121,123 @@ def select_environment(config: Config, name: str | None) -> Environment:
             f"there is no environment {name!r} in {shown(config.path)}", hint=f"{guess} there are: {known}".lstrip()
         )
     return config.environments[name]
+
+
+_PART: Final = "ids"
+_FILE: Final = "file"
+_CREATE: Final = "create it: it may be empty, and adopt --write fills it"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """A configuration with the files of ids that it names."""
+
+    data: Mapping[str, Any]
+    """What the configuration says, as if the ids stood in it."""
+    paths: Mapping[str, Path]
+    """Environment -> the file of its ids."""
+    faults: list[Diagnostic]
+    """What is wrong with these files."""
+    _main: Document
+    _documents: Mapping[str, Document]
+    """Environment -> its ids; one whose file is empty is not here."""
+    _places: dict[str, Mapping[str, Place]] = field(default_factory=dict)
+    """File -> all that was found in it so far."""
+
+    def within(self, fault: Fault) -> Diagnostic:
+        """Add the place."""
+        document, at = self._found(fault.pointer)
+        return fault.moved(fault.pointer, at).within(document)
+
+    def place(self, at: str) -> Place | None:
+        """Where something stands; the pointer is into `data`."""
+        document, at = self._found(at)
+        return self._places.setdefault(document.file, document.places).get(at)
+
+    def _found(self, at: str) -> tuple[Document, str]:
+        match pointer_parts(at):
+            case ("environments", name, "ids", *parts) if name in self._documents:
+                return self._documents[name], pointer(*parts)
+        return self._main, at
+
+
+def with_ids_of_files(document: Document, folder: Path, schema: str) -> Sources:
+    """Read the files that a configuration in this folder names; its data fits the schema."""
+    search, whole = _Search(folder, schema, document), _mapping(document.data)
+    environments = {name: search.replaced(name, _mapping(one)) for name, one in _mapping(whole["environments"]).items()}
+    data = {**whole, "environments": environments}
+    return Sources(data, search.paths, search.faults, document, search.documents)
+
+
+@dataclass(slots=True)
+class _Search:
+    folder: Path
+    schema: str
+    main: Document
+    paths: dict[str, Path] = field(default_factory=dict)
+    documents: dict[str, Document] = field(default_factory=dict)
+    faults: list[Diagnostic] = field(default_factory=list)
+
+    def replaced(self, name: str, environment: Body) -> Body:
+        """The environment with the ids of its file, if it has one."""
+        ids = environment.get(_PART)
+        named = _named(ids)
+        if not named or not isinstance(ids, Mapping):
+            return environment
+        path, at = below(self.folder, named), pointer("environments", name, _PART)
+        if faults := [*_misplaced(ids, path, self.folder, self.paths)]:
+            self.faults += [fault.moved("", at).within(self.main) for fault in faults]
+            return {**environment, _PART: {}}
+        self.paths[name] = path
+        return {**environment, _PART: self._read(name, path)}
+
+    def _read(self, name: str, path: Path) -> Json:
+        parsed = read(path, shown(path), IDS_LIMIT)
+        self.faults += [one if os.path.lexists(path) else replace(one, hint=_CREATE) for one in parsed.faults]
+        for other in parsed.documents[1:]:
+            self.faults.append(Fault("", "ids are one document, and here starts another", "documents").within(other))
+        if parsed.faults or not parsed.documents or parsed.documents[0].data is None:
+            return {}
+        self.documents[name] = document = parsed.documents[0]
+        faults = [
+            fault.moved("/ids", "") for fault in part_validator(self.schema, _PART).faults({_PART: document.data})
+        ]
+        if _named(document.data):
+            faults.append(Fault("/file", "a file of ids cannot name another", "ids-file", "write the ids here"))
+        self.faults += [fault.within(document) for fault in faults]
+        return {} if faults else document.data
+
+
+def _mapping(part: Json) -> Body:
+    assert isinstance(part, Mapping)  # noqa: S101  # it has passed the schema
+    return part
+
+
+def _named(ids: Json) -> str:
+    """The path of a file of ids; no id has a dot in it."""
+    named = ids.get(_FILE) if isinstance(ids, Mapping) else None
+    return named if isinstance(named, str) and "." in named else ""
+
+
+def _misplaced(ids: Body, path: Path, folder: Path, others: Mapping[str, Path]) -> Iterator[Fault]:
+    """What keeps a path from being the file of these ids."""
+    at, named = pointer(_FILE), ids[_FILE]
+    if objection := objection_to_write(path, folder):
+        yield Fault(at, f"{named} {objection}", "written-path", "choose a place inside the repository")
+    for name in ids:
+        if name != _FILE:
+            yield Fault(
+                pointer(name),
+                "ids are in a file, and here is another one",
+                "ids-file",
+                f"move it to {named}",
+                at_key=True,
+            )
+    if (other := _owner(path, others)) is not None:
+        hint = "an id that environments share goes in metadata.id of the manifest"
+        yield Fault(at, f"{named} has the ids of {other}", "ids-file", hint)
+
+
+def _owner(path: Path, others: Mapping[str, Path]) -> str | None:
+    target = resolved(path)
+    return next((name for name, other in others.items() if target and resolved(other) == target), None)

@@ -23,9 +23,8 @@ from reconciler.export.content import WritableBody, body_of, wanted_fields, writ
 from reconciler.export.fresh import Beside, Choice, Origin, base, names, text_of
 from reconciler.export.overlaying import Overlaying, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key, outside
-from reconciler.manifests.edit import write_contents
+from reconciler.manifests.edit import Names, write_contents
 from reconciler.manifests.edit.live import Contents, bring_in
-from reconciler.manifests.edit.names import Names
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown

@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.export.content import API_VERSION, wanted_fields, writable_body
 from reconciler.kinds import Kind
-from reconciler.manifests.edit.names import Names
+from reconciler.manifests.edit import Names
 from reconciler.manifests.edit.text import Style, block, literal
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.edit.values import with_documents

@@ -1,12 +1,18 @@
 """A document -> what is wrong with it although it fits its schema, or what it is if it is no manifest.
 
 People try the files they have: exports, request bodies from a tutorial, the configuration, files of other programs.
+
+Of URLs only those pass that all programs read alike: what one takes for a path is a host for another, and such a URL
+could pass a review and send orders, tokens and secrets elsewhere.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from reconciler.kinds import DEFAULT_KIND, KINDS, Field, Kind
 from reconciler.kinds.assignments import Level
@@ -14,7 +20,6 @@ from reconciler.kinds.fields import Record, Text
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
-from reconciler.manifests.urls import url_fault
 from reconciler.model.diagnostic import Severity
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
 from reconciler.model.resource import Address
@@ -239,3 +244,49 @@ def _ignored(policy: Body, kind: Kind) -> Iterator[Fault]:
         else:
             hint = did_you_mean(field, kind.fields)
         yield Fault(pointer("policy", "ignore", index), message, "unknown-field", hint)
+
+
+_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}([.]{_LABEL})*[.]?")
+_PLACE: Final = re.compile(r"(?P<host>\[[^]%]+\]|[^][:@%\u3002\uff0e\uff61]+)(:[0-9]+)?")
+"""A host and a port: no address of one network card, and no letter that only some programs take for a dot."""
+_ADDRESS: Final = re.compile(r"(.*[.])?([0-9]+|0x[0-9a-f]*)[.]?")
+"""What some programs take for an IPv4 address."""
+
+
+def url_fault(text: str, schemes: Collection[str]) -> str:
+    """Say what is wrong with a URL; empty: nothing. Without schemes it may be a link to an app: any scheme, no host."""
+    if not text.isprintable() or not {" ", "\\"}.isdisjoint(text):
+        return "it has a blank, a backslash or a control character"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return "its host or port is malformed"
+    if parts.scheme not in (schemes or {"https", "http"}):
+        begins = " or ".join(f"{one}://" for one in schemes or ("https",))
+        return "" if parts.scheme and not schemes else f"it does not begin with {begins}"
+    if "@" in text.partition("://")[2].partition("/")[0]:  # some programs look for one beyond ? and #, too
+        return "it has a user name or a password, or an @ before its path"
+    place = _PLACE.fullmatch(parts.netloc)
+    is_host = place is not None and port != 0 and _is_host(place["host"])
+    return "" if is_host else f"{parts.netloc} is not a host" if parts.netloc else "it has no host"
+
+
+def _is_host(name: str) -> bool:
+    try:
+        if name.startswith("["):
+            return isinstance(ip_address(name[1:-1]), IPv6Address)
+        if _ADDRESS.fullmatch(name.lower()):
+            return bool(ip_address(name))
+        return bool(_NAME.fullmatch(name.lower() if name.isascii() else _in_ascii(name)))
+    except ValueError:
+        return False
+
+
+def _in_ascii(name: str) -> str:
+    """The name in punycode, if the old and the new standard make the same of it; an `IDNAError` is a `ValueError`."""
+    import idna  # noqa: PLC0415  # its tables take a while to load, and few hosts have letters beyond ASCII
+
+    found = idna.encode(name)
+    return found.decode() if found == name.encode("idna") else ""

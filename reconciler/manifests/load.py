@@ -26,11 +26,10 @@ from reconciler.manifests import state
 from reconciler.manifests.context import Inspected, LoadContext, Loaded
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
-from reconciler.manifests.overlays import Overlays, advice, located, read_overlays
+from reconciler.manifests.overlays import Environments, Overlays, advice, located, read_overlays
 from reconciler.manifests.schema import redacted, without_tails
 from reconciler.manifests.secrets import empty_secrets
 from reconciler.manifests.state import clashes, dangling, out_of_scope, unclaimed_ids
-from reconciler.manifests.varying import Environments
 from reconciler.manifests.yaml import Parsed
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest

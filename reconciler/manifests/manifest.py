@@ -9,11 +9,10 @@ from reconciler.kinds.secrecy import with_secrets
 from reconciler.manifests.checks import API_VERSION, apart, recognise, semantic_faults
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.evaluate import judge
-from reconciler.manifests.named_secrets import Named, take_named_secrets
+from reconciler.manifests.overlays import Environments
 from reconciler.manifests.schema import Fault, validator
-from reconciler.manifests.secrets import redactions, take_secrets
+from reconciler.manifests.secrets import Named, redactions, take_named_secrets, take_secrets
 from reconciler.manifests.substitution import Substitution, take_references
-from reconciler.manifests.varying import Environments
 from reconciler.manifests.yaml import Document, Layered
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json, get_at, pointer, pointer_parts

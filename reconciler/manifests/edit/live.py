@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
-from reconciler.manifests.edit.names import Names, refers
+from reconciler.manifests.edit import Names, refers
 from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
 from reconciler.manifests.edit.values import with_documents

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.manifests.edit.nodes import Node
-from reconciler.manifests.yaml.scalars import key_text
+from reconciler.manifests.yaml.parser import key_text
 from reconciler.model.json import Body, Json, is_array
 
 Comment = Callable[[tuple[str | int, ...]], str]

@@ -1,33 +1,53 @@
 """One manifest -> what is unwise or cannot work in it, although it fits its schema. Pure.
 
 rule       what a rule is, and what it reads of a manifest
-api_client and its like: the rules of a kind, one function for each; every_kind: those of all
+api_client and its like: the rules of a kind, one function for each; those of all kinds are here
 
 Rules look at nothing but the manifest. What it leaves open (a field that it does not name, unless it is exclusive) may
 be anything in the service, so what a rule builds on that is marked as uncertain. How strictly a rule is taken, and
 whether a finding is waived, is the loader's business, and that of `creation` for clients that are not there yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Final
 
 from reconciler.kinds import Kind
-from reconciler.manifests.rules import api_client, every_kind
+from reconciler.manifests.rules import api_client
 from reconciler.manifests.rules.rule import Level, ManifestView, Objection, Rule
+from reconciler.model.json import pointer_parts
+
+
+def literal_in_several_environments(view: ManifestView) -> Iterator[Objection]:
+    """Object to a URL that is written out in a manifest which serves several environments."""
+    for at, environments in view.literals.items():
+        name = pointer_parts(at)[-1]
+        if (environments or view.is_new) and pointer_parts(at)[1] not in view.open_fields:
+            hint = "write ${values.KEY}, or set it in an overlay"
+            yield Objection(at, f"{name} is the same in {environments}", hint)
+
+
+_OF_EVERY_KIND: Final = (
+    Rule(
+        "literal-in-several-environments",
+        "each environment has its own receiver of tokens and orders",
+        'Documentation, "OrderCloud environments": staging is a copy of production',
+        literal_in_several_environments,
+        frozenset(),
+    ),
+)
+
 
 _MODULES: Final = (api_client,)
 _BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {module.KIND: module.RULES for module in _MODULES}
-RULES: Final[Mapping[str, Rule]] = {
-    rule.name: rule for rules in (*_BY_KIND.values(), every_kind.RULES) for rule in rules
-}
+RULES: Final[Mapping[str, Rule]] = {rule.name: rule for rules in (*_BY_KIND.values(), _OF_EVERY_KIND) for rule in rules}
 """Every rule by its name, whatever its kind."""
 
 
 def rules_of(kind: Kind) -> tuple[Rule, ...]:
     """The rules that judge manifests of a kind."""
-    return (*_BY_KIND.get(kind.name, ()), *every_kind.RULES)
+    return (*_BY_KIND.get(kind.name, ()), *_OF_EVERY_KIND)
 
 
 @cache
@@ -47,7 +67,7 @@ def objections(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
         *(block for block, is_there in blocks.items() if is_there),
     }
     asked = {rule.name: rule for name in sorted(named) for rule in by_field[name]}
-    asked |= {rule.name: rule for rule in every_kind.RULES if view.literals}
+    asked |= {rule.name: rule for rule in _OF_EVERY_KIND if view.literals}
     return [(rule, objection) for rule in asked.values() for objection in rule.check(view)]
 
 

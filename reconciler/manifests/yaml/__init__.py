@@ -7,8 +7,21 @@ that expand without bound, depth.
 No message quotes a key, a scalar, an alias or a tag: a secret that somebody pasted unquoted may look like any of them.
 """
 
-from reconciler.manifests.yaml.reading import IDS_LIMIT, SIZE_LIMIT, Parsed, parse, read, shown, unreadable
+import errno
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from reconciler.manifests.yaml.builder import Builder, Stop
+from reconciler.manifests.yaml.parser import Parser
 from reconciler.manifests.yaml.tree import Document, Layered, lay, merge_patch, removals
+from reconciler.model.diagnostic import Diagnostic, Place
 
 __all__ = [
     "IDS_LIMIT",
@@ -24,3 +37,201 @@ __all__ = [
     "shown",
     "unreadable",
 ]
+
+
+_QUOTE: Final = "put quotes around the value"
+_CLOSE: Final = "close it, or put quotes around the value"
+_INDENT: Final = "lines that belong together start in the same column"
+
+_NO_VALUE: Final = "did not find expected node content"
+_IN_BRACKETS: Final = "while parsing a flow node"
+_ENDS: Final = ("", "---", "...")
+_NEVER_CLOSED: Final = ("the document ends here, and a '[' or '{' above is not closed", "close it")
+
+# libyaml's words -> ours, and the remedy. libyaml's are fixed texts that quote nothing of the file.
+_PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
+    "mapping values are not allowed in this context": (
+        "this ':' is where no key is allowed",
+        "put quotes around a value that contains ': ', or correct the indentation",
+    ),
+    "found character that cannot start any token": ("no value can start with this character", _QUOTE),
+    "found unexpected end of stream": ("the quotes that open here are never closed", "close them"),
+    "found unexpected document indicator": ("the quotes that open here are never closed", "close them"),
+    "did not find expected ',' or '}'": ("in {...}, a ',' or the closing '}' is missing", _CLOSE),
+    "did not find expected ',' or ']'": ("in [...], a ',' or the closing ']' is missing", _CLOSE),
+    "found unexpected ':'": (
+        "inside [...] and {...}, a text with ':' needs quotes",
+        "put quotes around it, or a space after the ':' if it ends a key",
+    ),
+    "did not find expected '-' indicator": ("this line does not belong to the list above it", _INDENT),
+    "did not find expected key": ("this line does not belong to the mapping above it", _INDENT),
+    _NO_VALUE: ("a value is missing here", 'write "" for an empty text'),
+    "could not find expected ':'": ("this line has no 'key: value' and is no list item", "write 'key: value'"),
+    "block sequence entries are not allowed in this context": (
+        "a list item is not allowed here",
+        "start the list on a line of its own below its key",
+    ),
+    "mapping keys are not allowed in this context": ("a key is not allowed here", _INDENT),
+    "found a tab character where an intendation space is expected": ("a tab is used to indent", "indent with spaces"),
+    "found a tab character that violate intendation": ("a tab is used to indent", "indent with spaces"),
+    "found unknown escape character": (
+        "in double quotes, a backslash starts an escape, and this one is unknown",
+        "use single quotes, or write the backslash twice",
+    ),
+    "found invalid Unicode character escape code": (
+        "this escape is no character (JSON's pairs of \\ud83d\\ude00 are not YAML)",
+        "write the character itself",
+    ),
+    "did not find expected alphabetic or numeric character": (
+        "a value that starts with * or & is an alias or an anchor",
+        _QUOTE,
+    ),
+    "found undefined tag handle": ("a value that starts with ! has a tag, and this one is unknown", _QUOTE),
+    "found incompatible YAML document": ("only YAML 1.2 is read", "remove the %YAML line"),
+    "found unknown directive name": ("a line that starts with % is a directive, and this one is unknown", _QUOTE),
+    "did not find expected <document start>": ("the document above ended here", "start the next one with '---'"),
+}
+_TAB: Final = ("a tab is used to indent", "indent with spaces")
+_BEGUN_AT: Final = frozenset(
+    {"found unexpected end of stream", "found unexpected document indicator", "could not find expected ':'"}
+)
+"""Where the context begins says more than where the parser gave up."""
+_REFERENCE: Final = 'inside [...] and {...}, put quotes around "${...}"'
+
+# What YAML 1.1 takes for line breaks and editors do not: text after one of them would look like part of a comment.
+_HIDDEN_BREAK: Final = re.compile("[\x85\u2028\u2029]")
+_CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\x85]")
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+def bytes_fault(content: bytes, file: str) -> Diagnostic | None:
+    """Say what keeps the bytes from being text at all, or None."""
+    if content.isascii():
+        return None
+    if content.startswith(_UTF16):
+        return Diagnostic(Place(file), "the file is in UTF-16", "encoding", hint="save it in UTF-8")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        place = _place_at(file, content[: error.start].decode())
+        message = f"byte 0x{content[error.start]:02x} at offset {error.start} is not UTF-8"
+        return Diagnostic(place, message, "encoding", hint="save the file in UTF-8")
+    found = _HIDDEN_BREAK.search(text)
+    return found and _character(file, text, found.start())
+
+
+def character_fault(content: bytes, file: str) -> Diagnostic:
+    """Say where the character stands that the parser refused. The bytes are UTF-8."""
+    text = content.decode()
+    found = _CONTROL.search(text)
+    return _character(file, text, found.start() if found else 0)
+
+
+def syntax_fault(error: MarkedYAMLError, content: bytes, file: str) -> Diagnostic:
+    """Put the parser's complaint into plain words."""
+    begun = error.context_mark
+    mark = begun if begun is not None and error.problem in _BEGUN_AT else error.problem_mark
+    lines = content.decode("utf-8-sig").splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    message, hint = _PROBLEMS.get(error.problem, (f"this is not YAML: {error.problem}", ""))
+    if error.problem == _NO_VALUE and error.context == _IN_BRACKETS and line.strip() in _ENDS:
+        message, hint = _NEVER_CLOSED
+    if line[mark.column : mark.column + 1] == "\t":
+        message, hint = _TAB
+    elif "${" in line:
+        hint = _REFERENCE
+    elif begun is not None and hint is _CLOSE:
+        message += f" (opened at line {begun.line + 1}, column {begun.column + 1})"
+    return Diagnostic(Place(file, mark.line + 1, mark.column + 1), message, "yaml-syntax", hint=hint)
+
+
+def _character(file: str, text: str, index: int) -> Diagnostic:
+    message = f"the character U+{ord(text[index]):04X} is not allowed in a file"
+    hint = "is this UTF-16? save it in UTF-8" if text[index] == "\0" else "remove it, or write it as an escape"
+    return Diagnostic(_place_at(file, text[:index]), message, "character", hint=hint)
+
+
+def _place_at(file: str, before: str) -> Place:
+    """Give the place after a text, which may begin with a byte order mark."""
+    before = before.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+SIZE_LIMIT: Final = 1 << 20
+"""Bytes in a file."""
+IDS_LIMIT: Final = 8 << 20
+"""Bytes in a file of ids: more than a hundred thousand."""
+
+_REASONS: Final[Mapping[int, tuple[str, str]]] = {
+    errno.ENOENT: ("there is no such file or directory", ""),
+    errno.ENOTDIR: ("there is no such file or directory", ""),
+    errno.EACCES: ("it may not be read", "correct its permissions"),
+    errno.EPERM: ("it may not be read", "correct its permissions"),
+    errno.ELOOP: ("the symbolic link leads back to itself", "remove it"),
+    errno.ENXIO: ("this is not a regular file", ""),
+    errno.EISDIR: ("this is a directory, not a file", ""),
+    errno.ENAMETOOLONG: ("the path is too long", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What could be read of a file, and everything that is wrong with it as YAML."""
+
+    documents: tuple[Document, ...]
+    faults: tuple[Diagnostic, ...] = ()
+
+
+def read(path: Path | str, shown: str, limit: int = SIZE_LIMIT) -> Parsed:
+    """Read and parse one file; `shown` is its name in messages.
+
+    Nothing but a regular file is read, so that a FIFO or a device can neither block nor flood the run.
+    """
+    try:
+        content = _bytes_of(path, limit)
+    except OSError as error:
+        return Parsed((), (unreadable(error, path, shown),))
+    return parse(content, shown, limit)
+
+
+def parse(content: bytes, file: str, limit: int = SIZE_LIMIT, parser: Callable[[bytes], Any] = Parser) -> Parsed:
+    """Parse the bytes of one file. A fault that leaves the structure readable keeps no other from being found."""
+    if len(content) > limit:
+        message = f"the file is larger than {limit:,} bytes"
+        return Parsed((), (Diagnostic(Place(file), message, "file-size", hint="split it"),))
+    fault = bytes_fault(content, file)
+    if fault is not None:
+        return Parsed((), (fault,))
+    builder = Builder(file)
+    try:
+        builder.run(parser(content))
+    except MarkedYAMLError as error:
+        builder.faults.append(syntax_fault(error, content, file))
+    except YAMLError:  # a ReaderError, which has no mark
+        builder.faults.append(character_fault(content, file))
+    except Stop as stop:
+        builder.faults.append(stop.diagnostic)
+    return Parsed(tuple(builder.documents), tuple(builder.faults))
+
+
+def shown(path: Path | str) -> str:
+    """Give a path as a user would type it: relative where it is the working directory or below it."""
+    absolute, here = os.path.abspath(path), os.getcwd()  # noqa: PTH100, PTH109  # strings, for speed
+    return "." if absolute == here else absolute.removeprefix(here.rstrip(os.sep) + os.sep)
+
+
+def unreadable(error: OSError, path: Path | str, shown: str) -> Diagnostic:
+    """Say why the operating system does not give a file or directory."""
+    message, hint = _REASONS.get(error.errno or 0, (f"it cannot be read: {error.strerror}", ""))
+    if error.errno == errno.ENOENT and os.path.islink(path):  # noqa: PTH114  # paths are plain strings here, for speed
+        message, hint = "the symbolic link leads nowhere", "correct or remove it"
+    return Diagnostic(Place(shown), message, "unreadable", hint=hint)
+
+
+def _bytes_of(path: Path | str, limit: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123  # a descriptor is no path
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.ENXIO, "not a regular file")
+        return stream.read(limit + 1) if status.st_size > limit else stream.readall()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ruamel.yaml import events
 
-from reconciler.manifests.yaml.scalars import SPECIAL_STARTS, key_text, resolve, resolve_tagged
+from reconciler.manifests.yaml.parser import SPECIAL_STARTS, key_text, resolve, resolve_tagged
 from reconciler.manifests.yaml.tree import COLUMN_BITS, Document, Marks, as_place, find, members, new_marks, size
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import pointer

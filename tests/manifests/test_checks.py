@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.manifests.urls import url_fault
+from reconciler.manifests.checks import url_fault
 
 HTTP = ("https", "http")
 
