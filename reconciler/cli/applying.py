@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import is_stopping, require_approval, watch
-from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, RESULTS, plan_document, plan_text
+from reconciler.cli.console import requests_told, settings_of
+from reconciler.cli.documents import PLANS, RESULTS, plan_document, plan_text, warn_if_blank
+from reconciler.cli.documents import key as plan_key
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
+from reconciler.cli.metering import Metering
 from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs, TextOf
-from reconciler.cli.runlog import requests_told
 from reconciler.cli.several import digested, each, joined, tell_all_warnings, worst
-from reconciler.cli.signing import key as plan_key
-from reconciler.cli.signing import warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, UsageError
 from reconciler.planning import planfile
 from reconciler.project.apply import Order, apply_new, apply_saved, look, promote
 from reconciler.project.files import is_plan
-from reconciler.project.metering import Metering
 from reconciler.project.overwrites import keep_apart
 from reconciler.project.session import Session
 from reconciler.project.settings import environment_name

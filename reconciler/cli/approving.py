@@ -1,8 +1,9 @@
-"""Questions on a terminal -> answers; a plan -> approval, or an error that says what is missing."""
+"""A plan -> approval by whoever sits at the terminal and may also stop a run, or an error that says what is missing."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from types import FrameType
@@ -11,12 +12,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli import signals
+from reconciler.cli.console import progress
 from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
 from reconciler.cli.failures import style_of_stderr, tell_problem
 from reconciler.cli.options import Common, common_of_this_run
-from reconciler.cli.progress import progress
 from reconciler.cli.selecting import carried_out_by, shared_options
-from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import emit, in_job, is_terminal, tell
 from reconciler.errors import Interrupted, ReconcilerError, UsageError
 from reconciler.model.delivery import InFile
@@ -168,3 +168,21 @@ def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
                 message = f"{change.address}: a new secret is delivered to {delivery}, on the machine of this CI job"
                 hint = "if that is thrown away after the job, the secret is lost: use a command to a secret store"
                 yield ReconcilerError(message, hint=hint)
+
+
+_NOTICE: Final = "stopping: no more changes are started, those in flight are finished; again: exit at once\n"
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Give a question that is answered with True after the first signal. The second one ends the process."""
+    asked = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
+        signals.handle(signals.end)
+        with suppress(Exception):  # such as RuntimeError: the signal came while something else was being printed
+            tell(_NOTICE)
+
+    with signals.handled(stop):
+        yield asked.is_set

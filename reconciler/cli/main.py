@@ -77,7 +77,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest a command for one that there is not."""
         if args[0] not in COMMANDS:
-            from reconciler.cli.usage import no_such_command  # noqa: PLC0415  # only mistakes need it
+            from reconciler.cli.failures import no_such_command  # noqa: PLC0415  # only mistakes need it
 
             raise no_such_command(args[0], COMMANDS)
         return super().resolve_command(ctx, args)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.cli import exit as codes
-from reconciler.cli.console import settings_of
+from reconciler.cli.console import requests_told, settings_of
 from reconciler.cli.documents import digest_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs
-from reconciler.cli.runlog import requests_told
 from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan

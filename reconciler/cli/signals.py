@@ -2,7 +2,7 @@
 
 No exception is raised for them: in the middle of an import, a destructor or a lock it would end in a traceback, or in a
 thread that waits for ever. While nothing is written to the service there is nothing to finish; for the rest see
-`stopping`.
+`approving`.
 """
 
 import os

@@ -5,7 +5,7 @@ import json
 import logging
 from typing import Any
 
-from reconciler.cli.runlog import SignOfLife
+from reconciler.cli.console import SignOfLife
 from tests.cli.conftest import Project, Run, Runner
 from tests.hostile import PAYLOADS
 from tests.render.test_escape import is_harmless

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.cli.progress import bar, progress
+from reconciler.cli.console import bar, progress
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address

@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from reconciler.cli import signals
-from reconciler.cli.stopping import stoppable
+from reconciler.cli.approving import stoppable
 from reconciler.manifests import unfinished
 from reconciler.manifests.replacing import replace_file
 from tests.cli.conftest import Project, Runner

@@ -6,7 +6,7 @@ import click
 
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.metering import metrics_option
+from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -18,7 +18,6 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
-from reconciler.project.metering import Metering
 
 
 @click.command(

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.documents import key
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.several import show
-from reconciler.cli.signing import key
 from reconciler.live.identify import check_marketplace
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.yaml import shown

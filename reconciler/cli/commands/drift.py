@@ -1,4 +1,4 @@
-"""Manifests and a service -> in what the service differs, as a document and an exit code. Writes nothing."""
+"""Manifests and a service -> in what the service differs, as a document and an exit code. Writes nothing to it."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,22 +9,21 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import DRIFTS, drift_text
+from reconciler.cli.documents import DRIFTS, drift_text, key
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.metering import metrics_option
-from reconciler.cli.notifying import notify, notify_options
+from reconciler.cli.failures import style_of_stderr, tell_problem
+from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     input_file,
     paths_argument,
     reading_options,
+    text,
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.several import digested, each, joined, worst
-from reconciler.cli.signing import key
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.edit import write_contents
@@ -32,13 +31,13 @@ from reconciler.model.secret import Secret
 from reconciler.project.drift import DriftView, write_back
 from reconciler.project.environment import configuration
 from reconciler.project.journals import moments
-from reconciler.project.metering import Metering
-from reconciler.project.notify import Notifier
+from reconciler.project.notify import NOTIFY_VARIABLE, Notifier
 from reconciler.project.session import Session
 from reconciler.render.export import edits
+from reconciler.render.monitoring import NOTIFICATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from reconciler.model.drift import Drift
     from reconciler.project.settings import Settings
@@ -91,7 +90,19 @@ what --since-receipt leaves out, does not count.
 @click.option("--write", is_flag=True, help="With --write-back: write these files.")
 @outputs_option("drift", list(DRIFTS))
 @metrics_option("drift")
-@notify_options
+@click.option(
+    "--notify",
+    "notify_url",
+    type=lambda value: Secret(text(value)),
+    envvar=NOTIFY_VARIABLE,
+    metavar="URL",
+    help=f"Post a message when something new has drifted; better kept in {NOTIFY_VARIABLE}: it is a secret.",
+)
+@click.option(
+    "--notify-format",
+    type=click.Choice(list(NOTIFICATIONS)),
+    help="What the URL takes; else its host decides, and who is not known takes plain JSON.",
+)
 @selection_options
 @unknown_roles_option
 @reading_options
@@ -172,7 +183,7 @@ def _left(common: Common, session: Session, view: DriftView, *, write: bool) -> 
 def _of_one(common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
     drift = find(settings_of(common))
     reporting.metering.drift(drift)
-    notify(reporting.notifier, [drift], common)
+    _notify(reporting.notifier, [drift], common)
     outputs.write(
         lambda name, style: drift_text(DRIFTS[name], drift, style),
         history=lambda: _history(common, drift.plan.binding.environment),
@@ -186,13 +197,19 @@ def _of_several(
 
     drifts = digested(each(common, find, outputs.noun, codes.of_drift))
     reporting.metering.planned(drifts)
-    notify(reporting.notifier, [one.found for one in drifts if one.found], common)
+    _notify(reporting.notifier, [one.found for one in drifts if one.found], common)
 
     outputs.write(
         lambda name, style: joined(drifts, name, partial(drift_text, DRIFTS[name]), style),
         history=lambda: _history(common, *(one.environment for one in drifts)),
     )
     return worst(drifts)
+
+
+def _notify(notifier: Notifier, drifts: "Iterable[Drift]", common: Common) -> None:
+    """Tell of what is new; what has kept a message from being sent changes no exit code."""
+    for problem in notifier.tell(drifts, settings_of(common)):
+        tell_problem(problem)
 
 
 def _history(common: Common, *environments: str) -> "tuple[Moment, ...]":

@@ -12,7 +12,7 @@ from reconciler.cli import exit as codes
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, plan_document, plan_file, plan_text
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.metering import metrics_option
+from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -28,7 +28,6 @@ from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
 from reconciler.project.files import write_file
-from reconciler.project.metering import Metering
 from reconciler.project.settings import Settings
 from reconciler.render.escape import escape
 

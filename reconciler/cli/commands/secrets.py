@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import completing
-from reconciler.cli.approving import require_yes, target
+from reconciler.cli.approving import require_yes, stoppable, target
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
@@ -24,7 +24,6 @@ from reconciler.cli.options import (
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.selecting import selection_of, selection_options
 from reconciler.cli.several import names_of, show
-from reconciler.cli.stopping import stoppable
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.project import connect

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, plan_text
+from reconciler.cli.documents import PLANS, key, plan_text
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.signing import key
 from reconciler.errors import UsageError
 from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
 from reconciler.manifests.load import load

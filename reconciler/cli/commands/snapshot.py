@@ -8,11 +8,11 @@ import click
 
 from reconciler import pipeline
 from reconciler.cli.console import settings_of
+from reconciler.cli.documents import key, warn_if_blank
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error, tell_problem
 from reconciler.cli.options import Common, output_file, reading_options
 from reconciler.cli.several import each, files_of_each, worst
-from reconciler.cli.signing import key, warn_if_blank
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.live.read import odd
