@@ -27,9 +27,8 @@ from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKe
 from reconciler.model.run import RecordedRun
 from reconciler.planning import diff as differ
 from reconciler.planning.check import OF_ROLLBACK, check, check_offline
-from reconciler.planning.comparison import diff, diff_offline
+from reconciler.planning.comparison import Sides, diff, diff_offline, read
 from reconciler.planning.refusal import refusal
-from reconciler.planning.sides import Sides, read
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import values as provisioning

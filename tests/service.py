@@ -21,7 +21,7 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.model.secret import Secret, SecretReference
-from reconciler.planning.saved import check_saved
+from reconciler.planning.check import check_saved
 from reconciler.planning.target import Target
 from reconciler.remote.auth import ClientCredentials
 from reconciler.remote.http import Connection, ReadClient, WriteClient, open_reader, open_writer

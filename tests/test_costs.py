@@ -35,10 +35,9 @@ from reconciler.planning import diff as differ
 from reconciler.planning import drift as drifts
 from reconciler.planning import guards as guard
 from reconciler.planning.check import check_offline
-from reconciler.planning.comparison import diff_offline
+from reconciler.planning.comparison import Sides, diff_offline
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff.fields import explain
-from reconciler.planning.sides import Sides
 from reconciler.render import FORMATS, Format
 from reconciler.render.adoption import Adopted
 from reconciler.render.adoption import text as adoption_text

@@ -24,8 +24,8 @@ from reconciler.model.inputs import Selection
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.planning.check import check_saved
 from reconciler.planning.refusal import acknowledgement
-from reconciler.planning.saved import check_saved
 from reconciler.remote.http import ReadClient
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop

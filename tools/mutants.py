@@ -84,7 +84,6 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     ],
     "planning/references": ["planning/test_references.py"],
     "planning/deletion": ["planning/test_deletion.py", "cli/test_prune.py"],
-    "planning/dependents": ["planning/test_dependents.py", "planning/test_deletion.py"],
     "secrets/delivery": [
         "secrets/test_delivery.py",
         "secrets/test_rotation.py",

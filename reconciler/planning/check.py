@@ -1,18 +1,30 @@
-"""A comparison x the checks -> a plan with all findings. A check is a function in a list; it only reads.
+"""A comparison x the checks -> a plan with all findings, in waves. A check is a function in a list; it only reads.
 
-`OFFLINE` judges by what is known; `CHECKS` also asks the service.
+`OFFLINE` judges by what is known; `CHECKS` also asks the service. A saved plan is checked once more before it is
+applied. Of a client that exists, a field that its manifest leaves out may be anything; a client that is created has the
+API's default there, so that rules have something to say (`created`) which the loader could not.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
-from reconciler.kinds import login_key
-from reconciler.model.plan import Plan
-from reconciler.planning import creation, deletion, dependents, guards, hidden_secrets, planfile, references, waves
+from reconciler.kinds import KINDS, Kind, login_key
+from reconciler.kinds.references import assigned_key, wave
+from reconciler.kinds.references import references as references_in
+from reconciler.live.identify import check_marketplace
+from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.freeze import Window
+from reconciler.model.json import Body
+from reconciler.model.plan import Action, Change, Finding, Plan, known_after
+from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, ObjectKey
+from reconciler.planning import deletion, guards, hidden_secrets, planfile, references
 from reconciler.planning import diff as differ
 from reconciler.planning.comparison import Comparison
-from reconciler.planning.dependents import Checked
+from reconciler.planning.deletion import Checked
 from reconciler.planning.target import NOBODY, Target
 from reconciler.remote.protocol import ReadRemote
 
@@ -39,7 +51,7 @@ def _guarded(facts: Facts) -> Checked:
 
 
 def _created(facts: Facts) -> Checked:
-    return Checked(*creation.check(facts.compared.changes, facts.compared.desired, facts.target.rules))
+    return created(facts.compared.changes, facts.compared.desired, facts.target.rules)
 
 
 def _renamed(facts: Facts) -> Checked:
@@ -59,12 +71,12 @@ def _referred(facts: Online) -> Checked:
 
 def _dependent(facts: Online) -> Checked:
     compared = facts.compared
-    return dependents.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, compared.desired)
+    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, compared.desired)
 
 
 def _dependent_everywhere(facts: Online) -> Checked:
     compared = facts.compared
-    return dependents.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, everywhere=True)
+    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, everywhere=True)
 
 
 OFFLINE: Final[tuple[Callable[[Facts], Checked], ...]] = (_guarded, _created, _renamed)
@@ -104,7 +116,7 @@ def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
 
 def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Checked]) -> Plan:
     return Plan(
-        changes=waves.in_waves(compared.changes, compared.live.marketplace),
+        changes=in_waves(compared.changes, compared.live.marketplace),
         binding=target.binding(compared.manifests, base_url, compared.live.marketplace),
         guards=(*compared.findings, *(finding for one in checked for finding in one.findings)),
         warnings=(*compared.warnings, *(warning for one in checked for warning in one.warnings)),
@@ -112,4 +124,164 @@ def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence
         notices=compared.notices,
         out_of_scope=compared.out_of_scope,
         created_at=planfile.precise(target.now),
+    )
+
+
+def in_waves(changes: Sequence[Change], marketplace: str) -> tuple[Change, ...]:
+    """What is written waits for what it refers to; what is deleted, for the changes that end references to it."""
+    waves = {kind: wave(kind) for kind in {change.address.kind for change in changes}}
+    written = {name: one.address for one in changes if one.after and one.action.writes for name in _names(one)}
+    users = _users(changes, marketplace)
+    return tuple(
+        replace(
+            change,
+            wave=waves[change.address.kind],
+            depends_on=tuple(sorted(set(_awaited(change, written, users, marketplace)) - {change.address})),
+        )
+        for change in changes
+    )
+
+
+def _names(change: Change) -> Iterator[ObjectKey]:
+    """What other changes may call the object."""
+    kind = change.address.kind
+    yield ObjectKey(kind, known_after(change.address))
+    if change.key:
+        yield change.key
+
+
+def _users(changes: Sequence[Change], marketplace: str) -> Mapping[ObjectKey, list[Address]]:
+    """Object -> the changes of what refers to it now."""
+    users: dict[ObjectKey, list[Address]] = defaultdict(list)
+    for change in changes:
+        if change.action.writes and change.before:
+            for key in (
+                *referred_keys(change.address.kind, change.before, marketplace),
+                *_assigned(change, assign=False),
+            ):
+                users[key].append(change.address)
+    return users
+
+
+def _awaited(
+    change: Change, written: Mapping[ObjectKey, Address], users: Mapping[ObjectKey, list[Address]], marketplace: str
+) -> Iterator[Address]:
+    if change.action is Action.DELETE and change.key:
+        yield from users.get(change.key, ())
+    elif change.action.writes and change.after:
+        keys = (*referred_keys(change.address.kind, change.after, marketplace), *_assigned(change, assign=True))
+        yield from (written[key] for key in keys if key in written)
+
+
+def _assigned(change: Change, *, assign: bool) -> Iterator[ObjectKey]:
+    kind = KINDS[change.address.kind]
+    for step in change.assignments:
+        if step.assign is assign and (key := assigned_key(kind, step.party, step.id)):
+            yield key
+
+
+def referred_keys(kind: str, body: Body, marketplace: str = "") -> Iterator[ObjectKey]:
+    """The objects of kinds that we manage that a body names."""
+    for _, to, value in references_in(KINDS[kind], body, marketplace):
+        if to.kind and isinstance(value, str):
+            yield ObjectKey(to.kind, value)
+
+
+def check_here(saved: Plan, desired: DesiredState, base_url: str, target: Target, now: datetime) -> None:
+    """Refuse a saved plan that was made for something else than what is here now, as far as nobody need be asked.
+
+    Raises:
+        PlanRefused: with a reason of its own for each mismatch.
+    """
+    planned = saved.binding.marketplace
+    configured = target.marketplace or planned
+    marketplace = planned if planned.casefold() == configured.casefold() else configured
+    planfile.check_binding(saved, target.binding(desired, base_url, marketplace), now, target.checkout)
+    planfile.check_deliveries(saved, desired)
+
+
+def check_saved(
+    saved: Plan, desired: DesiredState, remote: ReadRemote, target: Target, now: datetime
+) -> tuple[Finding, ...]:
+    """Refuse a saved plan that was made for something else than what is here now.
+
+    Returns:
+        What the guards object to now and the plan does not say, for `apply`: limits were lowered since, another client
+        is logged in, a freeze window holds, findings were taken out, something that it refers to went away, or
+        something came to refer to what it deletes. A plan of a part lacks what some guards must see; those have judged
+        it when it was made.
+
+    Raises:
+        WrongMarketplace: as `plan` does.
+        PlanRefused: with a reason of its own for each mismatch.
+    """
+    check_here(saved, desired, remote.base_url, target, now)
+    marketplace = check_marketplace(remote, target.environment, target.marketplace)
+    planfile.check_binding(saved, target.binding(desired, remote.base_url, marketplace), now, target.checkout)
+    known = {planfile.objection(finding) for finding in saved.guards}
+    partial = frozenset() if saved.selection.is_everything else guards.NEED_THE_WHOLE
+    changes = target.protection.mark(saved.changes)
+    found = [*guards.check(changes, target.context(desired, remote.access())), *frozen(saved, target.freeze, now)]
+    found += references.check(saved.changes, desired, remote, marketplace).findings
+    found += deletion.check(saved.changes, remote, marketplace).findings
+    return tuple(one for one in found if planfile.objection(one) not in known and one.rule not in partial)
+
+
+def frozen(plan: Plan, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
+    """What the freeze windows say at this moment: somebody may have thought about the plan for long."""
+    return tuple(guards.freeze(plan.changes, freeze, now))
+
+
+def created(changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, Level]) -> Checked:
+    """Ask the rules about what is created. What the loader has found and what is waived is not repeated.
+
+    Args:
+        changes: those that are planned.
+        desired: the manifests that they are from.
+        levels: how strictly rules are taken, as far as the environment says.
+
+    Returns:
+        What forbids a creation, which is missing all the same, and what is worth a warning.
+    """
+    resources = {resource.address: resource for resource in desired.resources}
+    found = [
+        diagnostic
+        for change in changes
+        if change.action is Action.CREATE and change.address in resources
+        for diagnostic in _unwise(resources[change.address], KINDS[change.address.kind], levels)
+    ]
+    errors = [(address, one) for address, one in found if one.severity is Severity.ERROR]
+    return Checked(
+        tuple(
+            Finding(one.rule, f"{one.place}: {one.message}", one.hint, (address,), can_be_acknowledged=False)
+            for address, one in errors
+        ),
+        tuple(
+            f"{one.place}: {one.message}; {one.hint} [{one.rule}]"
+            for _, one in found
+            if one.severity is not Severity.ERROR
+        ),
+    )
+
+
+def _unwise(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[tuple[Address, Diagnostic]]:
+    exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
+    named = bool(resource.named_secrets)
+    view = ManifestView(
+        resource.spec, kind.defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named
+    )
+    for rule, objection in objections_if_new(kind, view):
+        level = levels.get(rule.name, rule.level)
+        if level is not Level.OFF and rule.name not in resource.waived:
+            yield resource.address, _unwise_fault(resource, rule, objection, Severity(level))
+
+
+def _unwise_fault(resource: DesiredResource, rule: Rule, objection: Objection, severity: Severity) -> Diagnostic:
+    return Diagnostic(
+        resource.places.get(objection.pointer, resource.place),
+        f"{resource.address} does not exist yet, and would be created so: {objection.message}: {rule.reason}",
+        rule=rule.name,
+        severity=severity,
+        pointer=objection.pointer,
+        hint=objection.hint,
     )

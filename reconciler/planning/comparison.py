@@ -1,18 +1,96 @@
-"""Both sides -> the changes between them: matched, with named secrets, protected, pruned and selected."""
+"""Manifests x a service -> both sides -> the changes between them: matched, protected, pruned and selected."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from reconciler.errors import InputError, NoSuchKind, ReconcilerError
+from reconciler.kinds import KINDS, Kind
+from reconciler.live import read as reader
+from reconciler.live.identify import check_marketplace
 from reconciler.live.read import odd
-from reconciler.model.plan import Change, Finding, Notice
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.named_secret import LiveSecret
+from reconciler.model.plan import Action, Change, Creation, Finding, Notice
 from reconciler.model.resource import Address, DesiredState, LiveState
-from reconciler.planning import creation, deletion, hidden_secrets, selection
+from reconciler.planning import deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
-from reconciler.planning.diff import write_only
+from reconciler.planning.diff import match, unseen_secrets
 from reconciler.planning.restore import copied, restored
-from reconciler.planning.sides import Sides
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
+from reconciler.secrets.values import Known, Resolve, look_up
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is wanted, and what is there."""
+
+    desired: DesiredState
+    """The manifests, with the secrets that are selected."""
+    live: LiveState
+    secrets: Known = field(default_factory=Known)
+    """What the references of the manifests stand for."""
+    named: Mapping[Address, tuple[LiveSecret, ...]] = field(default_factory=dict)
+    """The named secrets of every object that is there and whose manifest lists secrets."""
+    login: str = ""
+    """The id of the client that the run is logged in with; empty: nobody is."""
+
+
+def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Sides:
+    """Read the kinds in use, and the secrets of what is selected.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        RemoteError: a read failed.
+        InputError: the service lacks the kind of a manifest, or a manifest cannot be matched with one live object.
+        SecretMissing: a secret cannot be read here, and the target demands it.
+    """
+    kinds = target.in_use(desired)
+    considered = selection.without_other_secrets(desired, target.selection)
+    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
+    secrets = look_up(considered, resolve)
+    if target.demands_secrets:
+        secrets.require()
+    assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
+    named = {resource.address.kind for resource in desired.resources if not resource.policy.absent}
+    live = _located(desired, target, lambda: reader.read(remote, kinds, marketplace, assigned, expected=named))
+    return Sides(considered, live, secrets, _named_secrets(considered, live, remote), remote.client_id)
+
+
+def _located(desired: DesiredState, target: Target, read: Callable[[], LiveState]) -> LiveState:
+    """Read, and name the manifests of a kind that the service does not have, or the entries of ``manage``."""
+    try:
+        return read()
+    except NoSuchKind as error:
+        places = {
+            one.address.kind: one.places.get("/kind", one.place)
+            for one in reversed(desired.resources)
+            if one.address.kind in error.kinds
+        }
+        if not places and target.manages.issuperset(error.kinds):
+            missing = "; ".join(_no_such(KINDS[kind]) for kind in error.kinds)
+            hint = f"take {', '.join(error.kinds)} out of manage: in reconciler.yaml, or check the API version"
+            raise ReconcilerError(missing, hint=hint) from error
+        if not places:
+            raise
+        hint = "leave its manifests out of this environment, or check the API version of the service"
+        faults = [
+            Diagnostic(place, _no_such(KINDS[kind]), "no-such-kind", "/kind", hint)
+            for kind, place in sorted(places.items())
+        ]
+        raise InputError(faults) from error
+
+
+def _no_such(kind: Kind) -> str:
+    return f"this service has no {kind.noun}s (GET /v1{kind.path} answered 404)"
+
+
+def _named_secrets(desired: DesiredState, live: LiveState, remote: ReadRemote) -> dict[Address, tuple[LiveSecret, ...]]:
+    listed = [one.address for one in desired.resources if one.named_secrets is not None]
+    matches = match(desired, live) if listed else {}
+    there = {address: found.key for address in listed if (found := matches[address])}
+    secrets = reader.read_secrets(remote, list(there.values()))
+    return {address: secrets[key] for address, key in there.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +126,7 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
     changes = differ.diff(desired, sides.live, values, target.plan_key, target.unseen)
     if restored(changes):  # then secrets that no answer has are production's, and those that can be are written
         unseen = replace(
-            target.unseen, requested_secrets=target.unseen.requested_secrets | write_only.named(desired.resources)
+            target.unseen, requested_secrets=target.unseen.requested_secrets | unseen_secrets.named(desired.resources)
         )
         again = differ.diff(desired, sides.live, values, target.plan_key, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
@@ -57,8 +135,8 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings(planned)
-        yield from write_only.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
-        yield from write_only.patched(planned)
+        yield from unseen_secrets.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
+        yield from unseen_secrets.patched(planned)
         yield from hidden_secrets.placeholders(seen)
         yield from (*secretive.warnings, *named.warnings)
 
@@ -86,7 +164,7 @@ def _compared(
     desired, live = sides.desired, sides.live
     own, foreign = selection.parted(changes, desired.scope)
     settled = deletion.settle(
-        creation.identified(own, target.creation),
+        identified(own, target.creation),
         target.protection,
         prunes=target.prunes,
         own_client_id=sides.login,
@@ -109,3 +187,12 @@ def _compared(
     return Comparison(
         desired, desired, live, selected.changes, whole, warnings=warnings, notices=notices, out_of_scope=len(foreign)
     )
+
+
+def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
+    """The same changes; what is created by POST has no id before the service makes one."""
+    return tuple(replace(one, id=None) if way == "post" and _is_made_by_post(one) else one for one in changes)
+
+
+def _is_made_by_post(change: Change) -> bool:
+    return change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids

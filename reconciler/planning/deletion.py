@@ -1,17 +1,207 @@
-"""Changes -> which of them delete. Pure.
+"""Changes -> which of them delete, and what stands in their way: protection, and objects that refer to them.
 
 Protection that stands in a manifest goes with the manifest. What stands under ``protected`` of an environment stays: an
 object is found by it under every name that it goes by, also when no manifest claims it any more.
+
+What still refers to an object is looked for only where something is deleted, each list once. A login that may not look
+is a warning that says which role is missing.
 """
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
+from functools import partial
+from http import HTTPStatus
 
-from reconciler.kinds import KINDS, login_key, short
+from reconciler.errors import AccessDenied, NotFound
+from reconciler.kinds import KINDS, Dependent, Kind, login_key, reach, short
+from reconciler.kinds.assignments import Level
+from reconciler.kinds.references import references, referred_kinds
+from reconciler.model.diagnostic import Place
+from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import Address, ObjectKey
+from reconciler.model.resource import Address, DesiredState, ObjectKey, same_id
+from reconciler.planning.guards.context import body_after
+from reconciler.remote.protocol import ReadRemote
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check gives."""
+
+    findings: Sequence[Finding] = ()
+    warnings: Sequence[str] = ()
+
+
+def check(
+    changes: Sequence[Change],
+    remote: ReadRemote,
+    marketplace: str,
+    whole: Sequence[Change] | None = None,
+    manifests: DesiredState | None = None,
+    *,
+    everywhere: bool = False,
+) -> Checked:
+    """Find what would keep deletions from being carried out: in the plan itself, then in the service.
+
+    Args:
+        changes: those that are planned.
+        remote: the service.
+        marketplace: its ID there.
+        whole: those, and all else that is live; None: there is nothing else.
+        manifests: say where a reference stands.
+        everywhere: look also at kinds that are not in use here, whatever is deleted. Otherwise only for objects of a
+            kind whose table does not say what keeps them from being deleted.
+
+    Raises:
+        RemoteError: a look failed otherwise than by a missing role.
+    """
+    deleted: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        if change.action is Action.DELETE:
+            deleted[change.address.kind].append(change)
+    known = changes if whole is None else whole
+    warnings: list[str] = []
+    sought = {name: ones for name, ones in deleted.items() if everywhere or not KINDS[name].dependents}
+    elsewhere = _elsewhere(sought, {one.address.kind for one in known}, remote, warnings)
+    places = {one.address: one.places for one in manifests.resources} if manifests else {}
+    findings = list(_left_referring(deleted, [*known, *elsewhere], marketplace, places))
+    for name, deletions in deleted.items():
+        for dependent in KINDS[name].dependents:
+            bodies = _seen(partial(_read, remote, dependent), deletions, dependent, warnings)
+            findings += _still_used(deletions, dependent, bodies, _planned(known, dependent))
+    findings += _left_assigned(deleted, known, remote, warnings)
+    return Checked(tuple(findings), tuple(warnings))
+
+
+def _seen(
+    read: Callable[[], Iterable[Body]], deletions: Sequence[Change], dependent: Dependent, warnings: list[str]
+) -> list[Body]:
+    """What may depend on what is deleted; without the role for looking there is a warning."""
+    try:
+        return list(read())
+    except NotFound:  # there is none, or this version of the service knows of no such thing
+        return []
+    except AccessDenied as error:
+        if error.request.status != HTTPStatus.FORBIDDEN:
+            raise
+        warnings.append(_unseen(deletions, dependent))
+        return []
+
+
+def _elsewhere(
+    deleted: Mapping[str, Sequence[Change]], known: Collection[str], remote: ReadRemote, warnings: list[str]
+) -> Iterator[Change]:
+    """What the service has of kinds that are not in use here and can refer to what is deleted."""
+    for kind in (KINDS[name] for name in KINDS if deleted and name not in known):
+        deletions = [one for name in referred_kinds(kind) for one in deleted.get(name, ())]
+        if not deletions or any(kind.path == one.path for name in deleted for one in KINDS[name].dependents):
+            continue
+        seen = Dependent(kind.noun, kind.path, kind.id_field, kind.reading_roles[0])
+        for body in _seen(partial(reach.every_body, remote, kind), deletions, seen, warnings):
+            address = Address(kind.name, str(body.get(kind.id_field)))
+            yield Change(address, Action.UNMANAGED, id=address.name, before=body, after=None)
+
+
+def _left_referring(
+    deleted: Mapping[str, Sequence[Change]],
+    changes: Sequence[Change],
+    marketplace: str,
+    places: Mapping[Address, Mapping[str, Place]],
+) -> Iterator[Finding]:
+    """What would still refer to an object that is deleted: the inverse of the references of all kinds."""
+    gone = {one.key: one for deletions in deleted.values() for one in deletions if one.key}
+    for user in changes if gone else ():
+        for path, to, value in references(KINDS[user.address.kind], body_after(user) or {}, marketplace):
+            change = gone.get(ObjectKey(to.kind, str(value)))
+            if change:
+                at = places.get(user.address, {}).get(pointer("spec", *path), user.place)
+                yield Finding(
+                    "still-in-use",
+                    f"{change.address}{_at(change.place)} would be deleted, and {path[0]} of {user.address}{_at(at)} "
+                    "refers to it",
+                    f"take it out of {path[0]} of {user.address} first",
+                    (change.address, user.address),
+                )
+
+
+def _left_assigned(
+    deleted: Mapping[str, Sequence[Change]], known: Sequence[Change], remote: ReadRemote, warnings: list[str]
+) -> Iterator[Finding]:
+    """What would still be assigned to an object that is deleted: the inverse of the assignments of all kinds."""
+    ended = {one.key for one in known if one.action is Action.DELETE}
+    freed = {(one.key, step.party, step.id.casefold()) for one in known for step in one.assignments if not step.assign}
+    for kind, level in _assigning(deleted):
+        seen = Dependent(kind.noun, level.path, level.object_path[-1], kind.assignment_reading_roles[0])
+        rows = _seen(partial(remote.list_all, level.path, key=None), deleted[level.kind], seen, warnings)
+        for user, party in ((ObjectKey(kind.name, level.object_id(row) or ""), level.found(row) or "") for row in rows):
+            change = next((one for one in deleted[level.kind] if same_id(one.id, party)), None)
+            if change and user not in ended and (user, level.name, party.casefold()) not in freed:
+                yield Finding(
+                    "still-in-use",
+                    f"{change.address}{_at(change.place)} would be deleted, and {level.name} of the {kind.noun} "
+                    f"{user.id} have it",
+                    f"take it out of {level.name} of that {kind.noun} first",
+                    (change.address,),
+                )
+
+
+def _assigning(deleted: Collection[str]) -> Iterator[tuple[Kind, Level]]:
+    """The levels of assignments, of all kinds, that name objects of one of these kinds."""
+    for kind in map(KINDS.__getitem__, KINDS if deleted else ()):
+        yield from ((kind, one) for one in (kind.assignments.levels if kind.assignments else ()) if one.kind in deleted)
+
+
+def _at(place: Place | None) -> str:
+    return f" ({place})" if place else ""
+
+
+def _read(remote: ReadRemote, dependent: Dependent) -> Iterable[Body]:
+    return [remote.single(dependent.path)] if dependent.is_single else remote.list_all(dependent.path)
+
+
+def _planned(changes: Iterable[Change], dependent: Dependent) -> Mapping[str, Change]:
+    """The changes of what may keep an object, by ID, folded; empty for the only one there is."""
+    found: dict[str, Change] = {}
+    for change in changes:
+        path, below = KINDS[change.address.kind].place(change.id or "")
+        if path == dependent.path:
+            found[(below or "").casefold()] = change
+    return found
+
+
+def _still_used(
+    deletions: Iterable[Change], dependent: Dependent, found: Iterable[Body], planned: Mapping[str, Change]
+) -> Iterable[Finding]:
+    users: dict[str, list[str]] = defaultdict(list)
+    for body in found:
+        known, used = str(body.get("ID") or ""), str(body.get(dependent.field)).casefold()
+        if not _is_settled(planned.get("" if dependent.is_single else known.casefold()), dependent, used):
+            users[used].append(known)
+    for change in deletions:
+        if (change.id or "").casefold() in users:
+            names = " ".join([dependent.noun, ", ".join(filter(None, users[(change.id or "").casefold()]))]).strip()
+            yield Finding(
+                "still-in-use",
+                f"{change.address} is used by the {names}, and OrderCloud refuses to delete it",
+                f"delete the {dependent.noun} first",
+                (change.address,),
+            )
+
+
+def _is_settled(change: Change | None, dependent: Dependent, used: str) -> bool:
+    """Whether the plan lets go of the object before it is deleted, or still refers to it, which is said elsewhere."""
+    if change is None:
+        return False
+    refers = str((body_after(change) or {}).get(dependent.field)).casefold() == used
+    return refers or change.action in {Action.UPDATE, Action.DELETE}
+
+
+def _unseen(deletions: Sequence[Change], dependent: Dependent) -> str:
+    who = deletions[0].address if len(deletions) == 1 else f"any of {len(deletions)} resources to be deleted"
+    return f"that no {dependent.noun} uses {who} cannot be seen; the login lacks {dependent.role}"
 
 
 @dataclass(frozen=True, slots=True)

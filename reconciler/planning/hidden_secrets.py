@@ -16,7 +16,7 @@ from reconciler.model.json import ABSENT, pointer_parts
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
-from reconciler.planning.diff.write_only import is_sent_elsewhere
+from reconciler.planning.diff.unseen_secrets import is_sent_elsewhere
 from reconciler.remote.protocol import ReadRemote
 
 _Fields: TypeAlias = Collection[tuple[Address, str]]

@@ -218,7 +218,7 @@ class Session:
 
     def check_here(self, saved: Plan) -> None:
         """Refuse a saved plan that was made for something else than what is here, before anybody is contacted."""
-        from reconciler.planning.saved import check_here  # noqa: PLC0415
+        from reconciler.planning.check import check_here  # noqa: PLC0415
 
         check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
 
@@ -228,13 +228,13 @@ class Session:
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
-        from reconciler.planning.saved import check_saved  # noqa: PLC0415
+        from reconciler.planning.check import check_saved  # noqa: PLC0415
 
         return check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
         """What the freeze windows say at this moment."""
-        from reconciler.planning.saved import frozen  # noqa: PLC0415
+        from reconciler.planning.check import frozen  # noqa: PLC0415
 
         return frozen(plan, self.environment.freeze, datetime.now(UTC))
 

@@ -15,9 +15,8 @@ from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
-from reconciler.planning.comparison import diff_offline
+from reconciler.planning.comparison import Sides, diff_offline
 from reconciler.planning.diff import diff
-from reconciler.planning.sides import Sides
 from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop

@@ -11,10 +11,10 @@ from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Binding
 from reconciler.model.resource import DesiredState, LiveState, ObjectKey
 from reconciler.model.run import RecordedRun
-from reconciler.planning import creation, selection
 from reconciler.planning import diff as differ
-from reconciler.planning.comparison import Comparison
-from reconciler.planning.diff import write_only
+from reconciler.planning import selection
+from reconciler.planning.comparison import Comparison, identified
+from reconciler.planning.diff import unseen_secrets
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 
@@ -71,7 +71,7 @@ def _require_same(run: RecordedRun, binding: Binding) -> None:
 def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
     """Compare what the run left with what is there; what is in no manifest is not reported."""
     back = rollback.back(sides.run, sides.live, sides.secrets, manifests, target.plan_key)
-    compared = creation.identified(differ.diff(back.desired, sides.live, {}), target.creation)
+    compared = identified(differ.diff(back.desired, sides.live, {}), target.creation)
     changes = target.protection.mark(compared)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
     return Comparison(
@@ -81,5 +81,5 @@ def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
         planned,
         rollback.whole(changes, manifests),
         findings=back.findings,
-        warnings=(*target.warnings(planned), *write_only.patched(planned), *back.warnings),
+        warnings=(*target.warnings(planned), *unseen_secrets.patched(planned), *back.warnings),
     )

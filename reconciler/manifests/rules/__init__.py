@@ -5,7 +5,7 @@ api_client and its like: the rules of a kind, one function for each; those of al
 
 Rules look at nothing but the manifest. What it leaves open (a field that it does not name, unless it is exclusive) may
 be anything in the service, so what a rule builds on that is marked as uncertain. How strictly a rule is taken, and
-whether a finding is waived, is the loader's business, and that of `creation` for clients that are not there yet.
+whether a finding is waived, is the loader's business, and that of `planning.check` for clients that are not there yet.
 """
 
 from collections.abc import Iterator, Mapping

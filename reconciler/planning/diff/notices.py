@@ -1,17 +1,20 @@
-"""Changes x manifests x live objects -> assignments to change, and what is live and no manifest names. Pure.
+"""Changes x manifests x live objects -> what deserves a reader's attention: assignments, notices, hints. Pure.
 
 What no manifest names stays as it is: assignments that a manifest only watches, which are drift, and fields that a
 manifest does not own and whose live value is wider than the API's default, which are worth a notice.
 """
 
+import difflib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
-from reconciler.kinds import KINDS, Field, Kind
+from reconciler.kinds import KINDS, Field, Kind, short
 from reconciler.model.diagnostic import Place
-from reconciler.model.json import Body, Json, pointer, pointer_parts, same
-from reconciler.model.plan import AssignmentChange, Change, Direction, FieldChange, Notice
+from reconciler.model.json import Body, Json, canonical_text, pointer, pointer_parts, same
+from reconciler.model.plan import Action, AssignmentChange, Change, Direction, FieldChange, Notice
 from reconciler.model.resource import (
     Address,
     AssignmentsPolicy,
@@ -20,8 +23,160 @@ from reconciler.model.resource import (
     FieldsPolicy,
     LiveResource,
     LiveState,
+    same_id,
 )
 from reconciler.planning.diff.identity import known_ids, with_ids
+
+_ALIKE: Final = 0.6
+_COMMON: Final = 64
+"""Objects that have a feature in common: of more, the feature tells nothing."""
+_COMPARED: Final = 8
+"""Names that are compared letter by letter."""
+_LETTERS: Final = 100
+"""Of a name, at its beginning: what follows is not looked at."""
+
+
+def likely_renames(changes: Sequence[Change]) -> Iterator[tuple[Change, Change]]:
+    """Each creation with the one object that no manifest claims and that may best be it, under its old name."""
+    created = [change for change in changes if change.action is Action.CREATE]
+    for name in dict.fromkeys(change.address.kind for change in created):
+        kind = KINDS[name]
+        unclaimed = [
+            one for one in changes if one.address.kind == name and (one.action is Action.UNMANAGED or one.is_pruned)
+        ]
+        objects = _Objects(kind, unclaimed)
+        for change in created:
+            if change.address.kind == name and (found := objects.like(change)):
+                yield change, found
+
+
+class _Objects:
+    """Objects of one kind by their names and values."""
+
+    def __init__(self, kind: Kind, objects: Sequence[Change]) -> None:
+        self._kind = kind
+        self._objects = objects
+        self._by_name: defaultdict[str, list[int]] = defaultdict(list)
+        self._by_value: dict[str, defaultdict[str, list[int]]] = {}
+        for index, one in enumerate(objects):
+            for part in _parts(self._name(one.before)):
+                self._by_name[part].append(index)
+
+    def like(self, created: Change) -> Change | None:
+        """The object of the most similar name; else one that is equal in every other field that the manifest names."""
+        wanted = created.after or {}
+        name = self._name(wanted)
+        ratios = {index: self._ratio(name, index) for index in self._of_similar_name(name)}
+        best = max(ratios, key=lambda index: (ratios[index], -index), default=None)
+        if best is None or ratios[best] < _ALIKE:
+            best = next(self._equal(wanted), None)
+        return None if best is None else self._objects[best]
+
+    def _of_similar_name(self, name: str) -> list[int]:
+        found = sorted((self._by_name[part] for part in _parts(name) if part in self._by_name), key=len)
+        rare = [one for one in found if len(one) <= _COMMON] or found[:1]
+        shared = Counter(index for one in rare for index in one[:_COMMON])
+        return [index for index, _ in shared.most_common(_COMPARED)]
+
+    def _ratio(self, name: str, index: int) -> float:
+        return difflib.SequenceMatcher(None, name, self._name(self._objects[index].before)).ratio()
+
+    def _equal(self, wanted: Mapping[str, Json]) -> Iterator[int]:
+        """There must be some fields that are worth comparing."""
+        kind = self._kind
+        named = [kind.fields[name] for name in wanted if name in kind.fields and name != kind.name_field]
+        if len(named) < len(kind.required):
+            return
+        found = [self._with_value(field.name, wanted[field.name]) for field in named]
+        for index in min(found, key=len)[:_COMMON]:
+            held = self._objects[index].before or {}
+            if all(field.equal(wanted[field.name], held.get(field.name)) for field in named):
+                yield index
+
+    def _with_value(self, name: str, value: Json) -> Sequence[int]:
+        field = self._kind.fields[name]
+        if name not in self._by_value:
+            known = self._by_value[name] = defaultdict(list)
+            for index, one in enumerate(self._objects):
+                known[canonical_text(field.canonical_value((one.before or {}).get(name)))].append(index)
+        return self._by_value[name].get(canonical_text(field.canonical_value(value)), ())
+
+    def _name(self, body: Mapping[str, Json] | None) -> str:
+        return str((body or {}).get(self._kind.name_field)).casefold()[:_LETTERS]
+
+
+def _parts(name: str) -> set[str]:
+    """Each three letters in a row, the ends included."""
+    padded = f" {name} "
+    return {padded[at : at + 3] for at in range(len(padded) - 2)}
+
+
+def hints(changes: Sequence[Change], desired: DesiredState) -> tuple[str, ...]:
+    """All warnings, each sort in the order of the changes."""
+    known = {resource.address: resource.id for resource in desired.resources if resource.id}
+    second = {resource.address: resource.second_id for resource in desired.resources}
+    others = [_other_id(one, known[one.address], second) for one in changes if _is_another(one, known)]
+    renames = [_renaming(*pair, KINDS[pair[0].address.kind]) for pair in likely_renames(changes)]
+    pointless = (warning for one in changes for warning in _pointless_assignments(one, KINDS[one.address.kind]))
+    wanted = {resource.address: resource for resource in desired.resources}
+    open_ones = [_without_secret(one) for one in changes if _is_open(one, wanted.get(one.address))]
+    return (*others, *renames, *pointless, *open_ones)
+
+
+def _is_open(change: Change, resource: DesiredResource | None) -> bool:
+    """Whether an object that lets somebody in is created without a secret, and its manifest does not say so."""
+    kind = KINDS[change.address.kind]
+    if change.action is not Action.CREATE or resource is None or kind.named_secrets is None:
+        return False
+    if (
+        resource.named_secrets is not None
+        or resource.secrets
+        or (change.after or {}).get(kind.named_secrets.open_field)
+    ):
+        return False
+    return bool(change.assignments) or any((change.after or {}).get(door) for door in kind.named_secrets.doors)
+
+
+def _without_secret(change: Change) -> str:
+    return (
+        f"{change.address} is created without a secret, which widens access: whoever knows its id can log in through "
+        "it; declare one (secrets: [{name: primary, deliver: [{file: PATH}]}]), or write secrets: [] if it needs none"
+    )
+
+
+def _is_another(change: Change, known: Mapping[Address, str]) -> bool:
+    """Whether a manifest is another live object than the one whose id is known, because that one is not live."""
+    expected = known.get(change.address)
+    return bool(expected and change.before and change.id and not same_id(change.id, expected))
+
+
+def _other_id(change: Change, known: str, second: Mapping[Address, str | None]) -> str:
+    is_second = same_id(change.id, second.get(change.address))
+    way = "metadata.id" if is_second else f"its {KINDS[change.address.kind].name_field}"
+    return (
+        f"{change.address}: the id that is known, {known}, is not live here; it was found by {way} as "
+        f"{change.id}: if that is right, write {short(change.address)}: {change.id} under ids: of the environment"
+    )
+
+
+def _renaming(created: Change, other: Change, kind: Kind) -> str:
+    name = (other.before or {}).get(kind.name_field)
+    return (
+        f"{created.address} would be created; if it is {name} (ID {other.id}) under another name, write "
+        f"{short(created.address)}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the "
+        "manifest, and it is renamed instead"
+    )
+
+
+def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:
+    """An assignment means nothing where everybody of that party is let in anyway."""
+    if not kind.assignments or not change.after:
+        return
+    for party in kind.assignments.levels:
+        if any(step.party == party.name and step.assign for step in change.assignments) and change.after.get(
+            party.everyone_field
+        ):
+            yield f"{change.address}: assigning {party.name} changes nothing while {party.everyone_field} is true"
 
 
 def placed(fields: Iterable[FieldChange], resource: DesiredResource, kind: Kind) -> tuple[FieldChange, ...]:

@@ -11,10 +11,12 @@ from typing import Final
 
 from reconciler.model.plan import Change, Finding
 from reconciler.planning.guards import api_client
-from reconciler.planning.guards.acceptable import immutable, incomplete_create
+from reconciler.planning.guards.api_client import own_event, own_roles
 from reconciler.planning.guards.context import Context, Guard
 from reconciler.planning.guards.limits import (
     freeze,
+    immutable,
+    incomplete_create,
     limit_changes,
     limit_changes_percent,
     limit_deletes,
@@ -22,7 +24,6 @@ from reconciler.planning.guards.limits import (
     out_of_scope,
     protected,
 )
-from reconciler.planning.guards.own_roles import own_event, own_roles
 from reconciler.planning.restore import restored
 
 __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]

@@ -8,7 +8,13 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 (a key that is there twice) is not a plan. With a key, the document is signed, and an unsigned one is refused.
 """
 
-from reconciler.planning.planfile.binding import check_binding, check_deliveries
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.errors import PlanRefused
+from reconciler.model.inputs import Checkout
+from reconciler.model.plan import Binding, Plan
+from reconciler.model.resource import DesiredState
 from reconciler.planning.planfile.document import (
     FORMAT_VERSION,
     changes_besides,
@@ -23,6 +29,77 @@ from reconciler.planning.planfile.document import (
     to_document,
 )
 from reconciler.planning.planfile.reading import SCHEMA, content, loads, read
+
+
+def check_binding(plan: Plan, now: Binding, moment: datetime, checkout: Checkout) -> None:
+    """Refuse a plan that was made for something else than what is here now.
+
+    Args:
+        plan: as it was saved.
+        now: what a plan made at this moment would be bound to.
+        moment: the present time.
+        checkout: why git cannot say more, where it cannot.
+
+    Raises:
+        PlanRefused: with a reason of its own for each mismatch, the gravest first.
+    """
+    for reason, message in _other_target(plan.binding, now):
+        raise PlanRefused(reason, message)
+    for reason, message in _other_checkout(plan.binding, now):
+        if checkout.problem:
+            raise PlanRefused(reason, f"{message}: {checkout.problem}", hint=checkout.fix)
+        raise PlanRefused(reason, message)
+    if plan.binding.expires_at and timestamp(moment) >= plan.binding.expires_at:
+        raise PlanRefused("expired", f"the plan expired at {plan.binding.expires_at}")
+
+
+def check_deliveries(plan: Plan, desired: DesiredState) -> None:
+    """Refuse a plan that takes secrets from, or delivers them to, other places than the manifests say.
+
+    Raises:
+        PlanRefused: it does.
+    """
+    manifests = {resource.address: resource for resource in desired.resources}
+    for change in plan.changes:
+        resource = manifests.get(change.address)
+        fields = {*resource.secrets.items()} if resource else set()
+        named = (resource.named_secrets if resource else None) or ()
+        planned = {(intent.field, intent.reference) for intent in change.secrets}
+        if planned - fields or {*change.new_secrets} - {*named}:
+            message = f"{change.address}: the plan has other sources or deliveries of secrets than the manifest"
+            raise PlanRefused("deliveries", message)
+
+
+def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
+    """Reason and message of every mismatch in what the plan was made for, and with what."""
+    for reason, noun, was, is_now in (
+        ("environment", "environment", saved.environment, now.environment),
+        ("base-url", "base URL", saved.base_url, now.base_url),
+        ("marketplace", "marketplace", saved.marketplace, now.marketplace),
+        ("tool-version", "version of reconciler", saved.tool_version, now.tool_version),
+        ("manifests", "set of manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
+    ):
+        if was != is_now:
+            yield reason, f"the plan was made for another {noun}: {was}, and this is {is_now}"
+
+
+def _other_checkout(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
+    """The same of the commit. A plan of uncommitted files is good for the same manifests, uncommitted."""
+    if saved.git_commit != now.git_commit:
+        yield "commit", f"the plan was made at {_commit(saved)}, and this is {_commit(now)}"
+    if saved.git_dirty != now.git_dirty:
+        yield "dirty", f"the plan was made from {_cleanness(saved)}, and this is {_cleanness(now)}"
+
+
+def _commit(binding: Binding) -> str:
+    return f"commit {binding.git_commit[:12]}" if binding.git_commit else "no commit that git can tell"
+
+
+def _cleanness(binding: Binding) -> str:
+    if binding.git_dirty is None:
+        return "a checkout that cannot be compared with its commit"
+    return "a checkout with uncommitted changes" if binding.git_dirty else "a clean checkout"
+
 
 __all__ = [
     "FORMAT_VERSION",

@@ -14,7 +14,8 @@ from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.planning import creation
+from reconciler.planning.check import created
+from reconciler.planning.deletion import Checked
 from reconciler.planning.diff import diff
 from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
@@ -80,7 +81,7 @@ def test_a_client_that_gets_a_secret_is_not_public(tmp_path: Path) -> None:
     with shop(tmp_path, profile="legacy") as one:
         one.secrets["S"] = "s3cret"
         assert warned(one, manifest("a", **NEW, MaximumGrantedRoles=["OrderAdmin"], secrets=secrets)) == []
-    assert creation.check(diff(desired(named), live(), {}), desired(named), {}) == ((), ())
+    assert created(diff(desired(named), live(), {}), desired(named), {}) == Checked()
 
 
 def test_a_new_client_that_the_service_would_refuse_is_refused_and_shown_all_the_same(one: Shop) -> None:

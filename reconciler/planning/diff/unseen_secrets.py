@@ -1,0 +1,225 @@
+"""Secrets that the service never shows again x manifests -> what is made, sent and said of them. Pure.
+
+A missing named secret is made where a delivery is declared. All else (an expiry that comes near, a secret that no
+manifest lists) is reported: rotating is a command of its own, and what nobody has listed is never deleted.
+
+Write-only fields are never compared. One is written with the object that is created, with a body that is PUT, where a
+field that goes with it changes, where the service has lost its URL (a staging restore clears it), where the value is
+another one than was last written, and where the user asks for it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.fields import Field
+from reconciler.kinds.secrecy import field_of, may_have, record_of
+from reconciler.model.json import ABSENT, Body, pointer, pointer_parts
+from reconciler.model.named_secret import (
+    UNDELIVERED,
+    UNPROVEN,
+    LiveSecret,
+    NamedSecret,
+    duration_text,
+    moment_text,
+)
+from reconciler.model.plan import Action, Change, Direction, FieldChange
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
+from reconciler.model.rotation import SecretState, Standing, states
+from reconciler.model.secret import Secret
+
+Fields: TypeAlias = Collection[tuple[Address, str]]
+"""Resources and their secret fields."""
+UNKNOWN: Final = "unknown: no receipt"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOnly:
+    """What is known of write-only secrets besides what the service shows, which is nothing."""
+
+    fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
+    """Of the values that were last written, as the receipt of the last apply has them."""
+    requested_secrets: frozenset[tuple[Address, str]] = frozenset()
+    """Those that the user wants written."""
+
+    def is_another(self, key: tuple[Address, str], value: Secret | None, plan_key: bytes | None) -> bool | None:
+        """Whether a value is another one than was last written; None: nobody knows."""
+        last = self.fingerprints.get(key)
+        if not last or not plan_key or value is None:
+            return None
+        return value.fingerprint(plan_key, f"{key[0]} {key[1]}") != last
+
+
+def named(resources: Iterable[DesiredResource]) -> frozenset[tuple[Address, str]]:
+    """The secrets that no answer has and that a manifest names."""
+    return frozenset(
+        (one.address, name)
+        for one in resources
+        for name, reference in one.secrets.items()
+        if reference and name in KINDS[one.address.kind].write_only_fields
+    )
+
+
+NOTHING_KNOWN: Final = WriteOnly()
+
+
+def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: Body) -> bool:
+    """Whether a PUT would erase a secret that stays, or set data back: the manifest does not say what they are."""
+    if kind.initial_fields:
+        return True
+    hidden = [name for name in kind.write_only_fields if found.secrets.get(name) and record_of(name, after) is not None]
+    return not resource.is_disarmed and any(name not in resource.secrets for name in hidden)
+
+
+def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
+    """Whether a change is of what a secret is sent with: its header, the URL that it is sent to, or its record."""
+    row = kind.secret_rows[name]
+    beside = {row.together, row.sent_to} if field_of(name) == name else {field_of(name)}
+    return any(pointer_parts(change.pointer)[0] in beside for change in fields)
+
+
+def is_sent_elsewhere(row: Field, fields: Iterable[FieldChange]) -> bool:
+    """Whether a change has another host get a secret that the old one got, at once or with the next URL.
+
+    A URL that the service has lost has no host: what a manifest says is put back.
+    """
+    return any(
+        row.sent_to and each.pointer == f"/{row.sent_to}" and each.before and each.direction is not Direction.NEUTRAL
+        for each in fields
+    )
+
+
+def unknown(
+    resources: Iterable[DesiredResource],
+    changes: Iterable[Change],
+    values: Mapping[tuple[Address, str], Secret],
+    known: WriteOnly,
+    plan_key: bytes | None,
+) -> tuple[str, ...]:
+    """Warn of the secrets of which nobody knows whether the service has them as the manifests say."""
+    planned = {change.address: change for change in changes}
+    names = [
+        f"{resource.address}#{name}"
+        for resource in resources
+        for name, reference in resource.secrets.items()
+        if reference and name in KINDS[resource.address.kind].write_only_fields
+        if _is_left(planned.get(resource.address), name)
+        if known.is_another((resource.address, name), values.get((resource.address, name)), plan_key) is None
+    ]
+    hint = "write one again with --write-secret ADDRESS#FIELD"
+    return (f"write-only secrets were not compared ({UNKNOWN}): {', '.join(sorted(names))}; {hint}",) if names else ()
+
+
+def _is_left(change: Change | None, name: str) -> bool:
+    """Whether the object stays and this secret is not written."""
+    stays = change is not None and change.action in {Action.UPDATE, Action.NO_OP} and change.before is not None
+    return stays and change is not None and all(intent.field != name for intent in change.secrets)
+
+
+def patched(changes: Iterable[Change]) -> Iterator[str]:
+    """Say which objects are not replaced, and why."""
+    for change in changes:
+        rows, there = KINDS[change.address.kind].secret_rows, change.before or {}
+        fields = [name for name in KINDS[change.address.kind].write_only_fields if may_have(name, rows[name], there)]
+        if change.is_patch and change.action is Action.UPDATE and fields:
+            names = ", ".join(sorted(fields))
+            message = "is write-only and not in its manifest, so only the changed fields are sent (PATCH)"
+            yield f"{change.address}: {names} {message}"
+
+
+LiveSecrets: TypeAlias = Mapping[Address, Sequence[LiveSecret]]
+"""Address of a manifest -> the secrets of its live object."""
+
+_ROTATE: Final = "run reconciler secrets rotate --due"
+
+
+@dataclass(frozen=True, slots=True)
+class WithSecrets:
+    """The changes, and what else there is to say of secrets."""
+
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+
+
+def with_named_secrets(
+    changes: Sequence[Change], desired: DesiredState, live: LiveSecrets, now: datetime
+) -> WithSecrets:
+    """Add to each change the secrets that its object lacks.
+
+    Args:
+        changes: of these manifests and this service.
+        desired: the manifests.
+        live: the secrets of every object that is there and whose manifest lists secrets.
+        now: the present time.
+    """
+    wanted = {one.address: one.named_secrets for one in desired.resources if one.named_secrets is not None}
+    found, warnings = [], []
+    for change in changes:
+        secrets = wanted.get(change.address)
+        if secrets is None or change.after is None:
+            found.append(change)
+            continue
+        there = live.get(change.address, ())
+        is_active = bool(change.after.get(KINDS[change.address.kind].active_field))
+        judged = states(secrets, there, now, is_active=is_active)
+        missing = [one.wanted for one in judged if one.standing is Standing.MISSING and one.wanted]
+        new = [secret for secret in missing if secret.deliver]
+        found.append(_with(change, new, is_first=not there) if new else change)
+        warnings += [f"{change.address}: {text}" for one in judged for text in _told(one)]
+        warnings += list(_crowd(change, judged, new))
+    return WithSecrets(tuple(found), tuple(warnings))
+
+
+def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Change:
+    """Where there was no secret at all, nobody needed one: from now on every login does."""
+    direction = Direction.NARROWS if is_first else Direction.NEUTRAL
+    fields = tuple(FieldChange(pointer("secrets", one.name), ABSENT, ABSENT, direction, sensitive=True) for one in new)
+    action = Action.UPDATE if change.action is Action.NO_OP else change.action
+    return replace(change, action=action, fields=change.fields + fields, new_secrets=tuple(new))
+
+
+def _told(state: SecretState) -> Iterator[str]:
+    """What is worth a warning. A moment is named, not the days that are left: equal states, equal plans."""
+    secret, live, wanted = f"secret {state.name}", state.live, state.wanted
+    expiry = moment_text(live.expires) if live and live.expires else "never"
+    match state.standing:
+        case Standing.MISSING if wanted and not wanted.deliver:
+            yield f"{secret} is missing, and is not made: its manifest declares no delivery, so its value would be lost"
+        case Standing.EXPIRING if wanted:
+            overlap = duration_text(wanted.overlap)
+            yield f"{secret} expires at {expiry}, which is within its overlap of {overlap}: {_ROTATE}"
+        case Standing.EXPIRED:
+            yield f"{secret} has expired at {expiry}: {_ROTATE}"
+        case Standing.OFF_POLICY if wanted:
+            yield f"{secret} expires {expiry}, and its manifest wants: {wanted.policy}: {_ROTATE}"
+        case Standing.UNPROVEN:
+            unfinished = "was made and not delivered everywhere, by a rotation that did not end"
+            yield f"{secret} {unfinished}; it is deleted once another one is delivered wherever it may be: {_ROTATE}"
+        case Standing.UNTRIED:
+            once = "" if state.is_active else "once the client is active, "
+            yield f"{secret} was delivered, and was never tried by a login: {once}{_ROTATE}"
+        case Standing.SUPERSEDED:
+            yield f"{secret} is there twice, by a rotation that did not end: {_ROTATE}"
+        case Standing.OVER:
+            yield f"{secret}: a retired one has expired at {expiry} and can be deleted: {_ROTATE}"
+        case Standing.UNKNOWN if live:
+            yield f"secret {live.name} (id {live.id}) is in no manifest"
+        case _:
+            return
+
+
+def _crowd(change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret]) -> Iterator[str]:
+    """Say what there is no room for, or what is given up for it: see `secrets.rotation.due`."""
+    named, names = KINDS[change.address.kind].named_secrets, {secret.name for secret in new}
+    there = [one.live for one in judged if one.live]
+    count = len(there) + len(new)
+    if not named or count <= named.limit:
+        return
+    unproven = [one for one in there if one.ending == UNPROVEN and one.base in names]
+    if unproven:
+        oldest = unproven[-1].id
+        yield f"{change.address}: to make room, secret {oldest} is deleted, which a failed run may have delivered"
+    elif not any(one.ending == UNDELIVERED and one.base in names for one in there):
+        yield f"{change.address}: there would be {count} secrets, and the service keeps {named.limit} at most"
