@@ -39,10 +39,9 @@ from reconciler.planning.comparison import Sides, diff_offline
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff.fields import explain
 from reconciler.render import FORMATS, Format
-from reconciler.render.adoption import Adopted
-from reconciler.render.adoption import text as adoption_text
 from reconciler.render.export import Exporting
 from reconciler.render.export import text as exporting_text
+from reconciler.render.reports import Adopted, adoption_text
 from reconciler.render.style import PLAIN
 from tests.builders import by_address, desired, live, manifest, plan_of
 from tests.service import NO_LIMITS, client_id, shop

@@ -26,7 +26,7 @@ from reconciler.project.session import Session
 from reconciler.project.settings import environment_name
 from reconciler.project.several import promoted
 from reconciler.render.escape import escape
-from reconciler.render.titles import result_verdict
+from reconciler.render.wording import result_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from reconciler.project import several
 from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
 from reconciler.render.groups import Document, Part, plan_of
-from reconciler.render.joining import PARTS, SEVERAL
+from reconciler.render.several import PARTS, SEVERAL
 from reconciler.render.style import Style
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.manifests.git import Blob, GitFailed, Repository
 from reconciler.model.inputs import Checkout
 from reconciler.project.files import read_file
-from reconciler.render.blocks import few
+from reconciler.render.wording import few
 
 _SEPARATOR: Final = os.fsencode(os.sep)
 _SHA1: Final = 40

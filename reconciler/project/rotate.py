@@ -17,7 +17,7 @@ from reconciler.project.secret_status.rotating import Rotation as Planned
 from reconciler.project.secret_status.rotating import Turn, Wish
 from reconciler.project.settings import Listener
 from reconciler.remote.protocol import ReadRemote
-from reconciler.render.rotation import Rotated, Turned
+from reconciler.render.secrets import Rotated, Turned
 from reconciler.secrets.rotation import Tools
 from reconciler.secrets.rotation import carry_out as take
 

@@ -21,7 +21,7 @@ from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.project.environment import load_context
 from reconciler.render.export import EXPORTS, Exporting, ExportWriter
 from reconciler.render.style import Style
-from reconciler.render.titles import number
+from reconciler.render.wording import number
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json

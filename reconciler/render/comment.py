@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from reconciler.render.escape import joined
 from reconciler.render.style import Style
-from reconciler.render.titles import Count, Noun
 from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.wording import Count, Noun
 
 _BACKTICKS: Final = re.compile("`+")
 _FOR_MORE: Final = 300

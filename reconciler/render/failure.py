@@ -7,11 +7,11 @@ from typing import Final
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
 from reconciler.model.diagnostic import Checked
 from reconciler.model.run import Certainty, RecordedChange, RecordedRun
-from reconciler.render.blocks import finding_block
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone, laid_out
 from reconciler.render.text import diagnostics
 from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.wording import finding_block
 
 
 def failure(error: ReconcilerError, style: Style) -> str:

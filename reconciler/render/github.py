@@ -14,13 +14,12 @@ from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
-from reconciler.render import titles
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, heading, in_order, is_alarming, named
+from reconciler.render import wording
 from reconciler.render.escape import escape
 from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.style import Style
-from reconciler.render.titles import SENT_WORDS
 from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.wording import DRIFT_WORDS, PLAN_WORDS, SENT_WORDS, Words, heading, in_order, is_alarming, named
 
 
 class Level(StrEnum):
@@ -59,7 +58,7 @@ def document(annotations: Iterable[str], last: str, style: Style) -> str:
     long = sum(one.endswith(f"::{_TOO_LONG}\n") for one in made)
     missing = [
         *([f"GitHub shows {_SHOWN} annotations of each level: {hidden:,} more are in this log only"] if hidden else []),
-        *([f"{titles.number(long, 'annotation')} too long to be shown"] if long else []),
+        *([f"{wording.number(long, 'annotation')} too long to be shown"] if long else []),
     ]
     source = f"; all of it: {style.source}" if style.source else ""
     return "".join([*([f"{NOT_ALL}{escape('; '.join(missing) + source)}\n"] if missing else []), *made, last])
@@ -83,7 +82,7 @@ def plan(plan: Plan, _digest: str, style: Style) -> str:
         *warnings(plan.warnings),
         *_notices(plan),
     ]
-    return document(annotations, _last(plan.binding.environment, titles.plan_verdict(plan)), style)
+    return document(annotations, _last(plan.binding.environment, wording.plan_verdict(plan)), style)
 
 
 def drift(drift: Drift, _digest: str, style: Style) -> str:
@@ -95,7 +94,7 @@ def drift(drift: Drift, _digest: str, style: Style) -> str:
         *warnings(drift.plan.warnings),
         *_notices(drift.plan),
     ]
-    return document(annotations, _last(drift.plan.binding.environment, titles.drift_verdict(drift)), style)
+    return document(annotations, _last(drift.plan.binding.environment, wording.drift_verdict(drift)), style)
 
 
 def _unmanaged(one: Deviation) -> str:
@@ -133,7 +132,7 @@ def _notices(plan: Plan) -> Iterator[str]:
 def result(result: ApplyResult, style: Style) -> str:
     """An error for each change that was not applied; those that were are lines of the log."""
     shown = [_outcome(outcome) for outcome in result.outcomes if outcome.status is not Status.APPLIED]
-    return document(shown, _last(style.environment, titles.result_verdict(result)), style)
+    return document(shown, _last(style.environment, wording.result_verdict(result)), style)
 
 
 def _outcome(outcome: Outcome) -> str:
@@ -150,7 +149,7 @@ _LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.WARNING: Level.WARNING}
 
 def validation(report: Report, style: Style) -> str:
     """An annotation for each fault, at its line."""
-    return document(map(_fault, report.found), _last(style.environment, titles.report_verdict(report)), style)
+    return document(map(_fault, report.found), _last(style.environment, wording.report_verdict(report)), style)
 
 
 def _fault(one: Checked) -> str:

@@ -21,7 +21,7 @@ from reconciler.render import text as terminal
 from reconciler.render.command import way
 from reconciler.render.failure import failure
 from reconciler.render.style import PLAIN, Style
-from reconciler.render.titles import number
+from reconciler.render.wording import number
 
 Found_co = TypeVar("Found_co", covariant=True)
 

@@ -17,10 +17,10 @@ from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, FieldChange, Finding, Plan
-from reconciler.render import titles
-from reconciler.render.blocks import PLAN_WORDS, in_order
+from reconciler.render import wording
 from reconciler.render.escape import in_json
 from reconciler.render.style import Style
+from reconciler.render.wording import PLAN_WORDS, in_order
 
 FORMAT_VERSION: Final = "1.0"
 Event: TypeAlias = Mapping[str, Json]
@@ -58,14 +58,14 @@ def plan_events(plan: Plan) -> list[Event]:
         *(_finding(finding) for finding in plan.guards),
         *(diagnostic("warning", text) for text in plan.warnings),
         *(diagnostic("notice", one.message) for one in plan.notices),
-        _plan_summary(plan, f"{plan.binding.environment}: {titles.plan_verdict(plan)}", "plan"),
+        _plan_summary(plan, f"{plan.binding.environment}: {wording.plan_verdict(plan)}", "plan"),
     ]
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
     """A ``resource_drift`` for each deviation, with its fingerprint, and a ``change_summary``."""
     del digest, style
-    message = f"{drift.plan.binding.environment}: {titles.drift_verdict(drift)}"
+    message = f"{drift.plan.binding.environment}: {wording.drift_verdict(drift)}"
     return lines(
         [
             version(),
@@ -213,7 +213,7 @@ def result(result: ApplyResult, style: Style) -> str:
         "no_op": result.unchanged,
         "operation": "apply",
     }
-    message = f"{style.environment}: {titles.result_verdict(result)}"
+    message = f"{style.environment}: {wording.result_verdict(result)}"
     summary = event("change_summary", message, changes=numbers, interrupted=result.interrupted)
     return lines([version(), *map(outcome_event, result.outcomes), summary])
 
@@ -246,4 +246,4 @@ def validation(report: Report, _style: Style) -> str:
         "documents": report.documents,
     }
     faults = (fault(one.diagnostic, one.environments) for one in report.found)
-    return lines([version(), *faults, event("validate_summary", titles.report_verdict(report), validation=numbers)])
+    return lines([version(), *faults, event("validate_summary", wording.report_verdict(report), validation=numbers)])

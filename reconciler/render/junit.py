@@ -16,11 +16,10 @@ from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
-from reconciler.render.blocks import DRIFT_WORDS, heading, named
 from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.style import Style
-from reconciler.render.titles import SENT_WORDS
 from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.wording import DRIFT_WORDS, SENT_WORDS, heading, named
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element  # nothing is parsed

@@ -1,19 +1,20 @@
-"""Plan, result, report or error -> Markdown for a comment on a pull request, which a bot writes and writes anew.
+"""Plan, review, result, report or error -> Markdown for a comment on a pull request, which a bot keeps up to date.
 
 A comment has no more than `Style.room` characters. What opens a door or destroys something comes first, and is the last
 to be left out; how much is left out is said exactly. How hostile text is kept from meaning anything: see `comment`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Change, Finding, Plan
-from reconciler.render import titles
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, Words, heading, in_order, is_alarming, unmanaged
+from reconciler.model.plan import Change, Finding, Plan, Review
+from reconciler.render import text as terminal
+from reconciler.render import wording
 from reconciler.render.command import Offer, acknowledgement, may_be_applied, offer, restoring, to_git
 from reconciler.render.comment import (
     Entry,
@@ -27,10 +28,23 @@ from reconciler.render.comment import (
     left_out,
     marker,
 )
+from reconciler.render.escape import escape, joined
 from reconciler.render.rows import Row, outcome_rows, rows
 from reconciler.render.style import Style
-from reconciler.render.titles import NO_SIDES, SENT_WORDS, Noun, Sides
 from reconciler.render.values import NOT_SET
+from reconciler.render.wording import (
+    DRIFT_WORDS,
+    NO_SIDES,
+    PLAN_WORDS,
+    SENT_WORDS,
+    Noun,
+    Sides,
+    Words,
+    heading,
+    in_order,
+    is_alarming,
+    unmanaged,
+)
 
 _PART: Final = 6
 """Findings, warnings and names of unmanaged objects take up to one of so many parts of the room each."""
@@ -50,9 +64,9 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
     environment = plan.binding.environment
     head = [
         marker("plan", environment),
-        f"## Plan for {code(environment)}: {titles.plan_verdict(plan)}",
+        f"## Plan for {code(environment)}: {wording.plan_verdict(plan)}",
         "",
-        *counts(titles.plan_counts(plan)),
+        *counts(wording.plan_counts(plan)),
         *guards(plan.guards, style),
         *notes("Warnings", plan.warnings, style),
         *notes("Notices", [one.message for one in plan.notices], style),
@@ -93,14 +107,14 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
     environment = drift.plan.binding.environment
     head = [
         marker("drift", environment),
-        f"## Drift in {code(environment)}: {titles.drift_verdict(drift)}",
+        f"## Drift in {code(environment)}: {wording.drift_verdict(drift)}",
         "",
-        *counts(titles.drift_counts(drift)),
+        *counts(wording.drift_counts(drift)),
         *guards(drift.plan.guards, style),
         *notes("Warnings", drift.plan.warnings, style),
         *notes("Notices", [one.message for one in drift.plan.notices], style),
     ]
-    entries = change_entries(drift.changes, DRIFT_WORDS, titles.sides(drift))
+    entries = change_entries(drift.changes, DRIFT_WORDS, wording.sides(drift))
     return document(head, entries, _drift_tail(drift, digest, style), _DRIFTS, style)
 
 
@@ -186,7 +200,7 @@ def _made_from(plan: Plan) -> str:
     commit = f", commit {code(binding.git_commit[:12])}" if binding.git_commit else ""
     dirty = " with uncommitted changes" if binding.git_dirty else ""
     until = f", good until {code(binding.expires_at)}" if binding.expires_at else ""
-    snapshot = f" This plan was {code(titles.snapshot_note(plan))}." if plan.snapshot else ""
+    snapshot = f" This plan was {code(wording.snapshot_note(plan))}." if plan.snapshot else ""
     return f"Marketplace {code(binding.marketplace)} at {code(binding.base_url)}{commit}{dirty}{until}.{snapshot}"
 
 
@@ -197,9 +211,9 @@ def result(result: ApplyResult, style: Style) -> str:
     """What became of a plan, failures first."""
     head = [
         marker("apply", style.environment),
-        f"## Apply to {code(style.environment)}: {titles.result_verdict(result)}",
+        f"## Apply to {code(style.environment)}: {wording.result_verdict(result)}",
         "",
-        *counts(titles.result_counts(result)),
+        *counts(wording.result_counts(result)),
     ]
     ordered = sorted(result.outcomes, key=lambda outcome: outcome.status is Status.APPLIED)
     return document(head, [_outcome(outcome) for outcome in ordered], [], _OUTCOMES, style)
@@ -231,9 +245,9 @@ def validation(report: Report, style: Style) -> str:
     """Every fault, errors first."""
     head = [
         marker("validate", style.environment),
-        f"## Manifests: {titles.report_verdict(report)}",
+        f"## Manifests: {wording.report_verdict(report)}",
         "",
-        *counts(titles.report_counts(report)),
+        *counts(wording.report_counts(report)),
     ]
     waived = [
         f"{one.diagnostic}: {waiver.reason} ({waiver.owner}, until {waiver.expires})" for one, waiver in report.waived
@@ -275,3 +289,28 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             head += [code(error.message), ""]
     tail = [f"Hint: {code(error.hint)}"] if error.hint else []
     return document(head, entries, tail, _FAULTS, style)
+
+
+def review_text(review: Review, digest: str, style: Style) -> str:
+    """The verdict; then the plan of what is new, and what is gone."""
+    if review.is_reviewed:
+        return joined([escape(f"Reviewed: {review.reason}.")])
+    gone = [escape(f"Reviewed, and no longer planned: {name}") for name in review.gone]
+    head = joined([escape(f"Not reviewed: {review.reason}."), *gone, ""])
+    return head + terminal.plan(review.unseen, digest, style)
+
+
+def review_markdown(review: Review, digest: str, style: Style) -> str:
+    """The same for the summary of a CI job."""
+    environment = code(review.unseen.binding.environment)
+    if review.is_reviewed:
+        return joined([f"{environment}: reviewed, {code(review.reason)}."])
+    gone = [f"- reviewed, and no longer planned: {code(name)}" for name in review.gone]
+    head = joined([f"## {environment}: not what was reviewed", "", f"{code(review.reason)}.", "", *gone, ""])
+    return head + plan(review.unseen, digest, style)
+
+
+ReviewWriter: TypeAlias = Callable[[Review, str, Style], str]
+
+REVIEWS: Final[Mapping[str, ReviewWriter]] = MappingProxyType({"text": review_text, "markdown": review_markdown})
+"""Name of a format -> what writes a review in it."""

@@ -15,11 +15,10 @@ from reconciler.kinds.secrecy import may_have
 from reconciler.model.drift import Side
 from reconciler.model.json import ABSENT, Absent, Json, pointer
 from reconciler.model.plan import Action, Change, FieldChange
-from reconciler.render.blocks import Words, fields_in_order, heading, is_marked, overlay_of, secret_words
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone
-from reconciler.render.titles import SIDE_WORDS
 from reconciler.render.values import LONG, NOT_SET, brief, differences, show, show_member
+from reconciler.render.wording import SIDE_WORDS, Words, fields_in_order, heading, is_marked, overlay_of, secret_words
 
 if TYPE_CHECKING:
     from reconciler.render.values import Leaf

@@ -14,12 +14,11 @@ from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Severity, Waiver
 from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest
-from reconciler.render.blocks import DRIFT_WORDS
 from reconciler.render.escape import escape, json_text
 from reconciler.render.rows import line, rows
 from reconciler.render.style import Style
-from reconciler.render.titles import is_wider
 from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.wording import DRIFT_WORDS, is_wider
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

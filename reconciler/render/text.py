@@ -10,23 +10,27 @@ from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Plan
-from reconciler.render.blocks import (
+from reconciler.render.command import Offer, acknowledgement, command, may_be_applied, offer, restoring, to_git
+from reconciler.render.escape import escape
+from reconciler.render.rows import change_block, outcome_rows, row_lines, said_of
+from reconciler.render.style import Style, Tone, laid_out
+from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.wording import (
     DRIFT_WORDS,
+    NO_SIDES,
     PLAN_WORDS,
+    SENT_WORDS,
+    Sides,
     Words,
     few,
     finding_block,
     heading,
     in_order,
     is_marked,
+    sides,
+    snapshot_note,
     unmanaged,
 )
-from reconciler.render.command import Offer, acknowledgement, command, may_be_applied, offer, restoring, to_git
-from reconciler.render.escape import escape
-from reconciler.render.rows import change_block, outcome_rows, row_lines, said_of
-from reconciler.render.style import Style, Tone, laid_out
-from reconciler.render.titles import NO_SIDES, SENT_WORDS, Sides, sides, snapshot_note
-from reconciler.render.values import LONGEST_MESSAGE, brief
 
 # ------------------------------------------------------------------------------------------------------ plan and drift
 

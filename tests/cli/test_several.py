@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.cli.documents import DRIFTS, PLANS
 from reconciler.emulator import Emulator, Settings
-from reconciler.render.joining import SEVERAL
+from reconciler.render.several import SEVERAL
 from tests.cli.conftest import BACK, FRONT, Project, Runner, Switchboard
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS, markdown
 from reconciler.render.escape import escape
 from reconciler.render.groups import Part
-from reconciler.render.joining import SEVERAL
+from reconciler.render.several import SEVERAL
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, DIGEST, change
 from tests.render.test_values import ends

@@ -22,7 +22,7 @@ from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS
 from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.groups import Part
-from reconciler.render.joining import SEVERAL
+from reconciler.render.several import SEVERAL
 from reconciler.render.style import PLAIN, Moment
 from tests.hostile import LONG, PAYLOADS
 from tests.render.test_escape import is_harmless

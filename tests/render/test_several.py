@@ -13,8 +13,7 @@ from reconciler.model.plan import Action, FieldChange, Finding, Plan
 from reconciler.planning import drift as drifting
 from reconciler.render import FORMATS
 from reconciler.render.groups import Document, Part, Planned, groups, verdict
-from reconciler.render.joining import SEVERAL
-from reconciler.render.several import State, document, matrix, text
+from reconciler.render.several import SEVERAL, State, document, matrix, text
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, HOSTILE, change
 

@@ -18,7 +18,7 @@ from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.yaml import shown
 from reconciler.project import connect
 from reconciler.project.session import Session
-from reconciler.render.adoption import ADOPTIONS, Adopted
+from reconciler.render.reports import ADOPTIONS, Adopted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ from reconciler.project.doctor import Subject, Tools, examine
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.remote.http import checked
 from reconciler.remote.reach import Network, reach
-from reconciler.render.doctor import DIAGNOSES
+from reconciler.render.reports import DIAGNOSES
 from reconciler.secrets.resolve import value_of
 
 if TYPE_CHECKING:

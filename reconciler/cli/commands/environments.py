@@ -11,7 +11,7 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.config import select_environment
 from reconciler.project.environment import configuration
 from reconciler.project.settings import Settings, environment_name
-from reconciler.render.environments import ENVIRONMENTS, Listed
+from reconciler.render.reports import ENVIRONMENTS, Listed
 
 if TYPE_CHECKING:
     from reconciler.config import Config

@@ -33,8 +33,7 @@ from reconciler.project.rotate import Order, carry_out
 from reconciler.project.secret_status import status as inspect
 from reconciler.project.secret_status.rotating import Wish, wanted
 from reconciler.project.session import Session
-from reconciler.render.rotation import ROTATIONS, rotated_text
-from reconciler.render.secrets import STATUSES, metrics
+from reconciler.render.secrets import ROTATIONS, STATUSES, metrics, rotated_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from reconciler.model.inputs import Selection
     from reconciler.model.reports import SecretReport
     from reconciler.project.settings import Settings
-    from reconciler.render.rotation import Rotated
+    from reconciler.render.secrets import Rotated
 
 
 @click.group(

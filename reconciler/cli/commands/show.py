@@ -22,7 +22,7 @@ from reconciler.project.files import is_plan
 from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.review import review
 from reconciler.render.escape import escape, joined
-from reconciler.render.review import REVIEWS
+from reconciler.render.markdown import REVIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -1,19 +1,21 @@
-"""Plan, drift, result, report or error -> one HTML file to open, to send or to print."""
+"""Plan, drift, result, report or error, of one environment or several -> one HTML file to open, send or print."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Change, Finding, Plan
-from reconciler.render import titles
-from reconciler.render.blocks import DRIFT_WORDS, PLAN_WORDS, unmanaged
+from reconciler.render import wording
 from reconciler.render.command import Offer, to_git, way
+from reconciler.render.groups import Document, End, Group, Planned, TextOf, groups, verdict
 from reconciler.render.html import items
 from reconciler.render.html.page import NOTHING, Filters, Html, Page, bullets, el, html, join, timeline
 from reconciler.render.style import Style
 from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.wording import DRIFT_WORDS, PLAN_WORDS, Count, Words, number, unmanaged
 
 # ------------------------------------------------------------------------------------------------------- plan and drift
 
@@ -23,10 +25,10 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
     return html(
         Page(
             f"Plan for {plan.binding.environment}",
-            titles.plan_verdict(plan),
+            wording.plan_verdict(plan),
             plan_tone(plan),
             origin(plan),
-            titles.plan_counts(plan),
+            wording.plan_counts(plan),
             refused(plan.guards),
             Filters(items.kinds_of(plan.changes, PLAN_WORDS)) if plan.has_changes else None,
             join(*items.changes(plan.changes, PLAN_WORDS, {})),
@@ -47,13 +49,13 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
     return html(
         Page(
             f"Drift in {environment}",
-            titles.drift_verdict(drift),
+            wording.drift_verdict(drift),
             drift_tone(drift),
             join(origin(drift.plan), receipt),
-            titles.drift_counts(drift),
+            wording.drift_counts(drift),
             join(timeline(style.history), refused(drift.plan.guards)),
             drift_filters([drift]) if drift.has_drift else None,
-            join(*items.changes(drift.changes, DRIFT_WORDS, titles.sides(drift))),
+            join(*items.changes(drift.changes, DRIFT_WORDS, wording.sides(drift))),
             join(
                 besides(drift.plan, drift.changes, drift.uncontrolled),
                 ways(drift, digest, style),
@@ -64,14 +66,14 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
 
 def drift_tone(drift: Drift) -> str:
     """How it looks at first sight."""
-    return "good" if not drift.has_drift else "bad" if any(map(titles.is_wider, drift.deviations)) else "warn"
+    return "good" if not drift.has_drift else "bad" if any(map(wording.is_wider, drift.deviations)) else "warn"
 
 
 def drift_filters(drifts: Sequence[Drift]) -> Filters:
     """What drift can be chosen by; by who moved, where that is known."""
     changes = [change for drift in drifts for change in drift.changes]
     moved = sorted(
-        {words.replace(" ", "-") for drift in drifts for of in titles.sides(drift).values() for words in of.values()}
+        {words.replace(" ", "-") for drift in drifts for of in wording.sides(drift).values() for words in of.values()}
     )
     return Filters({**items.kinds_of(changes, DRIFT_WORDS), "moved": moved})
 
@@ -90,7 +92,7 @@ def origin(plan: Plan) -> Html:
     dirty = " with uncommitted changes" if binding.git_dirty else None
     until = [" · good until ", el("code", binding.expires_at)] if binding.expires_at else []
     place = ["marketplace ", el("code", brief(binding.marketplace)), " at ", el("code", brief(binding.base_url))]
-    return join(*place, *commit, dirty, *until, f" · {titles.snapshot_note(plan)}" if plan.snapshot else None)
+    return join(*place, *commit, dirty, *until, f" · {wording.snapshot_note(plan)}" if plan.snapshot else None)
 
 
 def refused(findings: Sequence[Finding]) -> Html:
@@ -147,10 +149,10 @@ def result(result: ApplyResult, style: Style) -> str:
     return html(
         Page(
             f"Apply to {style.environment}".strip(),
-            titles.result_verdict(result),
+            wording.result_verdict(result),
             "good" if result.is_complete and not result.interrupted else "bad",
             NOTHING,
-            titles.result_counts(result),
+            wording.result_counts(result),
             filters=Filters({"status": statuses, "action": actions}) if result.outcomes else None,
             items=join(*items.outcomes(result.outcomes)),
         )
@@ -165,10 +167,10 @@ def validation(report: Report, style: Style) -> str:
     return html(
         Page(
             f"Manifests {f'for {style.environment}' if style.environment else ''}".strip(),
-            titles.report_verdict(report),
+            wording.report_verdict(report),
             _report_tone(report),
             NOTHING,
-            titles.report_counts(report),
+            wording.report_counts(report),
             filters=Filters({"severity": severities, "rule": rules}) if report.found else None,
             items=join(*items.faults(report.found)),
             after=bullets("Waived", [brief(one, LONGEST_MESSAGE) for one in waived]),
@@ -194,7 +196,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             "refused by a guard" if refusal else "failed",
             "bad",
             NOTHING,
-            [titles.Count("errors", errors, is_alarming=True)] if found else [],
+            [wording.Count("errors", errors, is_alarming=True)] if found else [],
             join(findings, hint),
             filters=Filters() if found else None,
             items=join(*items.faults(found)),
@@ -205,3 +207,132 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
 def faults_of(error: ReconcilerError) -> list[Checked]:
     """Those of the input, if it is about that."""
     return [Checked(one) for one in error.diagnostics] if isinstance(error, InputError) else []
+
+
+_TONES: Final[Mapping[End, str]] = {End.IN_STEP: "good", End.CHANGED: "warn", End.FAILED: "bad", End.SKIPPED: "warn"}
+_FEW: Final = 10
+
+
+def of_several(planned: Sequence[Planned], _text_of: TextOf, style: Style) -> str:
+    """One page of all."""
+    found = groups(planned)
+    counts = {end: sum(len(one.parts) for one in found if one.end is end) for end in End}
+    tones = [_TONES[one.end] for one in found]
+    is_applied = planned[0].noun == "apply"
+    return html(
+        Page(
+            f"{planned[0].noun.capitalize()} of {number(len(planned), 'environment')}",
+            verdict(found),
+            "bad" if "bad" in tones else "good" if is_applied or set(tones) == {"good"} else "warn",
+            NOTHING,
+            [Count(end, count, end is End.FAILED) for end, count in counts.items() if count or end is not End.SKIPPED],
+            join(timeline(style.history), _overview(found)),
+            _filters(found),
+            join(*(_section(one, style) for one in found)),
+        )
+    )
+
+
+def _overview(found: Sequence[Group]) -> Html:
+    """A line for each group."""
+    head = el("tr", el("th", "Environments", scope="col"), el("th", "Result", scope="col"))
+    rows = [
+        el("tr", el("th", _title(one), scope="row"), el("td", el("span", one.size, class_=f"badge {_TONES[one.end]}")))
+        for one in found
+    ]
+    table = el("table", el("thead", head), el("tbody", *rows), class_="matrix")
+    return el("div", el("div", table, class_="inside"), class_="box")
+
+
+def _title(group: Group) -> str:
+    names = group.names
+    return ", ".join(names) if len(names) <= _FEW else f"{', '.join(names[:_FEW])} and {len(names) - _FEW:,} more"
+
+
+def _changes(found: Document | None) -> tuple[Change, ...]:
+    if isinstance(found, ApplyResult):
+        return tuple(one.change for one in found.outcomes)
+    return found.changes if found else ()
+
+
+def _words(found: Document | None) -> Words:
+    return DRIFT_WORDS if isinstance(found, Drift) else PLAN_WORDS
+
+
+def _filters(found: Sequence[Group]) -> Filters | None:
+    """By environment, however it is grouped, and by what can be chosen in each."""
+    shown = [one for one in found if any(change.action.writes for change in _changes(one.first.found))]
+    if not shown:
+        return None
+    names = [name for one in shown for name in one.names]
+    results = [one.first.found for one in shown if isinstance(one.first.found, ApplyResult)]
+    if results:
+        return Filters({"environment": names, "status": sorted({o.status.value for r in results for o in r.outcomes})})
+    changes = [change for one in shown for change in _changes(one.first.found)]
+    return Filters({"environment": names, **items.kinds_of(changes, _words(shown[0].first.found))})
+
+
+def _section(group: Group, style: Style) -> Html:
+    one, names = group.first, group.names
+    heading = names[0] if len(names) == 1 else number(len(names), "environment")
+    shown = _shown(group)
+    others = [*group.others(style)]
+    return el(
+        "section",
+        el("h2", f"{heading}: {_verdict(one.found)}" if one.found else heading),
+        el("p", ", ".join(names), class_="meta") if len(names) > 1 else None,
+        el("p", note, class_="meta") if (note := group.note(names[0])) else None,
+        *(_before(one.found) if one.found else [_error(one)]),
+        *shown,
+        *(_after(one, style) if one.found else []),
+        bullets("In the others", others) if others else None,
+        _error(one) if one.found and one.error else None,
+        data_group=bool(shown),
+    )
+
+
+def _verdict(found: Document) -> str:
+    match found:
+        case Drift():
+            return wording.drift_verdict(found)
+        case Plan():
+            return wording.plan_verdict(found)
+        case ApplyResult():
+            return wording.result_verdict(found)
+
+
+def _shown(group: Group) -> list[Html]:
+    found, names = group.first.found, " ".join(group.names)
+    if isinstance(found, ApplyResult):
+        return items.outcomes(found.outcomes, names)
+    sides = wording.sides(found) if isinstance(found, Drift) else wording.NO_SIDES
+    return items.changes(_changes(found), _words(found), sides, names)
+
+
+def _before(found: Document) -> Iterator[Html]:
+    if isinstance(found, ApplyResult):
+        return
+    plan = found.plan if isinstance(found, Drift) else found
+    yield el("p", origin(plan), class_="meta")
+    yield refused(plan.guards)
+
+
+def _after(one: Planned, style: Style) -> Iterator[Html]:
+    match one.found:
+        case Drift() as drift:
+            yield besides(drift.plan, drift.changes, drift.uncontrolled)
+            yield ways(drift, one.digest, style)
+        case Plan() as plan:
+            yield besides(plan, plan.changes)
+            yield ways(plan, one.digest, style)
+        case _:
+            pass
+
+
+def _error(one: Planned) -> Html:
+    if isinstance(one.error, GuardRefusal):
+        return refused(one.error.findings)
+    message, hint = (one.error.message, one.error.hint) if one.error else ("", "")
+    texts = [brief(text, LONGEST_MESSAGE) for text in (message, f"hint: {hint}" if hint else "") if text]
+    faults = items.faults(faults_of(one.error)) if one.error else []
+    return join(el("section", *(el("p", text) for text in texts), class_="refused"), *faults)

@@ -6,11 +6,10 @@ from typing import Final
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Severity
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Direction
-from reconciler.render.blocks import PLAN_WORDS, Words, heading, in_order, is_alarming
 from reconciler.render.html.page import Html, el, join
 from reconciler.render.rows import Row, outcome_rows, rows
-from reconciler.render.titles import SENT_WORDS, Sides
 from reconciler.render.values import LONGEST_MESSAGE, NOT_SET, brief
+from reconciler.render.wording import PLAN_WORDS, SENT_WORDS, Sides, Words, heading, in_order, is_alarming
 
 _ACTION_TONES: Final = {Action.CREATE: "good", Action.UPDATE: "warn", Action.DELETE: "bad"}
 _OPEN: Final = 8

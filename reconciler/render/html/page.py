@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from reconciler.render.escape import escape
 from reconciler.render.style import Moment
-from reconciler.render.titles import Count
+from reconciler.render.wording import Count
 
 _VOID = frozenset({"meta", "input", "link", "br"})
 
