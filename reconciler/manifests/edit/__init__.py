@@ -8,6 +8,7 @@ environment that shares its ids with another one by an alias, the file is left a
 """
 
 import stat
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,19 +20,19 @@ from reconciler.kinds.fields import MemberReference
 from reconciler.kinds.references import referred, with_references
 from reconciler.manifests.edit.nodes import Node
 from reconciler.manifests.edit.nodes import parse as parse_nodes
-from reconciler.manifests.edit.text import Edit, Style, applied, block, insertion, line_end_before
+from reconciler.manifests.edit.text import Style, block, line_end_before
 from reconciler.manifests.edit.values import Path as At
+from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.replacing import replace_file
 from reconciler.manifests.schema import part_validator, validator
 from reconciler.manifests.yaml import IDS_LIMIT, SIZE_LIMIT, parse, shown
-from reconciler.model.json import Absent, Body, Json, get_at, is_array, same, with_value_at
+from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, same, with_value_at
 from reconciler.model.resource import Address, ObjectKey, same_id
 
 __all__ = ["with_ids", "write_contents", "write_ids"]
 
 _SCHEMA: Final = "config.v1.schema.json"
 _MARK: Final = "\ufeff"
-_STEP: Final = 2
 
 
 def write_ids(path: Path, at: Sequence[str], ids: Mapping[Address, str]) -> None:
@@ -83,20 +84,44 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
     new = _missing(known, ids, f"{'.'.join(at)} of {file}" if at else file)
     if not new:
         return content
-    wanted = with_value_at(data, at, {**known, **new}) if at else {**known, **new}
-    _check(wanted, file, at)
-    result = _inserted(content, at, new)
-    if result and len(result) > limit:
-        hint = "keep the ids in a file of their own, with ids: {file: ids/ENV.yaml}" if at else ""
-        raise ReconcilerError(f"with the new ids {file} would be larger than {limit:,} bytes", hint=hint)
-    if result is None or not _says(result, wanted, file, limit):
+    whole = {**known, **new}
+    _check(with_value_at(data, at, whole) if at else whole, file, at)
+    result = _added(content, data, at, whole, file)
+    if result is None:
         by_hand = ", ".join(f"{name}: {one}" for name, one in new.items())
         where = f" to {at[1]}" if at else ""
         message = f"{file} is written in such a way that ids cannot be added{where} without changing more"
         raise ReconcilerError(
             message, hint=f"add by hand under {'.'.join(at)}: {by_hand}" if at else f"add by hand: {by_hand}"
         )
+    if len(result) > limit:
+        hint = "keep the ids in a file of their own, with ids: {file: ids/ENV.yaml}" if at else ""
+        raise ReconcilerError(f"with the new ids {file} would be larger than {limit:,} bytes", hint=hint)
     return result
+
+
+def _added(content: bytes, data: Body, at: Sequence[str], ids: Body, file: str) -> bytes | None:
+    """The bytes with all ids, or None where more would change; a file of ids may be empty, or comments alone."""
+    text = content.decode("utf-8")
+    if at or parse(content, file, IDS_LIMIT).documents:
+        changed, refused = with_values(content, file, 0, {tuple(at): ids}, sys.maxsize)
+        return None if refused or not _is_written_out(text, at, data) else changed
+    line_end = line_end_before(text, len(text))
+    start = "" if not text or text[-1] in "\r\n" else line_end
+    changed = (text + start + line_end.join([*block(ids, 0, Style()), ""])).encode("utf-8")
+    return None if parse(changed, file, sys.maxsize).faults else changed
+
+
+def _is_written_out(text: str, at: Sequence[str], data: Body) -> bool:
+    """Whether what the ids are in stands there itself: neither an alias nor a merge key brings it."""
+    node: Node | None = parse_nodes(text.removeprefix(_MARK))[0]
+    for count, key in enumerate(at, 1):
+        node = node.get(key) if node else None
+        if node is None:
+            return get_at(data, at[:count]) is ABSENT
+        if node.is_alias:
+            return False
+    return True
 
 
 def _missing(known: Body, ids: Mapping[Address, str], where: str) -> Mapping[str, str]:
@@ -133,52 +158,6 @@ def _data(content: bytes, file: str, at: Sequence[str]) -> Body:
     if not isinstance(data, Mapping):
         raise ReconcilerError(f"{file} can no longer be read as {'a configuration' if at else 'ids'}")
     return data
-
-
-def _inserted(content: bytes, at: Sequence[str], ids: Mapping[str, str]) -> bytes | None:
-    """The bytes with the ids in them, or None where there is no such place to put them."""
-    text = content.decode("utf-8")
-    mark = _MARK if text.startswith(_MARK) else ""
-    text = text.removeprefix(_MARK)
-    edits = _edits(text, at, ids)
-    return (mark + applied(text, edits)).encode("utf-8") if edits else None
-
-
-def _edits(text: str, at: Sequence[str], ids: Mapping[str, str]) -> Sequence[Edit]:
-    """What puts the ids into a text; nothing where there is no such place."""
-    roots = parse_nodes(text)
-    if not at:
-        return _edits_of_root(text, roots, ids)
-    environments = roots[0].get(at[0])
-    target = environments.get(at[1]) if environments else None
-    if environments is None or target is None or not target.is_mapping:
-        return ()
-    step = _step(environments, target)
-    known = target.get(at[2])
-    if known is None:
-        return insertion(text, target, {at[2]: ids}, Style(step))
-    return insertion(text, known, ids, Style(step).of_key(target, at[2])) if known.is_mapping else ()
-
-
-def _edits_of_root(text: str, roots: Sequence[Node], ids: Mapping[str, str]) -> Sequence[Edit]:
-    """A file of ids, which may be empty, or comments alone."""
-    if roots and roots[0].is_mapping:
-        return insertion(text, roots[0], ids, Style(_STEP))
-    line_end = line_end_before(text, len(text))
-    start = "" if not text or text[-1] in "\r\n" else line_end
-    return [Edit(len(text), start + line_end.join([*block(ids, 0, Style(_STEP)), ""]))]
-
-
-def _step(outer: Node, inner: Node) -> int:
-    """By how much this file indents."""
-    step = inner.column - outer.column
-    return step if step > 0 and not inner.in_braces else _STEP
-
-
-def _says(content: bytes, wanted: Body, file: str, limit: int) -> bool:
-    """Whether a file says exactly this."""
-    parsed = parse(content, file, limit)
-    return not parsed.faults and len(parsed.documents) == 1 and same(parsed.documents[0].data, wanted)
 
 
 def _replace(path: Path, content: bytes) -> None:

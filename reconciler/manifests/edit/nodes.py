@@ -71,10 +71,8 @@ class _Reader:
 
     def node(self, event: _Event) -> Node:
         """Read one node to its end."""
-        if isinstance(event, events.MappingStartEvent):
-            return self._mapping(event)
-        if isinstance(event, events.SequenceStartEvent):
-            return self._list(event)
+        if isinstance(event, events.CollectionStartEvent):
+            return self._container(event)
         self._end = event.end_mark.index
         start, style = event.start_mark, getattr(event, "style", None)  # an alias has neither style nor text
         text = getattr(event, "value", None)
@@ -82,38 +80,24 @@ class _Reader:
         is_alias = isinstance(event, events.AliasEvent)
         return Node(start.index, self._end, start.column, text, quote, is_alias=is_alias, outer=start.index)
 
-    def _mapping(self, event: _Event) -> Node:
-        first, entries = event.end_mark, []
-        while not isinstance(key := self.next(), events.MappingEndEvent):
-            entries.append((self.node(key), self.node(self.next())))
-        in_braces = bool(event.flow_style)
-        self._close(key, is_visible=in_braces)
+    def _container(self, event: _Event) -> Node:
+        first, is_mapping, in_braces = event.end_mark, isinstance(event, events.MappingStartEvent), event.flow_style
+        entries, items = [], []
+        while not isinstance(found := self.next(), events.CollectionEndEvent):
+            if is_mapping:
+                entries.append((self.node(found), self.node(self.next())))
+            else:
+                items.append(self.node(found))
+        if in_braces:
+            self._end = found.end_mark.index
         return Node(
             first.index,
             self._end,
             first.column,
             entries=tuple(entries),
-            is_mapping=True,
-            in_braces=in_braces,
-            outer=event.start_mark.index,
-        )
-
-    def _list(self, event: _Event) -> Node:
-        first, items = event.end_mark, []
-        while not isinstance(item := self.next(), events.SequenceEndEvent):
-            items.append(self.node(item))
-        in_braces = bool(event.flow_style)
-        self._close(item, is_visible=in_braces)
-        return Node(
-            first.index,
-            self._end,
-            first.column,
             items=tuple(items),
-            is_list=True,
-            in_braces=in_braces,
+            is_mapping=is_mapping,
+            is_list=not is_mapping,
+            in_braces=bool(in_braces),
             outer=event.start_mark.index,
         )
-
-    def _close(self, event: _Event, *, is_visible: bool) -> None:
-        if is_visible:
-            self._end = event.end_mark.index

@@ -39,11 +39,6 @@ class Style:
     """The quotes around keys; none where they are empty."""
     value: str = ""
 
-    def of_key(self, mapping: Node, key: str) -> "Style":
-        """As this key is written: whoever quotes keys means JSON, and quotes values, too."""
-        quote = next(name.quote for name, _ in mapping.entries if name.text == key)
-        return replace(self, key=quote, value=quote)
-
     def of_last(self, mapping: Node, *, with_values: bool) -> "Style":
         """As the last entry is written."""
         key, value = mapping.entries[-1]

@@ -27,7 +27,7 @@ from reconciler.manifests.edit.text import (
     start_of_line,
     start_of_next_line,
 )
-from reconciler.manifests.yaml import parse
+from reconciler.manifests.yaml import SIZE_LIMIT, parse
 from reconciler.model.json import ABSENT, Absent, Body, Json, canonical_text, is_array, same, with_value_at
 
 Path: TypeAlias = tuple[str, ...]
@@ -44,15 +44,15 @@ class _TooIntricate(Exception):  # never leaves this module
 
 
 def with_values(
-    content: bytes, file: str, index: int, values: Mapping[Path, Json | Absent]
+    content: bytes, file: str, index: int, values: Mapping[Path, Json | Absent], limit: int = SIZE_LIMIT
 ) -> tuple[bytes, tuple[Path, ...]]:
     """Set values in one document of a file; see `with_documents`."""
-    changed, refused = with_documents(content, file, {index: values})
+    changed, refused = with_documents(content, file, {index: values}, limit)
     return changed, tuple(path for _, path in refused)
 
 
 def with_documents(
-    content: bytes, file: str, wanted: Mapping[int, Mapping[Path, Json | Absent]]
+    content: bytes, file: str, wanted: Mapping[int, Mapping[Path, Json | Absent]], limit: int = SIZE_LIMIT
 ) -> tuple[bytes, tuple[tuple[int, Path], ...]]:
     """Set values in documents of a file; `ABSENT` removes a key.
 
@@ -61,6 +61,7 @@ def with_documents(
         file: its name in messages.
         wanted: for each document, by its number, what is to stand where; a path leads through mappings only, and
             mappings that lack are made.
+        limit: how large the file may become, in bytes.
 
     Returns:
         The new bytes, and the documents and paths that are as they were because they cannot be set without changing
@@ -70,7 +71,7 @@ def with_documents(
     pending = [[(index, path, value) for index, values in wanted.items() for path, value in values.items()]]
     while pending:  # all at once; where that fails, each half by itself, down to the values at fault
         values = pending.pop()
-        changed = _with_all(content, file, values)
+        changed = _with_all(content, file, values, limit)
         if changed is not None:
             content = changed
         elif len(values) == 1:
@@ -81,35 +82,33 @@ def with_documents(
     return content, tuple(refused)
 
 
-def _with_all(content: bytes, file: str, values: Sequence[_Wanted]) -> bytes | None:
+def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) -> bytes | None:
     """The bytes with all values set, or None."""
-    old = [document.data for document in parse(content, file).documents]
+    old = [document.data for document in parse(content, file, limit).documents]
     new = list(old)
     for index, path, value in values:
         body = new[index]
         if not isinstance(body, Mapping):
             return None
-        new[index] = with_value_at(body, path, value)
+        new[index] = with_value_at(body, path, value) if path or isinstance(value, Absent) else value
     text = content.decode("utf-8")
     mark = _MARK if text.startswith(_MARK) else ""
     text = text.removeprefix(_MARK)
     roots = parse_nodes(text)
     ends = [*(root.outer for root in roots[1:]), len(text)]
     try:
-        parts = [_changed(text, *each) for each in zip(roots, old, new, (0, *ends), ends, strict=False)]
+        parts = [
+            applied(text, list(_Editor(text, _step_of(root)).changes(root, before, after)), start, end)
+            for root, before, after, start, end in zip(roots, old, new, (0, *ends), ends, strict=False)
+        ]
     except _TooIntricate:
         return None
     result = (mark + "".join(parts)).encode("utf-8")
-    return result if _says(result, file, new) else None
+    return result if _says(result, file, new, limit) else None
 
 
-def _changed(text: str, root: Node, old: Json, new: Json, start: int, end: int) -> str:
-    """The part of a file that has one document, saying something else."""
-    return applied(text, list(_Editor(text, _step_of(root)).changes(root, old, new)), start, end)
-
-
-def _says(content: bytes, file: str, wanted: Sequence[Json]) -> bool:
-    parsed = parse(content, file)
+def _says(content: bytes, file: str, wanted: Sequence[Json], limit: int) -> bool:
+    parsed = parse(content, file, limit)
     return not parsed.faults and same([document.data for document in parsed.documents], wanted)
 
 
@@ -149,8 +148,6 @@ class _Editor:
         if not node.in_braces and end > start and text[end - 1] in "\r\n":
             written += line_end_before(text, end)
         return Edit(start, written, end - start)
-
-    # -------------------------------------------------------------------------------------------------------- mappings
 
     def _mapping(self, node: Node, old: Body, new: Body, key: Node | None) -> Iterator[Edit]:
         """Remove, change and add entries. One that a merge key or an alias brings is written out to be changed."""
@@ -204,8 +201,6 @@ class _Editor:
                 raise _TooIntricate
             return Edit(start, "", node.spans[number + 1][0] - start)
         return Edit(line, "", start_of_next_line(self.text, end) - line)
-
-    # ----------------------------------------------------------------------------------------------------------- lists
 
     def _list(self, node: Node, old: Sequence[Json], new: Sequence[Json], key: Node | None) -> Iterator[Edit]:
         """Remove, change and add members."""
