@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.config.file import SCHEMA, SECRET_POSITIONS, config_of, structure_faults
+from reconciler.config.file import config_of
 from reconciler.config.settings import (
     BASE_URLS,
     EMULATOR_MARKETPLACE,
@@ -23,7 +23,15 @@ from reconciler.config.settings import (
 )
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.allowed_paths import below, objection_to_write, resolved
-from reconciler.manifests.schema import Fault, did_you_mean, part_validator, redacted, without_tails
+from reconciler.manifests.schema import (
+    Fault,
+    did_you_mean,
+    part_validator,
+    redacted,
+    secret_reference,
+    validator,
+    without_tails,
+)
 from reconciler.manifests.yaml import IDS_LIMIT, Document, read, shown
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Body, Json, pointer, pointer_parts
@@ -40,8 +48,11 @@ __all__ = [
     "load_config",
     "misnamed_config",
     "select_environment",
+    "structure_faults",
 ]
 
+SCHEMA: Final = "config.v1.schema.json"
+SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})
 FILE_NAME: Final = "reconciler.yaml"
 _SPLIT: Final = "keep ids in files of their own, with ids: {file: ids/ENV.yaml}"
 
@@ -77,16 +88,41 @@ def load_config(path: Path) -> Config:
     document = _only_document(path)
     if faults := structure_faults(document.data):
         raise InputError(without_tails((fault.within(document) for fault in faults), SECRET_POSITIONS))
-    sources = with_ids_of_files(document, path.absolute().parent, SCHEMA)
+    sources = _with_ids_of_files(document, path.absolute().parent)
     config = config_of(sources.data, path.absolute())
     if isinstance(config, Config) and not sources.faults:
-        return replace(config, environments=_with_ids_files(config, sources.paths), place=sources.place)
+        environments = {
+            name: replace(each, ids_file=sources.paths.get(name)) for name, each in config.environments.items()
+        }
+        return replace(config, environments=environments, place=sources.place)
     faults = config if isinstance(config, list) else []
     raise InputError(without_tails([*sources.faults, *map(sources.within, faults)], SECRET_POSITIONS))
 
 
-def _with_ids_files(config: Config, paths: Mapping[str, Path]) -> Mapping[str, Environment]:
-    return {name: replace(each, ids_file=paths.get(name)) for name, each in config.environments.items()}
+def structure_faults(data: Json) -> list[Fault]:
+    """Find what does not fit the schema, and secrets that stand in clear. No message quotes one."""
+    if not isinstance(data, Mapping) or data.get("kind") != "Config":
+        return [
+            Fault("", "this is not a configuration: it starts with apiVersion: reconciler/v1, kind: Config", "kind")
+        ]
+    secrets = list(_secrets_in_clear(data))
+    places = {fault.pointer for fault in secrets}
+    return secrets + [
+        fault
+        for fault in validator(SCHEMA).faults(data)
+        if not any(fault.pointer == place or fault.pointer.startswith(f"{place}/") for place in places)
+    ]
+
+
+def _secrets_in_clear(data: Mapping[str, Json]) -> Iterator[Fault]:
+    environments = data.get("environments")
+    for name, environment in environments.items() if isinstance(environments, Mapping) else ():
+        auth = environment.get("auth") if isinstance(environment, Mapping) else None
+        for key in sorted(SECRET_POSITIONS):
+            if isinstance(auth, Mapping) and key in auth:
+                reference = secret_reference(auth[key], key, pointer("environments", name, "auth", key))
+                if isinstance(reference, Fault):
+                    yield reference
 
 
 def _only_document(path: Path) -> Document:
@@ -129,7 +165,7 @@ _CREATE: Final = "create it: it may be empty, and adopt --write fills it"
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class _Sources:
     """A configuration with the files of ids that it names."""
 
     data: Mapping[str, Any]
@@ -161,18 +197,17 @@ class Sources:
         return self._main, at
 
 
-def with_ids_of_files(document: Document, folder: Path, schema: str) -> Sources:
+def _with_ids_of_files(document: Document, folder: Path) -> _Sources:
     """Read the files that a configuration in this folder names; its data fits the schema."""
-    search, whole = _Search(folder, schema, document), _mapping(document.data)
+    search, whole = _Search(folder, document), _mapping(document.data)
     environments = {name: search.replaced(name, _mapping(one)) for name, one in _mapping(whole["environments"]).items()}
     data = {**whole, "environments": environments}
-    return Sources(data, search.paths, search.faults, document, search.documents)
+    return _Sources(data, search.paths, search.faults, document, search.documents)
 
 
 @dataclass(slots=True)
 class _Search:
     folder: Path
-    schema: str
     main: Document
     paths: dict[str, Path] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
@@ -199,9 +234,7 @@ class _Search:
         if parsed.faults or not parsed.documents or parsed.documents[0].data is None:
             return {}
         self.documents[name] = document = parsed.documents[0]
-        faults = [
-            fault.moved("/ids", "") for fault in part_validator(self.schema, _PART).faults({_PART: document.data})
-        ]
+        faults = [fault.moved("/ids", "") for fault in part_validator(SCHEMA, _PART).faults({_PART: document.data})]
         if _named(document.data):
             faults.append(Fault("/file", "a file of ids cannot name another", "ids-file", "write the ids here"))
         self.faults += [fault.within(document) for fault in faults]

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
-from reconciler.config.values import base_url, reference_in, scope, window
-from reconciler.kinds import KINDS, address_of
+from reconciler.config.values import base_url, kind_faults, reference_in, scope, window
+from reconciler.kinds import address_of
 from reconciler.manifests.allowed_paths import below, objection_to_write
 from reconciler.manifests.rules import Level
-from reconciler.manifests.schema import Fault, did_you_mean, secret_reference, validator
+from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
@@ -24,7 +24,6 @@ from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, 
 from reconciler.model.scope import Scope
 from reconciler.model.secret import SecretReference, is_own_variable
 
-SCHEMA: Final = "config.v1.schema.json"
 JOURNAL_FOLDER: Final = ".reconciler/runs"
 DEFAULT_CONCURRENCY: Final = 8
 _REQUIRED: Final = {
@@ -32,35 +31,8 @@ _REQUIRED: Final = {
     "auth": "write auth: {clientId: ID, clientSecret: {fromEnv: NAME}}",
 }
 _STAGING: Final = "staging"
-SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})
 
 _T = TypeVar("_T")
-
-
-def structure_faults(data: Json) -> list[Fault]:
-    """Find what does not fit the schema, and secrets that stand in clear. No message quotes one."""
-    if not isinstance(data, Mapping) or data.get("kind") != "Config":
-        return [
-            Fault("", "this is not a configuration: it starts with apiVersion: reconciler/v1, kind: Config", "kind")
-        ]
-    secrets = list(_secrets_in_clear(data))
-    places = {fault.pointer for fault in secrets}
-    return secrets + [
-        fault
-        for fault in validator(SCHEMA).faults(data)
-        if not any(fault.pointer == place or fault.pointer.startswith(f"{place}/") for place in places)
-    ]
-
-
-def _secrets_in_clear(data: Mapping[str, Json]) -> Iterator[Fault]:
-    environments = data.get("environments")
-    for name, environment in environments.items() if isinstance(environments, Mapping) else ():
-        auth = environment.get("auth") if isinstance(environment, Mapping) else None
-        for key in sorted(SECRET_POSITIONS):
-            if isinstance(auth, Mapping) and key in auth:
-                reference = secret_reference(auth[key], key, pointer("environments", name, "auth", key))
-                if isinstance(reference, Fault):
-                    yield reference
 
 
 def config_of(data: Json, path: Path) -> Config | list[Fault]:
@@ -129,9 +101,6 @@ class _Part:
         return found
 
 
-# -- the parts of the file, from the small to the whole ---------------------------------------------------------------
-
-
 def _text(part: _Part, key: str, folder: Path) -> str | SecretReference | None:
     """A plain text, or where it comes from."""
     value = part.get(key)
@@ -175,7 +144,7 @@ def _limits(part: _Part) -> Limits:
     """An omitted limit is the one that `Limits` has; null takes it away."""
     kinds = part.part("kinds")
     for kind in kinds.data:
-        part.blame(*_kind_faults(kind, pointer("kinds", kind), at_key=True))
+        part.blame(*kind_faults(kind, pointer("kinds", kind), at_key=True))
     of_kinds = {
         kind: Limits(**{"deletes": None, **_numbers(kinds.part(kind))}, name=f"limits.kinds.{kind}")
         for kind in kinds.data
@@ -210,10 +179,6 @@ def _defaults(part: _Part, file: _Part) -> Policy:
     )
 
 
-def _unmanaged_is_drift(part: _Part, file: _Part) -> bool:
-    return bool(part.part("drift").get("unmanaged", file.part("drift").get("unmanaged")) == "fail")
-
-
 def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth"), folder) if part.get("auth") is not None else None
@@ -243,7 +208,7 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
         overlays=tuple(below(folder, each) for each in part.get("overlays", ())),
         freeze=tuple(_windows(part)),
         defaults=_defaults(part, file),
-        unmanaged_is_drift=_unmanaged_is_drift(part, file),
+        unmanaged_is_drift=part.part("drift").get("unmanaged", file.part("drift").get("unmanaged")) == "fail",
         scope=part.read("scope", scope) or Scope(),
         protected=tuple(part.get("protected", ())),
     )
@@ -284,21 +249,12 @@ def _id_faults(ids: Mapping[str, str]) -> Iterator[Fault]:
     manifests: dict[Address, str] = {}
     for name, known_id in ids.items():
         address = address_of(name)
-        yield from _kind_faults(address.kind, pointer("ids", name), at_key=True)
+        yield from kind_faults(address.kind, pointer("ids", name), at_key=True)
         if (other := manifests.setdefault(address, name)) != name:
             message = f"{name} and {other} are one manifest"
             yield Fault(pointer("ids", name), message, "duplicate-name", "remove one of them", at_key=True)
         elif (other := objects.setdefault(ObjectKey(address.kind, known_id), name)) != name:
             yield Fault(pointer("ids", name), f"{name} has the same id as {other}", "duplicate-id")
-
-
-def _kind_faults(kind: str, at: str, *, at_key: bool = False) -> Iterator[Fault]:
-    if kind not in KINDS:
-        hint = did_you_mean(kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
-        yield Fault(at, f"unknown kind {json.dumps(kind)}", "kind", hint, at_key=at_key)
-
-
-# -- what only the whole file shows -----------------------------------------------------------------------------------
 
 
 def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretReference]:
@@ -310,7 +266,7 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
 
 def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
     for index, kind in enumerate(file.get("manage", ())):
-        file.blame(*_kind_faults(kind, pointer("manage", index)))
+        file.blame(*kind_faults(kind, pointer("manage", index)))
     names = {one.name for one in own}
     file.blame(*_promotion_faults(file.get("promote"), file.parts("environments")))
     for part in file.parts("environments").values():

@@ -1,7 +1,7 @@
 """Single values of reconciler.yaml -> a URL, a reference, a freeze window or a scope, or what is wrong with them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -62,15 +62,22 @@ def base_url(text: str) -> str | list[Fault]:
 _DATE_LENGTH: Final = len("2026-12-24")
 
 
+def kind_faults(kind: str, at: str, *, at_key: bool = False) -> Iterator[Fault]:
+    """Say that there is no such kind; nothing where there is."""
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
+        yield Fault(at, f"unknown kind {json.dumps(kind)}", "kind", hint, at_key=at_key)
+
+
 def scope(entry: Mapping[str, Any]) -> Scope | list[Fault]:
     """Build a scope of an entry that has passed the schema; a pattern must be of some kind."""
-    faults = []
-    for key in ("include", "exclude"):
-        for index, glob in enumerate(entry.get(key, ())):
-            kind = glob.partition("/")[0]
-            if not any(matches(kind, known) for known in KINDS):
-                hint = did_you_mean(kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
-                faults.append(Fault(pointer(key, index), f"unknown kind {json.dumps(kind)}", "kind", hint))
+    faults = [
+        fault
+        for key in ("include", "exclude")
+        for index, glob in enumerate(entry.get(key, ()))
+        if not any(matches(glob.partition("/")[0], known) for known in KINDS)
+        for fault in kind_faults(glob.partition("/")[0], pointer(key, index))
+    ]
     return faults or Scope(tuple(entry.get("include", ())), tuple(entry.get("exclude", ())), entry.get("xp", {}))
 
 

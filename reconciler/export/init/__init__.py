@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from textwrap import dedent, indent
 from typing import Final
 
-from reconciler.config import BASE_URLS
-from reconciler.config.file import config_of, structure_faults
+from reconciler.config import BASE_URLS, structure_faults
+from reconciler.config.file import config_of
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export.fresh import slug
 from reconciler.manifests.edit.text import scalar
