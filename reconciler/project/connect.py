@@ -15,7 +15,7 @@ from reconciler.project.files import own_folder
 from reconciler.project.settings import Settings
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, require_allowed
-from reconciler.secrets.resolve import value_of
+from reconciler.secrets import value_of
 from reconciler.secrets.values import Resolve
 
 if TYPE_CHECKING:

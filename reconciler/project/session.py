@@ -28,8 +28,8 @@ from reconciler.project.overwrites import keep_apart, keep_manifests_apart
 from reconciler.project.receipts import last_written
 from reconciler.project.settings import Settings, environment_name, plan_key
 from reconciler.remote.protocol import ReadRemote, SecretRemote
+from reconciler.secrets import Resolver
 from reconciler.secrets.delivery import Deliverer
-from reconciler.secrets.resolve import Resolver
 
 if TYPE_CHECKING:
     from reconciler.planning.target import Target

@@ -25,7 +25,17 @@ from reconciler.model.rotation import Begin, Provided
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote.protocol import SecretRemote
 from reconciler.secrets import rotation
-from reconciler.secrets.delivery import Delivered, Deliverer, NewSecret, Order, deliver_again, deliver_all, taken_back
+from reconciler.secrets.delivery import (
+    Delivered,
+    Deliverer,
+    NewSecret,
+    Order,
+    deliver_again,
+    deliver_all,
+    recall,
+    taken_back,
+)
+from reconciler.secrets.rotation.due import Subject, due
 
 GENERATED_LENGTH: Final = 60
 """Letters and digits of a generated secret: what Sitecore's own tools make; the service documents no least length."""
@@ -217,9 +227,9 @@ class Provider:
         has_written = False
         live = reader.read_secrets(self.remote, [key])[key]  # of one name each: making one changes no other
         for wanted in change.new_secrets:
-            at_hand = rotation.recall(wanted, live, deliverer)
-            subject = rotation.Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
-            done = rotation.carry_out(subject, rotation.due(subject, _utc_now(), Begin.IF_MISSING), tools)
+            at_hand = recall(wanted, live, deliverer)
+            subject = Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
+            done = rotation.carry_out(subject, due(subject, _utc_now(), Begin.IF_MISSING), tools)
             has_written |= done.has_written
             if done.error:
                 return Provided("; ".join(notes), done.error, has_written)

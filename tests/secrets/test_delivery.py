@@ -28,7 +28,7 @@ from reconciler.model.delivery import (
 )
 from reconciler.model.resource import Address
 from reconciler.model.secret import Secret
-from reconciler.secrets.delivery import Deliverer, NewSecret, envfile
+from reconciler.secrets.delivery import Deliverer, NewSecret, files
 from tests.limits import no_file_larger_than
 
 VALUE = "pl+anted/canary=="
@@ -269,7 +269,7 @@ def test_what_is_set_in_a_dotenv_file_is_read_again(value: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ".env"
         path.write_text("A=1\nSHOP=old\nB=2\n")
-        undo = envfile.set_variable(path, "SHOP", Secret(value))
+        undo = files.set_variable(path, "SHOP", Secret(value))
         assert dotenv_values(path, interpolate=False) == {"A": "1", "SHOP": value, "B": "2"}
         undo()
         assert path.read_text() == "A=1\nSHOP=old\nB=2\n"

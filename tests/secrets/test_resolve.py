@@ -5,7 +5,7 @@ import pytest
 from reconciler.errors import ReconcilerError, SecretMissing
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
-from reconciler.secrets.resolve import Resolver
+from reconciler.secrets import Resolver
 
 
 def from_env(name: str) -> SecretReference:

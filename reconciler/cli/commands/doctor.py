@@ -21,7 +21,7 @@ from reconciler.project.environment import chosen_environment, configuration
 from reconciler.remote.http import checked
 from reconciler.remote.reach import Network, reach
 from reconciler.render.reports import DIAGNOSES
-from reconciler.secrets.resolve import value_of
+from reconciler.secrets import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -22,9 +22,8 @@ from reconciler.planning import selection
 from reconciler.planning.refusal import ACKNOWLEDGEMENT_DIGITS, given
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
-from reconciler.secrets import rotation
-from reconciler.secrets.delivery import Deliverer
-from reconciler.secrets.rotation import Subject
+from reconciler.secrets.delivery import Deliverer, lost, recall
+from reconciler.secrets.rotation.due import Subject, due
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,21 +227,21 @@ def _subject(
         live,
         kind,
         is_active=bool(found.body.get(kind.active_field)),
-        at_hand=rotation.recall(secret, live, deliverer),
-        lost=rotation.lost(secret, deliverer),
+        at_hand=recall(secret, live, deliverer),
+        lost=lost(secret, deliverer),
     )
 
 
 def _turn(subject: Subject, remote: ReadRemote, target: Target, wish: Wish) -> Iterator[Turn]:
     if not wish.only_due:
         _spare_ourselves(subject, remote)
-        yield Turn(subject, rotation.due(subject, target.now))
+        yield Turn(subject, due(subject, target.now))
         return
     if not any(one.is_due for one in states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)):
         return
     try:
         _spare_ourselves(subject, remote)
-        yield Turn(subject, rotation.due(subject, target.now, Begin.IF_DUE))
+        yield Turn(subject, due(subject, target.now, Begin.IF_DUE))
     except ReconcilerError as error:
         yield Turn(subject, error=error)
 

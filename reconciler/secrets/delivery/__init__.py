@@ -1,22 +1,47 @@
 """A new secret x where its manifest wants it -> delivered, or an error that shows no value.
 
 Every delivery is checked beforehand, so that a secret is not created for nothing. A delivery may be repeated: done
-twice it is done once. What was written to files can be taken back; what a command has stored cannot.
+twice it is done once. What was written to files can be taken back; what a command has stored cannot. A command gets
+the value on its standard input: no shell, no argument, no echo of what it prints.
 """
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.delivery import Delivery, InFile, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.named_secret import UNTRIED, LiveSecret, NamedSecret, family
+from reconciler.model.resource import Address
 from reconciler.model.secret import Secret, is_own_variable
-from reconciler.secrets.delivery import command, envfile, files, github
-from reconciler.secrets.delivery.new_secret import NewSecret, Undo
+from reconciler.secrets.delivery import files
+from reconciler.secrets.delivery.files import Undo
 
 __all__ = ["Deliverer", "NewSecret", "Undo"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """One new secret."""
+
+    address: Address
+    client_id: str
+    name: str
+    """Of a named secret, or the field of a legacy one."""
+    value: Secret
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What a command gets in its environment."""
+        return {
+            "RECONCILER_ADDRESS": str(self.address),
+            "RECONCILER_CLIENT_ID": self.client_id,
+            "RECONCILER_SECRET_NAME": self.name,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +79,11 @@ class Deliverer:
                 files.check(self.allowed_paths.at(path, to_write=True))
             case ToEnvFile(path):
                 files.check(self.allowed_paths.at(path, to_write=True))
-                envfile.check(self.allowed_paths.at(path, to_write=True))
+                files.env_text(self.allowed_paths.at(path, to_write=True))
             case ToCommand(argv):
-                command.check(argv, self._surroundings(), self.allowed_paths.root)
+                check_command(argv, self._surroundings(), self.allowed_paths.root)
             case ToGithubOutput():
-                github.check(self.environ)
+                files.check_output(self.environ)
 
     def deliver(self, new: NewSecret, delivery: Delivery) -> Undo | None:
         """Make one delivery, and give a way to take it back; None: there is none.
@@ -71,14 +96,14 @@ class Deliverer:
             case ToFile(path):
                 return files.write(self.allowed_paths.at(path, to_write=True), new.value.reveal())
             case ToEnvFile(path, variable):
-                return envfile.set_variable(self.allowed_paths.at(path, to_write=True), variable, new.value)
+                return files.set_variable(self.allowed_paths.at(path, to_write=True), variable, new.value)
             case ToKubernetesSecret(path):
                 text = files.kubernetes_secret(delivery, new.value)
                 return files.write(self.allowed_paths.at(path, to_write=True), text)
             case ToGithubOutput(name):
-                return github.set_output(github.output_file(self.environ), name, new.value, self.tell)
+                return files.set_output(files.output_file(self.environ), name, new.value, self.tell)
             case ToCommand():
-                command.feed(delivery, new, {**self._surroundings(), **new.facts}, self.allowed_paths.root)
+                feed(delivery, new, {**self._surroundings(), **new.facts}, self.allowed_paths.root)
                 return None
 
     def recall(self, delivery: Delivery) -> Secret | None:
@@ -86,9 +111,9 @@ class Deliverer:
         try:
             match delivery:
                 case ToFile(path):
-                    return files.value_in(self.allowed_paths.at(path))
+                    return Secret(files.text_in(self.allowed_paths.at(path)))
                 case ToEnvFile(path, variable):
-                    return envfile.variable_in(self.allowed_paths.at(path), variable)
+                    return files.variable_in(self.allowed_paths.at(path), variable)
                 case ToKubernetesSecret(path):
                     return files.kubernetes_value_in(self.allowed_paths.at(path))
                 case _:
@@ -187,3 +212,58 @@ def recall(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer
 def lost(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
     """The places that can be read back and have no value: whatever was delivered there is gone."""
     return tuple(one for one in wanted.deliver if isinstance(one, InFile) and not deliverer.recall(one))
+
+
+def check_command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    """See whether a command can be started.
+
+    Raises:
+        ReconcilerError: it cannot.
+    """
+    _program(argv[0], environ, folder)
+    if any("\0" in one for one in argv):
+        message = f"the arguments of {argv[0]} have a null character, so it cannot be started to deliver a secret"
+        raise ReconcilerError(message, hint="correct the command")
+
+
+def _program(name: str, environ: Mapping[str, str], folder: Path) -> str:
+    """Find the program that a command starts: on the PATH, or by a path relative to a folder.
+
+    Raises:
+        ReconcilerError: there is none.
+    """
+    is_path = Path(name).name != name
+    found = shutil.which(str(folder / name) if is_path else name, path=environ.get("PATH"))
+    if found is None:
+        hint = "correct the command, or PATH"
+        raise ReconcilerError(f"there is no program {name} to deliver a secret to", hint=hint)
+    return found
+
+
+def feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
+    """Start the program in a folder and write the value to it. Whatever it prints may be the value, so it is dropped.
+
+    Raises:
+        ReconcilerError: it cannot be started, or exits with another code than 0.
+        PartlyDelivered: it was stopped because it took too long, so that nobody knows what it has stored.
+    """
+    name, *arguments = wanted.argv
+    try:
+        ended = subprocess.run(  # noqa: S603  # the manifest names it, and no shell reads it
+            [_program(name, environ, folder), *arguments],
+            input=new.value.reveal().encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=wanted.timeout,
+            env=dict(environ),
+            cwd=folder,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        message = f"{wanted} did not end within {wanted.timeout} s, and was stopped; it may have stored the secret"
+        raise PartlyDelivered(message) from None
+    except OSError as error:
+        raise ReconcilerError(f"{wanted} cannot be started: {error.strerror}") from None
+    if ended.returncode:
+        message = f"{wanted} exited with {ended.returncode}; what it printed is not shown, since it may hold the secret"
+        raise ReconcilerError(message)

@@ -1,18 +1,28 @@
-"""A secret -> a file: alone, or as a Kubernetes manifest."""
+"""A secret -> a file, and back to what the file was: alone, as a Kubernetes manifest, or as one line among others.
+
+A line is a variable of a dotenv file (the home of python-dotenv), or an output of the present step of a GitHub Actions
+job, masked in its log before anything else. Source: GitHub documentation, "Workflow commands": ``::add-mask::``, and
+the file that GITHUB_OUTPUT names.
+"""
 
 import base64
+import io
 import json
 import os
+import secrets
 import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over, temporary_in
 from reconciler.model.delivery import ToKubernetesSecret
 from reconciler.model.secret import Secret
-from reconciler.secrets.delivery.new_secret import Undo, put_back
 
+Undo: TypeAlias = Callable[[], None]
+"""Takes a delivery back, or raises a `ReconcilerError`."""
 _LONGEST: Final = 2**20
 """Bytes of a file that a delivery is read back from."""
 
@@ -73,24 +83,19 @@ def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
     return "\n".join(lines) + "\n"
 
 
-def value_in(path: Path) -> Secret:
-    """The value that `write` has left in a file.
-
-    Raises:
-        OSError: there is none.
-        ValueError: it is not such a file.
-    """
-    return Secret(text_in(path))
-
-
 def kubernetes_value_in(path: Path) -> Secret:
-    """The value that `kubernetes_secret` has written, in its last line; raises as `value_in` does."""
+    """The value that `kubernetes_secret` has written, in its last line; raises as `text_in` does."""
     _, _, encoded = text_in(path).rstrip().rpartition(": ")
     return Secret(base64.b64decode(encoded, validate=True).decode("utf-8"))
 
 
 def text_in(path: Path) -> str:
-    """The text of a file such as we write; nothing that may be endless is opened."""
+    """The text of a file such as we write; nothing that may be endless is opened.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is not such a file.
+    """
     if not path.is_file() or path.stat().st_size > _LONGEST:
         raise ValueError(f"{path} is no file with a secret")
     return path.read_text(encoding="utf-8")
@@ -115,3 +120,181 @@ def open_to_append(path: Path) -> int:
         os.close(descriptor)
         raise ReconcilerError(f"no secret can be delivered to {path}: it is not a regular file")
     return descriptor
+
+
+def put_back(path: Path, ours: bytes, before: bytes | None) -> Undo:
+    """Restore the content that a file had before a delivery; None: there was no such file."""
+
+    def undo() -> None:
+        try:
+            if path.read_bytes() != ours:
+                raise ReconcilerError(f"{path} has been changed since, and was left as it is")
+            if before is None:
+                path.unlink()
+            else:
+                replace_file(path, before, keeps_owner=True)
+        except OSError as error:
+            raise cannot(path, error) from None
+
+    return undo
+
+
+def cannot(path: Path, error: OSError) -> ReconcilerError:
+    """Say that a file could not be restored; its frames hold the value."""
+    return ReconcilerError(f"{path} still has the value: {error.strerror or type(error).__name__}")
+
+
+def set_variable(path: Path, variable: str, value: Secret) -> Undo:
+    """Set one variable.
+
+    Raises:
+        ReconcilerError: the file cannot be read or written; the old one is still there.
+    """
+    existed, before = path.exists(), env_text(path)
+    old = _bindings(before, variable)
+    new = [_line(one, variable, value) for one in old] or [_line(_end_of(before), variable, value)]
+    text = _edited(before, variable, new)
+    write(path, text)
+    return lambda: _unset(path, variable, _Edit(new, old, was_empty=existed and not before))
+
+
+def variable_in(path: Path, variable: str) -> Secret | None:
+    """The value that `set_variable` has left; raises as `text_in` does."""
+    from dotenv import dotenv_values  # noqa: PLC0415  # only who delivers so needs it
+
+    value = dotenv_values(stream=io.StringIO(text_in(path)), interpolate=False).get(variable)
+    return Secret(value) if value else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What was done to a file."""
+
+    ours: Sequence[str]
+    """The pieces that set the variable."""
+    before: Sequence[str]
+    """Those that did so before."""
+    was_empty: bool
+    """Whether there was a file, and nothing in it."""
+
+
+def _unset(path: Path, variable: str, edit: _Edit) -> None:
+    """Restore the lines that the variable had, unless somebody has changed them since.
+
+    A file in which nothing is left was made for deliveries, all of which have been taken back by now.
+    """
+    text = env_text(path)
+    if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in edit.ours]:
+        raise ReconcilerError(f"{variable} in {path} has been changed since, and was left as it is")
+    left = _edited(text, variable, edit.before or [""] * len(edit.ours))
+    try:
+        if not left and not edit.was_empty:
+            path.unlink()
+        else:
+            replace_file(path, left, keeps_owner=True)
+    except OSError as error:
+        raise cannot(path, error) from None
+
+
+def env_text(path: Path) -> str:
+    """The text of a dotenv file, empty where there is none; a `ReconcilerError` where it cannot be read."""
+    try:
+        return path.read_bytes().decode() if path.exists() else ""
+    except UnicodeDecodeError:
+        raise ReconcilerError(f"{path} is not UTF-8 text, so no secret can be set in it") from None
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def _parts(text: str) -> list[tuple[str | None, str]]:
+    """The text in pieces, each with the variable that it sets."""
+    from dotenv.parser import parse_stream  # noqa: PLC0415  # only who delivers so needs it
+
+    return [(one.key, one.original.string) for one in parse_stream(io.StringIO(text, newline=""))]
+
+
+def _bindings(text: str, variable: str) -> list[str]:
+    return [piece for key, piece in _parts(text) if key == variable]
+
+
+def _edited(text: str, variable: str, lines: Sequence[str]) -> str:
+    """Put these pieces in the places of those that set the variable, the first of none at the end."""
+    left = list(lines)
+    pieces = [left.pop(0) if key == variable else piece for key, piece in _parts(text)]
+    return "".join(pieces + left)
+
+
+def _end_of(text: str) -> str:
+    """What a new line is to begin and end with, as a piece that `_line` reads."""
+    ending = "\r\n" if "\r\n" in text else "\n"
+    return (ending if text and not text.endswith("\n") else "") + "x" + ending
+
+
+def _line(piece: str, variable: str, value: Secret) -> str:
+    """The line that sets the variable, with the blank lines before and the line end of the piece that it replaces."""
+    before = piece[: len(piece) - len(piece.lstrip())]
+    ending = piece[len(piece.rstrip("\r\n")) :]
+    export = "export " if piece.lstrip().startswith("export ") else ""
+    text = value.reveal().replace("\\", "\\\\").replace("'", "\\'")
+    return f"{before}{export}{variable}='{text}'{ending}"
+
+
+def check_output(environ: Mapping[str, str]) -> None:
+    """See whether there is a file in which the runner looks for outputs.
+
+    Raises:
+        ReconcilerError: there is none, or it cannot be written.
+    """
+    os.close(open_to_append(output_file(environ)))
+
+
+def output_file(environ: Mapping[str, str]) -> Path:
+    """Give the file in which the runner looks for outputs.
+
+    Raises:
+        ReconcilerError: this is no step of a GitHub Actions job.
+    """
+    path = environ.get("GITHUB_OUTPUT")
+    if not path:
+        hint = "run it in a GitHub Actions job, or give the secret another delivery"
+        raise ReconcilerError("GITHUB_OUTPUT is not set, so that no output can be set", hint=hint)
+    return Path(path)
+
+
+def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]) -> Undo:
+    """Mask the value and then set the output, on a line of its own.
+
+    Raises:
+        ReconcilerError: the file cannot be written.
+        PartlyDelivered: it was written in part.
+    """
+    text = value.reveal()
+    shown = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    tell(f"::add-mask::{shown}\n")
+    end = f"end_{secrets.token_hex(16)}"  # no value can end the block before its end
+    block = f"{name}<<{end}\n{text}\n{end}\n".encode()
+    descriptor = open_to_append(path)
+    try:
+        _append(descriptor, block)
+    except OSError as error:
+        raise PartlyDelivered(unwritable(path, error).message) from None
+    finally:
+        os.close(descriptor)
+    return lambda: _remove(path, block)
+
+
+def _append(descriptor: int, block: bytes) -> None:
+    """Write it after what is there, on a line of its own; unbuffered, or closing the file would try it once more."""
+    size = os.fstat(descriptor).st_size
+    ends_a_line = not size or (os.lseek(descriptor, size - 1, os.SEEK_SET) >= 0 and os.read(descriptor, 1) == b"\n")
+    left = block if ends_a_line else b"\n" + block
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _remove(path: Path, block: bytes) -> None:
+    try:
+        content = path.read_bytes()
+        replace_file(path.resolve(), content.replace(block, b""), keeps_owner=True)
+    except OSError as error:
+        raise cannot(path, error) from None

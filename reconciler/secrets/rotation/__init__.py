@@ -1,7 +1,302 @@
-"""A named secret x the live ones -> the steps that are due (`due`), and their execution (`run`)."""
+"""The steps of a rotation -> done, one after the other, as far as they can be.
 
-from reconciler.secrets.delivery import lost, recall
-from reconciler.secrets.rotation.due import Subject, due
-from reconciler.secrets.rotation.run import Done, Record, Tools, carry_out
+    create -> prove by a login -> deliver, deleting unproven ones that are replaced -> confirm -> expire the old one
+    after the overlap -> (a later run) delete it
 
-__all__ = ["Done", "Record", "Subject", "Tools", "carry_out", "due", "lost", "recall"]
+What has been done stands in the service (see `model.named_secret`), so whoever runs it again goes on where it was left,
+from any machine. Nobody gets a value that opens nothing, and the secret in use is not touched before the new one is
+confirmed. Where nobody can log in through the client yet the proof is postponed: the secret is delivered and stays,
+marked as untried.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeAlias, TypeVar
+
+from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
+from reconciler.kinds.roles import naming
+from reconciler.model.delivery import Delivery
+from reconciler.model.json import Json
+from reconciler.model.named_secret import (
+    RETIRED,
+    UNDELIVERED,
+    UNPROVEN,
+    UNTRIED,
+    held_by,
+    moment_of,
+    moment_text,
+    new_id,
+)
+from reconciler.model.rotation import Ended, Step, StepKind
+from reconciler.model.secret import Secret
+from reconciler.remote.protocol import SecretRemote
+from reconciler.secrets.delivery import Deliverer, NewSecret
+from reconciler.secrets.rotation.due import Subject
+
+_T = TypeVar("_T")
+_TRIES: Final = 3
+_RESUME: Final = "run it again: it goes on where it was left"
+
+Record: TypeAlias = Callable[[str, Mapping[str, Json]], None]
+"""Keeps what is about to happen, or has happened, before anything else happens. Gets no value of a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What steps are carried out with."""
+
+    remote: SecretRemote
+    deliverer: Deliverer
+    clock: Callable[[], datetime]
+    record: Record = lambda _event, _facts: None
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked before a new secret is made, and before each step that ends an old one."""
+    on_step: Callable[[Step], None] = lambda _step: None
+    """Told of each step that was carried out."""
+
+
+@dataclass(slots=True)
+class Done:
+    """What was carried out, complete or not."""
+
+    steps: list[Step] = field(default_factory=list)
+    interrupted: bool = False
+    error: ReconcilerError | None = None
+    postponed: str = ""
+    """Why the new secret could not be tried; empty: it was, or there is none."""
+    has_written: bool = False
+    """Whether anything was or may have been changed or delivered."""
+
+    @property
+    def ended(self) -> Ended:
+        """How it ended, in a word."""
+        if self.error:
+            return Ended.FAILED
+        if self.interrupted:
+            return Ended.INTERRUPTED
+        return Ended.POSTPONED if self.postponed else Ended.COMPLETED
+
+
+def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
+    """Carry out steps in their order. A failure ends it: what has been done is in the answer, with the error."""
+    done, run = Done(), _Run(subject, tools)
+    try:
+        if any(step.kind in {StepKind.CREATE, StepKind.DELIVER} for step in steps):
+            tools.deliverer.check(subject.wanted.deliver)
+        for step in steps:
+            if run.may_stop_before(step) and tools.should_stop():
+                done.interrupted = True
+                break
+            run.take(step)
+            if run.is_postponed:
+                break
+            done.steps.append(step)
+            tools.on_step(step)
+    except ReconcilerError as error:
+        done.error = error
+    done.postponed, done.has_written = run.postponed, run.has_written
+    return done
+
+
+@dataclass(slots=True)
+class _Run:
+    """One execution: the only place where the value of the new secret is, until it is delivered and proven."""
+
+    subject: Subject
+    tools: Tools
+    new_id: str = ""
+    name: str = ""
+    """Of the new secret, as the service has it now."""
+    value: Secret | None = None
+    holders: set[Delivery] = field(default_factory=set)
+    """The deliveries that may have the value."""
+    postponed: str = ""
+    """Why the secret cannot be tried."""
+    is_postponed: bool = False
+    has_written: bool = False
+
+    def may_stop_before(self, step: Step) -> bool:
+        """Between making a secret and confirming it, a stop would leave work to the next run."""
+        return step.kind in {StepKind.CREATE, StepKind.EXPIRE, StepKind.DELETE} and self.value is None
+
+    def take(self, step: Step) -> None:
+        """Carry out one step."""
+        if step.kind in {StepKind.DELIVER, StepKind.PROVE} and step.secret and self.value is None:
+            self.new_id, self.value = step.secret.id, self.subject.at_hand[step.secret.id]
+            self.holders = {*self.subject.wanted.holders(step.secret)}
+        self.tools.record("secret-step-begun", self._facts(step))
+        try:
+            self._verb(step)()
+        except ReconcilerError as error:
+            self.has_written |= step.kind is StepKind.DELIVER or AnswerLost in {type(error), type(error.__cause__)}
+            self._settle(step)
+            raise
+        self.has_written |= step.writes
+        self.is_postponed = bool(self.postponed) and step.kind in {StepKind.TRY, StepKind.CONFIRM}
+        event = "secret-postponed" if self.is_postponed else "secret-step-done"
+        self.tools.record(event, self._facts(step))
+
+    def _settle(self, failed: Step) -> None:
+        """Delete a new secret that nobody has; say in the service who may have another, so that it can go in time."""
+        if self.value is None or self._is_everywhere:
+            return
+        with suppress(ReconcilerError):  # then it is kept until another one is delivered everywhere
+            if self.holders:
+                self._rename(held_by(self.holders))
+            else:
+                self._delete(self.new_id)
+                self.name = ""
+            self.tools.record("secret-undelivered", {**self._facts(failed), "secret_id": self.new_id})
+
+    def _verb(self, step: Step) -> Callable[[], None]:
+        return {
+            StepKind.TRY: self._try,
+            StepKind.CREATE: lambda: self._create(step),
+            StepKind.DELIVER: lambda: self._deliver(step),
+            StepKind.PROVE: self._prove,
+            StepKind.CONFIRM: self._confirm,
+            StepKind.EXPIRE: lambda: self._expire(step),
+            StepKind.DELETE: lambda: self._delete(step.secret.id if step.secret else ""),
+            StepKind.WAIT: lambda: None,
+        }[step.kind]
+
+    def _facts(self, step: Step) -> Mapping[str, Json]:
+        subject = self.subject
+        return {
+            "address": str(subject.address),
+            "client": subject.client_id,
+            "secret": subject.wanted.name,
+            "secret_id": step.secret.id if step.secret else self.new_id,
+            "name": self.name,
+            "step": step.kind.value,
+            "text": step.text,
+            "until": moment_text(step.until) if step.until else None,
+            "postponed": self.postponed,
+        }
+
+    @property
+    def _path(self) -> str:
+        return self.subject.named.of(self.subject.kind.path, self.subject.client_id)
+
+    def _try(self) -> None:
+        """See whether the service tells a wrong secret from others: else a new one could not be proven either."""
+        proof = self.tools.remote.proves(self.subject.client_id, Secret(secrets.token_urlsafe(32)))
+        self.postponed = "" if proof.is_tried else proof.reason
+
+    def _create(self, step: Step) -> None:
+        subject, named = self.subject, self.subject.named
+        self.new_id = new_id(subject.wanted.name, subject.live, self.tools.clock(), secrets.token_hex(3))
+        self.name = subject.wanted.name + UNDELIVERED
+        body: dict[str, Json] = {"ID": self.new_id, named.name_field: self.name}
+        if step.until:
+            body[named.expiry_field] = moment_text(step.until)
+        try:
+            with self._naming():
+                shown, self.value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
+        except AnswerLost as error:
+            message = f"{error.message}; if it was made, its value is lost, and it will be deleted"
+            raise ReconcilerError(message, hint=_RESUME) from error
+        self.new_id, self.has_written = str(shown.get("ID") or self.new_id), True
+        self._require_expiry(step, shown)
+
+    def _require_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
+        """Refuse a secret that ends at another moment: it would be off policy, and be replaced again and again."""
+        held = shown.get(self.subject.named.expiry_field)
+        if self.subject.named.expiry_field in shown and _moment(held) != (step.until and moment_text(step.until)):
+            message = f"the service made secret {self.new_id} of {self.subject.address} with another expiry: {held}"
+            raise ReconcilerError(message, hint="it is not delivered; check whether the service takes an expiry")
+
+    def _rename(self, ending: str) -> None:
+        """Say in the service how far the secret has come; with an ending, the name bears the mark of the value."""
+        mark = self._value.mark(self.new_id) if ending else ""
+        name = f"{self.subject.wanted.name}{ending}{f'-{mark}' if mark else ''}"
+        try:
+            self._patch(self.new_id, {self.subject.named.name_field: name})
+        except NotFound as error:
+            raise self._gone() from error
+        self.name = name
+
+    def _gone(self) -> ReconcilerError:
+        """Another run took the new secret for one that was left over."""
+        subject, holders = self.subject, ", ".join(sorted(map(str, self.holders)))
+        message = f"secret {self.new_id} of {subject.address} was deleted by another run or in the portal"
+        if not holders:
+            return ReconcilerError(message, hint="let no two runs overlap; run it again")
+        hint = f"delete secret {subject.wanted.name} in the portal, if it is there, and run apply"
+        message = f"{message}, and its value is in {holders}"
+        return ReconcilerError(message, hint=f"let no two runs overlap; {hint}")
+
+    def _deliver(self, step: Step) -> None:
+        assert step.delivery  # noqa: S101  # see due
+        if not self._is_everywhere:
+            self._rename(UNPROVEN)  # before each delivery: another run may have deleted it during the last one
+        new = NewSecret(self.subject.address, self.subject.client_id, self.subject.wanted.name, self._value)
+        try:
+            self.tools.deliverer.deliver(new, step.delivery)
+        except ReconcilerError as error:
+            self.holders |= {step.delivery} if isinstance(error, PartlyDelivered) else set()
+            message = f"{error.message}; the old secret stays as it is, and the new one is not confirmed"
+            raise ReconcilerError(message, hint=f"correct the delivery and {_RESUME}") from error
+        self.holders.add(step.delivery)
+
+    @property
+    def _is_everywhere(self) -> bool:
+        return self.holders >= {*self.subject.wanted.deliver}
+
+    @property
+    def _value(self) -> Secret:
+        assert self.value is not None  # noqa: S101  # see due: nothing is delivered before it is created
+        return self.value
+
+    def _prove(self) -> None:
+        proof = self.tools.remote.proves(self.subject.client_id, self._value, _TRIES)
+        if not proof.is_tried:
+            self.postponed = proof.reason
+        elif not proof.accepted:
+            message = f"the new secret opens no login through {self.subject.address}: {proof.reason}"
+            raise ReconcilerError(message, hint=f"the old secret stays as it is; {_RESUME}")
+
+    def _confirm(self) -> None:
+        self._rename(UNTRIED if self.postponed else "")
+        self.value = None
+
+    def _expire(self, step: Step) -> None:
+        assert step.secret and step.until  # noqa: S101, PT018  # see _ending
+        named = self.subject.named
+        retired = {named.name_field: self.subject.wanted.name + RETIRED, named.expiry_field: moment_text(step.until)}
+        self._patch(step.secret.id, retired)
+
+    def _patch(self, secret_id: str, fields: Mapping[str, Json]) -> None:
+        """Change fields of a secret, and see that the service holds them. Done twice it is done once."""
+        with self._naming():
+            shown = _repeated(lambda: self.tools.remote.patch(self._path, secret_id, fields))
+        name_field = self.subject.named.name_field
+        if shown.get(name_field) != fields[name_field]:
+            message = f"the service did not take the new {name_field} of secret {secret_id} of {self.subject.address}"
+            raise ReconcilerError(message, hint="look at the client's secrets with reconciler secrets status")
+
+    def _delete(self, secret_id: str) -> None:
+        with self._naming(), suppress(NotFound):  # somebody else, or a request of ours whose answer was lost, did it
+            _repeated(lambda: self.tools.remote.delete(self._path, secret_id))
+
+    def _naming(self) -> AbstractContextManager[None]:
+        kind = self.subject.kind
+        return naming(f"writing secrets of {kind.noun}s", kind.writing_roles)
+
+
+def _moment(value: Json) -> str | None:
+    try:
+        return moment_text(moment_of(str(value))) if value else None
+    except (ValueError, OverflowError):
+        return str(value)
+
+
+def _repeated(send: Callable[[], _T]) -> _T:
+    """Send a write that may be repeated until there is an answer to it, or no more tries."""
+    for _ in range(_TRIES - 1):
+        with suppress(AnswerLost):
+            return send()
+    return send()
