@@ -142,7 +142,7 @@ def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: C
         RemoteError: a read failed.
     """
     marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
-    return reader.read(remote, kinds, marketplace, kinds, optional)
+    return reader.with_assignments(remote, reader.read(remote, kinds, marketplace, optional))
 
 
 def snapshot(remote: ReadRemote, target: Target, kinds: Collection[str], taken_at: str) -> Snapshot:

@@ -1,6 +1,7 @@
 """Desired and live states in one line each, for tests of the phases that are pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconciler.errors import RequestFacts
@@ -48,10 +49,13 @@ def body(object_id: str, name: str, **fields: Any) -> dict[str, Any]:
 
 
 def live(*bodies: Mapping[str, Any]) -> LiveState:
-    """All that a service has."""
+    """All that a service has, with nobody assigned."""
     facts = RequestFacts("GET", "/v1/apiclients")
-    objects = tuple(KINDS["ApiClient"].live(one, facts) for one in bodies)
-    return LiveState(objects, MARKETPLACE, frozenset({"ApiClient"}))
+    kind = KINDS["ApiClient"]
+    levels = kind.assignments.levels if kind.assignments else ()
+    nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
+    objects = tuple(replace(kind.live(one, facts), assignments=nobody) for one in bodies)
+    return LiveState(objects, MARKETPLACE, frozenset({kind.name}))
 
 
 def by_address(known: Mapping[str, str]) -> dict[Address, str]:

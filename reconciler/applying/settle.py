@@ -105,7 +105,7 @@ class Newcomers:
     def now(self, kind: Kind, name: str) -> list[LiveResource]:
         """Objects of the name as they are."""
         with naming(f"reading {kind.noun}s", kind.reading_roles):
-            bodies = self.remote.list_all(kind.path, filters={kind.name_field: at_least(name)})
+            bodies = self.remote.list_all(kind.path, filters=[{kind.name_field: at_least(name)}])
         return self._new(kind, [body for body in bodies if body.get(kind.name_field) == name])
 
     def _read(self, kind: Kind) -> Mapping[Json, Sequence[Body]] | RemoteError:

@@ -66,7 +66,7 @@ def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[O
 
 
 def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Rows]:
-    """The rows of every level of which any were changed; where they are of one object, only these are read."""
+    """The rows of every level of which any were changed."""
     levels: dict[Level, Kind] = {}
     objects: dict[str, set[str]] = defaultdict(set)
     for task, outcome in written:
@@ -74,7 +74,7 @@ def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Ro
             level = _level(task.kind, step)
             levels[level] = task.kind
             objects[level.path].add(outcome.id or "")
-    lists = {level.path: (kind, level.only(objects[level.path])) for level, kind in levels.items()}
+    lists = {level.path: (kind, level.filters(sorted(objects[level.path]))) for level, kind in levels.items()}
     listed = {path: _rows(path, kind, filters, writer) for path, (kind, filters) in lists.items()}
     return {one: rows if isinstance(rows := listed[one.path], RemoteError) else one.keys(rows) for one in levels}
 
@@ -85,7 +85,7 @@ def _level(kind: Kind, step: AssignmentChange) -> Level:
     return kind.assignments.level(step.party)
 
 
-def _rows(path: str, kind: Kind, filters: Mapping[str, str], writer: Writer) -> Sequence[Body] | RemoteError:
+def _rows(path: str, kind: Kind, filters: Sequence[Mapping[str, str]], writer: Writer) -> Sequence[Body] | RemoteError:
     try:
         with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
             return writer.remote.list_all(path, key=None, filters=filters)

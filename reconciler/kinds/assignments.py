@@ -78,10 +78,11 @@ class Level:
         """Whether there is at most one row: true or false in a manifest."""
         return self.shapes == ((),)
 
-    def only(self, objects: Collection[str]) -> Mapping[str, str]:
-        """What narrows the list of its rows down to one object; nothing where there are more, or the API cannot."""
-        (first, *others), (name, *inner) = objects, self.object_path
-        return {name[0].lower() + name[1:]: first} if first and not others and not inner else {}
+    def filters(self, objects: Collection[str]) -> tuple[Mapping[str, str], ...]:
+        """What narrows the list of its rows down to each of some objects; empty where the API cannot."""
+        name, *inner = self.object_path
+        is_filter = all(objects) and not inner
+        return tuple({name[0].lower() + name[1:]: one} for one in objects if is_filter)
 
     @property
     def is_plain(self) -> bool:

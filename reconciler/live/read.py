@@ -1,13 +1,14 @@
 """A remote -> LiveState: every object of every kind, complete or not at all; and the named secrets of objects."""
 
 import re
-from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 from reconciler.errors import AccessDenied, BadAnswer, NoSuchKind, NotFound, ReconcilerError, RequestFacts
 from reconciler.kinds import KINDS, Assignments, Kind, NamedSecrets, reach
@@ -17,16 +18,18 @@ from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.resource import LiveResource, LiveState, ObjectKey
 from reconciler.remote.protocol import ReadRemote
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
 
 def read(
     remote: ReadRemote,
     kinds: Iterable[str],
     marketplace: str,
-    assigned: Container[str] = (),
     optional: Container[str] = (),
     expected: Container[str] = (),
 ) -> LiveState:
-    """Read every object of the kinds, and for those in `assigned` the parties assigned to each; kinds side by side.
+    """Read every object of the kinds, side by side.
 
     An object with fields of unexpected types is there with its faults: whoever manages it must refuse it. A kind in
     `optional` that the service does not have is not among the kinds that were read. Of kinds in `expected` and
@@ -40,16 +43,12 @@ def read(
 
     def objects(name: str) -> list[LiveResource]:
         try:
-            return _objects(remote, KINDS[name], with_parties=name in assigned)
+            return _objects(remote, KINDS[name])
         except NoSuchKind as error:
             missing[name] = error.request
             return []
 
-    if len(ordered) == 1:
-        found = [objects(name) for name in ordered]
-    else:
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            found = list(pool.map(objects, ordered))
+    found = _side_by_side(objects, ordered)
     empty = [name for name, ones in zip(ordered, found, strict=True) if not ones]
     missing |= _newer_than(remote, [name for name in empty if name in expected or name in optional])
     needed = sorted(name for name in missing if name not in optional)
@@ -81,17 +80,10 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)))
 
 
-def _objects(remote: ReadRemote, kind: Kind, *, with_parties: bool) -> list[LiveResource]:
+def _objects(remote: ReadRemote, kind: Kind) -> list[LiveResource]:
     facts = RequestFacts("GET", f"/v1{kind.path}")
     with naming(f"reading {kind.noun}s", kind.reading_roles):
-        bodies = _all(remote, kind)
-    if not with_parties or kind.assignments is None:
-        return [kind.seen(body, facts) for body in bodies]
-    with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
-        parties = _assigned(remote, kind.assignments)
-    nobody: dict[str, tuple[str, ...]] = {level.name: () for level in kind.assignments.levels}
-    seen = (kind.seen(body, facts) for body in bodies)
-    return [replace(live, assignments={**nobody, **parties.get(live.id.casefold(), {})}) for live in seen]
+        return [kind.seen(body, facts) for body in _all(remote, kind)]
 
 
 def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
@@ -101,22 +93,55 @@ def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
         raise NoSuchKind(f"this service has no {kind.noun}s", error.request, kinds=(kind.name,)) from error
 
 
-def _assigned(remote: ReadRemote, assignments: Assignments) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """Object id, case folded -> level -> rows.
+def with_assignments(remote: ReadRemote, live: LiveState, of: Collection[ObjectKey] | None = None) -> LiveState:
+    """Read who is assigned to these objects, or to all; of other objects it stays unknown.
 
     Raises:
-        BadAnswer: a row names no object.
+        RemoteError: a read failed, or gave something that the API does not promise.
     """
-    found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
-    for path in assignments.paths:
-        rows = remote.list_all(path, key=None)
-        try:
-            for object_id, levels in assignments.of_objects(path, rows).items():
-                found[object_id] |= levels
-        except LookupError as error:
-            facts = RequestFacts("GET", f"/v1{path}")
-            raise BadAnswer(f"an assignment has no {error}", facts) from None
+    there = Counter(one.kind for one in live.resources)
+    ids: dict[str, list[str]] = defaultdict(list)
+    for one in live.resources:
+        if KINDS[one.kind].assignments and (of is None or one.key in of):
+            ids[one.kind].append(one.id)
+    lists = [(kind, path) for kind in sorted(ids) for path in _assignments(kind).paths]
+
+    def rows(of_list: tuple[str, str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        kind, path = of_list
+        return _rows(remote, KINDS[kind], path, ids[kind] if len(ids[kind]) < there[kind] else ())
+
+    nobody = {kind: {level.name: () for level in _assignments(kind).levels} for kind in ids}
+    found = {ObjectKey(kind, one): dict[str, tuple[str, ...]](nobody[kind]) for kind in ids for one in ids[kind]}
+    for (kind, _), of_objects in zip(lists, _side_by_side(rows, lists), strict=True):
+        for object_id, levels in of_objects.items():
+            found.get(ObjectKey(kind, object_id), {}).update(levels)
+    known = (replace(one, assignments=found[one.key]) if one.key in found else one for one in live.resources)
+    return replace(live, resources=tuple(known)) if found else live
+
+
+def _assignments(kind: str) -> Assignments:
+    found = KINDS[kind].assignments
+    assert found  # noqa: S101  # asked of kinds that have them
     return found
+
+
+def _rows(remote: ReadRemote, kind: Kind, path: str, ids: Sequence[str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Object id, case folded -> level -> rows, of one list; of all objects, if no ids are given."""
+    assignments = _assignments(kind.name)
+    level = next(one for one in assignments.levels if one.path == path)
+    with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+        found = remote.list_all(path, key=None, filters=level.filters(ids))
+    try:
+        return assignments.of_objects(path, found)
+    except LookupError as error:
+        raise BadAnswer(f"an assignment has no {error}", RequestFacts("GET", f"/v1{path}")) from None
+
+
+def _side_by_side(read: Callable[[_T], _R], ones: Sequence[_T]) -> list[_R]:
+    if len(ones) == 1:
+        return [read(ones[0])]
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return list(pool.map(read, ones))
 
 
 _AT_A_TIME = 8
@@ -133,8 +158,7 @@ def read_secrets(
         RemoteError: a read failed, or gave something that the API does not promise.
     """
     read_one = partial(_secrets_of, remote, is_optional)
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return dict(zip(objects, pool.map(read_one, objects), strict=True))
+    return dict(zip(objects, _side_by_side(read_one, objects), strict=True))
 
 
 def _secrets_of(

@@ -131,7 +131,7 @@ class LiveResource:
     secrets: Mapping[str, Secret | None] = field(default_factory=dict)
     """Secret fields that the service showed (the legacy generation does); a field it did not show is not here."""
     assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Party -> ids; empty where assignments were not read because no manifest manages any."""
+    """Party -> ids; empty where assignments were not read because nobody compares them."""
     faults: tuple[str, ...] = ()
     """What is wrong with the types of its fields; such a field is neither in `body` nor in `secrets`."""
 

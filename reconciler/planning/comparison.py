@@ -9,9 +9,10 @@ from reconciler.live import read as reader
 from reconciler.live.identify import check_marketplace
 from reconciler.live.read import odd
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Change, Creation, Finding, Notice
-from reconciler.model.resource import Address, DesiredState, LiveState
+from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
 from reconciler.planning import deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
 from reconciler.planning.diff import match, unseen_secrets
@@ -51,10 +52,28 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     secrets = look_up(considered, resolve)
     if target.demands_secrets:
         secrets.require()
-    assigned = {resource.address.kind for resource in desired.resources if resource.assignments}
     named = {resource.address.kind for resource in desired.resources if not resource.policy.absent}
-    live = _located(desired, target, lambda: reader.read(remote, kinds, marketplace, assigned, expected=named))
-    return Sides(considered, live, secrets, _named_secrets(considered, live, remote), remote.client_id)
+    live = _located(desired, target, lambda: reader.read(remote, kinds, marketplace, expected=named))
+    there = _there(considered, live)
+    live = reader.with_assignments(remote, live, _assigned(considered, there, target.selection))
+    return Sides(considered, live, secrets, _named_secrets(considered, there, remote), remote.client_id)
+
+
+def _there(desired: DesiredState, live: LiveState) -> Mapping[Address, ObjectKey]:
+    """The live objects of which more than the body is compared, by manifest."""
+    detailed = [one for one in desired.resources if one.assignments or one.named_secrets is not None]
+    matches = match(desired, live) if detailed else {}
+    return {one.address: found.key for one in detailed if not one.policy.absent and (found := matches[one.address])}
+
+
+def _assigned(desired: DesiredState, there: Mapping[Address, ObjectKey], selected: Selection) -> set[ObjectKey]:
+    """The objects whose assignments are compared; of what is left out, those that show the work of a restore."""
+    return {
+        there[one.address]
+        for one in desired.resources
+        if one.assignments and one.address in there
+        if KINDS[one.address.kind].restore_unassigns or selection.is_selected(selected, one.address, one.labels)
+    }
 
 
 def _located(desired: DesiredState, target: Target, read: Callable[[], LiveState]) -> LiveState:
@@ -85,12 +104,12 @@ def _no_such(kind: Kind) -> str:
     return f"this service has no {kind.noun}s (GET /v1{kind.path} answered 404)"
 
 
-def _named_secrets(desired: DesiredState, live: LiveState, remote: ReadRemote) -> dict[Address, tuple[LiveSecret, ...]]:
-    listed = [one.address for one in desired.resources if one.named_secrets is not None]
-    matches = match(desired, live) if listed else {}
-    there = {address: found.key for address in listed if (found := matches[address])}
-    secrets = reader.read_secrets(remote, list(there.values()))
-    return {address: secrets[key] for address, key in there.items()}
+def _named_secrets(
+    desired: DesiredState, there: Mapping[Address, ObjectKey], remote: ReadRemote
+) -> dict[Address, tuple[LiveSecret, ...]]:
+    listed = [one.address for one in desired.resources if one.named_secrets is not None and one.address in there]
+    secrets = reader.read_secrets(remote, [there[address] for address in listed])
+    return {address: secrets[there[address]] for address in listed}
 
 
 @dataclass(frozen=True, slots=True)

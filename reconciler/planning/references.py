@@ -16,7 +16,7 @@ from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, MemberReference
 from reconciler.kinds.references import Path, references
-from reconciler.model.json import Body, Json, is_array, pointer
+from reconciler.model.json import Body, is_array, pointer
 from reconciler.model.plan import Action, Change, Finding, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id
 from reconciler.planning.guards.context import body_after
@@ -214,9 +214,9 @@ class _Users:
         try:
             suppliers = self.remote.list_all(path) if names else []
             role = SUPPLIER_USERS
-            for supplier in suppliers:
-                left = [name for name in names if found[name] is None]
-                found |= self._among(f"{path}/{supplier['ID']}/users", "supplier", left)
+            paths = [f"{path}/{supplier['ID']}/users" for supplier in reversed(suppliers)]
+            for users in self.pool.map(lambda one: self._among(one, "supplier", names), paths):
+                found |= users
         except AccessDenied as error:
             unseen = _Unseen(_lacking([_missing_role(error, role)]))
             return {name: one or unseen for name, one in found.items()}
@@ -224,16 +224,9 @@ class _Users:
 
     def _among(self, path: str, party: str, names: Sequence[str]) -> dict[str, _User]:
         """Those of the names that a list has."""
-        if _is_listed(self.remote, path, len(names)):
-            listed = {str(user.get("Username")).lower(): user for user in reversed(self.remote.list_all(path))}
-            bodies = {name: listed.get(name.lower()) for name in names}
-        else:
-            bodies = dict(zip(names, self.pool.map(lambda name: self._asked(path, name), names), strict=True))
-        return {name: _User.of(body, party) for name, body in bodies.items() if body}
-
-    def _asked(self, path: str, name: str) -> dict[str, Json] | None:
-        found = self.remote.list_all(path, filters={"Username": at_least(name)})
-        return next((user for user in found if str(user.get("Username")).lower() == name.lower()), None)
+        users = self.remote.list_all(path, filters=[{"Username": at_least(name)} for name in names]) if names else []
+        found = {str(user.get("Username")).lower(): user for user in reversed(users)}
+        return {name: _User.of(found[name.lower()], party) for name in names if name.lower() in found}
 
 
 def _seen(found: T | _Unseen) -> T:

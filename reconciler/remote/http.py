@@ -6,7 +6,7 @@ A `ReadClient` cannot write, not even by a private road: the wire below it lets 
 import math
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +32,8 @@ from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
 from reconciler.remote.retry import Retries, RetryPolicy
 from reconciler.remote.throttle import AdaptiveLimit
 from reconciler.remote.wire import Limits, RequestGuard, Wire, http_client
+
+_Read = TypeVar("_Read")
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")
 
@@ -184,7 +186,7 @@ class ReadClient:
         return body
 
     def list_all(
-        self, path: str, *, key: str | None = "ID", filters: Mapping[str, str] = NO_FILTERS
+        self, path: str, *, key: str | None = "ID", filters: Sequence[Mapping[str, str]] = ()
     ) -> list[dict[str, Json]]:
         """Give every item of a list, or an error; never half a list. A list that changes meanwhile is read again.
 
@@ -192,11 +194,15 @@ class ReadClient:
             path: below ``/v1``, without a query.
             key: the field that identifies an item and that the list can be sorted by; None for lists of rows
                 without one (``/apiclients/assignments``).
-            filters: field -> value, in the service's filter language.
+            filters: field -> value, in the service's filter language; see the protocol.
         """
+
+        def fetch(which: Mapping[str, str]) -> Callable[[int, Query], Page]:
+            return partial(self._page, path, key, tuple(which.items()))
+
+        parts = [Paged(fetch(one), map, key) for one in filters]
         try:
-            fetch = partial(self._page, path, key, tuple(filters.items()))
-            return Paged(fetch, self._side_by_side, key).read()
+            return Paged(fetch({}), self._side_by_side, key, parts).read()
         except ListKeepsChanging as fault:
             message = f"the list keeps changing while it is read ({fault})"
             hint = "try again when nobody else is changing it"
@@ -214,7 +220,7 @@ class ReadClient:
         except Misshapen as fault:
             raise unusable(call, answer, str(fault)) from None
 
-    def _side_by_side(self, read: Callable[[int], Page], numbers: Iterable[int]) -> Iterable[Page]:
+    def _side_by_side(self, read: Callable[[int], _Read], numbers: Iterable[int], /) -> Iterable[_Read]:
         return self._pool.map(read, numbers)
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:

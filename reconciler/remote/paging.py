@@ -9,9 +9,10 @@ What cannot be seen: one item added and another removed between two pages of one
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain
+from typing import Final, Protocol, TypeVar
 
 from reconciler.model.json import Json, canonical_text, is_array
 from reconciler.remote.answers import kind_of
@@ -77,16 +78,28 @@ class Page:
             raise _Changed(f"page {self.number} has {len(self.items)} items where {count} were announced")
 
 
+_Read = TypeVar("_Read")
+
+
+class SideBySide(Protocol):
+    """`map`, in threads."""
+
+    def __call__(self, read: Callable[[int], _Read], numbers: Iterable[int], /) -> Iterable[_Read]:
+        """Give what it reads for each number, in order."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Paged:
     """A list that can be read by pages."""
 
     fetch: Callable[[int, Query], Page]
     """One request for the page of this number, with these query parameters."""
-    side_by_side: Callable[[Callable[[int], Page], Iterable[int]], Iterable[Page]]
-    """`map`, in threads."""
+    side_by_side: SideBySide
     key: str | None
     """The field that identifies an item; None: items have none, and the list can be neither sorted nor filtered."""
+    parts: "Sequence[Paged]" = ()
+    """Lists that together have every item that is wanted: read instead where that takes fewer requests."""
 
     def read(self) -> list[Item]:
         """Read all items, up to four times.
@@ -95,6 +108,8 @@ class Paged:
             ListKeepsChanging: no reading was whole.
             RemoteError: as `fetch` raises it.
         """
+        if len(self.parts) == 1:
+            return self.parts[0].read()
         moved = ""
         for _ in range(1 + REREADS):
             try:
@@ -109,6 +124,8 @@ class Paged:
         while total is None or len(items) < total:
             query, first_page, passed = self._window(items, windows)
             first = self._page(first_page, query)
+            if self.parts and first.total > (1 + len(self.parts)) * first.size:
+                return self._read_parts()
             whole = len(items) - passed + first.total
             if total is not None and whole != total:
                 raise _Changed(f"the total went from {total} to {whole}")
@@ -116,6 +133,10 @@ class Paged:
             total, windows = whole, windows + 1
         self._check_distinct(items)
         return items
+
+    def _read_parts(self) -> list[Item]:
+        lists = self.side_by_side(lambda number: self.parts[number].read(), range(len(self.parts)))
+        return list({self._name(item): item for item in chain.from_iterable(lists)}.values())
 
     def _window(self, items: list[Item], number: int) -> tuple[Query, int, int]:
         """Where the next window begins: what to ask for, its first page, and how many items that query also counts.
@@ -142,10 +163,12 @@ class Paged:
         return self.fetch(number, (("page", str(number)), ("pageSize", str(PAGE_SIZE)), *query))
 
     def _check_distinct(self, items: list[Item]) -> None:
-        """IDs are compared without case: the service writes one ID in either."""
-        names = {str(item[self.key]).casefold() if self.key else canonical_text(item) for item in items}
-        if len(names) != len(items):
+        if len(set(map(self._name, items))) != len(items):
             raise _Changed("an item came twice")
+
+    def _name(self, item: Item) -> str:
+        """IDs are compared without case: the service writes one ID in either."""
+        return str(item[self.key]).casefold() if self.key else canonical_text(item)
 
 
 def _check(item: Json, key: str | None) -> None:

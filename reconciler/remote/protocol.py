@@ -4,7 +4,7 @@ Commands that must not write are handed a `ReadRemote`; it has no verb that writ
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
@@ -53,7 +53,7 @@ class ReadRemote(Protocol):
         ...
 
     def list_all(
-        self, path: str, *, key: str | None = "ID", filters: Mapping[str, str] = NO_FILTERS
+        self, path: str, *, key: str | None = "ID", filters: Sequence[Mapping[str, str]] = ()
     ) -> list[dict[str, Json]]:
         """Every item of a list (``/apiclients``), or an error; never half a list.
 
@@ -61,8 +61,8 @@ class ReadRemote(Protocol):
             path: below ``/v1``, without a query.
             key: the field that identifies an item and that the list can be sorted by; None for lists of rows
                 without one (``/apiclients/assignments``).
-            filters: field -> value, in the service's filter language (``*`` stands for anything): what comes back may
-                be more than what equals.
+            filters: field -> value, in the service's filter language (``*`` stands for anything): every item that one
+                of these lets through comes back, and perhaps more; all items where that takes fewer requests.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Buyers and suppliers of a client: an exact set where a manifest names it, untouched where it does not."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +10,19 @@ import pytest
 from reconciler.applying.run import Controls
 from reconciler.applying.settle import repeated
 from reconciler.errors import AnswerLost, BadAnswer, RequestFacts, TurnedAway
-from reconciler.live.read import read
+from reconciler.live.read import with_assignments
+from reconciler.model.inputs import Selection
 from reconciler.model.json import ABSENT
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Direction, FieldChange
+from reconciler.model.plan import Change, Direction, FieldChange
 from reconciler.model.resource import Policy
 from reconciler.planning import planfile
-from tests.builders import body, desired, manifest
-from tests.service import Shop, client_id, shop
+from reconciler.planning.target import Target
+from tests.builders import body, desired, live, manifest
+from tests.service import NO_LIMITS, Shop, client_id, shop
 
-A, B = client_id(0xA), client_id(0xB)
+A, B, C = client_id(0xA), client_id(0xB), client_id(0xC)
+CLIENTS = (body(A, "a"), body(B, "b"), body(C, "c"))
 PARTIES = {
     "Buyers": [{"ID": one, "Name": one, "Active": True} for one in ("b1", "b2", "b3")],
     "Suppliers": [{"ID": one, "Name": one, "Active": True} for one in ("s1", "s2")],
@@ -63,7 +66,43 @@ def test_the_last_look_at_one_object_reads_its_rows_alone(one: Shop) -> None:
 
     assert [f"apiClientID={A}" in query for query in looks("a") if "pageSize" in query] == [True]
     one.converge(desired(manifest("a", assignments={"buyers": ("b1",)})))
-    assert [f"apiClientID={A}" in query for query in looks("a", "b") if "pageSize" in query] == [False]
+    assert [f"apiClientID={A}" in query for query in looks("a", "b") if "pageSize" in query] == [False]  # one page
+
+
+def _asked(one: Shop, names: Sequence[str], target: Target = NO_LIMITS) -> tuple[list[str], tuple[Change, ...]]:
+    """What a plan asks of the list of assignments, less its page size, and the changes that write."""
+    one.forget()
+    plan = one.plan(desired(*(manifest(name, assignments={"buyers": ("b3",)}) for name in names)), target)
+    queries = [str(entry["query"]) for entry in one.requests() if entry["path"] == "/v1/apiclients/assignments"]
+    plain = [query.removesuffix("&pageSize=100").removesuffix("&page=1") for query in queries]
+    return plain, tuple(one for one in plan.changes if one.action.writes)
+
+
+def test_a_plan_reads_the_rows_of_the_one_client_whose_manifest_names_assignments(one: Shop) -> None:
+    queries, (change,) = _asked(one, ["a"])
+    assert queries == [f"apiClientID={A}"]
+    assert [(step.id, step.assign) for step in change.assignments] == [("b3", True), ("b1", False), ("b2", False)]
+
+
+def test_a_plan_reads_only_the_rows_of_what_is_selected(one: Shop) -> None:
+    selected = replace(NO_LIMITS, selection=Selection(only=("ApiClient/b",)))
+    queries, (change,) = _asked(one, ["a", "b"], selected)
+    assert (queries, str(change.address)) == ([f"apiClientID={B}"], "ApiClient/b")
+
+
+def test_the_rows_of_some_clients_are_read_by_client_where_that_takes_fewer_requests_than_all_pages(
+    tmp_path: Path,
+) -> None:
+    buyers = [{"ID": f"b{number}", "Name": "b", "Active": True} for number in range(301)]
+    rows = [{"ApiClientID": C, "BuyerID": buyer["ID"], "SupplierID": None} for buyer in buyers]
+    few = shop(tmp_path, *CLIENTS, objects={"Buyers": buyers}, assignments=rows[:300])
+    with few as one:
+        assert _asked(one, ["a", "b"])[0] == ["page=1", "page=2", "page=3"]
+    many = shop(tmp_path, *CLIENTS, objects={"Buyers": buyers}, assignments=rows)
+    with many as one:
+        queries, changes = _asked(one, ["a", "b"])
+    assert sorted(queries) == [f"apiClientID={A}", f"apiClientID={B}", "page=1"]
+    assert [(step.id, step.assign) for change in changes for step in change.assignments] == [("b3", True)] * 2
 
 
 @pytest.mark.parametrize(
@@ -140,7 +179,7 @@ def test_an_assignment_that_is_there_already_is_done_and_one_that_is_said_to_be_
 
 
 def test_an_assignment_that_is_said_to_be_gone_is_looked_for(one: Shop) -> None:
-    one.fault("DELETE /v1/buyers/* status=404")
+    one.fault("DELETE /v1/buyers/b1/* status=404")
     (outcome,) = one.converge(desired(manifest("a", assignments={"buyers": ()}))).outcomes
     assert (outcome.status, outcome.fields) == (
         Status.NOT_CONVERGED,
@@ -201,7 +240,7 @@ class _Odd:
 
 def test_an_assignment_of_nothing_gives_no_live_state() -> None:
     with pytest.raises(BadAnswer, match="ApiClientID"):
-        read(_Odd(), ["ApiClient"], "shop", {"ApiClient"})  # type: ignore[arg-type]  # only list_all() is asked
+        with_assignments(_Odd(), live(body(A, "a")))  # type: ignore[arg-type]  # only list_all() is asked
 
 
 def test_assignments_that_cannot_be_read_again_say_nothing_of_a_client_whose_assignments_did_not_change(

@@ -67,6 +67,33 @@ def test_pages_are_asked_for_large_and_sorted() -> None:
     assert server.queries == [{"page": page, "pageSize": "100", "sortBy": "ID"} for page in ("1", "2")]
 
 
+@dataclass
+class Owned(ListServer):
+    """Rows without IDs that can be filtered by owner, unless the service knows no such filter."""
+
+    is_filtered: bool = True
+
+    def page(self, query: dict[str, str]) -> Body:
+        owned = [row for row in self.items if row["Owner"] == query.get("owner", row["Owner"]) or not self.is_filtered]
+        return ListServer(owned).page(query)
+
+
+@pytest.mark.parametrize("is_filtered", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "owners", "requests"), [(300, 1, 1), (300, 2, 3), (301, 2, 3), (900, 3, 4), (0, 2, 1)]
+)
+def test_a_list_is_filtered_where_that_takes_fewer_requests(
+    rows: int, owners: int, requests: int, *, is_filtered: bool
+) -> None:
+    server = Owned([{"Owner": f"{n % 30}", "Row": n} for n in range(rows)], is_filtered=is_filtered)
+    wanted = [f"{n}" for n in range(owners)]
+    with Service(server).reader() as client:
+        found = client.list_all("/rows", key=None, filters=[{"owner": one} for one in wanted])
+    mine = [row for row in found if row["Owner"] in wanted]
+    assert sorted(mine, key=server.items.index) == [row for row in server.items if row["Owner"] in wanted]
+    assert len(server.queries) == requests or not is_filtered
+
+
 @pytest.mark.parametrize("largest", [1, 7, 20])
 def test_smaller_pages_than_asked_for_are_followed(largest: int) -> None:
     server = ListServer(clients(65), largest)

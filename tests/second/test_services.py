@@ -101,9 +101,11 @@ def test_what_is_set_is_not_asked_for_twice(tmp_path: Path) -> None:
 def test_a_refused_read_names_the_roles_that_it_takes(
     service: Shop, tmp_path: Path, path: str, what: str, roles: str
 ) -> None:
+    wanted = manifests(tmp_path / "m", PROFILE)
+    service.converge(wanted)
     service.fault(f"GET /v1/securityprofiles{path} status=403 count=all")
     with pytest.raises(AccessDenied) as caught:
-        service.plan(manifests(tmp_path / "m", PROFILE))
+        service.plan(wanted)
     assert caught.value.hint.startswith(f"{what} takes one of the roles {roles}, FullAccess")
 
 

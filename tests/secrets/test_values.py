@@ -83,13 +83,19 @@ def test_a_missing_secret_is_made_delivered_and_opens_a_login(one: Shop, tmp_pat
     assert not one.plan(desired(wanting(DELIVERED))).has_changes
 
 
-def test_the_secrets_of_a_client_are_listed_once_for_all_that_are_made(one: Shop, tmp_path: Path) -> None:
+def test_the_secrets_of_a_client_are_listed_once_by_a_plan_and_once_for_all_that_are_made(
+    one: Shop, tmp_path: Path
+) -> None:
     wanted = [NamedSecret(name, deliver=(ToFile(f"{name}.secret"),)) for name in ("primary", "second", "third")]
-    plan = one.plan(desired(wanting(*wanted)))
+    lists = ("GET", f"/v1/apiclients/{A}/secrets")
+    plan = one.plan(
+        desired(wanting(*wanted), replace(manifest("new", AccessTokenDuration=60), named_secrets=(wanted[0],)))
+    )
+    assert [each["path"] for each in one.requests() if each["path"].endswith("/secrets")] == [lists[1]]
     one.forget()
-    apply(one, plan, tmp_path)
-    asked = [f"{each['method']} {each['path']}" for each in one.requests()]
-    assert (asked.count(f"GET /v1/apiclients/{A}/secrets"), secrets_of(one)) == (1, ["primary", "second", "third"])
+    apply(one, replace(plan, changes=tuple(each for each in plan.changes if each.id == A)), tmp_path)
+    asked = [(each["method"], each["path"]) for each in one.requests()]
+    assert (asked.count(lists), secrets_of(one)) == (1, ["primary", "second", "third"])
 
 
 def test_a_client_that_is_made_gets_its_secrets_as_well(one: Shop, tmp_path: Path) -> None:

@@ -43,9 +43,10 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     kinds = target.in_use(manifests) | {one.address.kind for one in taken.changes}
     marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
     _require_same(run, target.binding(manifests, remote.base_url, marketplace))
-    assigned = {one.address.kind for one in taken.changes if one.assignments or one.action is Action.CREATE}
-    live = reader.read(remote, kinds, marketplace, assigned)
+    live = reader.read(remote, kinds, marketplace)
     created = [one.key for one in rollback.created(taken, live)]
+    assigned = {ObjectKey(one.address.kind, one.id) for one in taken.changes if one.assignments and one.id}
+    live = reader.with_assignments(remote, live, assigned.union(created))
     return Sides(taken, live, reader.read_secrets(remote, created, is_optional=True))
 
 

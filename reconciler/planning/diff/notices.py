@@ -202,11 +202,14 @@ def assignment_changes(
     """What is to be done, and how it is shown: each level as a field whose members come and go.
 
     What a manifest only watches is never taken away, nor is what the API cannot delete; see `watched_assignments`.
+    Of an object whose assignments were not read nothing is known, so nothing is to be done.
     """
     steps: list[AssignmentChange] = []
     fields: list[FieldChange] = []
     for party, wanted in resource.assignments.items():
-        held = found.assignments.get(party, ()) if found else ()
+        held = found.assignments.get(party) if found else ()
+        if held is None:
+            continue
         kept = _missing(held, wanted) if _is_kept(kind, resource, party) else ()
         field = _difference(kind, party, held, (*wanted, *kept))
         if field:

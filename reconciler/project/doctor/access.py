@@ -10,7 +10,7 @@ from urllib.parse import quote
 from reconciler.errors import RemoteError
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.roles import FULL_ACCESS
-from reconciler.live.read import read
+from reconciler.live.read import read, with_assignments
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
 from reconciler.model.reports import Verdict
@@ -140,8 +140,9 @@ def _writing(known: Known) -> list[_Need]:
 
 def _count(known: Known, kind: Kind) -> str:
     """Read one kind as a plan does, and count its objects."""
-    assigned = [kind.name] if kind in _assigned(known) else []
-    live = read(known.connection, [kind.name], "", assigned, optional=[kind.name])
+    live = read(known.connection, [kind.name], "", optional=[kind.name])
+    if kind in _assigned(known):
+        with_assignments(known.connection, live)
     if kind.name not in live.kinds:
         return f"no {kind.noun}s, which this service does not have"
     return number(len(live.resources), kind.noun)
