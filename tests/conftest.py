@@ -3,7 +3,11 @@
 import gc
 import os
 import signal
-from collections.abc import Generator
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,3 +48,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
+@pytest.fixture(scope="session")
+def prefork() -> Iterator[dict[str, str]]:
+    """Where shell scripts have commands run, see `tests/prefork.py`; as variables for them."""
+    root = Path(__file__).parents[1]
+    script = str(root / "tests" / "prefork.py")
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "socket")
+        command = [sys.executable, script, "--serve", path]
+        environment = os.environ | {"PYTHONPATH": str(root)}
+        with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE) as server:
+            assert server.stdout
+            assert server.stdout.readline() == b"ready\n"
+            yield {"PREFORK": script, "SOCKET": path}
+            server.kill()

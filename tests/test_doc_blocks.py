@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,21 +34,6 @@ reconciler() {
   return $code
 }
 """
-
-
-@pytest.fixture(scope="module")
-def prefork() -> Iterator[dict[str, str]]:
-    """Where commands are run, see `tests/prefork.py`; as variables for the prelude."""
-    script = str(ROOT / "tests" / "prefork.py")
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "socket")
-        command = [sys.executable, script, "--serve", path]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as server:
-            assert server.stdout
-            assert server.stdout.readline() == b"ready\n"
-            yield {"PREFORK": script, "SOCKET": path}
-            server.kill()
 
 
 def name(page: Path) -> str:

@@ -1,10 +1,7 @@
 """A shop with a staging and a production marketplace, on a stand-in for GitHub."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -42,20 +39,12 @@ def servers() -> Iterator[Mapping[str, tuple[Switchboard, str]]]:
 
 
 @pytest.fixture(scope="session")
-def tools() -> Iterator[Path]:
+def tools(prefork: Mapping[str, str]) -> Iterator[Path]:
     """A folder with the programs that jobs find."""
-    script = str(ROOT / "tests" / "prefork.py")
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "socket")
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        command = [sys.executable, script, "--serve", path]
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as server:
-            assert server.stdout
-            assert server.stdout.readline() == b"ready\n"
-            gh = str(Path(folder) / "gh")
-            with serving(gh):
-                yield from programs(Path(folder) / "bin", {"PREFORK": script, "SOCKET": path}, gh)
-            server.kill()
+        gh = str(Path(folder) / "gh")
+        with serving(gh):
+            yield from programs(Path(folder) / "bin", prefork, gh)
 
 
 @dataclass
