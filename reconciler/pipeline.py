@@ -17,7 +17,7 @@ from reconciler.applying import run as applier
 from reconciler.applying.rollback import compare as rollback
 from reconciler.errors import ReconcilerError
 from reconciler.live import read as reader
-from reconciler.live.identify import check_marketplace, same_marketplace
+from reconciler.live.read import check_marketplace, same_marketplace
 from reconciler.model.inputs import Selection, Snapshot
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult
@@ -28,7 +28,7 @@ from reconciler.model.run import RecordedRun
 from reconciler.planning import diff as differ
 from reconciler.planning.check import OF_ROLLBACK, check, check_offline
 from reconciler.planning.comparison import Sides, diff, diff_offline, read
-from reconciler.planning.refusal import refusal
+from reconciler.planning.planfile import refusal
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import values as provisioning

@@ -18,14 +18,13 @@ from reconciler.errors import (
     RemoteError,
     WrongMarketplace,
 )
-from reconciler.live.identify import identify
-from reconciler.live.read import read
+from reconciler.live.read import identify, read
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.check import check_saved
-from reconciler.planning.refusal import acknowledgement
+from reconciler.planning.planfile import acknowledgement
 from reconciler.remote.http import ReadClient
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop

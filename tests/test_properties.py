@@ -14,8 +14,7 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS, outside
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
-from reconciler.model.resource import Address, DesiredState, FieldsPolicy, Policy
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, DesiredState, FieldsPolicy, Policy, Scope
 from reconciler.planning import planfile, selection
 from reconciler.planning.diff.identity import derived_id
 from tests.applying.test_rollback import plan_back, run_if_any

@@ -19,10 +19,10 @@ from reconciler.cli.options import Common, common_of_this_run
 from reconciler.cli.selecting import carried_out_by, shared_options
 from reconciler.cli.streams import emit, in_job, is_terminal, tell
 from reconciler.errors import Interrupted, ReconcilerError, UsageError
-from reconciler.model.delivery import InFile
 from reconciler.model.json import Json
 from reconciler.model.plan import Plan
-from reconciler.planning.refusal import refusal
+from reconciler.model.secret import InFile
+from reconciler.planning.planfile import refusal
 from reconciler.project.apply import Watch
 from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import plan_events

@@ -47,7 +47,7 @@ MEANINGS: Final = {
 
 def of_plan(plan: Plan, acknowledged: str | None, *, detailed: bool) -> ExitCode:
     """Count from the changes and findings that are shown; a refusal outweighs changes."""
-    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # what makes no plan does without it
+    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # what makes no plan does without it
 
     if refusal(plan, acknowledged):
         return ExitCode.REFUSED

@@ -20,8 +20,7 @@ from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
-from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, ObjectKey, Policy
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, ObjectKey, Policy, Scope
 from reconciler.model.secret import SecretReference, is_own_variable
 
 JOURNAL_FOLDER: Final = ".reconciler/runs"

@@ -11,8 +11,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json
 from reconciler.model.plan import Creation, Limits
-from reconciler.model.resource import Address, Policy
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, Policy, Scope
 from reconciler.model.secret import SecretReference, SecretSource
 
 Profile: TypeAlias = Literal["current", "legacy"]

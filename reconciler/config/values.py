@@ -13,7 +13,7 @@ from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.schema import Fault, did_you_mean, secret_reference
 from reconciler.model.freeze import DAYS, MIDNIGHT, Dated, Weekly, Window
 from reconciler.model.json import Json, pointer
-from reconciler.model.scope import Scope, matches
+from reconciler.model.resource import Scope, matches
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.remote.hosts import is_loopback, origin_of
 

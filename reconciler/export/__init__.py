@@ -40,9 +40,9 @@ from reconciler.model.resource import (
     LiveResource,
     LiveState,
     ObjectKey,
+    Scope,
     same_id,
 )
-from reconciler.model.scope import Scope
 from reconciler.planning.diff.identity import match, resolved
 
 __all__ = ["Choice", "Export", "Origin", "export"]

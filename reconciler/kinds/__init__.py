@@ -14,8 +14,7 @@ from reconciler.kinds.base import Kind
 from reconciler.kinds.fields import Field, Reference, UserReference
 from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
 from reconciler.model.json import Body
-from reconciler.model.resource import Address, ObjectKey
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, ObjectKey, Scope
 
 DEFAULT_KIND: Final = "ApiClient"
 """What is read where no manifest names a kind, and what a name without a kind means."""

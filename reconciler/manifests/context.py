@@ -11,8 +11,7 @@ from reconciler.manifests.yaml import Parsed, parse, read
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import Json
 from reconciler.model.once import Once
-from reconciler.model.resource import Address, DesiredResource, DesiredState, EffectiveManifest, Policy
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, DesiredResource, DesiredState, EffectiveManifest, Policy, Scope
 from reconciler.model.secret import SecretReference
 
 

@@ -13,12 +13,11 @@ from typing import Final
 
 from reconciler.kinds import short
 from reconciler.manifests.edit.text import Style, block, literal
-from reconciler.model.delivery import delivery_entry
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json, is_array, pointer
 from reconciler.model.named_secret import secret_entry
 from reconciler.model.resource import Address, EffectiveManifest
-from reconciler.model.secret import SecretReference
+from reconciler.model.secret import SecretReference, delivery_entry
 from reconciler.render.escape import json_text
 
 

@@ -33,8 +33,7 @@ from reconciler.manifests.state import clashes, dangling, out_of_scope, unclaime
 from reconciler.manifests.yaml import Parsed
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest
-from reconciler.model.resource import DesiredResource, DesiredState, spec_digest
-from reconciler.model.scope import Scope
+from reconciler.model.resource import DesiredResource, DesiredState, Scope, spec_digest
 
 _GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
 """Warnings of files that give no manifest, where one may have been meant to be."""

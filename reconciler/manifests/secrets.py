@@ -14,11 +14,10 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, part_validator, secret_reference
 from reconciler.manifests.substitution import Substitution
 from reconciler.manifests.yaml import Document
-from reconciler.model.delivery import Delivery, delivery_of
 from reconciler.model.diagnostic import Place, Severity
 from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer
 from reconciler.model.named_secret import LiveSecret, NamedSecret, moment_of, secret_of
-from reconciler.model.secret import REDACTION, SecretReference, SecretSource
+from reconciler.model.secret import REDACTION, Delivery, SecretReference, SecretSource, delivery_of
 
 
 @dataclass(frozen=True, slots=True)

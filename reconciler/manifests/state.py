@@ -13,12 +13,18 @@ from reconciler.manifests.context import InGit, LoadContext, NoAnswer
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.yaml import Document
-from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
-from reconciler.model.resource import Address, DesiredResource, ObjectKey
-from reconciler.model.scope import Scope
-from reconciler.model.secret import SecretSource
+from reconciler.model.resource import Address, DesiredResource, ObjectKey, Scope
+from reconciler.model.secret import (
+    Delivery,
+    SecretSource,
+    ToCommand,
+    ToEnvFile,
+    ToFile,
+    ToGithubOutput,
+    ToKubernetesSecret,
+)
 
 _GUESSES: Final = 20
 """How many unknown names of a run are compared with all known ones: each costs as much as loading many manifests."""

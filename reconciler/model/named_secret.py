@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from reconciler.model.delivery import Delivery, delivery_entry, delivery_of
 from reconciler.model.json import Json, digest
+from reconciler.model.secret import Delivery, delivery_entry, delivery_of
 
 UNDELIVERED: Final = ".undelivered"
 UNPROVEN: Final = ".unproven"

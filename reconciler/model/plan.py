@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from reconciler.model.delivery import Delivery
 from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
 from reconciler.model.json import Absent, Body, Json, pointer
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import Address, ObjectKey
-from reconciler.model.secret import SecretReference
+from reconciler.model.secret import Delivery, SecretReference
 
 Creation: TypeAlias = Literal["auto", "put", "post"]
 """How a service creates objects; ``auto``: by PUT to an id of our choice, and where it refuses that, by POST."""

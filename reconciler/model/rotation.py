@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reconciler.model.delivery import Delivery
 from reconciler.model.named_secret import UNTRIED, Family, LiveSecret, NamedSecret, family
+from reconciler.model.secret import Delivery
 
 if TYPE_CHECKING:
     from reconciler.errors import ReconcilerError

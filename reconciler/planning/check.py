@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.kinds.references import assigned_key, wave
 from reconciler.kinds.references import references as references_in
-from reconciler.live.identify import check_marketplace
+from reconciler.live.read import check_marketplace
 from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.freeze import Window

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.errors import InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import KINDS, Kind
 from reconciler.live import read as reader
-from reconciler.live.identify import check_marketplace
-from reconciler.live.read import odd
+from reconciler.live.read import check_marketplace, odd
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import LiveSecret

@@ -19,8 +19,7 @@ from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Action, Change
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, Scope
 
 _Matches: TypeAlias = Callable[[str], object]
 

@@ -198,7 +198,7 @@ def load(
 
 def refusal(plan: Plan, acknowledge: str = "") -> GuardRefusal | None:
     """Why the guards refuse a plan; its `hint` says how to accept that. None: they do not."""
-    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # see to_text
+    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # see to_text
 
     return refusal(plan, acknowledge)
 

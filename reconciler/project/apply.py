@@ -50,7 +50,7 @@ def look(
     Raises:
         PlanRefused: the saved plan would be refused.
     """
-    from reconciler.planning.refusal import refusal  # noqa: PLC0415  # while the login is on its way
+    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # while the login is on its way
 
     require_newest(session, receipt)
     if saved:

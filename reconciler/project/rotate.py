@@ -11,7 +11,7 @@ from reconciler.applying.journal.rotating import ROTATION, outcome_facts, turn_f
 from reconciler.errors import ReconcilerError
 from reconciler.model.rotation import Ended
 from reconciler.planning import guards as guard
-from reconciler.planning.refusal import given
+from reconciler.planning.planfile import given
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation as Planned
 from reconciler.project.secret_status.rotating import Turn, Wish

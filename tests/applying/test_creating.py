@@ -8,11 +8,10 @@ import pytest
 
 from reconciler.applying.run import Controls
 from reconciler.manifests.allowed_paths import AllowedPaths
-from reconciler.model.delivery import ToCommand, ToFile
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Creation
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.secret import SecretReference, SecretSource, ToCommand, ToFile
 from reconciler.planning import planfile
 from reconciler.render import text
 from reconciler.render.style import Style

@@ -10,7 +10,7 @@ from reconciler.applying.run import Controls
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.resource import DesiredResource, Policy
-from reconciler.planning.refusal import acknowledgement
+from reconciler.planning.planfile import acknowledgement
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 

@@ -22,8 +22,7 @@ from reconciler.manifests.schema import read_schema
 from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import Weekly, Window
 from reconciler.model.plan import Limits
-from reconciler.model.resource import Address
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from tests.builders import by_address
 

@@ -11,7 +11,7 @@ from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.plan import Finding
 from reconciler.model.resource import DesiredState
-from reconciler.planning.refusal import acknowledgement, refusal
+from reconciler.planning.planfile import acknowledgement, refusal
 from tests.service import Shop, shop
 
 CONTEXT = LoadContext(allowed_secrets=frozenset({"KEY"}))

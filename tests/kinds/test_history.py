@@ -13,7 +13,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.resource import DesiredState, Policy
 from reconciler.planning import drift as drifts
 from reconciler.planning import snapshot as snapshotfile
-from reconciler.planning.refusal import acknowledgement
+from reconciler.planning.planfile import acknowledgement
 from tests.applying.test_rollback import plan_back, run_of
 from tests.kinds.test_round import CHANGED, CHOSEN, CONTEXT, SPECS
 from tests.kinds.test_watched import ROWS

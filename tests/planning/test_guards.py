@@ -9,8 +9,7 @@ from reconciler.model.freeze import Weekly, Window
 from reconciler.model.inputs import Access
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import AssignmentChange, Change, Limits
-from reconciler.model.resource import DesiredResource, FieldsPolicy, ObjectKey, Policy
-from reconciler.model.scope import Scope
+from reconciler.model.resource import DesiredResource, FieldsPolicy, ObjectKey, Policy, Scope
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning.diff import diff
 from reconciler.planning.guards import Context, check, freeze

@@ -12,11 +12,10 @@ import pytest
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import GuardRefusal, ReconcilerError
 from reconciler.manifests.allowed_paths import AllowedPaths
-from reconciler.model.delivery import ToFile
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
-from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
-from reconciler.planning.refusal import acknowledgement
+from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource, ToFile
+from reconciler.planning.planfile import acknowledgement
 from reconciler.remote.auth import ClientCredentials
 from reconciler.remote.messages import encode
 from reconciler.secrets.delivery import Deliverer

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.model.inputs import Access, Selection
 from reconciler.model.plan import Action, Change, Limits, Plan
-from reconciler.model.resource import Address, DesiredResource, DesiredState, Policy
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, DesiredResource, DesiredState, Policy, Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import guards as guard
 from reconciler.planning import selection

@@ -16,8 +16,10 @@ from ruamel.yaml import YAML
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.allowed_paths import AllowedPaths
-from reconciler.model.delivery import (
+from reconciler.model.resource import Address
+from reconciler.model.secret import (
     Delivery,
+    Secret,
     ToCommand,
     ToEnvFile,
     ToFile,
@@ -26,8 +28,6 @@ from reconciler.model.delivery import (
     delivery_entry,
     delivery_of,
 )
-from reconciler.model.resource import Address
-from reconciler.model.secret import Secret
 from reconciler.secrets.delivery import Deliverer, NewSecret, files
 from tests.limits import no_file_larger_than
 

@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 
 from reconciler.errors import PartlyDelivered, ReconcilerError, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
-from reconciler.model.delivery import Delivery, ToCommand, ToEnvFile, ToFile
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, NamedSecret, family, new_id
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState, Policy
 from reconciler.model.rotation import Step, StepKind
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile
 from reconciler.planning.target import Target
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation, Wish

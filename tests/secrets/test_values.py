@@ -12,18 +12,21 @@ import pytest
 from reconciler.errors import InputError, PlanRefused, ReconcilerError, RequestFacts, SecretMissing
 from reconciler.kinds import KINDS
 from reconciler.manifests.allowed_paths import AllowedPaths
-from reconciler.model.delivery import (
+from reconciler.model.named_secret import NamedSecret
+from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.plan import Action, Change, Direction, Plan, SecretIntent
+from reconciler.model.resource import Address, DesiredResource, LiveState
+from reconciler.model.secret import (
+    REDACTION,
+    Secret,
+    SecretReference,
+    SecretSource,
     ToCommand,
     ToEnvFile,
     ToFile,
     ToGithubOutput,
     ToKubernetesSecret,
 )
-from reconciler.model.named_secret import NamedSecret
-from reconciler.model.outcome import ApplyResult, Status
-from reconciler.model.plan import Action, Change, Direction, Plan, SecretIntent
-from reconciler.model.resource import Address, DesiredResource, LiveState
-from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource
 from reconciler.planning import hidden_secrets, planfile
 from reconciler.secrets import values
 from reconciler.secrets.delivery import Deliverer

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from reconciler.applying import rollback
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.live import read as reader
-from reconciler.live.identify import check_marketplace
+from reconciler.live.read import check_marketplace
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Binding
 from reconciler.model.resource import DesiredState, LiveState, ObjectKey

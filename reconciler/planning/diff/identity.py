@@ -35,9 +35,9 @@ from reconciler.model.resource import (
     LiveResource,
     LiveState,
     ObjectKey,
+    Scope,
     same_id,
 )
-from reconciler.model.scope import Scope
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "ordercloud-reconciler")
 

@@ -7,8 +7,7 @@ from typing import TypeAlias
 from reconciler.model.inputs import Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Limits
-from reconciler.model.resource import Address, ObjectKey
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Address, ObjectKey, Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.model.freeze import Window, holding, opening
 from reconciler.model.json import Body, Json, pointer, pointer_parts
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
-from reconciler.model.scope import Scope
+from reconciler.model.resource import Scope
 from reconciler.planning.guards.context import Context, addresses, writing
 
 

@@ -1,4 +1,4 @@
-"""Plan <-> JSON document, and the questions whether a saved plan may still be carried out.
+"""Plan <-> JSON document, and whether a plan may be carried out: it is bound to what is here, or refused by a guard.
 
 The document is deterministic: equal plans give equal bytes apart from ``created_at`` and the digest over it. Its core
 is shaped like Terraform's plan representation, so that policy tools written for ``resource_changes[].change.actions``
@@ -8,12 +8,13 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 (a key that is there twice) is not a plan. With a key, the document is signed, and an unsigned one is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
-from reconciler.errors import PlanRefused
+from reconciler.errors import GuardRefusal, PlanRefused
 from reconciler.model.inputs import Checkout
-from reconciler.model.plan import Binding, Plan
+from reconciler.model.plan import Binding, Finding, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.planning.planfile.document import (
     FORMAT_VERSION,
@@ -29,6 +30,30 @@ from reconciler.planning.planfile.document import (
     to_document,
 )
 from reconciler.planning.planfile.reading import SCHEMA, content, loads, read
+
+__all__ = [
+    "ACKNOWLEDGEMENT_DIGITS",
+    "FORMAT_VERSION",
+    "SCHEMA",
+    "acknowledgement",
+    "changes_besides",
+    "changes_digest",
+    "check_binding",
+    "check_deliveries",
+    "content",
+    "dumps",
+    "given",
+    "loads",
+    "objection",
+    "pieces",
+    "pieces_of",
+    "plan_digest",
+    "precise",
+    "read",
+    "refusal",
+    "timestamp",
+    "to_document",
+]
 
 
 def check_binding(plan: Plan, now: Binding, moment: datetime, checkout: Checkout) -> None:
@@ -101,22 +126,40 @@ def _cleanness(binding: Binding) -> str:
     return "a checkout with uncommitted changes" if binding.git_dirty else "a clean checkout"
 
 
-__all__ = [
-    "FORMAT_VERSION",
-    "SCHEMA",
-    "changes_besides",
-    "changes_digest",
-    "check_binding",
-    "check_deliveries",
-    "content",
-    "dumps",
-    "loads",
-    "objection",
-    "pieces",
-    "pieces_of",
-    "plan_digest",
-    "precise",
-    "read",
-    "timestamp",
-    "to_document",
-]
+ACKNOWLEDGEMENT_DIGITS: Final = 12
+
+
+def acknowledgement(plan: Plan, objections: Sequence[Finding] = ()) -> str:
+    """What ``--ack`` must be given to accept the findings of this plan and these: it fits no other changes."""
+    return changes_digest(plan, (*plan.guards, *objections))[:ACKNOWLEDGEMENT_DIGITS]
+
+
+def refusal(plan: Plan, acknowledged: str | None, objections: Sequence[Finding] = ()) -> GuardRefusal | None:
+    """Why the plan cannot be applied as it stands; None: it can.
+
+    Args:
+        plan: with what the guards object to.
+        acknowledged: what ``--ack`` was given: digits, or several separated by commas or blanks.
+        objections: see `pipeline.apply`.
+    """
+    findings = (*plan.guards, *objections)
+    final = [finding for finding in findings if not finding.can_be_acknowledged]
+    digits = acknowledgement(plan, objections)
+    accepted = given(acknowledged)
+    if not findings or (digits in accepted and not final):
+        return None
+    if digits in accepted or len(final) == len(findings):
+        return GuardRefusal(final, hint="these cannot be acknowledged")
+    return GuardRefusal(findings, hint=_how_to_proceed(digits, accepted, final))
+
+
+def given(acknowledged: str | None) -> list[str]:
+    """What ``--ack`` was given, one by one."""
+    return (acknowledged or "").replace(",", " ").split()
+
+
+def _how_to_proceed(digits: str, accepted: Sequence[str], final: Sequence[Finding]) -> str:
+    if final:
+        return f"{', '.join(sorted({one.rule for one in final}))} cannot be acknowledged"
+    other = f"--ack {' '.join(accepted)} is for other changes or findings; " if accepted else ""
+    return f"{other}to accept exactly these changes and findings, add --ack {digits}"

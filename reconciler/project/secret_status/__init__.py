@@ -5,7 +5,7 @@ from datetime import datetime
 
 from reconciler.kinds import KINDS, Kind, outside
 from reconciler.live import read as reader
-from reconciler.live.identify import check_marketplace
+from reconciler.live.read import check_marketplace
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource

@@ -7,7 +7,7 @@ from datetime import datetime
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
 from reconciler.kinds import KINDS, login_key
 from reconciler.live import read as reader
-from reconciler.live.identify import check_marketplace
+from reconciler.live.read import check_marketplace
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.freeze import Window
 from reconciler.model.inputs import Selection
@@ -19,7 +19,7 @@ from reconciler.model.rotation import Begin, Step, StepKind, states
 from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
-from reconciler.planning.refusal import ACKNOWLEDGEMENT_DIGITS, given
+from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 from reconciler.secrets.delivery import Deliverer, lost, recall

@@ -14,10 +14,19 @@ from pathlib import Path
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.allowed_paths import AllowedPaths
-from reconciler.model.delivery import Delivery, InFile, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.model.named_secret import UNTRIED, LiveSecret, NamedSecret, family
 from reconciler.model.resource import Address
-from reconciler.model.secret import Secret, is_own_variable
+from reconciler.model.secret import (
+    Delivery,
+    InFile,
+    Secret,
+    ToCommand,
+    ToEnvFile,
+    ToFile,
+    ToGithubOutput,
+    ToKubernetesSecret,
+    is_own_variable,
+)
 from reconciler.secrets.delivery import files
 from reconciler.secrets.delivery.files import Undo
 

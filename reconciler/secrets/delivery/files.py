@@ -18,8 +18,7 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over, temporary_in
-from reconciler.model.delivery import ToKubernetesSecret
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Secret, ToKubernetesSecret
 
 Undo: TypeAlias = Callable[[], None]
 """Takes a delivery back, or raises a `ReconcilerError`."""

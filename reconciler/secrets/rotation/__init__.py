@@ -18,7 +18,6 @@ from typing import Final, TypeAlias, TypeVar
 
 from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
 from reconciler.kinds.roles import naming
-from reconciler.model.delivery import Delivery
 from reconciler.model.json import Json
 from reconciler.model.named_secret import (
     RETIRED,
@@ -31,7 +30,7 @@ from reconciler.model.named_secret import (
     new_id,
 )
 from reconciler.model.rotation import Ended, Step, StepKind
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Delivery, Secret
 from reconciler.remote.protocol import SecretRemote
 from reconciler.secrets.delivery import Deliverer, NewSecret
 from reconciler.secrets.rotation.due import Subject

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Kind, NamedSecrets
-from reconciler.model.delivery import Delivery, InFile
 from reconciler.model.named_secret import (
     RETIRED,
     UNTRIED,
@@ -19,7 +18,7 @@ from reconciler.model.named_secret import (
 )
 from reconciler.model.resource import Address
 from reconciler.model.rotation import Begin, Standing, Step, StepKind, standing_of
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Delivery, InFile, Secret
 
 
 @dataclass(frozen=True, slots=True)
