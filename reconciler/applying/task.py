@@ -22,7 +22,7 @@ from reconciler.kinds.canonical import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
 from reconciler.kinds.secrecy import record_of, with_secrets
-from reconciler.model.json import ABSENT, Body, pointer, pointer_parts, same
+from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
 from reconciler.model.plan import Change, Creation, FieldChange
 from reconciler.model.resource import Address, LiveResource, same_id
@@ -222,7 +222,7 @@ class Task:
     def send_patch(self, attempt: int) -> Outcome:
         """Patch the fields that the plan shows as changed, and what must be written together with a secret."""
         together = {self.kind.secret_rows[name].together for name in self.sent}
-        names = {pointer_parts(field.pointer)[0] for field in self.change.fields} | together
+        names = {field.name for field in self.change.fields} | together
         body = {name: value for name, value in self.planned.items() if name in names}
         send = partial(self.writer.remote.patch, *self._place, with_secrets(body, self.sent), attempt=attempt)
         return self.verified(self.announced(self._intent("PATCH"), send), "PATCH")

@@ -119,8 +119,8 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
     total, live = len(live.resources), _without_foreign(live, bound, context.scope)
-    named = {one.address: one for one in resolved(desired, matches, live.marketplace)}
-    by_address = {one.resource.address: replace(one, resource=named[one.resource.address]) for one in manifests}
+    pairs = zip(manifests, resolved(desired, matches, live.marketplace), strict=True)
+    by_address = {one.resource.address: replace(one, resource=named) for one, named in pairs}
     known = {key: one for key, one in bound.items() if not by_address[one].resource.policy.absent}
     others = Names(known, live.marketplace)
     overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
@@ -130,9 +130,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     kept = {ObjectKey(one.kind, known) for one, known in context.ids.items()}
     run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
     choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
-    for resource in live.resources:
-        if choice.takes(addresses[resource.key], _by_id(resource)):
-            _take(run, resource, addresses[resource.key], by_address, choice)
+    _take(run, live, addresses, by_address, choice)
     for address, found in matches.items():
         if found is None and choice.takes(address):
             run.miss(by_address[address])
@@ -143,19 +141,22 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
 
 def _take(
     run: "_Run",
-    resource: LiveResource,
-    address: Address,
+    live: LiveState,
+    addresses: Mapping[ObjectKey, Address],
     manifests: Mapping[Address, EffectiveManifest],
     choice: Choice,
 ) -> None:
-    """Bring one object into its manifest, or into a new one."""
-    kind = KINDS[resource.kind]
-    if address in manifests:
-        run.update(kind, resource, manifests[address])
-    elif resource.key == login_key(choice.own_client_id):
-        run.leave(kind, resource, (_OWN,))
-    else:
-        run.add(kind, resource, address.name)
+    """Bring each object that is chosen into its manifest, or into a new one."""
+    for resource in live.resources:
+        kind, address = KINDS[resource.kind], addresses[resource.key]
+        if not choice.takes(address, _by_id(resource)):
+            continue
+        if address in manifests:
+            run.update(kind, resource, manifests[address])
+        elif resource.key == login_key(choice.own_client_id):
+            run.leave(kind, resource, (_OWN,))
+        else:
+            run.add(kind, resource, address.name)
 
 
 def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
@@ -259,39 +260,30 @@ class _Run:
         if live.faults:
             self.leave(kind, live, (LeftOut("everything", kind.odd(live)),))
             return
-        title, known = _title(live), ""
+        title, known = _title(live), str(live.body.get(kind.id_field) or "")
         if kind.has_chosen_ids:
-            known = str(live.body.get(kind.id_field) or "")
             known = "" if known == name or kind.only_id else known
-        elif (kind.name, title) in self.ambiguous:
-            known = str(live.body.get(kind.id_field) or "")
-            if not known:
-                reason = f"another object has this {kind.name_field}, and without an id the match is ambiguous"
-                self.leave(kind, live, (LeftOut(kind.name_field, reason),))
-                return
+        elif (kind.name, title) not in self.ambiguous:
+            known = ""
+        elif not known:
+            reason = f"another object has this {kind.name_field}, and without an id the match is ambiguous"
+            self.leave(kind, live, (LeftOut(kind.name_field, reason),))
+            return
         empty, wanted = base(kind, name, known), wanted_fields(kind, live)
         found = writable_body(kind, self.context, empty, wanted)
         is_found = kind.has_chosen_ids or ("spec", kind.name_field) in found.values
         if not found.is_manifest or not is_found:
             self.leave(kind, live, found.left_out)
             return
-        path = self.files[Address(kind.name, name)]
-        self.others.addresses[live.key] = Address(kind.name, name)
+        address = Address(kind.name, name)
+        path = self.files[address]
+        self.others.addresses[live.key] = address
         self._drafts.append(partial(self._draft, kind, live, path, self._with_policy(empty, wanted, found), found))
-        self._bind(Address(kind.name, name), known, live)
-        self.objects.append(
-            Exported(
-                Address(kind.name, name),
-                ExportStatus.NEW,
-                title,
-                live.id,
-                shown(path),
-                (*found.left_out, *_secrets(kind, live)),
-            )
-        )
-
+        self._bind(address, known, live)
+        left = (*found.left_out, *_secrets(kind, live))
+        self.objects.append(Exported(address, ExportStatus.NEW, title, live.id, shown(path), left))
         if self.overlays:
-            self.overlays.add(Address(kind.name, name), title)
+            self.overlays.add(address, title)
 
     def _draft(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: WritableBody) -> tuple[Path, str]:
         """The text of a new file."""

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
-from reconciler.model.json import Absent, Body, Json, pointer
+from reconciler.model.json import Absent, Body, Json, pointer, pointer_parts
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import Address, ObjectKey
 from reconciler.model.secret import Delivery, SecretReference
@@ -66,6 +66,16 @@ class FieldChange:
     """Where the wanted value is written, in the manifest or in an overlay; None: nowhere, it is the API's default."""
     is_left: bool = False
     """Whether an apply leaves `before`, or the members in `removed`, as they are: what no manifest names."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The parts of `pointer`; those of assignments and named secrets begin with ``assignments`` and ``secrets``."""
+        return pointer_parts(self.pointer)
+
+    @property
+    def name(self) -> str:
+        """The field of the object that it is, or is in."""
+        return self.path[0]
 
 
 def known_after(address: Address) -> str:

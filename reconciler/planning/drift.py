@@ -12,7 +12,7 @@ from typing import Final
 from reconciler.kinds import KINDS, Field, Kind
 from reconciler.kinds.references import with_references
 from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt, Side, fingerprint, hashes_of
-from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts
+from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
 from reconciler.model.resource import Address, DesiredState, ObjectKey
@@ -169,7 +169,7 @@ class _Judge:
 
     def sides(self, field: FieldChange) -> tuple[Json | Absent, Json | Absent]:
         """The canonical values, live and wanted; of a secret nothing is known."""
-        path = pointer_parts(field.pointer)
+        path = field.path
         if path[0] == _ASSIGNMENTS:
             live, wanted = (_parties(side) if is_array(side) else side for side in (field.before, field.after))
             return live, wanted
@@ -182,7 +182,7 @@ class _Judge:
             return Side.UNKNOWN
         if self._applied is None:
             return self._past.unheard_of(Side.GIT_AHEAD)
-        path = pointer_parts(field.pointer)
+        path = field.path
         if get_at(self._applied.hashes, path[:1]) is ABSENT:
             return Side.UNKNOWN
         was = get_at(self._applied.hashes, path)
@@ -226,22 +226,6 @@ def receipt_of(
         created_at: the present time, UTC.
         known: the fingerprints of write-only secrets that the receipt before had; what was not written keeps its own.
     """
-    done = {outcome.change.address: outcome for outcome in result.outcomes if outcome.status is Status.APPLIED}
-    ids = {address: outcome.id for address, outcome in done.items()}
-    ids_by_address = {one.address: ids.get(one.address) or one.id for one in plan.changes}
-    made = known_ids(ids_by_address)
-    managed = {one.address: with_ids(one.assignments, made) for one in desired.resources if one.assignments}
-    beside = _watched(plan)
-    kept = [
-        Applied(
-            change.address,
-            ids_by_address[change.address],
-            _hashes(_with_ids(change, made), managed.get(change.address, {}), beside),
-            _fingerprints(change, done.get(change.address), known),
-        )
-        for change in plan.changes
-        if change.action is Action.NO_OP or change.address in done
-    ]
     binding = plan.binding
     return Receipt(
         created_at,
@@ -251,9 +235,28 @@ def receipt_of(
         binding.manifest_digest,
         binding.git_commit,
         is_complete=plan.selection.is_everything and result.is_complete,
-        resources=tuple(kept),
+        resources=tuple(_applied(plan, result, desired, known)),
         unmanaged=tuple(sorted(str(_steady(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
     )
+
+
+def _applied(
+    plan: Plan, result: ApplyResult, desired: DesiredState, known: Mapping[tuple[Address, str], str]
+) -> Iterator[Applied]:
+    done = {outcome.change.address: outcome for outcome in result.outcomes if outcome.status is Status.APPLIED}
+    ids = {address: outcome.id for address, outcome in done.items()}
+    ids_by_address = {one.address: ids.get(one.address) or one.id for one in plan.changes}
+    made = known_ids(ids_by_address)
+    managed = {one.address: with_ids(one.assignments, made) for one in desired.resources if one.assignments}
+    beside = _watched(plan)
+    for change in plan.changes:
+        if change.action is Action.NO_OP or change.address in done:
+            yield Applied(
+                change.address,
+                ids_by_address[change.address],
+                _hashes(_with_ids(change, made), managed.get(change.address, {}), beside),
+                _fingerprints(change, done.get(change.address), known),
+            )
 
 
 def _fingerprints(

@@ -12,7 +12,7 @@ from reconciler.kinds import KINDS, LOGIN_KIND, login_key
 from reconciler.kinds.fields import Secrecy
 from reconciler.kinds.secrecy import field_of, may_have, record_of
 from reconciler.live import read as reader
-from reconciler.model.json import ABSENT, pointer_parts
+from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
@@ -145,24 +145,24 @@ def hidden(
     found = []
     for change in changes:
         one = shown.get(change.key) if change.key else None
-        if one and _is_put(change):
-            given = {intent.field for intent in change.secrets}
-            stays = change.after or {}
-            left = [name for name in one.secrets if name not in given and record_of(name, stays) is not None]
-            there = [name for name in left if one.secrets[name] and (change.address, name) not in named]
-            found += [_misdirected(change, name) for name in there if _is_misdirected(change, name)]
-            if change.is_patch:
-                hidden = [name for name in left if _is_unseen(one, name)]
-                found += [_unpatchable(change, name) for name in hidden if _is_needed(change, one, name)]
-                continue
-            names = [
-                each
-                for each in left
-                if (change.address, each) in unseen
-                or _is_hidden(one, each, remote, is_shown=(one.kind, each) in in_clear)
-            ]
-            found += [_hidden(change, name) for name in names]
+        if not (one and _is_put(change)):
+            continue
+        left = _left(change, one)
+        there = [name for name in left if one.secrets[name] and (change.address, name) not in named]
+        found += [_misdirected(change, name) for name in there if _is_misdirected(change, name)]
+        if change.is_patch:
+            found += [_unpatchable(change, name) for name in left if _is_needed(change, one, name)]
+        else:
+            shows = {name for kind, name in in_clear if kind == one.kind}
+            sent = [name for name in left if (change.address, name) in unseen or _is_hidden(one, name, remote, shows)]
+            found += [_hidden(change, name) for name in sent]
     return found
+
+
+def _left(change: Change, one: LiveResource) -> list[str]:
+    """The secrets of an object that a change does not set, and that it has afterwards."""
+    given = {intent.field for intent in change.secrets}
+    return [name for name in one.secrets if name not in given and record_of(name, change.after or {}) is not None]
 
 
 def _is_clear(secret: Secret | None) -> bool:
@@ -193,11 +193,13 @@ def _misdirected(change: Change, name: str) -> Finding:
 
 
 def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
-    """Whether a PATCH without this write-only secret is refused by the service, or would not do what is planned."""
+    """Whether a PATCH without this secret that no answer has is refused, or would not do what is planned."""
+    if not _is_unseen(one, name):
+        return False
     field = KINDS[one.kind].secret_rows[name]
     # How deep a PATCH merges is not documented, so that a record with a secret in it is written as a whole or not.
     beside = field.together if field_of(name) == name else field_of(name)
-    parts = [(pointer_parts(each.pointer), each.after) for each in change.fields]
+    parts = [(each.path, each.after) for each in change.fields]
     return any(at[0] == beside or (len(at) > 1 and after is ABSENT) for at, after in parts)
 
 
@@ -221,17 +223,16 @@ def _set_in_manifest(path: str) -> str:
 
 def _is_put(change: Change) -> bool:
     """Whether its body is written: assignments and named secrets have requests of their own."""
-    parts = (pointer_parts(field.pointer)[0] for field in change.fields)
-    return change.action is Action.UPDATE and any(part not in {"assignments", "secrets"} for part in parts)
+    return change.action is Action.UPDATE and any(one.name not in {"assignments", "secrets"} for one in change.fields)
 
 
-def _is_hidden(one: LiveResource, name: str, remote: ReadRemote, *, is_shown: bool) -> bool:
+def _is_hidden(one: LiveResource, name: str, remote: ReadRemote, shown: Collection[str]) -> bool:
     """Whether there is a secret that is not shown. A service that shows those of others means null where it says so."""
     secret = one.secrets[name]
     if secret:
         return secret.is_placeholder
     if one.key != login_key(remote.client_id):
-        return not is_shown and _has_unseen(one, remote)
+        return name not in shown and _has_unseen(one, remote)
     # A run that is logged in with a secret of it knows that there is one.
     return remote.access().with_secret and not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]
 

@@ -15,7 +15,7 @@ from typing import Final
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.direction import host_of
 from reconciler.kinds.fields import Restore
-from reconciler.model.json import Absent, Body, Json, pointer_parts
+from reconciler.model.json import Absent, Body, Json
 from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.model.resource import Address
 
@@ -65,7 +65,7 @@ def _puts_back(change: Change) -> bool:
 
 def _may_be_kept(kind: Kind, changed: FieldChange) -> bool:
     """Whether one of the documents has the restore clear it: by the other one it is production's."""
-    known = kind.fields.get(pointer_parts(changed.pointer)[0])
+    known = kind.fields.get(changed.name)
     return bool(known and known.restore is Restore.MAY_CLEAR)
 
 
@@ -82,7 +82,7 @@ def _is_copied(change: Change) -> bool:
 
 
 def _comes_along(kind: Kind, changed: FieldChange) -> bool:
-    row = next((one for one in kind.table if one.name == pointer_parts(changed.pointer)[0]), None)
+    row = next((one for one in kind.table if one.name == changed.name), None)
     return bool(row and row.restore is Restore.COPIES) or changed.sensitive or _is_symptom(kind, changed)
 
 
@@ -96,7 +96,7 @@ def _is_unseen(change: Change) -> bool:
 def _other_hosts(change: Change) -> list[tuple[str, str]]:
     """The hosts that a field with a copy of production's names, and those that the manifest names."""
     names = {one.name for one in KINDS[change.address.kind].table if one.restore is Restore.COPIES}
-    fields = [one for one in change.fields if pointer_parts(one.pointer)[0] in names]
+    fields = [one for one in change.fields if one.name in names]
     hosts = [(host_of(one.before), host_of(one.after)) for one in fields if change.action is Action.UPDATE]
     return [(_bare(was), _bare(becomes)) for was, becomes in hosts if was and becomes and was != becomes]
 
@@ -108,7 +108,7 @@ def _bare(host: str) -> str:
 
 def _is_symptom(kind: Kind, changed: FieldChange) -> bool:
     """Whether the restore may have emptied it."""
-    name = pointer_parts(changed.pointer)[0]
+    name = changed.name
     if name == _ASSIGNMENTS:
         return kind.restore_unassigns and not changed.removed
     known = kind.fields.get(name)

@@ -316,7 +316,7 @@ def _unseen(address: Address, fields: Sequence[FieldChange]) -> str:
 
 
 def _name(field: FieldChange) -> str:
-    return pointer_parts(field.pointer)[-1]
+    return field.path[-1]
 
 
 def _written(value: object) -> str:

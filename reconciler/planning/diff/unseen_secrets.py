@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.fields import Field
 from reconciler.kinds.secrecy import field_of, may_have, record_of
-from reconciler.model.json import ABSENT, Body, pointer, pointer_parts
+from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.named_secret import (
     UNDELIVERED,
     UNPROVEN,
@@ -77,7 +77,7 @@ def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
     """Whether a change is of what a secret is sent with: its header, the URL that it is sent to, or its record."""
     row = kind.secret_rows[name]
     beside = {row.together, row.sent_to} if field_of(name) == name else {field_of(name)}
-    return any(pointer_parts(change.pointer)[0] in beside for change in fields)
+    return any(change.name in beside for change in fields)
 
 
 def is_sent_elsewhere(row: Field, fields: Iterable[FieldChange]) -> bool:

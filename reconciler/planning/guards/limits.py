@@ -11,7 +11,7 @@ from reconciler.kinds import KINDS, Field, Kind, outside
 from reconciler.kinds.fields import Record
 from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.model.freeze import Window, holding, opening
-from reconciler.model.json import Body, Json, pointer, pointer_parts
+from reconciler.model.json import Body, Json, pointer
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
 from reconciler.model.resource import Scope
 from reconciler.planning.guards.context import Context, addresses, writing
@@ -75,8 +75,8 @@ def immutable(changes: Sequence[Change], _context: Context) -> Iterator[Finding]
         kind = KINDS[change.address.kind]
         fixed = {pointer(one.name) for one in kind.fields.values() if one.immutable}
         for field in change.fields if change.action is Action.UPDATE else ():
-            if field.pointer in fixed and (change.before or {}).get(pointer_parts(field.pointer)[0]) is not None:
-                name = pointer_parts(field.pointer)[0]
+            name = field.name
+            if field.pointer in fixed and (change.before or {}).get(name) is not None:
                 yield Finding(
                     "immutable",
                     f"{_named(change, field)} has {name}: {field.before}, which cannot be changed once the {kind.noun} "
