@@ -90,7 +90,7 @@ class Metering:
 
 
 def _last_success(old: str, run: Measured) -> float | None:
-    name = re.escape(series(LAST_SUCCESS, run.environment, run.command))
+    name = re.escape(series(LAST_SUCCESS, environment=run.environment, command=run.command))
     found = re.search(rf"^{name} ([0-9.]+)$", old, re.MULTILINE)
     return float(found[1]) if found else None
 

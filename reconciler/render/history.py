@@ -11,7 +11,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.rotation import Ended
 from reconciler.model.run import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn
 from reconciler.render.escape import escape, json_text
-from reconciler.render.style import Moment, Style, Tone, laid_out
+from reconciler.render.style import Moment, Style, Tone, columns, laid_out
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -54,9 +54,8 @@ def text_list(runs: Sequence[Listed], style: Style) -> str:
     heads = ("RUN", "STARTED", "KIND", "ENVIRONMENT", "USER", "RESULT")
     rows = [heads, *(_row(run, taken_up.get(run.id, "")) for run in runs)]
     cells = [[escape(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return laid_out([style.paint(Tone.STRONG, lines[0]), *lines[1:]], style)
+    head, *lines = columns(cells)
+    return laid_out([style.paint(Tone.STRONG, head), *lines], style)
 
 
 def _row(run: Listed, taken_up_by: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ Names stand where a chat sees no mention, no link and no markup: in Slack in cod
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -16,6 +16,7 @@ from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Plan
+from reconciler.render.escape import escape
 from reconciler.render.values import brief
 from reconciler.render.wording import SIDE_WORDS, is_wider, number
 
@@ -66,58 +67,50 @@ def metrics(runs: Sequence[Measured]) -> str:
     """The text of the file."""
     return "".join(
         [
-            *_counts(
+            _counts(
                 "reconciler_resources", "Resources by what a plan would do.", "action", runs, lambda run: run.actions
             ),
-            *_counts("reconciler_drift_resources", "Resources by kind of drift.", "kind", runs, lambda run: run.drift),
-            *_counts("reconciler_outcomes", "Changes by outcome.", "status", runs, lambda run: run.outcomes),
-            *_numbers("reconciler_run_success", "1 if the run produced an answer.", runs, lambda run: run.succeeded),
-            *_numbers("reconciler_run_timestamp_seconds", "When the run ended.", runs, lambda run: run.ended_at),
-            *_numbers(LAST_SUCCESS, "When a run last produced an answer.", runs, lambda run: run.last_success_at),
-            *_numbers("reconciler_run_duration_seconds", "How long the run took.", runs, lambda run: run.seconds),
-            *_numbers("reconciler_run_requests", "Requests, retries included.", runs, lambda run: run.requests),
-            *_numbers("reconciler_run_retries", "Requests that were sent again.", runs, lambda run: run.retries),
+            _counts("reconciler_drift_resources", "Resources by kind of drift.", "kind", runs, lambda run: run.drift),
+            _counts("reconciler_outcomes", "Changes by outcome.", "status", runs, lambda run: run.outcomes),
+            _numbers("reconciler_run_success", "1 if the run produced an answer.", runs, lambda run: run.succeeded),
+            _numbers("reconciler_run_timestamp_seconds", "When the run ended.", runs, lambda run: run.ended_at),
+            _numbers(LAST_SUCCESS, "When a run last produced an answer.", runs, lambda run: run.last_success_at),
+            _numbers("reconciler_run_duration_seconds", "How long the run took.", runs, lambda run: run.seconds),
+            _numbers("reconciler_run_requests", "Requests, retries included.", runs, lambda run: run.requests),
+            _numbers("reconciler_run_retries", "Requests that were sent again.", runs, lambda run: run.retries),
         ]
     )
 
 
-def series(name: str, environment: str, command: str, **labels: str) -> str:
+def series(name: str, **labels: str) -> str:
     """The name and labels of one series."""
-    given = {"environment": environment, "command": command, **labels}
-    pairs = ",".join(f'{label}="{_label(value)}"' for label, value in given.items())
+    pairs = ",".join(f'{label}="{_label(value)}"' for label, value in labels.items())
     return f"{name}{{{pairs}}}"
 
 
 def _label(value: str) -> str:
     """A value of a label; what is invisible is shown, so that no two series look the same."""
-    return brief(value).replace("\\", "\\\\").replace('"', '\\"')
+    return escape(value).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _counts(
-    name: str, about: str, label: str, runs: Iterable[Measured], of: Callable[[Measured], Counts]
-) -> Iterator[str]:
-    lines = [
-        f"{series(name, run.environment, run.command, **{label: value})} {number}\n"
-        for run in runs
-        for value, number in of(run).items()
-    ]
-    yield from _family(name, about, lines)
+def family(name: str, about: str, samples: Iterable[tuple[Mapping[str, str], str]]) -> str:
+    """One metric: its head, and a line for each sample, of which each has labels and a number."""
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} gauge", *(f"{series(name, **of)} {n}" for of, n in samples)]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _numbers(name: str, about: str, runs: Iterable[Measured], of: Callable[[Measured], float | None]) -> Iterator[str]:
-    found = ((run, of(run)) for run in runs)
-    lines = [
-        f"{series(name, run.environment, run.command)} {float(value):.3f}\n"
-        for run, value in found
-        if value is not None
-    ]
-    yield from _family(name, about, lines)
+def _counts(name: str, about: str, label: str, runs: Iterable[Measured], of: Callable[[Measured], Counts]) -> str:
+    samples = [(_labels(run) | {label: value}, str(number)) for run in runs for value, number in of(run).items()]
+    return family(name, about, samples) if samples else ""
 
 
-def _family(name: str, about: str, lines: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield f"# HELP {name} {about}\n# TYPE {name} gauge\n"
-        yield from lines
+def _numbers(name: str, about: str, runs: Iterable[Measured], of: Callable[[Measured], float | None]) -> str:
+    samples = [(_labels(run), f"{float(value):.3f}") for run in runs if (value := of(run)) is not None]
+    return family(name, about, samples) if samples else ""
+
+
+def _labels(run: Measured) -> dict[str, str]:
+    return {"environment": run.environment, "command": run.command}
 
 
 _LONGEST_LINE: Final = 300

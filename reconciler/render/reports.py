@@ -10,7 +10,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
 from reconciler.model.reports import Adoption, Candidate, Check, Diagnosis, Proposal, State, Verdict
 from reconciler.render.escape import escape, json_text
-from reconciler.render.style import Style, Tone, laid_out
+from reconciler.render.style import Style, Tone, columns, laid_out
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -149,20 +149,15 @@ class Listed:
 
 def environments_text(environments: Sequence[Listed], style: Style) -> str:
     """A line for each environment; the default one is marked."""
-    rows = [_row(one) for one in environments]
-    return laid_out(_lines([("ENVIRONMENT", "ADDRESS", "MARKETPLACE", ""), *rows], style), style) if rows else ""
+    if not environments:
+        return ""
+    head, *lines = columns([("ENVIRONMENT", "ADDRESS", "MARKETPLACE", ""), *map(_row, environments)])
+    return laid_out([style.paint(Tone.STRONG, head), *lines], style)
 
 
 def _row(one: Listed) -> tuple[str, str, str, str]:
     default = "(default)" if one.is_default else ""
     return escape(one.name), escape(one.base_url or "built-in emulator"), escape(one.marketplace or "-"), default
-
-
-def _lines(rows: Sequence[tuple[str, ...]], style: Style) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for index, row in enumerate(rows):
-        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        yield line if index else style.paint(Tone.STRONG, line)
 
 
 def environments_document(environments: Sequence[Listed], _style: Style) -> str:

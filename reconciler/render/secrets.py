@@ -14,7 +14,8 @@ from reconciler.model.plan import Finding
 from reconciler.model.reports import SecretReport, SecretRow
 from reconciler.model.rotation import Ended, Standing, Step, StepKind
 from reconciler.render.escape import escape, json_text
-from reconciler.render.style import Style, Tone, laid_out
+from reconciler.render.monitoring import family
+from reconciler.render.style import Style, Tone, columns, laid_out
 
 FORMAT_VERSION: Final = "2.0"
 _DAY: Final = timedelta(days=1)
@@ -28,9 +29,8 @@ _TITLES: Final = ("RESOURCE", "SECRET", "SORT", "STATUS", "AGE", "EXPIRES", "LEF
 def status_text(report: SecretReport, style: Style) -> str:
     """A table, one line for each secret, then what is to be done."""
     cells = _less_empty([_TITLES, *(_cells(row, report.now) for row in report.rows)])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head = f"Environment {escape(report.environment)}: marketplace {escape(report.marketplace)}"
-    table = _table(cells, widths, report, style) if report.rows else ["No resource has a secret, and none is wanted."]
+    table = _table(cells, report, style) if report.rows else ["No resource has a secret, and none is wanted."]
     return laid_out([head, "", *table, "", *_verdict(report, style)], style)
 
 
@@ -40,11 +40,10 @@ def _less_empty(cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
     return [tuple(compress(line, said)) for line in cells]
 
 
-def _table(cells: Sequence[Sequence[str]], widths: Sequence[int], report: SecretReport, style: Style) -> Iterator[str]:
+def _table(cells: Sequence[Sequence[str]], report: SecretReport, style: Style) -> Iterator[str]:
     alarming = [False, *(row.state.standing.needs_attention for row in report.rows)]
-    for line, is_alarming in zip(cells, alarming, strict=True):
-        text = "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        yield style.paint(Tone.ALARM, text) if is_alarming else text
+    for line, is_alarming in zip(columns(cells), alarming, strict=True):
+        yield style.paint(Tone.ALARM, line) if is_alarming else line
 
 
 def _cells(row: SecretRow, now: datetime) -> tuple[str, ...]:
@@ -126,7 +125,7 @@ def status_document(report: SecretReport, _style: Style) -> str:
         "due": len(report.due),
         "secrets": [_row(row, report.now) for row in report.rows],
     }
-    return _dumped(content)
+    return json_text(content)
 
 
 def _row(row: SecretRow, now: datetime) -> Json:
@@ -149,10 +148,6 @@ def _row(row: SecretRow, now: datetime) -> Json:
     }
 
 
-def _dumped(content: Json) -> str:
-    return json_text(content)
-
-
 StatusWriter: TypeAlias = Callable[[SecretReport, Style], str]
 STATUSES: Final[Mapping[str, StatusWriter]] = MappingProxyType({"text": status_text, "json": status_document})
 """Name of a format -> what writes the report in it; the first is the default."""
@@ -164,58 +159,49 @@ def metrics(reports: Sequence[SecretReport]) -> str:
     Source: Prometheus documentation, "Exposition formats": labels escape backslash, quotation mark and line feed.
     """
     rows = [(row, report) for report in reports for row in report.rows]
-    expiring = [(row, report) for row, report in rows if row.state.live and row.state.live.expires]
-    families: list[tuple[str, str, list[tuple[str, float]]]] = [
+    families: list[tuple[str, str, list[tuple[Mapping[str, str], float]]]] = [
         (
             "reconciler_secret_needs_attention",
             "1 where a secret needs attention, else 0.",
-            [(_labels(row, report, standing=row.state.standing), _attention(row)) for row, report in rows],
+            [
+                (_labels(row, report) | {"standing": row.state.standing}, row.state.standing.needs_attention)
+                for row, report in rows
+            ],
         ),
         (
             "reconciler_secret_rotation_due",
             "1 where secrets rotate --due has something to do, else 0.",
-            [(_labels(row, report), float(row.state.is_due)) for row, report in rows],
+            [(_labels(row, report), row.state.is_due) for row, report in rows],
         ),
         (
             "reconciler_secret_expiry_timestamp_seconds",
             "When a secret expires, in seconds since the epoch.",
-            [(_labels(row, report), _expiry(row)) for row, report in expiring],
+            [
+                (_labels(row, report), live.expires.timestamp())
+                for row, report in rows
+                if (live := row.state.live) and live.expires
+            ],
         ),
         (
             "reconciler_secrets_checked_timestamp_seconds",
             "When secrets were looked at, in seconds since the epoch.",
-            [(f'environment="{_label(report.environment)}"', report.now.timestamp()) for report in reports],
+            [({"environment": report.environment}, report.now.timestamp()) for report in reports],
         ),
     ]
-    lines = []
-    for name, explanation, samples in families:
-        lines += [f"# HELP {name} {explanation}", f"# TYPE {name} gauge"]
-        lines += [f"{name}{{{labels}}} {value:.0f}" for labels, value in samples]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(
+        family(name, about, [(labels, f"{value:.0f}") for labels, value in samples])
+        for name, about, samples in families
+    )
 
 
-def _attention(row: SecretRow) -> float:
-    return float(row.state.standing.needs_attention)
-
-
-def _expiry(row: SecretRow) -> float:
-    return row.state.live.expires.timestamp() if row.state.live and row.state.live.expires else 0.0
-
-
-def _labels(row: SecretRow, report: SecretReport, **others: str) -> str:
-    labels = {
+def _labels(row: SecretRow, report: SecretReport) -> dict[str, str]:
+    return {
         "environment": report.environment,
         "address": str(row.address),
         "secret": row.state.live.name if row.state.live else row.state.name,
         "id": row.state.live.id if row.state.live else "",
         "sort": row.sort,
-        **others,
     }
-    return ",".join(f'{name}="{_label(value)}"' for name, value in labels.items())
-
-
-def _label(value: str) -> str:
-    return escape(value).replace("\\", "\\\\").replace('"', '\\"')
 
 
 ROTATION_FORMAT_VERSION: Final = "1.0"

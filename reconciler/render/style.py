@@ -1,7 +1,7 @@
 """Text and what it means -> coloured text, no wider than the terminal. The one place that knows of colour codes."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -99,6 +99,12 @@ def _wrapped(line: str, width: int) -> Iterator[str]:
         else:
             current += word
     yield current
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row, its cells as wide as the widest of their column; they are escaped already."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _length(text: str) -> int:
