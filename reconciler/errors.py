@@ -16,7 +16,7 @@ ReconcilerError                 1   the base; nothing was written
 ├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it
 │   └── WrongMarketplace        3   the credentials open another marketplace than the configuration names
 ├── PartlyDelivered             5   a delivery failed, and somebody may have got a value all the same: apply again
-├── Skipped                     1   an environment before it did not end with 0: correct that one, and run again
+├── Skipped                     1   an environment before it did not exit with 0: correct that one, and run again
 ├── Interrupted               130   the user wants to stop, and nothing was written: no reaction
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """

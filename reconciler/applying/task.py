@@ -305,7 +305,7 @@ class Task:
             if value and name in fields and fields[name].canonical is with_moments
             if fields[name].equal(value, held.get(name)) and not same(value, held.get(name))
         ]
-        return f"equal, other notation: {', '.join(names)}" if names else ""
+        return f"equal, written differently: {', '.join(names)}" if names else ""
 
     def _misses(self, live: LiveResource, sent: Mapping[str, Secret | None]) -> tuple[FieldChange, ...]:
         """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""

@@ -119,9 +119,9 @@ class _Look:
     def _read(self, task: Task, outcome: Outcome) -> Outcome:
         live = task.read(outcome.id)
         if task.change.action is Action.DELETE:
-            return outcome if live is None else _not_held(outcome, "it is there all the same")
+            return outcome if live is None else _not_held(outcome, "it still exists")
         if live is None:
-            return _not_held(outcome, "it was written, and is not there")
+            return _not_held(outcome, "it was written, but does not exist")
         misses = task.misses(live)
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
         return replace(outcome, status=status, fields=misses)

@@ -54,7 +54,7 @@ def create(task: Task) -> Outcome:
     if task.writer.creation == "post":
         return _by_post(task, None)
     if not task.change.id:
-        raise Conflict("it was planned with create: post, which the environment no longer says: plan again")
+        raise Conflict("it was planned with create: post, which the environment no longer sets: plan again")
     try:
         return _by_put(task)
     except _NotByPut as refused:
@@ -67,7 +67,7 @@ def _by_put(task: Task) -> Outcome:
         if live is None:
             return partial(_put, task, lost)
         if not lost and not task.is_done(live):
-            raise Conflict("an object of its id has appeared since it was planned")
+            raise Conflict("an object with its id has appeared since it was planned")
         return task.found(live, lost)
 
     return settle(step)
@@ -84,7 +84,7 @@ def _put(task: Task, lost: AnswerLost | None, attempt: int) -> Outcome:
                 raise _NotByPut(lost) from error
             error.hint = "this service does not create by PUT: write create: auto, or create: post, for the environment"
         elif _may_be_the_id(error):
-            error.hint += "; if it is the id that is refused, write create: post for the environment"
+            error.hint += "; if the id is refused, write create: post for the environment"
         raise
 
 
@@ -115,7 +115,7 @@ def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
             return partial(_post_again if lost else _post, task)
         if len(found) > 1 or not (lost or task.is_done(found[0])):
             ids = ", ".join(sorted(one.id for one in found))
-            raise Conflict(f"of its name there have appeared since it was planned: {ids}")
+            raise Conflict(f"objects of its name have appeared since it was planned: {ids}")
         return task.found(found[0], lost)
 
     return settle(step, lost=lost)
@@ -145,7 +145,7 @@ def _post_again(task: Task, attempt: int) -> Outcome:
 def _require_one(found: Sequence[LiveResource]) -> None:
     if len(found) > 1:
         ids = ", ".join(sorted(one.id for one in found))
-        conflict = Conflict(f"it was made twice, delete one of them: {ids}")
+        conflict = Conflict(f"it was created twice, delete one of them: {ids}")
         conflict.after_a_write = True
         raise conflict
 

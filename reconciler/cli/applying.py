@@ -186,7 +186,7 @@ def _several_shown(wish: Wish) -> ExitCode:
 
 
 def _several_applied(wish: Wish) -> ExitCode:
-    """Apply to one after another, up to the first that does not end with 0, and show all results."""
+    """Apply to one after another, up to the first that does not exit with 0, and show all results."""
     common, names = wish.common, _names(wish)
     with requests_told(wanted=common.verbose and not common.quiet, sign_of_life=False, named=True):
         parts = promote(
@@ -221,7 +221,7 @@ def _check(saved: "Sequence[Plan]", selection: "Selection", *, prune: bool) -> N
         message = "--write-secret is for a plan while it is made; a saved plan writes what it shows"
         raise UsageError(message, hint="leave it out, or plan again with it")
     if saved and prune:
-        raise UsageError("a saved plan prunes where plan was given --prune", hint="leave it out, or plan again with it")
+        raise UsageError("a saved plan prunes if it was made with --prune", hint="leave it out, or plan again with it")
 
 
 def _show(outputs: Outputs, text_of: TextOf, environment: str = "") -> None:
@@ -242,8 +242,8 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]
     plans, key = [path for path in paths if is_plan(path)], plan_key()
     others = tuple(path for path in paths if path not in plans)
     if key and others:
-        message = f"RECONCILER_PLAN_KEY is set, so apply takes plans signed with it, and {others[0]} is none"
+        message = f"RECONCILER_PLAN_KEY is set, so apply takes only plans signed with it; {others[0]} is not one"
         raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
     if (*plans, *others) != paths:
-        raise UsageError("apply takes each PLANFILE ahead of PATHs", hint="see reconciler apply --help")
+        raise UsageError("each PLANFILE comes before the PATHs", hint="see reconciler apply --help")
     return [planfile.read(path, key) for path in plans], others

@@ -166,7 +166,7 @@ def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
         for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
             if isinstance(delivery, InFile):
                 message = f"{change.address}: a new secret is delivered to {delivery}, on the machine of this CI job"
-                hint = "if that is thrown away after the job, the secret is lost: use a command to a secret store"
+                hint = "if that machine is discarded after the job, the secret is lost: use a command to a secret store"
                 yield ReconcilerError(message, hint=hint)
 
 

@@ -137,7 +137,7 @@ def _of_the_system(error: OSError) -> ReconcilerError:
     if isinstance(error, FileNotFoundError) and not _has_folder():
         return ReconcilerError("the working directory does not exist any more", hint="change to a folder that exists")
     why = error.strerror or type(error).__name__
-    return ReconcilerError(f"{error.filename}: {why}" if error.filename else f"the system refuses: {why}")
+    return ReconcilerError(f"{error.filename}: {why}" if error.filename else f"the system refused: {why}")
 
 
 def _has_folder() -> bool:

@@ -135,7 +135,7 @@ def _only_document(path: Path) -> Document:
         raise InputError([Diagnostic(Place(name), "the file is empty", "empty-file")])
     first, *others = parsed.documents
     if others:
-        message = "a configuration is one document, and here starts another"
+        message = "a configuration is one document, and another starts here"
         raise InputError([Fault("", message, "documents").within(others[0])])
     return first
 
@@ -230,7 +230,7 @@ class _Search:
         parsed = read(path, shown(path), IDS_LIMIT)
         self.faults += [one if os.path.lexists(path) else replace(one, hint=_CREATE) for one in parsed.faults]
         for other in parsed.documents[1:]:
-            self.faults.append(Fault("", "ids are one document, and here starts another", "documents").within(other))
+            self.faults.append(Fault("", "ids are one document, and another starts here", "documents").within(other))
         if parsed.faults or not parsed.documents or parsed.documents[0].data is None:
             return {}
         self.documents[name] = document = parsed.documents[0]
@@ -261,7 +261,7 @@ def _misplaced(ids: Body, path: Path, folder: Path, others: Mapping[str, Path]) 
         if name != _FILE:
             yield Fault(
                 pointer(name),
-                "ids are in a file, and here is another one",
+                "ids are in a file, and another one is written here",
                 "ids-file",
                 f"move it to {named}",
                 at_key=True,

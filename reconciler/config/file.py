@@ -230,7 +230,7 @@ def _restore_faults(part: _Part) -> Iterator[Fault]:
     stage = part.get("stage", _STAGING)
     if part.part("limits").get("restore") and stage != _STAGING:
         message = f"restore is for an environment of stage {_STAGING}, and this one is of stage {stage}"
-        yield Fault(pointer("limits", "restore"), message, "limits", "remove it: OrderCloud restores staging alone")
+        yield Fault(pointer("limits", "restore"), message, "limits", "remove it: OrderCloud restores only staging")
 
 
 def _credential_faults(part: _Part) -> Iterator[Fault]:
@@ -281,7 +281,7 @@ def _promotion_faults(order: Sequence[str] | None, environments: Mapping[str, _P
             yield Fault(pointer("promote", index), f"there is no environment {json.dumps(name)}", "promote", hint)
     for name, part in environments.items():
         if order is not None and name not in order and part.get("emulator") is None:
-            yield Fault("/promote", f"environment {name} is missing", "promote", "add it where its turn is")
+            yield Fault("/promote", f"environment {name} is missing", "promote", "add it at its position")
 
 
 def _listed_credentials(allowed: Sequence[str], own: Collection[str]) -> Iterator[Fault]:

@@ -51,7 +51,7 @@ def base_url(text: str) -> str | list[Fault]:
         return [Fault("", "the URL has more than scheme and host", "url", hint)]
     if scheme != url.scheme:
         hint = f"write https://{netloc}; a host that is allowed for plain http is written with its port"
-        return [Fault("", "http:// would send credentials in clear", "plain-http", hint)]
+        return [Fault("", "http:// would send credentials unencrypted", "plain-http", hint)]
     try:
         origin_of(f"{scheme}://{netloc}")
     except ValueError:
@@ -102,7 +102,7 @@ def _zone(name: str) -> ZoneInfo | Fault:
 
 def _when(days: Sequence[str] | None, start: str | None, end: str | None) -> Weekly | Dated | Fault:
     if not (days or start or end):
-        return Fault("", "the window says nothing of when it holds", "freeze", _HINT)
+        return Fault("", "the window does not say when it applies", "freeze", _HINT)
     if "-" in (start or "") or "-" in (end or ""):
         return _dated(days, start or "", end or "")
     chosen = frozenset(map(DAYS.index, days)) if days else frozenset(range(len(DAYS)))
@@ -126,7 +126,7 @@ def _dated(days: Sequence[str] | None, start: str, end: str) -> Dated | Fault:
     try:
         begin, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     except ValueError:
-        return Fault("", "from or to is a day that no calendar has", "freeze")
+        return Fault("", "from or to is not a valid date", "freeze")
     if len(end) == _DATE_LENGTH:
         last = datetime.combine(last, time.max) if last.date() == date.max else last + timedelta(minutes=MIDNIGHT)
     if last <= begin:

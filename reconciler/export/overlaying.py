@@ -108,7 +108,7 @@ def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: J
 _STATE: Final = ("policy", "state")
 _FIELD: Final = 2
 """Length of the path to a field."""
-_NULLS: Final = "live it holds null, which an overlay cannot say; let the manifest say so"
+_NULLS: Final = "the live value contains null, which an overlay cannot express; let the manifest say so"
 _BY_HAND: Final = (
     "the overlay is written in such a way that it cannot be changed without changing more; change it by hand"
 )

@@ -285,7 +285,7 @@ def _parties(kind: Kind, found: _Sections, seeds: Seeds) -> dict[str, dict[str, 
         one = next((known for level in levels if (known := level.object_id(row))), None)
         named = {level.name: text for level in levels if (text := level.found(row)) is not None}
         if not one or not named:
-            seeds.left_out.append(LeftOut(place, f"it names no {kind.noun}, or nobody whom it can be assigned to"))
+            seeds.left_out.append(LeftOut(place, f"it names no {kind.noun}, or no party that it can be assigned to"))
             continue
         targets = [to for level in levels if level.name in named for to in level.targets(named[level.name])]
         if faults := [fault for to in targets if (fault := found.held.fault(*to))]:

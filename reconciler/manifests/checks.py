@@ -127,10 +127,10 @@ def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterato
     if isinstance(policy, Mapping):
         yield from _ignored(policy, kind)
         if policy.get("state") == "absent" and kind.row_fields:
-            message = f"the {kind.noun} is always there, if empty"
+            message = f"the {kind.noun} always exists, even if it is empty"
             yield Fault("/policy/state", message, "contradiction", f"write {next(iter(kind.fields))}: [] and so on")
         if policy.get("state") == "absent" and policy.get("protected") is True:
-            message = "the resource is protected, so it cannot be asked to be absent"
+            message = "the resource is protected, so its state cannot be absent"
             yield Fault("/policy/state", message, "contradiction", "remove protected first, in a change of its own")
 
 
@@ -147,7 +147,7 @@ def _name_as_id(metadata: Json, kind: Kind, context: LoadContext) -> Iterator[Fa
     if metadata.get("id"):
         return
     if "." in name and Address(kind.name, name) not in context.ids:
-        message = f"the name {name} is the id in OrderCloud, too, which has letters, digits, '-' and '_' alone"
+        message = f"the name {name} is also the id in OrderCloud, which may have only letters, digits, '-' and '_'"
         yield Fault("/metadata/name", message, "format", "write another name, or an id of its own as metadata.id")
 
 
@@ -236,7 +236,7 @@ def _ignored(policy: Body, kind: Kind) -> Iterator[Fault]:
         field = pointer_parts(text)[0]
         if field in kind.fields:
             continue
-        message, hint = f"ignore names {json.dumps(field)}, which is no field of {kind.name}", ""
+        message, hint = f"ignore names {json.dumps(field)}, which is not a field of {kind.name}", ""
         if field == "spec":
             hint = "the pointers start below spec"
         elif field in kind.secret_fields:
@@ -257,7 +257,7 @@ _ADDRESS: Final = re.compile(r"(.*[.])?([0-9]+|0x[0-9a-f]*)[.]?")
 def url_fault(text: str, schemes: Collection[str]) -> str:
     """Say what is wrong with a URL; empty: nothing. Without schemes it may be a link to an app: any scheme, no host."""
     if not text.isprintable() or not {" ", "\\"}.isdisjoint(text):
-        return "it has a blank, a backslash or a control character"
+        return "it contains a space, a backslash or a control character"
     try:
         parts = urlsplit(text)
         port = parts.port

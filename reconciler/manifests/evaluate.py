@@ -160,7 +160,7 @@ def _day(text: str, at: str) -> date | Fault:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        return Fault(f"{at}/expires", f"there is no day {json.dumps(text)}", "format", "write it like 2027-01-31")
+        return Fault(f"{at}/expires", f"{json.dumps(text)} is not a valid date", "format", "write it like 2027-01-31")
 
 
 def _expired(waiver: Waiver | Fault, at: str, today: date) -> Fault | None:

@@ -163,7 +163,7 @@ class Repository:
                 command, input=stdin, capture_output=True, check=False, env=_environment(self.top), timeout=_SECONDS
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise GitFailed(f"git cannot be asked about this checkout: {error}") from error
+            raise GitFailed(f"git failed in this checkout: {error}") from error
         if done.returncode == 0 or (may_fail and done.returncode == 1):
             return done.stdout
         raise _failure(done.stderr.decode(errors="replace"), os.fsdecode(self.top))
@@ -201,8 +201,8 @@ def _failure(said: str, top: str) -> GitFailed:
     if "safe.directory" in said or "dubious ownership" in said:
         fix = f"if you trust it: git config --global --add safe.directory {top}"
         return GitFailed("git refuses to read this checkout, which belongs to another user", fix)
-    first = next((line for line in said.splitlines() if line.strip()), "it says nothing")
-    return GitFailed(f"git cannot be asked about this checkout: {first.removeprefix('fatal: ')}")
+    first = next((line for line in said.splitlines() if line.strip()), "no error message")
+    return GitFailed(f"git failed in this checkout: {first.removeprefix('fatal: ')}")
 
 
 def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | NoAnswer]:

@@ -79,7 +79,7 @@ class Overlays:
         """Find those whose manifest was not among the documents."""
         for (kind, name), overlay in self._found.items():
             if (kind, name) not in self._manifests:
-                message = f"there is no manifest {kind}/{name} that this could be an overlay of"
+                message = f"there is no manifest {kind}/{name} for this overlay"
                 guess = did_you_mean(name, [other for of_kind, other in self._manifests if of_kind == kind])
                 yield Fault("/metadata/name", message, "overlay-without-manifest", guess).within(overlay.document)
 

@@ -73,7 +73,7 @@ def _reference(
 
 def redaction_fault(at: str) -> Fault:
     """Say that a value is the text that stands for a secret in an export."""
-    message = "this is the text by which an export hides a secret; sending it would overwrite the real one"
+    message = "this is the placeholder that an export writes for a secret; sending it would overwrite the real one"
     return Fault(at, message, "redacted", "leave the field out: then it keeps its live value")
 
 
@@ -130,7 +130,7 @@ def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
     with suppress(OSError):
         mode = target.stat().st_mode
         if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-            message = f"the secret file {kept} may be read by others than its owner"
+            message = f"the secret file {kept} can be read by users other than its owner"
             yield Fault(at, message, "readable-secret", f"run chmod 600 {kept}", severity=Severity.WARNING)
 
 
@@ -182,7 +182,7 @@ def _faults(entry: Mapping[str, Any], at: str, file: str, context: LoadContext) 
     kinds = [kind for kind in _KINDS if kind in entry]
     if len(kinds) != 1:
         message = f"a delivery is one of {', '.join(_KINDS[:-1])} or {_KINDS[-1]}"
-        yield Fault(at, message + (f", and here are {' and '.join(kinds)}" if kinds else ""), "delivery")
+        yield Fault(at, message + (f", and this one has {' and '.join(kinds)}" if kinds else ""), "delivery")
         return
     for name, owner in _BELONGS_TO.items():
         if name in entry and owner not in kinds:
@@ -265,16 +265,18 @@ def _repeated(block: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
 def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
     name = entry["name"]
     if ending := LiveSecret("", name).ending:
-        message = f"a name does not end in {ending}: that marks a secret while it is rotated"
+        message = f"a name does not end in {ending}: that marks a secret during its rotation"
         yield Fault(f"{at}/name", message, "name")
     if "expires" in entry and "maxAge" in entry:
-        message = "expires and maxAge are two answers to one question"
+        message = "expires and maxAge exclude each other"
         yield Fault(f"{at}/maxAge", message, "contradiction", "keep one of them", at_key=True)
     if "expires" in entry and not _is_moment(entry["expires"]):
-        message = "expires is not a date, such as 2027-01-31, and no date and time in UTC, such as 2027-01-31T12:00:00Z"
+        message = (
+            "expires is neither a date, such as 2027-01-31, nor a date and time in UTC, such as 2027-01-31T12:00:00Z"
+        )
         yield Fault(f"{at}/expires", message, "format")
     elif "maxAge" in entry and _is_always_due(secret_of({**entry, "deliver": ()})):
-        message = "overlap is not shorter than maxAge, so that the secret would be due as soon as it is made"
+        message = "overlap is not shorter than maxAge, so the secret would be due as soon as it is created"
         yield Fault(f"{at}/maxAge", message, "contradiction", "make overlap the shorter of the two")
 
 

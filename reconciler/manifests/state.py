@@ -119,7 +119,7 @@ def _indistinct(candidates: Iterable[Candidate]) -> Iterator[Diagnostic]:
             message = (
                 f"{other.address} has the same {field} as {first.address} at {first.document.place(f'/spec/{field}')}"
             )
-            hint = "without an id, the two would be taken for one: give both an id"
+            hint = "without an id, the two cannot be told apart: give both an id"
             yield Fault(f"/spec/{field}", message, "duplicate-id", hint).within(other.document)
 
 
@@ -175,8 +175,8 @@ def crossed(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[D
         taken[use.place.path].append(use)
         if first:
             where = first.candidate.document.place(first.at)
-            message = f"{use.delivery} is where another secret is delivered to, at {where}"
-            yield use.fault(message, "duplicate-delivery", "give each secret a place")
+            message = f"{use.delivery} is also the target of another secret, at {where}"
+            yield use.fault(message, "duplicate-delivery", "give each secret a target of its own")
 
 
 def shared(

@@ -103,7 +103,7 @@ class Substitution:
         """Refuse what makes the document too large."""
         self._left -= len(value) if isinstance(value, str) else len(canonical_text(value))
         if self._left < 0:
-            message = f"with {reference} the values of the document come to more than {_LARGEST} characters"
+            message = f"with {reference} the values of the document exceed {_LARGEST} characters"
             raise _Unusable(message, "shorten the value, or refer to it less often")
 
     def _define(self, name: str) -> str:

@@ -279,7 +279,7 @@ def _unwise(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) 
 def _unwise_fault(resource: DesiredResource, rule: Rule, objection: Objection, severity: Severity) -> Diagnostic:
     return Diagnostic(
         resource.places.get(objection.pointer, resource.place),
-        f"{resource.address} does not exist yet, and would be created so: {objection.message}: {rule.reason}",
+        f"{resource.address} does not exist yet, and would be created like this: {objection.message}: {rule.reason}",
         rule=rule.name,
         severity=severity,
         pointer=objection.pointer,

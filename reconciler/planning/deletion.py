@@ -201,7 +201,7 @@ def _is_settled(change: Change | None, dependent: Dependent, used: str) -> bool:
 
 def _unseen(deletions: Sequence[Change], dependent: Dependent) -> str:
     who = deletions[0].address if len(deletions) == 1 else f"any of {len(deletions)} resources to be deleted"
-    return f"that no {dependent.noun} uses {who} cannot be seen; the login lacks {dependent.role}"
+    return f"cannot check that no {dependent.noun} uses {who}: the login lacks {dependent.role}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +307,7 @@ def renamed(pairs: Iterable[tuple[Change, Change]]) -> Iterator[Finding]:
         if other.action is Action.DELETE:
             yield Finding(
                 "prune-renamed",
-                f"{other.address} would be deleted and {created.address} created, and the two are so much alike that "
+                f"{other.address} would be deleted and {created.address} created, and the two are so similar that "
                 f"it may be a rename; the new {KINDS[created.address.kind].noun} would have another ID",
                 f"write {short(created.address)}: {other.id} under ids: of the environment, or metadata.id: {other.id} "
                 "in the manifest",

@@ -116,7 +116,7 @@ def placeholders(live: LiveState) -> tuple[str, ...]:
 
 
 _PLACEHOLDER: Final = {
-    True: "its {name} is the text by which exports hide secrets, which everybody knows: set another one",
+    True: "its {name} is the placeholder that exports write for secrets, which everybody knows: set another one",
     False: "its {name} is hidden by the service, and was not compared",
 }
 

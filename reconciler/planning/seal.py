@@ -107,13 +107,13 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
         message = f"{name} has {noun} format {other}, and this version reads format {expected.version}"
         raise ReconcilerError(message, hint=expected.renewed)
     if has_half_characters(document, text):
-        raise ReconcilerError(f"{name} was altered since it was written: it holds half a character")
+        raise ReconcilerError(f"{name} was altered since it was written: it contains half a character")
     faults = validator(expected.schema).faults(document)
     if faults:
         raise ReconcilerError(f"{name} is not a {noun}: {faults[0].message} (at {faults[0].pointer or '/'})")
     content = {member: value for member, value in document.items() if member not in _SEAL}
     if not hmac.compare_digest(document["digest"], digest(content)):
-        raise ReconcilerError(f"{name} was altered since it was written: its digest does not fit its content")
+        raise ReconcilerError(f"{name} was altered since it was written: its digest does not match its content")
     if key and not hmac.compare_digest(document.get("signature", ""), signature(noun, document["digest"], key)):
         state = "is signed with another key" if "signature" in document else "is not signed"
         hint = "write it where the same RECONCILER_PLAN_KEY is set"

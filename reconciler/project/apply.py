@@ -152,7 +152,7 @@ def promote(
     *,
     is_stopping: Callable[[], bool],
 ) -> tuple[Part[ApplyResult], ...]:
-    """Apply environments one after another, up to the first that does not end with 0.
+    """Apply environments one after another, up to the first that does not exit with 0.
 
     All are loaded before: where one of them cannot be, none is begun, and all get the same manifests.
 
@@ -167,7 +167,7 @@ def promote(
     sessions = each(Search(opened, _NOUN, lambda _session: 0), settings, names)
     faulty = ", ".join(one.environment for one in sessions if one.error)
     if faulty:
-        skipped = Skipped(f"skipped: nothing was begun, because of {faulty}")
+        skipped = Skipped(f"skipped: not started, because of {faulty}")
         return tuple(
             Part(one.environment, None, error := one.error or skipped, _NOUN, error.exit_code) for one in sessions
         )

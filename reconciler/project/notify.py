@@ -42,7 +42,7 @@ class Notifier:
         """
         if self.url is None and self.format_name:
             raise UsageError(
-                "--notify-format is about a URL that is notified", hint=f"add --notify, or set {NOTIFY_VARIABLE}"
+                "--notify-format is for a URL that is notified", hint=f"add --notify, or set {NOTIFY_VARIABLE}"
             )
         if self.url is not None:
             self._webhook()

@@ -46,7 +46,7 @@ def _difference(plan: Plan, reviewed: Plan) -> str:
         return f"the plan that was reviewed is of environment {there.environment}, marketplace {there.marketplace}"
     if planfile.changes_besides(plan, reviewed) or planfile.changes_besides(reviewed, plan):
         return "the changes are not those of the plan that was reviewed"
-    return "the guards object to something else than in the plan that was reviewed"
+    return "the guards object to other things than in the plan that was reviewed"
 
 
 def _of_receipt(plan: Plan, text: str, file: Path, key: bytes | None) -> Review:

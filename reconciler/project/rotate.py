@@ -100,7 +100,7 @@ def _approved(session: "Session", order: Order, plan: Planned, remote: ReadRemot
         return plan
     now = _planned(session, order, remote)
     if now.acknowledgement != plan.acknowledgement:
-        message = "something else is due than when the steps were shown; nothing was written"
+        message = "what is due has changed since the steps were shown; nothing was written"
         raise ReconcilerError(message, hint="run it again to see the steps as they are now")
     return now
 

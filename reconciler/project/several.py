@@ -92,7 +92,7 @@ def in_order(
     *,
     is_stopping: Callable[[], bool],
 ) -> tuple[Part[T], ...]:
-    """Do it in one environment after another, up to the first that does not end with 0; the others are skipped.
+    """Do it in one environment after another, up to the first that does not exit with 0; the others are skipped.
 
     `is_stopping` is asked before each: True interrupts; for the rest see `each`.
     """
@@ -100,7 +100,7 @@ def in_order(
     for name in names:
         stop = next((one for one in parts if one.code), None)
         if stop:
-            why = f"skipped: {stop.environment} did not end with 0"
+            why = f"skipped: {stop.environment} did not exit with 0"
             parts.append(Part(name, None, Skipped(why), search.noun, Skipped.exit_code))
         elif is_stopping():
             parts.append(Part(name, None, Interrupted(), search.noun, Interrupted.exit_code))

@@ -174,7 +174,7 @@ def _found(answer: Answer) -> str:
         return "an empty body"
     if text.startswith(b"<") or "html" in answer.content_type.lower():
         return "HTML or XML, which a proxy or a gateway may have sent"
-    return f"{len(answer.body)} bytes that are not JSON, or JSON that breaks off"
+    return f"{len(answer.body)} bytes that are not JSON, or JSON that is cut off"
 
 
 def _service_error(entry: Mapping[str, Json]) -> ServiceError:
@@ -186,7 +186,7 @@ def _service_error(entry: Mapping[str, Json]) -> ServiceError:
     )
 
 
-REPORT: Final = "check the base URL and what stands between; if both are right, quote the log id to Sitecore's support"
+REPORT: Final = "check the base URL and any proxy in between; if both are right, quote the log id to Sitecore's support"
 WAIT: Final = "try again later; if it lasts, quote the log id to Sitecore's support"
 LOOK_FIRST: Final = "it may have been executed: plan again to see what the service has now"
 
@@ -219,7 +219,7 @@ FOR_CODE: Final[Mapping[str, str]] = {
     "ApiClient.UsedByImpersonationConfig": "delete the impersonation configuration first",
     "ApiClient.UsedByIntegration": "delete the subscription integration first",
     "ApiClient.RequiredNotAnonBuyer": "set DefaultContextUserName to a buyer user, or IsAnonBuyer to false",
-    "ApiClientSecret.MaximumClientSecretsReached": "delete a secret that is no longer used first: ten are the most",
+    "ApiClientSecret.MaximumClientSecretsReached": "delete a secret that is no longer used first: ten is the limit",
     "ApiClientSecret.InvalidExpirationDate": "choose an expiration in the future",
     "IntegrationEvent.IncompatibleEventType": "refer to an integration event of the type that the field asks for",
     "invalid_client": _CREDENTIALS,
@@ -238,7 +238,7 @@ def roles_hint(data: Mapping[str, Json]) -> str:
     """
     wanted = next((_names(data[name]) for name in _WANTED if _names(data.get(name))), "")
     assigned = _names(data.get("AssignedRoles"))
-    parts = [f"one of these roles would do: {wanted}" if wanted else ""]
+    parts = [f"one of these roles is enough: {wanted}" if wanted else ""]
     parts.append(f"the token has {assigned}" if assigned else "")
     return "; ".join(filter(None, parts))
 

@@ -115,6 +115,6 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
 
 def _reveal(secret: Secret) -> str:
     if secret.is_placeholder:
-        message = "a secret is what an export or the service shows in its place; sent, it would become the secret"
+        message = "a secret is the placeholder that an export or the service shows; sending it would make it the secret"
         raise ReconcilerError(message, hint="give the secret in its manifest: {fromEnv: NAME}")
     return secret.reveal()

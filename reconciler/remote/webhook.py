@@ -37,7 +37,7 @@ class Webhook:
     def __post_init__(self) -> None:
         url = self._parsed()
         if url is None or url.scheme not in {"https", "http"}:
-            raise ReconcilerError("the URL to notify is none: it should begin with https:// and a host")
+            raise ReconcilerError("the URL to notify is not valid: it must begin with https:// and a host")
         if url.scheme == "http" and not is_loopback(url.host):
             raise ReconcilerError(f"plain http to {url.host} would show the URL to the network", hint="use https")
 
@@ -73,4 +73,4 @@ class Webhook:
         except tuple(EXCEPTIONS) as error:
             raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
         if status not in _OK:
-            raise ReconcilerError(f"{self.host} did not take the notification: it answered {status}")
+            raise ReconcilerError(f"{self.host} did not accept the notification: it answered {status}")

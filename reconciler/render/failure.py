@@ -86,7 +86,7 @@ def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> s
         )
     if not run.changes:
         lines.append("  certain: nothing was written")
-    return laid_out([*lines, "What is to be done now is planned anew from what the service holds.", ""], style)
+    return laid_out([*lines, "The plan is made again from what the service has now.", ""], style)
 
 
 _CERTAIN: Final = {

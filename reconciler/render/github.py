@@ -137,7 +137,7 @@ def result(result: ApplyResult, style: Style) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     level = Level.WARNING if outcome.status is Status.SKIPPED else Level.ERROR
-    doubt = ["it may have been written all the same"] if outcome.uncertain else []
+    doubt = ["it may still have been written"] if outcome.uncertain else []
     lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     lines = [*([brief(outcome.message, LONGEST_MESSAGE)] if outcome.message else []), *doubt, *lost]
     title = f"{outcome.status}: {outcome.change.action} {heading(outcome.change)}"

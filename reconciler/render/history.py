@@ -69,11 +69,11 @@ def _result(run: Listed) -> str:
     if run.rotation:
         return _rotation_result(run.rotation, is_finished=run.is_finished)
     if run.applied is None:
-        return "ended" if run.is_finished else "cut off, or still under way"
+        return "ended" if run.is_finished else "cut off, or still running"
     counts = _totals(run.applied) if run.is_finished else _certainties(run.applied)
     told = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "no changes"
     if not run.is_finished:
-        return f"cut off, or still under way: {told}"
+        return f"cut off, or still running: {told}"
     return f"interrupted: {told}" if run.applied.interrupted else told
 
 
@@ -83,10 +83,10 @@ _NAMED: Final = 3
 
 def _rotation_result(rotation: RecordedRotation, *, is_finished: bool) -> str:
     """What failed first; a rotation that was cut off has secrets of which no end is recorded."""
-    words = {Ended.FAILED: "failed", None: "cut off, or still under way"} | {one: one.value for one in Ended}
+    words = {Ended.FAILED: "failed", None: "cut off, or still running"} | {one: one.value for one in Ended}
     told = [_named(word, turns) for ended, word in words.items() if (turns := rotation.ended(ended))]
     if not is_finished and not rotation.ended(None):
-        told.insert(0, "cut off, or still under way")
+        told.insert(0, "cut off, or still running")
     return "; ".join(told)
 
 
@@ -175,7 +175,7 @@ def text_run(run: Listed, style: Style) -> str:
     lines = [f"{style.paint(Tone.STRONG, escape(run.id))}: {_result(run)}"]
     lines += [f"  {escape(name):<12}  {escape(value)}" for name, value in _head(run) if value]
     if run.torn:
-        lines.append("  The last line of the journal is there in part only: the process was stopped while it wrote it.")
+        lines.append("  The last line of the journal is incomplete: the process was stopped while it wrote it.")
     lines.append("")
     if run.rotation:
         lines += [line for turn in run.rotation.turns for line in _turn_lines(turn)]
@@ -185,7 +185,7 @@ def text_run(run: Listed, style: Style) -> str:
 
 
 def _turn_lines(turn: RecordedTurn) -> Iterator[str]:
-    word = turn.ended.value if turn.ended else "cut off, or still under way"
+    word = turn.ended.value if turn.ended else "cut off, or still running"
     message = f": {escape(turn.message)}" if turn.message else ""
     yield f"{word:<13}  {escape(turn.address)}, secret {escape(turn.secret)} (client {escape(turn.client_id)}){message}"
     yield from (f"  {step.state:<5}  {escape(step.text)}" for step in turn.steps)

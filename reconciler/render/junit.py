@@ -108,7 +108,7 @@ def result(result: ApplyResult, style: Style) -> str:
 
 def _outcome(outcome: Outcome) -> Case:
     change, status = outcome.change, outcome.status
-    doubt = "; it may have been written all the same" if outcome.uncertain else ""
+    doubt = "; it may still have been written" if outcome.uncertain else ""
     message = f"{outcome.message or status.value}{doubt}"
     lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     return Case(change.address.kind, f"{change.action} {heading(change)}", _ENDS[status], message, lost, change.place)

@@ -222,7 +222,7 @@ def result(result: ApplyResult, style: Style) -> str:
 def _outcome(outcome: Outcome) -> Entry:
     change, done = outcome.change, outcome.status is Status.APPLIED
     status = outcome.status.value if done else f"**{outcome.status.value}**"
-    doubt = "; it may have been written all the same" if outcome.uncertain else ""
+    doubt = "; it may still have been written" if outcome.uncertain else ""
     message = f": {code(outcome.message)}" if outcome.message else ""
     line = f"- {status} {change.action.value} {code(heading(change))}{message}{doubt}"
     lost = [line for row in outcome_rows(outcome.fields) for line in _not_kept(row)]

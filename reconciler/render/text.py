@@ -236,7 +236,7 @@ def outcome_line(outcome: Outcome, style: Style) -> str:
     known = outcome.id or change.id
     suffix = f" (id {brief(known)})" if known else ""
     message = f": {brief(outcome.message, LONGEST_MESSAGE)}" if outcome.message else ""
-    doubt = "; it may have been written all the same" if outcome.uncertain else ""
+    doubt = "; it may still have been written" if outcome.uncertain else ""
     return f"{status}  {change.action} {heading(change)}{suffix}{message}{doubt}"
 
 
@@ -259,7 +259,7 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
     if result.interrupted:
         yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")
     if result.run and not result.is_complete:
-        yield "The journal has it all:"
+        yield "The journal has the details:"
         yield f"    {command('history', 'show', result.run, *style.options)}"
 
 

@@ -58,8 +58,8 @@ def value_of(reference: SecretReference, allowed_paths: AllowedPaths, variables:
     else:
         secret = _of_file(allowed_paths, reference.name)
     if secret.is_placeholder:
-        message = f"{reference} gives a text by which a secret is hidden; sent, it would become the secret"
-        raise ReconcilerError(message, hint="give the secret's true value")
+        message = f"{reference} gives a placeholder for a hidden secret; sending it would make it the secret"
+        raise ReconcilerError(message, hint="give the real secret")
     return secret
 
 
@@ -84,7 +84,7 @@ def _of_file(allowed_paths: AllowedPaths, name: str) -> Secret:
     finally:
         os.close(descriptor)
     if len(content) > _LONGEST:
-        raise ReconcilerError(f"{about} has more than {_LONGEST:,} bytes, which no secret has")
+        raise ReconcilerError(f"{about} has more than {_LONGEST:,} bytes, too long for a secret")
     return _secret(content.decode("utf-8", "surrogateescape"), about)
 
 

@@ -104,7 +104,7 @@ def test_a_command_that_gets_a_generated_secret_is_told_the_id_that_the_service_
     assert (first, second) == (f"{planned} {value}", f"{made['ID']} {value}")
     assert (outcome.status, (tmp_path / "secret").read_text()) == (Status.APPLIED, value)
     assert "was run again with the id of the client" in outcome.message
-    assert (f"what it stored for {planned} opens nothing" in outcome.message) is bool(planned)
+    assert (f"what it stored for {planned} does not work" in outcome.message) is bool(planned)
 
 
 def test_a_command_that_fails_once_the_id_is_known_fails_the_change_and_says_so(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_content_that_is_refused_is_not_sent_again_and_the_hint_names_the_id(t
         empty.fault("PUT /v1/apiclients/* status=400 code=ValidationFailure")
         status, message, methods = created(empty)
         assert (status, methods) == (Status.FAILED, ["PUT"])
-        assert "if it is the id that is refused, write create: post" in message
+        assert "if the id is refused, write create: post" in message
 
 
 @pytest.mark.parametrize("refusal", ["status=400 body=empty", "status=422 body=html"])
@@ -177,7 +177,7 @@ def test_a_refusal_that_is_not_the_api_s_names_the_id_too(tmp_path: Path, refusa
         empty.fault(f"PUT /v1/apiclients/* count=all {refusal}")
         status, message, methods = created(empty)
         assert (status, set(methods), empty.bodies()) == (Status.FAILED, {"PUT"}, {})
-        assert "if it is the id that is refused, write create: post" in message
+        assert "if the id is refused, write create: post" in message
 
 
 def test_a_refused_post_after_a_refused_put_fails_with_the_answer_to_the_post(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_each_resource_has_a_line() -> None:
         (altered(format_version="3.0"), "r.json has receipt format 3.0, and this version reads format 2.0"),
         (altered(complete=False), "r.json was altered since it was written"),
         (altered(more=1), "r.json was altered since it was written"),
-        (altered(environment="\ud800"), "r.json was altered since it was written: it holds half a character"),
+        (altered(environment="\ud800"), "r.json was altered since it was written: it contains half a character"),
     ],
 )
 def test_what_is_no_receipt_or_was_altered_is_refused(text: str, words: str) -> None:

@@ -70,7 +70,7 @@ def test_what_is_gone_after_it_was_written_is_not_taken_for_applied(two: Shop) -
         writer.delete("/apiclients", answer["ID"])
 
     (outcome,) = apply(two, manifest("a", Active=False), lie=lie).outcomes
-    assert (outcome.status, outcome.message) == (Status.NOT_CONVERGED, "it was written, and is not there")
+    assert (outcome.status, outcome.message) == (Status.NOT_CONVERGED, "it was written, but does not exist")
 
 
 def test_many_are_looked_at_in_a_list_and_only_the_odd_one_by_itself(two: Shop) -> None:
@@ -120,7 +120,7 @@ def test_a_look_after_a_lost_answer_that_lacks_a_role_names_it(two: Shop, faults
 def test_an_object_that_is_there_after_its_deletion_is_named(two: Shop) -> None:
     two.fault(f"DELETE /v1/apiclients/{A} status=404")
     (outcome,) = two.converge(desired(manifest("a", policy=Policy(absent=True)))).outcomes
-    assert (outcome.status, outcome.message) == (Status.NOT_CONVERGED, "it is there all the same")
+    assert (outcome.status, outcome.message) == (Status.NOT_CONVERGED, "it still exists")
 
 
 def test_of_many_that_were_deleted_the_one_that_is_still_listed_is_named(two: Shop) -> None:
@@ -128,7 +128,7 @@ def test_of_many_that_were_deleted_the_one_that_is_still_listed_is_named(two: Sh
     two.fault(f"DELETE /v1/apiclients/{A} status=404")
     outcomes = two.converge(desired(manifest("a", policy=gone), manifest("b", policy=gone))).outcomes
     assert [(one.status, one.message) for one in outcomes] == [
-        (Status.NOT_CONVERGED, "it is there all the same"),
+        (Status.NOT_CONVERGED, "it still exists"),
         (Status.APPLIED, ""),
     ]
 
@@ -169,6 +169,6 @@ def test_a_moment_that_comes_back_in_another_notation_is_equal(two: Shop) -> Non
     plan = two.plan(want)
     with two.writer() as writer:
         (outcome,) = pipeline.apply(plan, Renotating(writer), two.resolve, Controls(concurrency=1)).outcomes
-    assert (outcome.status, outcome.message) == (Status.APPLIED, "equal, other notation: /xp")
+    assert (outcome.status, outcome.message) == (Status.APPLIED, "equal, written differently: /xp")
     two.edit("a", xp={"launch": "2027-01-01T00:00:00+00:00"})
     assert not two.plan(want).has_changes

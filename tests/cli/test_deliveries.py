@@ -144,7 +144,7 @@ def test_what_a_command_was_given_cannot_be_taken_back_and_is_not_called_nothing
     refuse(legacy)
     code, text = apply(run)
     assert code == 5
-    assert "has a secret that opens nothing; apply again to deliver another one" in text
+    assert "has a secret that does not work; apply again to deliver another one" in text
     assert not (legacy.folder / "first").exists()
     assert len((legacy.folder / "kept").read_text()) == VALUE
 

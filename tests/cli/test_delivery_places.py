@@ -142,7 +142,7 @@ def test_no_secret_is_delivered_where_git_does_not_say_what_it_tracks(repository
         done = run(*arguments)
         said = done.out + done.err
         assert (done.code, (repository.folder / "known").read_text()) == (1, "kept")
-        assert said.count("may be tracked by git, and the secret committed: git cannot be asked") == 2
+        assert said.count("may be tracked by git, and the secret committed: git failed") == 2
         assert "repair the checkout" in said
 
 
@@ -241,7 +241,7 @@ def test_the_path_of_a_generated_secret_takes_values_too(project: Project, run: 
 def test_a_whole_file_and_one_of_its_variables_are_one_place(project: Project, run: Runner) -> None:
     Path("link").symlink_to(".env")
     deliver(project, {"file": "../.env"}, {"envFile": "../link", "variable": "A"})
-    assert "variable A in link is where another secret is delivered to" in run("validate").out
+    assert "variable A in link is also the target of another secret" in run("validate").out
 
 
 def test_what_the_tool_keeps_is_ignored_by_git_without_anybody_else_saying_so(project: Project, run: Runner) -> None:

@@ -26,7 +26,7 @@ def test_a_sound_environment_exits_with_0_and_needs_no_manifests(project: Projec
     assert (done.code, done.err) == (0, "")
     assert "ok       marketplace           emulator, as configured\n" in done.out
     assert "ok       host                  127.0.0.1 is this machine, which needs no permission\n" in done.out
-    assert "  127.0.0.1 answers; no TLS is needed" in done.out
+    assert "  127.0.0.1 answers; TLS is not needed" in done.out
     assert done.out.endswith("Healthy: 1 with a warning, 12 ok, 4 for information.\n")
     assert project.writes() == []
 
@@ -75,7 +75,7 @@ def test_all_references_of_a_password_login_are_looked_up(
     assert found["found"] == "the secret file pass.txt cannot be read: No such file or directory"
     (project.folder / "pass.txt").write_text("canary")
     found = checks(run("doctor", "--format", "json"))["credentials"]
-    assert found["found"] == "there, and not empty: clientId {fromEnv: OC_ID}, password {fromFile: pass.txt}"
+    assert found["found"] == "set, and not empty: clientId {fromEnv: OC_ID}, password {fromFile: pass.txt}"
 
 
 def test_a_service_that_is_not_there_is_found_out_before_the_login(project: Project, run: Runner) -> None:

@@ -69,7 +69,7 @@ def test_the_last_run_is_the_last_of_the_environment_that_is_named(project: Proj
 def test_a_run_of_another_kind_is_listed_and_shown_by_its_events(project: Project, run: Runner) -> None:
     with Journal.start(RUNS, {"kind": "other", "environment": "test"}) as other:
         other.append("secret-step-begun", {"step": "create"})
-    assert run("history").out.splitlines()[1].endswith("cut off, or still under way")
+    assert run("history").out.splitlines()[1].endswith("cut off, or still running")
     shown = run("history", "show", "last")
     assert '"step": "create"' in shown.out
     events = json.loads(run("history", "show", "last", "--format", "json").out)["events"]
@@ -151,7 +151,7 @@ def test_a_crash_in_mid_line_is_made_good(project: Project, run: Runner, applied
     path.write_bytes(path.read_bytes()[:-30])
     done = run("apply", "--auto-approve")
     assert "certain: 1 came to an end: ApiClient/front" in done.err
-    assert "in part only" in run("history", "show", applied).out
+    assert "the journal is incomplete" in run("history", "show", applied).out
 
 
 def test_a_crash_before_anything_was_announced_is_told_as_such(project: Project, run: Runner, applied: str) -> None:
@@ -219,4 +219,4 @@ def test_where_git_refuses_the_checkout_no_journal_is_believed(project: Project,
     for command in (("rollback", applied, "--auto-approve"), ("rollback", "last"), ("history", "show", "last")):
         done = run(*command)
         assert (done.code, project.writes()) == (1, [])
-        assert f"{applied}.jsonl is not used, because git may track it: git cannot be asked" in done.err
+        assert f"{applied}.jsonl is not used, because git may track it: git failed" in done.err

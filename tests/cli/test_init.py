@@ -121,7 +121,7 @@ def test_an_input_that_ends_before_the_answers_writes_nothing(
         (("--url", "https://shop.example"), "init needs --marketplace"),
         (("--region", "us-west", "--marketplace", "x"), "init needs --stage"),
         (("--region", "us-wst", "--stage", "sandbox", "--marketplace", "x"), "did you mean us-west?"),
-        (("--url", "http://shop.example", "--marketplace", "x"), "would send credentials in clear"),
+        (("--url", "http://shop.example", "--marketplace", "x"), "would send credentials unencrypted"),
         ((*REGION, "--url", "https://shop.example"), "--url, or --region and --stage: not both"),
         ((*REGION, "--client-id-env", "a-b"), "reconciler init --help"),
         ((*REGION, "--config", "x.yaml"), "No such option"),
@@ -227,7 +227,7 @@ def test_no_file_is_written_through_a_link_out_of_the_repository(here: Path, run
 def test_a_link_that_leads_nowhere_is_no_folder_to_start_in(here: Path, run: Runner) -> None:
     (here / "round").symlink_to("round")
     done = run("init", "round", *REGION)
-    assert (done.code, "round is no folder: its symbolic links lead nowhere" in done.err) == (64, True)
+    assert (done.code, "round is not a folder: its symbolic links lead nowhere" in done.err) == (64, True)
 
 
 def test_from_live_goes_on_with_an_export_and_ends_in_step(
@@ -292,7 +292,7 @@ def test_an_environment_that_is_added_is_the_last_of_those_that_are_applied_toge
     config = here / "reconciler.yaml"
     config.write_text(config.read_text(encoding="utf-8") + order, encoding="utf-8")
     done = run("init", "--add-env", "production", *PRODUCTION)
-    assert (done.code, "production is the last of promote: move it where its turn is." in done.out) == (0, True)
+    assert (done.code, "production is the last of promote: move it to its position." in done.out) == (0, True)
     assert load_config(config).promote == ("sandbox", "production")
     assert "# " in config.read_text(encoding="utf-8").partition("promote:")[2]
 

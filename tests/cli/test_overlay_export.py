@@ -151,10 +151,10 @@ def test_null_in_xp_stays_where_it_is_and_is_left_out_where_an_overlay_would_hav
     seed("first", [FIRST[0] | {"xp": {"a": {"n": None, "b": 1}}}])
     seed("second", [FIRST[0] | {"xp": {"a": {"n": None, "b": 2}}}])
     run("export", "--env", "first", "--write")
-    assert "an overlay cannot say" not in run("export", "--into-overlay", "second", "--write").out
+    assert "an overlay cannot express" not in run("export", "--into-overlay", "second", "--write").out
     in_step(run, "second")
     seed("second", [FIRST[0] | {"xp": {"a": {"n": None, "b": None}}}])
-    assert "ApiClient/front xp.a.b: live it holds null, which an overlay cannot say" in (
+    assert "ApiClient/front xp.a.b: the live value contains null, which an overlay cannot express" in (
         run("export", "--into-overlay", "second").out
     )
 

@@ -63,7 +63,7 @@ def ends(done: Run) -> dict[str, object]:
 
 
 APPLY = ("apply", "--env-all", "--auto-approve", "--format", "json")
-SKIPPED = "skipped: staging did not end with 0"
+SKIPPED = "skipped: staging did not exit with 0"
 
 
 def test_environments_are_applied_in_the_order_of_the_configuration(chain: Project, run: Runner) -> None:
@@ -114,7 +114,7 @@ def test_nothing_is_begun_where_one_cannot_be_loaded(chain: Project, run: Runner
     change(chain, "production", overlays=["odd"])
     done = run(*APPLY)
     assert (done.code, chain.writes()) == (1, [])
-    assert ends(done)["sandbox"] == ends(done)["staging"] == "skipped: nothing was begun, because of production"
+    assert ends(done)["sandbox"] == ends(done)["staging"] == "skipped: not started, because of production"
     assert not (chain.folder / ".reconciler" / "sandbox.db").exists()
 
 
@@ -126,7 +126,7 @@ def test_nothing_is_begun_where_one_cannot_be_loaded(chain: Project, run: Runner
         (["--env-all", "plan.json"], "saved plans name their environments"),
         (["--env", "staging", "--env", "production", "plan.json"], "saved plans name their environments"),
         (["plan.json", "plan.json"], "two of the saved plans are for the same environment"),
-        (["manifests/", "plan.json"], "apply takes each PLANFILE ahead of PATHs"),
+        (["manifests/", "plan.json"], "each PLANFILE comes before the PATHs"),
     ],
 )
 def test_what_does_not_go_together_is_wrong_usage(chain: Project, run: Runner, arguments: list[str], said: str) -> None:
@@ -262,7 +262,7 @@ def test_each_format_has_all_of_it_in_one_document(chain: Project, run: Runner) 
     root = ET.fromstring(texts["junit"])  # noqa: S314  # we have just written it
     assert [len(root.findall(f".//{name}")) for name in ("testcase", "failure", "skipped")] == [3, 1, 1]
     assert set(root.keys()) == {"name", "tests", "failures", "errors"}, "what the XSD of Jenkins knows"
-    assert all("skipped: staging did not end with 0" in text for text in texts.values())
+    assert all("skipped: staging did not exit with 0" in text for text in texts.values())
     metrics = Path("all.prom").read_text()
     succeeded = [float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("reconciler_run_success{")]
     assert succeeded == [1, 0, 0]

@@ -97,7 +97,7 @@ def test_other_findings_of_the_guards_need_approval(reviewed: Project, run: Runn
     assert run("plan", "--out", "plan.json").code == 3
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
     assert done.code == 2
-    assert "the guards object to something else than in the plan that was reviewed" in done.out
+    assert "the guards object to other things than in the plan that was reviewed" in done.out
     assert "limit-changes" in done.out
 
 

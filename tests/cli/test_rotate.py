@@ -198,10 +198,10 @@ def test_a_rotation_that_was_cut_off_is_told_as_such(shop: Project, run: Runner)
     run(*ROTATE, "--auto-approve")
     path = max(Path(".reconciler/runs").glob("*.jsonl"), key=lambda one: one.name)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
-    assert "1 cut off, or still under way (ApiClient/front primary)" in run("history").out
-    assert "cut off, or still under way  ApiClient/front" in run("history", "show", "last").out
+    assert "1 cut off, or still running (ApiClient/front primary)" in run("history").out
+    assert "cut off, or still running  ApiClient/front" in run("history", "show", "last").out
     path.write_text(path.read_text().replace('"turns":[', '"turns":[1,'))
-    assert "is not such as this version writes" in run("history").out
+    assert "is not in the format of this version" in run("history").out
 
 
 def test_the_timeline_of_a_page_tells_them_apart(shop: Project, run: Runner) -> None:

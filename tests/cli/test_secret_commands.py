@@ -105,7 +105,7 @@ def test_a_failing_delivery_is_a_partial_run_that_the_next_one_makes_good(shop: 
     assert "Failed: command false exited with 1" in failed.out
     assert logs_in(shop, old)
     status = run("secrets", "status")
-    assert (status.code, "a rotation did not end" in status.out) == (2, True)
+    assert (status.code, "a rotation did not finish" in status.out) == (2, True)
     list_secrets(shop, SECRET)
     assert run("secrets", "rotate", "ApiClient/front", "--auto-approve").code == 0
     assert (names(shop), logs_in(shop, delivered(shop))) == (["primary", "primary.retired"], True)

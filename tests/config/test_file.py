@@ -194,10 +194,10 @@ def test_a_url_is_a_scheme_and_a_host(url: str, base_url: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://api.ordercloud.io", "http:// would send credentials in clear"),
-        ("http://localhost.example.com", "http:// would send credentials in clear"),
-        ("http://128.0.0.1", "http:// would send credentials in clear"),
-        ("http://127.1", "http:// would send credentials in clear"),
+        ("http://api.ordercloud.io", "http:// would send credentials unencrypted"),
+        ("http://localhost.example.com", "http:// would send credentials unencrypted"),
+        ("http://128.0.0.1", "http:// would send credentials unencrypted"),
+        ("http://127.1", "http:// would send credentials unencrypted"),
         ("https://api.ordercloud.io/v1", "the URL has more than scheme and host"),
         ("https://api.ordercloud.io?x=1", "the URL has more than scheme and host"),
         ("https://api.ordercloud.io?", "the URL has more than scheme and host"),

@@ -174,6 +174,6 @@ def test_a_name_that_cannot_be_an_id_needs_one(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text % "")
     with pytest.raises(InputError) as caught:
         load([tmp_path], CONTEXT)
-    assert "the name en.us is the id in OrderCloud, too" in caught.value.diagnostics[0].message
+    assert "the name en.us is also the id in OrderCloud" in caught.value.diagnostics[0].message
     (tmp_path / "a.yaml").write_text(text % ", id: en-US")
     assert load([tmp_path], CONTEXT).desired.resources[0].id == "en-US"

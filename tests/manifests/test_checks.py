@@ -68,7 +68,7 @@ def test_a_url_with_a_host_is_taken(text: str) -> None:
         ("https://good.example\\@evil.example", "backslash"),
         ("https://good.example/\\evil.example", "backslash"),
         ("https://good.example\t.evil.example", "control character"),
-        (" https://good.example", "blank"),
+        (" https://good.example", "space"),
         ("https://me:pw@good.example", "user name or a password"),
         ("https://good.example:443@evil.example/x", "user name or a password"),
         ("https://good.example?@evil.example/x", "an @ before its path"),

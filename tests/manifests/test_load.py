@@ -473,7 +473,7 @@ def test_what_values_make_of_a_document_is_bounded(tmp_path: Path, value: Json) 
     with pytest.raises(InputError) as caught:
         load((file,), LoadContext(environment="test", values={"big": value}))
     too_large = [fault.message for fault in caught.value.diagnostics if "values of the document" in fault.message]
-    assert too_large == ["with ${values.big} the values of the document come to more than 1048576 characters"]
+    assert too_large == ["with ${values.big} the values of the document exceed 1048576 characters"]
 
 
 @pytest.mark.parametrize("overlaid", [False, True])

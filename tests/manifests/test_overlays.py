@@ -77,7 +77,7 @@ def test_where_only_some_manifests_are_loaded_overlays_of_others_are_no_fault(tm
     overlay = write(tmp_path / "overlays" / "b.yaml", "b", "Active: true")
     whole = LoadContext(overlays=(overlay,), apart=(overlay,), partial=True)
     assert len(load([one], whole).desired.resources) == 1
-    assert faults([one], overlay) == ["there is no manifest ApiClient/b that this could be an overlay of"]
+    assert faults([one], overlay) == ["there is no manifest ApiClient/b for this overlay"]
 
 
 def test_an_overlay_that_is_named_like_a_manifest_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.builders import body, desired, live, manifest
 from tests.service import Shop, client_id, shop
 
 NEW: dict[str, Any] = {"AccessTokenDuration": 60}
-BEFORE = "a.yaml:1:1: ApiClient/a does not exist yet, and would be created so: "
+BEFORE = "a.yaml:1:1: ApiClient/a does not exist yet, and would be created like this: "
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_the_message_says_what_is_new_about_it_and_where_it_stands(one: Shop) ->
     (warning,) = one.plan(desired(manifest("a", **NEW, Active=True)), target()).warnings
     assert warning == (
         f"{BEFORE}no party is allowed and none is assigned: a user gets in only where the user's party is allowed or "
-        "assigned; allow a party or assign one; a client that nobody is to use takes Active: false [nobody-can-log-in]"
+        "assigned; allow a party or assign one; a client that nobody uses takes Active: false [nobody-can-log-in]"
     )
 
 

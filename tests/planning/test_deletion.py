@@ -273,8 +273,8 @@ def test_a_login_that_may_not_look_is_told_what_it_lacks(count: int, who: str) -
     checked = deletion.check(deletions(count), _Denied(403), "")  # type: ignore[arg-type]  # only reads are asked
     assert checked.findings == ()
     assert checked.warnings == (
-        f"that no impersonation configuration uses {who} cannot be seen; the login lacks SetSecurityProfile",
-        f"that no subscription integration uses {who} cannot be seen; the login lacks ApiClientAdmin",
+        f"cannot check that no impersonation configuration uses {who}: the login lacks SetSecurityProfile",
+        f"cannot check that no subscription integration uses {who}: the login lacks ApiClientAdmin",
     )
 
 

@@ -186,7 +186,7 @@ def harms(resource: DesiredResource, access: Access = ADMIN, *known_ids: str, **
         (manifest("tool", MinimumRequiredCustomRoles=["x"]), "does not hold x"),
         (manifest("tool", AccessTokenDuration=29), "of 29 minutes, and a run may need 30"),
         (manifest("tool", secrets=CLEARED), "secret would be cleared"),
-        (manifest("tool", secrets=REPLACED), "another secret"),
+        (manifest("tool", secrets=REPLACED), "a secret other than"),
         (manifest("tool", policy=Policy(fields=FieldsPolicy.EXCLUSIVE), AccessTokenDuration=600), "deactivated"),
     ],
 )

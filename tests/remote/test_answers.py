@@ -108,7 +108,7 @@ def test_a_missing_role_is_named_in_either_dialect(code: str, wanted: str) -> No
     data = {wanted: ["ApiClientAdmin", "FullAccess"], "AssignedRoles": "Shopper"}
     hint = caught_by(WRITE, refusal(403, code, "No.", data)).hint
     assert hint.startswith(
-        "one of these roles would do: ApiClientAdmin, FullAccess; the token has Shopper; give the user"
+        "one of these roles is enough: ApiClientAdmin, FullAccess; the token has Shopper; give the user"
     )
 
 
@@ -180,7 +180,7 @@ def test_a_byte_order_mark_does_not_hide_an_error_of_the_api() -> None:
         (b" \n", "an empty body"),
         (b"<html>canary-body</html>", "HTML"),
         (b"canary-body", "11 bytes that are not JSON"),
-        (b'{"ID": "canary-body', "not JSON, or JSON that breaks off"),
+        (b'{"ID": "canary-body', "not JSON, or JSON that is cut off"),
         (b'{"ID": "canary-body\xff"}', "not JSON"),
         (b'{"ID": 1, "ID": 2}', "a key that occurs twice"),
         (b'{"xp": {"a": 1, "a": 1}}', "a key that occurs twice"),

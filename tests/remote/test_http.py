@@ -195,7 +195,7 @@ def test_a_new_secret_that_could_not_be_delivered_is_no_answer(value: Any) -> No
 def test_the_text_that_exports_have_in_place_of_a_secret_is_never_sent() -> None:
     service = Service()
     body: dict[str, Any] = {"ClientSecret": Secret("<Redacted. Leave unchanged.>")}
-    with service.writer() as client, pytest.raises(ReconcilerError, match="shows in its place"):
+    with service.writer() as client, pytest.raises(ReconcilerError, match="an export or the service shows"):
         client.put("/apiclients", "a", body)
     assert service.requests == []
 

@@ -107,7 +107,7 @@ def test_an_id_of_the_same_plan_is_the_same_reference_and_any_other_value_is_not
 def test_the_verdict_counts_what_environments_have_in_common() -> None:
     same, other = [planned(number) for number in range(12)], planned(12, 90)
     in_step = [replace(planned(number), changes=(change("same", Action.NO_OP),)) for number in range(187)]
-    found = groups(several([*in_step, *same, other, NO_ANSWER, Skipped("skipped: shop-2 did not end with 0")]))
+    found = groups(several([*in_step, *same, other, NO_ANSWER, Skipped("skipped: shop-2 did not exit with 0")]))
     assert verdict(found) == "187 in step, 12 with the same change, 1 with other changes, 1 failed, 1 skipped"
 
 

@@ -112,7 +112,9 @@ def test_a_missing_secret_without_a_delivery_is_reported_and_not_made(one: Shop)
     plan = one.plan(desired(wanting(NamedSecret("primary"))))
     assert not plan.has_changes
     (warning,) = plan.warnings
-    assert warning.startswith("ApiClient/a: secret primary is missing, and is not made: its manifest declares no deliv")
+    assert warning.startswith(
+        "ApiClient/a: secret primary is missing, and is not created: its manifest declares no deliv"
+    )
 
 
 NOW = datetime.now(UTC)
@@ -146,7 +148,14 @@ def test_what_has_expired_or_was_left_over_is_told_apart(one: Shop) -> None:
         add_secret(one, name, LATER)
     target = replace(NO_LIMITS, now=LATER + timedelta(days=1))
     said = "\n".join(one.plan(desired(wanting(DELIVERED)), target).warnings)
-    for words in ("has expired at", "there twice", "not delivered", "can be deleted", "stranger (id", "in no manifest"):
+    for words in (
+        "has expired at",
+        "exists twice",
+        "not delivered",
+        "can be deleted",
+        "stranger (id",
+        "in no manifest",
+    ):
         assert words in said
 
 
@@ -332,7 +341,7 @@ def test_a_live_secret_that_is_the_text_of_an_export_is_a_warning(tmp_path: Path
     facts = RequestFacts("GET", "/v1/apiclients")
     live = KINDS["ApiClient"].live(body(A, "a", ClientSecret=REDACTION), facts)
     (warning,) = hidden_secrets.placeholders(LiveState((live,), "shop"))
-    assert f"ApiClient {A}: its ClientSecret is the text" in warning
+    assert f"ApiClient {A}: its ClientSecret is the placeholder" in warning
     assert hidden_secrets.placeholders(LiveState((replace(live, secrets={"ClientSecret": None}),), "shop")) == ()
 
 

@@ -261,7 +261,7 @@ def recorded(run: Run) -> RecordedRun | None:
     """What the journal says of an apply or a rollback; None for a run of another kind.
 
     Raises:
-        ReconcilerError: the journal is not such as this version writes.
+        ReconcilerError: the journal is not in the format of this version.
     """
     if run.kind not in {APPLY, ROLLBACK}:
         return None

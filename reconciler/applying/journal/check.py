@@ -70,7 +70,7 @@ def _faults(path: Path, lines: list[str]) -> Iterator[Fault]:
             number, previous = number + 1, ""
             continue
         if not entry.is_genuine:
-            yield Fault(path, at, "this line was altered: its hash does not fit it")
+            yield Fault(path, at, "this line was altered: its hash does not match")
         elif entry.line != number:
             yield Fault(path, at, _misplaced(entry.line, number))
         elif previous and entry.previous != previous:
@@ -99,9 +99,9 @@ def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -
         return
     there = hashes[run]
     if not isinstance(line, int) or not 0 < line <= len(there):
-        yield Fault(path, 1, f"the run before it, {run}, had {line} lines when this one began, and has {len(there)}")
+        yield Fault(path, 1, f"the run before it, {run}, had {line} lines when this run began, and has {len(there)}")
     elif there[line - 1] != known:
-        yield Fault(path, 1, f"line {line} of the run before it, {run}, is another than when this one began")
+        yield Fault(path, 1, f"line {line} of the run before it, {run}, has changed since this run began")
 
 
 def _after(lines: list[str]) -> Mapping[str, object] | None:
@@ -124,7 +124,7 @@ SCHEMA: Final = "run.v2.schema.json"
 
 def unusable(run: Run) -> ReconcilerError:
     """The error for a journal that says what this version does not write."""
-    message = f"the journal {run.path} is not such as this version writes"
+    message = f"the journal {run.path} is not in the format of this version"
     return ReconcilerError(message, hint="history verify says whether it was altered")
 
 

@@ -51,7 +51,7 @@ def _take(descriptor: int, path: Path, environment: str) -> None:
     except portalocker.AlreadyLocked:
         holder = _holder(descriptor)
         message = f"another run is writing to environment {environment}: {holder}; nothing was written"
-        raise ReconcilerError(message, hint=f"wait until it has ended; it holds {path}") from None
+        raise ReconcilerError(message, hint=f"wait until it ends; it holds {path}") from None
     except portalocker.LockException as error:
         raise _unusable(path, error.args[0]) from error
     try:
@@ -71,7 +71,7 @@ def _holder(descriptor: int) -> str:
         found: Any = json.loads(os.read(descriptor, _RECORD))
         return f"process {found['pid']} of {found['user']} on {found['host']}, since {found['started_at']}"
     except (ValueError, KeyError, TypeError, RecursionError):
-        return "a process that has just begun"
+        return "a process that has just started"
 
 
 def _unusable(path: Path, error: OSError) -> ReconcilerError:

@@ -63,7 +63,7 @@ class Entry:
         except (ValueError, RecursionError):
             raise NotALine("it is not JSON") from None
         if not isinstance(found, dict) or found.keys() != _MEMBERS.keys():
-            raise NotALine("it has not the members of a journal's line")
+            raise NotALine("it does not have the members of a journal line")
         wrong = [name for name, shape in _MEMBERS.items() if type(found[name]) is not shape]
         if wrong:
             raise NotALine(f"its {wrong[0]} is of another type")

@@ -41,7 +41,7 @@ def recorded_rotation(run: Run) -> RecordedRotation | None:
     """What the journal says of a rotation; None for a run of another kind.
 
     Raises:
-        ReconcilerError: the journal is not such as this version writes.
+        ReconcilerError: the journal is not in the format of this version.
     """
     if run.kind != ROTATION:
         return None

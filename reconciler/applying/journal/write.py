@@ -232,5 +232,5 @@ def moment(now: datetime) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> ReconcilerError:
-    hint = "from here on nothing is sent that it would announce; journal.folder in reconciler.yaml says where it goes"
+    hint = "no further writes are sent; journal.folder in reconciler.yaml says where it goes"
     return ReconcilerError(f"the journal {path} cannot be written: {error.strerror}", hint=hint)

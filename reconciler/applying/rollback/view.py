@@ -231,7 +231,7 @@ class View:
                     DOUBT,
                     f"{self.change.address} would be deleted, and it is unknown whether somebody has replaced its "
                     f"{name} since that run: {why}",
-                    f"see that nobody uses the {self.kind.noun}, or leave it out with --only",
+                    f"make sure that nobody uses the {self.kind.noun}, or leave it out with --only",
                     (self.change.address,),
                 )
 

@@ -85,7 +85,7 @@ def command(  # noqa: PLR0913  # one for each option
     shows the plan and asks. Each path but folders and YAML files is taken for a plan.
 
     Several environments are applied one after another, in the order of promote: in the configuration, up to the first
-    that does not end with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
+    that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
     alone.
     """
     from reconciler.cli.applying import Wish, apply  # noqa: PLC0415  # --help needs nothing of it

@@ -101,7 +101,7 @@ what --since-receipt leaves out, does not count.
 @click.option(
     "--notify-format",
     type=click.Choice(list(NOTIFICATIONS)),
-    help="What the URL takes; else its host decides, and who is not known takes plain JSON.",
+    help="The format that the URL takes; by default its host decides, and an unknown host gets plain JSON.",
 )
 @selection_options
 @unknown_roles_option

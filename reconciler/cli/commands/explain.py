@@ -88,7 +88,7 @@ def _wrapped(value: str, columns: int, start: str = "") -> list[str]:
 
 
 def _facts(entry: "Entry") -> "Iterator[tuple[str, str]]":
-    yield "Type", f"{entry.type}, or ${{values.KEY}}" if entry.takes_values else entry.type or "nobody can set it"
+    yield "Type", f"{entry.type}, or ${{values.KEY}}" if entry.takes_values else entry.type or "cannot be set"
     yield "Range", entry.limits
     yield "One of", ", ".join(entry.values)
     yield "Required", "yes" if entry.is_required else ""

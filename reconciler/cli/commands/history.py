@@ -100,7 +100,7 @@ def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     epilog="""
 \b
 Examples:
-  reconciler history verify         # all journals, and their succession
+  reconciler history verify         # all journals, and their order
   reconciler history verify last
 
 Exit codes: 0 all lines are as they were written, 1 some are not.

@@ -100,7 +100,7 @@ def command(
     What is not given as an option is asked for where there is a terminal.
     """
     if common.config:
-        raise UsageError("init makes a configuration, and takes none", hint="leave out --config; DIR says where")
+        raise UsageError("init creates a configuration and reads none", hint="leave out --config; DIR says where")
     if added:
         started = _add(folder / CONFIG, common, added, given, from_live=from_live)
         outputs.write(lambda name, style: STARTS[name](started, style))
@@ -163,7 +163,7 @@ def _add(path: Path, common: Common, name: str, given: dict[str, str | None], *,
     shared = [name for name in named if name in _variables(next(iter(known.values())))]
     conditions = [f"with {' and '.join(named)} set to the credentials of {name}"]
     notes = [line.format(" and ".join(shared)) for line in _SHARED] if shared else []
-    notes += [f"{name} is the last of promote: move it where its turn is."] if config.promote else []
+    notes += [f"{name} is the last of promote: move it to its position."] if config.promote else []
     return Started(edits=edits, conditions=conditions, commands=[*map(Command, commands)], notes=notes)
 
 
@@ -192,7 +192,7 @@ def _answers(common: Common, given: dict[str, str | None], name: str | None = No
     missing = [] if url else [f"--{name}" for name, value in (("region", region), ("stage", stage)) if not value]
     missing += [] if marketplace else ["--marketplace"]
     if missing:
-        hint = "instead of --region and --stage there is --url" if len(missing) > 1 else "reconciler init --help"
+        hint = "or give --url instead of --region and --stage" if len(missing) > 1 else "reconciler init --help"
         raise UsageError(f"init needs {' and '.join(missing)}, and there is no terminal to ask on", hint=hint)
     name = chosen or stage or "default"
     if is_asked and not chosen:
@@ -239,7 +239,7 @@ def _place(folder: Path) -> tuple[Path, PurePosixPath]:
     """The top of the git repository around a folder, and where the folder is in it; without one, the folder itself."""
     here = resolved(folder)
     if here is None:
-        raise UsageError(f"{folder} is no folder: its symbolic links lead nowhere", hint="name another folder")
+        raise UsageError(f"{folder} is not a folder: its symbolic links lead nowhere", hint="name another folder")
     top = repository_of(here)
     return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
 

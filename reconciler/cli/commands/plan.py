@@ -114,7 +114,7 @@ def command(  # noqa: PLR0913  # one for each option
     code is 3.
     """
     if expires and not (out or "json" in outputs.names):
-        raise UsageError("--expires is about a plan that is saved", hint="add --out FILE")
+        raise UsageError("--expires is for a plan that is saved", hint="add --out FILE")
     selection = selection_of(only, selector, paths, write_secrets)
 
     from reconciler.project.api import Project  # noqa: PLC0415  # --help needs nothing of it

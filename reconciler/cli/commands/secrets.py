@@ -125,7 +125,7 @@ Examples:
   reconciler secrets rotate ApiClient/storefront                     # shows the steps, asks
   reconciler secrets rotate ApiClient/storefront --secret primary
 
-Interrupted anywhere, it goes on where it was left when it is run again.
+Interrupted anywhere, it continues where it stopped when it is run again.
 
 Exit codes: 0 all that is due was done, or is postponed until somebody can log in through the client; 1 error, nothing
 was written; 3 a guard refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.

@@ -164,7 +164,7 @@ class _Run:
     def _unsayable(self, manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> tuple[str, str] | None:
         """Why an overlay, in which null removes, cannot say what is live."""
         if _has_null(changed.before):
-            return "live it is null or holds one, which an overlay cannot say", "let the manifest say so"
+            return "the live value is null or contains one, which an overlay cannot express", "let the manifest say so"
         address, place = manifest.resource.address, manifest.resource.place
         above, below = self._data(str(manifest.overlay), address), self._data(place.file, address)
         for prefix in (keys[:count] for count in range(2, len(keys))):

@@ -37,10 +37,10 @@ def administrative(roles: Iterable[str]) -> list[str]:
 def anonymous_with_secret(view: ManifestView) -> Iterator[Objection]:
     """Object to a secret that anonymous shoppers would need."""
     if view.is_on("IsAnonBuyer") and view.secrets.get("ClientSecret"):
-        hint = "write ClientSecret: null, and give a server that can keep a secret an API client of its own"
+        hint = "write ClientSecret: null, and use a separate API client for a server that can keep a secret"
         yield Objection("/spec/ClientSecret", "IsAnonBuyer is true and there is a ClientSecret", hint)
     if view.is_on("IsAnonBuyer") and view.has_named_secrets:
-        hint = "take them out, and give a server that can keep a secret an API client of its own"
+        hint = "take them out, and use a separate API client for a server that can keep a secret"
         yield Objection("/secrets", "IsAnonBuyer is true and there are secrets", hint)
 
 
@@ -141,7 +141,7 @@ def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
     """Object to a client that is closed to everybody. One whose manifest switches it off is meant to be."""
     is_closed = all(map(view.is_off, _FLAGS)) and not any(view.assignments.get(party, True) for party in EVERYONE)
     if is_closed and view.spec.get("Active", True):
-        hint = "allow a party or assign one; a client that nobody is to use takes Active: false"
+        hint = "allow a party or assign one; a client that nobody uses takes Active: false"
         yield Objection("/assignments", "no party is allowed and none is assigned", hint)
 
 

@@ -51,7 +51,7 @@ _NEVER_CLOSED: Final = ("the document ends here, and a '[' or '{' above is not c
 # libyaml's words -> ours, and the remedy. libyaml's are fixed texts that quote nothing of the file.
 _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "mapping values are not allowed in this context": (
-        "this ':' is where no key is allowed",
+        "a key is not allowed before this ':'",
         "put quotes around a value that contains ': ', or correct the indentation",
     ),
     "found character that cannot start any token": ("no value can start with this character", _QUOTE),
@@ -66,7 +66,7 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "did not find expected '-' indicator": ("this line does not belong to the list above it", _INDENT),
     "did not find expected key": ("this line does not belong to the mapping above it", _INDENT),
     _NO_VALUE: ("a value is missing here", 'write "" for an empty text'),
-    "could not find expected ':'": ("this line has no 'key: value' and is no list item", "write 'key: value'"),
+    "could not find expected ':'": ("this line is neither 'key: value' nor a list item", "write 'key: value'"),
     "block sequence entries are not allowed in this context": (
         "a list item is not allowed here",
         "start the list on a line of its own below its key",
@@ -79,7 +79,7 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
         "use single quotes, or write the backslash twice",
     ),
     "found invalid Unicode character escape code": (
-        "this escape is no character (JSON's pairs of \\ud83d\\ude00 are not YAML)",
+        "this escape is not a character (JSON's pairs of \\ud83d\\ude00 are not YAML)",
         "write the character itself",
     ),
     "did not find expected alphabetic or numeric character": (

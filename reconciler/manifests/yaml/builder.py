@@ -259,7 +259,7 @@ class Builder:
         if all(isinstance(part, dict) for part, _ in parts):
             frame.merges.extend(parts)
         else:
-            self._fault(marks[0], "merge-key", "<< takes an alias of a mapping, or a list of such")
+            self._fault(marks[0], "merge-key", "<< takes an alias of a mapping, or a list of such aliases")
         self._drop(frame, value, start)
 
     def _merge(self, frame: _Frame, merges: list[tuple[_Data, Marks]]) -> None:

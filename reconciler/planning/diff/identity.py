@@ -374,7 +374,7 @@ def _not_as_given(case: _Case) -> Proposal:
 
 def _stale(case: _Case) -> str:
     found = case.look.found
-    then = f"what it would be matched with is {found.id}" if found else _missing(case.resource)
+    then = f"it would be matched with {found.id}" if found else _missing(case.resource)
     return f"by {case.source}, and not live here; {then}"
 
 

@@ -186,7 +186,8 @@ def _told(state: SecretState) -> Iterator[str]:
     expiry = moment_text(live.expires) if live and live.expires else "never"
     match state.standing:
         case Standing.MISSING if wanted and not wanted.deliver:
-            yield f"{secret} is missing, and is not made: its manifest declares no delivery, so its value would be lost"
+            lost = "its manifest declares no delivery, so its value would be lost"
+            yield f"{secret} is missing, and is not created: {lost}"
         case Standing.EXPIRING if wanted:
             overlap = duration_text(wanted.overlap)
             yield f"{secret} expires at {expiry}, which is within its overlap of {overlap}: {_ROTATE}"
@@ -195,13 +196,13 @@ def _told(state: SecretState) -> Iterator[str]:
         case Standing.OFF_POLICY if wanted:
             yield f"{secret} expires {expiry}, and its manifest wants: {wanted.policy}: {_ROTATE}"
         case Standing.UNPROVEN:
-            unfinished = "was made and not delivered everywhere, by a rotation that did not end"
+            unfinished = "was created but not delivered everywhere, by an unfinished rotation"
             yield f"{secret} {unfinished}; it is deleted once another one is delivered wherever it may be: {_ROTATE}"
         case Standing.UNTRIED:
             once = "" if state.is_active else "once the client is active, "
             yield f"{secret} was delivered, and was never tried by a login: {once}{_ROTATE}"
         case Standing.SUPERSEDED:
-            yield f"{secret} is there twice, by a rotation that did not end: {_ROTATE}"
+            yield f"{secret} exists twice, left by an unfinished rotation: {_ROTATE}"
         case Standing.OVER:
             yield f"{secret}: a retired one has expired at {expiry} and can be deleted: {_ROTATE}"
         case Standing.UNKNOWN if live:

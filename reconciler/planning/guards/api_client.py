@@ -234,7 +234,7 @@ def _secret(change: Change, access: Access) -> Iterator[str]:
         if intent.reference is None:
             yield "its secret would be cleared"
         else:
-            yield "it would be given another secret than the one that this run logged in with"
+            yield "it would be given a secret other than the one that this run logged in with"
 
 
 GUARDS: Final[tuple[Guard, ...]] = (last_seller_client, last_full_access, own_client)

@@ -117,7 +117,7 @@ def _other_checkout(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
 
 
 def _commit(binding: Binding) -> str:
-    return f"commit {binding.git_commit[:12]}" if binding.git_commit else "no commit that git can tell"
+    return f"commit {binding.git_commit[:12]}" if binding.git_commit else "an unknown commit"
 
 
 def _cleanness(binding: Binding) -> str:

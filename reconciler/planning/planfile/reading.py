@@ -51,7 +51,7 @@ def read(path: Path, key: bytes | None = None) -> Plan:
         message = f"{path} was made from a snapshot taken at {plan.snapshot}, without a look at the service"
         raise PlanRefused("snapshot", message, hint="plan again with credentials, and apply that plan")
     if key is None and "signature" in json.loads(text):
-        message = f"{path} is signed, and there is no key to check its signature with"
+        message = f"{path} is signed, and no key is set to check its signature"
         raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan had")
     return plan
 
@@ -82,7 +82,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
         raise PlanRefused("no-plan", f"{name} is not a plan: {error}", hint=_NO_PLAN_HINT) from error
     _check_format(document, name)
     if sealed.has_half_characters(document, text):
-        raise _altered(name, "it holds half a character")
+        raise _altered(name, "it contains half a character")
     _check_seal(document, text, name)
     if key:
         _check_signature(document, name, key)
@@ -91,7 +91,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
     except ValueError as error:  # half a delivery, a date that is none
         raise _altered(name, str(error)) from error
     if changes_digest(plan) != document["changes_digest"]:
-        raise _altered(name, "its changes_digest does not fit its changes and findings")
+        raise _altered(name, "its changes_digest does not match its changes and findings")
     return plan
 
 
@@ -155,9 +155,9 @@ def _check_seal(document: Mapping[str, Any], text: str, name: str) -> None:
     except ValueError as error:  # a number beyond all that JSON can tell apart
         raise _altered(name, str(error)) from error
     if not hmac.compare_digest(document["digest"], seal):
-        raise _altered(name, "its digest does not fit its content")
+        raise _altered(name, "its digest does not match its content")
     if not is_as_written:
-        raise _altered(name, "it says the same in other bytes, as an editor or a formatter writes them")
+        raise _altered(name, "its content is the same in other bytes, as an editor or a formatter writes it")
 
 
 def _is_text_of(document: Mapping[str, Any], text: str) -> bool:
@@ -175,10 +175,10 @@ def _altered(name: str, how: str) -> PlanRefused:
 
 def _check_signature(document: Mapping[str, Any], name: str, key: bytes) -> None:
     if "signature" not in document:
-        message = f"{name} is not signed, and RECONCILER_PLAN_KEY is set, which every plan must then be signed with"
+        message = f"{name} is not signed, and RECONCILER_PLAN_KEY is set, so every plan must be signed with it"
         raise PlanRefused("no-signature", message)
     if not hmac.compare_digest(document["signature"], sealed.signature(NOUN, document["digest"], key)):
-        raise PlanRefused("signature", f"{name} is signed with another key than RECONCILER_PLAN_KEY")
+        raise PlanRefused("signature", f"{name} is signed with a key other than RECONCILER_PLAN_KEY")
 
 
 def _read_change(document: Mapping[str, Any]) -> Change:

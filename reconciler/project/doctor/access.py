@@ -227,7 +227,7 @@ def _secrets_life(known: Known) -> _Secrets:
         return _Secrets()
     left = min(ends) - known.tools.now()
     when = f"{datetime.fromtimestamp(min(ends), UTC):%Y-%m-%d}"
-    return _Secrets([f"a secret of it ends on {when}"], left < SOON)
+    return _Secrets([f"one of its secrets expires on {when}"], left < SOON)
 
 
 def _moment(value: object) -> float | None:

@@ -50,7 +50,7 @@ def credentials(known: Known) -> Result:
         fix = "set it where this command runs: in CI, as a secret of the job"
         return Result(Verdict.FAILED, "; ".join(faults), fix)
     names = ", ".join(f"{name} {reference}" for name, reference in references.items())
-    return Result(Verdict.OK, f"there, and not empty: {names}")
+    return Result(Verdict.OK, f"set, and not empty: {names}")
 
 
 def _fault_of(reference: SecretReference, tools: Tools) -> str:
@@ -93,7 +93,7 @@ def network(known: Known) -> Result:
     known_by = "" if reached.addresses == (reached.host,) else f" is {few(reached.addresses)}, and"
     there = f"{reached.host}{known_by} answers"
     if not reached.tls:
-        return Result(Verdict.OK, f"{there}; no TLS is needed on this machine itself")
+        return Result(Verdict.OK, f"{there}; TLS is not needed on this machine")
     return Result(Verdict.OK, f"{there}; {reached.tls}{_expiry(reached, known.tools.now())}")
 
 
@@ -112,7 +112,7 @@ def login(known: Known) -> Result:
     except ReconcilerError as error:
         return Result(Verdict.FAILED, error.message, error.hint or AGAIN, known)
     known = replace(known, claims=claims, logged_in_at=known.tools.now())
-    return Result(Verdict.OK, "a token was given", known=known)
+    return Result(Verdict.OK, "a token was issued", known=known)
 
 
 def clock(known: Known) -> Result:

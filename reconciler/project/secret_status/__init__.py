@@ -112,7 +112,7 @@ def _field_status(wanted: DesiredResource, name: str, old: Secret | None, new: S
     if old.is_mask:
         return Standing.UNVERIFIABLE, "the service does not show it"
     if new is None:
-        note = "made by us or somebody else" if reference.is_generated else "not compared: its value is not at hand"
+        note = "not compared: it was generated" if reference.is_generated else "not compared: its value is not at hand"
         return Standing.IN_STEP, note
     return (Standing.IN_STEP, "") if old.equals(new) else (Standing.DIFFERS, "it has another value")
 

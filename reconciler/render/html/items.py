@@ -123,7 +123,7 @@ def outcomes(given: Iterable[Outcome], environment: str = "") -> list[Html]:
 
 def _outcome(outcome: Outcome, environment: str) -> Html:
     change, status = outcome.change, outcome.status
-    doubt = "It may have been written all the same." if outcome.uncertain else None
+    doubt = "It may still have been written." if outcome.uncertain else None
     known = outcome.id or change.id
     inside = [
         el("p", brief(outcome.message, LONGEST_MESSAGE)) if outcome.message else None,

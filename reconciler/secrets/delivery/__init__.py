@@ -157,7 +157,7 @@ class Delivered:
     def take_back(self) -> str:
         """Take it back; gives what cannot be, empty if nothing is left of it."""
         if self.undo is None:
-            return f"{self.delivery} has a secret that opens nothing"
+            return f"{self.delivery} has a secret that does not work"
         try:
             self.undo()
         except ReconcilerError as error:
@@ -199,7 +199,7 @@ def deliver_again(delivered: Iterable[Delivered], client_id: str, deliverer: Del
     for one in delivered:
         if isinstance(one.delivery, ToCommand) and one.new.client_id.casefold() != client_id.casefold():
             deliverer.deliver(replace(one.new, client_id=client_id), one.delivery)
-            old = f"; what it stored for {one.new.client_id} opens nothing" if one.new.client_id else ""
+            old = f"; what it stored for {one.new.client_id} does not work" if one.new.client_id else ""
             said.append(f"{one.delivery} was run again with the id of the client{old}")
     return said
 

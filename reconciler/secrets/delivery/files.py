@@ -96,7 +96,7 @@ def text_in(path: Path) -> str:
         ValueError: it is not such a file.
     """
     if not path.is_file() or path.stat().st_size > _LONGEST:
-        raise ValueError(f"{path} is no file with a secret")
+        raise ValueError(f"{path} is not a file with a secret")
     return path.read_text(encoding="utf-8")
 
 

@@ -37,7 +37,7 @@ from reconciler.secrets.rotation.due import Subject
 
 _T = TypeVar("_T")
 _TRIES: Final = 3
-_RESUME: Final = "run it again: it goes on where it was left"
+_RESUME: Final = "run it again: it continues where it stopped"
 
 Record: TypeAlias = Callable[[str, Mapping[str, Json]], None]
 """Keeps what is about to happen, or has happened, before anything else happens. Gets no value of a secret."""
@@ -223,10 +223,10 @@ class _Run:
         subject, holders = self.subject, ", ".join(sorted(map(str, self.holders)))
         message = f"secret {self.new_id} of {subject.address} was deleted by another run or in the portal"
         if not holders:
-            return ReconcilerError(message, hint="let no two runs overlap; run it again")
+            return ReconcilerError(message, hint="run one rotation at a time; run it again")
         hint = f"delete secret {subject.wanted.name} in the portal, if it is there, and run apply"
         message = f"{message}, and its value is in {holders}"
-        return ReconcilerError(message, hint=f"let no two runs overlap; {hint}")
+        return ReconcilerError(message, hint=f"run one rotation at a time; {hint}")
 
     def _deliver(self, step: Step) -> None:
         assert step.delivery  # noqa: S101  # see due

@@ -306,7 +306,7 @@ def test_a_journal_of_another_version_or_kind_is_no_traceback(two: Shop, tmp_pat
     apply(two, tmp_path, manifest("a", Active=False))
     path = journal.find(tmp_path / "runs", "last")
     path.write_text(path.read_text().replace('"number":1', '"number":[]'))
-    with pytest.raises(ReconcilerError, match="not such as this version writes"):
+    with pytest.raises(ReconcilerError, match="not in the format of this version"):
         journal.recorded(journal.read(path))
     with Journal.start(tmp_path / "runs", {"kind": "rotation"}) as other:
         pass

@@ -23,7 +23,7 @@ from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 ODD: Final[tuple[Any, ...]] = (None, [], {}, 1, "x", "\ud800")
-UNUSABLE: Final = "is not such as this version writes"
+UNUSABLE: Final = "is not in the format of this version"
 A, B, C = client_id(0xA), client_id(0xB), client_id(0xC)
 
 

@@ -245,7 +245,7 @@ def test_a_first_line_that_was_removed_is_missed(five: Path) -> None:
 )
 def test_an_altered_line_is_named(five: Path, old: str, new: str) -> None:
     five.write_text(five.read_text().replace(old, new, 1))
-    assert faults(five) == ["3: this line was altered: its hash does not fit it"]
+    assert faults(five) == ["3: this line was altered: its hash does not match"]
 
 
 @pytest.mark.parametrize("line", ["nonsense\n", "{}\n", "[NaN]\n", "\n"])
@@ -291,7 +291,7 @@ def test_the_last_lines_of_a_run_are_missed_by_the_one_after_it(folder: Path, fi
     five.write_text("".join(lines(five)[:-1]))
     (fault,) = check_all(folder)
     assert fault.path == newest
-    assert "had 5 lines when this one began, and has 4" in fault.message
+    assert "had 5 lines when this run began, and has 4" in fault.message
 
 
 def test_a_run_that_was_written_anew_is_missed_by_the_one_after_it(folder: Path, five: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_dead_process_locks_nobody_out(tmp_path: Path) -> None:
 def test_a_holder_that_says_nothing_readable_is_a_process_all_the_same(tmp_path: Path, said: str) -> None:
     with exclusive(tmp_path, "staging"):
         (tmp_path / "staging.lock").write_text(said)
-        with pytest.raises(ReconcilerError, match="a process that has just begun"), exclusive(tmp_path, "staging"):
+        with pytest.raises(ReconcilerError, match="a process that has just started"), exclusive(tmp_path, "staging"):
             pass
 
 

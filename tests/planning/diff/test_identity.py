@@ -57,7 +57,7 @@ def test_what_is_not_live_is_not_bound(absent: bool, note: str) -> None:
 
 def test_an_id_of_the_environment_that_is_not_live_is_never_replaced() -> None:
     found = proposals(manifest("shop"), bodies=(body("A1", "shop"),), bound={"shop": "GONE"})
-    assert brief(found) == [("shop", "stale", "GONE", "by ids, and not live here; what it would be matched with is A1")]
+    assert brief(found) == [("shop", "stale", "GONE", "by ids, and not live here; it would be matched with A1")]
 
 
 def test_a_chosen_id_that_is_not_live_is_no_stale_one() -> None:
@@ -142,4 +142,4 @@ def test_what_is_proposed_is_what_a_plan_would_match(
 def test_a_dead_id_of_the_environment_stays_where_the_manifests_own_is_live() -> None:
     one = replace(manifest("shop", AppName="new"), second_id="A1")
     found = proposals(one, bodies=(body("A1", "old"),), bound={"shop": "GONE"})
-    assert brief(found) == [("shop", "stale", "GONE", "by ids, and not live here; what it would be matched with is A1")]
+    assert brief(found) == [("shop", "stale", "GONE", "by ids, and not live here; it would be matched with A1")]

@@ -169,8 +169,8 @@ OWN: Final = {"ID": "THE-CLIENT", "AppName": "mine"}
     [
         ([], "ok", "mine (THE-CLIENT)"),
         ([None, "2026-10-04T12:00:00+00:00", "some day"], "ok", "mine (THE-CLIENT)"),
-        (["2027-01-01", "2026-10-12T12:00:00Z"], "ok", "mine (THE-CLIENT); a secret of it ends on 2026-10-12"),
-        (["2026-10-05T12:05:00.5+00:00"], "warning", "mine (THE-CLIENT); a secret of it ends on 2026-10-05"),
+        (["2027-01-01", "2026-10-12T12:00:00Z"], "ok", "mine (THE-CLIENT); one of its secrets expires on 2026-10-12"),
+        (["2026-10-05T12:05:00.5+00:00"], "warning", "mine (THE-CLIENT); one of its secrets expires on 2026-10-05"),
     ],
 )
 def test_a_secret_that_ends_soon_is_worth_a_warning(secrets: list[str | None], verdict: str, found: str) -> None:

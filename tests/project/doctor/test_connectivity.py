@@ -47,7 +47,7 @@ def test_all_missing_credentials_are_named_at_once_and_nobody_logs_in(tmp_path: 
 def test_credentials_that_are_there_are_named_without_their_values(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         diagnosis = examined(emulator, subject=credentials("OC_SECRET"), resolve=lambda _: "canary")
-    assert check(diagnosis, "credentials").found == "there, and not empty: OC_SECRET {fromEnv: OC_SECRET}"
+    assert check(diagnosis, "credentials").found == "set, and not empty: OC_SECRET {fromEnv: OC_SECRET}"
     assert "canary" not in str(diagnosis)
 
 
