@@ -155,13 +155,15 @@ def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
 
 
 def with_assignments(remote: ReadRemote, live: LiveState, of: Collection[ObjectKey] | None = None) -> LiveState:
-    """Read who is assigned to these objects, or to all; of other objects it stays unknown.
+    """Read who is assigned to these objects, or to all of their kinds; of other objects it stays unknown.
 
     Raises:
         RemoteError: a read failed, or gave something that the API does not promise.
     """
     there = Counter(one.kind for one in live.resources)
     ids: dict[str, list[str]] = defaultdict(list)
+    if of is None:
+        ids |= {kind: [] for kind in live.kinds if KINDS[kind].assignments}
     for one in live.resources:
         if KINDS[one.kind].assignments and (of is None or one.key in of):
             ids[one.kind].append(one.id)
