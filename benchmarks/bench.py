@@ -8,6 +8,7 @@ import argparse
 import compileall
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ def run(cases: Sequence[Case], sizes: Sizes, findings: Findings, keep: Callable[
     """Measure, showing each row as it comes, and keeping what there is after each case."""
     rows: list[Row] = []
     for case in cases:
+        began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             try:
                 for row in case(Path(folder) / case.__name__, sizes, findings):
@@ -35,18 +37,19 @@ def run(cases: Sequence[Case], sizes: Sizes, findings: Findings, keep: Callable[
             except (Missing, CommandFailed) as problem:
                 findings.server.append(f"Not measured, {case.__name__}: {problem}")
                 print(findings.server[-1], flush=True)
+        print(f"{case.__name__} took {time.monotonic() - began:.0f} s", flush=True)
         keep(rows)
     return rows
 
 
 def main() -> int:
-    """Run what was asked for; exit 1 where a target is missed."""
+    """Run what was asked for; name the targets that are missed, and then exit with 1."""
     known = {case.__name__: case for case in (*CASES, *PATHS, *PEERS)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", nargs="*", choices=[*known, []], help="all, unless named; only all are written down")
     parser.add_argument("--clients", type=int, default=10_000, help="for validate, plan and outputs")
     parser.add_argument("--changes", type=int, default=1_000, help="for apply")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, once, and nothing written down")
     options = parser.parse_args()
     if options.quick:
@@ -64,6 +67,10 @@ def main() -> int:
     if is_kept:
         report.plot(findings, HERE / "results.svg")
         print(f"written: {HERE / 'results.md'}")
+    for one in report.missed(rows):
+        print(f"missed {one}")
+    if is_kept and (unexplained := report.unexplained(rows)):
+        print(f"\nUNEXPLAINED: say in TRIED of benchmarks/report.py what was tried for: {'; '.join(unexplained)}")
     return int(any(row.holds is False for row in rows))
 
 

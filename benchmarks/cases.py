@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import data
-from measure import Figures, Sample, Work, exponent, interleaved, process, script, serving
+from measure import Figures, Sample, Work, exponent, in_turn, interleaved, process, script, serving
 
 from reconciler.cli.documents import DRIFTS
 from reconciler.cli.main import COMMANDS
@@ -28,6 +28,11 @@ class Sizes:
     runs: int
     at_a_time: tuple[int, ...] = (1, 4, 8, 16, 32)
     slow_ms: int = 50
+
+    @property
+    def few(self) -> int:
+        """Runs of what takes long and varies little."""
+        return min(self.runs, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ def plan(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
     unchanged = figures["plan, 0 % changed"]
     yield Row(
         "plan",
-        f"plan, 0 % changed, {sizes.clients} clients",
+        f"plan, {sizes.clients} clients in step",
         unchanged,
         through_httpx,
         "fetching through httpx and parsing",
@@ -255,12 +260,15 @@ def apply(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
     for latency in (0, sizes.slow_ms):
         series = findings.throughput.setdefault(f"apply, {latency} ms", {})
         for at_a_time in sizes.at_a_time:
-            count = sizes.changes // (10 if latency and at_a_time == 1 else 1)  # it takes minutes else
+            # Where latency is nearly all of it, a rate needs fewer changes.
+            count = sizes.changes * at_a_time // 10 if latency and at_a_time < _WALL_FROM else sizes.changes
             rows = [*_apply(root / f"{latency}-{at_a_time}", replace(sizes, changes=count), latency, at_a_time)]
             series[at_a_time] = count / rows[-1].figures.seconds
             yield from rows
 
 
+_WALL_FROM: Final = 8
+"""Fewer requests at a time have no target."""
 _WALL: Final = {8: 1.08, 16: 1 / 0.85, 32: 1.15}
 """Requests at a time -> how many times the bare client, with latency."""
 _CPU: Final = 1.6
@@ -274,8 +282,9 @@ def _apply(root: Path, sizes: Sizes, latency: int, at_a_time: int) -> Iterator[R
         works = {
             "apply": _there_and_back(root, url, sizes.changes, at_a_time),
             "bare": script("bounds.py", "apply", other, *sent),
-            "pool": script("bounds.py", "pool", other, *sent),
         }
+        if not latency:
+            works["pool"] = script("bounds.py", "pool", other, *sent)
         before = counts(url)
         figures = interleaved(works, sizes.runs, warm_up=False)
         after = counts(url)
@@ -302,15 +311,8 @@ def _apply(root: Path, sizes: Sizes, latency: int, at_a_time: int) -> Iterator[R
 
 def _there_and_back(root: Path, url: str, count: int, at_a_time: int) -> Work:
     """Each run changes every client: what one run sets, the next one takes back."""
-    ways = [Place.of(root / f"{way}", url, count, changed=way * count, at_a_time=at_a_time) for way in (0, 1)]
-    works = [way.runs("apply", "--auto-approve", "--quiet") for way in ways]
-    state = [True]
-
-    def work() -> object:
-        state[0] = not state[0]
-        return works[not state[0]]()
-
-    return work  # type: ignore[return-value]  # works give samples
+    ways = [Place.of(root / f"{way}", url, count, changed=way * count, at_a_time=at_a_time) for way in (1, 0)]
+    return in_turn(*(way.runs("apply", "--auto-approve", "--quiet") for way in ways))
 
 
 def nothing_to_do(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
@@ -337,9 +339,9 @@ def throttled(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
         changes = 2 * sizes.changes
         with serving("--clients", changes, "--latency-ms", latency, "--rate", rate) as url:
             work = _as_the_server_sees_it(url, _there_and_back(root / f"{rate}", url, changes, at_a_time))
-            found = interleaved({"apply": work}, sizes.runs, warm_up=False)["apply"]
+            found = interleaved({"apply": work}, sizes.few, warm_up=False)["apply"]
             seen = counts(url)
-        bound = seen.allowed / sizes.runs / rate
+        bound = seen.allowed / sizes.few / rate
         refused = seen.refused / seen.allowed
         yield Row(
             "throttled",
@@ -370,7 +372,7 @@ def outputs(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
         place = Place.of(root, url, sizes.clients, changed=sizes.clients // 10)
         works = {f"drift --format {name}": place.runs("drift", "--format", name, codes=(2,)) for name in DRIFTS}
         works["export"] = place.runs("export", "--out", "exported")
-        figures = interleaved(works, sizes.runs)
+        figures = interleaved(works, sizes.few, warm_up=False)
     text = figures["drift --format text"].seconds
     for name, found in figures.items():
         bound_is = "drift as text" if name != "export" else "drift as text (export also writes a file each)"

@@ -4,6 +4,7 @@ A command and what bounds it are run alternately, so that a machine that is slow
 figure to quote is the median, the figure to compare is the ratio of two medians of one call.
 """
 
+import itertools
 import math
 import os
 import statistics
@@ -73,6 +74,16 @@ def interleaved(works: Mapping[str, Work], runs: int, *, warm_up: bool = True) -
         work()
     rounds = [{name: work() for name, work in works.items()} for _ in range(runs)]
     return {name: Figures(tuple(one[name] for one in rounds)) for name in works}
+
+
+def in_turn(*works: Work) -> Work:
+    """One of them after the other, and from the start: what one run writes the next one takes back."""
+    turn = itertools.cycle(works)
+
+    def work() -> Sample:
+        return next(turn)()
+
+    return work
 
 
 class CommandFailed(Exception):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import data
 from cases import COMMAND, Findings, Place, Row, Sizes, counts
-from measure import Sample, Work, interleaved, process, serving
+from measure import Sample, Work, in_turn, interleaved, process, serving
 
 _MB: Final = 1_000_000
 _MOST: Final = 2.3
@@ -41,7 +41,7 @@ class Measured:
         scale = sizes.clients / 10_000
         large = max(2, int(self.size * scale))
         works = {f"{size}": self._work(root / f"{size}", size) for size in (large // 2, large)}
-        figures = interleaved(works, sizes.runs, warm_up=False)
+        figures = interleaved(works, sizes.few, warm_up=False)
         found, half = figures[f"{large}"].of_cpu(), figures[f"{large // 2}"].of_cpu()
         holds = found.seconds <= _MOST * half.seconds
         holds = holds and not (self.seconds and found.seconds > self.seconds)
@@ -215,7 +215,7 @@ def large_plan(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
         name: (lambda words=words: process([*COMMAND, *words], root))
         for name, words in {"show": ("show", "plan.json"), "help": ("show", "--help")}.items()
     }
-    figures = interleaved(works, sizes.runs)
+    figures = interleaved(works, sizes.few, warm_up=False)
     written = (root / "plan.json").stat().st_size
     found, bare = figures["show"], figures["help"]
     holds = found.peak <= bare.peak + 2 * written
@@ -234,8 +234,8 @@ def exported(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
     """The requests of an export: the pages and the login, nothing for each client."""
     with serving("--clients", sizes.clients) as url:
         place = Place.of(root, url, 1)
-        figures = interleaved({"export": place.runs("export", "--out", "exported")}, sizes.runs, warm_up=False)
-        requests = counts(url).requests // sizes.runs
+        figures = interleaved({"export": place.runs("export", "--out", "exported")}, 1, warm_up=False)
+        requests = counts(url).requests
     least = 2 + -(-sizes.clients // 100)
     target, note = f"at most {least + 1} requests", f"{requests} requests"
     found = figures["export"]
@@ -254,7 +254,7 @@ def fleet(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
         blocks = "".join(re.sub(r"^  bench:", f"  bench{number}:", block) for number in range(environments))
         (all_.folder / "reconciler.yaml").write_text(f"{head}environments:\n{blocks}")
         works = {"one": one.runs("plan"), "all": all_.runs("plan", "--env-all", "--jobs", f"{jobs}")}
-        figures = interleaved(works, sizes.runs)
+        figures = interleaved(works, sizes.few, warm_up=False)
     found, rounds = figures["all"], -(-environments // jobs)
     bound = max(found.of_cpu().seconds, rounds * figures["one"].seconds)
     work = f"plan {environments} environments of {count} clients, {sizes.slow_ms} ms"
@@ -284,14 +284,9 @@ def assignments(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
         for name, text in wanted.items():
             root_of(root / name)
             _write(root / name, {"c0": text}, {}, environments={"a": {**target, "limits": {"deletes": None}}})
-        state = [True]
-
-        def work() -> Sample:
-            state[0] = not state[0]
-            folder = root / ("none" if state[0] else "all")
-            return process([*COMMAND, *_APPLY], folder, {data.SECRET_VARIABLE: "emulator-admin-secret"})
-
-        figures = interleaved({"apply": work}, 2 * sizes.runs, warm_up=False)
+        secret = {data.SECRET_VARIABLE: "emulator-admin-secret"}
+        ways = [lambda name=name: process([*COMMAND, *_APPLY], root / name, secret) for name in wanted]
+        figures = interleaved({"apply": in_turn(*ways)}, 2 * sizes.few, warm_up=False)
     found = figures["apply"]
     bound = sizes.slow_ms / 1000 * (buyers / at_a_time + 12) + found.of_cpu().seconds
     bound_is = f"its CPU time, and the latency of a write each, {at_a_time} at a time, and of 12 requests in turn"

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import data
 from auth0_stand_in import client as auth0_client
 from cases import Findings, Place, Row, Sizes
-from measure import HERE, Figures, Work, interleaved, process, script, serving
+from measure import HERE, Figures, Work, in_turn, interleaved, process, script, serving
 
 _HOME: Final = HERE.parent / ".bench"
 _PYTHON_PEERS: Final = ("ansible-core==2.19.14", "octodns==1.22.0")
@@ -59,35 +59,34 @@ def _python_peers() -> Path:
 
 def library(root: Path, sizes: Sizes, findings: Findings) -> Iterator[Row]:
     """`ordercloud-python`, listing all clients and saving those that changed; it looks at nothing before it writes."""
-    latency, changes = sizes.slow_ms, sizes.changes
-    for at_a_time, count in ((1, changes // 10), (16, changes)):
-        with (
-            serving("--clients", count, "--latency-ms", latency) as ours,
-            serving("--clients", count, "--latency-ms", latency) as theirs,
-        ):
-            lifetimes = _alternating(120, 60)
-            ways = [
-                Place.of(root / f"{at_a_time}-{way}", ours, count, changed=way, at_a_time=at_a_time)
-                for way in (count, 0)
-            ]
-            mine = _alternating(*(way.runs("apply", "--auto-approve", "--quiet") for way in ways))
-            works: dict[str, Work] = {
-                "apply": lambda mine=mine: next(mine)(),  # type: ignore[misc]  # bound now
-                "library": lambda theirs=theirs, at_a_time=at_a_time, lifetimes=lifetimes: script(  # type: ignore[misc]
-                    "peer_ordercloud.py", theirs, f"{next(lifetimes)}", f"{at_a_time}"
-                )(),
-            }
-            figures = interleaved(works, sizes.runs, warm_up=False)
+    latency = sizes.slow_ms
+    for at_a_time, count in ((1, sizes.changes // 10), (16, sizes.changes)):
+        with ExitStack() as servers:
+            figures, parts = _parted(
+                lambda number: _against_library(root, latency, number, at_a_time, servers),  # noqa: B023  # called now
+                (count // 2, count),
+                sizes.few,
+            )
         found = figures["library"].seconds
         findings.throughput.setdefault("ordercloud-python, list and save", {})[at_a_time] = count / found
         note = "ours also reads each client before its PUT, and all of them after; the library only lists and saves"
         work = f"apply {count} changes, {at_a_time} at a time, {latency} ms"
-        yield Row("peers", work, figures["apply"], found, "ordercloud-python list and save", note=note)
+        name = "ordercloud-python list and save"
+        yield Row("peers", work, figures["ours"], found, name, note=f"{note}; {parts}")
 
 
-def _alternating(*values: Any) -> Iterator[Any]:  # noqa: ANN401  # whatever is alternated
-    while True:
-        yield from values
+def _against_library(root: Path, latency: int, count: int, at_a_time: int, servers: ExitStack) -> dict[str, Work]:
+    ours, theirs = (
+        servers.enter_context(serving("--clients", count, "--latency-ms", latency)) for _ in ("ours", "theirs")
+    )
+    ways = [
+        Place.of(root / f"{at_a_time}-{count}-{way}", ours, count, changed=way, at_a_time=at_a_time)
+        for way in (count, 0)
+    ]
+    return {
+        "ours": in_turn(*(way.runs("apply", "--auto-approve", "--quiet") for way in ways)),
+        "library": in_turn(*(script("peer_ordercloud.py", theirs, one, f"{at_a_time}") for one in ("120", "60"))),
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------- ansible
@@ -109,24 +108,26 @@ _PLAYBOOK: Final = """\
 """
 
 
-def _parted(works: Callable[[int], dict[str, Work]], count: int, runs: int) -> tuple[dict[str, Figures], str]:
-    """The figures for twice as many clients, and what of each is there whatever their number."""
-    half, whole = (interleaved(works(number), runs, warm_up=False) for number in (count, 2 * count))
+def _parted(
+    works: Callable[[int], dict[str, Work]], counts: tuple[int, int], runs: int
+) -> tuple[dict[str, Figures], str]:
+    """The figures for the larger number of clients, and what of each is there whatever their number."""
+    small, large = (interleaved(works(count), runs, warm_up=False) for count in counts)
     parts = []
-    for name, found in whole.items():
-        each = (found.seconds - half[name].seconds) / count
-        parts.append(
-            f"{name} {half[name].seconds - each * count:.2f} s whatever their number and {each:.4f} s for each"
-        )
-    return whole, "; ".join(parts)
+    for name, found in large.items():
+        each = (found.seconds - small[name].seconds) / (counts[1] - counts[0])
+        fixed = max(0.0, small[name].seconds - each * counts[0])
+        grows = f"{1000 * each:.2f} ms for each" if each > 0 else "nothing that can be seen for each"
+        parts.append(f"{name} takes {fixed:.2f} s whatever their number, and {grows}")
+    return large, "; ".join(parts)
 
 
 def ansible(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
     """The `uri` module in a loop: a PUT for each client, changed or not."""
     with ExitStack() as servers:
-        figures, parts = _parted(lambda count: _against_ansible(root / f"{count}", count, servers), 20, sizes.runs)
+        figures, parts = _parted(lambda count: _against_ansible(root / f"{count}", count, servers), (5, 10), sizes.few)
     note = f"a PUT for each client by ansible, which starts a process for it, none by ours; {parts}"
-    yield Row("peers", "apply 40 unchanged", figures["ours"], figures["ansible"].seconds, "ansible uri", note=note)
+    yield Row("peers", "apply 10 unchanged", figures["ours"], figures["ansible"].seconds, "ansible uri", note=note)
 
 
 def _against_ansible(root: Path, count: int, servers: ExitStack) -> dict[str, Work]:
@@ -146,9 +147,9 @@ def _against_ansible(root: Path, count: int, servers: ExitStack) -> dict[str, Wo
 def auth0(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
     """`a0deploy import` of clients that its service has already, against a stand-in for that service."""
     with ExitStack() as servers:
-        figures, parts = _parted(lambda count: _against_auth0(root / f"{count}", count, servers), 20, sizes.runs)
+        figures, parts = _parted(lambda count: _against_auth0(root / f"{count}", count, servers), (20, 100), sizes.few)
     note = f"a0deploy sends a PATCH for each unchanged client, ours sends no write; {parts}"
-    yield Row("peers", "apply 40 unchanged", figures["ours"], figures["a0deploy"].seconds, "a0deploy", note=note)
+    yield Row("peers", "apply 100 unchanged", figures["ours"], figures["a0deploy"].seconds, "a0deploy", note=note)
 
 
 def _against_auth0(root: Path, count: int, servers: ExitStack) -> dict[str, Work]:
@@ -191,17 +192,17 @@ zones:
 
 def octodns(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
     """`octodns-sync` without `--doit`, as many records from YAML to YAML: it parses as much, and contacts nobody."""
-    count = sizes.clients // 2
+    count = sizes.clients
     with ExitStack() as servers:
         figures, parts = _parted(
-            lambda number: _against_octodns(root / f"{number}", number, servers), count, sizes.runs
+            lambda number: _against_octodns(root / f"{number}", number, servers), (count // 2, count), sizes.few
         )
     note = (
         "octoDNS reads one YAML file of records of one value each; ours reads as many files of 25 keys, and a service; "
     )
     yield Row(
         "peers",
-        f"plan {2 * count} unchanged",
+        f"plan {count} unchanged",
         figures["ours"],
         figures["octoDNS"].seconds,
         "octoDNS",

@@ -1,7 +1,8 @@
 """Rows and findings -> a Markdown table, and a plot as SVG."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from cases import Findings, Row
 
@@ -30,6 +31,8 @@ YAML parser, `plan` that and the pages, `apply` the latency, and where there is 
 Notes below a table say what is compared with other tools, what of each is there whatever the number of clients, and
 what grows with it.
 """
+TRIED: Final[Mapping[str, str]] = {}
+"""Work whose target does not hold, as the table names it -> what was tried. A run compares: see `unexplained`."""
 _VERDICTS = {True: "holds", False: "**missed**", None: ""}
 
 
@@ -38,10 +41,27 @@ def line(row: Row) -> str:
     figures = row.figures
     spread = f"{figures.low:.2f} to {figures.high:.2f}"
     bound = f"{row.bound_is} | {row.bound:.2f} | {row.ratio:.2f}"
-    peak = f"{figures.peak / 1_000_000:.0f}"
-    return (
-        f"| {row.work} | {figures.seconds:.2f} | {spread} | {peak} | {bound} | {row.target} | {_VERDICTS[row.holds]} |"
-    )
+    verdict = f"{row.target} | {_VERDICTS[row.holds]}"
+    return f"| {row.work} | {figures.seconds:.2f} | {spread} | {_megabytes(row)} | {bound} | {verdict} |"
+
+
+def missed(rows: Sequence[Row]) -> list[str]:
+    """By how much each target is missed, and what was tried."""
+    return [
+        f"- {row.work}: {row.ratio:.2f}x {row.bound_is}, {row.figures.seconds:.2f} s, {_megabytes(row)} MB; "
+        f"target {row.target}. {TRIED.get(row.work, '**Nothing is said of it yet.**')}"
+        for row in rows
+        if row.holds is False
+    ]
+
+
+def unexplained(rows: Sequence[Row]) -> list[str]:
+    """The work whose target does not hold, and of which `TRIED` says nothing."""
+    return [row.work for row in rows if row.holds is False and row.work not in TRIED]
+
+
+def _megabytes(row: Row) -> str:
+    return f"{row.figures.peak / 1_000_000:.0f}"
 
 
 def markdown(rows: Sequence[Row], findings: Findings, facts: str) -> str:
@@ -53,6 +73,8 @@ def markdown(rows: Sequence[Row], findings: Findings, facts: str) -> str:
         notes = [f"- {row.work}: {row.note}" for row in members if row.note]
         if notes:
             parts.append("\n".join(notes))
+    if misses := missed(rows):
+        parts.append("## Targets that do not hold\n\n" + "\n".join(misses))
     parts.append("\n".join(findings.server))
     return "\n\n".join(part for part in parts if part) + "\n"
 
