@@ -112,13 +112,15 @@ def is_nested_deeper(value: Json, levels: int) -> bool:
     """Whether there are more arrays and objects inside of one another than so many: what reads such values recurses."""
     inner = [value]
     while inner and levels >= 0:
-        inner = [child for one in inner if isinstance(one, Mapping | list | tuple) for child in _children(one)]
+        inner = [child for one in inner if type(one) not in _SCALARS for child in _children(one)]
         levels -= 1
     return bool(inner)
 
 
-def _children(value: Mapping[str, Json] | Sequence[Json]) -> Iterable[Json]:
-    return value.values() if isinstance(value, Mapping) else value
+def _children(value: Json) -> Iterable[Json]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if is_array(value) else ()
 
 
 def get_at(value: Json | Absent, parts: Sequence[str]) -> Json | Absent:

@@ -219,14 +219,15 @@ def resolved(
     def row(text: str) -> str:
         return _id(placeholders[text]) if text in placeholders else text
 
-    return tuple(
-        replace(
-            one,
-            spec=with_references(KINDS[one.address.kind], one.spec, id_of),
-            assignments={level: tuple(map(row, texts)) for level, texts in one.assignments.items()},
+    def with_its_ids(one: DesiredResource) -> DesiredResource:
+        spec = with_references(KINDS[one.address.kind], one.spec, id_of)
+        if spec is one.spec and not one.assignments:
+            return one  # as nearly all are, and a copy costs more than the rest
+        return replace(
+            one, spec=spec, assignments={at: tuple(map(row, texts)) for at, texts in one.assignments.items()}
         )
-        for one in desired.resources
-    )
+
+    return tuple(map(with_its_ids, desired.resources))
 
 
 def known_ids(ids: Mapping[Address, str | None]) -> Mapping[str, str]:

@@ -264,7 +264,7 @@ def notices(
     """
     ids = known_ids({one.address: one.id for one in whole})
     resources = {
-        one.address: replace(one, assignments=with_ids(one.assignments, ids))
+        one.address: replace(one, assignments=with_ids(one.assignments, ids)) if one.assignments else one
         for one in desired.resources
         if not one.policy.absent
     }
