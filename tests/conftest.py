@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Generator, Iterator
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,21 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """One more worker than there are cores: where a test waits for a process, another runs."""
     return (yield) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make sweep` all cases of a test but the sample that its mark asks for, evenly spaced."""
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sample"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for some in cases.values():
+        (count,) = next(some[0].iter_markers("sample")).args
+        step = ceil(len(some) / count)
+        for place, item in enumerate(some):
+            if place % step:
+                item.add_marker("sweep")
 
 
 gc.disable()  # until all tests are collected

@@ -338,6 +338,7 @@ WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
 }
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("name", WORKS)
 def test_twice_as_many_clients_are_about_twice_the_work(name: str) -> None:
     small, large = WORKS[name](Marketplace(60)), WORKS[name](Marketplace(120))

@@ -59,6 +59,7 @@ def test_an_installed_wheel_validates_and_plans_outside_the_checkout(installed: 
     assert str(ROOT) not in planned.stdout
 
 
+@pytest.mark.sweep
 def test_an_installed_wheel_starts_a_folder_that_is_valid(installed: Path, tmp_path: Path) -> None:
     started = run(installed, tmp_path, "init", "--region", "us-west", "--stage", "sandbox", "--marketplace", "my-shop")
     assert (started.returncode, started.stderr) == (0, "")

@@ -96,6 +96,7 @@ def applied(service: Shop, plans: dict[str, Plan], order: str) -> dict[str, Outc
     return outcomes
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_update_that_another_run_overwrites_is_noticed(one: Shop, order: str) -> None:
     wanted: dict[str, dict[str, Any]] = {"1": {"AccessTokenDuration": 60}, "2": {"RefreshTokenDuration": 99}}

@@ -31,7 +31,7 @@ SWEEP = [pytest.param(one, marks=pytest.mark.sweep) for one in ("merge", "rebase
 HOW = pytest.mark.parametrize("how", ["squash", *SWEEP])
 
 
-@pytest.fixture(params=["gitlab", "azure"])
+@pytest.fixture(params=["gitlab", pytest.param("azure", marks=pytest.mark.sweep)])
 def forge(request: pytest.FixtureRequest) -> Forges:
     """The shop on another system."""
     forge: Forges = request.getfixturevalue(request.param)

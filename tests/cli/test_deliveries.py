@@ -53,6 +53,7 @@ def storing(path: str, code: int = 0) -> Json:
 # ----------------------------------------------------------------------------------------------- before the first write
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("delivery", "said"),
     [
@@ -220,6 +221,7 @@ def test_a_dotenv_file_keeps_its_owner_mode_and_line_ends(legacy: Project, run: 
 # ------------------------------------------------------------------------------------------------------- secret values
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize(
     ("content", "said"),
     [

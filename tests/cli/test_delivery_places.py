@@ -23,6 +23,7 @@ def environments(project: Project, *names: str, **more: Json) -> None:
     project.configure(**{name: document | {"values": {"name": name}} | more for name in names})
 
 
+@pytest.mark.sample(17)
 @pytest.mark.parametrize(
     ("path", "said"),
     [

@@ -81,6 +81,7 @@ def test_a_key_that_does_not_exist_is_wrong_usage_with_the_nearest_one(run: Runn
     assert said in done.err
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_key_has_a_meaning_and_is_found_by_its_own_path(name: str) -> None:
     for entry in everything(manual(name)):

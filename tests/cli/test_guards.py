@@ -204,6 +204,7 @@ def test_a_guard_refuses_with_3_and_nothing_is_written(project: Project, run: Ru
     assert ("--ack" in done.err) is (rule not in FINAL)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("rule", CASES)
 def test_the_digits_of_another_plan_accept_nothing(project: Project, run: Runner, rule: str) -> None:
     CASES[rule](project)
@@ -211,6 +212,7 @@ def test_the_digits_of_another_plan_accept_nothing(project: Project, run: Runner
     assert (applied(run, rule, "--ack", "0123456789ab").code, project.writes()) == (3, [])
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("rule", sorted(CASES.keys() - {"host", "marketplace", "freeze"}))
 def test_plan_shows_and_saves_what_a_guard_refuses_and_exits_with_3(project: Project, run: Runner, rule: str) -> None:
     CASES[rule](project)

@@ -138,6 +138,7 @@ def test_every_command_that_has_a_checkout_is_tried() -> None:
     assert {arguments[0] for arguments, _ in COMMANDS} | WITHOUT_A_CHECKOUT == {*main.COMMANDS}
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize(
     ("arguments", "code"), COMMANDS, ids=lambda one: " ".join(one) if isinstance(one, list) else ""
 )

@@ -226,6 +226,7 @@ WITH_JSON = (
 )
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("arguments", WITH_JSON, ids=" ".join)
 def test_every_command_that_prints_a_document_gives_it_as_json_and_into_a_file(
     project: Project, run: Runner, arguments: list[str]

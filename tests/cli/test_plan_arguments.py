@@ -205,6 +205,7 @@ def test_an_old_plan_is_refused_where_the_branch_has_gone_on(project: Project, r
 # -------------------------------------------------------------------------------------------------------------- outputs
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize(
     "arguments",
     [

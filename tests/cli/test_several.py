@@ -129,6 +129,7 @@ def slow(project: Project, served: tuple[Switchboard, str]) -> Iterator[Callable
         yield start
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("command", ALL_READING)
 def test_environments_are_read_side_by_side(slow: Callable[..., None], run: Runner, command: list[str]) -> None:
     slow(threading.Barrier(3, timeout=60).wait)  # it breaks, and the emulator fails, where one waits for another

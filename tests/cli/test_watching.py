@@ -105,12 +105,14 @@ def test_right_after_onboarding_nothing_is_drift(watched: Project, run: Runner) 
     assert "buyers: [north]\n  suppliers: []\n" in Path("manifests/front.yaml").read_text(encoding="utf-8")
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", KINDS["ApiClient"].fields)
 def test_whatever_field_somebody_sets_in_the_portal_is_drift(watched: Project, run: Runner, name: str) -> None:
     patch(watched, **BESIDES.get(name, {}), **{name: ELSEWHERE[name]})
     assert run("drift").code == 2
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", KINDS["ApiClient"].fields)
 def test_it_is_named_and_apply_takes_it_back(watched: Project, run: Runner, name: str) -> None:
     assert run("adopt", "--write").code == 0  # else a renamed client is another one

@@ -44,6 +44,7 @@ def admin() -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.sample(6)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", sorted(PATHS))
 def test_no_body_brings_the_emulator_down(admin: httpx.Client, kind: str, data: st.DataObject) -> None:

@@ -20,6 +20,7 @@ def found(kind: str, **spec: Any) -> list[str]:
     return [f"{one.pointer} {one.message}" for one in Validator(schema(TABLES[kind])).faults(manifest(kind, **spec))]
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("kind", TABLES.values(), ids=TABLES)
 def test_the_examples_of_a_table_are_a_manifest_that_fits_its_schema(kind: Kind) -> None:
     made = schema(kind)

@@ -136,6 +136,7 @@ def _another(field: Field, now: Any) -> Json:
             return text[: of.max_length] if isinstance(of, Text) else text
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("kind", [kind for kind in CHOSEN if not KINDS[kind].row_fields])
 def test_whatever_field_somebody_sets_is_drift(kind: str, service: Shop, tmp_path: Path) -> None:
     desired = exported(kind, service, tmp_path)
@@ -182,6 +183,7 @@ def test_an_index_that_somebody_adds_to_a_type_that_is_named_or_removes_is_drift
     assert sorted(one.pointer for one in found if one.is_drift) == sorted(f"/{name}" for name in names)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("kind", [kind for kind in CHOSEN if KINDS[kind].id_choice is IdChoice.CHOSEN])
 def test_an_object_that_somebody_creates_or_deletes_is_drift(kind: str, service: Shop, tmp_path: Path) -> None:
     desired = exported(kind, service, tmp_path)
@@ -217,6 +219,7 @@ LEVELS: Final = [
 """All but those of single users, which export leaves out."""
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(("kind", "level"), LEVELS)
 def test_an_assignment_that_somebody_adds_is_drift_and_stays(
     kind: str, level: str, service: Shop, tmp_path: Path

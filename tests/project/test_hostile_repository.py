@@ -165,6 +165,7 @@ def ask_everything(folder: Path) -> None:
         repository.tracked()
 
 
+@pytest.mark.sample(4)
 @TRAP
 def test_no_question_runs_a_program_or_contacts_a_server(victim: Victim, trap: Callable[[Victim], None]) -> None:
     trap(victim)
@@ -173,6 +174,7 @@ def test_no_question_runs_a_program_or_contacts_a_server(victim: Victim, trap: C
     assert not victim.was_harmed
 
 
+@pytest.mark.sample(4)
 @TRAP
 def test_a_careless_question_does(victim: Victim, trap: Callable[[Victim], None]) -> None:
     """The test above can fail."""

@@ -225,6 +225,7 @@ CLOSED: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("deliver", BOTH)
 @pytest.mark.parametrize("fields", CLOSED.values(), ids=CLOSED)
 def test_thirteen_runs_leave_as_many_secrets_as_one(
@@ -244,6 +245,7 @@ def test_thirteen_runs_leave_as_many_secrets_as_one(
         assert "primary.unproven" not in world.names()
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("refusal", [LOCKED, oauth("Not today."), WRONG], ids=["locked", "unknown", "wrong"])
 @pytest.mark.parametrize("deliver", BOTH)
 def test_thirteen_runs_leave_as_many_secrets_as_one_where_every_login_is_refused(

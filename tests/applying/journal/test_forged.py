@@ -114,6 +114,7 @@ FORGED: Final[tuple[tuple[str, tuple[str | int, ...], Any], ...]] = (
 )
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize(("event", "at", "odd"), FORGED, ids=str)
 def test_facts_that_this_version_does_not_write_are_refused(
     service: Shop,
