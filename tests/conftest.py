@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 import tests.network  # noqa: F401  # from here on nothing leaves this machine
 
 _EXAMPLES = 50  # `make test` draws fewer; HYPOTHESIS_EXAMPLES=1000 looks longer
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 _COMMON = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,27 +108,46 @@ def test_another_shell_is_wrong_usage(run: Runner) -> None:
     assert run("completion", "csh").code == 64
 
 
-def completed(*words: str) -> str:
-    """What the shell is offered for the last word."""
-    asked = {
+def question(*words: str) -> dict[str, str]:
+    """What a shell sets to ask for the last word."""
+    return {
         "COMP_WORDS": " ".join(words),
         "COMP_CWORD": str(len(words) - 1),
         "_RECONCILER_COMPLETE": "bash_complete",
     }
+
+
+Completer = Callable[..., str]
+
+
+@pytest.fixture
+def completed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Completer:
+    """What the shell is offered for the last word."""
+
+    def completed(*words: str) -> str:
+        for name, value in question(*words).items():
+            monkeypatch.setenv(name, value)
+        done = run()
+        assert done.err == ""
+        return done.out
+
+    return completed
+
+
+def test_what_the_script_asks_for_is_answered_with_commands(tmp_path: Path) -> None:
     program = "from reconciler.cli.main import run; import sys; sys.argv[0] = 'reconciler'; run()"
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | asked, capture_output=True, text=True, check=True
-    )
-    assert done.stderr == ""
-    return done.stdout
+    environment = os.environ | question("reconciler", "pl")
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("plain,plan\n", "")
 
 
-def test_what_the_script_asks_for_is_answered_with_commands_and_options(tmp_path: Path) -> None:
-    assert completed("reconciler", "pl") == "plain,plan\n"
+def test_an_option_is_completed(completed: Completer) -> None:
     assert "plain,--detailed-exitcode" in completed("reconciler", "plan", "--de")
 
 
-def test_environments_addresses_and_keys_are_completed_and_files_by_the_shell(project: Project) -> None:
+def test_environments_addresses_and_keys_are_completed_and_files_by_the_shell(
+    project: Project, completed: Completer
+) -> None:
     project.manifest("frozen", AccessTokenDuration=5)  # a fault, which keeps no other from being offered
     assert completed("reconciler", "plan", "--env", "t") == "plain,test\n"
     assert completed("reconciler", "plan", "--only", "ApiClient/fr") == "plain,ApiClient/front\n"
@@ -137,7 +157,7 @@ def test_environments_addresses_and_keys_are_completed_and_files_by_the_shell(pr
     assert completed("reconciler", "--config", "rec") == "file,rec\n"
 
 
-def test_of_thousands_of_runs_the_newest_that_start_so_are_offered(project: Project) -> None:
+def test_of_thousands_of_runs_the_newest_that_start_so_are_offered(project: Project, completed: Completer) -> None:
     folder = project.folder / ".reconciler" / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     for day in range(10, 20):
@@ -149,7 +169,9 @@ def test_of_thousands_of_runs_the_newest_that_start_so_are_offered(project: Proj
     assert completed("reconciler", "rollback", "20260110").count("plain,20260110") == 10
 
 
-def test_where_there_is_no_configuration_nothing_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_configuration_nothing_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, completed: Completer
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert completed("reconciler", "plan", "--env", "").strip() == ""
     assert completed("reconciler", "rollback", "la").strip() == ""

@@ -38,9 +38,10 @@ JSONS = st.recursive(
 def is_harmless(text: str) -> bool:
     """Only newlines and what can be seen; no line that a CI runner takes for a command."""
     lines = text.split("\n")
-    hidden = [one for one in text if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and one != "\n"]
+    hidden = [one for one in {*text} - {"\n"} if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
     commands = [line for line in lines if line.lstrip().startswith("::")]
-    commands += [mark for mark in ("##[", "##vso[", "##teamcity[", "\ufe0f", "\u3164") if mark in text.lower()]
+    lowered = text.lower()
+    commands += [mark for mark in ("##[", "##vso[", "##teamcity[", "\ufe0f", "\u3164") if mark in lowered]
     return not hidden and not commands
 
 
