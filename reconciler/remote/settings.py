@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -67,7 +67,7 @@ def trust(*, is_needed: bool = True) -> ssl.SSLContext:
         ReconcilerError: SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE is unusable.
     """
     if not is_needed:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return _nobody()
     file, folders, log = (os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
     if log:
         with _named("SSLKEYLOGFILE", log):
@@ -81,6 +81,11 @@ def trust(*, is_needed: bool = True) -> ssl.SSLContext:
 
 _LOADING: Final = Lock()
 """Environments that are read side by side wait for the first one to load the authorities."""
+
+
+@cache
+def _nobody() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @lru_cache(1)

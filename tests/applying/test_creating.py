@@ -207,6 +207,7 @@ def test_a_put_that_was_lost_and_then_refused_is_looked_for_by_name_before_the_p
         assert looked.startswith("AppName=new")
 
 
+@pytest.mark.sweep
 def test_three_hundred_clients_are_created_eight_at_a_time_with_few_readings_of_the_list(tmp_path: Path) -> None:
     names = [f"client-{number:03}" for number in range(300)]
     with shop(tmp_path, put_creates=False) as empty:

@@ -35,6 +35,7 @@ class Run:
 
 
 Runner = Callable[..., Run]
+Completer = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +67,30 @@ def run(capsys: pytest.CaptureFixture[str]) -> Runner:
         return Run(code, out, err)
 
     return run
+
+
+def question(*words: str) -> dict[str, str]:
+    """What a shell sets to ask for the last word."""
+    return {
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+        "_RECONCILER_COMPLETE": "bash_complete",
+    }
+
+
+@pytest.fixture
+def completed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Completer:
+    """What the shell is offered for the last word."""
+
+    def completed(*words: str) -> str:
+        with monkeypatch.context() as shell:
+            for name, value in question(*words).items():
+                shell.setenv(name, value)
+            done = run()
+        assert done.err == ""
+        return done.out
+
+    return completed
 
 
 def git(folder: Path, *arguments: str) -> str:

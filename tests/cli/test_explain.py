@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from reconciler.kinds import KINDS
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.explain import SCHEMAS, everything, explain, manual
-from tests.cli.conftest import Project, Runner
+from tests.cli.conftest import Completer, Project, Runner, question
 
 
 def test_a_field_is_explained_with_type_range_unit_meaning_and_source(run: Runner) -> None:
@@ -106,32 +105,6 @@ def test_completion_is_a_script_of_the_shell(run: Runner, shell: str, word: str)
 
 def test_another_shell_is_wrong_usage(run: Runner) -> None:
     assert run("completion", "csh").code == 64
-
-
-def question(*words: str) -> dict[str, str]:
-    """What a shell sets to ask for the last word."""
-    return {
-        "COMP_WORDS": " ".join(words),
-        "COMP_CWORD": str(len(words) - 1),
-        "_RECONCILER_COMPLETE": "bash_complete",
-    }
-
-
-Completer = Callable[..., str]
-
-
-@pytest.fixture
-def completed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Completer:
-    """What the shell is offered for the last word."""
-
-    def completed(*words: str) -> str:
-        for name, value in question(*words).items():
-            monkeypatch.setenv(name, value)
-        done = run()
-        assert done.err == ""
-        return done.out
-
-    return completed
 
 
 def test_what_the_script_asks_for_is_answered_with_commands(tmp_path: Path) -> None:

@@ -203,6 +203,7 @@ def test_an_assignment_to_an_object_with_a_manifest_is_a_reference(staff: Projec
     assert "There is nothing to write." in run("export", "--write").out
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("command", [("export", "--write"), ("drift", "--write-back", "--write")])
 def test_what_is_assigned_by_now_is_a_reference_too(staff: Project, run: Runner, command: tuple[str, ...]) -> None:
     staff.ask("DELETE", "/v1/securityprofiles/HSBuyer/assignments?userGroupID=Team")
@@ -213,6 +214,7 @@ def test_what_is_assigned_by_now_is_a_reference_too(staff: Project, run: Runner,
     assert run("plan", "--detailed-exitcode").code == 0
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("command", [("export", "--write"), ("drift", "--write-back", "--write")])
 def test_another_object_that_is_referred_to_by_now_is_named(
     shop: Project, run: Runner, command: tuple[str, ...]

@@ -127,6 +127,7 @@ def test_a_reader_that_has_gone_changes_nothing_about_the_code(faulty: Path) -> 
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_read_that_is_interrupted_exits_with_130(local: Path, number: signal.Signals) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
@@ -234,6 +235,7 @@ def test_commands_import_the_network_and_pydantic_only_when_they_run() -> None:
     assert {"httpx", "pydantic", "deepdiff", "jsonschema", "rich", "falcon"}.isdisjoint(done.stdout.split())
 
 
+@pytest.mark.sweep
 def test_the_network_brings_no_command_line_of_its_own(local: Path) -> None:
     program = "import sys; sys.argv[1:] = ['plan']; from reconciler.cli.main import run\n"
     program += "try: run()\nexcept SystemExit: print(*sys.modules, sep='\\n')"

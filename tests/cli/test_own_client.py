@@ -28,6 +28,7 @@ def refused(project: Project, done: Run) -> None:
     assert "add --ack " in done.err
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize(
     "spec",
     [

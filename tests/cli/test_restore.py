@@ -115,6 +115,7 @@ def test_one_apply_puts_back_all_that_the_restore_took(staging: Project, run: Ru
     assert run("plan", "--detailed-exitcode").code == 0
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("reading", "refused"), [("", "PUT /v1/integrationEvents/ShopAddToCart"), (READINGS[1], "PUT /v1/apiclients/*")]
 )

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import BACK, FRONT, Project, Runner
+from tests.cli.conftest import BACK, FRONT, Completer, Project, Runner
 from tests.cli.test_apply import sit_down
-from tests.cli.test_explain import completed
 from tests.cli.test_secret_commands import OPEN, SECRET, delivered, expire, list_secrets, logs_in, names
 from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
@@ -81,6 +80,7 @@ def test_what_is_due_by_the_time_of_the_answer_is_what_was_shown(
 # -------------------------------------------------------------------------------------------------------------- guards
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("fields", "secret", "rule"),
     [
@@ -212,7 +212,7 @@ def test_the_timeline_of_a_page_tells_them_apart(shop: Project, run: Runner) -> 
 
 
 def test_a_rotation_is_completed_for_history_and_not_for_rollback_which_cannot_undo_it(
-    shop: Project, run: Runner
+    shop: Project, run: Runner, completed: Completer
 ) -> None:
     assert run(*ROTATE, "--auto-approve").code == 0
     offered = {"history show": 2, "rollback": 1}  # the first run is an apply

@@ -76,6 +76,7 @@ def test_what_is_referred_to_must_be_there_and_fit(one: Shop, spec: dict[str, An
 ODD = ["a|b", "a", ">gt", "<lt", "!no", "!*", "*", "st*r", 'quo"te', "com,ma", "per%cent", "x" * 100 + "|"]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", ODD)
 def test_a_user_is_found_by_exactly_the_name_whatever_it_means_in_a_filter(tmp_path: Path, name: str) -> None:
     users = [user(str(number), Username=odd, Active=odd == name) for number, odd in enumerate(ODD)]

@@ -234,6 +234,7 @@ DISGUISES = (
 )
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("disguise", DISGUISES, ids=lambda disguise: disguise.__name__)
 def test_a_changed_manifest_is_not_called_clean(victim: Victim, disguise: Callable[[Victim], None]) -> None:
     manifest = victim.folder / "m" / "a.yaml"

@@ -173,6 +173,7 @@ def test_a_byte_order_mark_does_not_hide_an_error_of_the_api() -> None:
     assert type(caught_by(READ, marked)) is NotFound
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize(
     ("body", "found"),
     [
