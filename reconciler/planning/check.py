@@ -47,7 +47,8 @@ class Online(Facts):
 
 
 def _guarded(facts: Facts) -> Checked:
-    return Checked(guards.check(facts.compared.whole, facts.context))
+    held = {one.key: one.assignments for one in facts.compared.live.resources if one.assignments}
+    return Checked(guards.check(facts.compared.whole, replace(facts.context, held=held)))
 
 
 def _created(facts: Facts) -> Checked:

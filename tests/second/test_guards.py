@@ -73,6 +73,47 @@ def test_without_the_profiles_only_leaving_a_group_is_refused() -> None:
     assert rules(replace(GROUP, action=Action.DELETE, after=None), access=access) == []
 
 
+GIVES = [
+    replace(PROFILE, address=Address("SecurityProfile", name), action=Action.NO_OP, id=name, before={"Roles": [role]})
+    for name, role in (("team", "AdminUserGroupAdmin"), ("other", "WebhookAdmin"), ("unread", "LocaleAdmin"))
+]
+HELD = {
+    GIVES[0].key: {"adminGroups": ("STAFF",), "adminUsers": ()},
+    GIVES[1].key: {"adminGroups": ("others",), "adminUsers": ("other",)},
+}
+
+
+@pytest.mark.parametrize("change", [LEAVES, replace(GROUP, action=Action.DELETE, after=None)])
+def test_a_group_that_goes_takes_away_the_roles_of_its_own_profiles(change: Change) -> None:
+    access = Access("own", frozenset({"AdminUserGroupAdmin", "WebhookAdmin", "LocaleAdmin", "MeAdmin"}), user="me")
+    (finding,) = check([change, *GIVES], Context(NO_LIMITS, access, held=HELD))
+    assert "may take away AdminUserGroupAdmin, LocaleAdmin from the user of this run" in finding.message
+    members = {**HELD, GROUP.key: {"adminUsers": ("another",)}}
+    deleted = replace(GROUP, action=Action.DELETE, after=None)
+    assert not check([deleted, *GIVES], Context(NO_LIMITS, access, held=members))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace(PROFILE, action=Action.DELETE, after=None),
+        replace(PROFILE, assignments=(AssignmentChange("adminUsers", "another", assign=False),)),
+        replace(PROFILE, assignments=(AssignmentChange("adminGroups", "STAFF", assign=False),)),
+    ],
+)
+def test_a_profile_that_the_user_of_the_run_does_not_have_may_go(change: Change) -> None:
+    access = replace(ACCESS, user="me")
+    held = {
+        PROFILE.key: {"seller": (), "adminGroups": ("STAFF",), "adminUsers": ("another",)},
+        GROUP.key: {"adminUsers": ("another",)},
+    }
+    group = replace(GROUP, action=Action.NO_OP)
+    assert not check([change, group], Context(NO_LIMITS, access, held=held))
+    mine = {**held, GROUP.key: {"adminUsers": ("ME",)}}
+    is_other = change.assignments and change.assignments[0].id == "another"
+    assert bool(check([change, group], Context(NO_LIMITS, access, held=mine))) is not is_other
+
+
 def test_another_user_may_leave_the_group() -> None:
     access = replace(ACCESS, user="another", roles=frozenset({"AdminUserGroupAdmin"}))
     assert rules(LEAVES, access=access) == []

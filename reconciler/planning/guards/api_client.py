@@ -7,8 +7,7 @@ mistake that it makes can be acknowledged. The same goes for the profiles of its
 that one of them loses is lost, whoever else gives it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.kinds import KINDS, login_key
@@ -20,7 +19,7 @@ from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import ObjectKey, same_id
 from reconciler.planning.guards.context import Context, Guard, addresses, body_after, names, writing
 
-_OURS: Final = frozenset({"seller", "adminGroups", "adminUsers"})
+_SELLER, _GROUPS, _USERS = "seller", "adminGroups", "adminUsers"
 """The levels at which a seller's user can have a profile."""
 
 
@@ -29,9 +28,8 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     used = [
         KINDS[name] for name in {change.address.kind for change in changes if change.action is not Action.UNMANAGED}
     ]
-    given = _given(changes, context)
     for change in writing(changes):
-        lost = _lost(change, given, context)
+        lost = _lost(change, changes, context)
         held = lost if context.access.roles is None else context.access.roles & lost
         left = frozenset() if context.access.roles is None else context.access.roles - lost
         nouns = sorted(kind.noun for kind in used if held & {*kind.reading_roles} and not left & {*kind.writing_roles})
@@ -46,34 +44,61 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """The roles that an assignment to a group may give."""
-
-    of_profiles: frozenset[str]
-    """Those of all profiles that were read."""
-    at_most: frozenset[str]
-    """The same; where none was read, all that the token has."""
-
-
-def _given(changes: Sequence[Change], context: Context) -> _Given:
-    profiles = [change for change in changes if KINDS[change.address.kind].gives]
-    found = frozenset[str]().union(*(names(one.before, KINDS[one.address.kind].gives) for one in profiles))
-    everything = context.access.roles or frozenset(role for kind in KINDS.values() for role in kind.writing_roles)
-    return _Given(found, found if profiles else everything)
-
-
-def _lost(change: Change, given: _Given, context: Context) -> frozenset[str]:
+def _lost(change: Change, changes: Sequence[Change], context: Context) -> frozenset[str]:
     """The roles that the user of the run may lose by a change."""
     kind = KINDS[change.address.kind]
     gone = [step for step in change.assignments if not step.assign]
     if kind.gives:
         before = names(change.before, kind.gives)
-        return before if any(step.party in _OURS for step in gone) else before - names(change.after, kind.gives)
-    left = kind.members and any(step.party == kind.members and same_id(step.id, context.access.user) for step in gone)
-    if kind.members and change.action is Action.DELETE:
-        return given.of_profiles
-    return given.at_most if left else frozenset()
+        if any(_may_be_ours(step.party, step.id, changes, context) for step in gone):
+            return before
+        return before - names(change.after, kind.gives) if _may_give(change, changes, context) else frozenset()
+    if kind.members and any(step.party == kind.members and same_id(step.id, context.access.user) for step in gone):
+        return _given(change, changes, context, unread=context.access.roles or _every_role())
+    is_gone = kind.members and change.action is Action.DELETE and _may_have_us(change, context)
+    return _given(change, changes, context) if is_gone else frozenset()
+
+
+def _every_role() -> frozenset[str]:
+    return frozenset(role for kind in KINDS.values() for role in kind.writing_roles)
+
+
+def _given(
+    group: Change, changes: Sequence[Change], context: Context, unread: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """The roles that a group may give: those of profiles that may be assigned to it; `unread` where none was read."""
+    profiles = [one for one in changes if KINDS[one.address.kind].gives]
+    of_group = [one for one in profiles if _has(context.held.get(one.key) if one.key else None, _GROUPS, group.id)]
+    roles = (names(one.before, KINDS[one.address.kind].gives) for one in of_group)
+    return frozenset[str]().union(*roles) if profiles else unread
+
+
+def _may_give(profile: Change, changes: Sequence[Change], context: Context) -> bool:
+    """Whether a profile may be assigned to the user of the run; one whose assignments were not read may be."""
+    held = context.held.get(profile.key) if profile.key else None
+    return held is None or any(_may_be_ours(level, one, changes, context) for level in held for one in held[level])
+
+
+def _may_be_ours(level: str, party: str, changes: Sequence[Change], context: Context) -> bool:
+    """Whether the user of the run may be, or be in, a party."""
+    if level == _GROUPS:
+        groups = [one for one in changes if KINDS[one.address.kind].members and same_id(one.id or "", party)]
+        return all(_may_have_us(one, context) for one in groups)
+    return level == _SELLER or (level == _USERS and _is_user(party, context))
+
+
+def _may_have_us(group: Change, context: Context) -> bool:
+    """Whether the user of the run may be in a group; in one whose members were not read, they may."""
+    held = context.held.get(group.key) if group.key else None
+    return held is None or any(_is_user(one, context) for one in held.get(KINDS[group.address.kind].members, ()))
+
+
+def _has(held: Mapping[str, Sequence[str]] | None, level: str, party: str | None) -> bool:
+    return held is None or any(same_id(one, party or "") for one in held.get(level, ()))
+
+
+def _is_user(party: str, context: Context) -> bool:
+    return not context.access.user or same_id(party, context.access.user)
 
 
 def own_event(changes: Sequence[Change], context: Context) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """What the guards know besides the changes, and what a guard is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,6 +23,8 @@ class Context:
     """Whether the changes have the secrets that manifests name: those of a plan from a snapshot have none."""
     spared: frozenset[Address] = frozenset()
     """The changes that do not count in the limits on changes."""
+    held: Mapping[ObjectKey, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """Who is assigned to live objects, level by level; an object whose assignments were not read is not here."""
     scope: Scope = field(default_factory=Scope)
     """What of the marketplace the manifests are of."""
 
