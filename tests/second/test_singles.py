@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export.seeding import read_seeds
 from reconciler.kinds import KINDS, reach
@@ -14,7 +15,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action
 from reconciler.model.resource import DesiredState, FieldsPolicy, Policy
-from tests.service import Shop, shop
+from tests.service import NO_LIMITS, Shop, shop
 
 OBJECTS: dict[str, Any] = {
     "DeliveryConfigs": [
@@ -148,6 +149,38 @@ def test_an_incrementor_that_is_not_there_starts_from_its_number(service: Shop, 
     assert service.apply(plan).is_complete
     bare = service.plan(wanted(tmp_path, "Incrementor others {LeftPaddingCount: 3}"))
     assert [one.rule for one in bare.guards] == ["incomplete-create"]
+
+
+def test_an_incrementor_that_is_created_warns_that_numbers_may_be_given_twice(service: Shop, tmp_path: Path) -> None:
+    plan = service.plan(wanted(tmp_path, "Incrementor returns {LastNumber: 5, LeftPaddingCount: 3}"))
+    (warning,) = plan.warnings
+    assert warning.startswith("Incrementor/returns is created with LastNumber: 5; if it was there before, ")
+    known = service.plan(wanted(tmp_path, "Incrementor orders {LastNumber: 0, LeftPaddingCount: 8}"))
+    assert (known.has_changes, known.warnings) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("manifest", "given", "note"),
+    [
+        (SYNC, "foo", "its ID is fixed"),
+        (SYNC, "ProductSync", "by metadata.id"),
+        ("XpIndex indices {Order: [old]}", "foo", "its ID is fixed"),
+        (
+            "EntitySync buyers,id:buyers {DeliveryConfigID: mail, SyncEntityChanged: true, SyncEntityDeleted: true}",
+            "suppliers",
+            "its ID is fixed",
+        ),
+    ],
+)
+def test_an_id_that_is_fixed_cannot_be_adopted(
+    service: Shop, tmp_path: Path, manifest: str, given: str, note: str
+) -> None:
+    service.converge(wanted(tmp_path, SYNC))
+    desired = wanted(tmp_path, manifest)
+    with service.reader() as reader:
+        adoption = pipeline.adopt(desired, reader, NO_LIMITS, {}, {desired.resources[0].address: given})
+    (proposal,) = adoption.proposals
+    assert (proposal.note, bool(adoption.ids)) == (note, False)
 
 
 def test_seeds_of_what_is_there_once_are_taken() -> None:

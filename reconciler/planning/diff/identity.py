@@ -292,9 +292,15 @@ def propose(
 
 def _case(resource: DesiredResource, finder: Finder, bound: Mapping[Address, str], given: str | None) -> _Case:
     known = bound.get(resource.address)
-    if given and (known is None or same_id(known, given)):
+    kind = KINDS[resource.address.kind]
+    if given and (known is None or same_id(known, given)) and not _has_fixed_id(kind):
         resource = replace(resource, id=given, second_id=None)
-    return _Case(resource, KINDS[resource.address.kind], finder.look(resource), known is not None, given)
+    return _Case(resource, kind, finder.look(resource), known is not None, given)
+
+
+def _has_fixed_id(kind: Kind) -> bool:
+    """Whether nobody chooses the id of an object, so that there is nothing to bind."""
+    return bool(kind.singles or kind.only_id)
 
 
 def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
@@ -341,7 +347,7 @@ def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) ->
 def _proposal(case: _Case) -> Proposal:
     address, known, look = case.resource.address, case.resource.id, case.look
     found = look.found
-    if case.given and not case.in_environment and found and look.way is MatchedBy.ID:
+    if case.given and not (case.in_environment or _has_fixed_id(case.kind)) and found and look.way is MatchedBy.ID:
         return Proposal(address, State.BIND, found.id, "as given")
     if look.is_ambiguous:
         candidates = look.listed(case.kind)
@@ -367,7 +373,9 @@ def _not_as_given(case: _Case) -> Proposal:
         f"there is no live object with the ID {known}",
         "the IDs are in the portal, or in: reconciler export",
     )
-    if case.in_environment:
+    if _has_fixed_id(case.kind):
+        message, hint = "its ID is fixed", "leave it out: there is nothing to bind"
+    elif case.in_environment:
         message, hint = f"it is bound to {known} already, under ids", "nothing is overwritten; remove that line first"
     fault = Diagnostic(case.resource.place, f"{address} cannot be bound: {message}", "adopt", hint=hint)
     return Proposal(address, State.STALE, known, message, fault=fault)

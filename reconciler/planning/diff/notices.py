@@ -120,7 +120,17 @@ def hints(changes: Sequence[Change], desired: DesiredState) -> tuple[str, ...]:
     pointless = (warning for one in changes for warning in _pointless_assignments(one, KINDS[one.address.kind]))
     wanted = {resource.address: resource for resource in desired.resources}
     open_ones = [_without_secret(one) for one in changes if _is_open(one, wanted.get(one.address))]
-    return (*others, *renames, *pointless, *open_ones)
+    starts = (warning for one in changes for warning in _starting(one, KINDS[one.address.kind]))
+    return (*others, *renames, *pointless, *open_ones, *starts)
+
+
+def _starting(change: Change, kind: Kind) -> Iterator[str]:
+    """Data that counts up on the service begins again where an object is created that was there before."""
+    for name in kind.initial_fields if change.action is Action.CREATE else ():
+        yield (
+            f"{change.address} is created with {name}: {_written((change.after or {}).get(name))}; if it was there "
+            f"before, what comes after that may be given twice: write the last number that is in use as {name}"
+        )
 
 
 def _is_open(change: Change, resource: DesiredResource | None) -> bool:
