@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import is_stopping, require_approval, watch
 from reconciler.cli.console import requests_told, settings_of
-from reconciler.cli.documents import PLANS, RESULTS, plan_document, plan_text, warn_if_blank
+from reconciler.cli.documents import PLANS, RESULTS, plan_document, plan_text, require_formats, warn_if_blank
 from reconciler.cli.documents import key as plan_key
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error
@@ -101,18 +101,13 @@ def _shown(wish: Wish) -> ExitCode:
         PlanRefused: the saved plan would be refused.
         GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
     """
-    _require_plan_formats(wish.outputs)
+    require_formats(wish.outputs, PLANS)
     session = wish.opened(settings_of(wish.common))
     plan, refused = look(session, wish.saved_for(session.settings), wish.ack, wish.receipt)
     wish.outputs.write(lambda name, style: plan_document(name, plan, style))
     if refused:
         raise refused
     return codes.of_plan(plan, wish.ack, detailed=False)
-
-
-def _require_plan_formats(outputs: Outputs) -> None:
-    if missing := set(outputs.names) - PLANS.keys():
-        raise UsageError(f"a plan has no format {missing.pop()}", hint=f"use one of {', '.join(PLANS)}")
 
 
 def _applied(wish: Wish) -> ExitCode:
@@ -166,7 +161,7 @@ def _names(wish: Wish) -> list[str]:
 
 def _several_shown(wish: Wish) -> ExitCode:
     """Show what would be carried out in each."""
-    _require_plan_formats(wish.outputs)
+    require_formats(wish.outputs, PLANS)
     refusals: dict[str, GuardRefusal | None] = {}
 
     def find(settings: "Settings") -> "Plan":

@@ -5,20 +5,21 @@ Formats come from `render`. The JSON of a plan is the plan file itself, which `p
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from reconciler.cli.failures import tell_problem
 from reconciler.cli.streams import wants_colour, width
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.secret import PLAN_KEY_VARIABLE
 from reconciler.project.settings import plan_key
 from reconciler.render import FORMATS, DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
+    from reconciler.cli.outputs import Outputs
     from reconciler.model.drift import Drift
     from reconciler.model.plan import Plan
 
@@ -62,6 +63,17 @@ RESULTS: Final[Mapping[str, ResultWriter]] = {name: known.result for name, known
 VALIDATIONS: Final[Mapping[str, ValidationWriter]] = {
     name: known.validation for name, known in FORMATS.items() if known.validation
 }
+
+
+def require_formats(outputs: "Outputs", known: Collection[str]) -> None:
+    """Refuse formats that a plan does not have.
+
+    Raises:
+        UsageError: there is one among them.
+    """
+    if missing := sorted(set(outputs.names) - set(known)):
+        hint = f"use one of {', '.join(name for name in PLANS if name in known)}"
+        raise UsageError(f"a plan has no format {missing[0]}", hint=hint)
 
 
 def style_of_stdout() -> Style:

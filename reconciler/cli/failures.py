@@ -72,7 +72,6 @@ def _instead(option: str, context: click.Context | None) -> str:
 _READS_ONLY: Final = "leave it out: this command does not write to the service"
 _WITHOUT_DRY_RUN: Final = {
     "--write": "leave it out: without --write nothing is written",
-    "--auto-approve": "leave out --auto-approve: what would be done is shown, and nothing is written unless you agree",
 }
 """An option that a command has -> how to see what it would do, where it has no --dry-run."""
 

@@ -20,7 +20,7 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.failures import tell_error
 from reconciler.cli.options import common_of_this_run, file_name, format_option, text
-from reconciler.cli.selecting import shared_options, this_command
+from reconciler.cli.selecting import carried_out_by, shared_options, this_command
 from reconciler.cli.streams import emit, in_job
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.project.files import identity, is_manifest, write_file
@@ -88,6 +88,7 @@ class Outputs:
             plan_file=plan_file,
             history=history() if "html" in self.names else (),
             options=shared_options(),
+            verb=carried_out_by(),
             is_job=in_job(),
             source=shlex.join(["reconciler", "show", _found_as(plan_file)]) if plan_file else this_command(),
             is_offered=True,

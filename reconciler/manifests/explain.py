@@ -79,6 +79,14 @@ def explain(path: str) -> Entry:
     return entry
 
 
+def contents() -> Entry:
+    """All that can be explained: the kinds, and the configuration."""
+    schemas = {name: read_schema(file) for name, file in SCHEMAS.items()}
+    return Entry(
+        "", "What can be explained:", children=tuple(Entry(name, one["description"]) for name, one in schemas.items())
+    )
+
+
 def _below(entry: Entry, name: str) -> Entry | None:
     """The key of that name; where the user names the keys, what stands below any of them, or any of them."""
     children = {one.name: one for one in entry.children}

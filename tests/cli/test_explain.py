@@ -34,6 +34,17 @@ def test_as_json_a_key_has_all_that_is_below_it(run: Runner) -> None:
     assert run("explain", "ApiClient.spec", "--format", "yaml").code == 64
 
 
+def test_without_a_path_the_kinds_are_listed_a_line_each(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "130")
+    done = run("explain")
+    assert (done.code, done.err) == (0, "")
+    title, _, *lines = done.out.splitlines()
+    shown = [line.split()[0] for line in lines]
+    assert title == "What can be explained:"
+    assert shown == [*KINDS, "config"]
+    assert [one["path"] for one in json.loads(run("explain", "--format", "json").out)["keys"]] == shown
+
+
 def test_a_block_lists_its_keys(run: Runner) -> None:
     assert "\n  assignments  The parties" in run("explain", "ApiClient").out
     assert "\n  reason   Why it is let pass" in run("explain", "ApiClient.policy.waivers").out

@@ -36,6 +36,15 @@ def test_a_run_is_taken_back_and_that_is_a_run_as_well(project: Project, run: Ru
     assert (again.code, live(project)["Active"]) == (0, False)
 
 
+def test_a_dry_run_of_a_rollback_shows_its_plan_and_writes_nothing(project: Project, run: Runner, applied: str) -> None:
+    shown = run("rollback", "last", "--dry-run", "--auto-approve")
+    assert (shown.code, shown.err, project.writes()) == (0, "", [])
+    assert "Active  false -> true" in shown.out
+    assert "\n    reconciler rollback last --env test\n" in shown.out
+    refused = run("rollback", "last", "--dry-run", "--format", "json")
+    assert (refused.code, "a plan has no format json" in refused.err) == (64, True)
+
+
 def test_a_rollback_shows_its_plan_and_asks(
     project: Project, run: Runner, applied: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.manifests.explain import explain
+from reconciler.manifests.explain import contents, explain
 from reconciler.render.escape import joined, json_text
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _WIDTH: Final = 100
     epilog="""
 \b
 Examples:
+  reconciler explain                                      # the kinds
   reconciler explain ApiClient                            # the keys of a manifest
   reconciler explain ApiClient.spec.AccessTokenDuration
   reconciler explain config.environments.NAME.limits
@@ -36,12 +37,15 @@ Examples:
 Exit codes: 0 done; 64 there is no such key: the nearest one is named.
 """,
 )
-@click.argument("path", type=text, metavar="PATH", shell_complete=completing.keys)
+@click.argument("path", type=text, metavar="[PATH]", required=False, shell_complete=completing.keys)
 @outputs_option("explain", ["text", "json"])
 @output_options
-def command(path: str, *, outputs: Outputs) -> ExitCode:
-    """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source."""
-    entry = explain(path)
+def command(path: str | None, *, outputs: Outputs) -> ExitCode:
+    """Explain a key of manifests or of the configuration: type, range, unit, default, meaning and source.
+
+    Without PATH, list the kinds.
+    """
+    entry = explain(path) if path else contents()
     document = json_text({"format_version": FORMAT_VERSION, **_document(entry)})
     outputs.write(lambda name, style: document if name == "json" else joined(_lines(entry, style.width or _WIDTH)))
     return ExitCode.DONE
@@ -65,10 +69,10 @@ def _document(entry: "Entry") -> "dict[str, Json]":
 
 
 def _lines(entry: "Entry", columns: int) -> "Iterator[str]":
-    yield entry.path
-    yield ""
+    if entry.path:
+        yield from (entry.path, "")
     yield from _wrapped(entry.meaning, columns)
-    facts = [(name, value) for name, value in _facts(entry) if value]
+    facts = [] if not entry.path else [(name, value) for name, value in _facts(entry) if value]
     if facts:
         yield ""
     for name, value in facts:

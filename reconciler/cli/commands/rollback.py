@@ -12,13 +12,14 @@ from reconciler.cli import completing
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import require_approval, watch
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import RESULTS
+from reconciler.cli.documents import PLANS, RESULTS, plan_document, require_formats
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.options import Common, ack_option, common_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
+from reconciler.planning.refusal import refusal
 from reconciler.project.apply import Order, execute
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.journals import look_back
@@ -42,6 +43,7 @@ Examples:
   reconciler rollback last --env staging                    # shows the plan, asks
   reconciler rollback 20261124T170306.104233Z-9f3c --auto-approve
   reconciler rollback last --only 'ApiClient/store*'        # a part of it
+  reconciler rollback last --dry-run                        # shows the plan; nothing is written, whatever else is given
 
 Exit codes: 0 done; 1 error, nothing was written; 3 a guard refused, or something was changed since; 4 the journal was
 altered, or the run is of another environment or marketplace; 5 partly applied; 6 not converged; 64 there is no such
@@ -51,6 +53,7 @@ run; 130 interrupted.
 @click.argument("run", type=text, metavar="RUN", shell_complete=completing.written_runs)
 @click.option("--only", multiple=True, type=text, metavar="GLOB", help="Undo only these, by address.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes after one has failed.")
 @outputs_option("result", list(RESULTS))
@@ -62,6 +65,7 @@ def command(  # noqa: PLR0913  # one for each option
     *,
     only: tuple[str, ...],
     auto_approve: bool,
+    dry_run: bool,
     ack: str | None,
     keep_going: bool,
     outputs: Outputs,
@@ -75,6 +79,8 @@ def command(  # noqa: PLR0913  # one for each option
     settings = settings_of(common)
     recorded = _recorded(settings, run)
     session = Session.open(replace(settings, environment=recorded.environment), (), allow_unknown_roles=True)
+    if dry_run:
+        return _shown(session, recorded, only, ack, outputs)
     with session.exclusively(), session.writer() as remote:
         plan = session.plan_back(recorded, only, remote)
         follows_up = look_back(session, remote, plan)
@@ -87,6 +93,23 @@ def command(  # noqa: PLR0913  # one for each option
         result = execute(session, remote, order, session.frozen(plan), follows_up)
     _show(result, outputs, session.environment.name)
     return codes.of_result(result)
+
+
+def _shown(session: Session, run: "RecordedRun", only: tuple[str, ...], ack: str | None, outputs: Outputs) -> ExitCode:
+    """Show what would be carried out, over a connection that cannot write.
+
+    Raises:
+        UsageError: a format that it does not have was asked for; nobody was contacted.
+        GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
+    """
+    require_formats(outputs, PLANS.keys() - {"json"})  # that of a plan is a file that apply takes
+    with session.reader() as remote:
+        plan = session.plan_back(run, only, remote)
+    outputs.write(lambda name, style: plan_document(name, plan, style))
+    objections = session.frozen(plan)
+    if objections and (refused := refusal(plan, ack, objections)):
+        raise refused
+    return codes.of_plan(plan, ack, detailed=False)
 
 
 def _recorded(settings: "Settings", name: str) -> "RecordedRun":
