@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -9,7 +10,7 @@ from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.model.inputs import Access
 from reconciler.model.plan import Action, AssignmentChange, Change, Limits
-from reconciler.model.resource import Address
+from reconciler.model.resource import Address, ObjectKey
 from reconciler.planning.guards import Context, check
 
 NO_LIMITS = Limits(deletes=None)
@@ -73,13 +74,14 @@ def test_without_the_profiles_only_leaving_a_group_is_refused() -> None:
     assert rules(replace(GROUP, action=Action.DELETE, after=None), access=access) == []
 
 
+Held: TypeAlias = dict[ObjectKey, dict[str, tuple[str, ...]]]
 GIVES = [
     replace(PROFILE, address=Address("SecurityProfile", name), action=Action.NO_OP, id=name, before={"Roles": [role]})
     for name, role in (("team", "AdminUserGroupAdmin"), ("other", "WebhookAdmin"), ("unread", "LocaleAdmin"))
 ]
-HELD = {
-    GIVES[0].key: {"adminGroups": ("STAFF",), "adminUsers": ()},
-    GIVES[1].key: {"adminGroups": ("others",), "adminUsers": ("other",)},
+HELD: Held = {
+    ObjectKey("SecurityProfile", "team"): {"adminGroups": ("STAFF",), "adminUsers": ()},
+    ObjectKey("SecurityProfile", "other"): {"adminGroups": ("others",), "adminUsers": ("other",)},
 }
 
 
@@ -88,7 +90,7 @@ def test_a_group_that_goes_takes_away_the_roles_of_its_own_profiles(change: Chan
     access = Access("own", frozenset({"AdminUserGroupAdmin", "WebhookAdmin", "LocaleAdmin", "MeAdmin"}), user="me")
     (finding,) = check([change, *GIVES], Context(NO_LIMITS, access, held=HELD))
     assert "may take away AdminUserGroupAdmin, LocaleAdmin from the user of this run" in finding.message
-    members = {**HELD, GROUP.key: {"adminUsers": ("another",)}}
+    members: Held = {**HELD, ObjectKey("AdminUserGroup", "staff"): {"adminUsers": ("another",)}}
     deleted = replace(GROUP, action=Action.DELETE, after=None)
     assert not check([deleted, *GIVES], Context(NO_LIMITS, access, held=members))
 
@@ -103,13 +105,13 @@ def test_a_group_that_goes_takes_away_the_roles_of_its_own_profiles(change: Chan
 )
 def test_a_profile_that_the_user_of_the_run_does_not_have_may_go(change: Change) -> None:
     access = replace(ACCESS, user="me")
-    held = {
-        PROFILE.key: {"seller": (), "adminGroups": ("STAFF",), "adminUsers": ("another",)},
-        GROUP.key: {"adminUsers": ("another",)},
+    held: Held = {
+        ObjectKey("SecurityProfile", "p"): {"seller": (), "adminGroups": ("STAFF",), "adminUsers": ("another",)},
+        ObjectKey("AdminUserGroup", "staff"): {"adminUsers": ("another",)},
     }
     group = replace(GROUP, action=Action.NO_OP)
     assert not check([change, group], Context(NO_LIMITS, access, held=held))
-    mine = {**held, GROUP.key: {"adminUsers": ("ME",)}}
+    mine: Held = {**held, ObjectKey("AdminUserGroup", "staff"): {"adminUsers": ("ME",)}}
     is_other = change.assignments and change.assignments[0].id == "another"
     assert bool(check([change, group], Context(NO_LIMITS, access, held=mine))) is not is_other
 
