@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from reconciler.model.run import RecordedRun
 
 
+_JUDGING: Final = frozenset({"plan", "apply"})
+"""The commands besides `validate` that judge manifests."""
 Report: TypeAlias = Callable[[Outcome], None]
 
 PATIENCE: Final = 1.0
@@ -248,7 +250,14 @@ class Console(Listener):
             tell(joined([escape(text)]))
 
     def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
-        """Show them; those of several environments are shown once, by `several`."""
+        """Show them; those of several environments are shown once, by `several`.
+
+        What rules say of manifests is shown where manifests are judged: other commands can do nothing about it.
+        """
+        if click.get_current_context().command.name not in _JUDGING:
+            from reconciler.manifests.rules import RULES  # noqa: PLC0415  # the manifests have been loaded by now
+
+            warnings = [one for one in warnings if one.rule not in RULES]
         if self._common.is_of_several:
             self._common.warned[environment] = warnings
         elif warnings and not self._common.quiet:

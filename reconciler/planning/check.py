@@ -5,6 +5,7 @@ applied. Of a client that exists, a field that its manifest leaves out may be an
 API's default there, so that rules have something to say (`created`) which the loader could not.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -120,7 +121,7 @@ def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence
         changes=in_waves(compared.changes, compared.live.marketplace),
         binding=target.binding(compared.manifests, base_url, compared.live.marketplace),
         guards=(*compared.findings, *(finding for one in checked for finding in one.findings)),
-        warnings=(*compared.warnings, *(warning for one in checked for warning in one.warnings)),
+        warnings=_grouped((*compared.warnings, *(warning for one in checked for warning in one.warnings))),
         selection=target.selection,
         notices=compared.notices,
         out_of_scope=compared.out_of_scope,
@@ -286,3 +287,25 @@ def _unwise_fault(resource: DesiredResource, rule: Rule, objection: Objection, s
         pointer=objection.pointer,
         hint=objection.hint,
     )
+
+
+_ABOUT: Final = re.compile(r"^(?:\S+:\d+:\d+: )?([A-Z][A-Za-z]+/[^\s:,;]+)")
+"""What a warning is about, after its place, if it has one."""
+_FEW: Final = 3
+"""So many warnings that say the same are shown one by one, and so many more resources are named."""
+
+
+def _grouped(warnings: Sequence[str]) -> tuple[str, ...]:
+    """One warning for many that say the same of several resources, where the first of them stands."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for one in warnings:
+        same[_ABOUT.sub("", one)].append(one)
+    return tuple(one for ones in same.values() for one in (ones if len(ones) <= _FEW else [_of_many(ones)]))
+
+
+def _of_many(warnings: Sequence[str]) -> str:
+    first, *others = warnings
+    names = [found[1] for one in others if (found := _ABOUT.search(one))]
+    left = len(names) - _FEW
+    more = f" and {left:,} more" if left > 0 else ""
+    return f"{first}; the same of {len(names):,} others: {', '.join(names[:_FEW])}{more}"

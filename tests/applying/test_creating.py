@@ -155,6 +155,16 @@ def test_a_delivery_that_cannot_be_made_is_no_write(tmp_path: Path) -> None:
     assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, False)
 
 
+def test_a_warning_of_many_new_clients_is_said_once_with_their_number(tmp_path: Path) -> None:
+    new = [manifest(f"new{n}", AccessTokenDuration=60, AllowSeller=True) for n in range(5)]
+    with shop(tmp_path) as empty:
+        few, many = empty.plan(desired(*new[:3])), empty.plan(desired(*new))
+    assert len(few.warnings) == 3
+    (warning,) = many.warnings
+    assert warning.startswith("ApiClient/new0 is created without a secret, ")
+    assert warning.endswith("; the same of 4 others: ApiClient/new1, ApiClient/new2, ApiClient/new3 and 1 more")
+
+
 def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_path: Path) -> None:
     buyers = {"Buyers": [{"ID": "b1", "Name": "b1", "Active": True}]}
     with shop(tmp_path, objects=buyers, put_creates=False) as empty:

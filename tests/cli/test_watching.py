@@ -222,6 +222,17 @@ def test_unowned_fields_that_are_wider_than_the_default_are_a_notice_with_the_li
     assert "Notices" not in strict.out
 
 
+def test_what_rules_say_is_shown_where_manifests_are_judged_alone(project: Project, run: Runner) -> None:
+    project.manifest("front", AccessTokenDuration=600, RefreshTokenDuration=300)
+    (project.folder / "manifests" / "empty.yaml").touch()
+    shown = {name: run(*name.split()).err for name in ("plan", "apply --dry-run", "drift", "secrets status", "adopt")}
+    assert [name for name, text in shown.items() if "[refresh-shorter-than-access]" in text] == [
+        "plan",
+        "apply --dry-run",
+    ]
+    assert [name for name, text in shown.items() if "[empty-file]" not in text] == []
+
+
 def test_what_strict_counts_can_be_written_back(project: Project, run: Runner) -> None:
     manifest = project.folder / "manifests" / "front.yaml"
     manifest.write_text(
