@@ -295,6 +295,8 @@ def _spared(change: Change, own_client_id: str, odd: Container[Address]) -> str:
         return "an object with fields of unexpected types"
     if change.key == login_key(own_client_id):
         return "the client that this run is logged in with"
+    if KINDS[change.address.kind].row_fields:
+        return "a set, which is always there"
     return "protected" if change.protected else ""
 
 

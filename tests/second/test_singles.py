@@ -1,6 +1,7 @@
 """What a marketplace has once, sets of rows, and counters: kinds that are written in a way of their own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -15,6 +16,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action
 from reconciler.model.resource import DesiredState, FieldsPolicy, Policy
+from tests.builders import desired as manifests
 from tests.service import NO_LIMITS, Shop, shop
 
 OBJECTS: dict[str, Any] = {
@@ -106,6 +108,17 @@ def test_indices_that_no_manifest_names_are_left_alone(service: Shop, tmp_path: 
     )
     assert not service.plan(exclusive).has_changes
     assert body(service, "XpIndex") == {"ID": "XpIndex", "Order": ["old"], "User": ["size"]}
+
+
+def test_indices_are_unmanaged_before_a_manifest_holds_them_and_are_never_pruned(service: Shop, tmp_path: Path) -> None:
+    reads = replace(NO_LIMITS, manages=frozenset({"XpIndex"}))
+    assert [(str(one.address), one.action) for one in service.plan(manifests(), reads).changes] == [
+        ("XpIndex/XpIndex", Action.UNMANAGED)
+    ]
+    pruned = service.plan(manifests(), replace(reads, prunes=True))
+    assert (pruned.has_changes, "it is a set, which is always there" in pruned.warnings[-1]) == (False, True)
+    service.converge(wanted(tmp_path, "XpIndex indices {Order: []}"))
+    assert not service.plan(manifests(), reads).changes
 
 
 def test_an_index_of_a_type_that_is_named_goes_with_its_row(service: Shop, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from reconciler.cli.options import Common, ack_option, common_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
-from reconciler.planning.refusal import refusal
+from reconciler.planning.planfile import refusal
 from reconciler.project.apply import Order, execute
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.journals import look_back

@@ -67,8 +67,14 @@ def diff(
     run = _Run(live.marketplace, secrets, fingerprint_key, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
-    changes += [_unmanaged(one) for one in live.resources if one.key not in claimed and not KINDS[one.kind].row_fields]
+    changes += [_unmanaged(one) for one in live.resources if one.key not in claimed and _is_there(one)]
     return tuple(sorted(changes, key=lambda change: change.address))
+
+
+def _is_there(found: LiveResource) -> bool:
+    """Whether there is something to manage: a set is always there, and may be empty."""
+    kind = KINDS[found.kind]
+    return not kind.row_fields or any(found.body.get(name) for name in kind.fields)
 
 
 def _unmanaged(found: LiveResource) -> Change:
