@@ -27,8 +27,22 @@ def test_a_sound_environment_exits_with_0_and_needs_no_manifests(project: Projec
     assert "ok       marketplace           emulator, as configured\n" in done.out
     assert "ok       host                  127.0.0.1 is this machine, which needs no permission\n" in done.out
     assert "  127.0.0.1 answers; TLS is not needed" in done.out
-    assert done.out.endswith("Healthy: 1 with a warning, 12 ok, 4 for information.\n")
+    assert done.out.endswith("Healthy: 1 with a warning, 13 ok, 4 for information.\n")
     assert project.writes() == []
+
+
+def test_required_secrets_that_manifests_leave_out_are_named(project: Project, run: Runner) -> None:
+    path = project.folder / "manifests" / "event.yaml"
+    head = {"apiVersion": "reconciler/v1", "kind": "IntegrationEvent", "metadata": {"name": "checkout"}}
+    spec = {"Name": "C", "EventType": "OrderCheckout", "CustomImplementationUrl": "https://a.example.com"}
+    path.write_text(json.dumps(head | {"spec": spec | {"CustomAuthHeaderName": "x-key"}}))
+    one = checks(run("doctor", "--format", "json"))["recreation"]
+    assert (one["status"], one["found"].partition(": ")[2]) == (
+        "warning",
+        "IntegrationEvent/checkout: CustomAuthHeaderValue, IntegrationEvent/checkout: HashKey",
+    )
+    path.write_text(json.dumps(head | {"spec": spec | {"HashKey": {"fromEnv": "KEY"}}}))
+    assert checks(run("doctor", "--format", "json"))["recreation"]["status"] == "ok"
 
 
 def test_the_kinds_of_the_manifests_are_those_in_use(project: Project, run: Runner) -> None:
@@ -43,7 +57,7 @@ def test_the_json_document_has_the_same_checks(project: Project, run: Runner) ->
     document = json.loads(run("doctor", "--env", "test", "--format", "json").out)
     assert (document["format_version"], document["ok"], document["environment"]) == ("1.0", True, "test")
     assert {check["status"] for check in document["checks"]} == {"ok", "info", "warning"}
-    assert len(document["checks"]) == 17
+    assert len(document["checks"]) == 18
 
 
 def test_a_missing_credential_is_named_and_exits_with_1(

@@ -24,11 +24,12 @@ from reconciler.render.reports import DIAGNOSES
 from reconciler.secrets import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.config import Auth, Config, Environment
     from reconciler.model.reports import Diagnosis
+    from reconciler.model.resource import DesiredResource
     from reconciler.project.settings import Settings
 
 
@@ -66,6 +67,7 @@ def _diagnosis(settings: "Settings") -> "Diagnosis":
 
 
 def _subject(settings: "Settings", config: "Config", environment: "Environment") -> Subject:
+    resources = _resources(settings, config, environment)
     return Subject(
         shown(config.path),
         environment.name,
@@ -74,20 +76,33 @@ def _subject(settings: "Settings", config: "Config", environment: "Environment")
         environment.marketplace,
         is_embedded=environment.emulator is not None,
         credentials=_references(environment.auth) if environment.auth else {},
-        kinds=_kinds(settings, config, environment),
+        kinds=_kinds(resources, environment),
+        unnamed=tuple(_unnamed(resources)),
         has_plan_key=key() is not None,
         unwatched=tuple(_unwatched(environment)),
     )
 
 
-def _kinds(settings: "Settings", config: "Config", environment: "Environment") -> "Mapping[str, bool]":
-    """The kinds in use, as far as manifests are sound -> whether assignments are."""
-    from reconciler.kinds import DEFAULT_KIND  # noqa: PLC0415
+def _resources(settings: "Settings", config: "Config", environment: "Environment") -> "Sequence[DesiredResource]":
+    """What manifests ask for, as far as they are sound."""
     from reconciler.manifests.load import inspect  # noqa: PLC0415  # see main
     from reconciler.project.environment import load_context  # noqa: PLC0415
 
     context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
-    found = inspect(config.manifests, context).resources
+    return inspect(config.manifests, context).resources
+
+
+def _unnamed(found: "Sequence[DesiredResource]") -> "Iterator[str]":
+    from reconciler.planning.guards.limits import unnamed_secrets  # noqa: PLC0415  # see main
+
+    for one in sorted(found, key=lambda resource: resource.address):
+        yield from (f"{one.address}: {path}" for path in unnamed_secrets(one))
+
+
+def _kinds(found: "Sequence[DesiredResource]", environment: "Environment") -> "Mapping[str, bool]":
+    """The kinds in use -> whether assignments are."""
+    from reconciler.kinds import DEFAULT_KIND  # noqa: PLC0415
+
     kinds = environment.manages | {one.address.kind for one in found} or {DEFAULT_KIND}
     assigned = {one.address.kind for one in found if one.assignments}
     return {name: name in assigned for name in kinds}

@@ -13,7 +13,7 @@ from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.model.freeze import Window, holding, opening
 from reconciler.model.json import Body, Json, pointer
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
-from reconciler.model.resource import Scope
+from reconciler.model.resource import DesiredResource, Scope
 from reconciler.planning.guards.context import Context, addresses, writing
 
 
@@ -55,6 +55,14 @@ def _lacking(change: Change, kind: Kind) -> Iterator[tuple[str, str]]:
             yield path, ""
         elif beside and record.get(beside) is None:
             yield path, beside
+
+
+def unnamed_secrets(resource: DesiredResource) -> Iterator[str]:
+    """The paths of secrets that a manifest leaves out and without which its object cannot be created again."""
+    kind = KINDS[resource.address.kind]
+    named: dict[str, Json] = {name: "any" for name, reference in resource.secrets.items() if reference}
+    lacking = () if resource.policy.absent else _unnamed(kind.table, with_secrets(resource.spec, named))
+    return (path for path, _ in lacking if path in kind.secret_fields)
 
 
 def _unnamed(table: Sequence[Field], body: Body, above: str = "") -> Iterator[tuple[str, str]]:

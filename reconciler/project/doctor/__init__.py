@@ -32,6 +32,7 @@ STEPS: Final = (
     Step("credentials", connectivity.credentials),
     Step("plan-key", connectivity.plan_key),
     Step("watching", connectivity.watching),
+    Step("recreation", connectivity.recreation),
     Step("host", connectivity.host),
     Step("network", connectivity.network, needs=("host",)),
     Step("login", connectivity.login, needs=("credentials", "network")),

@@ -40,6 +40,16 @@ def watching(known: Known) -> Result:
     return Result(Verdict.WARNING, f"no drift, whoever changes it: {'; '.join(known.subject.unwatched)}", fix)
 
 
+def recreation(known: Known) -> Result:
+    """Say whether manifests have the secrets without which apply could not create their objects again."""
+    if not known.subject.unnamed:
+        return Result(Verdict.OK, "manifests name every secret that creating their objects again needs")
+    found = (
+        f"apply cannot create these again if they are lost, as in a restore of staging: {few(known.subject.unnamed)}"
+    )
+    return Result(Verdict.WARNING, found, "name the secret in the manifest, as HashKey: {fromEnv: NAME}")
+
+
 def credentials(known: Known) -> Result:
     """Look for every credential, and name all that are missing."""
     references = known.subject.credentials

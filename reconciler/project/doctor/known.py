@@ -38,6 +38,8 @@ class Subject:
     kinds: Mapping[str, bool] = field(default_factory=lambda: {DEFAULT_KIND: False})
     """The kinds in use -> whether a manifest names assignments of one."""
     has_plan_key: bool = False
+    unnamed: tuple[str, ...] = ()
+    """The secrets that manifests leave out and without which their objects cannot be created again."""
     unwatched: tuple[str, ...] = ()
     """What somebody may change in the service without drift, as the configuration has it."""
 
