@@ -222,6 +222,8 @@ class Console(Listener):
 
     def __init__(self, common: Common) -> None:
         self._common = common
+        context = click.get_current_context(silent=True)  # here: several environments have threads without one
+        self._judges = context is not None and context.command.name in _JUDGING
         self._connection = ExitStack()
 
     def chosen(self, environment: str) -> None:
@@ -254,7 +256,7 @@ class Console(Listener):
 
         What rules say of manifests is shown where manifests are judged: other commands can do nothing about it.
         """
-        if click.get_current_context().command.name not in _JUDGING:
+        if not self._judges:
             from reconciler.manifests.rules import RULES  # noqa: PLC0415  # the manifests have been loaded by now
 
             warnings = [one for one in warnings if one.rule not in RULES]
