@@ -123,6 +123,7 @@ def test_after_a_refused_login_all_that_needs_one_is_skipped(tmp_path: Path) -> 
         "credentials",
         "plan-key",
         "watching",
+        "recreation",
         "host",
         "network",
         "login",
