@@ -76,6 +76,8 @@ class Kind:
     """The level of the users who have whatever is assigned to the object."""
     entities: tuple[str, ...] = ()
     """Of a kind that a marketplace has once for each of these: what comes after `path`."""
+    unique: tuple[str, ...] = ()
+    """Fields that no two objects may have the same values in, taken together."""
     row_fields: tuple[str, str] | None = None
     """Of a kind that is a set of rows, the two fields of a row: the field of the set that it is in, and its member."""
     section: str = ""
@@ -91,6 +93,11 @@ class Kind:
     def word(self) -> str:
         """The noun in one word: ``client``."""
         return self.noun.rpartition(" ")[2]
+
+    def unique_values(self, body: Body) -> tuple[str, ...] | None:
+        """What no other object may have, whatever the case; None where there is no such thing."""
+        values = [self.fields[name].canonical_value(body.get(name)) for name in self.unique]
+        return tuple(str(one or "").casefold() for one in values) if any(values) else None
 
     @property
     def has_chosen_ids(self) -> bool:

@@ -75,6 +75,10 @@ IMPERSONATION_CONFIG: Final = Kind(
         chosen_id(),
     ),
     name_field="ClientID",
+    unique=(
+        *("ClientID", "SecurityProfileID", "ImpersonationBuyerID", "ImpersonationGroupID", "ImpersonationUserID"),
+        *("BuyerID", "GroupID", "UserID"),
+    ),
     readers=(),
     writers=("SetSecurityProfile",),
 )

@@ -21,6 +21,7 @@ LOCALE: Final = Kind(
         Field("OwnerID", Text(100), "Read-only: it is the marketplace that the locale is in.", read_only=True),
     ),
     name_field="Currency",
+    unique=("Currency", "Language"),
     readers=("LocaleReader",),
     writers=("LocaleAdmin",),
     assignments=Assignments(

@@ -23,6 +23,7 @@ PRODUCT_FACET: Final = Kind(
         chosen_id(),
     ),
     name_field="Name",
+    unique=("XpPath",),
     readers=("ProductFacetReader",),
     writers=("ProductFacetAdmin",),
 )

@@ -52,6 +52,7 @@ TRACKING_EVENT: Final = Kind(
         chosen_id(),
     ),
     name_field="Name",
+    unique=("ClientID", "EventType"),
     readers=("TrackingEventReader",),
     writers=("TrackingEventAdmin",),
 )

@@ -15,7 +15,7 @@ from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.yaml import Document
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
-from reconciler.model.resource import Address, DesiredResource, ObjectKey, Scope
+from reconciler.model.resource import Address, DesiredResource, FieldsPolicy, ObjectKey, Scope
 from reconciler.model.secret import (
     Delivery,
     SecretSource,
@@ -45,7 +45,26 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
                 message = f"{other.address} is a second {kind.noun}, after {first.address} at {first.document.place()}"
                 hint = "a marketplace has only one: remove one of the manifests"
             yield Fault("/metadata/id", message, "duplicate-id", hint).within(other.document)
+    for first, other in _pairs(candidates, _unique_values):
+        fields = KINDS[other.address.kind].unique
+        at = pointer("spec", fields[0])
+        message = (
+            f"{other.address} has the same {' and '.join(fields)} as {first.address} at {first.document.place(at)}"
+        )
+        hint = "change one of them: OrderCloud takes them once"
+        yield Fault(at, message, "not-unique", hint).within(other.document)
     yield from _indistinct(candidates)
+
+
+def _unique_values(candidate: Candidate) -> Hashable | None:
+    """What no other object may have, as far as the manifest alone says it."""
+    resource = candidate.effective.resource if candidate.effective else None
+    kind = KINDS[candidate.address.kind]
+    if resource is None or resource.policy.absent or not kind.unique:
+        return None
+    is_known = resource.policy.fields is FieldsPolicy.EXCLUSIVE or all(name in resource.spec for name in kind.unique)
+    values = kind.unique_values(resource.spec) if is_known else None
+    return values and (kind.name, values)
 
 
 def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[Diagnostic]:

@@ -184,8 +184,8 @@ CASES: Mapping[str, Callable[[Project], None]] = {
     "reference-inactive": an_inactive_user,
     "reference-not-buyer": a_seller_as_an_anonymous_shopper,
 }
-ELSEWHERE = {"own-roles"}
-"""Tried in tests/second/test_guards.py: the client of these runs has every role whatever profiles there are."""
+ELSEWHERE = {"own-roles", "not-unique"}
+"""Tried in tests/second/: here the client has every role whatever profiles there are, and no kind has unique values."""
 FINAL = {"host", "marketplace", "protected", "hidden-secret", "incomplete-create", "immutable"}
 OPTIONS = {"prune-renamed": ["--prune"]}
 

@@ -21,6 +21,7 @@ from reconciler.planning.guards.limits import (
     limit_changes_percent,
     limit_deletes,
     limit_widens,
+    not_unique,
     out_of_scope,
     protected,
 )
@@ -34,6 +35,7 @@ LIMITS: Final[tuple[Guard, ...]] = (limit_changes, limit_changes_percent, limit_
 GUARDS: Final[tuple[Guard, ...]] = (
     incomplete_create,
     immutable,
+    not_unique,
     *LIMITS,
     protected,
     out_of_scope,

@@ -4,6 +4,7 @@ What the service would refuse is a finding and no error of the input: what it is
 shown.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -145,6 +146,37 @@ def protected(changes: Sequence[Change], _context: Context) -> Iterator[Finding]
 
 def _switches_off(change: Change, name: str) -> bool:
     return bool(change.before and change.before.get(name) and change.after and not change.after.get(name))
+
+
+def not_unique(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
+    """Two objects would have the same values in fields of which the service takes each value once.
+
+    What is deleted is still there when others are written.
+    """
+    taken: dict[tuple[str, tuple[str, ...]], list[Change]] = defaultdict(list)
+    for change in changes:
+        body = change.before if change.action in {Action.DELETE, Action.UNMANAGED} else change.after
+        kind = KINDS[change.address.kind]
+        if body and kind.unique and (values := kind.unique_values(body)):
+            taken[kind.name, values].append(change)
+    for group in taken.values():
+        for change in group:
+            others = [f"{one.address} ({one.place or 'live'})" for one in group if one is not change]
+            if others and _takes_unique(change):
+                fields = " and ".join(KINDS[change.address.kind].unique)
+                yield Finding(
+                    "not-unique",
+                    f"{change.address} ({change.place}) would have the same {fields} as {', '.join(others)}",
+                    "change one of them; what is to be deleted goes in a plan before this one",
+                    (change.address,),
+                    can_be_acknowledged=False,
+                )
+
+
+def _takes_unique(change: Change) -> bool:
+    unique = {pointer(name) for name in KINDS[change.address.kind].unique}
+    changed = any(one.pointer in unique for one in change.fields)
+    return change.action is Action.CREATE or (change.action is Action.UPDATE and changed)
 
 
 def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
