@@ -11,8 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
-from reconciler.config.values import base_url, kind_faults, reference_in, scope, window
+from reconciler.config.settings import (
+    BASE_URLS,
+    EMULATOR_URL,
+    Auth,
+    Config,
+    EmulatorSettings,
+    Environment,
+    base_url,
+    kind_faults,
+    reference_in,
+    scope,
+    window,
+)
 from reconciler.kinds import address_of
 from reconciler.manifests.allowed_paths import below, objection_to_write
 from reconciler.manifests.rules import Level

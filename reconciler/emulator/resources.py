@@ -12,11 +12,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.emulator import references
 from reconciler.emulator.calls import Answer, Route
 from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
 from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced, shown, with_write_only
 from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
+from reconciler.emulator.marketplace import blocking_faults, broken_references, with_spelled_references
 from reconciler.emulator.store import key_of
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Operations:
         """Remove, unless a guard forbids it."""
         body = self._existing(call)
         place = (self.row.kind, key_of(*self._parents(call), body["ID"]))
-        refuse_if([*self.row.guard(call.market, body), *references.blocked(call.market, place)])
+        refuse_if([*self.row.guard(call.market, body), *blocking_faults(call.market, place)])
         call.market.remove(*place)
         return Answer(204)
 
@@ -211,12 +211,12 @@ class Operations:
         return Answer(201, answer.body, location=location)
 
     def _store(self, market: Marketplace, old: Body | None, new: Body) -> Answer:
-        row, changed = self.row, references.spelled(market, self.row.fields, new)
+        row, changed = self.row, with_spelled_references(market, self.row.fields, new)
         refuse_if(
             [
                 *faults_of(row.fields, new),
                 *_fixed(row.fields, old, changed),
-                *references.broken(market, row.fields, new),
+                *broken_references(market, row.fields, new),
                 *row.check(market, old, new),
             ]
         )

@@ -18,10 +18,9 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.emulator import references
 from reconciler.emulator.errors import SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
-from reconciler.emulator.marketplace import PARTIES
+from reconciler.emulator.marketplace import PARTIES, broken_references, with_spelled_references
 from reconciler.emulator.roles import FULL_ACCESS
 from reconciler.emulator.rows import rows_of, tables_of
 from reconciler.emulator.rows.clients import REVISION, add_secret, is_guid
@@ -256,14 +255,14 @@ class _Loader:
     def _check_parties(self, fields: Iterable[Field], body: Body, place: str) -> None:
         for each in fields:
             if each.refers and each.refers.kind in _PARTIES:
-                for fault in references.broken(self.market, (each,), body):
+                for fault in broken_references(self.market, (each,), body):
                     data = fault.data or {}
                     self._blame(f"{place}.{each.name}", f"no {data['ObjectType']} has the ID {data['ObjectID']}")
 
     def _spell(self, row: Resource, body: Body) -> None:
         store, key = self.market.store, key_of(*filter(None, (body["_parent"], body["ID"])))
         complete = row.settle(self.market, None, body) if row.kind in _COMPLETED else body
-        store.put(row.kind, key, references.spelled(self.market, row.fields, complete))
+        store.put(row.kind, key, with_spelled_references(self.market, row.fields, complete))
 
     def _assign(self, table: Table, entry: Body, place: str) -> None:
         row = {each.name: self._value(each, entry, place) for each in table.columns}

@@ -13,11 +13,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.emulator import references
 from reconciler.emulator.calls import Answer, Route
 from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
 from reconciler.emulator.fields import Field, faults_of, replaced, shown
 from reconciler.emulator.lists import Listable, ordered, page_of, parse_query
+from reconciler.emulator.marketplace import broken_references, with_spelled_references
 from reconciler.emulator.store import key_of
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ class Table:
 
     def put(self, market: Marketplace, row: Body) -> None:
         """Store a row that was found valid."""
-        market.store.put(self.kind, self.key(row), references.spelled(market, self.columns, row))
+        market.store.put(self.kind, self.key(row), with_spelled_references(market, self.columns, row))
 
     def faults(self, market: Marketplace, row: Body) -> list[Fault]:
         """Find what is wrong with a row."""
         shape = [*faults_of(self.columns, row), *self.check(row)]
-        return shape or list(references.broken(market, self.columns, row))
+        return shape or list(broken_references(market, self.columns, row))
 
     def routes(self) -> Iterator[Route]:
         """Give the routes."""
@@ -122,7 +122,7 @@ class _Operations:
 
     def listed(self, call: Call) -> Answer:
         table, market = self.table, call.market
-        refuse_if(list(references.broken(market, table.columns, dict(call.params))))
+        refuse_if(list(broken_references(market, table.columns, dict(call.params))))
         narrowing = {name.lower(): text.lower() for name, text in call.query if name.lower() in table.narrowing}
         refuse_if([*_unknown(narrowing), *_exclusive(narrowing, {name.lower() for name, text in call.query if text})])
         columns = (*(replace(each, write_only=False) for each in table.columns), *map(Field, table.parameters))

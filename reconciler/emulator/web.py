@@ -20,11 +20,11 @@ from falcon.routing import CompiledRouter
 from reconciler.emulator import control
 from reconciler.emulator.calls import JSON, NOBODY, Answer, Call, Route, authorise, dumps
 from reconciler.emulator.errors import ApiError, Fault, not_found_at
-from reconciler.emulator.grants import token
 from reconciler.emulator.marketplace import PARTIES, User
 from reconciler.emulator.resources import Operations
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
 from reconciler.emulator.rows.clients import CLIENT_SECRETS, secret_routes
+from reconciler.emulator.tokens import token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

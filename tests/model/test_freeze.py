@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.config.values import window
+from reconciler.config.settings import window
 from reconciler.model.freeze import Dated, Span, Window, holding, opening
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address

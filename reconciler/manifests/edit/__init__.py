@@ -18,9 +18,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.kinds import Kind, address_of, short
 from reconciler.kinds.fields import MemberReference
 from reconciler.kinds.references import referred, with_references
-from reconciler.manifests.edit.nodes import Node
-from reconciler.manifests.edit.nodes import parse as parse_nodes
-from reconciler.manifests.edit.text import Style, block, line_end_before
+from reconciler.manifests.edit.text import Node, Style, block, line_end_before, parse_nodes
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.replacing import replace_file

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final, TypeAlias
 
-from reconciler.manifests.edit.nodes import Node
-from reconciler.manifests.edit.nodes import parse as parse_nodes
 from reconciler.manifests.edit.text import (
     Edit,
+    Node,
     Style,
     after_block,
     applied,
@@ -24,6 +23,7 @@ from reconciler.manifests.edit.text import (
     insertion,
     item,
     line_end_before,
+    parse_nodes,
     start_of_line,
     start_of_next_line,
 )
