@@ -72,11 +72,18 @@ HIDING_PLACES: Final = ("seed.json", "out/")
 """What may hold a secret: the marketplace's seed, and the folder that secrets are delivered to."""
 
 
-def formats(command: click.Command) -> list[Arguments]:
-    """One choice of each format, as options; none where the command has no formats."""
+def formats(command: click.Command) -> list[str]:
+    """The formats of a command; none where it has no document."""
     option = next((each for each in command.params if "--format" in each.opts), None)
-    names = option.type.choices if option and isinstance(option.type, click.Choice) else ()
-    return [("--format", str(name)) for name in names] or [()]
+    return [str(name) for name in option.type.choices] if option and isinstance(option.type, click.Choice) else []
+
+
+def every_format(command: click.Command) -> list[Arguments]:
+    """Options for a document in each format: in one run, where the command writes several."""
+    first, *others = formats(command) or [""]
+    if any("--into" in each.opts for each in command.params):
+        return [("--format", first, *(word for name in others for word in ("--into", f"{name}=document.{name}")))]
+    return [("--format", name) for name in (first, *others) if name] or [()]
 
 
 def commands(group: click.Command, path: Arguments = ()) -> Iterator[tuple[Arguments, click.Command]]:
@@ -199,7 +206,7 @@ def current(project: Project, run: Runner) -> Iterator[Project]:
 def test_a_command_shows_no_secret(searched: Searched, path: Arguments) -> None:
     _live_through(searched, path)
     first, *others = CASES[path]
-    for options in formats(ALL[path]):
+    for options in every_format(ALL[path]):
         searched.run(*path, *first, *options)
     for arguments in others:
         searched.run(*path, *arguments, "--verbose")
