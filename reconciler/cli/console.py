@@ -23,7 +23,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Checked
 from reconciler.model.outcome import Outcome, Status
 from reconciler.project.settings import Listener, Settings
-from reconciler.remote.meter import Stats
+from reconciler.remote.messages import Stats
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import Uncertain, cut_off
 from reconciler.render.jsonl import event, outcome_event

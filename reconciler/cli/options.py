@@ -16,7 +16,7 @@ from reconciler.cli import completing
 
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
-    from reconciler.remote.meter import Stats
+    from reconciler.remote.messages import Stats
 
 F = TypeVar("F", bound=Callable[..., Any])
 LOG_FORMATS: Final = ("text", "json")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import httpx
 
     from reconciler.emulator import Settings as EmulatorOptions
-    from reconciler.remote.http import Client, Connection, ReadClient, WriteClient
+    from reconciler.remote.exchange import Connection
+    from reconciler.remote.http import Client, ReadClient, WriteClient
 
 
 @contextmanager
@@ -96,7 +97,7 @@ def _named(environment: Environment) -> Iterator[None]:
 
 
 def _connection(settings: Settings, environment: Environment, root: Path) -> "Connection":
-    from reconciler.remote.http import Connection  # noqa: PLC0415  # what contacts no service does without its library
+    from reconciler.remote.exchange import Connection  # noqa: PLC0415  # what contacts no service does without its library
 
     allowed = allowed_hosts(settings)
     require_allowed(environment.base_url, allowed)  # before the credentials are read

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.once import Once
     from reconciler.model.run import RecordedRun
-    from reconciler.remote.meter import Stats
+    from reconciler.remote.messages import Stats
     from reconciler.render.failure import Uncertain
 
 

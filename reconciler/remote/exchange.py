@@ -1,20 +1,50 @@
-"""Call -> Answer or an error: the token, the limit of requests at a time, and the retries around one wire."""
+"""Connection, call -> Answer or an error: the token, the limit of requests at a time, and retries around one wire."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Final
 
+from reconciler.errors import ReconcilerError
 from reconciler.model.secret import Secret
 from reconciler.remote.answers import object_in, unusable
 from reconciler.remote.auth import ClientCredentials, Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept, turned_away
-from reconciler.remote.messages import Answer, Call, Misshapen, Result
-from reconciler.remote.meter import Meter
-from reconciler.remote.retry import THROTTLED, Retries, may_pass, may_retry
-from reconciler.remote.throttle import AdaptiveLimit
-from reconciler.remote.wire import Wire
+from reconciler.remote.hosts import Origin
+from reconciler.remote.messages import Answer, Call, Meter, Misshapen, Result
+from reconciler.remote.network import Limits
+from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, may_pass, may_retry
+from reconciler.remote.wire import Wire, checked
 
 UNAUTHORIZED: Final = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where an environment is, who logs in, and how hard it may be worked.
+
+    Raises:
+        ReconcilerError: the base URL is none.
+        GuardRefusal: credentials may not be sent there, see `hosts`.
+    """
+
+    base_url: str
+    """Scheme and host; kept without a trailing slash."""
+    credentials: Credentials
+    scope: str = ""
+    """Roles to ask for, separated by spaces; empty: all that the user has."""
+    concurrency: int = 8
+    """Requests at a time, reads and writes together."""
+    limits: Limits = field(default_factory=Limits)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    allowed_hosts: Collection[Origin] = ()
+    """Where the user allows credentials to be sent, besides what any base URL may name."""
+    environment: str = ""
+    """Its name, for the log of requests."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", checked(self.base_url, self.allowed_hosts))
+        if self.concurrency < 1:
+            raise ReconcilerError(f"concurrency is {self.concurrency}: at least 1 is needed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +71,9 @@ class Traffic:
 class Exchange:
     """Carries calls to their end, as one logged-in user. Thread-safe."""
 
-    def __init__(self, wire: Wire, login: tuple[Credentials, str], traffic: Traffic, seams: Seams) -> None:
+    def __init__(self, wire: Wire, connection: Connection, traffic: Traffic, seams: Seams) -> None:
         self._wire = wire
-        self._credentials, self._scope = login
+        self._credentials, self._scope = connection.credentials, connection.scope
         self._traffic = traffic
         self._sleep = seams.sleep or traffic.retries.wait
         self.tokens = TokenSource(self._log_in, seams.clock)

@@ -1,12 +1,16 @@
-"""A call that was not carried out -> the one of our errors that says how to react; one table for statuses.
+"""A call that was not carried out -> the one of our errors that says how to react; a table of httpx's, one of statuses.
 
 Which error code comes with which status is published nowhere, so the status decides and the code explains.
 """
 
+import re
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import unquote
+
+import httpx
 
 from reconciler.errors import (
     AccessDenied,
@@ -35,6 +39,93 @@ from reconciler.remote.answers import (
     texts,
 )
 from reconciler.remote.messages import Answer, Call, Misshapen, NoAnswer, RequestState, Result
+from reconciler.remote.network import TRUST_HINT
+
+EXCEPTIONS: Final[Mapping[type[Exception], tuple[RequestState, str]]] = {
+    httpx.ConnectError: (RequestState.NEVER_SENT, "no connection"),
+    httpx.ConnectTimeout: (RequestState.NEVER_SENT, "no connection in time"),
+    httpx.PoolTimeout: (RequestState.NEVER_SENT, "no free connection in time"),
+    httpx.ProxyError: (RequestState.NEVER_SENT, "the proxy refused to connect"),
+    httpx.InvalidURL: (RequestState.UNSENDABLE, "the address is not a valid URL"),
+    httpx.UnsupportedProtocol: (RequestState.UNSENDABLE, "the address has an unknown scheme"),
+    httpx.ReadTimeout: (RequestState.LOST, "no whole answer in time"),
+    httpx.WriteTimeout: (RequestState.LOST, "the request could not be sent in time"),
+    httpx.TimeoutException: (RequestState.LOST, "no whole answer in time"),
+    httpx.ReadError: (RequestState.LOST, "the connection broke while the answer was read"),
+    httpx.WriteError: (RequestState.LOST, "the connection broke while the request was sent"),
+    httpx.CloseError: (RequestState.LOST, "the connection broke"),
+    httpx.NetworkError: (RequestState.LOST, "the connection broke"),
+    httpx.RemoteProtocolError: (RequestState.LOST, "the connection ended before a whole answer"),
+    httpx.LocalProtocolError: (RequestState.LOST, "the request was not valid HTTP"),
+    httpx.ProtocolError: (RequestState.LOST, "the exchange was not valid HTTP"),
+    httpx.TransportError: (RequestState.LOST, "the connection broke"),
+    httpx.RequestError: (RequestState.LOST, "the exchange failed"),
+    httpx.HTTPError: (RequestState.LOST, "the exchange failed"),
+    httpx.StreamError: (RequestState.LOST, "the answer could not be read"),
+    httpx.StreamClosed: (RequestState.LOST, "the answer could not be read"),
+    httpx.StreamConsumed: (RequestState.LOST, "the answer could not be read"),
+    httpx.ResponseNotRead: (RequestState.LOST, "the answer could not be read"),
+    httpx.RequestNotRead: (RequestState.LOST, "the request could not be read"),
+    httpx.DecodingError: (RequestState.UNREADABLE, "the answer's compression is damaged"),
+    httpx.TooManyRedirects: (RequestState.UNREADABLE, "the answer redirects in circles"),
+    httpx.CookieConflict: (RequestState.UNREADABLE, "the answer's cookies contradict one another"),
+    httpx.HTTPStatusError: (RequestState.UNREADABLE, "the answer's status is an error"),
+    OSError: (RequestState.LOST, "the connection broke"),
+}
+"""Every exception that httpx has, and what is known of the request. OSError: from transports that are not httpx's own.
+
+Subclasses are looked up through their bases. Where it is unclear whether anything was sent, it counts as sent.
+"""
+
+_STATUS: Final = re.compile(r"[1-5]\d\d\b")
+
+
+def no_answer(error: Exception) -> NoAnswer:
+    """Say what is known of a request that ended in this exception, one of `EXCEPTIONS` or a subclass."""
+    root = _system_error(error)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return _not_trusted(error, root.verify_message)
+    if isinstance(error, httpx.ProxyError):
+        return _turned_away(error)
+    state, reason = next(EXCEPTIONS[cls] for cls in type(error).__mro__ if cls in EXCEPTIONS)
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        reason += _whither(error)
+    # Only the operating system's words are shown: the messages of HTTP libraries quote headers.
+    return NoAnswer(state, f"{reason}: {root.strerror}" if root and root.strerror else reason, error)
+
+
+def _whither(error: httpx.TransportError) -> str:
+    """The host, which a mistyped base URL shows in, where the error knows its request."""
+    try:
+        return f" to {error.request.url.host}"
+    except RuntimeError:
+        return ""
+
+
+def _not_trusted(error: Exception, why: str) -> NoAnswer:
+    return NoAnswer(RequestState.UNSENDABLE, f"the server's certificate was not accepted: {why}", error, TRUST_HINT)
+
+
+def _turned_away(error: httpx.ProxyError) -> NoAnswer:
+    """A proxy that answers 4xx to CONNECT will do so again: its password is wrong, or the host is not allowed."""
+    state, reason = EXCEPTIONS[httpx.ProxyError]
+    status = _STATUS.match(str(error))
+    if status is None:
+        return NoAnswer(state, reason, error)
+    state = RequestState.UNSENDABLE if status[0].startswith("4") else state
+    return NoAnswer(state, f"{reason}: it answered {status[0]}", error, "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+
+
+def unreadable(reason: str) -> NoAnswer:
+    """An answer came that cannot be taken in."""
+    return NoAnswer(RequestState.UNREADABLE, reason, httpx.DecodingError(reason))
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
 
 LONGEST_MESSAGE: Final = 500
 LONGEST_CODE: Final = 100
@@ -73,6 +164,10 @@ class Trouble:
     def code(self) -> str:
         """The first error's code; it decides the advice."""
         return self.errors[0].code if self.errors else ""
+
+    def advice(self, otherwise: str) -> str:
+        """For the code, which is written with and without its prefix: ``Auth.InsufficientRoles``."""
+        return FOR_CODE.get(self.code.removeprefix("Auth."), otherwise)
 
 
 def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secret, ...] = ()) -> Answer:
@@ -124,7 +219,7 @@ def _denied(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
         hint = "the answer does not come from the API: a proxy or a firewall may stand between"
         return trouble.as_error(AccessDenied, "access denied", hint=hint)
-    advice = FOR_CODE.get(_short(trouble.code), "check the credentials of this environment and the roles of its user")
+    advice = trouble.advice("check the credentials of this environment and the roles of its user")
     roles = roles_hint(trouble.errors[0].data)
     error = trouble.as_error(AccessDenied, hint="; ".join(filter(None, [roles, advice])))
     error.texts = tuple(clean(text, trouble.hidden) for text in texts(trouble.answer))
@@ -164,7 +259,7 @@ def _rejected(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
         return _not_the_api(trouble)
     about = _object_named(trouble.errors[0].data)
-    advice = FOR_CODE.get(_short(trouble.code), "fix what the message names, then plan again")
+    advice = trouble.advice("fix what the message names, then plan again")
     return trouble.as_error(Rejected, about, hint=advice)
 
 
@@ -199,17 +294,9 @@ def _body_words(answer: Answer) -> str:
         return str(fault)
 
 
-def _short(code: str) -> str:
-    """Codes are written with and without their prefix: ``Auth.InsufficientRoles``, ``InsufficientRoles``."""
-    return code.removeprefix("Auth.")
-
-
 Builder = Callable[[Trouble], RemoteError]
 
-_LOGIN: Final[Mapping[int, Builder]] = {
-    400: _login_refused,
-    404: _no_login_here,
-}
+_LOGIN: Final[Mapping[int, Builder]] = {400: _login_refused, 404: _no_login_here}
 _BY_STATUS: Final[Mapping[int, Builder]] = {
     401: _denied,
     403: _denied,

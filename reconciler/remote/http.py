@@ -4,67 +4,40 @@ A `ReadClient` cannot write, not even by a private road: the wire below it lets 
 """
 
 import math
-import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from random import random as draw
 from threading import Thread
-from typing import ClassVar, Final, Self, TypeVar
-from urllib.parse import quote, unquote
+from typing import ClassVar, Self, TypeVar
 
 import httpx
 
-from reconciler.errors import BadAnswer, NotFound, ReconcilerError, RequestFacts
+from reconciler.errors import BadAnswer, NotFound, RequestFacts
 from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
 from reconciler.remote.answers import kind_of, object_in, unusable
-from reconciler.remote.auth import Claims, Credentials, has_secret, prove
-from reconciler.remote.exchange import Exchange, Seams, Traffic
-from reconciler.remote.hosts import Origin, require_allowed
-from reconciler.remote.messages import API, TOKEN_PATH, Call, Misshapen, encode
-from reconciler.remote.meter import Meter, Sample, Stats
+from reconciler.remote.auth import Claims, has_secret, prove
+from reconciler.remote.exchange import Connection, Exchange, Seams, Traffic
+from reconciler.remote.messages import (
+    TOKEN_PATH,
+    Call,
+    Meter,
+    Misshapen,
+    Sample,
+    Stats,
+    call_with_body,
+    names_something,
+    path_of,
+)
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
 from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
-from reconciler.remote.retry import Retries, RetryPolicy
-from reconciler.remote.throttle import AdaptiveLimit
-from reconciler.remote.wire import Limits, RequestGuard, Wire, http_client
+from reconciler.remote.throttle import AdaptiveLimit, Retries
+from reconciler.remote.wire import RequestGuard, Wire, http_client
 
 _Read = TypeVar("_Read")
-
-_PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where an environment is, who logs in, and how hard it may be worked.
-
-    Raises:
-        ReconcilerError: the base URL is none.
-        GuardRefusal: credentials may not be sent there, see `hosts`.
-    """
-
-    base_url: str
-    """Scheme and host; kept without a trailing slash."""
-    credentials: Credentials
-    scope: str = ""
-    """Roles to ask for, separated by spaces; empty: all that the user has."""
-    concurrency: int = 8
-    """Requests at a time, reads and writes together."""
-    limits: Limits = field(default_factory=Limits)
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
-    allowed_hosts: Collection[Origin] = ()
-    """Where the user allows credentials to be sent, besides what any base URL may name."""
-    environment: str = ""
-    """Its name, for the log of requests."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "base_url", checked(self.base_url, self.allowed_hosts))
-        if self.concurrency < 1:
-            raise ReconcilerError(f"concurrency is {self.concurrency}: at least 1 is needed")
 
 
 class ReadClient:
@@ -164,7 +137,7 @@ class ReadClient:
         Raises:
             NotFound: the service says that there is none.
         """
-        call = Call("GET", _path(path))
+        call = Call("GET", path_of(path))
         return object_in(call, self._exchange.send(call))
 
     def get(self, path: str, object_id: str) -> dict[str, Json]:
@@ -173,9 +146,9 @@ class ReadClient:
         Raises:
             NotFound: the service says that there is no such object, or no object can have this ID.
         """
-        if not _names_something(object_id):
-            raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", _path(path)))
-        call = Call("GET", _path(path, object_id))
+        if not names_something(object_id):
+            raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", path_of(path)))
+        call = Call("GET", path_of(path, object_id))
         answer = self._exchange.send(call)
         body = object_in(call, answer)
         found = body.get("ID")
@@ -206,14 +179,14 @@ class ReadClient:
         except ListKeepsChanging as fault:
             message = f"the list keeps changing while it is read ({fault})"
             hint = "try again when nobody else is changing it"
-            raise BadAnswer(message, RequestFacts("GET", _path(path)), hint=hint) from fault
+            raise BadAnswer(message, RequestFacts("GET", path_of(path)), hint=hint) from fault
 
     def pages(self, path: str) -> int:
         """Give how many requests it takes to read a list."""
         return math.ceil(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total / PAGE_SIZE)
 
     def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
-        call = Call("GET", _path(path), (*filters, *query))
+        call = Call("GET", path_of(path), (*filters, *query))
         answer = self._exchange.send(call)
         try:
             return Page.of(object_in(call, answer), number, key)
@@ -254,13 +227,13 @@ class WriteClient(ReadClient):
 
     def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Replace one object, or save one row of a list; gives the service's answer, empty for a row."""
-        call = _with_body("PUT", _path(path, object_id), body)
+        call = call_with_body("PUT", path_of(path, object_id), body)
         answer = self._exchange.send(call, attempt=attempt)
         return object_in(call, answer) if answer.body.strip() or object_id is not None else {}
 
     def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Create one object; gives the service's answer, an empty object where it has no body."""
-        call = _with_body("POST", _path(path), body)
+        call = call_with_body("POST", path_of(path), body)
         answer = self._exchange.send(call, attempt=attempt)
         return object_in(call, answer) if answer.body.strip() else {}
 
@@ -273,11 +246,11 @@ class WriteClient(ReadClient):
         attempt: int | None = None,
     ) -> None:
         """Delete one object; without an id, what the path and the query name."""
-        self._exchange.send(Call("DELETE", _path(path, object_id), tuple(query.items())), attempt=attempt)
+        self._exchange.send(Call("DELETE", path_of(path, object_id), tuple(query.items())), attempt=attempt)
 
     def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
         """Create one object whose answer shows a secret, this once; the secret is taken out of the answer here."""
-        call = _with_body("POST", _path(path), body)
+        call = call_with_body("POST", path_of(path), body)
         answer = self._exchange.send(call)
         shown = object_in(call, answer)
         value = shown.pop(value_field, None)
@@ -289,7 +262,7 @@ class WriteClient(ReadClient):
 
     def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Change some fields of one object; gives the service's answer."""
-        call = _with_body("PATCH", _path(path, object_id), body)
+        call = call_with_body("PATCH", path_of(path, object_id), body)
         return object_in(call, self._exchange.send(call, attempt=attempt))
 
     def prove_login(self) -> None:
@@ -300,17 +273,19 @@ class WriteClient(ReadClient):
 Client = TypeVar("Client", bound=ReadClient)
 
 
-def open_reader(
+def open_client(
+    kind: type[Client],
     connection: Connection,
     *,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = draw,
-) -> ReadClient:
-    """Give a client that cannot write. Nothing is sent before it is first asked for something.
+) -> Client:
+    """Give a client of this kind. Nothing is sent before it is first asked for something.
 
     Args:
+        kind: decides whether it can write.
         connection: where, who and how.
         transport: instead of the network: an application in process, or a test's server.
         sleep: waits for so many seconds; None: in real time, and closing the client ends it.
@@ -320,77 +295,15 @@ def open_reader(
     Raises:
         ReconcilerError: the environment's proxy or certificate settings are unusable.
     """
-    return _open(ReadClient, connection, transport, Seams(sleep, clock, random))
-
-
-def open_writer(
-    connection: Connection,
-    *,
-    transport: httpx.BaseTransport | None = None,
-    sleep: Callable[[float], None] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    random: Callable[[], float] = draw,
-) -> WriteClient:
-    """Give a client that reads and writes; for the rest see `open_reader`."""
-    return _open(WriteClient, connection, transport, Seams(sleep, clock, random))
-
-
-def _open(kind: type[Client], connection: Connection, transport: httpx.BaseTransport | None, seams: Seams) -> Client:
-    base_url, at_a_time = connection.base_url, connection.concurrency
+    base_url, at_a_time, seams = connection.base_url, connection.concurrency, Seams(sleep, clock, random)
     meter = Meter()
     guard = RequestGuard(base_url, kind.METHODS)
     http = http_client(guard, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
     wire = Wire(base_url, http, connection.limits, meter, seams.clock, connection.environment)
     traffic = Traffic(AdaptiveLimit(at_a_time, seams.clock), Retries(connection.retries, seams.random), meter)
-    exchange = Exchange(wire, (connection.credentials, connection.scope), traffic, seams)
+    exchange = Exchange(wire, connection, traffic, seams)
     return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
 
 
-def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
-    """Give a base URL as scheme and host, if credentials may be sent there. Contacts nobody.
-
-    Raises:
-        ReconcilerError: it is none.
-        GuardRefusal: credentials may not be sent there, see `hosts`.
-    """
-    try:
-        url = httpx.URL(
-            str(httpx.URL(base_url.strip()))
-        )  # twice: a default port is seen only after a lower-case scheme
-    except httpx.InvalidURL as fault:
-        raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
-    if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
-        raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
-    if url.scheme not in {"http", "https"} or not _host(url):
-        raise ReconcilerError("the base URL must begin with https:// and a host")
-    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
-    try:
-        require_allowed(origin, allowed_hosts)
-    except ValueError:
-        raise ReconcilerError("the base URL must begin with https:// and a host") from None
-    return origin
-
-
-def _host(url: httpx.URL) -> str:
-    """The host in Unicode; empty where there is none, or where its Punycode is malformed."""
-    try:
-        return url.host
-    except UnicodeError:
-        return ""
-
-
-def _path(path: str, object_id: str | None = None) -> str:
-    """Join, so that the result names one thing: an empty ID would name the list, one of dots its parent."""
-    parts = [unquote(part) for part in path.split("/")[1:]] + ([] if object_id is None else [object_id])
-    if not _PATH.fullmatch(path) or not all(map(_names_something, parts)):
-        raise ValueError(f"{path!r} with ID {object_id!r} names nothing: empty, only dots, or not percent-encoded")
-    return API + path + ("" if object_id is None else f"/{quote(object_id, safe='')}")
-
-
-def _names_something(part: str) -> bool:
-    return bool(part.strip(" .\t\r\n"))
-
-
-def _with_body(method: str, path: str, body: WireBody) -> Call:
-    content, secrets = encode(body)
-    return Call(method, path, content=content, content_type="application/json; charset=utf-8", secrets=secrets)
+open_reader = partial(open_client, ReadClient)
+open_writer = partial(open_client, WriteClient)

@@ -1,10 +1,14 @@
-"""One call, its bytes, and what became of it: the values that pass between the login, the retries and the wire."""
+"""One call, its bytes, what became of it and what it cost: the values that pass between login, retries and wire."""
 
 import json
+import re
+import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
+from urllib.parse import quote, unquote
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.secret import Secret
@@ -118,3 +122,84 @@ def _reveal(secret: Secret) -> str:
         message = "a secret is the placeholder that an export or the service shows; sending it would make it the secret"
         raise ReconcilerError(message, hint="give the secret in its manifest: {fromEnv: NAME}")
     return secret.reveal()
+
+
+REMEMBERED: Final = 1000
+"""Requests whose course is kept in mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a run has cost so far."""
+
+    requests: int = 0
+    """Sent or attempted, logins and retries included."""
+    retries: int = 0
+    bytes: int = 0
+    """Of answer bodies, decompressed."""
+    seconds: float = 0.0
+    """Spent waiting for answers, added over all threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How one request went."""
+
+    seconds: float
+    status: int | None
+    """None: no usable answer came."""
+    date: float | None
+    """The service's clock, see `Answer.date`."""
+
+
+class Meter:
+    """Counts for `Stats`, and how the last requests went. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stats = Stats()
+        self._samples: deque[Sample] = deque(maxlen=REMEMBERED)
+
+    @property
+    def stats(self) -> Stats:
+        """The counts of the moment."""
+        return self._stats
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """How the last requests went, retries and logins included; the oldest first."""
+        with self._lock:
+            return tuple(self._samples)
+
+    def note(self, sample: Sample) -> None:
+        """Remember how a request went."""
+        with self._lock:
+            self._samples.append(sample)
+
+    def count(self, *, requests: int = 0, retries: int = 0, size: int = 0, seconds: float = 0.0) -> None:
+        """Add to the counts."""
+        with self._lock:
+            now = self._stats
+            self._stats = Stats(now.requests + requests, now.retries + retries, now.bytes + size, now.seconds + seconds)
+
+
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")
+
+
+def path_of(path: str, object_id: str | None = None) -> str:
+    """Join, so that the result names one thing: an empty ID would name the list, one of dots its parent."""
+    parts = [unquote(part) for part in path.split("/")[1:]] + ([] if object_id is None else [object_id])
+    if not _PATH.fullmatch(path) or not all(map(names_something, parts)):
+        raise ValueError(f"{path!r} with ID {object_id!r} names nothing: empty, only dots, or not percent-encoded")
+    return API + path + ("" if object_id is None else f"/{quote(object_id, safe='')}")
+
+
+def names_something(part: str) -> bool:
+    """Whether an ID or a part of a path is more than spaces and dots."""
+    return bool(part.strip(" .\t\r\n"))
+
+
+def call_with_body(method: str, path: str, body: WireBody) -> Call:
+    """A call that sends this as JSON."""
+    content, secrets = encode(body)
+    return Call(method, path, content=content, content_type="application/json; charset=utf-8", secrets=secrets)

@@ -14,10 +14,10 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json, canonical_text
 from reconciler.model.secret import Secret
+from reconciler.remote.failures import EXCEPTIONS, no_answer
 from reconciler.remote.hosts import is_loopback
-from reconciler.remote.no_answer import EXCEPTIONS, no_answer
-from reconciler.remote.settings import proxy_for, trust
-from reconciler.remote.wire import Limits, quiet_libraries
+from reconciler.remote.network import Limits, proxy_for, trust
+from reconciler.remote.wire import quiet_libraries
 
 SECONDS: Final = 10.0
 """How long each step may take: a chat must not hold up a nightly job."""

@@ -5,9 +5,9 @@ the wire was made for. A custom transport in its place would turn off the proxie
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 from urllib.request import getproxies
@@ -15,13 +15,14 @@ from urllib.request import getproxies
 import httpx
 
 from reconciler import __version__
+from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
 from reconciler.model.secret import Secret
-from reconciler.remote.messages import TOKEN_PATH, Answer, Call, NoAnswer, Result
-from reconciler.remote.meter import Meter, Sample
-from reconciler.remote.no_answer import EXCEPTIONS, no_answer, unreadable
-from reconciler.remote.retry import seconds_to_wait, timestamp
-from reconciler.remote.settings import proxy_for, trust
+from reconciler.remote.failures import EXCEPTIONS, no_answer, unreadable
+from reconciler.remote.hosts import Origin, require_allowed
+from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Meter, NoAnswer, Result, Sample
+from reconciler.remote.network import Limits, proxy_for, trust
+from reconciler.remote.throttle import seconds_to_wait, timestamp
 
 log = logging.getLogger("reconciler.remote")
 
@@ -42,19 +43,6 @@ SHOWN_QUERY: Final = frozenset({"page", "pageSize", "sortBy"})
 
 class ForbiddenRequest(RuntimeError):
     """A programming error, stopped before anything was sent: another host, or a method that this wire must not use."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds and bytes that one exchange may take."""
-
-    connect: float = 10.0
-    read: float = 60.0
-    """Without a single byte arriving."""
-    answer: float = 300.0
-    """For a whole answer, however steadily it trickles."""
-    size: int = 64 * 1024 * 1024
-    """Of a decompressed answer."""
 
 
 class RequestGuard:
@@ -257,3 +245,36 @@ def http_client(
         event_hooks={"request": [guard]},
         follow_redirects=False,
     )
+
+
+def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
+    """Give a base URL as scheme and host, if credentials may be sent there. Contacts nobody.
+
+    Raises:
+        ReconcilerError: it is none.
+        GuardRefusal: credentials may not be sent there, see `hosts`.
+    """
+    try:
+        url = httpx.URL(
+            str(httpx.URL(base_url.strip()))
+        )  # twice: a default port is seen only after a lower-case scheme
+    except httpx.InvalidURL as fault:
+        raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
+    if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
+        raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
+    if url.scheme not in {"http", "https"} or not _host(url):
+        raise ReconcilerError("the base URL must begin with https:// and a host")
+    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    try:
+        require_allowed(origin, allowed_hosts)
+    except ValueError:
+        raise ReconcilerError("the base URL must begin with https:// and a host") from None
+    return origin
+
+
+def _host(url: httpx.URL) -> str:
+    """The host in Unicode; empty where there is none, or where its Punycode is malformed."""
+    try:
+        return url.host
+    except UnicodeError:
+        return ""

@@ -20,7 +20,8 @@ from reconciler.model.plan import Action
 from reconciler.model.resource import Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.remote.auth import ClientCredentials
-from reconciler.remote.http import Connection, WriteClient, open_writer
+from reconciler.remote.exchange import Connection
+from reconciler.remote.http import WriteClient, open_writer
 from reconciler.remote.protocol import WireBody
 from tests.builders import body, desired, manifest
 from tests.service import BASE_URL, Shop, client_id, shop

@@ -15,7 +15,7 @@ import pytest
 
 import reconciler
 from reconciler.emulator import ADMIN_CLIENT_ID
-from reconciler.remote.meter import Stats
+from reconciler.remote.messages import Stats
 from tests.cli.conftest import BACK, Project, Switchboard
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import GuardRefusal, ReconcilerError
+from reconciler.remote.exchange import Connection
 from reconciler.remote.hosts import Origin, allowed_origin, is_loopback, origin_of, require_allowed
-from reconciler.remote.http import Connection
 from tests.remote.service import CREDENTIALS
 
 

@@ -1,3 +1,5 @@
+"""Patience: which attempts are repeated, after how long, how often in all, and how many at a time."""
+
 import heapq
 import itertools
 from collections.abc import Iterator
@@ -6,9 +8,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from threading import Event
 
+import httpx
 import pytest
 
-from reconciler.remote.throttle import AdaptiveLimit, Latency, Pace, Slot
+from reconciler.errors import AnswerLost, Unreachable
+from reconciler.remote.messages import REMEMBERED, Answer, Call, Meter, NoAnswer, RequestState, Result, Sample
+from reconciler.remote.throttle import (
+    AdaptiveLimit,
+    Latency,
+    Pace,
+    Retries,
+    RetryPolicy,
+    Slot,
+    may_retry,
+    seconds_to_wait,
+)
+from tests.remote.service import Scripted, Service, always, html, in_order, ok, refusal, serving
 
 
 @dataclass
@@ -251,3 +266,194 @@ def test_most_of_what_a_service_allows_is_used_and_hardly_anything_is_refused(
     run.carry_out(int(per_second * 40))
     assert run.served / run.clock.now > 0.7 * per_second
     assert run.refused < 0.01 * run.served
+
+
+READ = Call("GET", "/v1/me")
+LOGIN = Call("POST", "/oauth/token")
+WRITE = Call("PUT", "/v1/apiclients/a")
+ME = {"ID": "me"}
+
+
+def ended(what: int | RequestState) -> Result:
+    return Answer(what) if isinstance(what, int) else NoAnswer(what, "broken", OSError())
+
+
+@pytest.mark.parametrize("what", [408, 429, 502, 503, 504, RequestState.LOST, RequestState.NEVER_SENT])
+def test_reads_and_logins_are_repeated_after_what_may_pass(what: int | RequestState) -> None:
+    assert may_retry(READ, ended(what))
+    assert may_retry(LOGIN, ended(what))
+
+
+@pytest.mark.parametrize(
+    "what", [200, 302, 400, 401, 404, 409, 500, 501, RequestState.UNREADABLE, RequestState.UNSENDABLE]
+)
+def test_nothing_is_repeated_after_what_will_not_pass(what: int | RequestState) -> None:
+    assert not may_retry(READ, ended(what))
+    assert not may_retry(WRITE, ended(what))
+
+
+def test_a_write_is_repeated_only_where_it_cannot_have_been_carried_out() -> None:
+    repeated = [what for what in (429, 503, 408, *RequestState) if may_retry(WRITE, ended(what))]
+    assert repeated == [429, RequestState.NEVER_SENT]
+
+
+@pytest.mark.parametrize("fault", [html(502), refusal(503), refusal(429), refusal(408), html(504), OSError("gone")])
+def test_a_read_survives_a_fault_that_passes(fault: Scripted) -> None:
+    service = serving(fault, ok(ME))
+    with service.reader() as client:
+        assert client.me() == ME
+    assert service.waits[0] == 0.25
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+@pytest.mark.parametrize("fault", [html(502), refusal(503), refusal(500), refusal(408), OSError("gone")])
+def test_a_write_without_a_clear_answer_is_sent_once_and_called_lost(method: str, fault: Scripted) -> None:
+    service = serving(fault)
+    with service.writer() as client, pytest.raises(AnswerLost) as caught:
+        client._exchange.send(Call(method, "/v1/apiclients/a"))
+    assert len(service.journal) == 1
+    assert "plan again" in caught.value.hint
+
+
+@pytest.mark.parametrize("fault", [refusal(503, **{"Retry-After": "7"}), html(502), OSError("gone")])
+def test_whoever_looks_after_a_lost_write_does_so_after_a_wait(fault: Scripted) -> None:
+    service = serving(fault)
+    with service.writer() as client, pytest.raises(AnswerLost):
+        client.put("/apiclients", "a", {}, attempt=2)
+    assert service.waits == [7.5 if isinstance(fault, httpx.Response) and fault.status_code == 503 else 0.5]
+
+
+@pytest.mark.parametrize(
+    "fault", [refusal(429), httpx.ConnectError(""), httpx.ConnectTimeout(""), httpx.PoolTimeout("")]
+)
+def test_a_write_that_was_not_handled_is_sent_again(fault: Scripted) -> None:
+    service = serving(fault, ok({"ID": "a"}))
+    with service.writer() as client:
+        assert client.put("/apiclients", "a", {}) == {"ID": "a"}
+    assert len(service.journal) == 2
+
+
+def test_a_write_that_is_always_turned_away_is_not_lost_but_unreachable() -> None:
+    with Service(always(lambda: refusal(429))).writer() as client, pytest.raises(Unreachable) as caught:
+        client.delete("/apiclients", "a")
+    assert type(caught.value) is Unreachable
+    assert "too many requests (6 attempts)" in caught.value.message
+
+
+def test_pauses_are_drawn_below_a_bound_that_doubles_up_to_a_cap() -> None:
+    retries = Retries(RetryPolicy(attempts=9, longest_pause=4), lambda: 1.0)
+    assert [retries.pause(attempt, ended(503)) for attempt in range(1, 7)] == [0.5, 1, 2, 4, 4, 4]
+
+
+def test_the_drawing_may_give_no_pause_at_all() -> None:
+    assert Retries(RetryPolicy(), lambda: 0.0).pause(5, ended(503)) == 0
+
+
+@pytest.mark.parametrize(("wish", "pause"), [(7.0, 7.5), (3600.0, 60.5), (0.0, 0.5)])
+def test_a_retry_after_is_waited_for_up_to_a_minute(wish: float, pause: float) -> None:
+    retries = Retries(RetryPolicy(), lambda: 1.0)
+    assert retries.pause(1, Answer(503, retry_after=wish)) == pause
+
+
+def test_a_retry_after_header_reaches_the_waiting() -> None:
+    service = serving(refusal(429, **{"Retry-After": "7"}), ok(ME))
+    with service.reader() as client:
+        client.me()
+    assert service.waits[0] == 7.25
+
+
+def test_one_request_is_tried_six_times_at_most() -> None:
+    service = Service(always(lambda: refusal(503, "Api.Offline", "Down briefly.")))
+    with service.reader() as client, pytest.raises(Unreachable, match=r"Down briefly. \(6 attempts\)"):
+        client.me()
+    assert len(service.journal) == 6
+
+
+def test_a_run_has_ten_retries_and_one_more_for_every_tenth_request() -> None:
+    retries = Retries(RetryPolicy(), lambda: 0.0)
+    for _ in range(20):
+        retries.count_request()
+    granted = [retries.pause(1, ended(503)) is not None for _ in range(20)]
+    assert granted == [True] * 12 + [False] * 8
+
+
+def test_retries_end_when_they_have_cost_the_run_its_deadline() -> None:
+    retries = Retries(RetryPolicy(deadline=100), lambda: 0.0)
+    slow = Answer(504, seconds=40.0)
+    assert [retries.pause(1, slow) for _ in range(3)] == [0, 0, None]
+
+
+def test_the_waits_count_towards_the_deadline() -> None:
+    retries = Retries(RetryPolicy(deadline=100), lambda: 0.0)
+    assert [retries.pause(1, Answer(429, retry_after=60.0)) for _ in range(2)] == [60, None]
+
+
+def test_every_request_of_a_run_earns_it_a_share_of_a_retry() -> None:
+    allowed = RetryPolicy(attempts=100, allowance=0)
+    service = Service(in_order(*[ok(ME) for _ in range(18)], *[refusal(503) for _ in range(9)]))
+    with service.reader(retries=allowed) as client:
+        for _ in range(18):
+            client.me()
+        with pytest.raises(Unreachable, match=r"\(3 attempts\)"):  # twenty requests with the login: two retries
+            client.me()
+
+
+def test_a_run_that_is_given_up_retries_no_more() -> None:
+    retries = Retries(RetryPolicy(), lambda: 0.0)
+    retries.stop()
+    assert retries.pause(1, ended(503)) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "date", "seconds"),
+    [
+        ("120", None, 120),
+        (" 0 ", None, 0),
+        ("9" * 30, None, 999_999_999),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:29 GMT", 30),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:59 -0000", 0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", None, 0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "yesterday", 0),
+        (None, None, None),
+        ("", None, None),
+        ("soon", None, None),
+        ("-5", None, None),
+        ("1.5", None, None),
+        ("٣", None, None),  # a digit, but not one of HTTP's
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date_by_the_answers_own_clock(
+    header: str | None, date: str | None, seconds: float | None
+) -> None:
+    assert seconds_to_wait(header, date) == seconds
+
+
+def test_a_throttled_run_goes_on_with_fewer_requests_at_a_time() -> None:
+    service = Service(in_order(refusal(429), ok(ME)))
+    with service.reader(concurrency=8) as client:
+        client.me()
+        assert client._exchange._traffic.limit.current == 4
+
+
+def test_all_attempts_and_retries_are_counted() -> None:
+    with serving(refusal(503), ok(ME), ok(ME)).reader() as client:
+        client.me()
+        client.me()
+        stats = client.stats
+    assert (stats.requests, stats.retries) == (4, 1)
+    assert stats.bytes > 0
+    assert stats.seconds > 0
+
+
+def test_how_each_attempt_went_is_remembered() -> None:
+    dated = ok(ME, headers={"Date": "Thu, 01 Jan 1970 00:01:40 GMT"})
+    with serving(refusal(503, Date="some day"), httpx.ReadError(""), dated).reader() as client:
+        client.me()
+    assert [(one.status, one.date) for one in client.samples] == [(200, None), (503, None), (None, None), (200, 100.0)]
+
+
+def test_only_the_last_requests_are_remembered() -> None:
+    meter = Meter()
+    for number in range(REMEMBERED + 1):
+        meter.note(Sample(float(number), 200, None))
+    assert (len(meter.samples), meter.samples[-1].seconds) == (REMEMBERED, float(REMEMBERED))

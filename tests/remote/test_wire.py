@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
-from reconciler.remote.http import Connection
+from reconciler.remote.exchange import Connection
+from reconciler.remote.failures import EXCEPTIONS, no_answer
 from reconciler.remote.messages import Answer, Call, RequestState
-from reconciler.remote.no_answer import EXCEPTIONS, no_answer
-from reconciler.remote.wire import ForbiddenRequest, Limits, RequestGuard
+from reconciler.remote.network import Limits
+from reconciler.remote.wire import ForbiddenRequest, RequestGuard
 from tests.remote.service import ALLOWED, BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
 
 ME = {"ID": "me"}

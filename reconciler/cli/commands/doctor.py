@@ -18,8 +18,8 @@ from reconciler.model.secret import SecretReference
 from reconciler.project import connect
 from reconciler.project.doctor import Subject, Tools, examine
 from reconciler.project.environment import chosen_environment, configuration
-from reconciler.remote.http import checked
-from reconciler.remote.reach import Network, reach
+from reconciler.remote.network import Network, reach
+from reconciler.remote.wire import checked
 from reconciler.render.reports import DIAGNOSES
 from reconciler.secrets import value_of
 

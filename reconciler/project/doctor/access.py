@@ -16,7 +16,7 @@ from reconciler.model.json import Body
 from reconciler.model.reports import Verdict
 from reconciler.project.doctor.known import Known, Result, few, number
 from reconciler.remote.auth import Claims
-from reconciler.remote.retry import THROTTLED
+from reconciler.remote.throttle import THROTTLED
 
 
 def generation(known: Known) -> Result:

@@ -10,7 +10,7 @@ from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
 from reconciler.project.doctor.known import AGAIN, Known, Result, Tools, few, number
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trusted, origin_of
-from reconciler.remote.reach import Reached
+from reconciler.remote.network import Reached
 
 SKEW_TO_WARN: Final = 60.0
 SKEW_TO_FAIL: Final = 300.0

@@ -12,8 +12,8 @@ from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
 from reconciler.remote.auth import Claims
 from reconciler.remote.http import ReadClient
+from reconciler.remote.network import Reached
 from reconciler.remote.protocol import ReadRemote
-from reconciler.remote.reach import Reached
 
 AGAIN: Final = "fix what is named, then run doctor again"
 """The fix where there is no better one."""

@@ -10,7 +10,7 @@ from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.project.doctor import Subject, examine
 from reconciler.remote.auth import ClientCredentials
 from reconciler.remote.http import ReadClient
-from reconciler.remote.reach import Reached
+from reconciler.remote.network import Reached
 from tests.project.doctor.patient import (
     NOW,
     SUBJECT,
