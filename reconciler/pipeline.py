@@ -13,8 +13,8 @@ Loading is done by `manifests.load`, rendering by `render`; this module joins wh
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler.applying import rollback
 from reconciler.applying import run as applier
-from reconciler.applying.rollback import compare as rollback
 from reconciler.errors import ReconcilerError
 from reconciler.live import read as reader
 from reconciler.live.read import check_marketplace, same_marketplace

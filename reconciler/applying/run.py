@@ -19,8 +19,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.applying import verify
-from reconciler.applying.settle import Conflict, Newcomers
-from reconciler.applying.task import Provide, Secrets, Task, Writer
+from reconciler.applying.settle import Conflict, Newcomers, Provide, Secrets, Writer
+from reconciler.applying.task import Task
 from reconciler.applying.write import write
 from reconciler.errors import AnswerLost, ReconcilerError, RemoteError
 from reconciler.kinds import login_key

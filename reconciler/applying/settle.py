@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, TypeAlias
@@ -10,9 +11,12 @@ from reconciler.errors import AnswerLost, RemoteError, RequestFacts, TurnedAway
 from reconciler.kinds import Kind
 from reconciler.kinds.roles import naming
 from reconciler.model.json import Body, Json
-from reconciler.model.outcome import Outcome
-from reconciler.model.resource import LiveResource, ObjectKey
-from reconciler.remote.protocol import ReadRemote, at_least
+from reconciler.model.outcome import Outcome, Recorder
+from reconciler.model.plan import Change, Creation
+from reconciler.model.resource import Address, LiveResource, ObjectKey
+from reconciler.model.rotation import Provided
+from reconciler.model.secret import Secret
+from reconciler.remote.protocol import ReadRemote, WriteRemote, at_least
 
 _TRIES: Final = 3
 """How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""
@@ -125,3 +129,25 @@ class Newcomers:
         facts = RequestFacts("GET", f"/v1{kind.path}")
         found = [kind.live(body, facts) for body in bodies]
         return [one for one in found if one.key not in self.known]
+
+
+Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value to be sent."""
+Provide: TypeAlias = Callable[[Change, str], Provided]
+"""Makes and delivers the new secrets of one change, whose object has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What all changes of a run are written with."""
+
+    remote: WriteRemote
+    secrets: Secrets
+    newcomers: Newcomers
+    recorder: Recorder
+    provide: Provide
+    creation: Creation
+    pool: Executor
+    """Makes the writes of one change that can go side by side."""
+    made: dict[str, str] = field(default_factory=dict)
+    """What stands in the plan for an id that is known after apply -> the id."""

@@ -9,52 +9,28 @@ after such a look, too: somebody may have changed the object while we waited.
 """
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
-from reconciler.applying.settle import Conflict, Newcomers, Next, settle
+from reconciler.applying import held
+from reconciler.applying.settle import Conflict, Next, Writer, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind, reach
-from reconciler.kinds.canonical import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
 from reconciler.kinds.secrecy import record_of, with_secrets
-from reconciler.model.json import ABSENT, Body, pointer, same
-from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
-from reconciler.model.plan import Change, Creation, FieldChange
-from reconciler.model.resource import Address, LiveResource, same_id
-from reconciler.model.rotation import Provided
+from reconciler.model.json import ABSENT, Body, same
+from reconciler.model.outcome import Ending, Outcome, Status, Step, Write
+from reconciler.model.plan import Change, FieldChange
+from reconciler.model.resource import LiveResource, same_id
 from reconciler.model.secret import Secret
-from reconciler.remote.protocol import WriteRemote
-
-Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
-"""(address, secret field) -> the value to be sent."""
-Provide: TypeAlias = Callable[[Change, str], Provided]
-"""Makes and delivers the new secrets of one change, whose object has this id."""
 
 ALREADY: Final = "already up to date"
 """The message of a body that nobody had to write."""
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """What all changes of a run are written with."""
-
-    remote: WriteRemote
-    secrets: Secrets
-    newcomers: Newcomers
-    recorder: Recorder
-    provide: Provide
-    creation: Creation
-    pool: Executor
-    """Makes the writes of one change that can go side by side."""
-    made: dict[str, str] = field(default_factory=dict)
-    """What stands in the plan for an id that is known after apply -> the id."""
 
 
 @dataclass(slots=True)
@@ -81,8 +57,6 @@ class Task:
     def kind(self) -> Kind:
         """What it is about."""
         return KINDS[self.change.address.kind]
-
-    # ------------------------------------------------------------------------------------------------------- verbs
 
     def update(self) -> Outcome:
         """Replace the object, if it is what the plan saw."""
@@ -144,8 +118,6 @@ class Task:
     def _outcome(self, live: LiveResource) -> Outcome:
         return Outcome(self.change, Status.FAILED, id=live.id, restored=True)
 
-    # ----------------------------------------------------------------------------------------------------- looking
-
     @property
     def _id(self) -> str:
         if not self.change.id:
@@ -204,8 +176,6 @@ class Task:
     def misses(self, live: LiveResource) -> tuple[FieldChange, ...]:
         """What was sent and is not held."""
         return self._misses(live, self.sent)
-
-    # ----------------------------------------------------------------------------------------------------- writing
 
     def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
         """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
@@ -293,39 +263,17 @@ class Task:
         self.after = live
         misses = self.misses(live)
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
-        words = "; ".join(filter(None, [message, self._other_notations(live)]))
+        words = "; ".join(filter(None, [message, held.other_notations(self.kind, self.planned, live.body)]))
         return Outcome(self.change, status, words, live.id, misses, body=live.body)
 
-    def _other_notations(self, live: LiveResource) -> str:
-        """Name the fields of free data that the service holds as it was sent, but for how a moment is written."""
-        fields, held = self.kind.fields, live.body
-        names = [
-            pointer(name)
-            for name, value in self.planned.items()
-            if value and name in fields and fields[name].canonical is with_moments
-            if fields[name].equal(value, held.get(name)) and not same(value, held.get(name))
-        ]
-        return f"equal, written differently: {', '.join(names)}" if names else ""
-
     def _misses(self, live: LiveResource, sent: Mapping[str, Secret | None]) -> tuple[FieldChange, ...]:
-        """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""
-        held, fields = live.body, self.kind.fields
-        known = [
-            FieldChange(pointer(name), value, held.get(name, ABSENT))
-            for name, value in self.planned.items()
-            if name in fields and not fields[name].equal(value, held.get(name))
-        ]
-        lost = [
-            FieldChange(pointer(name), value, ABSENT)
-            for name, value in self.planned.items()
-            if name not in fields and name not in held and value is not None
-        ]
+        """What was sent and is not held."""
         secret = [
             FieldChange(f"/{name}", ABSENT, ABSENT, sensitive=True)
             for name, value in sent.items()
             if not (_same_secret(live.secrets.get(name), value) or (value and self._is_kept(live, name, value)))
         ]
-        return (*known, *lost, *secret)
+        return (*held.misses(self.kind, self.planned, live.body), *secret)
 
     def _is_kept(self, live: LiveResource, name: str, value: Secret) -> bool:
         """Whether a secret that was sent is there, although the service shows null: a login needs it."""

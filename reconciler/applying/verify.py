@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from reconciler.applying.task import Task, Writer
+from reconciler.applying.settle import Writer
+from reconciler.applying.task import Task
 from reconciler.errors import RemoteError, RequestFacts
 from reconciler.kinds import Kind, reach
 from reconciler.kinds.assignments import Level

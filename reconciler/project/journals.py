@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.applying import recovery
+from reconciler.applying import held
+from reconciler.applying.held import Found, Looked
 from reconciler.applying.journal import ApplyRecorder, Journal, Run, facts_of, recorded, runs, unfinished
-from reconciler.applying.journal.rotating import recorded_rotation
-from reconciler.applying.recovery import Found, Looked
+from reconciler.applying.journal.recorded import recorded_rotation
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.git import Disbelieved
 from reconciler.model.outcome import ApplyResult
@@ -55,7 +55,7 @@ def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, 
         session.settings.listener.failed(problem)
     left = unfinished(_applied(found), plan.binding)
     for run in left:
-        session.settings.listener.found_cut_off(run, [_uncertain(one) for one in recovery.look(run, remote)])
+        session.settings.listener.found_cut_off(run, [_uncertain(one) for one in held.look(run, remote)])
     return tuple(run.id for run in left)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.applying.journal import Journal
-from reconciler.applying.journal.rotating import ROTATION, outcome_facts, turn_facts
+from reconciler.applying.journal.recorded import ROTATION, outcome_facts, turn_facts
 from reconciler.errors import ReconcilerError
 from reconciler.model.rotation import Ended
 from reconciler.planning import guards as guard

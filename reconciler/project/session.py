@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from reconciler.applying.journal.lock import exclusive
+from reconciler.applying.journal.write import exclusive
 from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths

@@ -17,8 +17,8 @@ from typing import Final
 import httpx
 import pytest
 
-from reconciler.applying import journal, recovery
-from reconciler.applying.recovery import Found
+from reconciler.applying import journal
+from reconciler.applying.held import Found, look
 from reconciler.applying.run import Controls
 from reconciler.emulator import Emulator, Settings
 from reconciler.manifests.context import LoadContext
@@ -128,7 +128,7 @@ def demand_the_truth(run: RecordedRun, service: Shop) -> None:
     assert names(run, Certainty.ENDED, Certainty.WRITTEN) <= held
     assert not names(run, Certainty.NOT_STARTED) & held
     with service.reader() as reader:
-        for looked in recovery.look(run, reader):
+        for looked in look(run, reader):
             assert looked.found is (Found.AS_SENT if looked.change.address.name in held else Found.AS_BEFORE)
     assert len(names(run, Certainty.UNCERTAIN)) <= 1
 
@@ -206,7 +206,7 @@ def test_a_kill_between_a_patch_and_assignments_leaves_a_true_journal_and_the_ne
     for service in after_each_kill(folder, plan, after=after):
         with service.reader() as reader:
             if run := only_run(folder / "runs"):
-                looked |= {(one.write.method, one.found) for one in recovery.look(run, reader)}
+                looked |= {(one.write.method, one.found) for one in look(run, reader)}
         apply(service, folder, service.plan(SEVERAL))
         assert not service.plan(SEVERAL).has_changes
     found = Found.AS_SENT if after else Found.AS_BEFORE
@@ -275,7 +275,7 @@ def test_a_kill_among_singletons_counters_and_rows_of_sets_is_followed_by_the_re
     for service in after_each_kill(folder, plan, after=after):
         if run := only_run(folder / "runs"):
             with service.reader() as reader:
-                of_one = [one.found for one in recovery.look(run, reader) if one.change.address.kind != "XpIndex"]
+                of_one = [one.found for one in look(run, reader) if one.change.address.kind != "XpIndex"]
             assert set(of_one) <= {Found.AS_SENT if after else Found.AS_BEFORE}  # a set may be written in part
         with service.writer() as writer:
             writer.patch("/incrementors", "orders", {"LastNumber": 42})  # somebody orders meanwhile

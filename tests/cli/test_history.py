@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.applying import journal
 from reconciler.applying.journal import Journal
-from reconciler.applying.journal.lock import exclusive
+from reconciler.applying.journal.write import exclusive
 from tests.cli.conftest import FRONT, Project, Runner, git
 
 RUNS = Path(".reconciler/runs")

@@ -11,24 +11,17 @@ end      the run came to its own end
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TypeAlias
 
-from reconciler.applying.journal.check import is_possible, require_shape, unusable
 from reconciler.applying.journal.read import SUFFIX, Run, all_files, first, read, require_belief, run_files
-from reconciler.applying.journal.rotating import made_secrets
+from reconciler.applying.journal.recorded import APPLY, ROLLBACK, recorded
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.json import Json
-from reconciler.model.outcome import ApplyResult, Ending, Outcome, Status, Step, Write
-from reconciler.model.plan import Action, AssignmentChange, Binding, Change, Plan
-from reconciler.model.resource import Address
-from reconciler.model.run import RecordedChange, RecordedRun, RecordedWrite
-
-APPLY: Final = "apply"
-ROLLBACK: Final = "rollback"
-
+from reconciler.model.outcome import ApplyResult, Ending, Outcome, Status, Write
+from reconciler.model.plan import Action, Change, Plan
 
 Facts: TypeAlias = dict[str, Json]
 """What one line says."""
@@ -252,110 +245,3 @@ def _outcome(outcome: Outcome) -> dict[str, Json]:
         "body": outcome.body if outcome.change.action is Action.CREATE else None,
         "fingerprints": dict(outcome.fingerprints),
     }
-
-
-# ------------------------------------------------------------------------------------------------------------- reading
-
-
-def recorded(run: Run) -> RecordedRun | None:
-    """What the journal says of an apply or a rollback; None for a run of another kind.
-
-    Raises:
-        ReconcilerError: the journal is not in the format of this version.
-    """
-    if run.kind not in {APPLY, ROLLBACK}:
-        return None
-    require_shape(run)
-    try:
-        found = _run(run)
-    except ValueError as error:  # a date that is none
-        raise unusable(run) from error
-    if not all(map(is_possible, found.changes)):
-        raise unusable(run)
-    return found
-
-
-def _run(run: Run) -> RecordedRun:
-    facts: Mapping[str, Any] = run.facts
-    plan: Mapping[str, Any] = run.of("plan")[0].facts if run.of("plan") else {"changes": (), "unchanged": 0}
-    end: Mapping[str, Any] = run.entries[-1].facts if run.is_finished else {}
-    return RecordedRun(
-        id=run.id,
-        kind=run.kind,
-        started_at=run.started_at,
-        environment=facts["environment"],
-        base_url=facts["base_url"],
-        marketplace=facts["marketplace"],
-        plan_digest=facts["plan_digest"],
-        git_commit=facts["git_commit"],
-        user=facts["user"],
-        host=facts["host"],
-        pid=facts["pid"],
-        tool_version=facts["tool_version"],
-        changes=_changes(run, plan),
-        is_finished=run.is_finished,
-        interrupted=bool(end.get("interrupted")),
-        unchanged=plan["unchanged"],
-        torn=run.torn,
-        follows_up=tuple(facts["follows_up"]),
-        rolls_back=facts["rolls_back"],
-    )
-
-
-def _changes(run: Run, plan: Mapping[str, Any]) -> tuple[RecordedChange, ...]:
-    endings: dict[int, Ending] = {}
-    for entry in run.of("answer"):
-        answer: Mapping[str, Any] = entry.facts
-        endings[answer["number"]] = Ending(answer["ending"])
-    writes: dict[str, list[RecordedWrite]] = {}
-    for entry in run.of("intent"):
-        intent: Mapping[str, Any] = entry.facts
-        writes.setdefault(intent["address"], []).append(_write(intent, endings.get(intent["number"])))
-    outcomes: dict[str, Mapping[str, Any]] = {str(one.facts["address"]): one.facts for one in run.of("outcome")}
-    made = made_secrets(run)
-    return tuple(
-        replace(
-            _recorded(change, tuple(writes.get(change["address"], ())), outcomes.get(change["address"], {})),
-            made=made.get(change["address"], ()),
-        )
-        for change in plan["changes"]
-    )
-
-
-def _write(intent: Mapping[str, Any], ending: Ending | None) -> RecordedWrite:
-    assignment = AssignmentChange(**intent["assignment"]) if intent["assignment"] else None
-    return RecordedWrite(intent["number"], Step(intent["step"]), intent["method"], intent["path"], ending, assignment)
-
-
-def _recorded(
-    change: Mapping[str, Any], writes: tuple[RecordedWrite, ...], outcome: Mapping[str, Any]
-) -> RecordedChange:
-    kind, _, name = change["address"].partition("/")
-    return RecordedChange(
-        Address(kind, name),
-        Action(change["action"]),
-        outcome.get("id") or change["id"],
-        change["before"],
-        change["after"],
-        secrets=tuple(change["secrets"]),
-        assignments=tuple(AssignmentChange(**step) for step in change["assignments"]),
-        writes=writes,
-        status=Status(outcome["status"]) if outcome else None,
-        message=outcome.get("message", ""),
-        uncertain=bool(outcome.get("uncertain")),
-        restored=bool(outcome.get("restored")),
-        left=outcome.get("body"),
-        fingerprints=outcome.get("fingerprints", {}),
-        not_held=tuple(outcome.get("fields", ())),
-    )
-
-
-def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
-    """The runs against one marketplace that were cut off, and that no later run has looked at."""
-    seen = {name for run in runs for name in run.follows_up}
-    here = (target.environment, target.base_url, target.marketplace)
-    return [
-        run
-        for run in runs
-        if not run.is_finished and run.id not in seen and (run.environment, run.base_url, run.marketplace) == here
-    ]

@@ -1,4 +1,4 @@
-"""A recorded run x what is live -> what would take the run back, as if manifests asked for it. Pure.
+"""A recorded run, manifests and a service -> the comparison whose changes take the run back, as if they asked for it.
 
 Of an updated object only what the run changed is named: a field that it did not touch keeps its live value, whoever has
 changed it since. A field that it did touch must still be as the run left it. An object that it created is deleted only
@@ -10,13 +10,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.applying.rollback.view import RULE, Present, View
+from reconciler.errors import PlanRefused, UsageError
 from reconciler.kinds import KINDS
+from reconciler.live import read as reader
+from reconciler.live.read import check_marketplace
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.plan import Action, Change, Finding
+from reconciler.model.plan import Action, Binding, Change, Finding
 from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
 from reconciler.model.run import RecordedRun
+from reconciler.planning import diff as differ
+from reconciler.planning import selection
+from reconciler.planning.comparison import Comparison, identified
+from reconciler.planning.diff import unseen_secrets
+from reconciler.planning.target import Target
+from reconciler.remote.protocol import ReadRemote
 
-__all__ = ["RULE", "Back", "back", "created", "whole"]
+__all__ = ["RULE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +39,15 @@ class Back:
     """What it cannot take back, and what the manifests still ask for."""
 
 
-def created(run: RecordedRun, live: LiveState) -> tuple[LiveResource, ...]:
-    """The live objects that a run created: `back` needs their assignments and secrets."""
+def _created(run: RecordedRun, live: LiveState) -> tuple[LiveResource, ...]:
+    """The live objects that a run created: `_back` needs their assignments and secrets."""
     present = Present.of(live)
     views = [View(run.id, change, KINDS[change.address.kind], present, {}, {}) for change in run.changes]
     found = [view.creation() for view in views if view.change.action is Action.CREATE and view.change.may_be_written]
     return tuple(one for one in found if one)
 
 
-def back(
+def _back(
     run: RecordedRun,
     live: LiveState,
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]],
@@ -50,7 +59,7 @@ def back(
     Args:
         run: with the changes that are to be taken back; what was certainly not written is passed over.
         live: all that the service has, with assignments.
-        secrets: the named secrets of what `created` gives, by object.
+        secrets: the named secrets of what `_created` gives, by object.
         manifests: what says what is protected, and where each resource stands.
         plan_key: what fingerprints of secret values are keyed with.
     """
@@ -80,7 +89,7 @@ def _still_asked_for(pairs: Sequence[tuple[View, DesiredResource | Finding | Non
         )
 
 
-def whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
+def _whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
     """The changes as guards are to see them: an object that a manifest claims is managed, and stays as it is."""
     claimed = {ObjectKey(resource.address.kind, resource.id) for resource in manifests.resources if resource.id}
     names = {
@@ -97,3 +106,70 @@ def whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, .
         return change
 
     return tuple(map(seen, changes))
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is taken back, and what is there."""
+
+    run: RecordedRun
+    """With the changes that are selected."""
+    live: LiveState
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
+    """The named secrets of what the run created."""
+
+
+def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: Target) -> Sides:
+    """Read the kinds in use and those of the run.
+
+    Raises:
+        UsageError: no change of the run is selected.
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        PlanRefused: the run was of another environment or marketplace.
+        RemoteError: a read failed.
+    """
+    taken = _taken(run, target)
+    kinds = target.in_use(manifests) | {one.address.kind for one in taken.changes}
+    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
+    _require_same(run, target.binding(manifests, remote.base_url, marketplace))
+    live = reader.read(remote, kinds, marketplace)
+    created = [one.key for one in _created(taken, live)]
+    assigned = {ObjectKey(one.address.kind, one.id) for one in taken.changes if one.assignments and one.id}
+    live = reader.with_assignments(remote, live, assigned.union(created))
+    return Sides(taken, live, reader.read_secrets(remote, created, is_optional=True))
+
+
+def _taken(run: RecordedRun, target: Target) -> RecordedRun:
+    chosen = target.selection
+    taken = tuple(change for change in run.changes if selection.is_selected(chosen, change.address, {}))
+    if chosen.only and not taken:
+        message = f"no change of that run is one of {', '.join(chosen.only)}"
+        raise UsageError(message, hint=f"see history show {run.id}")
+    return replace(run, changes=taken)
+
+
+def _require_same(run: RecordedRun, binding: Binding) -> None:
+    for reason, was, is_now in (
+        ("environment", run.environment, binding.environment),
+        ("base-url", run.base_url, binding.base_url),
+        ("marketplace", run.marketplace, binding.marketplace),
+    ):
+        if was != is_now:
+            raise PlanRefused(reason, f"that run was of {was}, and this is {is_now}", hint="choose its --env")
+
+
+def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
+    """Compare what the run left with what is there; what is in no manifest is not reported."""
+    back = _back(sides.run, sides.live, sides.secrets, manifests, target.plan_key)
+    compared = identified(differ.diff(back.desired, sides.live, {}), target.creation)
+    changes = target.protection.mark(compared)
+    planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
+    return Comparison(
+        back.desired,
+        manifests,
+        sides.live,
+        planned,
+        _whole(changes, manifests),
+        findings=back.findings,
+        warnings=(*target.warnings(planned), *unseen_secrets.patched(planned), *back.warnings),
+    )

@@ -27,6 +27,7 @@ from reconciler.model.secret import Secret, SecretReference
 RULE: Final = "rollback-moved"
 DOUBT: Final = "rollback-secret"
 _NO_SECRETS: Final[Mapping[str, SecretReference | None]] = MappingProxyType({})
+_NEW_ID: Final = ", under its old id where the service takes it, else under a new one"
 _WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
 
 
@@ -71,8 +72,6 @@ class View:
         if self.change.secrets and isinstance(wanted, DesiredResource) and not wanted.policy.absent:
             names = ", ".join(self.change.secrets)
             yield f"{self.change.address}: its secrets stay as they are; that run set or cleared {names}"
-
-    # ----------------------------------------------------------------------------------------------------------- verbs
 
     def _updated(self) -> DesiredResource | Finding:
         live = self._by_id()
@@ -129,9 +128,7 @@ class View:
 
     def _recreation_note(self, named: Collection[str]) -> str:
         """What the object lacks that is created again."""
-        new_id = (
-            "" if self.kind.has_chosen_ids else ", under its old id where the service takes it, else under a new one"
-        )
+        new_id = "" if self.kind.has_chosen_ids else _NEW_ID
         rows, before = self.kind.secret_rows, self.change.before or {}
         secrets = [name for name, row in rows.items() if name not in named and may_have(name, row, before)]
         secrets = ["secrets"] if self.kind.named_secrets else secrets
@@ -139,8 +136,6 @@ class View:
         gone = f"; what it had of these is gone: {', '.join(lost)}" if lost else ""
         is_open = "; until it has a secret, logins need none" if self.kind.named_secrets and not named else ""
         return f"was deleted by that run: it is created again{new_id}{gone}{is_open}"
-
-    # --------------------------------------------------------------------------------------------------------- looking
 
     def creation(self) -> LiveResource | None:
         """What the change has created, if it is there."""
@@ -277,8 +272,6 @@ class View:
                 elif step.party == party:
                     there.setdefault(step.id.casefold(), step.id)
             yield party, tuple(sorted(there.values()))
-
-    # ---------------------------------------------------------------------------------------------------------- making
 
     def _resource(
         self,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.applying.journal.lock import exclusive
+from reconciler.applying.journal.write import exclusive
 from reconciler.errors import ReconcilerError
 
 

@@ -1,4 +1,7 @@
-"""A run that was cut off x the service -> what became of the writes of which its journal knows no end. Reads only."""
+"""What was sent x what the service holds -> what it does not hold, and what became of a run that was cut off.
+
+Reads only.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,10 +9,11 @@ from enum import StrEnum
 
 from reconciler.errors import NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, Kind, reach
+from reconciler.kinds.canonical import with_moments
 from reconciler.kinds.roles import naming
-from reconciler.model.json import Body
+from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Step
-from reconciler.model.plan import Action
+from reconciler.model.plan import Action, FieldChange
 from reconciler.model.run import Certainty, RecordedChange, RecordedRun, RecordedWrite
 from reconciler.remote.protocol import ReadRemote
 
@@ -90,3 +94,24 @@ def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote
     step, level = write.assignment, kind.assignments.level(write.assignment.party)
     is_there = level.key(change.id, step.id) in level.keys(remote.list_all(level.path, key=None))
     return Found.AS_SENT if is_there is step.assign else Found.AS_BEFORE
+
+
+def misses(kind: Kind, sent: Body, held: Body) -> Iterator[FieldChange]:
+    """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""
+    for name, value in sent.items():
+        if name in kind.fields:
+            if not kind.fields[name].equal(value, held.get(name)):
+                yield FieldChange(pointer(name), value, held.get(name, ABSENT))
+        elif name not in held and value is not None:
+            yield FieldChange(pointer(name), value, ABSENT)
+
+
+def other_notations(kind: Kind, sent: Body, held: Body) -> str:
+    """Name the fields of free data that the service holds as it was sent, but for how a moment is written."""
+    names = [
+        pointer(name)
+        for name, value in sent.items()
+        if value and name in kind.fields and kind.fields[name].canonical is with_moments
+        if kind.fields[name].equal(value, held.get(name)) and not same(value, held.get(name))
+    ]
+    return f"equal, written differently: {', '.join(names)}" if names else ""
