@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult, Outcome, Status
     from reconciler.model.plan import Action, Change, Plan
+    from reconciler.project import Listener
     from reconciler.project.api import Project, load, refusal, to_text
-    from reconciler.project.settings import Listener
 
 __version__ = "0.1.0"
 

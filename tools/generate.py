@@ -29,8 +29,8 @@ from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.explain import Entry, everything, explain, manual
 from reconciler.manifests.rules import RULES
 from reconciler.planning.planfile import changes_digest
+from reconciler.project import Settings
 from reconciler.project.session import Session
-from reconciler.project.settings import Settings
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
 from tools.schemas import schemas

@@ -19,11 +19,11 @@ from reconciler.cli.several import digested, each, joined, tell_all_warnings, wo
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, UsageError
 from reconciler.planning import planfile
+from reconciler.project import environment_name
 from reconciler.project.apply import Order, apply_new, apply_saved, look, promote
+from reconciler.project.environment import keep_apart
 from reconciler.project.files import is_plan
-from reconciler.project.overwrites import keep_apart
 from reconciler.project.session import Session
-from reconciler.project.settings import environment_name
 from reconciler.project.several import promoted
 from reconciler.render.escape import escape
 from reconciler.render.wording import result_verdict
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
 
 
 @dataclass(frozen=True, slots=True)

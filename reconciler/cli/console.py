@@ -22,7 +22,7 @@ from reconciler.cli.streams import is_terminal, tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Checked
 from reconciler.model.outcome import Outcome, Status
-from reconciler.project.settings import Listener, Settings
+from reconciler.project import Listener, Settings
 from reconciler.remote.messages import Stats
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import Uncertain, cut_off

@@ -14,7 +14,7 @@ from reconciler.cli.failures import tell_problem
 from reconciler.cli.streams import wants_colour, width
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.secret import PLAN_KEY_VARIABLE
-from reconciler.project.settings import plan_key
+from reconciler.project import plan_key
 from reconciler.render import FORMATS, DriftWriter, PlanWriter, ResultWriter, ValidationWriter
 from reconciler.render.style import Style
 

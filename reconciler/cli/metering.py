@@ -21,8 +21,8 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
+from reconciler.project import environment_name
 from reconciler.project.files import is_manifest, read_file, write_file
-from reconciler.project.settings import environment_name
 from reconciler.remote.messages import Stats
 from reconciler.render.monitoring import LAST_SUCCESS, Measured, actions_of, drift_of, metrics, outcomes_of, series
 

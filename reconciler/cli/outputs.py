@@ -23,8 +23,8 @@ from reconciler.cli.options import common_of_this_run, file_name, format_option,
 from reconciler.cli.selecting import carried_out_by, shared_options, this_command
 from reconciler.cli.streams import emit, in_job
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
+from reconciler.project import environment_name
 from reconciler.project.files import identity, is_manifest, write_file
-from reconciler.project.settings import environment_name
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style
 

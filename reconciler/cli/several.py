@@ -16,8 +16,7 @@ from reconciler.cli.outputs import Outputs
 from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
-from reconciler.project import several
-from reconciler.project.settings import Settings
+from reconciler.project import Settings, several
 from reconciler.render import FORMATS
 from reconciler.render.groups import Document, Part, plan_of
 from reconciler.render.several import PARTS, SEVERAL

@@ -1,1 +1,104 @@
-"""An environment -> what a run needs of it."""
+"""An environment -> what a run needs of it. Here: what its caller chooses, and who listens."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.secret import PLAN_KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.config import Config
+    from reconciler.model.diagnostic import Diagnostic
+    from reconciler.model.once import Once
+    from reconciler.model.run import RecordedRun
+    from reconciler.remote.messages import Stats
+    from reconciler.render.failure import Uncertain
+
+
+_UNREPLACED: Final = re.compile(r"\$\([^()]*\)|\$\{.*\}")
+"""What a CI system leaves in place of a variable that it does not know: everybody knows it."""
+
+
+def plan_key(variables: Mapping[str, str]) -> bytes | None:
+    """The key, without the line end that an editor or a shell left on it; None where there is none, or only blanks.
+
+    Raises:
+        ReconcilerError: it is not UTF-8, or no value but the name of a variable.
+    """
+    key = variables.get(PLAN_KEY_VARIABLE, "").rstrip("\r\n")
+    if _UNREPLACED.fullmatch(key.strip()):
+        message = f"{PLAN_KEY_VARIABLE} is {key.strip()}, the name of a variable that this CI job does not have"
+        raise ReconcilerError(message, hint="define the variable, or do not set the key")
+    try:
+        return key.encode() if key.strip() else None
+    except UnicodeEncodeError:
+        hint = "set it to text: openssl rand -hex 32"
+        raise ReconcilerError(f"{PLAN_KEY_VARIABLE} is not UTF-8", hint=hint) from None
+
+
+class Listener:
+    """Every method does nothing: a listener overrides what it wants to know. Each environment calls from one thread."""
+
+    def chosen(self, environment: str) -> None:
+        """The run is about this environment."""
+
+    def connected(self, environment: str, *, can_write: bool) -> None:
+        """A connection is about to be used."""
+
+    def disconnected(self, environment: str, stats: "Stats") -> None:
+        """The connection has ended; this is what it cost."""
+
+    def noted(self, text: str) -> None:
+        """A detail of what is done."""
+
+    def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
+        """The manifests have faults that do not stop the run."""
+
+    def failed(self, error: "ReconcilerError") -> None:
+        """Something beside the run has failed, such as writing its record."""
+
+    def found_cut_off(self, run: "RecordedRun", uncertain: "Sequence[Uncertain]") -> None:
+        """An earlier run did not finish; these of its writes are uncertain."""
+
+    def masked(self, command: str) -> None:
+        """A workflow command of GitHub that hides a new secret in the log of the job. It contains the secret."""
+
+
+SILENT: Final = Listener()
+
+
+ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The choices of one run."""
+
+    config: Path | None = None
+    """The configuration; None: the nearest `reconciler.yaml`, in the working directory or above."""
+    environment: str | None = None
+    """None: the one that the variables name, or the only one configured."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts that credentials may be sent to, besides those of OrderCloud."""
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    """Where secrets, the plan key and the name of the environment are looked up."""
+    reads: tuple[Path, ...] = ()
+    """Files that the caller reads: no output overwrites them."""
+    writes: tuple[Path, ...] = ()
+    """Files that the caller is going to write; see `environment.keep_apart`."""
+    listener: Listener = SILENT
+    loaded: "Config | None" = None
+    """The configuration, where it is loaded already."""
+    once: "Once | None" = None
+    """Keeps what several environments of one run read and work out alike."""
+
+
+def environment_name(settings: Settings) -> str | None:
+    """The environment that was asked for; None leaves the choice to the configuration."""
+    return settings.environment or settings.variables.get(ENVIRONMENT_VARIABLE) or None

@@ -11,13 +11,12 @@ from reconciler.model.drift import Drift
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Plan
+from reconciler.project import SILENT, Listener, Settings
 from reconciler.project.apply import Order, Watch, apply_saved
 from reconciler.project.drift import DriftView
-from reconciler.project.environment import configuration
+from reconciler.project.environment import configuration, keep_apart
 from reconciler.project.files import read_file
-from reconciler.project.overwrites import keep_apart
 from reconciler.project.session import Session
-from reconciler.project.settings import SILENT, Listener, Settings
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN
 

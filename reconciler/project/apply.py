@@ -1,22 +1,26 @@
-"""A session and a saved plan -> the result of carrying it out, with its receipt."""
+"""A session and a saved plan -> whether it is what was reviewed, and what carrying it out came to, with its receipt."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import GuardRefusal, Skipped
+from reconciler.applying import receipt as receiptfile
+from reconciler.errors import GuardRefusal, ReconcilerError, Skipped
 from reconciler.model.outcome import ApplyResult, Outcome
-from reconciler.model.plan import Finding, Plan
-from reconciler.project.receipts import check_first, keep, require_newest
-from reconciler.project.settings import Settings
+from reconciler.model.plan import Finding, Plan, Review
+from reconciler.planning import planfile
+from reconciler.project import Settings
+from reconciler.project.files import read_file
+from reconciler.project.records import check_first, keep, require_newest
 from reconciler.project.several import Search, each, in_order
 from reconciler.remote.protocol import SecretRemote
 from reconciler.render.groups import Part
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session
+
 
 _NOUN: Final = "apply"
 
@@ -74,7 +78,7 @@ def apply_saved(session: "Session", order: Order, receipt: Path | None = None) -
         session.check_here(order.plan)
         check_first(order.plan, session.journal, receipt, session.plan_key)
         with session.writer() as remote:
-            from reconciler.project.journals import look_back  # noqa: PLC0415  # while the login is on its way
+            from reconciler.project.records import look_back  # noqa: PLC0415  # while the login is on its way
 
             objections = session.check(order.plan, remote)
             follows_up = look_back(session, remote, order.plan)
@@ -90,7 +94,7 @@ def apply_new(
     with session.exclusively():
         require_newest(session, receipt)
         with session.writer() as remote:
-            from reconciler.project.journals import look_back  # noqa: PLC0415  # while the login is on its way
+            from reconciler.project.records import look_back  # noqa: PLC0415  # while the login is on its way
 
             plan = session.plan_with(remote, demands_secrets=True)
             follows_up = look_back(session, remote, plan)
@@ -118,7 +122,7 @@ def execute(
     """
     from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
     from reconciler.applying.run import Controls  # noqa: PLC0415
-    from reconciler.project.journals import finished, recorder_of  # noqa: PLC0415
+    from reconciler.project.records import finished, recorder_of  # noqa: PLC0415
 
     environment = session.environment
     recorder = recorder_of(session, order.plan, follows_up, order.rolls_back)
@@ -174,3 +178,52 @@ def promote(
     found = {one.environment: one.found for one in sessions if one.found}
     search = Search(lambda one: carried_out(found[str(one.environment)]), _NOUN, end)
     return in_order(search, settings, names, is_stopping=is_stopping)
+
+
+def review(plan: Plan, file: Path, key: bytes | None) -> Review:
+    """Compare a plan with an earlier one, or with the receipt of the last apply.
+
+    What cannot be read was not reviewed: whoever waits for approval is asked once too often, never once too rarely.
+
+    Args:
+        plan: what would be applied.
+        file: the plan of a pull request, which nobody has signed, or a receipt.
+        key: what a receipt must be signed with.
+    """
+    if not plan.has_changes:
+        return Review(is_reviewed=True, reason="there is nothing to do", unseen=plan)
+    try:
+        text = read_file(file)
+        if '"resource_changes"' in text:
+            return _of_plan(plan, planfile.loads(text, str(file)))
+        return _of_receipt(plan, text, file, key)
+    except ReconcilerError as error:
+        return Review(is_reviewed=False, reason=error.message, unseen=plan)
+
+
+def _of_plan(plan: Plan, reviewed: Plan) -> Review:
+    digest = planfile.changes_digest(plan)
+    if digest == planfile.changes_digest(reviewed):
+        return Review(is_reviewed=True, reason=f"the changes are those of the plan, {digest[:12]}", unseen=plan)
+    unseen = replace(plan, changes=planfile.changes_besides(plan, reviewed))
+    gone = [f"{change.action} {change.address}" for change in planfile.changes_besides(reviewed, plan)]
+    return Review(is_reviewed=False, reason=_difference(plan, reviewed), unseen=unseen, gone=tuple(gone))
+
+
+def _difference(plan: Plan, reviewed: Plan) -> str:
+    here, there = plan.binding, reviewed.binding
+    if (here.environment, here.marketplace.casefold()) != (there.environment, there.marketplace.casefold()):
+        return f"the plan that was reviewed is of environment {there.environment}, marketplace {there.marketplace}"
+    if planfile.changes_besides(plan, reviewed) or planfile.changes_besides(reviewed, plan):
+        return "the changes are not those of the plan that was reviewed"
+    return "the guards object to other things than in the plan that was reviewed"
+
+
+def _of_receipt(plan: Plan, text: str, file: Path, key: bytes | None) -> Review:
+    receipt = receiptfile.loads(text, str(file), key)
+    receiptfile.check(receipt, plan.binding)
+    if receipt.manifest_digest == plan.binding.manifest_digest:
+        reason = f"the manifests are those of the apply at {receipt.created_at}; only the service has changed"
+        return Review(is_reviewed=True, reason=reason, unseen=plan)
+    reason = f"the manifests are not those of the last apply, at {receipt.created_at}"
+    return Review(is_reviewed=False, reason=reason, unseen=plan)

@@ -11,8 +11,8 @@ from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.secret import Secret
+from reconciler.project import Settings
 from reconciler.project.files import own_folder
-from reconciler.project.settings import Settings
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, require_allowed
 from reconciler.secrets import value_of

@@ -20,7 +20,7 @@ from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
 from reconciler.project.files import read_file
-from reconciler.project.receipts import of_journal
+from reconciler.project.records import of_journal
 from reconciler.project.session import Session
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.json import DRIFT_FORMAT_VERSION

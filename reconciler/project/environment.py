@@ -1,9 +1,10 @@
-"""Settings -> the configuration and the environment that are meant.
+"""Settings -> the configuration and the environment that are meant, unless an output would overwrite what is read.
 
 Kept apart from `session`, which imports what contacts the service: `validate` needs none of that.
 """
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from reconciler.config import (
     misnamed_config,
     select_environment,
 )
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
+from reconciler.manifests.files import find_files
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.once import Once
-from reconciler.project.settings import ENVIRONMENT_VARIABLE, Settings, environment_name
+from reconciler.project import ENVIRONMENT_VARIABLE, Settings, environment_name
+from reconciler.project.files import identity
 
 
 def configuration_path(settings: Settings) -> Path | None:
@@ -39,8 +42,6 @@ def configuration(settings: Settings) -> Config:
     if settings.loaded:
         return settings.loaded
     path = configuration_path(settings)
-    from reconciler.project.overwrites import keep_apart, keep_manifests_apart  # noqa: PLC0415  # they bring the loader
-
     if path is None:
         raise no_configuration()
     keep_apart(settings, [path])
@@ -136,3 +137,25 @@ def _alone(
         rules=environment.rules,
         is_emulated=environment.emulator is not None,
     )
+
+
+def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
+    """Refuse to write over these files, and over those that the settings name for reading.
+
+    Raises:
+        WouldOverwrite: a file would be overwritten.
+    """
+    known = {identity(path) for path in (*settings.reads, *reads)} - {None} if settings.writes else set()
+    for path in settings.writes:
+        if identity(path) in known:
+            raise WouldOverwrite(f"{path} is read by this run and would be overwritten", hint="name another file")
+
+
+def keep_manifests_apart(settings: Settings, paths: Iterable[Path], config: Config | None = None) -> None:
+    """The same of the manifests below these paths, and of what a configuration reads for any environment."""
+    if not settings.writes:
+        return
+    environments = config.environments.values() if config else ()
+    own = [config.path, *config.apart] if config else []
+    seeds = [each.emulator.seed for each in environments if each.emulator and each.emulator.seed]
+    keep_apart(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *seeds])

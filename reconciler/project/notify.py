@@ -15,9 +15,9 @@ from reconciler.manifests.git import disbelief
 from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
+from reconciler.project import Settings
 from reconciler.project.environment import configuration
 from reconciler.project.files import OWN_FOLDER, own_folder
-from reconciler.project.settings import Settings
 from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.rotation import Ended
 from reconciler.planning import guards as guard
 from reconciler.planning.planfile import given
+from reconciler.project import Listener
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation as Planned
 from reconciler.project.secret_status.rotating import Turn, Wish
-from reconciler.project.settings import Listener
 from reconciler.remote.protocol import ReadRemote
 from reconciler.render.secrets import Rotated, Turned
 from reconciler.secrets.rotation import Tools

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from reconciler.applying.journal.write import exclusive
 from reconciler.config import Config, Environment
@@ -20,19 +20,26 @@ from reconciler.model.secret import SecretSource
 from reconciler.planning.deletion import Protection
 from reconciler.planning.planfile import timestamp
 from reconciler.planning.selection import check as check_selection
-from reconciler.project import connect
+from reconciler.project import Settings, connect, environment_name, plan_key
 from reconciler.project.checkout import Inputs, checkout, listed_commits, require_tip
-from reconciler.project.environment import chosen_environment, configuration, load_context
+from reconciler.project.environment import (
+    chosen_environment,
+    configuration,
+    keep_apart,
+    keep_manifests_apart,
+    load_context,
+)
 from reconciler.project.files import own_folder
-from reconciler.project.overwrites import keep_apart, keep_manifests_apart
-from reconciler.project.receipts import last_written
-from reconciler.project.settings import Settings, environment_name, plan_key
+from reconciler.project.records import last_written
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import Resolver
 from reconciler.secrets.delivery import Deliverer
 
 if TYPE_CHECKING:
     from reconciler.planning.target import Target
+
+
+EVERYTHING: Final = Selection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +51,14 @@ class Session:
     """The configuration."""
     environment: Environment
     loaded: Loaded
-    selection: Selection = field(default_factory=Selection)
+    load: Callable[[Mapping[str, bytes]], Loaded]
+    """Loads the same manifests anew, with other contents of some files."""
+    selection: Selection = EVERYTHING
     """What plans are restricted to."""
     folders: tuple[Path, ...] = ()
     """Where manifests and overlays were looked for."""
     expires_at: datetime | None = None
     """Until when a plan that is saved is good; None: for ever."""
-    load: Callable[[Mapping[str, bytes]], Loaded] | None = None
-    """Loads the same manifests anew, with other contents of some files."""
     prunes: bool = False
     """Whether plans delete what no manifest claims."""
     journal: Path = Path()
@@ -73,7 +80,7 @@ class Session:
         *,
         allow_unknown_roles: bool,
         saved: Plan | None = None,
-        selection: Selection | None = None,
+        selection: Selection = EVERYTHING,
         expires: timedelta | None = None,
         prunes: bool = False,
     ) -> Self:
@@ -84,46 +91,39 @@ class Session:
             UsageError: the selection selects nothing, or is to be pruned.
             PlanRefused: the saved plan was made for an environment that is no longer there.
         """
-        selection = selection or Selection()
         if prunes:
             _check_prune(selection, paths)
         key = plan_key(settings.variables)
         config = configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
-        sources = tuple(paths) or config.manifests
-        keep_manifests_apart(settings, sources, config)
-        context = load_context(
-            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), once=settings.once
-        )
-        loaded = load(sources, context)
-        if prunes:
-            require_all(loaded)
-        session = cls(
+        loader = _loader(settings, config, environment, paths, allow_unknown_roles=allow_unknown_roles)
+        return cls(
             settings,
             config.path,
             environment,
-            loaded,
+            loaded := loader({}),
+            loader,
             selection=selection,
-            folders=(*sources, *environment.overlays),
+            folders=(*(paths or config.manifests), *environment.overlays),
             expires_at=datetime.now(UTC) + expires if expires else None,
-            load=lambda contents: load(sources, replace(context, contents=contents)),
             prunes=prunes,
             journal=config.journal,
             kept_inputs=(*config.inputs, *paths, *settings.reads, *settings.writes),
             plan_key=key,
             fingerprints=last_written(config.journal, environment, loaded.desired, key),
             commits=listed_commits(settings.variables),
-        )
-        session._check()
-        return session
+        ).checked()
 
-    def _check(self) -> None:
+    def checked(self) -> Self:
         """Refuse what cannot be meant, and report what was loaded."""
+        if self.prunes:
+            require_all(self.loaded)
         keep_apart(self.settings, self.inputs.all)
         name, loaded = self.environment.name, self.loaded
         self.settings.listener.noted(f"configuration {self.file}, environment {name}, manifests: {loaded.documents}")
         self.settings.listener.warned(name, loaded.warnings)
         check_selection(self.selection, loaded.desired)
+        return self
 
     @property
     def root(self) -> Path:
@@ -189,7 +189,6 @@ class Session:
         Raises:
             InputError: these are no manifests.
         """
-        assert self.load  # noqa: S101  # see open
         return replace(self, loaded=self.load(contents))
 
     def plan(self) -> Plan:
@@ -256,6 +255,18 @@ class Session:
         with connect.writer(self.settings, self.environment, self.root) as remote:
             remote.greet()
             yield remote
+
+
+def _loader(
+    settings: Settings, config: Config, environment: Environment, paths: Sequence[Path], *, allow_unknown_roles: bool
+) -> Callable[[Mapping[str, bytes]], Loaded]:
+    """Loads the manifests that are meant, with other contents of some files."""
+    sources = tuple(paths) or config.manifests
+    keep_manifests_apart(settings, sources, config)
+    context = load_context(
+        config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), once=settings.once
+    )
+    return lambda contents: load(sources, replace(context, contents=contents))
 
 
 def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> str | None:

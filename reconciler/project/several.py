@@ -15,9 +15,9 @@ from reconciler.errors import Interrupted, ReconcilerError, Skipped, UsageError,
 from reconciler.manifests.yaml import shown
 from reconciler.model.once import Once
 from reconciler.model.plan import Plan
+from reconciler.project import Settings
 from reconciler.project.environment import configuration
 from reconciler.project.files import make_folder, remove_file, write_file
-from reconciler.project.settings import Settings
 from reconciler.render.groups import Part
 
 T = TypeVar("T")

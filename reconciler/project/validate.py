@@ -10,14 +10,15 @@ from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, inspect
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waived
 from reconciler.model.once import Once
+from reconciler.project import Settings, environment_name
 from reconciler.project.environment import (
     chosen_environment,
     configuration_path,
+    keep_apart,
+    keep_manifests_apart,
     load_context,
     no_configuration,
 )
-from reconciler.project.overwrites import keep_apart, keep_manifests_apart
-from reconciler.project.settings import Settings, environment_name
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.reports import Adoption
     from reconciler.model.resource import Address
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
 
 
 @click.command(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.config import Auth, Config, Environment
     from reconciler.model.reports import Diagnosis
     from reconciler.model.resource import DesiredResource
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
 
 
 @click.command(

@@ -30,8 +30,8 @@ from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
 from reconciler.project.drift import DriftView, write_back
 from reconciler.project.environment import configuration
-from reconciler.project.journals import moments
 from reconciler.project.notify import NOTIFY_VARIABLE, Notifier
+from reconciler.project.records import moments
 from reconciler.project.session import Session
 from reconciler.render.export import edits
 from reconciler.render.monitoring import NOTIFICATIONS
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from reconciler.model.drift import Drift
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
     from reconciler.render.style import Moment
 
 

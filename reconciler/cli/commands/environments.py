@@ -9,8 +9,8 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environments_options
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.config import select_environment
+from reconciler.project import Settings, environment_name
 from reconciler.project.environment import configuration
-from reconciler.project.settings import Settings, environment_name
 from reconciler.render.reports import ENVIRONMENTS, Listed
 
 if TYPE_CHECKING:

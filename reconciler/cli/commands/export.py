@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from reconciler.config import Config, Environment
     from reconciler.model.resource import LiveState
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
     from reconciler.project.write import Making
 
 

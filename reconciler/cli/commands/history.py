@@ -12,9 +12,9 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, environments_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.config import select_environment
+from reconciler.project import environment_name
 from reconciler.project.environment import configuration
-from reconciler.project.journals import listed
-from reconciler.project.settings import environment_name
+from reconciler.project.records import listed
 from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from reconciler.cli.selecting import prune_option, selection_of, selection_optio
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
+from reconciler.project import Settings
 from reconciler.project.files import write_file
-from reconciler.project.settings import Settings
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
 from reconciler.planning.planfile import refusal
+from reconciler.project import environment_name
 from reconciler.project.apply import Order, execute
 from reconciler.project.environment import chosen_environment, configuration
-from reconciler.project.journals import look_back
+from reconciler.project.records import look_back
 from reconciler.project.session import Session
-from reconciler.project.settings import environment_name
 from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Plan
     from reconciler.model.run import RecordedRun
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
 
 
 @click.command(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.inputs import Selection
     from reconciler.model.reports import SecretReport
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
     from reconciler.render.secrets import Rotated
 
 

@@ -17,10 +17,15 @@ from reconciler.manifests.load import load
 from reconciler.manifests.yaml import shown
 from reconciler.planning import planfile
 from reconciler.planning.planfile import changes_digest
-from reconciler.project.environment import chosen_environment, configuration, load_context
+from reconciler.project.apply import review
+from reconciler.project.environment import (
+    chosen_environment,
+    configuration,
+    keep_apart,
+    keep_manifests_apart,
+    load_context,
+)
 from reconciler.project.files import is_plan
-from reconciler.project.overwrites import keep_apart, keep_manifests_apart
-from reconciler.project.review import review
 from reconciler.render.escape import escape, joined
 from reconciler.render.markdown import REVIEWS
 

@@ -28,7 +28,7 @@ from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
     from reconciler.model.inputs import Snapshot
-    from reconciler.project.settings import Settings
+    from reconciler.project import Settings
 
 
 @click.command(

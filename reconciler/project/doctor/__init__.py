@@ -1,20 +1,251 @@
-"""What the configuration says, and ways to ask the world -> a diagnosis: every check, what it found, and the fix.
+"""A configuration, and ways to ask the world -> a diagnosis: every check, what it found, and the fix.
 
-The checks stand in one table, in the order in which they build on one another. Each is given what is known so far and
-may add to it; a check whose premise failed is skipped. None can write: the connection that they are given only reads.
+The checks stand in one table, in the order in which they build on one another: what the configuration says comes first
+(see `connectivity`), then who the login is, in which marketplace, what it may do there, and what the service is. Each
+is given what is known so far and may add to it; a check whose premise failed is skipped. None can write: the connection
+that they are given only reads.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from statistics import median
 from typing import Final
+from urllib.parse import quote
 
-from reconciler.errors import GuardRefusal, ReconcilerError
+from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
+from reconciler.kinds import KINDS, LOGIN_KIND, Kind
+from reconciler.kinds.roles import FULL_ACCESS
+from reconciler.live.read import read, with_assignments
+from reconciler.model.inputs import LEAST_TOKEN_MINUTES
+from reconciler.model.json import Body
 from reconciler.model.reports import Check, Diagnosis, Verdict
-from reconciler.project.doctor import access, connectivity
-from reconciler.project.doctor.known import AGAIN, Known, Result, Subject, Tools
+from reconciler.project.doctor import connectivity
+from reconciler.project.doctor.connectivity import AGAIN, Known, Result, Subject, Tools, few, number
+from reconciler.remote.auth import Claims
+from reconciler.remote.throttle import THROTTLED
 
 __all__ = ["STEPS", "Subject", "Tools", "examine"]
+
+
+def generation(known: Known) -> Result:
+    """Tell the API's generation by what API clients look like: the secret left them between 1.0.454 and 1.0.470."""
+    if not known.clients:
+        return Result(Verdict.INFO, "unknown: there is no API client to tell it by")
+    shown = [name for name in KINDS[LOGIN_KIND].secret_fields if any(name in client for client in known.clients)]
+    if shown:
+        return Result(Verdict.INFO, f"legacy: API clients show their {', '.join(shown)}")
+    return Result(Verdict.INFO, "current: secrets are kept apart from API clients")
+
+
+def put_creates(_known: Known) -> Result:
+    """Say what cannot be known without a write."""
+    found = "unknown until tried: may a PUT create an API client under an ID of our choice"
+    return Result(Verdict.INFO, f"{found}; plan and apply handle both")
+
+
+def rate(known: Known) -> Result:
+    """Say how the requests of this run went; OrderCloud publishes no limit to compare them with."""
+    limits = f"no limit is published; concurrency is {known.subject.concurrency}"
+    samples = known.remote.samples if known.remote else ()
+    if known.remote is None or not samples:
+        return Result(Verdict.INFO, f"{limits}; no request was sent")
+    times = [one.seconds * 1000 for one in samples]
+    throttled = sum(one.status == THROTTLED for one in samples)
+    requests = f"{number(len(samples), 'request')}, {known.remote.stats.retries} of them retries"
+    found = (
+        f"{limits}; {requests}, {throttled} answered 429; median {median(times):.0f} ms, slowest {max(times):.0f} ms"
+    )
+    if throttled:
+        return Result(Verdict.WARNING, found, "lower `concurrency` of this environment")
+    return Result(Verdict.INFO, found)
+
+
+CLIENTS: Final = KINDS[LOGIN_KIND]
+"""What a login goes through is one of these."""
+
+SOON: Final = 7 * 86_400.0
+"""Seconds before its end at which a secret is worth a warning."""
+_MINUTE: Final = 60.0
+_GRANT: Final = "give the user a security profile with such a role, and let the API client grant it"
+
+
+def user(known: Known) -> Result:
+    """Say who we are; anybody but a seller user is turned away (OrderCloud release notes 1.0.185)."""
+    me, claims = known.connection.me(), known.claims
+    name = claims.username or str(me.get("Username") or "an unnamed user")
+    who = f"{name}, through API client {claims.client_id or known.connection.client_id}"
+    party = _party(me, claims)
+    if party:
+        found = f"the credentials act as a {party}'s user: {who}; only seller users may manage configuration"
+        return Result(Verdict.FAILED, found, "use an API client whose default context user is a seller user")
+    return Result(Verdict.OK, f"seller user {who}")
+
+
+def _party(me: Body, claims: Claims) -> str:
+    """``buyer``, ``supplier``, or empty for the seller."""
+    for party in ("buyer", "supplier"):
+        if claims.user_type == party or me.get(party.capitalize()) is not None:
+            return party
+    return ""
+
+
+def marketplace(known: Known) -> Result:
+    """Have the service say which marketplace it is, as plan and apply do before all else."""
+    found = known.tools.identify(known.connection)
+    if known.subject.marketplace is None:
+        return Result(Verdict.OK, f"{found}; the configuration names none, which an embedded emulator does not need")
+    return Result(Verdict.OK, f"{found}, as configured")
+
+
+def roles_for_plan(known: Known) -> Result:
+    """Read the claim, then prove it; a token that names no roles at all is given the chance to prove itself."""
+    roles = known.claims.roles
+    lacking = [f"reading {one.what} takes one of {', '.join(one.roles)}" for one in _reading(known) if one.lacks(roles)]
+    if roles and lacking:
+        return Result(Verdict.FAILED, f"the token has {few(sorted(roles))}; {'; '.join(lacking)}", _GRANT)
+    held = dict.fromkeys(role for one in _reading(known) for role in one.roles if role in roles)
+    clients = tuple(known.connection.list_all(CLIENTS.path)) if _may_read_clients(known) else ()
+    objects = [number(len(clients), CLIENTS.noun)] if CLIENTS.name in known.subject.kinds else []
+    objects += [_count(known, kind) for kind in _used(known) if kind is not CLIENTS]
+    found = f"{', '.join(held) or 'no role in the token'}; {', '.join(objects)} could be read"
+    return Result(Verdict.OK, found, known=replace(known, clients=clients))
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Something that a run does, and the roles of which one is needed."""
+
+    what: str
+    roles: Sequence[str]
+
+    def lacks(self, held: frozenset[str]) -> bool:
+        """Whether a token has none of them."""
+        return held.isdisjoint(self.roles)
+
+
+def _used(known: Known) -> list[Kind]:
+    return [KINDS[name] for name in sorted(known.subject.kinds)]
+
+
+def _assigned(known: Known) -> list[Kind]:
+    return [kind for kind in _used(known) if kind.assignments and known.subject.kinds[kind.name]]
+
+
+def _reading(known: Known) -> list[_Need]:
+    """What a plan reads. Some lists have no reader role, so that a login for plans alone can write them, too."""
+    return [
+        *(_Need(f"{kind.noun}s", kind.reading_roles) for kind in _used(known)),
+        *(_Need(f"assignments of {kind.noun}s", kind.assignment_reading_roles) for kind in _assigned(known)),
+    ]
+
+
+def _writing(known: Known) -> list[_Need]:
+    return [
+        *(_Need(f"{kind.noun}s", kind.writing_roles) for kind in _used(known)),
+        *(_Need(f"assignments of {kind.noun}s", kind.assigning_roles) for kind in _assigned(known)),
+    ]
+
+
+def _count(known: Known, kind: Kind) -> str:
+    """Read one kind as a plan does, and count its objects."""
+    live = read(known.connection, [kind.name], "", optional=[kind.name])
+    if kind in _assigned(known):
+        with_assignments(known.connection, live)
+    if kind.name not in live.kinds:
+        return f"no {kind.noun}s, which this service does not have"
+    return number(len(live.resources), kind.noun)
+
+
+def _may_read_clients(known: Known) -> bool:
+    """Whether the client of the login can be looked up; without the role, only where a plan reads clients anyway."""
+    return CLIENTS.name in known.subject.kinds or not known.claims.roles.isdisjoint(CLIENTS.reading_roles)
+
+
+def roles_for_apply(known: Known) -> Result:
+    """Read the claim. Without such a role a login is still right for a job that only plans."""
+    roles = known.claims.roles
+    lacking = [f"{', '.join(one.roles)} (for {one.what})" for one in _writing(known) if one.lacks(roles)]
+    if not lacking:
+        return Result(
+            Verdict.OK, ", ".join(dict.fromkeys(r for one in _writing(known) for r in one.roles if r in roles))
+        )
+    found = f"the token has none of {'; none of '.join(lacking)}: this login can plan, but not apply"
+    return Result(Verdict.WARNING, found, f"right for a job that only plans; to apply, {_GRANT}")
+
+
+def roles_for_references(known: Known) -> Result:
+    """Read the claim: what manifests refer to is looked up with other roles than the objects themselves."""
+    roles = known.claims.roles
+    lookups = {role: what for kind in _used(known) for role, what in kind.lookups().items()}
+    missing = [
+        f"{role} ({lost})"
+        for role, lost in lookups.items()
+        if roles.isdisjoint({role, f"{role.removesuffix('Reader')}Admin", FULL_ACCESS})
+    ]
+    if not missing:
+        return Result(Verdict.OK, "all that manifests refer to can be looked up")
+    found = f"what these roles are for cannot be checked: {', '.join(missing)}"
+    return Result(Verdict.WARNING, found, _GRANT)
+
+
+def own_client(known: Known) -> Result:
+    """Find the client that this login goes through, and what of it may end in the middle of a run."""
+    wanted = known.connection.client_id
+    own = next((one for one in known.clients if str(one.get("ID")).casefold() == wanted.casefold()), None)
+    if own is None:
+        found = f"API client {wanted}, which this login goes through, is not among those that can be read"
+        return Result(Verdict.WARNING, found, "check by hand that no change takes this client's access away")
+    life, secrets = _token_life(known.claims), _secrets_life(known)
+    found = "; ".join([f"{own.get(CLIENTS.name_field)} ({own.get('ID')})", *_life_words(life), *secrets.words])
+    if life is not None and life < LEAST_TOKEN_MINUTES * _MINUTE:
+        field = CLIENTS.lifetime_field
+        hint = f"raise {field} of this client to {LEAST_TOKEN_MINUTES} at least: a long apply may need it"
+        return Result(Verdict.WARNING, found, hint)
+    if secrets.end_soon:
+        return Result(Verdict.WARNING, found, "if it is the one in use here, replace it before that day")
+    return Result(Verdict.OK, found)
+
+
+def _token_life(claims: Claims) -> float | None:
+    if claims.expires_at is None or claims.issued_at is None:
+        return None
+    return claims.expires_at - claims.issued_at
+
+
+def _life_words(life: float | None) -> Sequence[str]:
+    return [] if life is None else [f"its tokens live {number(int(life / _MINUTE), 'minute')}"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """How long the secrets of our own client are good for; which of them we use, nobody can tell."""
+
+    words: Sequence[str] = ()
+    end_soon: bool = False
+
+
+def _secrets_life(known: Known) -> _Secrets:
+    """Look at the ends of the secrets; older services have no list of them, and no ends."""
+    try:
+        secrets = known.connection.list_all(f"{CLIENTS.path}/{quote(known.connection.client_id, safe='')}/secrets")
+    except RemoteError:
+        return _Secrets()
+    ends = [end for one in secrets if (end := _moment(one.get("Expiration"))) and end > known.tools.now()]
+    if not ends:
+        return _Secrets()
+    left = min(ends) - known.tools.now()
+    when = f"{datetime.fromtimestamp(min(ends), UTC):%Y-%m-%d}"
+    return _Secrets([f"one of its secrets expires on {when}"], left < SOON)
+
+
+def _moment(value: object) -> float | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +268,15 @@ STEPS: Final = (
     Step("network", connectivity.network, needs=("host",)),
     Step("login", connectivity.login, needs=("credentials", "network")),
     Step("clock", connectivity.clock, needs=("login",)),
-    Step("user", access.user, needs=("login",)),
-    Step("marketplace", access.marketplace, needs=("user",)),
-    Step("roles-for-plan", access.roles_for_plan, needs=("marketplace",)),
-    Step("roles-for-apply", access.roles_for_apply, needs=("marketplace",)),
-    Step("roles-for-references", access.roles_for_references, needs=("marketplace",)),
-    Step("own-client", access.own_client, needs=("roles-for-plan",)),
-    Step("generation", access.generation, needs=("roles-for-plan",)),
-    Step("put-creates", access.put_creates),
-    Step("rate", access.rate),
+    Step("user", user, needs=("login",)),
+    Step("marketplace", marketplace, needs=("user",)),
+    Step("roles-for-plan", roles_for_plan, needs=("marketplace",)),
+    Step("roles-for-apply", roles_for_apply, needs=("marketplace",)),
+    Step("roles-for-references", roles_for_references, needs=("marketplace",)),
+    Step("own-client", own_client, needs=("roles-for-plan",)),
+    Step("generation", generation, needs=("roles-for-plan",)),
+    Step("put-creates", put_creates),
+    Step("rate", rate),
 )
 """All checks, in order. Their names are part of the JSON document."""
 

@@ -14,7 +14,7 @@ from reconciler.applying.journal import Entry
 from reconciler.applying.journal.recorded import recorded_rotation
 from reconciler.errors import ReconcilerError
 from reconciler.model.resource import Policy
-from reconciler.project.journals import listed
+from reconciler.project.records import listed
 from reconciler.render.failure import cut_off
 from reconciler.render.history import LISTS, RUNS
 from reconciler.render.style import PLAIN

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.model.reports import Verdict
 from reconciler.project.doctor import STEPS, Subject
-from reconciler.project.doctor.known import Known
+from reconciler.project.doctor.connectivity import Known
 from tests.project.doctor.patient import SUBJECT, URL, check, emulated, examined, missing, requests, tools
 from tests.remote.service import Service
 
