@@ -64,7 +64,7 @@ _HOMES = {
     "model.plan": ("Action", "Change", "Plan"),
     "model.inputs": ("Selection",),
     "project.api": ("Project", "load", "refusal", "to_text"),
-    "project.settings": ("Listener",),
+    "project": ("Listener",),
 }
 """Where names are; all others are errors. They are imported when they are first used: every command imports this."""
 

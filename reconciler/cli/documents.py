@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def key() -> bytes | None:
-    """The key; see `project.settings`."""
+    """The key; see `project.plan_key`."""
     return plan_key(os.environ)
 
 
