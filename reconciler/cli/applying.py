@@ -46,12 +46,11 @@ class Wish:
     metering: Metering
     paths: tuple[Path, ...]
     selection: "Selection"
-    """Without the paths."""
     receipt: Path | None
     require_tip: str | None
     ack: str | None
     dry_run: bool
-    ask: bool
+    auto_approve: bool
     keep_going: bool
     prune: bool
     allow_unknown_roles: bool
@@ -66,7 +65,7 @@ class Wish:
             self.paths,
             allow_unknown_roles=self.allow_unknown_roles,
             saved=plan,
-            selection=replace(self.selection, paths=tuple(map(str, self.paths))),
+            selection=self.selection,
             prunes=self.prune,
         )
         if plan and len(self.saved) > 1:  # before another one is applied
@@ -124,7 +123,7 @@ def _carried_out(wish: Wish, session: Session) -> "ApplyResult":
 
     def approved(plan: "Plan") -> Order:
         if not saved:
-            require_approval(session, common, plan, wish.ack, ask=wish.ask)
+            require_approval(session, common, plan, wish.ack, ask=not wish.auto_approve)
         return Order(plan, wish.ack, wish.keep_going, watch=partial(watch, common=common, is_saved=bool(saved)))
 
     if saved:

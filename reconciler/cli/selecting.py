@@ -2,8 +2,8 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from functools import wraps
+from typing import Any, Final, TypeVar, cast
 
 import click
 
@@ -86,8 +86,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def selection_options(function: F) -> F:
-    """Give a command both options, as `only` and `selector`: see `selection_of`."""
-    selector = click.option(
+    """Give a command both options, and what they and `--write-secret` select, whatever their order, as `selection`."""
+
+    @wraps(function)
+    def call(*arguments: Any, only: Any, selector: Any, write_secrets: Any = (), **options: Any) -> Any:  # noqa: ANN401
+        made = Selection(tuple(sorted(set(only))), selector, write_secrets=tuple(sorted(set(write_secrets))))
+        return function(*arguments, selection=made, **options)
+
+    of_label = click.option(
         "--selector",
         multiple=True,
         type=text,
@@ -95,7 +101,7 @@ def selection_options(function: F) -> F:
         callback=_labels,
         help="Only manifests with this label; of several labels, with all of them.",
     )
-    only = click.option(
+    of_address = click.option(
         "--only",
         multiple=True,
         type=text,
@@ -103,7 +109,7 @@ def selection_options(function: F) -> F:
         shell_complete=completing.addresses,
         help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
     )
-    return only(selector(function))
+    return of_address(of_label(cast("F", call)))
 
 
 prune_option: Final = click.option(
@@ -119,13 +125,6 @@ write_secret_option: Final = click.option(
     metavar="ADDRESS#FIELD",
     help="Write this write-only secret again, though nothing says that it differs; may be given several times.",
 )
-
-
-def selection_of(
-    only: Sequence[str], selector: dict[str, str], paths: Sequence[Path] = (), write_secrets: Sequence[str] = ()
-) -> Selection:
-    """What the options and the PATHs select, whatever order the options were given in."""
-    return Selection(tuple(sorted(set(only))), selector, tuple(map(str, paths)), tuple(sorted(set(write_secrets))))
 
 
 def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:

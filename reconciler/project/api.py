@@ -16,7 +16,7 @@ from reconciler.project.apply import Order, Watch, apply_saved
 from reconciler.project.drift import DriftView
 from reconciler.project.environment import configuration, keep_apart
 from reconciler.project.files import read_file
-from reconciler.project.session import Session
+from reconciler.project.session import EVERYTHING, Session
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN
 
@@ -141,7 +141,7 @@ class Project:
             paths,
             allow_unknown_roles=allow_unknown_roles,
             saved=saved,
-            selection=replace(selection or Selection(), paths=tuple(map(str, paths))),
+            selection=selection or EVERYTHING,
             expires=expires,
             prunes=prunes,
         )

@@ -103,7 +103,7 @@ class Session:
             environment,
             loaded := loader({}),
             loader,
-            selection=selection,
+            selection=replace(selection, paths=tuple(map(str, paths))),
             folders=(*(paths or config.manifests), *environment.overlays),
             expires_at=datetime.now(UTC) + expires if expires else None,
             prunes=prunes,

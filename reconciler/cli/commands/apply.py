@@ -1,12 +1,12 @@
 """Saved plans, or manifests and services -> changes of the services, and what became of each."""
 
-from pathlib import Path
+from typing import Any
 
 import click
 
 from reconciler.cli.documents import RESULTS
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.metering import Metering, metrics_option
+from reconciler.cli.metering import metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -16,8 +16,8 @@ from reconciler.cli.options import (
     text,
     unknown_roles_option,
 )
-from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
+from reconciler.cli.outputs import outputs_option
+from reconciler.cli.selecting import prune_option, selection_options, write_secret_option
 
 
 @click.command(
@@ -61,24 +61,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @unknown_roles_option
 @environments_options
 @click.pass_obj
-def command(  # noqa: PLR0913  # one for each option
-    common: Common,
-    paths: tuple[Path, ...],
-    *,
-    auto_approve: bool,
-    dry_run: bool,
-    ack: str | None,
-    keep_going: bool,
-    require_tip: str | None,
-    receipt: Path | None,
-    outputs: Outputs,
-    metering: Metering,
-    only: tuple[str, ...],
-    selector: dict[str, str],
-    prune: bool,
-    write_secrets: tuple[str, ...],
-    allow_unknown_roles: bool,
-) -> ExitCode:
+def command(common: Common, /, **options: Any) -> ExitCode:  # noqa: ANN401  # the fields of `Wish`
     """Change the service to what the manifests ask for.
 
     Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
@@ -90,20 +73,4 @@ def command(  # noqa: PLR0913  # one for each option
     """
     from reconciler.cli.applying import Wish, apply  # noqa: PLC0415  # --help needs nothing of it
 
-    return apply(
-        Wish(
-            common,
-            outputs,
-            metering,
-            paths,
-            selection_of(only, selector, (), write_secrets),
-            receipt,
-            require_tip,
-            ack,
-            dry_run=dry_run,
-            ask=not auto_approve,
-            keep_going=keep_going,
-            prune=prune,
-            allow_unknown_roles=allow_unknown_roles,
-        )
-    )
+    return apply(Wish(common, **options))

@@ -22,7 +22,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.selecting import selection_options
 from reconciler.cli.several import digested, each, joined, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from reconciler.model.drift import Drift
+    from reconciler.model.inputs import Selection
     from reconciler.project import Settings
     from reconciler.render.style import Moment
 
@@ -121,8 +122,7 @@ def command(  # noqa: PLR0913  # one for each option
     metering: Metering,
     notify_url: Secret | None,
     notify_format: str | None,
-    only: tuple[str, ...],
-    selector: dict[str, str],
+    selection: "Selection",
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Say in what the service differs from the manifests: the plan, seen from the other side.
@@ -136,7 +136,6 @@ def command(  # noqa: PLR0913  # one for each option
         raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
     reporting = Reporting(metering, Notifier(notify_url, notify_format))
     reporting.notifier.check()
-    selection = selection_of(only, selector, paths)
     view = _view(common, baseline, receipt, since_receipt=since_receipt, strict=strict, is_whole=not paths)
 
     def find(each: "Settings") -> "Drift":

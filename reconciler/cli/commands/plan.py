@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,7 +23,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import prune_option, selection_of, selection_options, write_secret_option
+from reconciler.cli.selecting import prune_option, selection_options, write_secret_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
@@ -93,7 +93,7 @@ Examples:
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,
-    paths: tuple[Path, ...],
+    /,
     *,
     out: Path | None,
     expires: "timedelta | None",
@@ -101,12 +101,8 @@ def command(  # noqa: PLR0913  # one for each option
     from_snapshot: Path | None,
     outputs: Outputs,
     metering: Metering,
-    only: tuple[str, ...],
-    selector: dict[str, str],
-    prune: bool,
-    write_secrets: tuple[str, ...],
     ack: str | None,
-    allow_unknown_roles: bool,
+    **choices: Any,  # noqa: ANN401  # of the selection, `prune` and the like, as `Project.plan` has them
 ) -> ExitCode:
     """Show what apply would change. PATHs are manifests or folders of them; else those of the configuration.
 
@@ -115,19 +111,10 @@ def command(  # noqa: PLR0913  # one for each option
     """
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is for a plan that is saved", hint="add --out FILE")
-    selection = selection_of(only, selector, paths, write_secrets)
-
     from reconciler.project.api import Project  # noqa: PLC0415  # --help needs nothing of it
 
     def plan_of(each: Settings) -> Plan:
-        return Project(each).plan(
-            paths=paths,
-            selection=selection,
-            prune=prune,
-            expires=expires,
-            snapshot=from_snapshot,
-            allow_unknown_roles=allow_unknown_roles,
-        )
+        return Project(each).plan(expires=expires, snapshot=from_snapshot, **choices)
 
     code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
     if common.is_of_several:

@@ -22,7 +22,7 @@ from reconciler.cli.options import (
     text,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import selection_of, selection_options
+from reconciler.cli.selecting import selection_options
 from reconciler.cli.several import names_of, show
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
@@ -87,11 +87,9 @@ def status(
     *,
     outputs: Outputs,
     metrics_file: Path | None,
-    only: tuple[str, ...],
-    selector: dict[str, str],
+    selection: "Selection",
 ) -> ExitCode:
     """Say of every secret how old it is, when it expires, and whether it is what its manifest asks for. Reads only."""
-    selection = selection_of(only, selector)
     reports: dict[str, SecretReport] = {}
 
     def find(each: "Settings") -> "SecretReport":
@@ -150,8 +148,7 @@ def rotate(  # noqa: PLR0913  # one for each option
     dry_run: bool,
     auto_approve: bool,
     ack: str | None,
-    only: tuple[str, ...],
-    selector: dict[str, str],
+    selection: "Selection",
     outputs: Outputs,
 ) -> ExitCode:
     """Put a new secret in the place of an old one: shows the steps, asks, and takes them.
@@ -159,7 +156,6 @@ def rotate(  # noqa: PLR0913  # one for each option
     Creates a secret, proves it by a login, delivers it as the manifest says, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
-    selection = selection_of(only, selector)
     _check(address, name, selection, due=due)
     session = Session.open(settings_of(common), (), allow_unknown_roles=True, selection=selection)
     approve = partial(_approve, common, ask=not auto_approve)
