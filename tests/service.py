@@ -14,8 +14,7 @@ import httpx
 
 from reconciler import pipeline
 from reconciler.applying.run import Controls
-from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
-from reconciler.emulator.settings import utc_now
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings, utc_now
 from reconciler.errors import SecretMissing
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Limits, Plan

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import falcon
 
+from reconciler.emulator import utc_now
 from reconciler.emulator.calls import Entry, Reply, Site
 from reconciler.emulator.control import PREFIX
 from reconciler.emulator.errors import DroppedConnection, StateError
@@ -24,7 +25,6 @@ from reconciler.emulator.faults import SPOILERS, FaultBox, Rule, refusal
 from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.rows import kinds_of, tables_of
 from reconciler.emulator.seed import add_administration, load_seed
-from reconciler.emulator.settings import utc_now
 from reconciler.emulator.store import Store, key_of
 from reconciler.emulator.tokens import TokenOffice
 from reconciler.emulator.web import SITE, application, bearer
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from cheroot import wsgi
 
-    from reconciler.emulator.settings import Settings
+    from reconciler.emulator import Settings
 
 
 _CLIENT_PATH = "/v1/apiclients/"

@@ -25,7 +25,7 @@ from reconciler.emulator.roles import API_ROLES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.emulator.settings import Profile
+    from reconciler.emulator import Profile
     from reconciler.emulator.store import Body
 
 XP_LIMIT = 8000  # characters of JSON; OrderCloud docs: "Limits"

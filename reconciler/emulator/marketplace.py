@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from reconciler.emulator import Settings
     from reconciler.emulator.fields import Field, Reference
     from reconciler.emulator.resources import Resource
-    from reconciler.emulator.settings import Settings
     from reconciler.emulator.store import Body, Store
     from reconciler.emulator.tables import Table
 

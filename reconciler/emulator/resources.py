@@ -22,9 +22,9 @@ from reconciler.emulator.store import key_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from reconciler.emulator import Profile
     from reconciler.emulator.calls import Call
     from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
 
 ID = Field("ID")
@@ -35,26 +35,6 @@ _ID_RULE = "ID may hold only letters, digits, _ and -, at most 100."
 def new_id() -> str:
     """Make an ID as the service does: 22 URL-safe characters."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-
-
-def _no_faults(_market: Marketplace, _old: Body | None, _new: Body) -> Iterator[Fault]:
-    return iter(())
-
-
-def _no_guard(_market: Marketplace, _body: Body) -> Iterator[Fault]:
-    return iter(())
-
-
-def _unchanged(_market: Marketplace, _old: Body | None, new: Body) -> Body:
-    return new
-
-
-def _as_stored(_market: Marketplace, body: Body) -> Body:
-    return body
-
-
-def _always(_market: Marketplace, _object_id: str) -> bool:
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +61,11 @@ class Resource:
     seller_only: bool = True
     client_may_choose_id: bool = True
     make_id: Callable[[], str] = new_id
-    may_put_new: Callable[[Marketplace, str], bool] = _always
-    check: Callable[[Marketplace, Body | None, Body], Iterator[Fault]] = _no_faults
-    settle: Callable[[Marketplace, Body | None, Body], Body] = _unchanged
-    guard: Callable[[Marketplace, Body], Iterator[Fault]] = _no_guard
-    show: Callable[[Marketplace, Body], Body] = _as_stored
+    may_put_new: Callable[[Marketplace, str], bool] = lambda *_: True
+    check: Callable[[Marketplace, Body | None, Body], Iterator[Fault]] = lambda *_: iter(())
+    settle: Callable[[Marketplace, Body | None, Body], Body] = lambda _market, _old, new: new
+    guard: Callable[[Marketplace, Body], Iterator[Fault]] = lambda *_: iter(())
+    show: Callable[[Marketplace, Body], Body] = lambda _, body: body
     show_in_list: Callable[[Marketplace, Body], Body] | None = None
 
     @property

@@ -23,9 +23,9 @@ from reconciler.emulator.store import key_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from reconciler.emulator import Profile
     from reconciler.emulator.calls import Call
     from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
 
 LEVELS: Mapping[str, Callable[[Body], bool]] = {
@@ -56,14 +56,6 @@ def party_faults(row: Body) -> Iterator[Fault]:
         yield Fault("PartyAssignment.CannotSpecifyGroupAndUser")
 
 
-def _no_faults(_row: Body) -> Iterator[Fault]:
-    return iter(())
-
-
-def _as_stored(_market: Marketplace, row: Body) -> Body:
-    return row
-
-
 @dataclass(frozen=True, slots=True)
 class Table:
     """One table: everything in which one sort of assignment differs from another.
@@ -86,8 +78,8 @@ class Table:
     sortable: tuple[str, ...] = ()
     searchable: tuple[str, ...] = ()
     only: Profile | None = None
-    check: Callable[[Body], Iterator[Fault]] = _no_faults
-    show: Callable[[Marketplace, Body], Body] = _as_stored
+    check: Callable[[Body], Iterator[Fault]] = lambda _: iter(())
+    show: Callable[[Marketplace, Body], Body] = lambda _, row: row
 
     def key(self, row: Body) -> str:
         """Give the key of a row: all that identifies it."""

@@ -29,8 +29,8 @@ from reconciler.emulator.tokens import token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.emulator import Profile
     from reconciler.emulator.calls import Site
-    from reconciler.emulator.settings import Profile
 
 
 # What each profile says it is.

@@ -17,8 +17,8 @@ from reconciler.emulator.rows import kinds_of, rows_of, tables_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.emulator import Profile
     from reconciler.emulator.fields import Field
-    from reconciler.emulator.settings import Profile
 
 API = json.loads((Path(__file__).parents[1] / "kinds" / "api.json").read_text("utf-8"))
 OLDER = 260  # the last part of the version that the older generation has

@@ -13,8 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from reconciler import pipeline
-from reconciler.emulator import Emulator, SeedError, Settings
-from reconciler.emulator.settings import Profile
+from reconciler.emulator import Emulator, Profile, SeedError, Settings
 from reconciler.export import Origin, export
 from reconciler.export.seeding import read_seeds
 from reconciler.kinds import KINDS

@@ -9,7 +9,7 @@ from reconciler import emulator
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import common_of_this_run, file_name, output_options, text
 from reconciler.cli.streams import emit, tell
-from reconciler.emulator.settings import READINGS
+from reconciler.emulator import READINGS
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.project.connect import emulator_errors
 

@@ -22,9 +22,9 @@ from reconciler.emulator.tables import Table, party_faults
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from reconciler.emulator import Profile
     from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.resources import Resource
-    from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
 
 

@@ -18,8 +18,8 @@ from reconciler.emulator.roles import readers, writers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.emulator import Profile
     from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.settings import Profile
     from reconciler.emulator.store import Body
 
 EVENT_TYPES = ("OrderCheckout", "OpenIDConnect", "OrderReturn", "AddToCart")

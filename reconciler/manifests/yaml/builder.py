@@ -83,9 +83,9 @@ class Builder:
             ruamel.yaml.error.YAMLError: from the parser.
         """
         handlers: Mapping[type, Callable[[_Event], None]] = {
-            events.MappingStartEvent: self._mapping_start,
+            events.MappingStartEvent: lambda event: self._open({}, event),
             events.MappingEndEvent: self._end,
-            events.SequenceStartEvent: self._list_start,
+            events.SequenceStartEvent: lambda event: self._open([], event),
             events.SequenceEndEvent: self._end,
             events.AliasEvent: self._alias,
             events.DocumentStartEvent: self._document_start,
@@ -132,7 +132,10 @@ class Builder:
             frame.key = None
 
     def _unusual_scalar(self, event: _Event) -> None:
-        value = self._tagged(event) if event.tag else event.value if event.style else self._plain(event.value)
+        if event.tag:
+            value = self._resolved(resolve_tagged, event.value, event.tag)
+        else:
+            value = event.value if event.style else self._plain(event.value)
         if event.anchor:
             self._anchors[event.anchor] = _Anchored(value, self._marks[-1:], 0)
         self._add(value, len(self._marks) - 1)
@@ -146,26 +149,14 @@ class Builder:
             self._take_key(key_text(event.value))
 
     def _plain(self, text: str) -> _Data:
-        if text[:1] not in SPECIAL_STARTS:
-            return text
+        return self._resolved(resolve, text) if text[:1] in SPECIAL_STARTS else text
+
+    def _resolved(self, resolve: "Callable[..., _Data]", *text: str) -> _Data:
         try:
-            return resolve(text)
+            return resolve(*text)
         except ValueError as error:
             self._fault(self._marks[-1], "value", str(error))
             return None
-
-    def _tagged(self, event: _Event) -> _Data:
-        try:
-            return resolve_tagged(event.value, event.tag)
-        except ValueError as error:
-            self._fault(self._marks[-1], "value", str(error))
-            return None
-
-    def _mapping_start(self, event: _Event) -> None:
-        self._open({}, event)
-
-    def _list_start(self, event: _Event) -> None:
-        self._open([], event)
 
     def _open(self, value: _Data, event: _Event) -> None:
         at = event.start_mark
