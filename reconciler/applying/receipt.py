@@ -47,6 +47,7 @@ def to_document(receipt: Receipt) -> dict[str, Json]:
             for one in receipt.resources
         ],
         "unmanaged": list(receipt.unmanaged),
+        "scope": receipt.scope,
     }
 
 
@@ -75,6 +76,7 @@ def from_document(document: Mapping[str, Any]) -> Receipt:
         ),
         unmanaged=tuple(document["unmanaged"]),
         plan_digest=document["plan_digest"],
+        scope=document.get("scope"),
     )
 
 

@@ -202,6 +202,8 @@ class Receipt:
     """Addresses of what no manifest knew, ids in lower case; sorted."""
     plan_digest: str = ""
     """Of the plan that was applied."""
+    scope: Json = None
+    """What of the marketplace the manifests were of, see `Scope.document`; null: it does not say."""
 
     @property
     def facts(self) -> ReceiptFacts:

@@ -9,7 +9,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
 from reconciler.model.json import Absent, Body, Json, pointer, pointer_parts
 from reconciler.model.named_secret import NamedSecret
-from reconciler.model.resource import Address, ObjectKey
+from reconciler.model.resource import Address, ObjectKey, Scope
 from reconciler.model.secret import Delivery, SecretReference
 
 Creation: TypeAlias = Literal["auto", "put", "post"]
@@ -231,6 +231,8 @@ class Plan:
     """When the snapshot was taken that it was made from. Such a plan is for reading: it is never carried out."""
     notices: tuple[Notice, ...] = ()
     """Sorted by address."""
+    scope: Scope = field(default_factory=Scope, compare=False)
+    """What of the marketplace the manifests were of; a plan that was saved does not say."""
     out_of_scope: int = 0
     """How many live objects belong to other repositories; they are no changes of this one."""
     login: ObjectKey | None = field(default=None, compare=False)

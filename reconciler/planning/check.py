@@ -125,6 +125,7 @@ def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence
         selection=target.selection,
         notices=compared.notices,
         out_of_scope=compared.out_of_scope,
+        scope=compared.manifests.scope,
         created_at=planfile.precise(target.now),
     )
 

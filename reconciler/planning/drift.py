@@ -49,6 +49,8 @@ def find(  # one for each way to look
         unmanaged: objects in no manifest are drift, too, save the client that the run is logged in with.
     """
     past = _Past(receipt, plan) if receipt else None
+    if receipt and (changed := scope_changed(receipt, plan)):
+        plan = replace(plan, warnings=tuple(dict.fromkeys([*plan.warnings, changed])))
     counted = [one for one in plan.notices if one.is_watched or strict]
     changes = _with_noticed(plan.changes, counted)
     found = [deviation for change in changes for deviation in _deviations(plan, change, past)]
@@ -60,6 +62,16 @@ def find(  # one for each way to look
     shown = [one for one in new if not (since_receipt and one.side in _UNMOVED)]
     facts = receipt.facts if receipt else None
     return Drift(_less_notices(plan, counted), tuple(shown), len(found) - len(new), len(new) - len(shown), facts)
+
+
+def scope_changed(receipt: Receipt, plan: Plan) -> str:
+    """A warning where an apply was of another part of the marketplace; empty: it was not, or does not say."""
+    if receipt.scope in (None, plan.scope.document()):
+        return ""
+    return (
+        f"scope changed since the last apply, at {receipt.created_at}: objects that have come into scope are "
+        "reported although nobody has touched them, and objects that have left it are no longer reported"
+    )
 
 
 def _is_own(deviation: Deviation, plan: Plan) -> bool:
@@ -114,7 +126,7 @@ class _Past:
         self.wanted = {change.address for change in plan.changes if change.action is not Action.UNMANAGED}
         self.unmanaged = frozenset(receipt.unmanaged)
         self.watched = _watched(plan)
-        self._is_complete = receipt.is_complete
+        self._is_complete = receipt.is_complete and not scope_changed(receipt, plan)
 
     def unheard_of(self, otherwise: Side) -> Side:
         """What follows from a receipt's silence, if it speaks of everything that there was."""
@@ -236,6 +248,7 @@ def receipt_of(
         binding.git_commit,
         is_complete=plan.selection.is_everything and result.is_complete,
         resources=tuple(_applied(plan, result, desired, known)),
+        scope=plan.scope.document(),
         unmanaged=tuple(sorted(str(_steady(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
     )
 

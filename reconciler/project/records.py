@@ -270,6 +270,14 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     return receipt if receiptfile.is_of(receipt, now) else None
 
 
+def scope_changed(folder: Path, plan: Plan, key: bytes | None) -> str:
+    """A warning where the newest run was of another part of the marketplace; empty where nobody knows."""
+    with suppress(ReconcilerError):
+        receipt = of_journal(folder, plan.binding, key)
+        return drifts.scope_changed(receipt, plan) if receipt else ""
+    return ""
+
+
 def last_written(
     folder: Path, environment: "Environment", desired: DesiredState, key: bytes | None
 ) -> Mapping[tuple[Address, str], str]:

@@ -30,7 +30,7 @@ from reconciler.project.environment import (
     load_context,
 )
 from reconciler.project.files import own_folder
-from reconciler.project.records import last_written
+from reconciler.project.records import last_written, scope_changed
 from reconciler.remote.protocol import ReadRemote, SecretRemote
 from reconciler.secrets import Resolver
 from reconciler.secrets.delivery import Deliverer
@@ -207,7 +207,9 @@ class Session:
         from reconciler import pipeline  # noqa: PLC0415
 
         target = self.target(demands_secrets=demands_secrets)
-        return pipeline.plan(self.loaded.desired, remote, target, self.resolve)
+        plan = pipeline.plan(self.loaded.desired, remote, target, self.resolve)
+        said = "" if plan.scope.is_everything else scope_changed(self.journal, plan, self.plan_key)
+        return replace(plan, warnings=(*plan.warnings, said)) if said else plan
 
     def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
         """Plan to take a run back."""

@@ -331,3 +331,21 @@ def test_the_status_of_secrets_counts_nothing_of_others(web: Repository, desk: R
 def test_a_pattern_for_a_live_object_finds_none_that_is_out_of_scope(web: Repository, desk: Repository) -> None:
     done = web("plan", "--only", f"ApiClient/{FRONT}")
     assert (done.code, "matches neither a manifest nor a live object in scope" in done.err) == (1, True)
+
+
+def test_a_scope_that_was_widened_is_named_and_what_it_brings_is_nobody_s_doing(
+    repository: Callable[[str, Any], Repository],
+) -> None:
+    web = repository("web", {"include": ["ApiClient/front"]})
+    web.client("front", AccessTokenDuration=500)
+    assert web.apply().code == 0
+    assert web("drift").code == 0
+    web.configure({"include": ["ApiClient/front", "ApiClient/back"]})
+    for command in ("plan", "drift"):
+        assert web(command).out.count("scope changed since the last apply, at ") == 1
+    deviations = json.loads(web("drift", "--format", "json").out)["deviations"]
+    assert [(one["kind"], one["side"]) for one in deviations] == [("unmanaged", "unknown")]
+    web.configure(None)
+    assert "scope changed since the last apply, at " in web("drift").out
+    web.configure({"include": ["ApiClient/front"]})
+    assert "scope changed" not in web("plan").out
