@@ -106,14 +106,15 @@ def check(
     facts = Online(compared, target, target.context(compared.manifests, access), remote, referred)
     checked = [one(facts) for one in checks]
     spelled = replace(compared, changes=referred.changes)
-    return replace(_plan(spelled, base_url, target, checked), login=login_key(access.client_id))
+    plan = replace(_plan(spelled, base_url, target, checked), login=login_key(access.client_id))
+    return plan if checks is OF_ROLLBACK else _terse(plan)  # what a rollback cannot take back is named for each object
 
 
 def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
     """Judge by what is known without a service and a login, and make the plan."""
     context = replace(target.context(compared.manifests, NOBODY), has_secrets=False)
     facts = Facts(compared, target, context)
-    return _plan(compared, base_url, target, [one(facts) for one in OFFLINE])
+    return _terse(_plan(compared, base_url, target, [one(facts) for one in OFFLINE]))
 
 
 def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Checked]) -> Plan:
@@ -121,7 +122,7 @@ def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence
         changes=in_waves(compared.changes, compared.live.marketplace),
         binding=target.binding(compared.manifests, base_url, compared.live.marketplace),
         guards=(*compared.findings, *(finding for one in checked for finding in one.findings)),
-        warnings=_grouped((*compared.warnings, *(warning for one in checked for warning in one.warnings))),
+        warnings=(*compared.warnings, *(warning for one in checked for warning in one.warnings)),
         selection=target.selection,
         notices=compared.notices,
         out_of_scope=compared.out_of_scope,
@@ -296,12 +297,13 @@ _FEW: Final = 3
 """So many warnings that say the same are shown one by one, and so many more resources are named."""
 
 
-def _grouped(warnings: Sequence[str]) -> tuple[str, ...]:
-    """One warning for many that say the same of several resources, where the first of them stands."""
+def _terse(plan: Plan) -> Plan:
+    """With one warning for many that say the same of several resources, where the first of them stands."""
     same: dict[str, list[str]] = defaultdict(list)
-    for one in warnings:
+    for one in plan.warnings:
         same[_ABOUT.sub("", one)].append(one)
-    return tuple(one for ones in same.values() for one in (ones if len(ones) <= _FEW else [_of_many(ones)]))
+    said = (one for ones in same.values() for one in (ones if len(ones) <= _FEW else [_of_many(ones)]))
+    return replace(plan, warnings=tuple(said))
 
 
 def _of_many(warnings: Sequence[str]) -> str:
