@@ -15,7 +15,7 @@ from reconciler.cli.failures import tell_error
 from reconciler.cli.metering import Metering
 from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs, TextOf
-from reconciler.cli.several import digested, each, joined, tell_all_warnings, worst
+from reconciler.cli.several import applied_together, digested, each, joined, tell_all_warnings, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, UsageError
 from reconciler.planning import planfile
@@ -174,8 +174,10 @@ def _several_shown(wish: Wish) -> ExitCode:
         return codes.of_plan(plan, wish.ack, detailed=False)
 
     plans = digested(each(wish.common, find, "plan", end, names=_names(wish)))
-
-    wish.outputs.write(lambda name, style: joined(plans, name, partial(plan_text, PLANS[name]), style))
+    how = "" if wish.saved else applied_together(wish.common, plans, {})
+    wish.outputs.write(
+        lambda name, style: joined(plans, name, partial(plan_text, PLANS[name]), replace(style, together=how))
+    )
     return worst(plans)
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from reconciler.cli import exit as codes
 from reconciler.cli.console import requests_told, settings_of
@@ -13,11 +13,15 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_warnings
 from reconciler.cli.options import Common
 from reconciler.cli.outputs import Outputs
+from reconciler.cli.selecting import shared_options
+from reconciler.cli.streams import in_job
 from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
 from reconciler.project import Settings, several
+from reconciler.project.environment import configuration
 from reconciler.render import FORMATS
+from reconciler.render.command import may_be_applied, together
 from reconciler.render.groups import Document, Part, plan_of
 from reconciler.render.several import PARTS, SEVERAL
 from reconciler.render.style import Style
@@ -124,3 +128,17 @@ def digested(parts: Sequence[Part[P]]) -> list[Part[P]]:
 def files_of_each(common: Common, folder: Path) -> Mapping[str, Path]:
     """Environment -> its file in a folder."""
     return {name: folder / f"{name}.json" for name in names_of(common)}
+
+
+def applied_together(common: Common, parts: Sequence[Part[Plan]], files: Mapping[str, Path]) -> str:
+    """The command that applies all plans, where the configuration has an order and no guard objects; else empty."""
+    found = {one.environment: one.found for one in parts}
+    plans = {name: plan for name in configuration(settings_of(common)).promote if (plan := found.get(name))}
+    changed = [plan for plan in plans.values() if may_be_applied(plan)]
+    is_clear = len(plans) == len(parts) and not any(plan.guards or plan.snapshot for plan in plans.values())
+    if len(changed) < _SEVERAL or not is_clear or (files and in_job()):
+        return ""
+    return together(plans, {name: str(path) for name, path in files.items()}, shared_options())
+
+
+_SEVERAL: Final = 2

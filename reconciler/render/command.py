@@ -1,7 +1,7 @@
 """A plan -> the command lines that carry it out and that show it, as they are to be typed."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,9 +53,28 @@ def offer(plan: Plan, digest: str, style: Style, purpose: str) -> Offer:
 
 def way(found: Plan | Drift, digest: str, style: Style) -> Offer | None:
     """How a plan is applied or acknowledged, or how the service is restored; None where nothing does that."""
+    if style.together and isinstance(found, Plan):
+        return None
     if isinstance(found, Drift):
         return restoring(found, digest, style)
     return offer(found, digest, style, "To apply it") if may_be_applied(found) else acknowledgement(found, digest)
+
+
+def together(plans: Mapping[str, Plan], files: Mapping[str, str], options: Sequence[str]) -> str:
+    """The command that applies several plans, by environment, in this order: from files, where they are saved."""
+    any_of_them = next(iter(plans.values()))
+    if files:
+        words = [*(files[name] for name, plan in plans.items() if plan.has_changes), *any_of_them.selection.paths]
+        return command("apply", *words, *(word for word in options if word != "--prune"))
+    environments = [word for name in plans for word in ("--env", name)]
+    return command("apply", *any_of_them.selection.paths, *environments, *_selection(any_of_them), *options)
+
+
+def all_together(style: Style) -> Offer | None:
+    """The same as it is offered at the end of a document."""
+    return (
+        Offer("To apply them, one after another in the order of promote:", style.together) if style.together else None
+    )
 
 
 def acknowledgement(plan: Plan, digest: str) -> Offer | None:

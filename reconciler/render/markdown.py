@@ -156,7 +156,7 @@ def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
     lines = [*_unmanaged(plan, plan.changes, style), _made_from(plan)]
     if digest:
         lines += ["", f"Digest: {code(digest)}"]
-    if may_be_applied(plan):
+    if may_be_applied(plan) and not style.together:
         lines += _offered(offer(plan, digest, style, "To apply it"))
     if plan.snapshot and plan.has_changes:
         lines += ["", *_after_the_merge(plan, digest)]

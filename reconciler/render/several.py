@@ -14,6 +14,7 @@ from reconciler.model.json import Json, digest
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.render import comment, late
 from reconciler.render import github as annotations
+from reconciler.render.command import all_together
 from reconciler.render.comment import (
     NOT_WHOLE,
     Entry,
@@ -90,7 +91,13 @@ def text(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """Every document, or error in its place, under a heading; then the totals."""
     found = groups(planned)
     sections = "".join(_section(one, text_of, style) for one in found)
-    return sections + _heading("all environments", style) + laid_out([f"{title(found)}."], style)
+    return sections + _heading("all environments", style) + laid_out([f"{title(found)}.", *_together(style)], style)
+
+
+def _together(style: Style) -> Iterator[str]:
+    """How all of them are applied, where one command does that."""
+    if how := all_together(style):
+        yield from (how.words, f"    {how.copied}")
 
 
 def _section(group: Group, text_of: TextOf, style: Style) -> str:
@@ -206,7 +213,9 @@ def markdown(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
         "",
     ]
     entries = [_entry(one, text, style) for one, text in zip(found, texts, strict=True)]
-    return comment.document(head, entries, (), _GROUPS, style).rstrip("\n") + "\n"
+    how = all_together(style)
+    tail = ["", how.words, "", *fenced([how.copied], "sh")] if how else []
+    return comment.document(head, entries, tail, _GROUPS, style).rstrip("\n") + "\n"
 
 
 _FIRST: Final = (End.FAILED, End.CHANGED, End.SKIPPED, End.IN_STEP)

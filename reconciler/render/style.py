@@ -53,6 +53,8 @@ class Style:
     """What another command has to be given to mean the same: ``--config FILE``, ``--prune``."""
     verb: tuple[str, ...] = ("apply",)
     """The command that carries out what is shown."""
+    together: str = ""
+    """The command that applies all plans of a document one after another; where there is one, none is offered alone."""
     is_offered: bool = False
     """Whether a text ends in the command that carries out the plan; not where that is running already."""
     width: int = 0

@@ -111,7 +111,7 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
 
 def _offer(plan: Plan, digest: str, style: Style, purpose: str) -> Iterator[str]:
     """The command that carries it out, unless the guards have just said it."""
-    if style.is_offered and may_be_applied(plan) and not plan.guards:
+    if style.is_offered and may_be_applied(plan) and not (plan.guards or style.together):
         yield from _offered(offer(plan, digest, style, purpose))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from contextlib import closing
@@ -73,6 +74,26 @@ def test_environments_are_applied_in_the_order_of_the_configuration(chain: Proje
     assert (done.code, list(ends(done).values())) == (0, [[], ["applied"], []]), "what is in step is left alone"
     runs = json.loads(run("history", "--format", "json").out)["runs"]
     assert {one["environment"] for one in runs} == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "html"])
+def test_one_command_applies_the_plans_of_all(chain: Project, run: Runner, name: str) -> None:
+    names = [word for one in ORDER[::-1] for word in ("--env", one)]
+    shown = run("plan", *names, "--format", name).out
+    commands = re.findall(r"reconciler apply[^<\n]*", shown.replace(" \\\n", ""))
+    assert commands == ["reconciler apply --env sandbox --env staging --env production"]
+    Path("plans").mkdir()
+    shown = run("plan", *names, "--format", name, "--out", "plans").out
+    (command,) = re.findall(r"reconciler (apply[^<\n]*)", shown)
+    assert command.split() == ["apply", "plans/sandbox.json", "plans/staging.json", "plans/production.json"]
+    assert run(*command.split(), "--auto-approve").code == 0
+    assert "reconciler apply" not in run("plan", *names, "--format", name).out
+
+
+def test_plans_that_a_guard_refuses_or_that_have_no_order_are_applied_one_by_one(chain: Project, run: Runner) -> None:
+    names = [word for one in ORDER for word in ("--env", one)]
+    change(chain, "staging", limits={"changes": 0})
+    assert run("plan", *names).out.count("reconciler apply --env") == len(ORDER)
 
 
 def test_each_plan_is_shown_before_it_is_applied_and_each_end_is_told(chain: Project, run: Runner) -> None:

@@ -1,6 +1,7 @@
 """Manifests and a service -> a plan on stdout, and in a file that apply carries out to the letter."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -149,7 +150,7 @@ def _of_several(
     code_of: "Callable[[Plan], ExitCode]",
 ) -> ExitCode:
     """Plan for each environment and show all of it; `out` is a folder with a plan file for each."""
-    from reconciler.cli.several import digested, each, files_of_each, joined, worst  # noqa: PLC0415  # as above
+    from reconciler.cli.several import applied_together, digested, each, files_of_each, joined, worst  # noqa: PLC0415  # as above
     from reconciler.project.several import save_each  # noqa: PLC0415
 
     files = files_of_each(common, out) if out else {}
@@ -158,5 +159,8 @@ def _of_several(
     metering.planned(plans)
     save_each(plans, files, plan_file)
 
-    outputs.write(lambda name, style: joined(plans, name, partial(plan_text, PLANS[name]), style))
+    how = applied_together(common, plans, files)
+    outputs.write(
+        lambda name, style: joined(plans, name, partial(plan_text, PLANS[name]), replace(style, together=how))
+    )
     return worst(plans)

@@ -9,7 +9,7 @@ from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import wording
-from reconciler.render.command import Offer, to_git, way
+from reconciler.render.command import Offer, all_together, to_git, way
 from reconciler.render.groups import Document, End, Group, Planned, TextOf, groups, verdict
 from reconciler.render.html import items
 from reconciler.render.html.page import NOTHING, Filters, Html, Page, bullets, el, html, join, timeline
@@ -229,6 +229,7 @@ def of_several(planned: Sequence[Planned], _text_of: TextOf, style: Style) -> st
             join(timeline(style.history), _overview(found)),
             _filters(found),
             join(*(_section(one, style) for one in found)),
+            _footer("", all_together(style)) if style.together else NOTHING,
         )
     )
 
