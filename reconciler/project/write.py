@@ -19,7 +19,7 @@ from reconciler.model.once import Once
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.project.environment import load_context
-from reconciler.render.export import EXPORTS, Exporting, ExportWriter
+from reconciler.render.export import EXPORTS, Exporting
 from reconciler.render.style import Style
 from reconciler.render.wording import number
 
@@ -244,7 +244,7 @@ def written_once(made: Mapping[str, Making]) -> Mapping[str, Making]:
     return {name: one.as_written() for name, one in made.items()}
 
 
-def _writer(write: ExportWriter) -> Callable[[Making, Style], str]:
+def _writer(write: Callable[[Exporting, Style], str]) -> Callable[[Making, Style], str]:
     return lambda made, style: write(made.shown, style)
 
 

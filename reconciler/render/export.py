@@ -1,16 +1,16 @@
 """What `export`, `import` and `init` write -> text or JSON: each object, each changed file, and what to run next."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from reconciler.model.json import Json
 from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.render.escape import escape, joined, json_text
-from reconciler.render.style import Style, Tone, laid_out
+from reconciler.render.style import Style, Tone, Writers, laid_out
 
 _CONTEXT: Final = 1
 """Unchanged lines around a change."""
@@ -127,9 +127,7 @@ def _exported(one: Exported) -> Json:
     }
 
 
-ExportWriter: TypeAlias = Callable[[Exporting, Style], str]
-EXPORTS: Final[Mapping[str, ExportWriter]] = MappingProxyType({"text": text, "json": document})
-"""Name of a format -> what writes an export or an import in it; the first is the default."""
+EXPORTS: Final[Writers[Exporting]] = MappingProxyType({"text": text, "json": document})
 
 
 INIT_FORMAT_VERSION: Final = "1.0"
@@ -208,6 +206,4 @@ def init_document(started: Started, style: Style) -> str:
     return json_text(content)
 
 
-StartedWriter: TypeAlias = Callable[[Started, Style], str]
-STARTS: Final[Mapping[str, StartedWriter]] = MappingProxyType({"text": init_text, "json": init_document})
-"""Name of a format -> what writes it; the first is the default."""
+STARTS: Final[Writers[Started]] = MappingProxyType({"text": init_text, "json": init_document})

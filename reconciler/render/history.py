@@ -1,17 +1,17 @@
 """Journals of runs -> a list of them, one of them, or what a run that was cut off has left: as text and as JSON."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from reconciler.model.json import Json
 from reconciler.model.outcome import Status
 from reconciler.model.rotation import Ended
 from reconciler.model.run import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn
 from reconciler.render.escape import escape, json_text
-from reconciler.render.style import Moment, Style, Tone, columns, laid_out
+from reconciler.render.style import Moment, Style, Tone, Writers, columns, laid_out
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -288,12 +288,6 @@ def json_verification(verified: Verified, _style: Style) -> str:
     return json_text({"format_version": FORMAT_VERSION, "journals": verified.journals, "faults": list(verified.faults)})
 
 
-ListWriter: TypeAlias = Callable[[Sequence[Listed], Style], str]
-RunWriter: TypeAlias = Callable[[Listed, Style], str]
-
-LISTS: Final[Mapping[str, ListWriter]] = MappingProxyType({"text": text_list, "json": json_list})
-RUNS: Final[Mapping[str, RunWriter]] = MappingProxyType({"text": text_run, "json": json_run})
-VERIFICATIONS: Final[Mapping[str, Callable[[Verified, Style], str]]] = MappingProxyType(
-    {"text": text_verification, "json": json_verification}
-)
-"""Name of a format -> what writes it."""
+LISTS: Final[Writers[Sequence[Listed]]] = MappingProxyType({"text": text_list, "json": json_list})
+RUNS: Final[Writers[Listed]] = MappingProxyType({"text": text_run, "json": json_run})
+VERIFICATIONS: Final[Writers[Verified]] = MappingProxyType({"text": text_verification, "json": json_verification})

@@ -1,16 +1,16 @@
 """What `adopt`, `doctor` and `environments` show -> text for people, or a JSON document for programs."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
 from reconciler.model.reports import Adoption, Candidate, Check, Diagnosis, Proposal, State, Verdict
 from reconciler.render.escape import escape, json_text
-from reconciler.render.style import Style, Tone, columns, laid_out
+from reconciler.render.style import Style, Tone, Writers, columns, laid_out
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -129,10 +129,7 @@ def _candidate(one: Candidate) -> Json:
     return {"id": one.id, "active": one.active, "labels": dict(one.labels)}
 
 
-AdoptionWriter: TypeAlias = Callable[[Adopted, Style], str]
-
-ADOPTIONS: Final[Mapping[str, AdoptionWriter]] = MappingProxyType({"text": adoption_text, "json": adoption_document})
-"""Name of a format -> what writes an adoption in it; the first is the default."""
+ADOPTIONS: Final[Writers[Adopted]] = MappingProxyType({"text": adoption_text, "json": adoption_document})
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +179,9 @@ def github_matrix(environments: Sequence[Listed], _style: Style) -> str:
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-EnvironmentsWriter: TypeAlias = Callable[[Sequence[Listed], Style], str]
-
-ENVIRONMENTS: Final[Mapping[str, EnvironmentsWriter]] = MappingProxyType(
+ENVIRONMENTS: Final[Writers[Sequence[Listed]]] = MappingProxyType(
     {"text": environments_text, "json": environments_document, "github-matrix": github_matrix}
 )
-"""Name of a format -> what lists environments in it; the first is the default."""
 
 
 _OF_VERDICTS: Final = {
@@ -247,7 +241,4 @@ def _check(check: Check) -> Json:
     }
 
 
-DiagnosisWriter: TypeAlias = Callable[[Diagnosis, Style], str]
-
-DIAGNOSES: Final[Mapping[str, DiagnosisWriter]] = MappingProxyType({"text": diagnosis_text, "json": diagnosis_document})
-"""Name of a format -> what writes a diagnosis in it; the first is the default."""
+DIAGNOSES: Final[Writers[Diagnosis]] = MappingProxyType({"text": diagnosis_text, "json": diagnosis_document})

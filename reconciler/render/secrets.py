@@ -1,11 +1,11 @@
 """The status of secrets, or a rotation of them -> text, JSON or Prometheus metrics. No value comes here."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import compress
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
@@ -15,7 +15,7 @@ from reconciler.model.reports import SecretReport, SecretRow
 from reconciler.model.rotation import Ended, Standing, Step, StepKind
 from reconciler.render.escape import escape, json_text
 from reconciler.render.monitoring import family
-from reconciler.render.style import Style, Tone, columns, laid_out
+from reconciler.render.style import Style, Tone, Writers, columns, laid_out
 
 FORMAT_VERSION: Final = "2.0"
 _DAY: Final = timedelta(days=1)
@@ -148,9 +148,7 @@ def _row(row: SecretRow, now: datetime) -> Json:
     }
 
 
-StatusWriter: TypeAlias = Callable[[SecretReport, Style], str]
-STATUSES: Final[Mapping[str, StatusWriter]] = MappingProxyType({"text": status_text, "json": status_document})
-"""Name of a format -> what writes the report in it; the first is the default."""
+STATUSES: Final[Writers[SecretReport]] = MappingProxyType({"text": status_text, "json": status_document})
 
 
 def metrics(reports: Sequence[SecretReport]) -> str:
@@ -352,6 +350,4 @@ def _step(step: Step, done: bool) -> Json:  # noqa: FBT001  # read off the list 
     }
 
 
-RotatedWriter: TypeAlias = Callable[[Rotated, Style], str]
-ROTATIONS: Final[Mapping[str, RotatedWriter]] = MappingProxyType({"text": rotated_text, "json": rotated_document})
-"""Name of a format -> what writes a rotation in it; the first is the default."""
+ROTATIONS: Final[Writers[Rotated]] = MappingProxyType({"text": rotated_text, "json": rotated_document})

@@ -1,10 +1,10 @@
 """Text and what it means -> coloured text, no wider than the terminal. The one place that knows of colour codes."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from reconciler.render.escape import joined
 
@@ -68,6 +68,10 @@ class Style:
 
 
 PLAIN: Final = Style()
+
+_T = TypeVar("_T")
+Writers: TypeAlias = Mapping[str, Callable[[_T, Style], str]]
+"""Name of a format -> what writes a document in it; the first is the default."""
 
 
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")

@@ -97,39 +97,34 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
     if resource.policy.absent:
         return _delete(resource, found)
     assignments, assignment_fields = assignment_changes(kind, resource, found)
-    if found is None:
-        after = _created(kind, resource)
-        intents, secret_fields = _secret_changes(run, resource, None, after, ())
-        return Change(
-            resource.address,
-            Action.CREATE,
-            new_id(resource, run.marketplace),
-            before=None,
-            after=after,
-            fields=placed(created_fields(kind, after) + secret_fields + assignment_fields, resource, kind),
-            secrets=intents,
-            assignments=assignments,
-            place=resource.place,
-            protected=resource.policy.protected,
-        )
-    replaced = _replaced(kind, resource, found.body)
-    after = _overlay(kind, resource, found.body, replaced)
-    body_fields = changed_fields(kind, found.body, after) if replaced else ()
+    after, body_fields = _after(kind, resource, found)
     intents, secret_fields = _secret_changes(run, resource, found, after, body_fields)
-    fields = placed(_widening_first(body_fields + secret_fields + assignment_fields), resource, kind)
+    fields = body_fields + secret_fields + assignment_fields
     return Change(
         resource.address,
-        Action.UPDATE if fields else Action.NO_OP,
-        found.id,
-        before=found.body,
-        after=after if fields else found.body,
-        fields=fields,
+        Action.CREATE if found is None else Action.UPDATE if fields else Action.NO_OP,
+        found.id if found else new_id(resource, run.marketplace),
+        before=found.body if found else None,
+        after=found.body if found and not fields else after,
+        fields=placed(_widening_first(fields) if found else fields, resource, kind),
         secrets=intents,
         assignments=assignments,
         place=resource.place,
         protected=resource.policy.protected,
-        is_patch=bool(body_fields or secret_fields) and unseen_secrets.is_patch(kind, resource, found, after),
+        is_patch=bool(
+            found and (body_fields or secret_fields) and unseen_secrets.is_patch(kind, resource, found, after)
+        ),
     )
+
+
+def _after(kind: Kind, resource: DesiredResource, found: LiveResource | None) -> tuple[Body, tuple[FieldChange, ...]]:
+    """The body that there will be, and the fields of it that change."""
+    if found is None:
+        after = _created(kind, resource)
+        return after, created_fields(kind, after)
+    replaced = _replaced(kind, resource, found.body)
+    after = _overlay(kind, resource, found.body, replaced)
+    return after, changed_fields(kind, found.body, after) if replaced else ()
 
 
 def _widening_first(fields: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:
