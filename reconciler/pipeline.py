@@ -20,11 +20,10 @@ from reconciler.live import read as reader
 from reconciler.live.read import check_marketplace, same_marketplace
 from reconciler.model.inputs import Selection, Snapshot
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.outcome import ApplyResult
+from reconciler.model.outcome import ApplyResult, RecordedRun
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.reports import Adoption
 from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
-from reconciler.model.run import RecordedRun
 from reconciler.planning import diff as differ
 from reconciler.planning.check import OF_ROLLBACK, check, check_offline
 from reconciler.planning.comparison import Sides, diff, diff_offline, read

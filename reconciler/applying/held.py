@@ -12,9 +12,8 @@ from reconciler.kinds import KINDS, Kind, reach
 from reconciler.kinds.canonical import with_moments
 from reconciler.kinds.roles import naming
 from reconciler.model.json import ABSENT, Body, pointer, same
-from reconciler.model.outcome import Step
+from reconciler.model.outcome import Certainty, RecordedChange, RecordedRun, RecordedWrite, Step
 from reconciler.model.plan import Action, FieldChange
-from reconciler.model.run import Certainty, RecordedChange, RecordedRun, RecordedWrite
 from reconciler.remote.protocol import ReadRemote
 
 

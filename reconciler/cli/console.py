@@ -33,7 +33,7 @@ from reconciler.render.text import outcome_line
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.json import Json
-    from reconciler.model.run import RecordedRun
+    from reconciler.model.outcome import RecordedRun
 
 
 _JUDGING: Final = frozenset({"plan", "apply"})

@@ -19,8 +19,18 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.content import WritableBody, body_of, wanted_fields, writable_body
-from reconciler.export.fresh import Beside, Choice, Origin, base, names, text_of
+from reconciler.export.manifest import (
+    Beside,
+    Choice,
+    Origin,
+    WritableBody,
+    base,
+    body_of,
+    names,
+    text_of,
+    wanted_fields,
+    writable_body,
+)
 from reconciler.export.overlaying import Overlaying, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key, outside
 from reconciler.manifests.edit import Names, write_contents

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.content import API_VERSION, wanted_fields, writable_body
+from reconciler.export.manifest import API_VERSION, wanted_fields, writable_body
 from reconciler.kinds import Kind
 from reconciler.manifests.edit import Names
 from reconciler.manifests.edit.text import Style, block, literal

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.config import Config
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.once import Once
-    from reconciler.model.run import RecordedRun
+    from reconciler.model.outcome import RecordedRun
     from reconciler.remote.messages import Stats
     from reconciler.render.failure import Uncertain
 

@@ -33,10 +33,9 @@ from reconciler.kinds import KINDS
 from reconciler.manifests.git import Disbelieved, disbelief
 from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
-from reconciler.model.outcome import ApplyResult
+from reconciler.model.outcome import ApplyResult, RecordedRun
 from reconciler.model.plan import Binding, Plan
 from reconciler.model.resource import Address, DesiredState
-from reconciler.model.run import RecordedRun
 from reconciler.planning import drift as drifts
 from reconciler.planning.planfile import plan_digest, timestamp
 from reconciler.project import Settings

@@ -13,9 +13,9 @@ from reconciler.errors import PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all
 from reconciler.model.inputs import Checkout, Selection, Snapshot
+from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address
-from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretSource
 from reconciler.planning.deletion import Protection
 from reconciler.planning.planfile import timestamp

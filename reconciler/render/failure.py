@@ -6,7 +6,7 @@ from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
 from reconciler.model.diagnostic import Checked
-from reconciler.model.run import Certainty, RecordedChange, RecordedRun
+from reconciler.model.outcome import Certainty, RecordedChange, RecordedRun
 from reconciler.render.escape import escape
 from reconciler.render.style import Style, Tone, laid_out
 from reconciler.render.text import diagnostics

@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model.json import Json
-from reconciler.model.outcome import Status
+from reconciler.model.outcome import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn, Status
 from reconciler.model.rotation import Ended
-from reconciler.model.run import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn
 from reconciler.render.escape import escape, json_text
 from reconciler.render.style import Moment, Style, Tone, Writers, columns, laid_out
 

@@ -24,9 +24,9 @@ from reconciler.emulator import Emulator, Settings
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.diagnostic import Place
+from reconciler.model.outcome import Certainty, RecordedRun
 from reconciler.model.plan import Limits, Plan
 from reconciler.model.resource import Address, DesiredResource, DesiredState, Policy
-from reconciler.model.run import Certainty, RecordedRun
 from reconciler.planning.planfile import plan_digest
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop

@@ -13,10 +13,9 @@ from reconciler.applying.run import Controls
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.model.named_secret import NamedSecret
-from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.outcome import ApplyResult, RecordedRun, Status
 from reconciler.model.plan import Action, Limits, Plan
 from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolicy, Policy
-from reconciler.model.run import RecordedRun
 from reconciler.model.secret import SecretReference, SecretSource, ToFile
 from reconciler.planning.planfile import acknowledgement, plan_digest
 from reconciler.planning.target import Target

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Export, Origin, export
-from reconciler.export.fresh import names, slug
+from reconciler.export.manifest import names, slug
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES, Level
 from reconciler.model.json import pointer_parts

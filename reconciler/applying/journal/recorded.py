@@ -12,18 +12,20 @@ from reconciler.manifests.schema import part_validator, read_schema
 from reconciler.model import rotation
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_of
-from reconciler.model.outcome import Ending, Status, Step
-from reconciler.model.plan import Action, AssignmentChange, Binding
-from reconciler.model.resource import Address
-from reconciler.model.rotation import Ended, StepKind
-from reconciler.model.run import (
+from reconciler.model.outcome import (
+    Ending,
     RecordedChange,
     RecordedRotation,
     RecordedRun,
     RecordedStep,
     RecordedTurn,
     RecordedWrite,
+    Status,
+    Step,
 )
+from reconciler.model.plan import Action, AssignmentChange, Binding
+from reconciler.model.resource import Address
+from reconciler.model.rotation import Ended, StepKind
 
 APPLY: Final = "apply"
 ROLLBACK: Final = "rollback"

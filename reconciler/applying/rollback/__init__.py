@@ -15,9 +15,9 @@ from reconciler.kinds import KINDS
 from reconciler.live import read as reader
 from reconciler.live.read import check_marketplace
 from reconciler.model.named_secret import LiveSecret
+from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Action, Binding, Change, Finding
 from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
-from reconciler.model.run import RecordedRun
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
 from reconciler.planning.comparison import Comparison, identified

@@ -10,7 +10,7 @@ from reconciler.kinds.secrecy import field_of, may_have
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.outcome import Step
+from reconciler.model.outcome import RecordedChange, Step
 from reconciler.model.plan import Action, AssignmentChange, Finding
 from reconciler.model.resource import (
     Address,
@@ -21,7 +21,6 @@ from reconciler.model.resource import (
     ObjectKey,
     Policy,
 )
-from reconciler.model.run import RecordedChange
 from reconciler.model.secret import Secret, SecretReference
 
 RULE: Final = "rollback-moved"

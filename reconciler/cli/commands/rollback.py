@@ -29,9 +29,8 @@ from reconciler.render.escape import escape, joined
 from reconciler.render.failure import failure
 
 if TYPE_CHECKING:
-    from reconciler.model.outcome import ApplyResult
+    from reconciler.model.outcome import ApplyResult, RecordedRun
     from reconciler.model.plan import Plan
-    from reconciler.model.run import RecordedRun
     from reconciler.project import Settings
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.config import BASE_URLS, structure_faults
 from reconciler.config.file import config_of
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.export.fresh import slug
+from reconciler.export.manifest import slug
 from reconciler.manifests.edit.text import scalar
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.schema import schema_path

@@ -15,10 +15,9 @@ from reconciler.applying.journal.applying import Facts
 from reconciler.applying.run import Controls
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import canonical_text
-from reconciler.model.outcome import ApplyResult, Ending, Status, Step
+from reconciler.model.outcome import ApplyResult, Certainty, Ending, RecordedRun, Status, Step
 from reconciler.model.plan import AssignmentChange, Plan
 from reconciler.model.resource import DesiredResource, Policy
-from reconciler.model.run import Certainty, RecordedRun
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.planfile import plan_digest
 from tests.builders import body, desired, manifest
