@@ -177,32 +177,22 @@ def _jobs(ctx: click.Context, _param: click.Parameter, value: int | None) -> Non
     ctx.find_root().ensure_object(Common).jobs = value or 0
 
 
-def _log_format(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+def _log(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     del ctx
     if value:
-        Log.format = value
-
-
-def _colour(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
-    del ctx
-    if value:
-        Log.colour = value
+        setattr(Log, {"log_format": "format", "color": "colour"}[str(param.name)], value)
 
 
 def _global_text(
-    name: str, metavar: str, explanation: str, keep: Callable[[click.Context, click.Parameter, Sequence[Any]], None]
+    name: str,
+    metavar: str,
+    explanation: str,
+    keep: Callable[[click.Context, click.Parameter, Sequence[Any]], None],
+    kind: Any = text,  # noqa: ANN401  # what click takes for a type
 ) -> Callable[[F], F]:
-    values: Mapping[str, Any] = _VALUES.get(name, {"type": text})
-    return click.option(
-        name, multiple=True, metavar=metavar, callback=keep, expose_value=False, help=explanation, **values
-    )
-
-
-_VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "--config": {"type": file_name},
-    "--env": {"type": text, "shell_complete": completing.environments},
-}
-"""What a global option takes, and how a shell completes it; any text where nothing is said."""
+    offer = completing.environments if name == "--env" else None
+    known: Mapping[str, Any] = {"metavar": metavar, "help": explanation, "type": kind, "shell_complete": offer}
+    return click.option(name, multiple=True, callback=keep, expose_value=False, **known)
 
 
 def _global_switch(name: str, explanation: str) -> Callable[[F], F]:
@@ -214,14 +204,14 @@ def output_options(function: F) -> F:
     log_format = click.option(
         "--log-format",
         type=click.Choice(LOG_FORMATS),
-        callback=_log_format,
+        callback=_log,
         expose_value=False,
         help="How stderr is written; json: an event on each line.",
     )
     colour = click.option(
         "--color",
         type=click.Choice(COLOURS),
-        callback=_colour,
+        callback=_log,
         expose_value=False,
         help="Whether to write colours; auto: to a terminal, unless NO_COLOR is set, and wherever FORCE_COLOR is.",
     )
@@ -236,7 +226,7 @@ def output_options(function: F) -> F:
 
 
 _config_option: Final = _global_text(
-    "--config", "FILE", "The configuration; else the nearest reconciler.yaml, here or above.", _once
+    "--config", "FILE", "The configuration; else the nearest reconciler.yaml, here or above.", _once, file_name
 )
 _allow_host_option: Final = _global_text(
     "--allow-host",
@@ -282,9 +272,7 @@ def reading_options(function: F) -> F:
 paths_argument: Final = click.argument("paths", nargs=-1, type=file_name, metavar="[PATH]...")
 
 unknown_roles_option: Final = click.option(
-    "--allow-unknown-roles",
-    is_flag=True,
-    help="Warn about unknown role names instead of refusing them.",
+    "--allow-unknown-roles", is_flag=True, help="Warn about unknown role names instead of refusing them."
 )
 
 ack_option: Final = click.option(

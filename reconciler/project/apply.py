@@ -124,8 +124,7 @@ def execute(
     from reconciler.applying.run import Controls  # noqa: PLC0415
     from reconciler.project.records import finished, recorder_of  # noqa: PLC0415
 
-    environment = session.environment
-    recorder = recorder_of(session, order.plan, follows_up, order.rolls_back)
+    recorder, environment = recorder_of(session, order.plan, follows_up, order.rolls_back), session.environment
     with order.watch(order.plan) as watch:
         result = pipeline.apply(
             order.plan,

@@ -116,11 +116,6 @@ def _turned_away(error: httpx.ProxyError) -> NoAnswer:
     return NoAnswer(state, f"{reason}: it answered {status[0]}", error, "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
 
 
-def unreadable(reason: str) -> NoAnswer:
-    """An answer came that cannot be taken in."""
-    return NoAnswer(RequestState.UNREADABLE, reason, httpx.DecodingError(reason))
-
-
 def _system_error(error: BaseException | None) -> OSError | None:
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
@@ -129,8 +124,7 @@ def _system_error(error: BaseException | None) -> OSError | None:
 
 LONGEST_MESSAGE: Final = 500
 LONGEST_CODE: Final = 100
-SUCCESS: Final = 2
-"""The first digit of the statuses that say so."""
+SUCCESS: Final = range(200, 300)
 
 _Error = TypeVar("_Error", bound=RemoteError)
 
@@ -171,23 +165,16 @@ class Trouble:
 
 
 def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secret, ...] = ()) -> Answer:
-    """Give the answer back if its status says that the call was carried out.
-
-    Args:
-        call: what was asked.
-        result: the last attempt's end.
-        attempts: how often it was tried.
-        hidden: values that no message may show, besides those of the call.
+    """Give the answer back if its status says that the call was carried out; no message shows what is `hidden`.
 
     Raises:
         RemoteError: the class says how to react, see `reconciler.errors`.
     """
-    hidden = (*call.secrets, *hidden)
     if isinstance(result, NoAnswer):
         raise _unanswered(call, result, attempts) from result.cause
-    if result.status // 100 == SUCCESS:
+    if result.status in SUCCESS:
         return result
-    trouble = Trouble(call, result, service_errors(result), attempts, hidden)
+    trouble = Trouble(call, result, service_errors(result), attempts, (*call.secrets, *hidden))
     raise _builder(trouble)(trouble)
 
 

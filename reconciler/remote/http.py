@@ -132,19 +132,14 @@ class ReadClient:
         return me
 
     def single(self, path: str) -> dict[str, Json]:
-        """Give the object that is alone at its path.
-
-        Raises:
-            NotFound: the service says that there is none.
-        """
+        """Give the object that is alone at its path; NotFound: the service says that there is none."""
         call = Call("GET", path_of(path))
         return object_in(call, self._exchange.send(call))
 
     def get(self, path: str, object_id: str) -> dict[str, Json]:
         """Give one object, ``{path}/{id}``; an answer with another ID is a `BadAnswer`.
 
-        Raises:
-            NotFound: the service says that there is no such object, or no object can have this ID.
+        NotFound: the service says that there is no such object, or no object can have this ID.
         """
         if not names_something(object_id):
             raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", path_of(path)))
@@ -214,13 +209,9 @@ class ReadClient:
 class WriteClient(ReadClient):
     """A view that may also write. Each write is sent once, unless it certainly was not carried out.
 
-    Even then it is sent once where the caller counts the attempts, so as to look before each: see `WriteRemote`.
-
-    Raises:
-        TurnedAway: of a write whose attempts the caller counts: it was not carried out, and may be sent again.
-        AnswerLost: nobody knows whether a write was carried out: read before trying again.
-        NotFound: the object that the path names is not there.
-        Rejected: the service refuses the content.
+    Even then it is sent once where the caller counts the attempts, so as to look before each. For this and for what is
+    raised see `WriteRemote`; besides, NotFound: the object that the path names is not there; Rejected: the service
+    refuses the content.
     """
 
     METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})

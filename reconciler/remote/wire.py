@@ -18,9 +18,9 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
 from reconciler.model.secret import Secret
-from reconciler.remote.failures import EXCEPTIONS, no_answer, unreadable
+from reconciler.remote.failures import EXCEPTIONS, no_answer
 from reconciler.remote.hosts import Origin, require_allowed
-from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Meter, NoAnswer, Result, Sample
+from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Meter, NoAnswer, RequestState, Result, Sample
 from reconciler.remote.network import Limits, proxy_for, trust
 from reconciler.remote.throttle import seconds_to_wait, timestamp
 
@@ -127,13 +127,13 @@ class Wire:
     def _taken_in(self, response: httpx.Response, started: float) -> Result:
         headers = _joined(response.headers.raw)
         if headers.get("content-encoding", "").strip().lower() not in READABLE_ENCODINGS:
-            return unreadable("the answer is compressed in a way that was not asked for")
+            return _unreadable("the answer is compressed in a way that was not asked for")
         chunks, size = [], 0
         for chunk in response.iter_bytes():
             chunks.append(chunk)
             size += len(chunk)
             if size > self._limits.size:
-                return unreadable(f"the answer is larger than {self._limits.size} bytes")
+                return _unreadable(f"the answer is larger than {self._limits.size} bytes")
             if self._clock() - started > self._limits.answer:
                 return no_answer(httpx.ReadTimeout(f"not whole after {self._limits.answer:g} s"))
         return Answer(
@@ -153,6 +153,11 @@ class Wire:
             milliseconds = result.seconds * 1000
             facts = {"request": _facts(call, result, milliseconds), "environment": self._environment}
             log.debug("%s %s in %.0f ms", _shown(call), _ending(result), milliseconds, extra=facts)
+
+
+def _unreadable(reason: str) -> NoAnswer:
+    """An answer came that cannot be taken in."""
+    return NoAnswer(RequestState.UNREADABLE, reason, httpx.DecodingError(reason))
 
 
 def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -100,11 +100,8 @@ class Journal:
         """Write one line, and return when it is on the disk.
 
         Without `wait` it is handed to the system only, where it survives a kill of the process; it reaches the disk
-        with the next line that is waited for, or when the journal is closed.
-
-        Raises:
-            ReconcilerError: it cannot be written.
-            TypeError: the facts hold something that is not JSON, a secret for example; nothing was written.
+        with the next line that is waited for, or when the journal is closed. A TypeError: the facts hold something that
+        is not JSON, a secret for example; nothing was written.
         """
         with self._lock, self._faults():
             entry, text = Entry.after(self._last, moment(self._clock()), event, facts)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from statistics import median
 from typing import Final
 from urllib.parse import quote
 
@@ -24,7 +23,6 @@ from reconciler.model.reports import Check, Diagnosis, Verdict
 from reconciler.project.doctor import connectivity
 from reconciler.project.doctor.connectivity import AGAIN, Known, Result, Subject, Tools, few, number
 from reconciler.remote.auth import Claims
-from reconciler.remote.throttle import THROTTLED
 
 __all__ = ["STEPS", "Subject", "Tools", "examine"]
 
@@ -43,23 +41,6 @@ def put_creates(_known: Known) -> Result:
     """Say what cannot be known without a write."""
     found = "unknown until tried: may a PUT create an API client under an ID of our choice"
     return Result(Verdict.INFO, f"{found}; plan and apply handle both")
-
-
-def rate(known: Known) -> Result:
-    """Say how the requests of this run went; OrderCloud publishes no limit to compare them with."""
-    limits = f"no limit is published; concurrency is {known.subject.concurrency}"
-    samples = known.remote.samples if known.remote else ()
-    if known.remote is None or not samples:
-        return Result(Verdict.INFO, f"{limits}; no request was sent")
-    times = [one.seconds * 1000 for one in samples]
-    throttled = sum(one.status == THROTTLED for one in samples)
-    requests = f"{number(len(samples), 'request')}, {known.remote.stats.retries} of them retries"
-    found = (
-        f"{limits}; {requests}, {throttled} answered 429; median {median(times):.0f} ms, slowest {max(times):.0f} ms"
-    )
-    if throttled:
-        return Result(Verdict.WARNING, found, "lower `concurrency` of this environment")
-    return Result(Verdict.INFO, found)
 
 
 CLIENTS: Final = KINDS[LOGIN_KIND]
@@ -276,7 +257,7 @@ STEPS: Final = (
     Step("own-client", own_client, needs=("roles-for-plan",)),
     Step("generation", generation, needs=("roles-for-plan",)),
     Step("put-creates", put_creates),
-    Step("rate", rate),
+    Step("rate", connectivity.rate),
 )
 """All checks, in order. Their names are part of the JSON document."""
 

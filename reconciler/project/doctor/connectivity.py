@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Final
 
 from reconciler.errors import ReconcilerError
@@ -20,6 +21,7 @@ from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trus
 from reconciler.remote.http import ReadClient
 from reconciler.remote.network import Reached
 from reconciler.remote.protocol import ReadRemote
+from reconciler.remote.throttle import THROTTLED
 
 AGAIN: Final = "fix what is named, then run doctor again"
 """The fix where there is no better one."""
@@ -250,3 +252,20 @@ def _moments(known: Known) -> Iterable[tuple[str, float]]:
         yield "the token's nbf", now - claims.issued_at
     if claims.expires_at is not None and now > claims.expires_at:
         yield "the token's exp", now - claims.expires_at
+
+
+def rate(known: Known) -> Result:
+    """Say how the requests of this run went; OrderCloud publishes no limit to compare them with."""
+    limits = f"no limit is published; concurrency is {known.subject.concurrency}"
+    samples = known.remote.samples if known.remote else ()
+    if known.remote is None or not samples:
+        return Result(Verdict.INFO, f"{limits}; no request was sent")
+    times = [one.seconds * 1000 for one in samples]
+    throttled = sum(one.status == THROTTLED for one in samples)
+    requests = f"{number(len(samples), 'request')}, {known.remote.stats.retries} of them retries"
+    found = (
+        f"{limits}; {requests}, {throttled} answered 429; median {median(times):.0f} ms, slowest {max(times):.0f} ms"
+    )
+    if throttled:
+        return Result(Verdict.WARNING, found, "lower `concurrency` of this environment")
+    return Result(Verdict.INFO, found)

@@ -54,7 +54,6 @@ class Tools:
     should_stop: Callable[[], bool] = lambda: False
     """Asked before a new secret is made, and before each step that ends an old one."""
     on_step: Callable[[Step], None] = lambda _step: None
-    """Told of each step that was carried out."""
 
 
 @dataclass(slots=True)
