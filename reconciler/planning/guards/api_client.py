@@ -8,6 +8,7 @@ that one of them loses is lost, whoever else gives it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.kinds import KINDS, login_key
@@ -28,8 +29,11 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     used = [
         KINDS[name] for name in {change.address.kind for change in changes if change.action is not Action.UNMANAGED}
     ]
+    profiles = [one for one in changes if KINDS[one.address.kind].gives]
+    groups = {(one.id or "").casefold(): one for one in changes if KINDS[one.address.kind].members}
+    parties = _Parties(context, profiles, groups)
     for change in writing(changes):
-        lost = _lost(change, changes, context)
+        lost = parties.lost_by(change)
         held = lost if context.access.roles is None else context.access.roles & lost
         left = frozenset() if context.access.roles is None else context.access.roles - lost
         nouns = sorted(kind.noun for kind in used if held & {*kind.reading_roles} and not left & {*kind.writing_roles})
@@ -44,61 +48,64 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
             )
 
 
-def _lost(change: Change, changes: Sequence[Change], context: Context) -> frozenset[str]:
-    """The roles that the user of the run may lose by a change."""
-    kind = KINDS[change.address.kind]
-    gone = [step for step in change.assignments if not step.assign]
-    if kind.gives:
-        before = names(change.before, kind.gives)
-        if any(_may_be_ours(step.party, step.id, changes, context) for step in gone):
-            return before
-        return before - names(change.after, kind.gives) if _may_give(change, changes, context) else frozenset()
-    if kind.members and any(step.party == kind.members and same_id(step.id, context.access.user) for step in gone):
-        return _given(change, changes, context, unread=context.access.roles or _every_role())
-    is_gone = kind.members and change.action is Action.DELETE and _may_have_us(change, context)
-    return _given(change, changes, context) if is_gone else frozenset()
+@dataclass(frozen=True, slots=True)
+class _Parties:
+    """The profiles and the groups of a plan, and who has them."""
+
+    context: Context
+    profiles: Sequence[Change]
+    groups: Mapping[str, Change]
+    """By ID, in lower case."""
+
+    def lost_by(self, change: Change) -> frozenset[str]:
+        """The roles that the user of the run may lose by a change."""
+        kind, user = KINDS[change.address.kind], self.context.access.user
+        gone = [step for step in change.assignments if not step.assign]
+        if kind.gives:
+            before = names(change.before, kind.gives)
+            if any(self._may_be_ours(step.party, step.id) for step in gone):
+                return before
+            return before - names(change.after, kind.gives) if self._may_give(change) else frozenset()
+        if kind.members and any(step.party == kind.members and same_id(step.id, user) for step in gone):
+            return self._given(change) if self.profiles else self.context.access.roles or _every_role()
+        is_gone = kind.members and change.action is Action.DELETE and self._may_have_us(change)
+        return self._given(change) if is_gone else frozenset()
+
+    def _given(self, group: Change) -> frozenset[str]:
+        """The roles that a group may give: those of profiles that may be assigned to it."""
+        of_group = [
+            one
+            for one in self.profiles
+            if (held := self._held(one)) is None or any(same_id(row, group.id) for row in held.get(_GROUPS, ()))
+        ]
+        return frozenset[str]().union(*(names(one.before, KINDS[one.address.kind].gives) for one in of_group))
+
+    def _may_give(self, profile: Change) -> bool:
+        """Whether a profile may be assigned to the user of the run; one whose assignments were not read may be."""
+        held = self._held(profile)
+        return held is None or any(self._may_be_ours(level, row) for level in held for row in held[level])
+
+    def _may_be_ours(self, level: str, party: str) -> bool:
+        """Whether the user of the run may be, or be in, a party."""
+        if level == _GROUPS:
+            group = self.groups.get(party.casefold())
+            return group is None or self._may_have_us(group)
+        return level == _SELLER or (level == _USERS and self._is_user(party))
+
+    def _may_have_us(self, group: Change) -> bool:
+        """Whether the user of the run may be in a group; in one whose members were not read, they may."""
+        held = self._held(group)
+        return held is None or any(map(self._is_user, held.get(KINDS[group.address.kind].members, ())))
+
+    def _is_user(self, party: str) -> bool:
+        return not self.context.access.user or same_id(party, self.context.access.user)
+
+    def _held(self, change: Change) -> Mapping[str, Sequence[str]] | None:
+        return self.context.held.get(change.key) if change.key else None
 
 
 def _every_role() -> frozenset[str]:
     return frozenset(role for kind in KINDS.values() for role in kind.writing_roles)
-
-
-def _given(
-    group: Change, changes: Sequence[Change], context: Context, unread: frozenset[str] = frozenset()
-) -> frozenset[str]:
-    """The roles that a group may give: those of profiles that may be assigned to it; `unread` where none was read."""
-    profiles = [one for one in changes if KINDS[one.address.kind].gives]
-    of_group = [one for one in profiles if _has(context.held.get(one.key) if one.key else None, _GROUPS, group.id)]
-    roles = (names(one.before, KINDS[one.address.kind].gives) for one in of_group)
-    return frozenset[str]().union(*roles) if profiles else unread
-
-
-def _may_give(profile: Change, changes: Sequence[Change], context: Context) -> bool:
-    """Whether a profile may be assigned to the user of the run; one whose assignments were not read may be."""
-    held = context.held.get(profile.key) if profile.key else None
-    return held is None or any(_may_be_ours(level, one, changes, context) for level in held for one in held[level])
-
-
-def _may_be_ours(level: str, party: str, changes: Sequence[Change], context: Context) -> bool:
-    """Whether the user of the run may be, or be in, a party."""
-    if level == _GROUPS:
-        groups = [one for one in changes if KINDS[one.address.kind].members and same_id(one.id or "", party)]
-        return all(_may_have_us(one, context) for one in groups)
-    return level == _SELLER or (level == _USERS and _is_user(party, context))
-
-
-def _may_have_us(group: Change, context: Context) -> bool:
-    """Whether the user of the run may be in a group; in one whose members were not read, they may."""
-    held = context.held.get(group.key) if group.key else None
-    return held is None or any(_is_user(one, context) for one in held.get(KINDS[group.address.kind].members, ()))
-
-
-def _has(held: Mapping[str, Sequence[str]] | None, level: str, party: str | None) -> bool:
-    return held is None or any(same_id(one, party or "") for one in held.get(level, ()))
-
-
-def _is_user(party: str, context: Context) -> bool:
-    return not context.access.user or same_id(party, context.access.user)
 
 
 def own_event(changes: Sequence[Change], context: Context) -> Iterator[Finding]:

@@ -150,7 +150,8 @@ def recreation(known: Known) -> Result:
     found = (
         f"apply cannot create these again if they are lost, as in a restore of staging: {few(known.subject.unnamed)}"
     )
-    return Result(Verdict.WARNING, found, "name the secret in the manifest, as HashKey: {fromEnv: NAME}")
+    fix = "name each in its manifest, as HashKey: {fromEnv: NAME}, allow NAME under secrets.allow, and set it for apply"
+    return Result(Verdict.WARNING, found, fix)
 
 
 def credentials(known: Known) -> Result:
