@@ -78,8 +78,8 @@ def _facts(sizes: Sizes) -> str:
     now = datetime.now(UTC).date().isoformat()
     about = ", ".join(f"{name} {value}" for name, value in machine().items())
     return (
-        f"Measured on {now}: {about}. Medians of {sizes.runs} runs of whole processes, a command and its bound "
-        "in turn; take the ratios. `make bench` makes this page again."
+        f"Measured on {now}: {about}. Medians of {sizes.few} or {sizes.runs} runs of whole processes, a command and "
+        "its bound in turn; take the ratios. `make bench` makes this page again."
     )
 
 

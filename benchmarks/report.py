@@ -31,7 +31,31 @@ YAML parser, `plan` that and the pages, `apply` the latency, and where there is 
 Notes below a table say what is compared with other tools, what of each is there whatever the number of clients, and
 what grows with it.
 """
-TRIED: Final[Mapping[str, str]] = {}
+_START: Final = (
+    "Commands, formats and heavy libraries are imported when they are first used; what is left is Python, click, and "
+    "the modules that every run of the command needs."
+)
+_REQUESTS: Final = (
+    "Headers are written and read once, and there are no cookies: 0.51 ms for a request, against 0.43 of httpx alone. "
+    "The rest is the journal, a look before each write, and the comparison after it."
+)
+_LATENCY: Final = (
+    "A quarter more threads than requests at a time, and one sync of the journal for all that wait. The rest is the "
+    "start of the command, and what one Python process does between two requests."
+)
+TRIED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("--help", "--version", "validate, one file", "plan, three clients"), _START),
+    "plan, 10000 clients in step": (
+        "Scalars of live objects are asked for no nesting (26 to 16 µs for a client), manifests without references "
+        "are not copied, fields that nobody names are passed over. The rest is many checks of 1 to 4 % each."
+    ),
+    "plan 50000 clients": (
+        "Objects are let go of as they are read, and plain values of manifests are kept once: 11.9 to 10.9 kB for a "
+        "client. The rest is the objects and the manifests, 3 kB each, which a plan compares as a whole."
+    ),
+    **{f"apply 1000 changes, {count} at a time, 0 ms, CPU": _REQUESTS for count in (1, 4, 8, 16, 32)},
+    **{f"apply 1000 changes, {count} at a time, 50 ms": _LATENCY for count in (8, 16, 32)},
+}
 """Work whose target does not hold, as the table names it -> what was tried. A run compares: see `unexplained`."""
 _VERDICTS = {True: "holds", False: "**missed**", None: ""}
 

@@ -144,7 +144,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _objects(remote: ReadRemote, kind: Kind) -> list[LiveResource]:
     facts = RequestFacts("GET", f"/v1{kind.path}")
     with naming(f"reading {kind.noun}s", kind.reading_roles):
-        return [kind.seen(body, facts) for body in _all(remote, kind)]
+        bodies = _all(remote, kind)
+    bodies.reverse()
+    return [kind.seen(bodies.pop(), facts) for _ in range(len(bodies))]  # each is let go of, else all are there twice
 
 
 def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
