@@ -133,6 +133,7 @@ def test_any_name_and_id_that_the_schema_allows_comes_back_as_a_text(ids: dict[s
         ("\ufeff---\r\n# none yet\r\n", "\ufeff---\r\n# none yet\r\nshop: {id}\r\n"),
         ("kiosk: 'X'  # by hand\n\n# the end\n", "kiosk: 'X'  # by hand\nshop: '{id}'\n\n# the end\n"),
         ("{{kiosk: X}}\n", "{{kiosk: X, shop: {id}}}\n"),
+        ("{{\n  # none yet\n}}\n", "{{shop: {id}\n  # none yet\n}}\n"),
     ],
 )
 def test_ids_are_added_to_a_file_of_their_own(before: str, after: str) -> None:
@@ -155,6 +156,13 @@ def test_a_file_of_ids_that_cannot_take_them_is_refused(content: str, message: s
     with pytest.raises(ReconcilerError) as caught:
         with_ids(content.encode(), (), by_address({"shop": ID}), "ids.yaml")
     assert caught.value.message == message
+
+
+def test_ids_without_a_value_are_filled() -> None:
+    before = PLAIN + b"    ids:  # none yet\n"
+    assert with_ids(before, at("a"), by_address({"shop": ID}), "reconciler.yaml").decode() == before.decode().replace(
+        "ids:", f"ids: {{shop: {ID}}}"
+    )
 
 
 def test_a_configuration_that_would_grow_too_large_is_refused_with_where_ids_can_go() -> None:

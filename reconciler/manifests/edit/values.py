@@ -151,12 +151,12 @@ class _Editor:
 
     def _mapping(self, node: Node, old: Body, new: Body, key: Node | None) -> Iterator[Edit]:
         """Remove, change and add entries. One that a merge key or an alias brings is written out to be changed."""
-        here = [name.text for name, _ in node.entries]
+        here = {name.text for name, _ in node.entries}
         gone = {name for name in old if name not in new}
-        if not gone <= set(here):
+        if not gone <= here:
             raise _TooIntricate
-        kept = [name not in gone for name in here]
-        if not any(kept) and (node.in_braces or not new):
+        kept = [name.text not in gone for name, _ in node.entries]
+        if here and not any(kept) and (node.in_braces or not new):
             yield from self._emptied(node, new, key)
             return
         removals = self._removals(node, kept)
@@ -169,7 +169,7 @@ class _Editor:
             name: value for name, value in new.items() if name not in here and not same(old.get(name, ABSENT), value)
         }
         if added:
-            yield from insertion(self.text, node, added, Style(self.step))
+            yield from insertion(self.text, node, added, replace(_style_of(key), step=self.step))
 
     def _emptied(self, node: Node, new: Json, key: Node | None) -> Iterator[Edit]:
         """Replace all that a container holds. Comments on lines of their own stay where they are."""
@@ -205,7 +205,7 @@ class _Editor:
     def _list(self, node: Node, old: Sequence[Json], new: Sequence[Json], key: Node | None) -> Iterator[Edit]:
         """Remove, change and add members."""
         kept, changed, added = _steps(old, new)
-        if not any(kept) and (node.in_braces or not new):
+        if kept and not any(kept) and (node.in_braces or not new):
             yield from self._emptied(node, new, key)
             return
         removals = self._removals(node, kept)
@@ -214,7 +214,7 @@ class _Editor:
             yield from removals[number]
             if number in changed:
                 yield from self.changes(member, old[number], changed[number])
-        yield from self._added_at_the_end(node, added.get(len(old), ()))
+        yield from self._added_at_the_end(node, added.get(len(old), ()), _style_of(key))
 
     def _added_before(self, node: Node, number: int, values: Sequence[Json]) -> Iterator[Edit]:
         if not values:
@@ -229,10 +229,10 @@ class _Editor:
         end = line_end_before(self.text, start)
         yield Edit(line, "".join(f"{written}{end}" for value in values for written in item(value, column, style)))
 
-    def _added_at_the_end(self, node: Node, values: Sequence[Json]) -> Iterator[Edit]:
+    def _added_at_the_end(self, node: Node, values: Sequence[Json], style: Style) -> Iterator[Edit]:
         if not values:
             return
-        style = Style(self.step, value=node.items[-1].quote if node.items else "")
+        style = Style(self.step, value=node.items[-1].quote) if node.items else style
         if node.in_braces:
             yield from in_braces(self.text, node, [flow(value, style) for value in values])
             return
@@ -265,7 +265,7 @@ def _step_of(node: Node) -> int:
 
 def _removals_in_braces(spans: Sequence[tuple[int, int]], kept: Sequence[bool]) -> list[list[Edit]]:
     """An entry goes with what separates it from the next one, those at the end with what is before them."""
-    last = max(number for number, keep in enumerate(kept) if keep)
+    last = max((number for number, keep in enumerate(kept) if keep), default=-1)
     edits: list[list[Edit]] = [[] for _ in kept]
     for number, keep in enumerate(kept[:last]):
         if not keep:
