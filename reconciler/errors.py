@@ -21,8 +21,9 @@ ReconcilerError                 1   the base; nothing was written
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from reconciler.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

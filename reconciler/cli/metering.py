@@ -7,7 +7,7 @@ collects it seldom runs as the same user, and there is nothing secret in it.
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -18,6 +18,7 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.failures import tell_error
 from reconciler.cli.options import common_of_this_run, output_file
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan

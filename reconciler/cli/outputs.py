@@ -7,7 +7,7 @@ so in its format; an older file says so from the start, so that nobody takes it 
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from reconciler.cli.options import common_of_this_run, file_name, format_option,
 from reconciler.cli.selecting import carried_out_by, shared_options, this_command
 from reconciler.cli.streams import emit, in_job
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
+from reconciler.model.dataclass import dataclass
 from reconciler.project import environment_name
 from reconciler.project.files import identity, is_manifest, write_file
 from reconciler.render import FORMATS

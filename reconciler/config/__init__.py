@@ -7,7 +7,7 @@ Ids in files of their own are read first, so that they are checked alike whereve
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ from reconciler.manifests.schema import (
     without_tails,
 )
 from reconciler.manifests.yaml import IDS_LIMIT, Document, read, shown
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Body, Json, pointer, pointer_parts
 

@@ -6,7 +6,7 @@ double the time of a `validate`, which editors and commit hooks wait for.
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -28,6 +28,7 @@ from reconciler.kinds import address_of
 from reconciler.manifests.allowed_paths import below, objection_to_write
 from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.model.dataclass import dataclass
 from reconciler.model.freeze import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits

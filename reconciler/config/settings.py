@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from reconciler.kinds import KINDS
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean, secret_reference
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import DAYS, MIDNIGHT, Dated, Weekly, Window
 from reconciler.model.json import Json, pointer

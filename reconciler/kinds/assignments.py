@@ -6,12 +6,12 @@ id that group of the buyer. Inside the program a row is one line of text: the id
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 from reconciler.kinds.fields import PARTIES, Reference, member_of
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json, get_at, is_array, with_value_at
 from reconciler.model.plan import known_after
 from reconciler.model.resource import Address

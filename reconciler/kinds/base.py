@@ -7,7 +7,6 @@ which way a change of it points) is all that the rest of the program knows about
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -27,6 +26,7 @@ from reconciler.kinds.fields import (
 )
 from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.kinds.traits import ABOUT_ID, Dependent, IdChoice, NamedSecrets
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
 

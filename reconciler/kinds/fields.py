@@ -5,13 +5,14 @@ compared (`canonical`), and the JSON Schema of manifests (``tools/schemas.py``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from reconciler.kinds.canonical import Canonical, as_id, as_ids, as_is, as_rows, as_set, record, with_moments
 from reconciler.kinds.direction import Judge, any_of, neutral
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json, same
 from reconciler.model.resource import same_id
 

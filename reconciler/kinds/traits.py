@@ -1,10 +1,11 @@
 """What a kind has besides fields: how its objects get ids, named secrets, and what keeps them from being deleted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 from urllib.parse import quote
+
+from reconciler.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

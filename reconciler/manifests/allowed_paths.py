@@ -8,11 +8,12 @@ keeps for itself is neither read nor written, and what the tool or a CI job read
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 
 _GIT: Final = frozenset({".git", "git~1"})
 """Names of git's folder; the second is the first on old file systems of Windows."""

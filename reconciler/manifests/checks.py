@@ -9,7 +9,6 @@ could pass a review and send orders, tokens and secrets elsewhere.
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from reconciler.kinds.fields import Record, Text
 from reconciler.kinds.roles import API_ROLES
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
 from reconciler.model.resource import Address

@@ -1,13 +1,14 @@
 """What goes into loading beside the files, and what comes out."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.rules import RULES, Level
 from reconciler.manifests.yaml import Parsed, parse, read
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import Json
 from reconciler.model.once import Once

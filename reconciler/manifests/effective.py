@@ -6,13 +6,14 @@ reference any more is written as ``$${``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import chain, zip_longest
 from typing import Final
 
 from reconciler.kinds import short
 from reconciler.manifests.edit.text import Style, block, literal
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json, is_array, pointer
 from reconciler.model.named_secret import secret_entry

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -10,6 +10,7 @@ from reconciler.kinds import Kind
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.rules import RULES, Level, ManifestView, Objection, Rule, objections, objections_if_new
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity, Waiver
 from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
 from reconciler.model.secret import SecretReference

@@ -6,12 +6,12 @@ list have the list's path; a key that the user names stands as ``NAME``.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from reconciler.errors import UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import closest, read_schema
+from reconciler.model.dataclass import dataclass
 
 Schema: TypeAlias = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, auto
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.yaml import shown, unreadable
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 
 _SUFFIXES: Final = (".yaml", ".yml")

@@ -13,12 +13,12 @@ import shutil
 import subprocess  # git has no other interface that is always there
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.context import InGit, NoAnswer
+from reconciler.model.dataclass import dataclass
 
 _SECONDS: Final = 10
 _CONFIGURED: Final = {

@@ -1,7 +1,7 @@
 """One document -> a desired resource, or what is wrong with the document."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind
@@ -14,6 +14,7 @@ from reconciler.manifests.schema import Fault, validator
 from reconciler.manifests.secrets import Named, redactions, take_named_secrets, take_secrets
 from reconciler.manifests.substitution import Substitution, take_references
 from reconciler.manifests.yaml import Document, Layered
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json, get_at, pointer, pointer_parts
 from reconciler.model.resource import (

@@ -8,7 +8,7 @@ them share a value of a manifest.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -20,6 +20,7 @@ from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_fil
 from reconciler.manifests.schema import Fault, did_you_mean, redacted
 from reconciler.manifests.secrets import moved_deliveries
 from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import ABSENT, Body, Json, get_at, pointer
 

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, part_validator, secret_reference
 from reconciler.manifests.substitution import Substitution
 from reconciler.manifests.yaml import Document
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place, Severity
 from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer
 from reconciler.model.named_secret import LiveSecret, NamedSecret, moment_of, secret_of

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from reconciler.manifests.context import InGit, LoadContext, NoAnswer
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.yaml import Document
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
 from reconciler.model.resource import Address, DesiredResource, FieldsPolicy, ObjectKey, Scope

@@ -9,7 +9,6 @@ The kind of a reference follows from the field, so that it says a name alone.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from reconciler.kinds import Kind
@@ -17,6 +16,7 @@ from reconciler.kinds.assignments import Level
 from reconciler.kinds.references import references, referred, with_references
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, Json, canonical_text, get_at, is_array, pointer, with_value_at
 from reconciler.model.resource import Address
 

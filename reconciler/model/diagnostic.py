@@ -1,8 +1,9 @@
 """What is wrong with an input, and where; and all that one validation found."""
 
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+
+from reconciler.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -5,11 +5,12 @@ makes a window longer, never shorter: it begins at the earliest moment that its 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import heapify, heappop, heapreplace
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
+
+from reconciler.model.dataclass import dataclass
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT: Final = 24 * 60

@@ -1,9 +1,10 @@
 """What goes into a plan besides manifests: the selection, the login, the commit, and a snapshot."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.resource import LiveState
 
 

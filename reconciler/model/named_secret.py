@@ -15,10 +15,10 @@ Whoever is interrupted anywhere finds in the service how far it had come.
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, digest
 from reconciler.model.secret import Delivery, delivery_entry, delivery_of
 

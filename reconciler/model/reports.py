@@ -1,10 +1,11 @@
 """What the commands that inspect report: adoption, export, diagnosis, secret status."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.resource import Address
 from reconciler.model.rotation import SecretState

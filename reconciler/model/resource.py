@@ -6,12 +6,13 @@ The two states have one shape and two types: mypy refuses swapped arguments.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from fnmatch import translate
 from functools import lru_cache
 from typing import Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import ABSENT, Absent, Body, Json, is_array, same
 from reconciler.model.named_secret import NamedSecret, secret_entry

@@ -1,11 +1,11 @@
 """The steps that replace one secret by another, and what the secrets of an object need."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import UNTRIED, Family, LiveSecret, NamedSecret, family
 from reconciler.model.secret import Delivery
 

@@ -9,10 +9,10 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeAlias
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 
 DEFAULT_TIMEOUT: Final = 60

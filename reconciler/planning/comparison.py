@@ -1,12 +1,13 @@
 """Manifests x a service -> both sides -> the changes between them: matched, protected, pruned and selected."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from reconciler.errors import InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import KINDS, Kind
 from reconciler.live import read as reader
 from reconciler.live.read import check_marketplace, odd
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import LiveSecret

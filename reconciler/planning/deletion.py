@@ -10,7 +10,7 @@ is a warning that says which role is missing.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import translate
 from functools import partial
 from http import HTTPStatus
@@ -19,6 +19,7 @@ from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Dependent, Kind, login_key, reach, short
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.references import references, referred_kinds
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding

@@ -5,13 +5,14 @@ tells, which is refused because of a wrong secret where there is a right one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, LOGIN_KIND, login_key
 from reconciler.kinds.fields import Secrecy
 from reconciler.kinds.secrecy import field_of, may_have, record_of
 from reconciler.live import read as reader
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState

@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, MemberReference
 from reconciler.kinds.references import Path, references
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, is_array, pointer
 from reconciler.model.plan import Action, Change, Finding, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id

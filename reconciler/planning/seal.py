@@ -9,11 +9,11 @@ import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.schema import validator
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, digest, is_array
 from reconciler.render.escape import in_json
 

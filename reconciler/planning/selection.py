@@ -8,7 +8,7 @@ of all managed resources. A run that was given PATHs leaves out what no loaded m
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import translate
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -17,6 +17,7 @@ from reconciler import kinds
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.schema import did_you_mean
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, Scope

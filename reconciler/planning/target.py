@@ -1,13 +1,14 @@
 """What a plan is made for: an environment, its limits, and what the user restricts the plan to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Final
 
 from reconciler import __version__
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.rules import Level
+from reconciler.model.dataclass import dataclass
 from reconciler.model.freeze import Window
 from reconciler.model.inputs import Access, Checkout, Selection
 from reconciler.model.plan import Binding, Change, Creation, Limits

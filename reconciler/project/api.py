@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome

@@ -11,12 +11,12 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.manifests.git import Blob, GitFailed, Repository
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Checkout
 from reconciler.project.files import read_file
 from reconciler.render.wording import few

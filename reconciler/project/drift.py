@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,6 +12,7 @@ from reconciler.manifests.allowed_paths import require_inside
 from reconciler.manifests.edit import Names
 from reconciler.manifests.edit.live import Contents, bring_back, misfits
 from reconciler.manifests.git import Disbelieved
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.drift import Deviation, Drift, DriftKind, Receipt
 from reconciler.model.plan import Plan

@@ -5,7 +5,7 @@ Kept apart from `session`, which imports what contacts the service: `validate` n
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from reconciler.config import (
@@ -22,6 +22,7 @@ from reconciler.manifests.files import find_files
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
+from reconciler.model.dataclass import dataclass
 from reconciler.model.once import Once
 from reconciler.project import ENVIRONMENT_VARIABLE, Settings, environment_name
 from reconciler.project.files import identity

@@ -6,13 +6,13 @@ again by the next run. A file that git tracks counts as none.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests.git import disbelief
 from reconciler.manifests.replacing import read_own, replace_file
+from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift
 from reconciler.model.secret import Secret
 from reconciler.project import Settings

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.applying.journal import Journal
 from reconciler.applying.journal.recorded import ROTATION, outcome_facts, turn_facts
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.rotation import Ended
 from reconciler.planning import guards as guard
 from reconciler.planning.planfile import given

@@ -6,13 +6,14 @@ environment that fails does not stop the others.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from reconciler.config import select_environment
 from reconciler.errors import Interrupted, ReconcilerError, Skipped, UsageError, WouldOverwrite
 from reconciler.manifests.yaml import shown
+from reconciler.model.dataclass import dataclass
 from reconciler.model.once import Once
 from reconciler.model.plan import Plan
 from reconciler.project import Settings

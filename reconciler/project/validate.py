@@ -1,13 +1,13 @@
 """Settings and paths -> a report on manifests and configuration, for one environment or for all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, inspect
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waived
 from reconciler.model.once import Once
 from reconciler.project import Settings, environment_name

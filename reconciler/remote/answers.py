@@ -7,10 +7,10 @@ Data}]}``.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from reconciler.errors import AnswerLost, BadAnswer, RemoteError, RequestFacts
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, is_array
 from reconciler.remote.messages import Answer, Call, Misshapen
 

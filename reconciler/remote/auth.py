@@ -11,11 +11,11 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
 from reconciler.errors import AccessDenied
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, is_array
 from reconciler.model.secret import Secret
 from reconciler.remote.answers import text_or_empty

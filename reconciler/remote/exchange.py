@@ -1,10 +1,11 @@
 """Connection, call -> Answer or an error: the token, the limit of requests at a time, and retries around one wire."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret
 from reconciler.remote.answers import object_in, unusable
 from reconciler.remote.auth import ClientCredentials, Credentials, Grant, TokenSource, login_call

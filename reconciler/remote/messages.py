@@ -5,12 +5,13 @@ import re
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from typing import Final
 from urllib.parse import quote, unquote
 
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret
 from reconciler.remote.protocol import WireBody
 

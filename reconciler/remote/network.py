@@ -11,7 +11,6 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -23,6 +22,7 @@ from urllib.request import getproxies
 import httpx
 
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.remote.hosts import is_loopback
 
 PORTS: Final = {"http": 80, "https": 443}

@@ -10,10 +10,10 @@ What cannot be seen: one item added and another removed between two pages of one
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Protocol, TypeVar
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, canonical_text, is_array
 from reconciler.remote.answers import kind_of
 from reconciler.remote.messages import Misshapen

@@ -5,10 +5,10 @@ Commands that must not write are handed a `ReadRemote`; it has no verb that writ
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret

@@ -13,11 +13,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.remote.messages import Answer, Call, NoAnswer, RequestState, Result
 
 THROTTLED: Final = 429

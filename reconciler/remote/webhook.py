@@ -4,7 +4,6 @@ Whoever has the URL of a webhook can write to its channel: it is a secret, of wh
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 from urllib.request import getproxies
 
@@ -12,6 +11,7 @@ import httpx
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, canonical_text
 from reconciler.model.secret import Secret
 from reconciler.remote.failures import EXCEPTIONS, no_answer

@@ -5,10 +5,12 @@ a run needs one format of all of them, and `--help` none. A new format is one su
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from reconciler.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from reconciler.errors import ReconcilerError

@@ -6,11 +6,11 @@ them does GitHub, GitLab or Azure DevOps see a link, an image, a mention or mark
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from html import escape as in_html
 from typing import Final
 from urllib.parse import quote
 
+from reconciler.model.dataclass import dataclass
 from reconciler.render.escape import joined
 from reconciler.render.style import Style
 from reconciler.render.values import LONGEST_MESSAGE, brief

@@ -5,13 +5,14 @@ scope.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from reconciler.errors import ReconcilerError, Skipped
 from reconciler.kinds import KINDS
 from reconciler.kinds.references import with_references
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Absent, Body, Json

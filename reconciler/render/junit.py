@@ -6,11 +6,11 @@ or ``skipped``. A place stands in the text: the XSD has no attribute for it.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # nothing is parsed
 
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError, Skipped
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status

@@ -8,10 +8,11 @@ Names stand where a chat sees no mention, no link and no markup: in Slack in cod
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Status

@@ -5,13 +5,14 @@ log. What it may mean to the format that shows it is that format's own business.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.common import TITLES
 from reconciler.kinds.secrecy import may_have
+from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Side
 from reconciler.model.json import ABSENT, Absent, Json, pointer
 from reconciler.model.plan import Action, Change, FieldChange

@@ -4,13 +4,14 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; section number
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import quote
 
 from reconciler import __version__
 from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Severity, Waiver
 from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest

@@ -7,11 +7,11 @@ slower, which would make documents of a thousand changes slower by as much.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Final, TypeAlias
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Absent, Json, canonical_text, is_array, same, with_whole_numbers
 from reconciler.render.escape import escape
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.common import TITLES
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Report
 from reconciler.model.drift import Deviation, Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Status

@@ -3,12 +3,13 @@
 import os
 import stat
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from reconciler.errors import ReconcilerError, SecretMissing
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.replacing import AS_IT_IS
+from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable
 
 _LONGEST: Final = 65_536

@@ -10,7 +10,7 @@ import secrets as lottery
 import string
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -18,6 +18,7 @@ from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import KINDS
 from reconciler.kinds.fields import Text
 from reconciler.live import read as reader
+from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, ObjectKey

@@ -208,6 +208,8 @@ def test_help_imports_neither_the_network_nor_yaml_nor_pydantic() -> None:
         ".cli.signals",
         ".manifests",
         ".manifests.unfinished",
+        ".model",
+        ".model.dataclass",
     )
     assert ours == {f"reconciler{name}" for name in modules}
     assert {"httpx", "ruamel", "pydantic", "jsonschema", "deepdiff", "rich"}.isdisjoint(of_both.split())

@@ -1,6 +1,6 @@
 """Manifests and a service -> in what the service differs, as a document and an exit code. Writes nothing to it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from reconciler.cli.several import digested, each, joined, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.edit import write_contents
+from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret
 from reconciler.project.drift import DriftView, write_back
 from reconciler.project.environment import configuration

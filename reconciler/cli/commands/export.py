@@ -1,6 +1,6 @@
 """Services -> manifests of all that is live, one file for each, or overlays. Services are only read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
@@ -18,6 +18,7 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export import Choice
 from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.manifests.schema import did_you_mean
+from reconciler.model.dataclass import dataclass
 from reconciler.model.reports import LeftOut
 from reconciler.planning.target import Target
 from reconciler.project import connect

@@ -10,7 +10,7 @@ environment that shares its ids with another one by an alias, the file is left a
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.replacing import replace_file
 from reconciler.manifests.schema import part_validator, validator
 from reconciler.manifests.yaml import IDS_LIMIT, SIZE_LIMIT, parse, shown
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, same, with_value_at
 from reconciler.model.resource import Address, ObjectKey, same_id
 

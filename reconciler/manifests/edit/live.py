@@ -7,7 +7,7 @@ without changing more. What is refused stays as it is, and the rest is brought i
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -18,6 +18,7 @@ from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
 from reconciler.manifests.edit.values import with_documents
 from reconciler.manifests.yaml import Document, parse, unreadable
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.drift import Deviation, DriftKind
 from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts

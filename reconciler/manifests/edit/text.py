@@ -14,12 +14,13 @@ run on to whatever follows, comments included.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from ruamel.yaml import events
 
 from reconciler.manifests.yaml.parser import Parser, key_text
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json, is_array
 
 _Event: TypeAlias = Any

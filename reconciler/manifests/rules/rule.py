@@ -1,9 +1,10 @@
 """What a rule is, what it reads of a manifest, and what it finds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Absent, Body, Json, is_array
 from reconciler.model.secret import SecretReference
 

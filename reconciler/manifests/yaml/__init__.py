@@ -12,7 +12,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from reconciler.manifests.yaml.builder import Builder, Stop
 from reconciler.manifests.yaml.parser import Parser
 from reconciler.manifests.yaml.tree import Document, Layered, lay, merge_patch, removals
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place
 
 __all__ = [

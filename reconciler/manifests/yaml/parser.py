@@ -9,7 +9,6 @@ strings.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from sys import intern
 from typing import Any, Final, TypeAlias
@@ -19,6 +18,8 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import DocumentStartEvent, ScalarEvent
 from ruamel.yaml.scanner import Scanner, ScannerError
 from ruamel.yaml.tokens import AliasToken
+
+from reconciler.model.dataclass import dataclass
 
 try:
     from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]  # not in its __all__

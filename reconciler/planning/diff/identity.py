@@ -15,7 +15,7 @@ said, and nothing else.
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +24,7 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind, outside, short
 from reconciler.kinds.fields import Reference
 from reconciler.kinds.references import referred, with_references
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import known_after

@@ -9,13 +9,14 @@ another one than was last written, and where the user asks for it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.fields import Field
 from reconciler.kinds.secrecy import field_of, may_have, record_of
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.named_secret import (
     UNDELIVERED,

@@ -1,9 +1,10 @@
 """What the guards know besides the changes, and what a guard is."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Limits

@@ -1,7 +1,7 @@
 """Manifests and a service -> what a rotation would do, judged by the guards as a plan is. Reads only."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
@@ -9,6 +9,7 @@ from reconciler.kinds import KINDS, login_key
 from reconciler.live import read as reader
 from reconciler.live.read import check_marketplace
 from reconciler.manifests.schema import did_you_mean
+from reconciler.model.dataclass import dataclass
 from reconciler.model.freeze import Window
 from reconciler.model.inputs import Selection
 from reconciler.model.json import digest

@@ -7,11 +7,12 @@ the page, it is not carried out and cannot reach any server.
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from html import escape as in_html
 from typing import TypeAlias
 
+from reconciler.model.dataclass import dataclass
 from reconciler.render.escape import escape
 from reconciler.render.style import Moment
 from reconciler.render.wording import Count

@@ -9,11 +9,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import UNTRIED, LiveSecret, NamedSecret, family
 from reconciler.model.resource import Address
 from reconciler.model.secret import (

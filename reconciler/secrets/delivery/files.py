@@ -12,12 +12,12 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over, temporary_in
+from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret, ToKubernetesSecret
 
 Undo: TypeAlias = Callable[[], None]
