@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
-from click.shell_completion import CompletionItem
 
-Offer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Offer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
 
 
 _MOST: Final = 40
@@ -15,8 +17,10 @@ _MOST: Final = 40
 
 
 def _offering(values_of: Callable[[click.Context, str], Iterable[str]]) -> Offer:
-    def offer(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from reconciler.errors import ReconcilerError  # noqa: PLC0415  # only a shell that completes needs it
+    def offer(ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  # only a shell that completes needs it
+
+        from reconciler.errors import ReconcilerError  # noqa: PLC0415  # likewise
 
         try:
             values = sorted(values_of(ctx, incomplete))

@@ -100,7 +100,7 @@ _REFERENCE: Final = 'inside [...] and {...}, put quotes around "${...}"'
 
 # What YAML 1.1 takes for line breaks and editors do not: text after one of them would look like part of a comment.
 _HIDDEN_BREAK: Final = re.compile("[\x85\u2028\u2029]")
-_CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\x85]")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
