@@ -4,13 +4,13 @@ Reads only.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.errors import NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, Kind, reach
 from reconciler.kinds.canonical import with_moments
 from reconciler.kinds.roles import naming
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Certainty, RecordedChange, RecordedRun, RecordedWrite, Step
 from reconciler.model.plan import Action, FieldChange

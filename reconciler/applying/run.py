@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +24,7 @@ from reconciler.applying.task import Task
 from reconciler.applying.write import write
 from reconciler.errors import AnswerLost, ReconcilerError, RemoteError
 from reconciler.kinds import login_key
+from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
 from reconciler.remote.protocol import ReadRemote, WriteRemote

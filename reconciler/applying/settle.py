@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 from typing import Final, TypeAlias
 
 from reconciler.errors import AnswerLost, RemoteError, RequestFacts, TurnedAway
 from reconciler.kinds import Kind
 from reconciler.kinds.roles import naming
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
 from reconciler.model.outcome import Outcome, Recorder
 from reconciler.model.plan import Change, Creation

@@ -10,7 +10,7 @@ after such a look, too: somebody may have changed the object while we waited.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -21,6 +21,7 @@ from reconciler.kinds import KINDS, LOGIN_KIND, Kind, reach
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
 from reconciler.kinds.secrecy import record_of, with_secrets
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, same
 from reconciler.model.outcome import Ending, Outcome, Status, Step, Write
 from reconciler.model.plan import Change, FieldChange

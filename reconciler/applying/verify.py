@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from reconciler.applying.settle import Writer
@@ -18,6 +18,7 @@ from reconciler.errors import RemoteError, RequestFacts
 from reconciler.kinds import Kind, reach
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.roles import naming
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, AssignmentChange, FieldChange

@@ -1,6 +1,6 @@
 """What `apply` is asked for -> changes of one service, or of several one after another, their result and exit code."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from reconciler.cli.outputs import Outputs, TextOf
 from reconciler.cli.several import applied_together, digested, each, joined, tell_all_warnings, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, UsageError
+from reconciler.model.dataclass import dataclass
 from reconciler.planning import planfile
 from reconciler.project import environment_name
 from reconciler.project.apply import Order, apply_new, apply_saved, look, promote

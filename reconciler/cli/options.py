@@ -5,7 +5,7 @@ different values is a mistake, and is refused rather than guessed at.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from reconciler.cli import completing
+from reconciler.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic

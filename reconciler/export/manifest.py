@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from reconciler.manifests.load import LoadContext
 from reconciler.manifests.manifest import examine
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.yaml import parse
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity
 from reconciler.model.inputs import Selection
 from reconciler.model.json import Body, Json, get_at, is_array, pointer_parts, same, with_value_at

@@ -6,7 +6,7 @@ environment lacks is absent in its overlay.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.edit.values import with_documents
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import merge_patch, parse, shown
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import (
     ABSENT,
     Absent,

@@ -7,7 +7,7 @@ of the API are taken, too. Whatever cannot be used is reported, and keeps nothin
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from reconciler.errors import InputError
@@ -16,6 +16,7 @@ from reconciler.kinds.fields import PARTIES, member_of
 from reconciler.kinds.references import references
 from reconciler.manifests.schema import did_you_mean, redacted
 from reconciler.manifests.yaml import parse
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Absent, Body, Json, get_at, is_array
 from reconciler.model.reports import LeftOut

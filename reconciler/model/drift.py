@@ -1,11 +1,12 @@
 """A plan seen as drift: a deviation for each field or object, whose fingerprint is the same every night."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Absent, Json, digest, is_array, with_whole_numbers
 from reconciler.model.plan import Action, Change, FieldChange, Plan
 from reconciler.model.resource import Address

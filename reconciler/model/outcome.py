@@ -1,10 +1,11 @@
 """How each change of a run ended: the outcomes, who records them as they happen, and what a journal tells of a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, AssignmentChange, Change, FieldChange

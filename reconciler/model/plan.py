@@ -1,10 +1,11 @@
 """A plan: what would be done, complete enough to be shown, saved, compared and carried out without thinking again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
 from reconciler.model.json import Absent, Body, Json, pointer, pointer_parts

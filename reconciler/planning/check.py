@@ -8,7 +8,7 @@ API's default there, so that rules have something to say (`created`) which the l
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from reconciler.kinds.references import assigned_key, wave
 from reconciler.kinds.references import references as references_in
 from reconciler.live.read import check_marketplace
 from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.freeze import Window
 from reconciler.model.json import Body

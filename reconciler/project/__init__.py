@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import PLAN_KEY_VARIABLE
 
 if TYPE_CHECKING:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.errors import GuardRefusal, ReconcilerError, Skipped
+from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Finding, Plan, Review
 from reconciler.planning import planfile

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -12,6 +12,7 @@ from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Checkout, Selection, Snapshot
 from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Finding, Plan

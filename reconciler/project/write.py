@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
+from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.once import Once
 from reconciler.model.reports import LeftOut

@@ -6,7 +6,6 @@ Which error code comes with which status is published nowhere, so the status dec
 import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import unquote
 
@@ -23,6 +22,7 @@ from reconciler.errors import (
     TurnedAway,
     Unreachable,
 )
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.secret import REDACTED, Secret
 from reconciler.remote.answers import (

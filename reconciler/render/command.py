@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.plan import Plan
 from reconciler.render.escape import escape

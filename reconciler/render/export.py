@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from difflib import unified_diff
 from types import MappingProxyType
 from typing import Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.render.escape import escape, joined, json_text

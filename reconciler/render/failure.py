@@ -1,10 +1,10 @@
 """An error or an interrupted run -> what is wrong, where, and what to do about it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked
 from reconciler.model.outcome import Certainty, RecordedChange, RecordedRun
 from reconciler.render.escape import escape

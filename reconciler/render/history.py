@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Final
 
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.outcome import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn, Status
 from reconciler.model.rotation import Ended

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.reports import Adoption, Candidate, Check, Diagnosis, Proposal, State, Verdict
 from reconciler.render.escape import escape, json_text

@@ -1,13 +1,13 @@
 """The status of secrets, or a rotation of them -> text, JSON or Prometheus metrics. No value comes here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import compress
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, moment_text
 from reconciler.model.plan import Finding

@@ -11,7 +11,6 @@ Nothing secret can be written by accident: a `Secret` is not JSON.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.applying.journal.applying import (
@@ -38,6 +37,7 @@ from reconciler.applying.journal.read import (
 from reconciler.applying.journal.recorded import recorded, unfinished
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
 
 __all__ = [
     "ApplyRecorder",

@@ -5,13 +5,13 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests.git import Disbelieved, disbelief
 from reconciler.manifests.replacing import open_own, read_own
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, canonical_text
 from reconciler.planning import seal as sealed
 

@@ -7,13 +7,14 @@ back. What the run deleted is created again; secrets stay as they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.applying.rollback.view import RULE, Present, View
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.kinds import KINDS
 from reconciler.live import read as reader
 from reconciler.live.read import check_marketplace
+from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Action, Binding, Change, Finding

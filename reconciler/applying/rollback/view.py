@@ -1,12 +1,13 @@
 """One change of a recorded run x what is live -> what would take it back, or why it cannot be. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.secrecy import field_of, may_have
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from textwrap import dedent, indent
 from typing import Final
@@ -15,6 +14,7 @@ from reconciler.manifests.edit.text import scalar
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.schema import schema_path
 from reconciler.manifests.yaml import parse
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Absent, Json, get_at, is_array
 
 __all__ = [

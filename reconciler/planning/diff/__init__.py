@@ -7,11 +7,11 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, get_at, pointer_parts, with_value_at
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState

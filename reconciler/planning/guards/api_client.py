@@ -8,12 +8,12 @@ that one of them loses is lost, whoever else gives it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from reconciler.kinds import KINDS, login_key
 from reconciler.kinds.references import references
 from reconciler.kinds.roles import FULL_ACCESS
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding

@@ -8,7 +8,7 @@ that they are given only reads.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.live.read import read, with_assignments
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
 from reconciler.model.reports import Check, Diagnosis, Verdict

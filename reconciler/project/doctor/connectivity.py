@@ -6,13 +6,14 @@ Its checks are given what is known so far, and ways to ask the world, as those o
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from statistics import median
 from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.yaml.parser import Parser, SlowParser
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body
 from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference

@@ -12,12 +12,13 @@ marked as untried.
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final, TypeAlias, TypeVar
 
 from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
 from reconciler.kinds.roles import naming
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.named_secret import (
     RETIRED,

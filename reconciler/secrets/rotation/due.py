@@ -1,11 +1,12 @@
 """A named secret x the live ones -> the steps that are due. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Kind, NamedSecrets
+from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import (
     RETIRED,
     UNTRIED,
