@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from reconciler.errors import PlanRefused
 from reconciler.model.inputs import Checkout
 from reconciler.model.json import digest
-from reconciler.model.plan import Finding, Plan
+from reconciler.model.plan import Action, Change, Finding, Plan
 from reconciler.model.resource import Address, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning import planfile
@@ -390,3 +390,13 @@ def test_a_plan_is_good_until_the_second_it_expires() -> None:
     planfile.check_binding(saved, saved.binding, NOW.replace(hour=11, minute=59, second=59), Checkout())
     with pytest.raises(PlanRefused, match="expired at 2026-11-23T12:00:00Z"):
         planfile.check_binding(saved, saved.binding, NOW, Checkout())
+
+
+def test_a_role_that_many_changes_of_a_plan_name_is_kept_once() -> None:
+    roles = ["a role that is no constant"]
+    changes = [
+        Change(Address("ApiClient", name), Action.CREATE, None, None, {"MaximumGrantedCustomRoles": [*roles]})
+        for name in ("a", "b")
+    ]
+    first, second = (one.after or {} for one in planfile.loads(planfile.dumps(plan_of(*changes)), "plan.json").changes)
+    assert first["MaximumGrantedCustomRoles"][0] is second["MaximumGrantedCustomRoles"][0]  # type: ignore[index]

@@ -4,6 +4,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from sys import intern
 from typing import Any, Final
 
 from reconciler.errors import PlanRefused
@@ -117,7 +118,10 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 
 
 def _shared(members: dict[str, Any]) -> dict[str, Any]:
-    """The same object, with one value for both sides where nothing changes: most of a large plan."""
+    """The same object, with one value for both sides where nothing changes, and for equal texts in lists, as roles."""
+    for name, value in members.items():
+        if isinstance(value, list):
+            members[name] = [intern(one) if isinstance(one, str) else one for one in value]
     before, after = members.get("before"), members.get("after")
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before.keys() & after.keys():
