@@ -186,12 +186,16 @@ def test_the_key_is_refused_for_another_stage(project: Project, run: Runner) -> 
 
 
 @pytest.mark.parametrize(
-    ("where", "has_it"),
+    ("name", "where", "has_it"),
     [
-        ({"region": "us-west", "stage": "staging"}, True),
-        ({"url": "https://useast-staging.ordercloud.io"}, True),
-        ({"region": "us-west", "stage": "production"}, False),
+        ("here", {"region": "us-west", "stage": "staging"}, True),
+        ("here", {"url": "https://useast-staging.ordercloud.io"}, True),
+        ("here", {"url": "http://127.0.0.1:8080"}, False),
+        ("here", {"region": "us-west", "stage": "production"}, False),
+        ("staging", {"url": "http://127.0.0.1:8080"}, True),
+        ("staging", {"region": "us-west", "stage": "production"}, False),
+        ("staging", {"url": "https://api.ordercloud.io"}, False),
     ],
 )
-def test_init_writes_the_key_for_staging_alone(where: dict[str, Any], has_it: bool) -> None:
-    assert ("restore: true" in files(Answers("here", "shop", **where))["reconciler.yaml"]) is has_it
+def test_init_writes_the_key_for_staging_alone(name: str, where: dict[str, Any], has_it: bool) -> None:
+    assert ("restore: true" in files(Answers(name, "shop", **where))["reconciler.yaml"]) is has_it
