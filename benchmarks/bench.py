@@ -37,6 +37,7 @@ def run(cases: Sequence[Case], sizes: Sizes, findings: Findings, keep: Callable[
             except (Missing, CommandFailed) as problem:
                 findings.server.append(f"Not measured, {case.__name__}: {problem}")
                 print(findings.server[-1], flush=True)
+                findings.failures += [case.__name__] * isinstance(problem, CommandFailed)
         print(f"{case.__name__} took {time.monotonic() - began:.0f} s", flush=True)
         keep(rows)
     return rows
@@ -71,7 +72,9 @@ def main() -> int:
         print(f"missed {one}")
     if is_kept and (unexplained := report.unexplained(rows)):
         print(f"\nUNEXPLAINED: say in TRIED of benchmarks/report.py what was tried for: {'; '.join(unexplained)}")
-    return int(any(row.holds is False for row in rows))
+    if findings.failures:
+        print(f"\nFAILED, so not measured: {', '.join(findings.failures)}")
+    return int(bool(findings.failures) or any(row.holds is False for row in rows))
 
 
 def _facts(sizes: Sizes) -> str:

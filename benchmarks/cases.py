@@ -79,6 +79,8 @@ class Findings:
     """What is not a row: facts about the server, and series to be drawn."""
 
     server: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """The cases of which a command failed; one whose peer cannot be installed is none."""
     growth: dict[str, dict[int, float]] = field(default_factory=dict)
     """Command -> clients -> seconds."""
     throughput: dict[str, dict[int, float]] = field(default_factory=dict)

@@ -96,7 +96,10 @@ def others(count: int) -> Iterator[tuple[Kind, list[dict[str, Any]]]]:
         if kind.id_choice is IdChoice.CHOSEN:
             known = {one.name: _without_secrets(one.examples[0]) for one in kind.fields.values() if not one.together}
             known |= dict.fromkeys(kind.initial_fields, 1)
-            yield kind, [{"ID": f"{kind.name}-{number}", **known} for number in range(count)]
+            each = [{"ID": f"{kind.name}-{number}", **known} for number in range(count)]
+            for number, body in enumerate(each if kind.unique else ()):
+                body[kind.unique[0]] = f"{number:08X}-0000-4000-8000-000000000000"  # a client's
+            yield kind, each
 
 
 def _without_secrets(value: Json) -> Json:
