@@ -184,15 +184,15 @@ def test_an_error_in_one_environment_hides_none_of_the_others(three: Project, ru
 def test_as_json_every_document_is_that_of_its_environment(
     three: Project, run: Runner, command: list[str], noun: str
 ) -> None:
-    target = json.loads((three.folder / "reconciler.yaml").read_text())["environments"]["good"]
-    three.configure(good=target, far=target | {"url": "http://127.0.0.1:1"})
     alone = json.loads(run(*command, "--env", "good", "--format", "json").out)
-    done = run(*command, "--env-all", "--format", "json")
+    failed = run(*command, "--env", "wrong")
+    done = run(*command, "--env", "good", "--env", "wrong", "--format", "json")
     document = json.loads(done.out)
-    good, far = document["environments"]
-    assert (done.code, set(document)) == (1, {"format_version", "environments"})
+    good, wrong = document["environments"]
+    assert (done.code, set(document)) == (failed.code, {"format_version", "environments"})
     assert (good["environment"], set(good[noun])) == ("good", set(alone))
-    assert "127.0.0.1:1" in json.dumps(far[noun] if noun == "doctor" else far["error"])
+    assert "another" in json.dumps(wrong[noun] if noun == "doctor" else wrong["error"])
+    assert three.writes() == []
 
 
 def test_environments_that_are_all_well_exit_with_0(three: Project, run: Runner) -> None:
@@ -296,7 +296,7 @@ def test_an_export_of_several_environments_that_differ_writes_nothing_and_names_
 
 def test_an_export_writes_nothing_where_one_environment_cannot_be_read(twins: Project, run: Runner) -> None:
     target = json.loads((twins.folder / "reconciler.yaml").read_text())["environments"]["one"]
-    twins.configure(one=target, far=target | {"url": "http://127.0.0.1:1"})
+    twins.configure(one=target, wrong=target | {"marketplace": "another"})
     done = run("export", "--env-all", "--write")
     assert (done.code, "nothing was written: not every environment could be read" in done.err) == (1, True)
     assert "new " in done.out
