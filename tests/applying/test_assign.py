@@ -97,7 +97,7 @@ def test_the_rows_of_some_clients_are_read_by_client_where_that_takes_fewer_requ
     rows = [{"ApiClientID": C, "BuyerID": buyer["ID"], "SupplierID": None} for buyer in buyers]
     few = shop(tmp_path, *CLIENTS, objects={"Buyers": buyers}, assignments=rows[:300])
     with few as one:
-        assert _asked(one, ["a", "b"])[0] == ["page=1", "page=2", "page=3"]
+        assert sorted(_asked(one, ["a", "b"])[0]) == ["page=1", "page=2", "page=3"]
     many = shop(tmp_path, *CLIENTS, objects={"Buyers": buyers}, assignments=rows)
     with many as one:
         queries, changes = _asked(one, ["a", "b"])
