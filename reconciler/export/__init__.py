@@ -44,6 +44,7 @@ from reconciler.model.plan import FieldChange
 from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.model.resource import (
     Address,
+    DesiredResource,
     DesiredState,
     EffectiveManifest,
     FieldsPolicy,
@@ -129,24 +130,26 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
     total, live = len(live.resources), _without_foreign(live, bound, context.scope)
-    pairs = zip(manifests, resolved(desired, matches, live.marketplace), strict=True)
-    by_address = {one.resource.address: replace(one, resource=named) for one, named in pairs}
+    by_address = _resolved(manifests, resolved(desired, matches, live.marketplace))
     known = {key: one for key, one in bound.items() if not by_address[one].resource.policy.absent}
     others = Names(known, live.marketplace)
     overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
     files = _files(addresses.values(), folder)
-    origin = replace(origin, marketplace=live.marketplace)
     kept = {ObjectKey(one.kind, known) for one, known in context.ids.items()}
     run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
     choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
     _take(run, live, addresses, by_address, choice)
-    for address, found in matches.items():
-        if found is None and choice.takes(address):
-            run.miss(by_address[address])
     changed = run.finish(manifests)
-    objects = tuple(sorted(run.objects, key=lambda one: one.address))
-    return Export(objects, changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
+    return Export(run.by_address(), changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
+
+
+def _resolved(
+    manifests: Sequence[EffectiveManifest], resources: Sequence[DesiredResource]
+) -> Mapping[Address, EffectiveManifest]:
+    """The manifests, with the ids of what they name."""
+    pairs = zip(manifests, resources, strict=True)
+    return {one.resource.address: replace(one, resource=named) for one, named in pairs}
 
 
 def _take(
@@ -156,7 +159,7 @@ def _take(
     manifests: Mapping[Address, EffectiveManifest],
     choice: Choice,
 ) -> None:
-    """Bring each object that is chosen into its manifest, or into a new one."""
+    """Bring each object that is chosen into its manifest, or into a new one; leave manifests of what is not live."""
     for resource in live.resources:
         kind, address = KINDS[resource.kind], addresses[resource.key]
         if not choice.takes(address, _by_id(resource)):
@@ -167,6 +170,10 @@ def _take(
             run.leave(kind, resource, (_OWN,))
         else:
             run.add(kind, resource, address.name)
+    found = {*addresses.values()}
+    for address in manifests:
+        if address not in found and choice.takes(address):
+            run.miss(manifests[address])
 
 
 def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
@@ -299,7 +306,7 @@ class _Run:
         """The text of a new file."""
         beside = Beside(path, found.left_out, self.secrets.get(live.key, ()))
         body = body_of(empty, self.others.values(kind, found.values, {}))
-        return path, text_of(kind, live, body, beside, self.origin)
+        return path, text_of(kind, live, body, beside, replace(self.origin, marketplace=self.others.marketplace))
 
     def _with_policy(self, empty: Body, wanted: Mapping[At, Json], found: WritableBody) -> Body:
         """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored.
@@ -351,6 +358,10 @@ class _Run:
         found = writable_body(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
         return Exported(address, ExportStatus.CHANGED, _title(live), live.id, file, found.left_out), tuple(fields)
+
+    def by_address(self) -> tuple[Exported, ...]:
+        """What became of each object, sorted."""
+        return tuple(sorted(self.objects, key=lambda one: one.address))
 
     def miss(self, manifest: EffectiveManifest) -> None:
         """Leave a manifest alone whose object is not live; an overlay says that it is absent."""

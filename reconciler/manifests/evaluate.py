@@ -41,16 +41,13 @@ def judge(
 ) -> Weighed:
     """Ask the rules. What has a fault already is open to them, so that none repeats it or builds on it.
 
-    What is not certain is a warning at most.
-
-    A resource that is to be absent has no fields to speak of. Beside a fault, a field that spec leaves out is open even
-    where the manifest is exclusive: the fault may be its misspelled name.
+    What is not certain is a warning at most. A resource that is to be absent has no fields to speak of. Beside a fault,
+    a field that spec leaves out is open even where the manifest is exclusive: the fault may be its misspelled name.
     """
     spec, policy = manifest.get("spec"), manifest.get("policy")
     if not isinstance(spec, Mapping):
         return _NOTHING
-    if not isinstance(policy, Mapping):
-        policy = {}
+    policy = policy if isinstance(policy, Mapping) else {}
     if policy.get("state") == "absent":
         return weigh((), policy, context, needless=lambda _rule: False)
     faulty = [pointer_parts(fault.pointer) for fault in known if fault.severity is Severity.ERROR]
@@ -71,9 +68,8 @@ def judge(
         found = [(rule, objection) for rule, objection in found if objection.is_certain]
     if not found and "waivers" not in policy:
         return _NOTHING
-    return weigh(
-        list(_faults(found, context)), policy, context, lambda rule: not faulty and _is_needless(rule, kind, view)
-    )
+    faults = list(_faults(found, context))
+    return weigh(faults, policy, context, lambda rule: not faulty and _is_needless(rule, kind, view))
 
 
 def _is_needless(rule: str, kind: Kind, view: ManifestView) -> bool:

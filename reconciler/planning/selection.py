@@ -72,7 +72,7 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
     fields = KINDS[found.address.kind].write_only_fields
     named = [one for one, reference in found.secrets.items() if reference and one in fields]
     if name not in named:
-        why = "its manifest does not name it" if name in fields else "it is no write-only secret"
+        why = "its manifest does not name it" if name in fields else "it is not a write-only secret"
         there_are = f"there are: {', '.join(named)}" if named else ""
         raise UsageError(f"--write-secret {text}: {why}", hint=did_you_mean(name, named) or there_are)
     if not is_selected(selection, found.address, found.labels):

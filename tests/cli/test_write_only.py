@@ -84,8 +84,8 @@ def test_a_value_is_written_again_on_demand(events: Project, run: Runner) -> Non
     ("asked", "said"),
     [
         (f"IntegrationEvent/gatway#{VALUE}", "did you mean IntegrationEvent/gateway?"),
-        ("IntegrationEvent/gateway#HashKey", "it is no write-only secret"),
-        ("IntegrationEvent/gateway", "it is no write-only secret"),
+        ("IntegrationEvent/gateway#HashKey", "it is not a write-only secret"),
+        ("IntegrationEvent/gateway", "it is not a write-only secret"),
     ],
 )
 def test_what_is_no_write_only_secret_cannot_be_asked_for(events: Project, run: Runner, asked: str, said: str) -> None:
