@@ -34,7 +34,7 @@ sweep: $(READY)  ## run the tests that try every fault at every request and a ki
 lowest: $(READY)  ## run the tests of parsing, validation, login and the command line with the lowest versions that are allowed
 	@PYTHON="$(PYTHON)" tools/compat.sh "$(abspath $(VENV))/compat" lowest "$(LOWEST_TESTS)"
 
-compat: $(READY)  ## run all tests and the demo on each Python from 3.11 on that is there, with the lowest and the newest versions
+compat: $(READY)  ## run all tests, and the demo on the wheel, on each Python from 3.11 on, with lowest and newest versions
 	@tools/compat.sh "$(abspath $(VENV))/compat"
 
 check: $(READY)  ## lint, format check, types, architecture, workflows

@@ -13,7 +13,7 @@ python() {
   uv python find --no-python-downloads "3.$1" 2>/dev/null
 }
 
-# PYTHON END: installs the package with its lowest or newest dependencies and runs tests and demo.
+# PYTHON END: installs the package with its lowest or newest dependencies and runs the tests; then the demo on the wheel.
 try() {
   local venv end=() python=$1
   [ "$2" = newest ] || end=(-c constraints-lowest.txt)
@@ -23,7 +23,11 @@ try() {
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade ${end[@]+"${end[@]}"} -e '.[emulator,test]' || return 1
   # shellcheck disable=SC2086  # several paths
   "$venv/bin/python" -m pytest -q -n auto --dist worksteal -m "not sweep" -p no:cacheprovider $tests || return 1
-  [ -n "$only" ] || "$venv/bin/python" demo/run.py > /dev/null
+  [ -z "$only" ] || return 0
+  rm -rf "$venv/wheel"
+  "$venv/bin/python" -m build --wheel --no-isolation --outdir "$venv/wheel" . > /dev/null || return 1
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$venv"/wheel/*.whl || return 1
+  "$venv/bin/python" demo/run.py > /dev/null
 }
 
 if [ -n "$only" ]; then
