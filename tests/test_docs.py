@@ -157,6 +157,11 @@ def test_every_path_that_contributors_are_sent_to_exists() -> None:
     assert [one for one in sorted(named) if not any((folder / one).exists() for folder in below)] == []
 
 
+def test_the_table_of_the_page_on_a_new_kind_is_that_of_the_program() -> None:
+    _, block = next(fences(ROOT / "docs" / "new-kind.md"))
+    assert block.strip() == (ROOT / "reconciler" / "kinds" / "product_facet.py").read_text(encoding="utf-8").strip()
+
+
 FILTERS = [
     (page.name, found)
     for page in sorted((ROOT / "docs").glob("*.md"))

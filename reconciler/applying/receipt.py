@@ -55,7 +55,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
     """Read the text of a receipt; `name` is what messages call it.
 
     Raises:
-        ReconcilerError: as `sealed.loads` does.
+        ReconcilerError: as `seal.loads` does.
     """
     return from_document(sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key))
 

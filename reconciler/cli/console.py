@@ -1,7 +1,7 @@
 """Global options -> the settings of a run, whose listener writes to stderr what these options ask for while it works.
 
-That of a request has the method, the path, the status, the time it took and the service's log id: never a header or a
-body.
+The line of a request has the method, the path, the status, the time it took and the service's log id: never a header or
+a body.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""A manifest spec or a service body -> one canonical form, so that the differ needs no special case.
+"""A table of fields -> a `Kind`: specs and service bodies have one canonical form, and the differ no special case.
 
 A kind is a table of fields. What the table says about a field (its type, its default, how two values of it compare,
 which way a change of it points) is all that the rest of the program knows about OrderCloud's resources.

@@ -1,4 +1,4 @@
-"""A plan seen as drift: a deviation for each field or object, whose fingerprint is the same every night."""
+"""A plan seen as drift: a deviation for each field or object, with a lasting fingerprint; and receipts of applies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace

@@ -15,7 +15,7 @@ from reconciler.model.plan import Action, Change, Creation, Finding, Notice
 from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
 from reconciler.planning import deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
-from reconciler.planning.diff import match, unseen_secrets
+from reconciler.planning.diff import match, secret_changes
 from reconciler.planning.restore import copied, restored
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
@@ -145,7 +145,7 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
     changes = differ.diff(desired, sides.live, values, target.plan_key, target.unseen)
     if restored(changes):  # then secrets that no answer has are production's, and those that can be are written
         unseen = replace(
-            target.unseen, requested_secrets=target.unseen.requested_secrets | unseen_secrets.named(desired.resources)
+            target.unseen, requested_secrets=target.unseen.requested_secrets | secret_changes.named(desired.resources)
         )
         again = differ.diff(desired, sides.live, values, target.plan_key, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
@@ -154,8 +154,8 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings(planned)
-        yield from unseen_secrets.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
-        yield from unseen_secrets.patched(planned)
+        yield from secret_changes.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
+        yield from secret_changes.patched(planned)
         yield from hidden_secrets.placeholders(seen)
         yield from (*secretive.warnings, *named.warnings)
 

@@ -17,7 +17,7 @@ from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
-from reconciler.planning.diff.unseen_secrets import is_sent_elsewhere
+from reconciler.planning.diff.secret_changes import is_sent_elsewhere
 from reconciler.remote.protocol import ReadRemote
 
 _Fields: TypeAlias = Collection[tuple[Address, str]]

@@ -57,7 +57,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
     """Read the text of a snapshot; `name` is what messages call it.
 
     Raises:
-        ReconcilerError: as `sealed.loads` does, or it holds what no service would answer.
+        ReconcilerError: as `seal.loads` does, or it holds what no service would answer.
     """
     document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     resources = tuple(_resource(one, name) for one in document["resources"])

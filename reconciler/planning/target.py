@@ -15,7 +15,7 @@ from reconciler.model.plan import Binding, Change, Creation, Limits
 from reconciler.model.resource import Address, DesiredState, ObjectKey
 from reconciler.planning import guards, selection
 from reconciler.planning.deletion import Protection
-from reconciler.planning.diff.unseen_secrets import WriteOnly
+from reconciler.planning.diff.secret_changes import WriteOnly
 
 NOBODY: Final = Access("", None, as_context_user=False)
 """How a run is logged in that contacts no service."""

@@ -1,4 +1,4 @@
-"""A session and a saved plan -> whether it is what was reviewed, and what carrying it out came to, with its receipt."""
+"""A session and a plan, saved or new -> whether it was reviewed, and what carrying it out came to, with its receipt."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""Connection -> a client that reads, or one that also writes: the protocol over HTTP.
+"""Connection -> a client that reads, or one that also writes: the protocol over HTTP. Headers are put on by `wire`.
 
 A `ReadClient` cannot write, not even by a private road: the wire below it lets nothing pass but GET and the login.
 """

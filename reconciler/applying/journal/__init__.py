@@ -5,7 +5,7 @@ announcement is on the disk before `Journal.append` returns: whoever announces a
 stopped at any moment without the announcement being lost. The first line of a run also names the end of the run before
 it, so that a run that was removed, or whose last lines were, is missed. Who can write the files can also write them
 anew, hashes and all: this shows accidents and careless hands. The last lines of the newest run have no line after them
-that would miss them; a run without its end shows as cut off.
+that would miss them; a run without its end shows as cut off. Here: which lines were altered (`check_all`).
 
 Nothing secret can be written by accident: a `Secret` is not JSON.
 """

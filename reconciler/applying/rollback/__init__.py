@@ -22,7 +22,7 @@ from reconciler.model.resource import DesiredResource, DesiredState, LiveResourc
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
 from reconciler.planning.comparison import Comparison, identified
-from reconciler.planning.diff import unseen_secrets
+from reconciler.planning.diff import secret_changes
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 
@@ -172,5 +172,5 @@ def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
         planned,
         _whole(changes, manifests),
         findings=back.findings,
-        warnings=(*target.warnings(planned), *unseen_secrets.patched(planned), *back.warnings),
+        warnings=(*target.warnings(planned), *secret_changes.patched(planned), *back.warnings),
     )

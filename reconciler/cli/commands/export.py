@@ -23,7 +23,7 @@ from reconciler.model.reports import LeftOut
 from reconciler.planning.target import Target
 from reconciler.project import connect
 from reconciler.project.environment import chosen_environment, configuration
-from reconciler.project.write import MAKINGS, Found, Workplace, difference, written_once
+from reconciler.project.export import MAKINGS, Found, Workplace, difference, written_once
 from reconciler.render.escape import escape
 from reconciler.render.export import EXPORTS
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.config import Config, Environment
     from reconciler.model.resource import LiveState
     from reconciler.project import Settings
-    from reconciler.project.write import Making
+    from reconciler.project.export import Making
 
 
 class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only since click 8.4

@@ -1,4 +1,4 @@
-"""A JSON value -> YAML text that every reader takes for exactly that value; new entries -> edits that fit a mapping.
+"""YAML text -> where its nodes stand; a JSON value -> text that all readers take for it; entries -> edits of a mapping.
 
 Nothing is left to a reader's taste: a text that some YAML would take for a number, a date or a boolean is in quotes,
 and so is whatever has more in it than letters, digits and a few marks. Characters that do not show are escaped.
@@ -64,7 +64,7 @@ class Node:
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
-    """Give the root of each document of a text that `document.parse` has read without a fault."""
+    """Give the root of each document of a text that `yaml.parse` has read without a fault."""
     reader, roots = _Reader(text), []
     while not isinstance(event := reader.next(), events.StreamEndEvent):
         if isinstance(event, events.DocumentStartEvent):

@@ -57,7 +57,7 @@ def with_documents(
     """Set values in documents of a file; `ABSENT` removes a key.
 
     Args:
-        content: a file that `document.parse` reads without a fault.
+        content: a file that `yaml.parse` reads without a fault.
         file: its name in messages.
         wanted: for each document, by its number, what is to stand where; a path leads through mappings only, and
             mappings that lack are made.

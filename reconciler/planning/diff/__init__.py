@@ -4,6 +4,7 @@
 2. `after` is the live body overlaid by what the manifest names; what it does not name is carried over (`_overlay`).
 3. Both bodies are compared in the kind's canonical form, where ``xp: null`` equals ``{}`` and roles are sets.
 4. Only for an object that differs it is worked out which part of it does (`fields`).
+5. Secrets that no answer shows are judged apart (`secret_changes`).
 """
 
 from collections.abc import Mapping
@@ -16,11 +17,11 @@ from reconciler.model.json import ABSENT, Body, get_at, pointer_parts, with_valu
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
 from reconciler.model.secret import Secret, SecretReference
-from reconciler.planning.diff import unseen_secrets
+from reconciler.planning.diff import secret_changes
 from reconciler.planning.diff.fields import changed_fields, created_fields, faults_of
 from reconciler.planning.diff.identity import match, new_id, propose, require_valid, resolved
 from reconciler.planning.diff.notices import assignment_changes, hints, likely_renames, notices, placed
-from reconciler.planning.diff.unseen_secrets import NOTHING_KNOWN, LiveSecrets, WriteOnly, with_named_secrets
+from reconciler.planning.diff.secret_changes import NOTHING_KNOWN, LiveSecrets, WriteOnly, with_named_secrets
 
 __all__ = [
     "LiveSecrets",
@@ -112,7 +113,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         place=resource.place,
         protected=resource.policy.protected,
         is_patch=bool(
-            found and (body_fields or secret_fields) and unseen_secrets.is_patch(kind, resource, found, after)
+            found and (body_fields or secret_fields) and secret_changes.is_patch(kind, resource, found, after)
         ),
     )
 
@@ -188,7 +189,7 @@ def _secret_changes(
     One that the service hides cannot be compared; it is written where the body is PUT, which would overwrite it.
     """
     kind = KINDS[resource.address.kind]
-    is_put = found is not None and not unseen_secrets.is_patch(kind, resource, found, after)
+    is_put = found is not None and not secret_changes.is_patch(kind, resource, found, after)
     written = [name for name in resource.secrets if _is_written(run, resource, found, name, fields)]
     if is_put and (fields or written):
         written = [one for one in resource.secrets if one in written or _is_overwritten(resource, found, one)]
@@ -219,14 +220,14 @@ def _is_written(
     new = run.secrets.get(key) if reference else None
     if not (old and old.is_mask and reference):
         # Who sends a secret to another host must have it: where it was not read here, apply asks for it.
-        is_asked_for = bool(old and reference and new is None) and unseen_secrets.is_sent_elsewhere(
+        is_asked_for = bool(old and reference and new is None) and secret_changes.is_sent_elsewhere(
             kind.secret_rows[name], fields
         )
         return is_asked_for or _differs(old, new, reference)
     if name not in kind.write_only_fields:
         return False
     is_another = run.unseen.is_another(key, new, run.fingerprint_key)
-    return bool(is_another) or key in run.unseen.requested_secrets or unseen_secrets.goes_with(kind, name, fields)
+    return bool(is_another) or key in run.unseen.requested_secrets or secret_changes.goes_with(kind, name, fields)
 
 
 def _differs(old: Secret | None, new: Secret | None, reference: SecretReference | None) -> bool:

@@ -1,4 +1,4 @@
-"""What the configuration says -> whether this machine gets as far as a token, and has the service's time.
+"""What the configuration says -> what it lacks, and whether this machine gets to a token and has the service's time.
 
 Its checks are given what is known so far, and ways to ask the world, as those of a login are.
 """

@@ -13,7 +13,7 @@ from reconciler.model.rotation import SecretState, Standing, states
 from reconciler.model.secret import Secret
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
-from reconciler.planning.diff.unseen_secrets import UNKNOWN
+from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 from reconciler.secrets import values as provisioning
