@@ -248,7 +248,7 @@ def receipt_of(
         binding.git_commit,
         is_complete=plan.selection.is_everything and result.is_complete,
         resources=tuple(_applied(plan, result, desired, known)),
-        scope=plan.scope.document(),
+        scope=desired.scope.document(),  # a plan that was saved does not say
         unmanaged=tuple(sorted(str(_steady(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
     )
 

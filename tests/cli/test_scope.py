@@ -308,6 +308,16 @@ def test_a_saved_plan_is_of_the_scope_that_it_was_made_with(web: Repository, des
     assert web("apply", file).code == 4
 
 
+def test_the_receipt_of_a_saved_plan_has_the_scope_of_its_manifests(
+    repository: Callable[[str, Any], Repository], tmp_path: Path
+) -> None:
+    web, file = repository("web", {"include": ["ApiClient/front"]}), str(tmp_path / "plan.json")
+    web.client("front", AccessTokenDuration=500)
+    assert [web("plan", "--out", file).code, web("apply", file).code] == [0, 0]
+    for command in ("plan", "drift"):
+        assert "scope changed" not in web(command).out
+
+
 def test_a_run_is_not_taken_back_where_its_objects_have_left_the_scope(
     repository: Callable[[str, Any], Repository], project: Project
 ) -> None:
