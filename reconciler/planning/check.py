@@ -22,10 +22,10 @@ from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.freeze import Window
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
-from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, ObjectKey
+from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveState, ObjectKey
 from reconciler.planning import deletion, guards, hidden_secrets, planfile, references
 from reconciler.planning import diff as differ
-from reconciler.planning.comparison import Comparison
+from reconciler.planning.comparison import Comparison, givers
 from reconciler.planning.deletion import Checked
 from reconciler.planning.target import NOBODY, Target
 from reconciler.remote.protocol import ReadRemote
@@ -49,8 +49,12 @@ class Online(Facts):
 
 
 def _guarded(facts: Facts) -> Checked:
-    held = {one.key: one.assignments for one in facts.compared.live.resources if one.assignments}
-    return Checked(guards.check(facts.compared.whole, replace(facts.context, held=held)))
+    return Checked(guards.check(facts.compared.whole, _knowing(facts.context, facts.compared.live)))
+
+
+def _knowing(context: guards.Context, live: LiveState) -> guards.Context:
+    """What the guards know, with the assignments that were read."""
+    return replace(context, held={one.key: one.assignments for one in live.resources if one.assignments})
 
 
 def _created(facts: Facts) -> Checked:
@@ -226,7 +230,8 @@ def check_saved(
     known = {planfile.objection(finding) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guards.NEED_THE_WHOLE
     changes = target.protection.mark(saved.changes)
-    found = [*guards.check(changes, target.context(desired, remote.access())), *frozen(saved, target.freeze, now)]
+    context = _knowing(target.context(desired, remote.access()), givers(saved, desired, remote))
+    found = [*guards.check(changes, context), *frozen(saved, target.freeze, now)]
     found += references.check(saved.changes, desired, remote, marketplace).findings
     found += deletion.check(saved.changes, remote, marketplace).findings
     return tuple(one for one in found if planfile.objection(one) not in known and one.rule not in partial)

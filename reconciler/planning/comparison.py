@@ -1,9 +1,10 @@
 """Manifests x a service -> both sides -> the changes between them: matched, protected, pruned and selected."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 
-from reconciler.errors import InputError, NoSuchKind, ReconcilerError
+from reconciler.errors import AccessDenied, InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import KINDS, Kind
 from reconciler.live import read as reader
 from reconciler.live.read import check_marketplace, odd
@@ -11,8 +12,8 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.plan import Action, Change, Creation, Finding, Notice
-from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
+from reconciler.model.plan import Action, Change, Creation, Finding, Notice, Plan
+from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState, ObjectKey
 from reconciler.planning import deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
 from reconciler.planning.diff import match, secret_changes
@@ -74,6 +75,29 @@ def _assigned(desired: DesiredState, there: Mapping[Address, ObjectKey], selecte
         if one.assignments and one.address in there
         if KINDS[one.address.kind].restore_unassigns or selection.is_selected(selected, one.address, one.labels)
     }
+
+
+def givers(saved: Plan, desired: DesiredState, remote: ReadRemote) -> LiveState:
+    """The profiles and groups of a saved plan, with the assignments that are compared, where it writes any of them.
+
+    A login that may not read them is judged as if all of them were its own.
+
+    Raises:
+        RemoteError: a read failed otherwise than by a missing role.
+    """
+    found = [one for one in saved.changes if one.before is not None and _gives_roles(KINDS[one.address.kind])]
+    seen = (LiveResource(one.address.kind, one.id or "", one.before or {}) for one in found)
+    live = LiveState(tuple(seen), saved.binding.marketplace)
+    named = {one.address for one in desired.resources if one.assignments and not one.policy.absent}
+    compared = {one.key for one in found if one.key and one.address in named}
+    if any(one.action.writes for one in found):
+        with suppress(AccessDenied):
+            return reader.with_assignments(remote, live, compared)
+    return live
+
+
+def _gives_roles(kind: Kind) -> bool:
+    return bool(kind.gives or kind.members)
 
 
 def _located(desired: DesiredState, target: Target, read: Callable[[], LiveState]) -> LiveState:

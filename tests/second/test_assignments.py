@@ -305,6 +305,20 @@ def test_a_saved_plan_keeps_every_level(service: Shop, tmp_path: Path) -> None:
         plan_of(document)
 
 
+def test_a_saved_plan_is_judged_by_the_assignments_as_it_was_when_it_was_made(service: Shop, tmp_path: Path) -> None:
+    every_role = "FullAccess, SecurityProfileAdmin, SetSecurityProfile"
+    text = PROFILE + "assignments: {seller: false, buyers: [main]}\n"
+    service.converge(manifests(tmp_path / "m", text.replace("ProductReader", every_role)))
+    wanted = manifests(tmp_path / "m", text)
+    plan = service.plan(wanted)
+    assert (plan.guards, service.objections(plan, wanted)) == ((), ())
+    with service.writer() as writer:  # by now the user of the run may have the roles of the profile
+        writer.post("/securityprofiles/assignments", {"SecurityProfileID": "p"})
+    assert [one.rule for one in service.objections(plan, wanted)] == ["own-roles"]
+    service.fault("GET /v1/securityprofiles/assignments status=403 count=all")
+    assert [one.rule for one in service.objections(plan, wanted)] == ["own-roles"]
+
+
 def test_an_export_names_every_level_but_that_of_users_and_plans_to_nothing(service: Shop, tmp_path: Path) -> None:
     service.converge(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
     with service.reader() as reader:
