@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import quote
 
-from reconciler.applying.settle import Conflict, repeated
+from reconciler.applying.settle import Conflict
 from reconciler.applying.task import Task
 from reconciler.errors import NotFound, Rejected
 from reconciler.kinds import Kind
@@ -32,9 +32,9 @@ def set_rows(task: Task) -> Outcome:
     task.before = live
     before, after = (frozenset(_rows(task.kind, body)) for body in (live.body, task.planned))
     for row in sorted(before - after):
-        repeated(partial(_delete, task, row))
+        task.repeat(partial(_delete, task, row))
     for row in sorted(after - before):
-        repeated(partial(_add, task, row))
+        task.repeat(partial(_add, task, row))
     return task.compared(_there(task))
 
 

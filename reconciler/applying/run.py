@@ -64,7 +64,8 @@ def _taken_back(task: Task, outcome: Outcome, refusal: RemoteError) -> Outcome:
         return replace(outcome, message=f"{trouble}, and it was not reverted: {conflict}", partly=task.has_written)
     except ReconcilerError as error:
         message = f"{trouble}, and it could not be reverted: {error.message}"
-        return replace(outcome, message=message, uncertain=isinstance(error, AnswerLost), partly=task.has_written)
+        uncertain = outcome.uncertain or isinstance(error, AnswerLost)
+        return replace(outcome, message=message, uncertain=uncertain, partly=task.has_written)
     restored = replace(outcome, uncertain=False, partly=False, restored=True, fields=())
     try:
         task.writer.remote.prove_login()

@@ -33,16 +33,32 @@ class Conflict(Exception):
     """A write of ours, whose answer is lost, may be a part of what it is now."""
 
 
-def repeated(send: Callable[[int], None], tries: int = _TRIES, attempt: int = 1) -> None:
-    """Send a write that may be repeated until there is an answer to it, or no more tries."""
+def repeated(
+    send: Callable[[int], None], tries: int = _TRIES, attempt: int = 1, lost: AnswerLost | None = None
+) -> bool:
+    """Send a write that may be repeated until there is an answer to it, or no more tries.
+
+    Returns:
+        Whether an answer was lost before: then that write may be the one that was carried out.
+
+    Raises:
+        AnswerLost: nobody knows whether it was written, also where it was refused after an answer was lost.
+    """
     try:
         send(attempt)
     except TurnedAway:
-        repeated(send, tries, attempt + 1)
-    except AnswerLost:
+        return repeated(send, tries, attempt + 1, lost)
+    except AnswerLost as error:
         if tries == 1:
             raise
-        repeated(send, tries - 1, attempt + 1)
+        return repeated(send, tries - 1, attempt + 1, error)
+    except RemoteError as error:
+        if lost is None:
+            raise
+        lost.message += f"; then it was refused: {error.message}"
+        lost.hint = error.hint
+        raise lost from error
+    return lost is not None
 
 
 def settle(

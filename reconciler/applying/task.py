@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from reconciler.applying import held
-from reconciler.applying.settle import Conflict, Next, Writer, settle
+from reconciler.applying.settle import Conflict, Next, Writer, repeated, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind, reach
 from reconciler.kinds.references import with_references
@@ -52,7 +52,7 @@ class Task:
     has_sent: bool = False
     """Whether any write was sent."""
     has_written: bool = False
-    """Whether any write was answered, so that it was carried out."""
+    """Whether any write was carried out: it was answered, or its answer was lost and the service has what was sent."""
 
     @property
     def kind(self) -> Kind:
@@ -233,6 +233,11 @@ class Task:
         self.writer.recorder.settle(number, Ending.ANSWERED, "")
         return answer
 
+    def repeat(self, send: Callable[[int], None]) -> None:
+        """Send a write that may be repeated, see `repeated`."""
+        if repeated(send):
+            self.has_written = True
+
     def _naming(self, step: Step) -> AbstractContextManager[None]:
         """Have a refusal say which roles the write takes."""
         if step is Step.ASSIGNMENT:
@@ -257,6 +262,7 @@ class Task:
 
     def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
         """The object is there without an answer that says so: our write whose answer was lost, or another's."""
+        self.has_written |= lost is not None
         return self.compared(live, "" if lost else ALREADY)
 
     def compared(self, live: LiveResource, message: str = "") -> Outcome:

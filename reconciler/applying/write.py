@@ -16,7 +16,7 @@ from threading import Event
 from typing import Final
 
 from reconciler.applying.rows import set_rows
-from reconciler.applying.settle import Conflict, Next, repeated, settle
+from reconciler.applying.settle import Conflict, Next, settle
 from reconciler.applying.task import ALREADY, Task
 from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError
 from reconciler.kinds import Kind
@@ -233,7 +233,7 @@ def _with_hint(error: ReconcilerError) -> str:
 
 
 def _assign(task: Task, step: AssignmentChange, object_id: str) -> None:
-    repeated(partial(_assign_once, task, step, object_id))
+    task.repeat(partial(_assign_once, task, step, object_id))
 
 
 def _assign_once(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,32 @@ def test_an_assignment_whose_answer_is_lost_leaves_doubt(one: Shop) -> None:
     plan = one.plan(desired(manifest("a", assignments={"buyers": ("b1", "b2", "b3")})))
     one.fault("POST /v1/apiclients/assignments count=all drop=after")
     assert one.apply(plan).outcomes[0].uncertain
+
+
+def test_a_refusal_after_a_lost_answer_leaves_doubt(one: Shop) -> None:
+    plan = one.plan(desired(manifest("a", assignments={"buyers": ("b1", "b2", "b3")})))
+    one.fault("POST /v1/apiclients/assignments drop=after")
+    one.fault("POST /v1/apiclients/assignments status=400 after=1 count=all")
+    (outcome,) = one.apply(plan).outcomes
+    assert (outcome.status, outcome.uncertain) == (Status.FAILED, True)
+    assert (A, "b3", None) in one.assigned()
+
+
+@pytest.mark.parametrize(
+    ("spec", "buyers", "lost", "refused"),
+    [
+        ({"Active": False}, ("b1",), f"PUT /v1/apiclients/{A}", "b2"),
+        ({}, (), "DELETE /v1/buyers/b1/*", "b2"),
+    ],
+)
+def test_what_was_written_although_its_answer_was_lost_counts_as_written(
+    one: Shop, spec: dict[str, Any], buyers: tuple[str, ...], lost: str, refused: str
+) -> None:
+    plan = one.plan(desired(manifest("a", assignments={"buyers": buyers}, **spec)))
+    one.fault(f"{lost} drop=after")
+    one.fault(f"DELETE /v1/buyers/{refused}/* status=400 count=all")
+    (outcome,) = one.apply(plan, Controls(concurrency=1)).outcomes
+    assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, True)
 
 
 def test_a_body_that_the_service_does_not_keep_is_assigned_all_the_same(one: Shop) -> None:

@@ -96,6 +96,14 @@ def test_a_body_of_before_that_cannot_be_put_back_is_told(one: Shop) -> None:
     assert "and it could not be reverted: PUT /v1/apiclients/" in outcome.message
 
 
+def test_a_lost_write_that_cannot_be_looked_at_or_taken_back_leaves_doubt(one: Shop) -> None:
+    plan = one.plan(desired(me(Active=False)))
+    one.fault(f"PUT /v1/apiclients/{ADMIN_CLIENT_ID} drop=after")
+    one.fault(f"GET /v1/apiclients/{ADMIN_CLIENT_ID} status=403 after=1 count=all")
+    outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
+    assert (outcome.status, outcome.uncertain) == (Status.FAILED, True)
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_lost_answer_while_it_is_put_back_is_settled_by_reading(one: Shop, moment: str) -> None:
     plan = one.plan(desired(me(Active=False)))
