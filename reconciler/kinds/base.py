@@ -95,9 +95,9 @@ class Kind:
         return self.noun.rpartition(" ")[2]
 
     def unique_values(self, body: Body) -> tuple[str, ...] | None:
-        """What no other object may have, whatever the case; None where there is no such thing."""
+        """What no other object may have; None where there is no such thing. Of what is no ID, case counts."""
         values = [self.fields[name].canonical_value(body.get(name)) for name in self.unique]
-        return tuple(str(one or "").casefold() for one in values) if any(values) else None
+        return tuple(str(one or "") for one in values) if any(values) else None
 
     @property
     def has_chosen_ids(self) -> bool:

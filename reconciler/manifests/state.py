@@ -63,6 +63,8 @@ def _unique_values(candidate: Candidate) -> Hashable | None:
     kind = KINDS[candidate.address.kind]
     if resource is None or resource.policy.absent or not kind.unique:
         return None
+    if any(pointer(name) in resource.policy.ignore for name in kind.unique):
+        return None
     is_known = resource.policy.fields is FieldsPolicy.EXCLUSIVE or all(name in resource.spec for name in kind.unique)
     values = kind.unique_values(resource.spec) if is_known else None
     return values and (kind.name, values)

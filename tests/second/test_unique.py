@@ -36,9 +36,9 @@ def wanted(folder: Path, *manifests: tuple[str, str, str], context: LoadContext 
 @pytest.mark.parametrize(
     ("kind", "spec", "other"),
     [
-        ("Locale", "spec: {Currency: USD, Language: en-US}", "spec: {Currency: usd, Language: en-US}"),
+        ("Locale", "spec: {Currency: USD, Language: en-US}", "spec: {Language: en-US, Currency: USD}"),
         ("Locale", "spec: {Currency: USD}", "spec: {Currency: USD}"),
-        ("ProductFacet", "spec: {Name: A, XpPath: size}", "spec: {Name: B, XpPath: Size}"),
+        ("ProductFacet", "spec: {Name: A, XpPath: size}", "spec: {Name: B, XpPath: size}"),
         ("TrackingEvent", f"spec: {{{TRACKING}: {client_id(1)}}}", f"spec: {{{TRACKING}: {client_id(1)}}}"),
         (
             "ImpersonationConfig",
@@ -65,6 +65,8 @@ def test_manifests_that_only_one_object_can_satisfy_are_an_error_with_both_place
         ("Locale", "spec: {Currency: USD}", "spec: {Currency: USD, Language: en-US}"),
         ("Locale", "spec: {Currency: USD}", "spec: {Currency: USD}\npolicy: {fields: merge}"),
         ("ProductFacet", "spec: {Name: A}", "spec: {Name: A}"),
+        ("ProductFacet", "spec: {Name: A, XpPath: size}", "spec: {Name: B, XpPath: Size}"),
+        ("Locale", "spec: {Currency: USD}\npolicy: {ignore: [/Currency]}", "spec: {Currency: USD}"),
         ("Locale", "spec: {Currency: USD}\npolicy: {state: absent}", "spec: {Currency: USD}"),
     ],
 )
@@ -75,8 +77,8 @@ def test_manifests_that_may_differ_are_no_error(tmp_path: Path, kind: str, spec:
 @pytest.mark.parametrize(
     ("kind", "spec", "message"),
     [
-        ("Locale", "spec: {Currency: USD, Language: en-us}", "the same Currency and Language as Locale/us (live)"),
-        ("ProductFacet", "spec: {Name: A, XpPath: colour}", "the same XpPath as ProductFacet/colour (live)"),
+        ("Locale", "spec: {Currency: USD, Language: en-US}", "the same Currency and Language as Locale/us (live)"),
+        ("ProductFacet", "spec: {Name: A, XpPath: Colour}", "the same XpPath as ProductFacet/colour (live)"),
     ],
 )
 def test_what_a_live_object_has_is_refused_before_the_first_write(
@@ -85,6 +87,19 @@ def test_what_a_live_object_has_is_refused_before_the_first_write(
     plan = service.plan(wanted(tmp_path, (kind, "new", spec)))
     assert [(one.rule, one.can_be_acknowledged) for one in plan.guards] == [("not-unique", False)]
     assert message in plan.guards[0].message
+    other = service.plan(wanted(tmp_path, (kind, "new", spec.replace("USD", "usd").replace("Colour", "colour"))))
+    assert [(one.rule, one.can_be_acknowledged) for one in other.guards] == [("not-unique", True)]
+
+
+def test_values_that_another_object_gives_up_in_the_same_plan_are_refused_unless_acknowledged(
+    service: Shop, tmp_path: Path
+) -> None:
+    moves = ("ProductFacet", "colour", "spec: {Name: Colour, XpPath: shade}")
+    takes = ("ProductFacet", "new", "spec: {Name: New, XpPath: Colour}")
+    (finding,) = service.plan(wanted(tmp_path, moves, takes)).guards
+    assert (finding.rule, finding.addresses[0].name, finding.can_be_acknowledged) == ("not-unique", "new", True)
+    service.converge(wanted(tmp_path, moves))
+    assert service.converge(wanted(tmp_path, moves, takes)).is_complete
 
 
 def test_what_a_plan_deletes_still_has_its_values_when_others_are_written(service: Shop, tmp_path: Path) -> None:

@@ -151,26 +151,49 @@ def _switches_off(change: Change, name: str) -> bool:
 def not_unique(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
     """Two objects would have the same values in fields of which the service takes each value once.
 
-    What is deleted is still there when others are written.
+    What is deleted is still there when others are written; what an update gives up may be. Whether case counts is not
+    documented.
     """
-    taken: dict[tuple[str, tuple[str, ...]], list[Change]] = defaultdict(list)
+    taken: dict[tuple[str, tuple[str, ...]], list[tuple[Change, tuple[str, ...], bool]]] = defaultdict(list)
     for change in changes:
-        body = change.before if change.action in {Action.DELETE, Action.UNMANAGED} else change.after
-        kind = KINDS[change.address.kind]
-        if body and kind.unique and (values := kind.unique_values(body)):
-            taken[kind.name, values].append(change)
+        for values, is_kept in _unique_values(change):
+            taken[change.address.kind, tuple(one.casefold() for one in values)].append((change, values, is_kept))
     for group in taken.values():
-        for change in group:
-            others = [f"{one.address} ({one.place or 'live'})" for one in group if one is not change]
-            if others and _takes_unique(change):
-                fields = " and ".join(KINDS[change.address.kind].unique)
-                yield Finding(
-                    "not-unique",
-                    f"{change.address} ({change.place}) would have the same {fields} as {', '.join(others)}",
-                    "change one of them; what is to be deleted goes in a plan before this one",
-                    (change.address,),
-                    can_be_acknowledged=False,
-                )
+        for change, values, is_kept in group:
+            others = [one for one in group if one[0] is not change] if is_kept and _takes_unique(change) else []
+            if others:
+                yield _not_unique(change, values, others)
+
+
+def _unique_values(change: Change) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """What an object has while others are written, or may have; and whether it keeps that."""
+    kind = KINDS[change.address.kind]
+    stays = change.action in {Action.DELETE, Action.UNMANAGED}
+    gives_up = change.action is Action.UPDATE and _takes_unique(change)
+    for body, is_kept in (
+        (change.before if stays else change.after, True),
+        (change.before if gives_up else None, False),
+    ):
+        if body and kind.unique and (values := kind.unique_values(body)):
+            yield values, is_kept
+
+
+def _not_unique(
+    change: Change, values: tuple[str, ...], others: Sequence[tuple[Change, tuple[str, ...], bool]]
+) -> Finding:
+    is_certain = any(is_kept and held == values for _, held, is_kept in others)
+    names = sorted({f"{one.address}{' (live)' * (one.action is Action.UNMANAGED)}" for one, _, _ in others})
+    fields = " and ".join(KINDS[change.address.kind].unique)
+    place = f"{change.place}: " if change.place else ""
+    doubt = "" if is_certain else ", which differs in case or is changed by the same plan"
+    fix = "change one of them; what is to be deleted or changed goes in a plan before this one"
+    return Finding(
+        "not-unique",
+        f"{place}{change.address}: it would have the same {fields} as {', '.join(names)}{doubt}",
+        fix if is_certain else f"{fix}; or acknowledge it, and OrderCloud may refuse the write",
+        (change.address,),
+        can_be_acknowledged=not is_certain,
+    )
 
 
 def _takes_unique(change: Change) -> bool:
