@@ -209,7 +209,8 @@ class Session:
 
         target = self.target(demands_secrets=demands_secrets)
         plan = pipeline.plan(self.loaded.desired, remote, target, self.resolve)
-        said = "" if plan.scope.is_everything else scope_changed(self.journal, plan, self.plan_key)
+        may_matter = self.prunes or not plan.scope.is_everything  # else reading the receipt only costs time
+        said = scope_changed(self.journal, plan, self.plan_key) if may_matter else ""
         return replace(plan, warnings=(*plan.warnings, said)) if said else plan
 
     def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
