@@ -300,7 +300,7 @@ def _unwise_fault(resource: DesiredResource, rule: Rule, objection: Objection, s
 _ABOUT: Final = re.compile(r"^(?:\S+:\d+:\d+: )?([A-Z][A-Za-z]+/[^\s:,;]+)")
 """What a warning is about, after its place, if it has one."""
 _FEW: Final = 3
-"""So many warnings that say the same are shown one by one, and so many more resources are named."""
+"""So many warnings that say the same are shown one by one."""
 
 
 def _terse(plan: Plan) -> Plan:
@@ -313,8 +313,7 @@ def _terse(plan: Plan) -> Plan:
 
 
 def _of_many(warnings: Sequence[str]) -> str:
+    """All resources are named: nothing else may say which of them a warning is about."""
     first, *others = warnings
     names = [found[1] for one in others if (found := _ABOUT.search(one))]
-    left = len(names) - _FEW
-    more = f" and {left:,} more" if left > 0 else ""
-    return f"{first}; the same of {len(names):,} others: {', '.join(names[:_FEW])}{more}"
+    return f"{first}; the same of {len(names):,} others: {', '.join(names)}" if names else first

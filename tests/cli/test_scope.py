@@ -343,18 +343,6 @@ def test_a_pattern_for_a_live_object_finds_none_that_is_out_of_scope(web: Reposi
     assert (done.code, "matches neither a manifest nor a live object in scope" in done.err) == (1, True)
 
 
-def test_a_saved_plan_leaves_a_receipt_with_the_scope_of_its_manifests(
-    repository: Callable[[str, Any], Repository],
-) -> None:
-    web = repository("web", {"include": ["ApiClient/front"]})
-    web.client("front", AccessTokenDuration=500)
-    saved = str(web.folder / "plan.json")
-    assert web("plan", "--out", saved).code == 0
-    assert web.apply(saved).code == 0
-    for command in ("plan", "drift"):
-        assert "scope changed" not in web(command).out
-
-
 def test_a_scope_that_was_widened_is_named_and_what_it_brings_is_nobody_s_doing(
     repository: Callable[[str, Any], Repository],
 ) -> None:
