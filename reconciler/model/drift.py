@@ -66,7 +66,7 @@ class Deviation:
     @property
     def is_left(self) -> bool:
         """Whether an apply leaves it as it is."""
-        return self.kind is DriftKind.UNMANAGED or bool(self.field and self.field.is_left)
+        return self.kind is DriftKind.UNMANAGED or bool(self.field and self.field.is_left and not self.field.added)
 
     @property
     def pointer(self) -> str:

@@ -66,7 +66,7 @@ def together(plans: Mapping[str, Plan], files: Mapping[str, str], options: Seque
     if files:
         words = [*(files[name] for name, plan in plans.items() if plan.has_changes), *any_of_them.selection.paths]
         return command("apply", *words, *(word for word in options if word != "--prune"))
-    environments = [word for name in plans for word in ("--env", name)]
+    environments = [word for name, plan in plans.items() if plan.has_changes for word in ("--env", name)]
     return command("apply", *any_of_them.selection.paths, *environments, *_selection(any_of_them), *options)
 
 

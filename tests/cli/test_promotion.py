@@ -90,6 +90,14 @@ def test_one_command_applies_the_plans_of_all(chain: Project, run: Runner, name:
     assert "reconciler apply" not in run("plan", *names, "--format", name).out
 
 
+def test_an_environment_without_changes_is_not_among_those_that_one_command_applies(
+    chain: Project, run: Runner
+) -> None:
+    assert run("apply", "--env", "sandbox", "--auto-approve").code == 0
+    shown = run("plan", *(word for one in ORDER for word in ("--env", one))).out
+    assert "    reconciler apply --env staging --env production\n" in shown
+
+
 def test_plans_that_a_guard_refuses_or_that_have_no_order_are_applied_one_by_one(chain: Project, run: Runner) -> None:
     names = [word for one in ORDER for word in ("--env", one)]
     change(chain, "staging", limits={"changes": 0})

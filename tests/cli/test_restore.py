@@ -195,6 +195,7 @@ def test_the_key_is_refused_for_another_stage(project: Project, run: Runner) -> 
         ("staging", {"url": "http://127.0.0.1:8080"}, True),
         ("staging", {"region": "us-west", "stage": "production"}, False),
         ("staging", {"url": "https://api.ordercloud.io"}, False),
+        ("staging", {"url": "https://API.ordercloud.io/"}, False),
     ],
 )
 def test_init_writes_the_key_for_staging_alone(name: str, where: dict[str, Any], has_it: bool) -> None:

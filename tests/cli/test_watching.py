@@ -181,6 +181,18 @@ def test_exact_assignments_are_deleted_and_count_as_deletions(watched: Project, 
     assert run("drift").code == 0
 
 
+def test_assignments_that_an_apply_makes_are_not_left_by_it(watched: Project, run: Runner) -> None:
+    watched.ask("POST", "/v1/apiclients/assignments", {"ApiClientID": FRONT, "BuyerID": "south"})
+
+    def left() -> list[tuple[str, bool]]:
+        found = json.loads(run("drift", "--format", "json").out)["deviations"]
+        return [(one["pointer"], one["left_by_apply"]) for one in found if one["kind"] == "changed"]
+
+    assert left() == [("/assignments/buyers", True)]
+    watched.ask("DELETE", f"/v1/buyers/north/ApiClients/Assignments/{FRONT}")
+    assert left() == [("/assignments/buyers", False)]
+
+
 def test_a_client_that_somebody_creates_is_drift(watched: Project, run: Runner) -> None:
     watched.ask("POST", "/v1/apiclients", {"AppName": "new", "AccessTokenDuration": 60})
     assert run("drift").code == 2

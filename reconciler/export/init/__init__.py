@@ -79,7 +79,7 @@ class Answers:
     def is_staging(self) -> bool:
         """Whether OrderCloud restores it from production every week; of another host only the name can say so."""
         stages = {url: stage for (_, stage), url in BASE_URLS.items()}
-        return (self.stage or stages.get(self.url or "", self.environment)) == _STAGING
+        return (self.stage or stages.get((self.url or "").rstrip("/").casefold(), self.environment)) == _STAGING
 
 
 def files(answers: Answers) -> Mapping[str, str]:
