@@ -2,19 +2,31 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import InputError
+from reconciler.errors import InputError, RemoteError
 from reconciler.kinds import KINDS, outside
+from reconciler.live import read as reader
+from reconciler.model.diagnostic import Place
+from reconciler.model.inputs import Selection
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
-from reconciler.model.resource import Address, DesiredState, FieldsPolicy, Policy, Scope
+from reconciler.model.resource import (
+    Address,
+    AssignmentsPolicy,
+    DesiredResource,
+    DesiredState,
+    FieldsPolicy,
+    Policy,
+    Scope,
+)
 from reconciler.planning import planfile, selection
 from reconciler.planning.diff.identity import derived_id
 from tests.applying.test_rollback import plan_back, run_if_any
@@ -153,6 +165,82 @@ def test_a_saved_plan_is_the_plan(want: DesiredState, have: list[dict[str, Any]]
     text = planfile.dumps(first)
     assert planfile.loads(text, "plan.json") == first
     assert text == planfile.dumps(replace(second, created_at=first.created_at))
+
+
+PARTIES = {"buyers": ("b1", "b2"), "suppliers": ("s1",)}
+ROWS = st.fixed_dictionaries(
+    {}, optional={name: st.lists(st.sampled_from(ids), unique=True).map(tuple) for name, ids in PARTIES.items()}
+)
+"""Level -> who is assigned, of some levels."""
+ASSIGNMENT_POLICIES = st.builds(
+    Policy, assignments=st.sampled_from(AssignmentsPolicy), absent=st.sampled_from([False, False, True])
+)
+
+
+@st.composite
+def assigning(draw: st.DrawFn) -> DesiredState:
+    """Manifests of clients and profiles, of which some say who is assigned."""
+    profiles = [
+        DesiredResource(Address("SecurityProfile", name), {"Name": name, "Roles": ["MeAdmin"]}, Place(name))
+        for name in draw(st.lists(st.sampled_from(["one", "two", "new"]), unique=True))
+    ]
+    every = (*draw(manifests()).resources, *profiles)
+    return desired(*(replace(one, assignments=draw(ROWS), policy=draw(ASSIGNMENT_POLICIES)) for one in every))
+
+
+@contextmanager
+def assigned(bodies: list[dict[str, Any]], rows: list[dict[str, tuple[str, ...]]], page_size: int) -> Iterator[Shop]:
+    """Clients and two profiles, and who is assigned to each."""
+    objects: dict[str, Any] = {"SecurityProfiles": [{"ID": one, "Name": one} for one in ("one", "two")]}
+    owners = [("/apiclients", "ApiClientID", one["ID"]) for one in bodies]
+    owners += [("/securityprofiles", "SecurityProfileID", one["ID"]) for one in objects["SecurityProfiles"]]
+    objects |= {name.capitalize(): [{"ID": one, "Name": one} for one in ids] for name, ids in PARTIES.items()}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        shop(Path(folder), *bodies, objects=objects, max_page_size=page_size) as service,
+        service.writer() as writer,
+    ):
+        for (path, field, owner), levels in zip(owners, rows, strict=False):
+            for party in levels.get("buyers", ()):
+                writer.post(f"{path}/assignments", {field: owner, "BuyerID": party})
+            for party in levels.get("suppliers", ()):
+                writer.post(f"{path}/assignments", {field: owner, "SupplierID": party})
+        yield service
+
+
+@contextmanager
+def all_pages() -> Iterator[None]:
+    """Have the assignments of all objects read."""
+    read = reader.with_assignments
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "with_assignments", lambda remote, live, _of=None: read(remote, live))
+        yield
+
+
+@given(assigning(), services(), st.lists(ROWS, min_size=5, max_size=5), st.integers(1, 3), st.data())
+@settings(max_examples=max(1, settings().max_examples // 2))
+def test_a_plan_is_the_same_whether_assignments_are_read_by_object_or_all(
+    want: DesiredState,
+    have: list[dict[str, Any]],
+    rows: list[dict[str, tuple[str, ...]]],
+    page_size: int,
+    data: st.DataObject,
+) -> None:
+    addresses = st.sampled_from([str(one.address) for one in want.resources] or ["*"])
+    only = tuple(data.draw(st.lists(addresses, unique=True)))
+    target = replace(NO_LIMITS, selection=Selection(only), prunes=data.draw(st.booleans()))
+    with assigned(have, rows, page_size) as service, tempfile.TemporaryDirectory() as folder:
+        plan = service.plan(want, target)
+        with all_pages():
+            assert service.plan(want, target) == plan
+        run = None if plan.guards else run_if_any(service, Path(folder), *want.resources)
+        if run:
+            somebody = {"SecurityProfileID": data.draw(st.sampled_from(["one", "new"])), "BuyerID": "b2"}
+            with service.writer() as writer, suppress(RemoteError):  # it may be gone
+                writer.post("/securityprofiles/assignments", somebody)
+            back = plan_back(service, run)
+            with all_pages():
+                assert plan_back(service, run) == back
 
 
 SCOPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
