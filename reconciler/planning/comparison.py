@@ -17,7 +17,7 @@ from reconciler.model.resource import Address, DesiredState, LiveResource, LiveS
 from reconciler.planning import deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
 from reconciler.planning.diff import match, secret_changes
-from reconciler.planning.restore import copied, restored
+from reconciler.planning.restore import copied, may_be_restored, restored
 from reconciler.planning.target import Target
 from reconciler.remote.protocol import ReadRemote
 from reconciler.secrets.values import Known, Resolve, look_up
@@ -60,20 +60,20 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     return Sides(considered, live, secrets, _named_secrets(considered, there, remote), remote.client_id)
 
 
-def _there(desired: DesiredState, live: LiveState) -> Mapping[Address, ObjectKey]:
+def _there(desired: DesiredState, live: LiveState) -> Mapping[Address, LiveResource]:
     """The live objects of which more than the body is compared, by manifest."""
     detailed = [one for one in desired.resources if one.assignments or one.named_secrets is not None]
     matches = match(desired, live) if detailed else {}
-    return {one.address: found.key for one in detailed if not one.policy.absent and (found := matches[one.address])}
+    return {one.address: found for one in detailed if not one.policy.absent and (found := matches[one.address])}
 
 
-def _assigned(desired: DesiredState, there: Mapping[Address, ObjectKey], selected: Selection) -> set[ObjectKey]:
-    """The objects whose assignments are compared; of what is left out, those that show the work of a restore."""
+def _assigned(desired: DesiredState, there: Mapping[Address, LiveResource], selected: Selection) -> set[ObjectKey]:
+    """The objects whose assignments are compared; of what is left out, those that may show the work of a restore."""
     return {
-        there[one.address]
+        found.key
         for one in desired.resources
-        if one.assignments and one.address in there
-        if KINDS[one.address.kind].restore_unassigns or selection.is_selected(selected, one.address, one.labels)
+        if one.assignments and (found := there.get(one.address))
+        if selection.is_selected(selected, one.address, one.labels) or may_be_restored(one, found)
     }
 
 
@@ -129,11 +129,11 @@ def _no_such(kind: Kind) -> str:
 
 
 def _named_secrets(
-    desired: DesiredState, there: Mapping[Address, ObjectKey], remote: ReadRemote
+    desired: DesiredState, there: Mapping[Address, LiveResource], remote: ReadRemote
 ) -> dict[Address, tuple[LiveSecret, ...]]:
     listed = [one.address for one in desired.resources if one.named_secrets is not None and one.address in there]
-    secrets = reader.read_secrets(remote, [there[address] for address in listed])
-    return {address: secrets[there[address]] for address in listed}
+    secrets = reader.read_secrets(remote, [there[address].key for address in listed])
+    return {address: secrets[there[address].key] for address in listed}
 
 
 @dataclass(frozen=True, slots=True)

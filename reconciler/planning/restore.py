@@ -17,7 +17,7 @@ from reconciler.kinds.direction import host_of
 from reconciler.kinds.fields import Restore
 from reconciler.model.json import Absent, Body, Json
 from reconciler.model.plan import Action, Change, FieldChange
-from reconciler.model.resource import Address
+from reconciler.model.resource import Address, DesiredResource, LiveResource
 
 _SEVERAL: Final = 2
 _ASSIGNMENTS: Final = "assignments"
@@ -36,6 +36,13 @@ def restored(changes: Sequence[Change]) -> frozenset[Address]:
     return frozenset(
         [*(one.address for one in found), *(one.address for one in changes if _is_copied(one) or _is_unseen(one))]
     )
+
+
+def may_be_restored(resource: DesiredResource, live: LiveResource) -> bool:
+    """Whether an object, of which the body alone was read, may lack what the restore takes."""
+    kind = KINDS[resource.address.kind]
+    lost = [one.name for one in kind.fields.values() if one.restore and _is_empty(live.body.get(one.name))]
+    return kind.restore_unassigns or any(not _is_empty(resource.spec.get(name)) for name in lost)
 
 
 def copied(changes: Sequence[Change]) -> Iterator[str]:

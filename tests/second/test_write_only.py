@@ -17,7 +17,7 @@ from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.resource import Address, DesiredState
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import planfile
-from tests.builders import desired
+from tests.builders import desired, manifest
 from tests.second import Tap, event
 from tests.service import NO_LIMITS, Shop, shop
 
@@ -136,6 +136,21 @@ def test_an_event_that_lost_its_url_gets_its_value_again(service: Shop) -> None:
     assert service.converge(wanted()).is_complete
     ((method, body),) = tap(service).taken()
     assert (method, body[VALUE]) == ("PUT", "first")
+
+
+@pytest.mark.parametrize(("assignments", "is_restore"), [({}, True), ({"buyers": ("main",)}, False)])
+def test_a_plan_of_a_part_sees_a_restore_where_that_of_the_whole_does(
+    service: Shop, assignments: dict[str, tuple[str, ...]], *, is_restore: bool
+) -> None:
+    there(service)
+    with service.writer() as writer:
+        for name in "ab":
+            writer.post("/apiclients", {"AppName": name, "AccessTokenDuration": 60})
+    clients = [manifest(name, OrderCheckoutIntegrationEventID="shop", assignments=assignments) for name in "ab"]
+    every = desired(*wanted().resources, *clients)
+    for only in ((), (str(EVENT),)):
+        change = change_of(service.plan(every, replace(NO_LIMITS, selection=Selection(only))))
+        assert [one.pointer for one in change.fields] == ([f"/{VALUE}"] if is_restore else [])
 
 
 def test_a_value_is_written_again_when_the_user_asks(service: Shop) -> None:
