@@ -130,16 +130,15 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
     total, live = len(live.resources), _without_foreign(live, bound, context.scope)
-    by_address = _resolved(manifests, resolved(desired, matches, live.marketplace))
-    known = {key: one for key, one in bound.items() if not by_address[one].resource.policy.absent}
-    others = Names(known, live.marketplace)
+    known = _resolved(manifests, resolved(desired, matches, live.marketplace))
+    others = Names({key: at for key, at in bound.items() if not known[at].resource.policy.absent}, live.marketplace)
     overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
-    addresses = {**_addresses(live, bound.keys(), by_address, context, folder), **bound}
+    addresses = {**_addresses(live, bound.keys(), known, context, folder), **bound}
     files = _files(addresses.values(), folder)
-    kept = {ObjectKey(one.kind, known) for one, known in context.ids.items()}
+    kept = {ObjectKey(one.kind, given) for one, given in context.ids.items()}
     run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
-    choice.check([*addresses.values(), *by_address], [_by_id(one) for one in live.resources])
-    _take(run, live, addresses, by_address, choice)
+    choice.check([*addresses.values(), *known], [_by_id(one) for one in live.resources])
+    _take(run, live, addresses, known, choice)
     changed = run.finish(manifests)
     return Export(run.by_address(), changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
 

@@ -97,7 +97,7 @@ class Paged:
     """One request for the page of this number, with these query parameters."""
     side_by_side: SideBySide
     key: str | None
-    """The field that identifies an item; None: items have none, and the list can be neither sorted nor filtered."""
+    """The field that identifies an item; None: items have none, and the list cannot be sorted."""
     parts: "Sequence[Paged]" = ()
     """Lists that together have every item that is wanted: read instead where that takes fewer requests."""
 
