@@ -87,6 +87,7 @@ def test_the_restore_brings_nothing_that_was_merged_and_not_applied(shop: Shop, 
     assert shop.minutes() == [300, 600]
 
 
+@pytest.mark.sweep
 def test_an_older_image_is_refused_although_the_newer_one_had_nothing_to_do(shop: Shop, cluster: Cluster) -> None:
     old = cluster.image(RESTORE).name
     change(shop, 300)

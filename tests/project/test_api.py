@@ -254,6 +254,7 @@ def test_the_process_stays_as_it_is(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.sweep
 def test_a_strict_type_checker_accepts_scripts_that_use_it(tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="mypy is among the tools for developers, not for tests")
     scripts = [tmp_path / f"example_{number}.py" for number in range(len(EXAMPLES))]
