@@ -45,6 +45,7 @@ def test_the_wheel_carries_nothing_but_the_package(installed: Path) -> None:
     assert (installed / "reconciler" / "py.typed").exists()
 
 
+@pytest.mark.sweep
 def test_an_installed_wheel_validates_and_plans_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     for name in ("reconciler.yaml", "marketplace.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())

@@ -91,6 +91,7 @@ def test_no_text_makes_the_slow_parser_fail(text: str) -> None:
     slowly(text)
 
 
+@pytest.mark.sweep
 def test_without_libyaml_every_command_works_and_doctor_says_what_to_install() -> None:
     blocked = "import sys; sys.modules.update({'_ruamel_yaml': None, '_ruamel_yaml_clibz': None})"
     run = "from reconciler.cli.main import main; sys.exit(main(sys.argv[1:]))"

@@ -111,7 +111,7 @@ def test_equal_plans_give_equal_bytes_whatever_order_the_service_answered_in(bod
     assert planfile.dumps(rich_plan()) == planfile.dumps(rich_plan(list(map(mixed, bodies))))
 
 
-@pytest.mark.sample(1)
+@pytest.mark.sweep
 @pytest.mark.parametrize(("seed", "locale"), [("1", "C"), ("2", "tr_TR.UTF-8")])
 def test_equal_plans_give_equal_bytes_whatever_the_hash_seed_and_the_locale(seed: str, locale: str) -> None:
     script = "from tests.planning.test_planfile import *; print(planfile.dumps(rich_plan(), KEY), end='')"

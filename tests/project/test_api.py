@@ -247,6 +247,7 @@ spec: {AppName: A, Active: true, AccessTokenDuration: 600}
 """
 
 
+@pytest.mark.sweep
 def test_the_process_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "reconciler.yaml").write_text(LOCAL, encoding="utf-8")
     (tmp_path / "client.yaml").write_text(CLIENT, encoding="utf-8")
