@@ -311,7 +311,7 @@ def drift_counts(drift: Drift) -> list[Count]:
 
 
 def is_wider(deviation: Deviation) -> bool:
-    """Whether it lets in more than the manifests want."""
+    """Whether it allows more than the manifests declare."""
     return deviation.field is not None and is_marked(deviation.change, deviation.field, DRIFT_WORDS)
 
 
