@@ -248,7 +248,7 @@ class Task:
         """Compare the answer with what was sent.
 
         Raises:
-            AnswerLost: the answer is of no use, or about another object, so that only a look tells.
+            AnswerLost: the answer cannot be used, or is about another object, so that only a look tells.
         """
         if not answer:
             raise AnswerLost("it was executed, but its answer is empty", self._facts(method))

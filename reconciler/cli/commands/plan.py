@@ -1,4 +1,4 @@
-"""Manifests and a service -> a plan on stdout, and in a file that apply carries out to the letter."""
+"""Manifests and a service -> a plan on stdout, and in a file that apply carries out unchanged."""
 
 import re
 from dataclasses import replace
