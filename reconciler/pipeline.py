@@ -29,7 +29,7 @@ from reconciler.planning.check import OF_ROLLBACK, check, check_offline
 from reconciler.planning.comparison import Sides, diff, diff_offline, read
 from reconciler.planning.planfile import refusal
 from reconciler.planning.target import Target
-from reconciler.remote.protocol import ReadRemote, SecretRemote
+from reconciler.remote import ReadRemote, SecretRemote
 from reconciler.secrets import values as provisioning
 from reconciler.secrets.delivery import Deliverer
 from reconciler.secrets.values import Resolve

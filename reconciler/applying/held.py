@@ -14,7 +14,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Certainty, RecordedChange, RecordedRun, RecordedWrite, Step
 from reconciler.model.plan import Action, FieldChange
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 
 
 class Found(StrEnum):

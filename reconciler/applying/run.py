@@ -27,7 +27,7 @@ from reconciler.kinds import login_key
 from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
-from reconciler.remote.protocol import ReadRemote, WriteRemote
+from reconciler.remote import ReadRemote, WriteRemote
 
 if TYPE_CHECKING:
     from reconciler.model.resource import Address

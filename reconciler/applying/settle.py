@@ -17,7 +17,7 @@ from reconciler.model.plan import Change, Creation
 from reconciler.model.resource import Address, LiveResource, ObjectKey
 from reconciler.model.rotation import Provided
 from reconciler.model.secret import Secret
-from reconciler.remote.protocol import ReadRemote, WriteRemote, at_least
+from reconciler.remote import ReadRemote, WriteRemote, at_least
 
 _TRIES: Final = 3
 """How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""

@@ -25,7 +25,7 @@ from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.plan import Finding
 from reconciler.model.resource import LiveResource, LiveState, ObjectKey
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 
 _ME = RequestFacts("GET", "/v1/me")
 

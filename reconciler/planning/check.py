@@ -28,7 +28,7 @@ from reconciler.planning import diff as differ
 from reconciler.planning.comparison import Comparison, givers
 from reconciler.planning.deletion import Checked
 from reconciler.planning.target import NOBODY, Target
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 
 
 @dataclass(frozen=True, slots=True)

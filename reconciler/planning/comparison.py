@@ -19,7 +19,7 @@ from reconciler.planning import diff as differ
 from reconciler.planning.diff import match, secret_changes
 from reconciler.planning.restore import copied, may_be_restored, restored
 from reconciler.planning.target import Target
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 from reconciler.secrets.values import Known, Resolve, look_up
 
 

@@ -18,7 +18,7 @@ from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIn
 from reconciler.model.resource import Address, LiveResource, LiveState
 from reconciler.model.secret import Secret
 from reconciler.planning.diff.secret_changes import is_sent_elsewhere
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 
 _Fields: TypeAlias = Collection[tuple[Address, str]]
 

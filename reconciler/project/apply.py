@@ -16,7 +16,7 @@ from reconciler.project import Settings
 from reconciler.project.files import read_file
 from reconciler.project.records import check_first, keep, require_newest
 from reconciler.project.several import Search, each, in_order
-from reconciler.remote.protocol import SecretRemote
+from reconciler.remote import SecretRemote
 from reconciler.render.groups import Part
 
 if TYPE_CHECKING:

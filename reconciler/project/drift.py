@@ -23,7 +23,7 @@ from reconciler.planning.seal import OtherKeyError
 from reconciler.project.files import read_file
 from reconciler.project.records import of_journal
 from reconciler.project.session import Session
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 from reconciler.render.json import DRIFT_FORMAT_VERSION
 
 _HINT: Final = "write one with: reconciler drift --format json > FILE"

@@ -41,7 +41,7 @@ from reconciler.planning.planfile import plan_digest, timestamp
 from reconciler.project import Settings
 from reconciler.project.environment import configuration
 from reconciler.project.files import read_file, write_file
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 from reconciler.render.failure import Uncertain
 from reconciler.render.history import Event, Listed, moment
 from reconciler.render.style import Moment

@@ -17,7 +17,7 @@ from reconciler.project import Listener
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation as Planned
 from reconciler.project.secret_status.rotating import Turn, Wish
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 from reconciler.render.secrets import Rotated, Turned
 from reconciler.secrets.rotation import Tools
 from reconciler.secrets.rotation import carry_out as take

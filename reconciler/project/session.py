@@ -32,7 +32,7 @@ from reconciler.project.environment import (
 )
 from reconciler.project.files import own_folder
 from reconciler.project.records import last_written, scope_changed
-from reconciler.remote.protocol import ReadRemote, SecretRemote
+from reconciler.remote import ReadRemote, SecretRemote
 from reconciler.secrets import Resolver
 from reconciler.secrets.delivery import Deliverer
 

@@ -18,6 +18,7 @@ from reconciler.errors import BadAnswer, NotFound, RequestFacts
 from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
+from reconciler.remote import NO_FILTERS, Proof, WireBody
 from reconciler.remote.answers import kind_of, object_in, unusable
 from reconciler.remote.auth import Claims, has_secret, prove
 from reconciler.remote.exchange import Connection, Exchange, Seams, Traffic
@@ -33,7 +34,6 @@ from reconciler.remote.messages import (
     path_of,
 )
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
-from reconciler.remote.protocol import NO_FILTERS, Proof, WireBody
 from reconciler.remote.throttle import AdaptiveLimit, Retries
 from reconciler.remote.wire import RequestGuard, Wire, http_client
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret
-from reconciler.remote.protocol import WireBody
+from reconciler.remote import WireBody
 
 API: Final = "/v1"
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105  # a path, no password

@@ -24,7 +24,7 @@ from reconciler.model.plan import Action, Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, ObjectKey
 from reconciler.model.rotation import Begin, Provided
 from reconciler.model.secret import Secret, SecretReference
-from reconciler.remote.protocol import SecretRemote
+from reconciler.remote import SecretRemote
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import (
     Delivered,

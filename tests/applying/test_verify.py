@@ -13,8 +13,8 @@ from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import FieldChange
 from reconciler.model.resource import DesiredResource, Policy
+from reconciler.remote import WireBody
 from reconciler.remote.http import WriteClient
-from reconciler.remote.protocol import WireBody
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 

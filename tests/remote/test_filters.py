@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reconciler.emulator.fields import Field
 from reconciler.emulator.lists import compile_filter
-from reconciler.remote.protocol import at_least
+from reconciler.remote import at_least
 
 NAMES = st.text(st.characters(codec="utf-8") | st.sampled_from("*|!<>\",'ab"), min_size=1, max_size=300)
 

@@ -14,8 +14,8 @@ from reconciler.model.secret import Secret
 from tests.remote.service import BASE, Service, always, ok, refusal, serving
 
 if TYPE_CHECKING:
+    from reconciler.remote import ReadRemote, WriteRemote
     from reconciler.remote.http import ReadClient
-    from reconciler.remote.protocol import ReadRemote, WriteRemote
 
 
 def test_the_clients_are_what_the_pipeline_asks_for() -> None:

@@ -26,8 +26,8 @@ from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFi
 from reconciler.planning.target import Target
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation, Wish
+from reconciler.remote import Proof
 from reconciler.remote.http import WriteClient
-from reconciler.remote.protocol import Proof
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Deliverer, NewSecret
 from reconciler.secrets.rotation import Done, Tools

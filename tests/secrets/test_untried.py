@@ -23,7 +23,7 @@ from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFi
 from reconciler.planning.target import Target
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Wish
-from reconciler.remote.protocol import Proof
+from reconciler.remote import Proof
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Deliverer
 from reconciler.secrets.rotation import Done, Tools

@@ -24,7 +24,7 @@ from reconciler.planning import selection
 from reconciler.planning.comparison import Comparison, identified
 from reconciler.planning.diff import secret_changes
 from reconciler.planning.target import Target
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 
 __all__ = ["RULE"]
 

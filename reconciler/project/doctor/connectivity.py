@@ -17,11 +17,11 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body
 from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
+from reconciler.remote import ReadRemote
 from reconciler.remote.auth import Claims
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trusted, origin_of
 from reconciler.remote.http import ReadClient
 from reconciler.remote.network import Reached
-from reconciler.remote.protocol import ReadRemote
 from reconciler.remote.throttle import THROTTLED
 
 AGAIN: Final = "fix what is named, then run doctor again"

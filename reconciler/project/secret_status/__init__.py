@@ -15,7 +15,7 @@ from reconciler.planning import diff as differ
 from reconciler.planning import selection
 from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.target import Target
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 from reconciler.secrets import values as provisioning
 from reconciler.secrets.values import Resolve
 

@@ -22,7 +22,7 @@ from reconciler.planning import guards as guard
 from reconciler.planning import selection
 from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
 from reconciler.planning.target import Target
-from reconciler.remote.protocol import ReadRemote
+from reconciler.remote import ReadRemote
 from reconciler.secrets.delivery import Deliverer, lost, recall
 from reconciler.secrets.rotation.due import Subject, due
 

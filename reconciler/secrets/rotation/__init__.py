@@ -32,7 +32,7 @@ from reconciler.model.named_secret import (
 )
 from reconciler.model.rotation import Ended, Step, StepKind
 from reconciler.model.secret import Delivery, Secret
-from reconciler.remote.protocol import SecretRemote
+from reconciler.remote import SecretRemote
 from reconciler.secrets.delivery import Deliverer, NewSecret
 from reconciler.secrets.rotation.due import Subject
 
