@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from reconciler.errors import NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, Kind, reach
-from reconciler.kinds.canonical import with_moments
+from reconciler.kinds.fields import with_moments
 from reconciler.kinds.roles import naming
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer, same

@@ -10,9 +10,8 @@ from threading import Thread
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments
-from reconciler.kinds.base import Kind
+from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
 from reconciler.kinds.fields import Field, Reference, UserReference
-from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
 from reconciler.model.json import Body
 from reconciler.model.resource import Address, ObjectKey, Scope
 

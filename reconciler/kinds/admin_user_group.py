@@ -18,10 +18,7 @@ ADMIN_USER_GROUP: Final = Kind(
     writers=("AdminUserGroupAdmin",),
     assignments=Assignments(
         levels(
-            "/usergroups/assignments",
-            "UserGroupID",
-            "/usergroups/{UserGroupID}/assignments/{UserID}",
-            "adminUsers",
+            "/usergroups/assignments", "UserGroupID", "/usergroups/{UserGroupID}/assignments/{UserID}", "adminUsers"
         ),
         "The members of this group.",
     ),

@@ -6,14 +6,12 @@ Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``Anonymo
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments, levels
-from reconciler.kinds.base import Kind
-from reconciler.kinds.direction import acts_as, granted, grows, required_roles
+from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
+from reconciler.kinds.common import data, flag, reference, to_event
+from reconciler.kinds.direction import Judge, acts_as, granted, grows, required_roles
 from reconciler.kinds.fields import (
-    Data,
     Field,
-    Flag,
     Many,
-    Reference,
     Restore,
     Role,
     Secrecy,
@@ -21,7 +19,6 @@ from reconciler.kinds.fields import (
     UserReference,
     Whole,
 )
-from reconciler.kinds.traits import Dependent, IdChoice, NamedSecrets
 
 DEFAULT_ANONYMOUS_TOKEN_MINUTES: Final = 10_080
 
@@ -30,35 +27,34 @@ _ACCESS: Final = 'knowledge base, "Introduction to API Clients", "Defining User 
 _ROLES: Final = "release notes of API 1.0.196"
 
 
-def _door(name: str, description: str, source: str = _ACCESS) -> Field:
+def _door(name: str, meaning: str, source: str = _ACCESS) -> Field:
     """A flag that lets people in."""
-    return Field(name, Flag(), description, examples=(True, False), source=source, default=False, judge=grows)
+    return flag(name, meaning, source=source, judge=grows)
 
 
 def _event(event_type: str, called: str, example: str, since: str) -> Field:
     """A reference to an integration event, which must be of the type that the field is for."""
-    return Field(
+    return reference(
         f"{event_type}IntegrationEventID",
-        Text(100),
+        to_event(event_type),
         f"The ID of the integration event that is called {called}; its EventType must be {event_type}. null: none. "
         "A staging restore clears it.",
-        examples=(example,),
+        example,
         source=f"{_REFERENCE}; error code IntegrationEvent.IncompatibleEventType",
-        refers_to=Reference(
-            "integration event",
-            "/integrationEvents",
-            "IntegrationEventReader",
-            ("EventType", event_type),
-            kind="IntegrationEvent",
-        ),
         restore=Restore.CLEARS,
         since=since,
     )
 
 
+def _roles(name: str, meaning: str, judge: Judge) -> Field:
+    """A set of roles, or of custom roles."""
+    of, example = (Text(), ["order-approver"]) if "Custom" in name else (Role(), ["Shopper", "MeAdmin"])
+    return Field(name, Many(of), meaning, examples=(example,), source=_ROLES, default=[], judge=judge, since="1.0.196")
+
+
 def _event_name(event_type: str) -> Field:
     text = f"Read-only: the service looks it up from {event_type}IntegrationEventID."
-    return Field(f"{event_type}IntegrationEventName", Text(), text, source=_REFERENCE, read_only=True)
+    return Field(f"{event_type}IntegrationEventName", Text(), text, read_only=True)
 
 
 _FIELDS: Final = (
@@ -68,14 +64,13 @@ _FIELDS: Final = (
         "The client's name, as the portal shows it. A manifest without a known id is matched with the one live client "
         "of exactly this name, so keep names unique. Required.",
         examples=("Storefront App",),
-        source=_REFERENCE,
         required=True,
     ),
-    _door(
+    flag(
         "Active",
         "Whether anybody can log in through this client. false locks everybody out at once. null: the API's default, "
         "false.",
-        _REFERENCE,
+        judge=grows,
     ),
     Field(
         "AccessTokenDuration",
@@ -114,7 +109,6 @@ _FIELDS: Final = (
         "The username (not the ID) of the user that this client acts as: with the client-credentials grant, and for "
         "anonymous shoppers. The user must exist. null: none.",
         examples=("anonymous-shopper",),
-        source=_REFERENCE,
         judge=acts_as,
         refers_to=UserReference(buyer_flag="IsAnonBuyer"),
     ),
@@ -140,59 +134,37 @@ _FIELDS: Final = (
     _event("OrderCheckout", "in checkout", "checkout-commerce-integrations", since="1.0.152"),
     _event("OrderReturn", "for order returns", "order-returns", since="1.0.238"),
     _event("AddToCart", "when something is added to a cart", "add-to-cart", since="1.0.246"),
-    Field(
+    _roles(
         "MinimumRequiredRoles",
-        Many(Role()),
         "Roles that a user must have to log in through this client. Empty: no requirement. The order means nothing. "
         "null: the API's default, empty.",
-        examples=(["Shopper", "MeAdmin"],),
-        source=_ROLES,
-        default=[],
-        judge=required_roles,
-        since="1.0.196",
+        required_roles,
     ),
-    Field(
+    _roles(
         "MinimumRequiredCustomRoles",
-        Many(Text()),
         "Custom roles that a user must have to log in through this client. Empty: no requirement. "
         "The order means nothing.",
-        examples=(["order-approver"],),
-        source=_ROLES,
-        default=[],
-        judge=required_roles,
-        since="1.0.196",
+        required_roles,
     ),
-    Field(
+    _roles(
         "MaximumGrantedRoles",
-        Many(Role()),
         "The most that a token of this client can be granted: its roles are the user's roles that are also in this "
         "list. Empty: no limit. The order means nothing. null: the API's default, empty.",
-        examples=(["Shopper", "MeAdmin"],),
-        source=_ROLES,
-        default=[],
-        judge=granted,
-        since="1.0.196",
+        granted,
     ),
-    Field(
+    _roles(
         "MaximumGrantedCustomRoles",
-        Many(Text()),
         "The custom roles that a token of this client can be granted at most. Empty: no limit. The order means "
         "nothing.",
-        examples=(["order-approver"],),
-        source=_ROLES,
-        default=[],
-        judge=granted,
-        since="1.0.196",
+        granted,
     ),
-    Field(
+    data(
         "xp",
-        Data(),
         "Extended properties: any data of your own, as a mapping; at most 8000 characters as JSON. It is one field: "
         "when it is given, all its keys are owned by the manifest, save those under policy.ignore. null: none, the "
         "same as {}.",
-        examples=({"channel": "web"},),
+        {"channel": "web"},
         source='knowledge base, "Extended Properties"; developer documentation, "Limits"',
-        default={},
     ),
     # The legacy generation (up to 1.0.454) has the secret on the client; later ones keep it below /secrets.
     Field(
@@ -201,10 +173,7 @@ _FIELDS: Final = (
         "The OAuth client secret, on OrderCloud up to 1.0.454; later versions keep secrets apart from the client and "
         "have no such field. Only a reference is allowed here, never the secret itself. Left out: the live secret "
         "stays. null: it is cleared, and the client needs no secret.",
-        examples=(
-            {"fromEnv": "STOREFRONT_SECRET"},
-            {"generate": True, "deliver": [{"file": "secrets/storefront"}]},
-        ),
+        examples=({"fromEnv": "STOREFRONT_SECRET"}, {"generate": True, "deliver": [{"file": "secrets/storefront"}]}),
         source='knowledge base, "API Client Secrets"; gone from the API by 1.0.470',
         secret=Secrecy.READABLE,
         can_be_generated=True,
@@ -215,7 +184,6 @@ _FIELDS: Final = (
         Text(),
         "Read-only: the service makes it. To bind this manifest to an existing client, use metadata.id, or ids in "
         "reconciler.yaml.",
-        source=_REFERENCE,
         read_only=True,
     ),
     *(
@@ -223,7 +191,6 @@ _FIELDS: Final = (
             f"Assigned{party}Count",
             Whole(),
             f"Read-only: the service counts the assigned {party.lower()}s.",
-            source=_REFERENCE,
             read_only=True,
         )
         for party in ("Buyer", "Supplier")
@@ -247,6 +214,7 @@ API_CLIENT: Final = Kind(
     noun="API client",
     description="One API client (OAuth client) of a Sitecore OrderCloud marketplace.",
     path="/apiclients",
+    source=_REFERENCE,
     table=_FIELDS,
     name_field="AppName",
     readers=("ApiClientReader",),

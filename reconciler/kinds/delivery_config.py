@@ -3,17 +3,7 @@
 from typing import Any, Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import (
-    auth_header,
-    chosen_id,
-    data,
-    flag,
-    secret,
-    text,
-    texts,
-    title,
-    url,
-)
+from reconciler.kinds.common import auth_header, chosen_id, data, flag, secret, text, texts, title, url
 from reconciler.kinds.direction import grows
 from reconciler.kinds.fields import Field, Record, Restore, Secrecy
 
@@ -47,13 +37,7 @@ _CONTENT: Final = Record(
         texts("Locales", "The locales that are delivered.", "en_us", required=True),
         Field(
             "Http",
-            Record(
-                "SearchIngestionHttpContent",
-                (
-                    _endpoint(),
-                    *auth_header("Endpoint"),
-                ),
-            ),
+            Record("SearchIngestionHttpContent", (_endpoint(), *auth_header("Endpoint"))),
             "A service that is asked for the content.",
             examples=({"Endpoint": "https://content.example.com"},),
         ),
@@ -92,12 +76,7 @@ _TARGETS: Final = Record(
             _endpoint(),
             _name("Entity", "The entity.", "product"),
             _hidden("ApiKey", "SEARCH_API_KEY"),
-            Field(
-                "Content",
-                _CONTENT,
-                "Which content is delivered.",
-                examples=({"Locales": ["en_us"]},),
-            ),
+            Field("Content", _CONTENT, "Which content is delivered.", examples=({"Locales": ["en_us"]},)),
         ),
         _target(
             "SendEvent",
@@ -149,11 +128,7 @@ _TARGETS: Final = Record(
             _name("OverrideDatabaseName", "A database of another name than usual.", "orders", required=False),
         ),
         _target(
-            "Mailchimp",
-            "MailchimpConfig",
-            "Mailchimp.",
-            "",
-            _hidden("ApiKey", "MAILCHIMP_API_KEY", required=False),
+            "Mailchimp", "MailchimpConfig", "Mailchimp.", "", _hidden("ApiKey", "MAILCHIMP_API_KEY", required=False)
         ),
         _target(
             "MessageSender",
@@ -205,6 +180,5 @@ DELIVERY_CONFIG: Final = Kind(
         chosen_id(),
     ),
     name_field="Name",
-    readers=(),
     writers=("DeliveryConfigAdmin",),
 )

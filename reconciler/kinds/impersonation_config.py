@@ -3,14 +3,7 @@
 from typing import Any, Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import (
-    TO_API_CLIENT,
-    TO_BUYER,
-    TO_SECURITY_PROFILE,
-    chosen_id,
-    reference,
-    text,
-)
+from reconciler.kinds.common import TO_API_CLIENT, TO_BUYER, TO_SECURITY_PROFILE, chosen_id, reference, text
 from reconciler.kinds.direction import acts_as, limited_to
 from reconciler.kinds.fields import Field, MemberReference
 
@@ -79,6 +72,5 @@ IMPERSONATION_CONFIG: Final = Kind(
         *("ClientID", "SecurityProfileID", "ImpersonationBuyerID", "ImpersonationGroupID", "ImpersonationUserID"),
         *("BuyerID", "GroupID", "UserID"),
     ),
-    readers=(),
     writers=("SetSecurityProfile",),
 )

@@ -3,15 +3,7 @@
 from typing import Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import (
-    auth_header,
-    chosen_id,
-    data,
-    elevated_roles,
-    hash_key,
-    title,
-    url,
-)
+from reconciler.kinds.common import auth_header, chosen_id, data, elevated_roles, hash_key, title, url
 from reconciler.kinds.fields import Choice, Field, Restore
 
 INTEGRATION_EVENT: Final = Kind(

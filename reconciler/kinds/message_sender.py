@@ -18,31 +18,16 @@ from reconciler.kinds.common import (
 )
 from reconciler.kinds.fields import Choice, Field, Many, Restore
 
-_TYPES: Final = (
-    "OrderDeclined",
-    "OrderSubmitted",
-    "ShipmentCreated",
-    "ForgottenPassword",
-    "ForgottenUsername",
-    "OrderSubmittedForYourApproval",
-    "OrderSubmittedForApproval",
-    "OrderApproved",
-    "OrderSubmittedForYourApprovalHasBeenApproved",
-    "OrderSubmittedForYourApprovalHasBeenDeclined",
-    "NewUserInvitation",
-    "OrderReturnDeclined",
-    "OrderReturnSubmitted",
-    "OrderReturnSubmittedForYourApproval",
-    "OrderReturnSubmittedForApproval",
-    "OrderReturnApproved",
-    "OrderReturnSubmittedForYourApprovalHasBeenApproved",
-    "OrderReturnSubmittedForYourApprovalHasBeenDeclined",
-    "OrderReturnCompleted",
-    "SubscriptionReminder",
-    "ProductCollectionInvitationAccepted",
-    "ProductCollectionInvitationDeclined",
-    "OneTimePassword",
-)
+_NAMES: Final = """
+    OrderDeclined OrderSubmitted ShipmentCreated ForgottenPassword ForgottenUsername OrderSubmittedForYourApproval
+    OrderSubmittedForApproval OrderApproved OrderSubmittedForYourApprovalHasBeenApproved
+    OrderSubmittedForYourApprovalHasBeenDeclined NewUserInvitation OrderReturnDeclined OrderReturnSubmitted
+    OrderReturnSubmittedForYourApproval OrderReturnSubmittedForApproval OrderReturnApproved
+    OrderReturnSubmittedForYourApprovalHasBeenApproved OrderReturnSubmittedForYourApprovalHasBeenDeclined
+    OrderReturnCompleted SubscriptionReminder ProductCollectionInvitationAccepted ProductCollectionInvitationDeclined
+    OneTimePassword
+"""
+_TYPES: Final = tuple(_NAMES.split())
 
 MESSAGE_SENDER: Final = Kind(
     name="MessageSender",
@@ -72,9 +57,7 @@ MESSAGE_SENDER: Final = Kind(
             since="1.0.322",
         ),
         flag(
-            "AllowAllBuyers",
-            "Whether it serves every buyer. Assignments of buyers then mean nothing.",
-            since="1.0.327",
+            "AllowAllBuyers", "Whether it serves every buyer. Assignments of buyers then mean nothing.", since="1.0.327"
         ),
         url(
             "URL",

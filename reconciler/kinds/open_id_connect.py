@@ -3,17 +3,7 @@
 from typing import Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import (
-    TO_API_CLIENT,
-    chosen_id,
-    flag,
-    reference,
-    secret,
-    text,
-    texts,
-    to_event,
-    url,
-)
+from reconciler.kinds.common import TO_API_CLIENT, chosen_id, flag, reference, secret, text, texts, to_event, url
 from reconciler.kinds.direction import acts_as
 from reconciler.kinds.fields import Field, Restore, Text
 

@@ -10,104 +10,24 @@ from reconciler.errors import AccessDenied
 FULL_ACCESS: Final = "FullAccess"
 """The role that suffices for everything."""
 
-API_ROLES: Final = frozenset(
-    {
-        "AddressAdmin",
-        "AddressReader",
-        "AdminAddressAdmin",
-        "AdminAddressReader",
-        "AdminUserAdmin",
-        "AdminUserGroupAdmin",
-        "AdminUserGroupReader",
-        "AdminUserReader",
-        "ApiClientAdmin",
-        "ApiClientReader",
-        "ApprovalRuleAdmin",
-        "ApprovalRuleReader",
-        "BulkReader",
-        "BundleAdmin",
-        "BundleAssignmentAdmin",
-        "BundleReader",
-        "BuyerAdmin",
-        "BuyerImpersonation",
-        "BuyerReader",
-        "BuyerUserAdmin",
-        "BuyerUserReader",
-        "CatalogAdmin",
-        "CatalogReader",
-        "CategoryAdmin",
-        "CategoryReader",
-        "CostCenterAdmin",
-        "CostCenterReader",
-        "CreditCardAdmin",
-        "CreditCardReader",
-        "DeliveryConfigAdmin",
-        "EntitySyncConfigAdmin",
-        "ErrorConfigAdmin",
-        FULL_ACCESS,
-        "IncrementorAdmin",
-        "IncrementorReader",
-        "IntegrationEventAdmin",
-        "IntegrationEventReader",
-        "LocaleAdmin",
-        "LocaleReader",
-        "MeAddressAdmin",
-        "MeAdmin",
-        "MeCreditCardAdmin",
-        "MeSubscriptionAdmin",
-        "MeXpAdmin",
-        "MessageConfigAssignmentAdmin",
-        "MessageSenderAdmin",
-        "MessageSenderReader",
-        "OpenIDConnectAdmin",
-        "OpenIDConnectReader",
-        "OrderAdmin",
-        "OrderEditAfterSubmit",
-        "OrderReader",
-        "OrderSyncConfigAdmin",
-        "OverrideShipping",
-        "OverrideTax",
-        "OverrideUnitPrice",
-        "PasswordReset",
-        "PriceScheduleAdmin",
-        "PriceScheduleReader",
-        "ProductAdmin",
-        "ProductAssignmentAdmin",
-        "ProductCollectionReader",
-        "ProductFacetAdmin",
-        "ProductFacetReader",
-        "ProductReader",
-        "ProductSyncConfigAdmin",
-        "PromotionAdmin",
-        "PromotionReader",
-        "SecurityProfileAdmin",
-        "SecurityProfileReader",
-        "SetSecurityProfile",
-        "ShipmentAdmin",
-        "ShipmentReader",
-        "Shopper",
-        "SpendingAccountAdmin",
-        "SpendingAccountReader",
-        "SubscriptionAdmin",
-        "SubscriptionReader",
-        "SupplierAddressAdmin",
-        "SupplierAddressReader",
-        "SupplierAdmin",
-        "SupplierReader",
-        "SupplierUserAdmin",
-        "SupplierUserGroupAdmin",
-        "SupplierUserGroupReader",
-        "SupplierUserReader",
-        "TrackingEventAdmin",
-        "TrackingEventReader",
-        "UnsubmittedOrderReader",
-        "UserGroupAdmin",
-        "UserGroupReader",
-        "WebhookAdmin",
-        "WebhookReader",
-        "XpIndexAdmin",
-    }
-)
+_NAMES: Final = """
+    AddressAdmin AddressReader AdminAddressAdmin AdminAddressReader AdminUserAdmin AdminUserGroupAdmin
+    AdminUserGroupReader AdminUserReader ApiClientAdmin ApiClientReader ApprovalRuleAdmin ApprovalRuleReader BulkReader
+    BundleAdmin BundleAssignmentAdmin BundleReader BuyerAdmin BuyerImpersonation BuyerReader BuyerUserAdmin
+    BuyerUserReader CatalogAdmin CatalogReader CategoryAdmin CategoryReader CostCenterAdmin CostCenterReader
+    CreditCardAdmin CreditCardReader DeliveryConfigAdmin EntitySyncConfigAdmin ErrorConfigAdmin FullAccess
+    IncrementorAdmin IncrementorReader IntegrationEventAdmin IntegrationEventReader LocaleAdmin LocaleReader
+    MeAddressAdmin MeAdmin MeCreditCardAdmin MeSubscriptionAdmin MeXpAdmin MessageConfigAssignmentAdmin
+    MessageSenderAdmin MessageSenderReader OpenIDConnectAdmin OpenIDConnectReader OrderAdmin OrderEditAfterSubmit
+    OrderReader OrderSyncConfigAdmin OverrideShipping OverrideTax OverrideUnitPrice PasswordReset PriceScheduleAdmin
+    PriceScheduleReader ProductAdmin ProductAssignmentAdmin ProductCollectionReader ProductFacetAdmin ProductFacetReader
+    ProductReader ProductSyncConfigAdmin PromotionAdmin PromotionReader SecurityProfileAdmin SecurityProfileReader
+    SetSecurityProfile ShipmentAdmin ShipmentReader Shopper SpendingAccountAdmin SpendingAccountReader SubscriptionAdmin
+    SubscriptionReader SupplierAddressAdmin SupplierAddressReader SupplierAdmin SupplierReader SupplierUserAdmin
+    SupplierUserGroupAdmin SupplierUserGroupReader SupplierUserReader TrackingEventAdmin TrackingEventReader
+    UnsubmittedOrderReader UserGroupAdmin UserGroupReader WebhookAdmin WebhookReader XpIndexAdmin
+"""
+API_ROLES: Final = frozenset(_NAMES.split())
 
 
 @contextmanager

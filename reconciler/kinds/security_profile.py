@@ -4,64 +4,45 @@ from typing import Final
 
 from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import chosen_id, texts, title
+from reconciler.kinds.common import chosen_id, flag, number, texts, title
 from reconciler.kinds.direction import at_least, at_most, holds
 from reconciler.kinds.fields import Field, Flag, Many, Record, Role, Whole
 
 _PASSWORDS: Final = Record(
     "PasswordConfig",
     (
-        Field(
-            "LimitPasswordReuse",
-            Whole(0, 24),
-            "How many earlier passwords cannot be used again.",
-            examples=(5,),
-            judge=at_least,
+        number(
+            "LimitPasswordReuse", Whole(0, 24), "How many earlier passwords cannot be used again.", 5, judge=at_least
         ),
-        Field(
-            "MaxConsecutiveDupeChars",
-            Whole(1, 24),
-            "How often a character may be repeated in a row.",
-            examples=(3,),
-            judge=at_most,
+        number(
+            "MaxConsecutiveDupeChars", Whole(1, 24), "How often a character may be repeated in a row.", 3, judge=at_most
         ),
-        Field(
-            "MaximumPasswordAge",
-            Whole(1, 365, "days"),
-            "After how many days a password expires.",
-            examples=(90,),
-            judge=at_most,
+        number(
+            "MaximumPasswordAge", Whole(1, 365, "days"), "After how many days a password expires.", 90, judge=at_most
         ),
-        Field(
+        number(
             "MinimumPasswordAge",
             Whole(1, 60, "minutes"),
             "For how many minutes a new password cannot be changed.",
-            examples=(5,),
+            5,
             judge=at_least,
         ),
-        Field(
+        number(
             "AllowedFailedAttempts",
             Whole(1, 10),
             "After how many failed logins the user is locked out.",
-            examples=(5,),
+            5,
             judge=at_most,
         ),
-        Field(
+        number(
             "LockoutDuration",
             Whole(2, 1440, "minutes"),
             "For how many minutes the user is locked out.",
-            examples=(30,),
+            30,
             judge=at_least,
         ),
         *(
-            Field(
-                f"{of}Required",
-                Flag(),
-                f"Whether a password needs {needs}.",
-                examples=(True, False),
-                default=False,
-                judge=at_least,
-            )
+            flag(f"{of}Required", f"Whether a password needs {needs}.", judge=at_least)
             for of, needs in (
                 ("UpperCase", "a capital letter"),
                 ("LowerCase", "a small letter"),
@@ -69,11 +50,11 @@ _PASSWORDS: Final = Record(
                 ("Numeric", "a digit"),
             )
         ),
-        Field(
+        number(
             "MinimumCharacterCount",
-            Whole(10, None),
+            Whole(10),
             "The least length of a password: 10 or more.",
-            examples=(12,),
+            12,
             source="error code SecurityProfile.InvalidPasswordConfiguration",
             judge=at_least,
         ),

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from reconciler.kinds.base import Kind
+from reconciler.kinds.base import IdChoice, Kind
 from reconciler.kinds.common import (
     TO_API_CLIENT,
     TO_DELIVERY_CONFIG,
@@ -18,7 +18,6 @@ from reconciler.kinds.common import (
 )
 from reconciler.kinds.direction import grows
 from reconciler.kinds.fields import Field, Whole
-from reconciler.kinds.traits import IdChoice
 
 
 def _delivery(what: str, **known: Any) -> Field:
@@ -59,7 +58,6 @@ SUBSCRIPTION_INTEGRATION: Final = Kind(
         number("NotificationDays", Whole(1, None, "days"), "How many days before an order users are told of it.", 3),
         xp(),
     ),
-    name_field="",
     readers=("SubscriptionReader",),
     writers=("SubscriptionAdmin",),
     id_choice=IdChoice.SINGLE,
@@ -80,8 +78,6 @@ PRODUCT_SYNC: Final = Kind(
         _paused(),
         _config_data(),
     ),
-    name_field="",
-    readers=(),
     writers=("ProductSyncConfigAdmin",),
     id_choice=IdChoice.SINGLE,
 )
@@ -99,8 +95,6 @@ ENTITY_SYNC: Final = Kind(
         flag("SyncEntityDeleted", "Whether deleted objects are delivered.", required=True, since="1.0.366"),
         _paused(),
     ),
-    name_field="",
-    readers=(),
     writers=("EntitySyncConfigAdmin",),
     id_choice=IdChoice.SINGLE,
     entities=(
@@ -118,8 +112,6 @@ ORDER_SYNC: Final = Kind(
     source='API reference, "Order Syncs"',
     since="1.0.304",
     table=(_delivery("orders go through"), _config_data()),
-    name_field="",
-    readers=(),
     writers=("OrderSyncConfigAdmin",),
     id_choice=IdChoice.SINGLE,
 )
@@ -132,8 +124,6 @@ ERROR_CONFIG: Final = Kind(
     source='API reference, "Error Configs"',
     since="1.0.315",
     table=(_delivery("errors are reported through"),),
-    name_field="",
-    readers=(),
     writers=("ErrorConfigAdmin",),
     id_choice=IdChoice.SINGLE,
 )
@@ -149,8 +139,6 @@ INVENTORY_INTEGRATION: Final = Kind(
         _delivery("notifications go through"),
         flag("LimitNotifications", "Whether only the first notification is sent.", since="1.0.377"),
     ),
-    name_field="",
-    readers=(),
     writers=(),
     id_choice=IdChoice.SINGLE,
 )
@@ -167,8 +155,6 @@ PROMOTION_INTEGRATION: Final = Kind(
         hash_key(None, required=True),
         *auth_header("Url", since="1.0.376"),
     ),
-    name_field="",
-    readers=(),
     writers=(),
     id_choice=IdChoice.SINGLE,
 )

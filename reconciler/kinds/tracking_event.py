@@ -3,14 +3,7 @@
 from typing import Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import (
-    TO_API_CLIENT,
-    TO_DELIVERY_CONFIG,
-    chosen_id,
-    data,
-    reference,
-    title,
-)
+from reconciler.kinds.common import TO_API_CLIENT, TO_DELIVERY_CONFIG, chosen_id, data, reference, title
 from reconciler.kinds.fields import Choice, Field
 
 TRACKING_EVENT: Final = Kind(

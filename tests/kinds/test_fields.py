@@ -19,7 +19,7 @@ def field(wanted: Type, **known: Any) -> Field:
 
 
 def kind(*fields: Field) -> Kind:
-    return Kind("MadeUpThing", "thing", "A thing.", "/things", fields, "Name", ("Reader",), ("Admin",))
+    return Kind("MadeUpThing", "thing", "A thing.", "/things", fields, ("Admin",), ("Reader",), "Name")
 
 
 @pytest.mark.parametrize(
