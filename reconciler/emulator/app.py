@@ -56,10 +56,7 @@ class Emulator:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        clock: Callable[[], datetime] = utc_now,
-        sleep: Callable[[float], None] = time.sleep,
+        self, settings: Settings, clock: Callable[[], datetime] = utc_now, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._settings = settings
         self._sleep = sleep

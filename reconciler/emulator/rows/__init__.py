@@ -148,11 +148,7 @@ _COPIES = Table(
 _LOCALES = Table(
     kind="LocaleAssignment",
     path="/v1/locales/assignments",
-    columns=(
-        _object("Locale"),
-        Field("BuyerID", required=True, refers=A_BUYER),
-        Field("UserGroupID", refers=A_GROUP),
-    ),
+    columns=(_object("Locale"), Field("BuyerID", required=True, refers=A_BUYER), Field("UserGroupID", refers=A_GROUP)),
     read_roles=readers("Locale"),
     write_roles=writers("Locale"),
     deletions=("/v1/locales/{LocaleID}/assignments",),
@@ -190,13 +186,7 @@ TABLES = (
 )
 
 
-_ALL = (
-    *clients.ROWS,
-    *parties.ROWS,
-    *integrations.ROWS,
-    *delivery.ROWS,
-    *storefront.ROWS,
-)
+_ALL = (*clients.ROWS, *parties.ROWS, *integrations.ROWS, *delivery.ROWS, *storefront.ROWS)
 
 
 @functools.cache

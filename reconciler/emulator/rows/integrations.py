@@ -121,10 +121,7 @@ _NEW_MESSAGES = (
     *("ForgottenUsername", "SubscriptionReminder", "ProductCollectionInvitationAccepted"),
     *("ProductCollectionInvitationDeclined", "OneTimePassword"),
 )
-MESSAGES: dict[Profile, tuple[str, ...]] = {
-    "legacy": _OLD_MESSAGES,
-    "current": (*_OLD_MESSAGES, *_NEW_MESSAGES),
-}
+MESSAGES: dict[Profile, tuple[str, ...]] = {"legacy": _OLD_MESSAGES, "current": (*_OLD_MESSAGES, *_NEW_MESSAGES)}
 
 
 def _check_sender(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
