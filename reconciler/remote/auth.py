@@ -19,8 +19,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, is_array
 from reconciler.model.secret import Secret
 from reconciler.remote import Proof
-from reconciler.remote.answers import text_or_empty
-from reconciler.remote.messages import TOKEN_PATH, Call, Misshapen
+from reconciler.remote.messages import TOKEN_PATH, Call, Misshapen, text_or_empty
 
 EARLY_SECONDS: Final = 30.0
 EARLY_SHARE: Final = 0.1

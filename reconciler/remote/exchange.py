@@ -7,11 +7,10 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret
-from reconciler.remote.answers import object_in, unusable
-from reconciler.remote.auth import ClientCredentials, Credentials, Grant, TokenSource, login_call
+from reconciler.remote.auth import Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept, turned_away
 from reconciler.remote.hosts import Origin
-from reconciler.remote.messages import Answer, Call, Meter, Misshapen, Result
+from reconciler.remote.messages import Answer, Call, Meter, Misshapen, Result, object_in, unusable
 from reconciler.remote.network import Limits
 from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, may_pass, may_retry
 from reconciler.remote.wire import Wire, checked
@@ -49,18 +48,6 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
-    """Where time and chance come in; tests hand in their own."""
-
-    sleep: Callable[[float], None] | None
-    """Waits for so many seconds; None: in real time, ended by `Exchange.stop_retrying`."""
-    clock: Callable[[], float]
-    """Seconds from any fixed moment."""
-    random: Callable[[], float]
-    """Draws from 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
 class Traffic:
     """What all threads of a run share."""
 
@@ -72,27 +59,20 @@ class Traffic:
 class Exchange:
     """Carries calls to their end, as one logged-in user. Thread-safe."""
 
-    def __init__(self, wire: Wire, connection: Connection, traffic: Traffic, seams: Seams) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        connection: Connection,
+        traffic: Traffic,
+        sleep: Callable[[float], None] | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Waits by `sleep`; None: in real time, ended by `stop_retrying`."""
         self._wire = wire
-        self._credentials, self._scope = connection.credentials, connection.scope
+        self.credentials, self._scope = connection.credentials, connection.scope
         self._traffic = traffic
-        self._sleep = seams.sleep or traffic.retries.wait
-        self.tokens = TokenSource(self._log_in, seams.clock)
-
-    @property
-    def client_id(self) -> str:
-        """The API client that the credentials log in through."""
-        return self._credentials.client_id
-
-    @property
-    def has_secret(self) -> bool:
-        """Whether a secret of the client is part of the login."""
-        return self._credentials.client_secret is not None
-
-    @property
-    def acts_as_context_user(self) -> bool:
-        """Whether the client logs in itself, and not a user through it."""
-        return isinstance(self._credentials, ClientCredentials)
+        self._sleep = sleep or traffic.retries.wait
+        self.tokens = TokenSource(self._log_in, clock)
 
     def send(self, call: Call, *, attempt: int | None = None) -> Answer:
         """Carry out a call. A token that the service refuses in mid-run is renewed once; a 401 has written nothing.
@@ -115,7 +95,7 @@ class Exchange:
                 raise turned_away(call)
             if attempt is None:
                 result, attempts = self._persist(call, token)
-        return accept(call, result, attempts=attempts, hidden=(token, *self._credentials.secrets))
+        return accept(call, result, attempts=attempts, hidden=(token, *self.credentials.secrets))
 
     def try_login(self, credentials: Credentials) -> Grant:
         """Log in with other credentials than our own. Its token is used for nothing.
@@ -138,7 +118,7 @@ class Exchange:
         self._wire.close()
 
     def _log_in(self) -> Grant:
-        return self._logged_in(login_call(self._credentials, self._scope))
+        return self._logged_in(login_call(self.credentials, self._scope))
 
     def _logged_in(self, call: Call) -> Grant:
         result, attempts = self._persist(call, None)

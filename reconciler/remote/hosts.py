@@ -15,7 +15,7 @@ from reconciler.model.plan import Finding
 
 ALLOWED_HOSTS_VARIABLE: Final = "RECONCILER_ALLOWED_HOSTS"
 """The environment variable with the hosts that are allowed besides, separated by commas."""
-_PORTS: Final = {"http": 80, "https": 443}
+PORTS: Final = {"http": 80, "https": 443}
 _PLACE: Final = re.compile(r"(\[[^][@%]+\]|[^][:@%]+)(:[0-9]*)?")
 """All that may stand for host and port: `urlsplit` drops what surrounds the brackets of an address."""
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?")
@@ -34,7 +34,7 @@ class Origin(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         if self.scheme == "http":
             return f"http://{host}:{self.port}"
-        return host if self.port == _PORTS["https"] else f"{host}:{self.port}"
+        return host if self.port == PORTS["https"] else f"{host}:{self.port}"
 
 
 def origin_of(url: str) -> Origin:
@@ -46,9 +46,9 @@ def origin_of(url: str) -> Origin:
     parts = urlsplit(url)
     host = _plain(parts.hostname or "")
     is_place = _PLACE.fullmatch(parts.netloc.rpartition("@")[2]) is not None
-    if parts.scheme not in _PORTS or not is_place or not (_NAME.fullmatch(host) or _address(host)):
+    if parts.scheme not in PORTS or not is_place or not (_NAME.fullmatch(host) or _address(host)):
         raise ValueError("it begins with https:// or http:// and a host")
-    return Origin(parts.scheme, host, _PORTS[parts.scheme] if parts.port is None else parts.port)
+    return Origin(parts.scheme, host, PORTS[parts.scheme] if parts.port is None else parts.port)
 
 
 def allowed_origin(entry: str) -> Origin:

@@ -19,9 +19,8 @@ from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
 from reconciler.remote import NO_FILTERS, Proof, WireBody
-from reconciler.remote.answers import kind_of, object_in, unusable
-from reconciler.remote.auth import Claims, has_secret, prove
-from reconciler.remote.exchange import Connection, Exchange, Seams, Traffic
+from reconciler.remote.auth import Claims, ClientCredentials, has_secret, prove
+from reconciler.remote.exchange import Connection, Exchange, Traffic
 from reconciler.remote.messages import (
     TOKEN_PATH,
     Call,
@@ -30,8 +29,11 @@ from reconciler.remote.messages import (
     Sample,
     Stats,
     call_with_body,
+    kind_of,
     names_something,
+    object_in,
     path_of,
+    unusable,
 )
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
 from reconciler.remote.throttle import AdaptiveLimit, Retries
@@ -77,7 +79,7 @@ class ReadClient:
     @property
     def client_id(self) -> str:
         """The API client that the credentials log in through."""
-        return self._exchange.client_id
+        return self._exchange.credentials.client_id
 
     @property
     def stats(self) -> Stats:
@@ -102,11 +104,12 @@ class ReadClient:
             roles = Claims.of(self._exchange.tokens.current()).roles or None
         except Misshapen:
             roles = None
+        credentials = self._exchange.credentials
         return Access(
-            self.client_id,
+            credentials.client_id,
             roles,
-            as_context_user=self._exchange.acts_as_context_user,
-            with_secret=self._exchange.has_secret,
+            as_context_user=isinstance(credentials, ClientCredentials),
+            with_secret=credentials.client_secret is not None,
             user=self._user,
         )
 
@@ -286,13 +289,13 @@ def open_client(
     Raises:
         ReconcilerError: the environment's proxy or certificate settings are unusable.
     """
-    base_url, at_a_time, seams = connection.base_url, connection.concurrency, Seams(sleep, clock, random)
+    base_url, at_a_time = connection.base_url, connection.concurrency
     meter = Meter()
-    guard = RequestGuard(base_url, kind.METHODS)
-    http = http_client(guard, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
-    wire = Wire(base_url, http, connection.limits, meter, seams.clock, connection.environment)
-    traffic = Traffic(AdaptiveLimit(at_a_time, seams.clock), Retries(connection.retries, seams.random), meter)
-    exchange = Exchange(wire, connection, traffic, seams)
+    guards = (RequestGuard(base_url, kind.METHODS),)
+    http = http_client(guards, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
+    wire = Wire(base_url, http, connection.limits, meter, clock, connection.environment)
+    traffic = Traffic(AdaptiveLimit(at_a_time, clock), Retries(connection.retries, random), meter)
+    exchange = Exchange(wire, connection, traffic, sleep, clock)
     return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
 
 

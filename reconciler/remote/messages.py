@@ -1,4 +1,8 @@
-"""One call, its bytes, what became of it and what it cost: the values that pass between login, retries and wire."""
+"""One call, its bytes, what became of it and what it cost: the values that pass between login, retries and wire.
+
+What is read in an answer is said in a word where it is something else; nothing of a body is in any message. The shape
+of error bodies is that of the OrderCloud knowledge base, "Errors": ``{"Errors": [{ErrorCode, Message, Data}]}``.
+"""
 
 import json
 import re
@@ -10,8 +14,9 @@ from enum import Enum, auto
 from typing import Final
 from urllib.parse import quote, unquote
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, RequestFacts
 from reconciler.model.dataclass import dataclass
+from reconciler.model.json import Json, is_array
 from reconciler.model.secret import Secret
 from reconciler.remote import WireBody
 
@@ -204,3 +209,178 @@ def call_with_body(method: str, path: str, body: WireBody) -> Call:
     """A call that sends this as JSON."""
     content, secrets = encode(body)
     return Call(method, path, content=content, content_type="application/json; charset=utf-8", secrets=secrets)
+
+
+REPORT: Final = "check the base URL and any proxy in between; if both are right, quote the log id to Sitecore's support"
+LOOK_FIRST: Final = "it may have been executed: plan again to see what the service has now"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceError:
+    """One entry of an error body."""
+
+    code: str
+    message: str
+    data: Mapping[str, Json]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" if self.code and self.message else self.code or self.message
+
+
+def parse(answer: Answer) -> Json:
+    """Read a body as strict JSON: no duplicate keys, no NaN, no infinite numbers; a byte order mark is dropped.
+
+    The mark was seen on live answers: Sitecore's JavaScript SDK drops it, too.
+
+    Raises:
+        Misshapen: it is none, or takes more memory than an answer may; the message says only what was found.
+    """
+    if sum(map(answer.body.count, (b",", b"{", b"["))) > _MOST_VALUES:
+        raise Misshapen(f"JSON of more than {_MOST_VALUES} values")
+    try:
+        return _DECODER.decode(answer.body.decode("utf-8-sig"))  # type: ignore[no-any-return]  # the decoder is untyped
+    except RecursionError:
+        raise Misshapen(f"JSON that is nested too deep{_nested(answer.body)}") from None
+    except ValueError:
+        # `from None`: the decoder's error carries the whole text
+        raise Misshapen(_found(answer)) from None
+
+
+def object_in(call: Call, answer: Answer) -> dict[str, Json]:
+    """Read a body that must be one JSON object.
+
+    Raises:
+        BadAnswer: it is something else.
+        AnswerLost: likewise, of a write: it was carried out, but what came of it is unknown.
+    """
+    try:
+        body = parse(answer)
+    except Misshapen as fault:
+        raise unusable(call, answer, f"expected a JSON object and found {fault}") from None
+    if not isinstance(body, dict):
+        raise unusable(call, answer, f"expected a JSON object and found {kind_of(body)}")
+    return body
+
+
+def unusable(call: Call, answer: Answer, message: str) -> RemoteError:
+    """Make the error for an answer that is not what the API promises."""
+    facts = RequestFacts(call.method, call.shown, answer.status, log_id=answer.log_id)
+    if call.is_write:
+        return AnswerLost(f"the write's answer cannot be used: {message}", facts, hint=LOOK_FIRST)
+    return BadAnswer(message, facts, hint=REPORT)
+
+
+def kind_of(value: Json) -> str:
+    """Name a value's JSON type, as in 'found a string'."""
+    if value is None:
+        return "null"
+    return next(words for cls, words in _KINDS.items() if isinstance(value, cls))
+
+
+def text_or_empty(value: Json) -> str:
+    """Give a string; anything else is none."""
+    return value if isinstance(value, str) else ""
+
+
+def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
+    """Read an error body; empty where it is none. The token endpoint may give only OAuth's own two fields."""
+    try:
+        body = parse(answer)
+    except Misshapen:
+        return ()
+    if not isinstance(body, dict):
+        return ()
+    entries = body.get("Errors")
+    if is_array(entries):
+        found = tuple(_service_error(entry) for entry in entries if isinstance(entry, Mapping))
+        return tuple(error for error in found if error.code or error.message)
+    if isinstance(body.get("error"), str):
+        return (ServiceError(text_or_empty(body["error"]), text_or_empty(body.get("error_description")), {}),)
+    return ()
+
+
+def texts(answer: Answer) -> tuple[str, ...]:
+    """Everything that an error body says in words; the token endpoint may give OAuth's two fields beside the API's."""
+    try:
+        body = parse(answer)
+    except Misshapen:
+        return ()
+    oauth = [text_or_empty(body.get(name)) for name in _OAUTH] if isinstance(body, dict) else []
+    own = [text for error in service_errors(answer) for text in (error.code, error.message)]
+    return tuple(filter(None, dict.fromkeys([*oauth, *own])))
+
+
+def _nested(body: bytes) -> str:
+    """Name the item of a list that is nested too deep: of some thousand nobody could find it."""
+    depth, deepest, name = 0, 0, b""
+    for token in _TOKEN.finditer(body):
+        if token[0] in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+            if depth == _OF_AN_ITEM:
+                deepest, name = depth, b""
+        elif token[0] in b"]}":
+            depth -= 1
+            if depth == _OF_AN_ITEM - 1 and deepest > _FLAT and name:
+                return f", in the object of ID {name.decode('utf-8', 'replace')}"
+        elif depth == _OF_AN_ITEM and token["name"]:
+            name = token["name"]
+    return ""
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Misshapen("JSON with a key that occurs twice")
+    return found
+
+
+def _constant(_: str) -> Json:
+    raise Misshapen("JSON with NaN or Infinity")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise Misshapen("JSON with a number that is too large")
+    return number
+
+
+_OAUTH: Final = ("error", "error_description")
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+_TOKEN: Final = re.compile(rb'"ID"\s*:\s*"(?P<name>[^"\\]*)"|"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_MOST_VALUES: Final = 2_000_000
+"""A value takes two bytes of an answer and a hundred of memory; a page of a hundred objects has some thousand."""
+_OF_AN_ITEM: Final = 3
+"""How deep an item of a list is: in the answer, in its Items."""
+_FLAT: Final = 200
+"""Levels that are surely no fault of the item."""
+
+_KINDS: Final[Mapping[type, str]] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _found(answer: Answer) -> str:
+    text = answer.body.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return "an empty body"
+    if text.startswith(b"<") or "html" in answer.content_type.lower():
+        return "HTML or XML, which a proxy or a gateway may have sent"
+    return f"{len(answer.body)} bytes that are not JSON, or JSON that is cut off"
+
+
+def _service_error(entry: Mapping[str, Json]) -> ServiceError:
+    data = entry.get("Data")
+    return ServiceError(
+        text_or_empty(entry.get("ErrorCode")),
+        text_or_empty(entry.get("Message")),
+        data if isinstance(data, Mapping) else {},
+    )

@@ -23,9 +23,8 @@ import httpx
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
-from reconciler.remote.hosts import is_loopback
+from reconciler.remote.hosts import PORTS, is_loopback
 
-PORTS: Final = {"http": 80, "https": 443}
 _PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 _HOST: Final = re.compile(r"(?:\[([^][]+)\]|([^][\s:/@]+))(?::(\d{1,5}))?/?")
 _QUOTED: Final = 80

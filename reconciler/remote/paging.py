@@ -15,8 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, canonical_text, is_array
-from reconciler.remote.answers import kind_of
-from reconciler.remote.messages import Misshapen
+from reconciler.remote.messages import Misshapen, kind_of
 
 PAGE_SIZE: Final = 100
 """The most that the service allows."""

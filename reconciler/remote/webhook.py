@@ -5,19 +5,17 @@ Whoever has the URL of a webhook can write to its channel: it is a secret, of wh
 
 from contextlib import suppress
 from typing import Final
-from urllib.request import getproxies
 
 import httpx
 
-from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, canonical_text
 from reconciler.model.secret import Secret
 from reconciler.remote.failures import EXCEPTIONS, no_answer
 from reconciler.remote.hosts import is_loopback
-from reconciler.remote.network import Limits, proxy_for, trust
-from reconciler.remote.wire import quiet_libraries
+from reconciler.remote.network import Limits
+from reconciler.remote.wire import USER_AGENT, http_client
 
 SECONDS: Final = 10.0
 """How long each step may take: a chat must not hold up a nightly job."""
@@ -59,17 +57,11 @@ class Webhook:
         Raises:
             ReconcilerError: it was not taken, or a variable of the network is unusable.
         """
-        quiet_libraries()
-        headers = {"Content-Type": "application/json", "User-Agent": f"ordercloud-reconciler/{__version__}"}
-        url, content = self.url.reveal().strip(), canonical_text(document)
-        timeout = httpx.Timeout(SECONDS, connect=Limits().connect)
-        proxy = None if transport else proxy_for(httpx.URL(url), getproxies())
-        verify = trust(is_needed=transport is None)
+        headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+        url, limits = self.url.reveal().strip(), Limits(read=SECONDS)
         try:
-            with httpx.Client(
-                transport=transport, trust_env=False, proxy=proxy, verify=verify, timeout=timeout
-            ) as http:
-                status = http.post(url, content=content, headers=headers).status_code
+            with http_client((), limits, at_a_time=1, base_url=url, transport=transport) as http:
+                status = http.post(url, content=canonical_text(document), headers=headers).status_code
         except tuple(EXCEPTIONS) as error:
             raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
         if status not in _OK:

@@ -29,11 +29,12 @@ log = logging.getLogger("reconciler.remote")
 READABLE_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 """Compressed at most once: each layer may grow a chunk a thousandfold before the size limit sees it."""
 
+USER_AGENT: Final = f"ordercloud-reconciler/{__version__}"
 _HEADERS: Final = (
     ("Accept", "application/json"),
     ("Accept-Encoding", "gzip, deflate"),
     ("Connection", "keep-alive"),
-    ("User-Agent", f"ordercloud-reconciler/{__version__}"),
+    ("User-Agent", USER_AGENT),
 )
 _URLS: Final = 256
 """Addresses kept in parsed form: a write mostly follows a look at the same one."""
@@ -218,14 +219,8 @@ class _Client(httpx.Client):
         return _NoCookies()
 
 
-def quiet_libraries() -> None:
-    """Keep the debug loggers of the HTTP libraries silent: they print headers, a proxy's credentials among them."""
-    for name in ("httpx", "httpcore", "hpack"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def http_client(
-    guard: Callable[[httpx.Request], None],
+    guards: Collection[Callable[[httpx.Request], None]],
     limits: Limits,
     *,
     at_a_time: int,
@@ -237,9 +232,12 @@ def http_client(
     Raises:
         ReconcilerError: one of these variables is unusable.
     """
-    quiet_libraries()
-    proxy = None if transport else proxy_for(httpx.URL(base_url), getproxies())
-    is_tls = base_url.startswith("https:") or (proxy is not None and proxy.scheme == "https")
+    # Their debug loggers print headers, a proxy's credentials among them.
+    for name in ("httpx", "httpcore", "hpack"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    url = httpx.URL(base_url)
+    proxy = None if transport else proxy_for(url, getproxies())
+    is_tls = url.scheme == "https" or (proxy is not None and proxy.scheme == "https")
     return _Client(
         transport=transport,
         trust_env=False,
@@ -247,7 +245,7 @@ def http_client(
         verify=trust(is_needed=is_tls and transport is None),
         timeout=httpx.Timeout(limits.read, connect=limits.connect),
         limits=httpx.Limits(max_connections=at_a_time, max_keepalive_connections=at_a_time),
-        event_hooks={"request": [guard]},
+        event_hooks={"request": list(guards)},
         follow_redirects=False,
     )
 
@@ -260,9 +258,8 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
         GuardRefusal: credentials may not be sent there, see `hosts`.
     """
     try:
-        url = httpx.URL(
-            str(httpx.URL(base_url.strip()))
-        )  # twice: a default port is seen only after a lower-case scheme
+        # Twice: a default port is seen only after a lower-case scheme.
+        url = httpx.URL(str(httpx.URL(base_url.strip())))
     except httpx.InvalidURL as fault:
         raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
     if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:

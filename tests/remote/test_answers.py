@@ -8,9 +8,8 @@ import pytest
 
 from reconciler.errors import AccessDenied, AnswerLost, BadAnswer, NotFound, Rejected, RemoteError, Unreachable
 from reconciler.model.secret import Secret
-from reconciler.remote.answers import parse
 from reconciler.remote.failures import accept, clean
-from reconciler.remote.messages import Answer, Call, Misshapen
+from reconciler.remote.messages import Answer, Call, Misshapen, parse
 from tests.remote.service import CLIENT_SECRET, Service, always, html, ok, refusal, serving
 
 READ = Call("GET", "/v1/apiclients/a")
