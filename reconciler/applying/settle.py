@@ -7,7 +7,7 @@ from dataclasses import field
 from threading import Lock
 from typing import Final, TypeAlias
 
-from reconciler.errors import AnswerLost, RemoteError, RequestFacts, TurnedAway
+from reconciler.errors import AnswerLost, ReconcilerError, RemoteError, RequestFacts, TurnedAway
 from reconciler.kinds import Kind
 from reconciler.kinds.roles import naming
 from reconciler.model.dataclass import dataclass
@@ -31,6 +31,11 @@ class Conflict(Exception):
 
     after_a_write = False
     """A write of ours, whose answer is lost, may be a part of what it is now."""
+
+
+def with_hint(error: ReconcilerError) -> str:
+    """Say what went wrong, and what to do."""
+    return "; ".join(filter(None, [error.message, error.hint]))
 
 
 def repeated(
@@ -125,15 +130,13 @@ class Newcomers:
 
     def now(self, kind: Kind, name: str) -> list[LiveResource]:
         """Objects of the name as they are."""
-        with naming(f"reading {kind.noun}s", kind.reading_roles):
-            bodies = self.remote.list_all(kind.path, filters=[{kind.name_field: at_least(name)}])
+        bodies = self._listing(kind, [{kind.name_field: at_least(name)}])
         return self._new(kind, [body for body in bodies if body.get(kind.name_field) == name])
 
     def _read(self, kind: Kind) -> Mapping[Json, Sequence[Body]] | RemoteError:
         found: dict[Json, list[Body]] = defaultdict(list)
         try:
-            with naming(f"reading {kind.noun}s", kind.reading_roles):
-                bodies = self.remote.list_all(kind.path)
+            bodies = self._listing(kind)
         except RemoteError as error:
             return error
         for body in bodies:
@@ -141,6 +144,10 @@ class Newcomers:
             if isinstance(name, str):
                 found[name].append(body)
         return found
+
+    def _listing(self, kind: Kind, filters: Sequence[Mapping[str, str]] = ()) -> Sequence[Body]:
+        with naming(f"reading {kind.noun}s", kind.reading_roles):
+            return self.remote.list_all(kind.path, filters=filters)
 
     def _new(self, kind: Kind, bodies: Sequence[Body]) -> list[LiveResource]:
         facts = RequestFacts("GET", f"/v1{kind.path}")

@@ -8,23 +8,24 @@ again only when the object is there as before. A write that was turned away (429
 after such a look, too: somebody may have changed the object while we waited.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import field
 from functools import partial
 from typing import Final, TypeVar
 
-from reconciler.applying import held
 from reconciler.applying.settle import Conflict, Next, Writer, repeated, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind, reach
+from reconciler.kinds.assignments import Level
+from reconciler.kinds.fields import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
 from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.model.dataclass import dataclass
-from reconciler.model.json import ABSENT, Body, same
+from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Ending, Outcome, Status, Step, Write
-from reconciler.model.plan import Change, FieldChange
+from reconciler.model.plan import AssignmentChange, Change, FieldChange
 from reconciler.model.resource import LiveResource, same_id
 from reconciler.model.secret import Secret
 
@@ -96,28 +97,25 @@ class Task:
             Conflict: it is not as our write left it.
             RemoteError: it could not be read or written.
         """
-        before = self.before
+        before, done = self.before, Outcome(self.change, Status.FAILED)  # nobody reads it: that there is one counts
         if before is None:
             raise Conflict("it was not written by this run")
+
+        def put_back(attempt: int) -> Outcome:
+            self._put(self.kind.writable(before.body), before.secrets, Step.RESTORE, attempt)
+            return done
 
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
                 raise Conflict("it is gone")
             if lost and same(self.kind.canonical(before.body), self.kind.canonical(live.body)):
-                return self._outcome(live)
+                return done
             if self.after and self.kind.moved(self.after.body, live.body):
                 raise Conflict("somebody else has changed it meanwhile")
-            return lambda attempt: self._put_back(before, attempt)
+            return put_back
 
         settle(step)
-
-    def _put_back(self, before: LiveResource, attempt: int) -> Outcome:
-        self._put(self.kind.writable(before.body), before.secrets, Step.RESTORE, attempt)
-        return self._outcome(before)
-
-    def _outcome(self, live: LiveResource) -> Outcome:
-        return Outcome(self.change, Status.FAILED, id=live.id, restored=True)
 
     @property
     def _id(self) -> str:
@@ -135,10 +133,11 @@ class Task:
         made = self.writer.made
         return with_references(self.kind, self.change.after, lambda _, id_: made.get(str(id_), id_))
 
-    @property
-    def name(self) -> str:
-        """The name that the planned body has."""
-        return str(self.planned[self.kind.name_field])
+    def level(self, step: AssignmentChange) -> Level:
+        """Where a party is assigned."""
+        if self.kind.assignments is None:
+            raise ValueError(f"{self.kind.name} has no assignments")
+        return self.kind.assignments.level(step.party)
 
     def read(self, object_id: str | None = None) -> LiveResource | None:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
@@ -169,14 +168,19 @@ class Task:
 
         Of a write-only secret nobody can tell by looking; it came with the body of a lost write, if that has arrived.
         """
-        if self._misses(live, self.secrets(None)):
+        if self.misses(live, self.secrets(None)):
             return False
         unseen = any(one.reference and one.field in self.kind.write_only_fields for one in self.change.secrets)
         return not unseen or bool(lost and self.kind.moved(self.change.before or {}, live.body))
 
-    def misses(self, live: LiveResource) -> tuple[FieldChange, ...]:
-        """What was sent and is not held."""
-        return self._misses(live, self.sent)
+    def misses(self, live: LiveResource, secrets: Mapping[str, Secret | None] | None = None) -> tuple[FieldChange, ...]:
+        """What was sent and is not held; `secrets` are those beside the body, if not what was sent."""
+        secret = [
+            FieldChange(f"/{name}", ABSENT, ABSENT, sensitive=True)
+            for name, value in (self.sent if secrets is None else secrets).items()
+            if not (_same_secret(live.secrets.get(name), value) or (value and self._is_kept(live, name, value)))
+        ]
+        return (*_misses(self.kind, self.planned, live.body), *secret)
 
     def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
         """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
@@ -196,7 +200,7 @@ class Task:
         names = {field.name for field in self.change.fields} | together
         body = {name: value for name, value in self.planned.items() if name in names}
         send = partial(self.writer.remote.patch, *self._place, with_secrets(body, self.sent), attempt=attempt)
-        return self.verified(self.announced(self._intent("PATCH"), send), "PATCH")
+        return self.verified(self.announced("PATCH", self._path, send), "PATCH")
 
     def _put(self, body: Body, secrets: Mapping[str, Secret | None], step: Step, attempt: int) -> Body:
         carried = secrets.keys() - {intent.field for intent in self.change.secrets}
@@ -204,26 +208,37 @@ class Task:
         if hidden:
             raise Conflict(f"the service does not show its {', '.join(hidden)}, which this write would overwrite")
         send = partial(self.writer.remote.put, *self._place, with_secrets(body, secrets), attempt=attempt)
-        return self.announced(self._intent("PUT", step), send)
+        return self.announced("PUT", self._path, send, step)
 
     def _send_delete(self, attempt: int) -> Outcome:
         with suppress(NotFound):  # somebody else deleted it a moment ago
-            self.announced(self._intent("DELETE"), partial(self.writer.remote.delete, *self._place, attempt=attempt))
+            self.announced("DELETE", self._path, partial(self.writer.remote.delete, *self._place, attempt=attempt))
         return Outcome(self.change, Status.APPLIED, id=self.change.id)
 
     @property
     def _place(self) -> tuple[str, str | None]:
         return self.kind.place(self._id)
 
-    def _intent(self, method: str, step: Step = Step.BODY) -> Write:
-        return Write(self.change, step, method, "/".join(filter(None, self._place)))
+    @property
+    def _path(self) -> str:
+        return "/".join(filter(None, self._place))
 
-    def announced(self, intent: Write, send: Callable[[], _T]) -> _T:
+    def announced(
+        self,
+        method: str,
+        path: str,
+        send: Callable[[], _T],
+        step: Step = Step.BODY,
+        party: AssignmentChange | None = None,
+    ) -> _T:
         """Send a write between its announcement and the record of what came of it."""
-        number = self.writer.recorder.intend(intent)
+        number = self.writer.recorder.intend(Write(self.change, step, method, path, party))
         self.has_sent = True
+        noun, roles = f"{self.kind.noun}s", self.kind.writing_roles
+        if party:
+            noun, roles = f"assignments of {noun}", self.kind.assigning_roles
         try:
-            with self._naming(intent.step):
+            with naming(f"writing {noun}", roles):
                 answer = send()
         except RemoteError as error:
             ending = Ending.LOST if isinstance(error, AnswerLost) else Ending.REFUSED
@@ -237,12 +252,6 @@ class Task:
         """Send a write that may be repeated, see `repeated`."""
         if repeated(send):
             self.has_written = True
-
-    def _naming(self, step: Step) -> AbstractContextManager[None]:
-        """Have a refusal say which roles the write takes."""
-        if step is Step.ASSIGNMENT:
-            return naming(f"writing assignments of {self.kind.noun}s", self.kind.assigning_roles)
-        return naming(f"writing {self.kind.noun}s", self.kind.writing_roles)
 
     def verified(self, answer: Body, method: str) -> Outcome:
         """Compare the answer with what was sent.
@@ -270,17 +279,8 @@ class Task:
         self.after = live
         misses = self.misses(live)
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
-        words = "; ".join(filter(None, [message, held.other_notations(self.kind, self.planned, live.body)]))
+        words = "; ".join(filter(None, [message, _other_notations(self.kind, self.planned, live.body)]))
         return Outcome(self.change, status, words, live.id, misses, body=live.body)
-
-    def _misses(self, live: LiveResource, sent: Mapping[str, Secret | None]) -> tuple[FieldChange, ...]:
-        """What was sent and is not held."""
-        secret = [
-            FieldChange(f"/{name}", ABSENT, ABSENT, sensitive=True)
-            for name, value in sent.items()
-            if not (_same_secret(live.secrets.get(name), value) or (value and self._is_kept(live, name, value)))
-        ]
-        return (*held.misses(self.kind, self.planned, live.body), *secret)
 
     def _is_kept(self, live: LiveResource, name: str, value: Secret) -> bool:
         """Whether a secret that was sent is there, although the service shows null: a login needs it."""
@@ -300,3 +300,24 @@ def _same_secret(held: Secret | None, sent: Secret | None) -> bool:
     if held is None or sent is None:
         return held is sent
     return held.is_mask or held.equals(sent)
+
+
+def _misses(kind: Kind, sent: Body, held: Body) -> Iterator[FieldChange]:
+    """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""
+    for name, value in sent.items():
+        if name in kind.fields:
+            if not kind.fields[name].equal(value, held.get(name)):
+                yield FieldChange(pointer(name), value, held.get(name, ABSENT))
+        elif name not in held and value is not None:
+            yield FieldChange(pointer(name), value, ABSENT)
+
+
+def _other_notations(kind: Kind, sent: Body, held: Body) -> str:
+    """Name the fields of free data that the service holds as it was sent, but for how a moment is written."""
+    names = [
+        pointer(name)
+        for name, value in sent.items()
+        if value and name in kind.fields and kind.fields[name].canonical is with_moments
+        if kind.fields[name].equal(value, held.get(name)) and not same(value, held.get(name))
+    ]
+    return f"equal, written differently: {', '.join(names)}" if names else ""

@@ -1,8 +1,8 @@
-"""Outcomes of what was written -> the same after one more look: what does the service hold in the end?
+"""What was written -> what the service holds of it in the end: at the end of a run, and after one that was cut off.
 
 The answer to a PUT tells what the service says that it holds. This look tells what it holds, and what somebody else has
 made of it meanwhile. Where many objects were written, a list of all of them is cheaper than each by itself; what the
-list does not show as it should be is read by itself all the same, since a list may lag behind.
+list does not show as it should be is read by itself all the same, since a list may lag behind. Reads only.
 """
 
 from collections import defaultdict
@@ -10,19 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from enum import StrEnum
 from typing import Final, TypeAlias
 
-from reconciler.applying.settle import Writer
+from reconciler.applying.settle import Writer, with_hint
 from reconciler.applying.task import Task
-from reconciler.errors import RemoteError, RequestFacts
-from reconciler.kinds import Kind, reach
+from reconciler.errors import NotFound, RemoteError, RequestFacts
+from reconciler.kinds import KINDS, Kind, reach
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.roles import naming
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
-from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Action, AssignmentChange, FieldChange
+from reconciler.model.outcome import Certainty, Outcome, RecordedChange, RecordedRun, RecordedWrite, Status, Step
+from reconciler.model.plan import Action, FieldChange
 from reconciler.model.resource import ObjectKey
+from reconciler.remote import ReadRemote
 
 _PAGE: Final = 100
 """Objects in a page of a list, at most."""
@@ -73,18 +75,12 @@ def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Ro
     objects: dict[str, set[str]] = defaultdict(set)
     for task, outcome in written:
         for step in task.change.assignments:
-            level = _level(task.kind, step)
+            level = task.level(step)
             levels[level] = task.kind
             objects[level.path].add(outcome.id or "")
     lists = {level.path: (kind, level.filters(sorted(objects[level.path]))) for level, kind in levels.items()}
     listed = {path: _rows(path, kind, filters, writer) for path, (kind, filters) in lists.items()}
     return {one: rows if isinstance(rows := listed[one.path], RemoteError) else one.keys(rows) for one in levels}
-
-
-def _level(kind: Kind, step: AssignmentChange) -> Level:
-    if kind.assignments is None:
-        raise ValueError(f"{kind.name} has no assignments")
-    return kind.assignments.level(step.party)
 
 
 def _rows(path: str, kind: Kind, filters: Sequence[Mapping[str, str]], writer: Writer) -> Sequence[Body] | RemoteError:
@@ -132,7 +128,7 @@ class _Look:
         """Add the parties that are not assigned as they were to be."""
         misses: list[FieldChange] = []
         for step in task.change.assignments:
-            level = _level(task.kind, step)
+            level = task.level(step)
             rows = self.assigned[level]
             if isinstance(rows, RemoteError):
                 return _unseen(outcome, rows)
@@ -149,5 +145,83 @@ def _not_held(outcome: Outcome, message: str) -> Outcome:
 
 def _unseen(outcome: Outcome, error: RemoteError) -> Outcome:
     """Nobody knows what the service holds, and that must not pass for success."""
-    message = "; ".join(filter(None, [f"it was written, and could not be read again: {error.message}", error.hint]))
+    message = f"it was written, and could not be read again: {with_hint(error)}"
     return replace(outcome, status=Status.NOT_CONVERGED, message=message)
+
+
+class Found(StrEnum):
+    """How an object was found."""
+
+    AS_SENT = "as-sent"
+    AS_BEFORE = "as-before"
+    OTHERWISE = "otherwise"
+    UNKNOWN = "unknown"
+    """It has the body that it had before, and should have: only secrets were written, which reading does not show."""
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One uncertain write, and what a look shows."""
+
+    change: RecordedChange
+    write: RecordedWrite
+    found: Found
+    message: str = ""
+    """Why it could not be read."""
+
+
+def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
+    """Look at every object of which it is uncertain whether it was written."""
+    for change in run.changes:
+        if change.certainty is Certainty.UNCERTAIN:
+            # Of one that was sent again, the last counts; assignments are written side by side.
+            last = {(write.step, write.assignment): write for write in change.open_writes}
+            for write in last.values():
+                yield _looked(change, write, remote, KINDS[change.address.kind])
+
+
+def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Looked:
+    try:
+        if write.step is Step.ASSIGNMENT:
+            with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+                return Looked(change, write, _assignment(change, write, remote, kind))
+        with naming(f"reading {kind.noun}s", kind.reading_roles):
+            return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
+    except RemoteError as error:
+        return Looked(change, write, Found.UNREADABLE, with_hint(error))
+
+
+def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Body | None:
+    """The object by its id, or where the service was to make the id, the newest of its name."""
+    if write.method == "POST" or not change.id:
+        name = (change.after or {}).get(kind.name_field)
+        return next((body for body in remote.list_all(kind.path) if body.get(kind.name_field) == name), None)
+    try:
+        body = reach.body_of(remote, kind, change.id)
+        return kind.live(body, RequestFacts("GET", f"/v1{kind.path}/{change.id}")).body
+    except NotFound:
+        return None
+
+
+def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Found:
+    if live is None:
+        return {Action.CREATE: Found.AS_BEFORE, Action.DELETE: Found.AS_SENT}.get(change.action, Found.OTHERWISE)
+    as_sent, as_before = (body is not None and _holds(kind, live, body) for body in (change.after, change.before))
+    if as_sent:
+        return Found.UNKNOWN if as_before else Found.AS_SENT
+    return Found.AS_BEFORE if as_before else Found.OTHERWISE
+
+
+def _holds(kind: Kind, live: Body, body: Body) -> bool:
+    """Whether the object has all fields of a body that we know."""
+    known = {name: field for name, field in kind.fields.items() if name in body}
+    return all(field.equal(body[name], live.get(name)) for name, field in known.items())
+
+
+def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Found:
+    if kind.assignments is None or write.assignment is None:
+        return Found.OTHERWISE
+    step, level = write.assignment, kind.assignments.level(write.assignment.party)
+    is_there = level.key(change.id, step.id) in level.keys(remote.list_all(level.path, key=None))
+    return Found.AS_SENT if is_there is step.assign else Found.AS_BEFORE

@@ -1,27 +1,32 @@
-"""One change -> its outcome: its body, then its assignments and the secrets that it lacks.
+"""One change -> its outcome: its body or rows, then its assignments and the secrets that it lacks.
 
 An object is created by PUT to the planned id, or by POST where the service makes ids itself. Which of the two a service
 takes is documented in two ways (since 1.0.406 the PUT is "Create or update", and the id is still read-only), and the
 answer to a PUT that does not create is documented nowhere. So every refusal that cannot have written leads to a look
 and then to POST, unless the configuration says how the service creates.
+
+A set of rows is written row by row. Each write may be repeated: a row that is there already may answer 409, and one
+that is gone 404; either means done. Deletions come first: a service that compares members without case would delete a
+new one for an old one of another case.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from threading import Event
-from typing import Final
+from typing import Final, TypeAlias
+from urllib.parse import quote
 
-from reconciler.applying.rows import set_rows
-from reconciler.applying.settle import Conflict, Next, settle
+from reconciler.applying.settle import Conflict, Next, settle, with_hint
 from reconciler.applying.task import ALREADY, Task
 from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError
 from reconciler.kinds import Kind
 from reconciler.kinds.secrecy import with_secrets
-from reconciler.model.outcome import Outcome, Status, Step, Write
+from reconciler.model.json import Body, is_array
+from reconciler.model.outcome import Outcome, Status, Step
 from reconciler.model.plan import Action, AssignmentChange
 from reconciler.model.resource import LiveResource
 from reconciler.model.rotation import Provided
@@ -104,15 +109,15 @@ def _may_be_the_id(error: RemoteError) -> bool:
 
 def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
     """Create exactly once: look for an object of the name before each try, whoever may have made it."""
-    newcomers = task.writer.newcomers
+    newcomers, name = task.writer.newcomers, str(task.planned[task.kind.name_field])
     look = newcomers.before_the_run
 
     def step(lost: AnswerLost | None) -> Next:
         nonlocal look
-        found = (newcomers.now if lost else look)(task.kind, task.name)
+        found = (newcomers.now if lost else look)(task.kind, name)
         look = newcomers.now
         if not found:
-            return partial(_post_again if lost else _post, task)
+            return lambda attempt: _post_again(task, name, attempt) if lost else _post(task, attempt)
         if len(found) > 1 or not (lost or task.is_done(found[0])):
             ids = ", ".join(sorted(one.id for one in found))
             raise Conflict(f"objects of its name have appeared since it was planned: {ids}")
@@ -124,13 +129,12 @@ def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
 def _post(task: Task, attempt: int) -> Outcome:
     path, remote = task.kind.path, task.writer.remote
     body = with_secrets(task.planned, task.sent)
-    intent = Write(task.change, Step.BODY, "POST", path)
-    answer = task.announced(intent, lambda: remote.post(path, body, attempt=attempt))
+    answer = task.announced("POST", path, lambda: remote.post(path, body, attempt=attempt))
     outcome = task.verified(answer, "POST")
     return replace(outcome, message="; ".join(filter(None, ["the service has chosen its id", outcome.message])))
 
 
-def _post_again(task: Task, attempt: int) -> Outcome:
+def _post_again(task: Task, name: str, attempt: int) -> Outcome:
     """Send it after a try that was lost, and see whether that one was carried out late, after we had looked.
 
     Raises:
@@ -138,7 +142,7 @@ def _post_again(task: Task, attempt: int) -> Outcome:
     """
     outcome = _post(task, attempt)
     with suppress(RemoteError):  # nobody can tell; the next plan sees two of one name
-        _require_one(task.writer.newcomers.now(task.kind, task.name))
+        _require_one(task.writer.newcomers.now(task.kind, name))
     return outcome
 
 
@@ -157,21 +161,21 @@ def assign(task: Task, outcome: Outcome) -> Outcome:
     repeated: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404; either means done.
     After one that fails no other is started.
     """
-    steps = task.change.assignments
-    if not steps or not outcome.id:
+    if not task.change.assignments or not outcome.id:
         return outcome
     try:
-        for together in _in_order(task.kind, steps):
-            _side_by_side([partial(_assign, task, one, outcome.id) for one in together], task)
+        for together in _in_order(task):
+            writes = [partial(_assign, task, one, outcome.id) for one in together]
+            _side_by_side([partial(task.repeat, one) for one in writes], task)
     except ReconcilerError as error:
         return _partly(outcome, "assignments were written", error, is_written=task.has_written)
     return _changed(outcome)
 
 
-def _in_order(kind: Kind, steps: Sequence[AssignmentChange]) -> Iterator[list[AssignmentChange]]:
-    known = kind.assignments
-    for path in known.paths if known else ():
-        yield [one for one in steps if known and one.assign and known.level(one.party).path == path]
+def _in_order(task: Task) -> Iterator[list[AssignmentChange]]:
+    steps = task.change.assignments
+    for path in task.kind.assignments.paths if task.kind.assignments else ():
+        yield [one for one in steps if one.assign and task.level(one).path == path]
     yield [one for one in steps if not one.assign]
 
 
@@ -204,7 +208,7 @@ def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
 def _partly(outcome: Outcome, rest: str, error: ReconcilerError, *, is_written: bool) -> Outcome:
     """Fail a change whose body is as planned; `is_written`: something of the change was written for certain."""
     done = "" if outcome.message == ALREADY else "the body was written, but "
-    message = f"{done}not all {rest}: {_with_hint(error)}"
+    message = f"{done}not all {rest}: {with_hint(error)}"
     lost = AnswerLost in {type(error), type(error.__cause__)}
     return replace(outcome, status=Status.FAILED, message=message, uncertain=lost, partly=is_written)
 
@@ -228,32 +232,75 @@ def provide(task: Task, outcome: Outcome) -> Outcome:
     return replace(outcome, message="; ".join(filter(None, [_changed(outcome).message, provided.note])))
 
 
-def _with_hint(error: ReconcilerError) -> str:
-    return "; ".join(filter(None, [error.message, error.hint]))
-
-
-def _assign(task: Task, step: AssignmentChange, object_id: str) -> None:
-    task.repeat(partial(_assign_once, task, step, object_id))
-
-
-def _assign_once(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:
-    remote, assignments = task.writer.remote, task.kind.assignments
-    if assignments is None:
-        raise ValueError(f"{task.kind.name} has no assignments")
-    level = assignments.level(step.party)
+def _assign(task: Task, step: AssignmentChange, object_id: str, attempt: int) -> None:
+    remote, level = task.writer.remote, task.level(step)
     if step.assign:
         body = level.body(object_id, step.id)
-        intent = Write(task.change, Step.ASSIGNMENT, "POST", level.path, step)
-        try:
-            task.announced(intent, lambda: remote.post(level.path, body, attempt=attempt))
-        except Rejected as error:
-            if error.request.status != HTTPStatus.CONFLICT:
-                raise
+        with _unless_there():
+            send = partial(remote.post, level.path, body, attempt=attempt)
+            task.announced("POST", level.path, send, Step.ASSIGNMENT, step)
     else:
         path, query = level.deleted_by(object_id, step.id)
-        intent = Write(task.change, Step.ASSIGNMENT, "DELETE", path, step)
         with suppress(NotFound):
-            task.announced(intent, lambda: remote.delete(path, query=query, attempt=attempt))
+            delete = partial(remote.delete, path, query=query, attempt=attempt)
+            task.announced("DELETE", path, delete, Step.ASSIGNMENT, step)
+
+
+@contextmanager
+def _unless_there() -> Iterator[None]:
+    """Add something; an answer that it is there already means done, too."""
+    try:
+        yield
+    except Rejected as error:
+        if error.request.status != HTTPStatus.CONFLICT:
+            raise
+
+
+_Row: TypeAlias = tuple[str, str]
+"""The field of the set that a row is in, and its member."""
+
+
+def _set_rows(task: Task) -> Outcome:
+    """Add and delete the rows in which the set differs from the plan, if it is what the plan saw."""
+    live = _there(task)
+    if task.is_done(live):
+        return task.found(live, None)
+    task.demand_unmoved(live)
+    task.before = live
+    before, after = (frozenset(_rows(task.kind, body)) for body in (live.body, task.planned))
+    for row in sorted(before - after):
+        task.repeat(partial(_delete_row, task, row))
+    for row in sorted(after - before):
+        task.repeat(partial(_add_row, task, row))
+    return task.compared(_there(task))
+
+
+def _there(task: Task) -> LiveResource:
+    live = task.read()
+    if live is None:
+        raise Conflict(f"this service has no {task.kind.noun}")
+    return live
+
+
+def _rows(kind: Kind, body: Body) -> Iterator[_Row]:
+    for group in kind.fields:
+        members = body.get(group)
+        yield from ((group, str(member)) for member in (members if is_array(members) else ()))
+
+
+def _add_row(task: Task, row: _Row, attempt: int) -> None:
+    body: Body = dict(zip(task.kind.row_fields or (), row, strict=True))
+    path, remote = task.kind.path, task.writer.remote
+    with _unless_there():
+        task.announced("PUT", path, lambda: remote.put(path, None, body, attempt=attempt))
+
+
+def _delete_row(task: Task, row: _Row, attempt: int) -> None:
+    group, member = row
+    path, remote = f"{task.kind.path}/{group}", task.writer.remote
+    send = partial(remote.delete, path, member, attempt=attempt)
+    with suppress(NotFound):
+        task.announced("DELETE", f"{path}/{quote(member, safe='')}", send)
 
 
 def write(task: Task) -> Outcome:
@@ -266,7 +313,7 @@ def write(task: Task) -> Outcome:
     except ReconcilerError as error:
         lost = isinstance(error, AnswerLost)
         partly = task.has_written and not lost
-        message = f"{'not all of it was written: ' if partly else ''}{_with_hint(error)}"
+        message = f"{'not all of it was written: ' if partly else ''}{with_hint(error)}"
         return Outcome(change, Status.FAILED, message, change.id, uncertain=lost, partly=partly)
     except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
         message = f"internal error ({type(error).__name__}); please report it"
@@ -275,7 +322,7 @@ def write(task: Task) -> Outcome:
 
 def _body(task: Task) -> Outcome:
     if task.kind.row_fields:
-        return set_rows(task)
+        return _set_rows(task)
     if task.change.action is Action.CREATE:
         return create(task)
     return task.delete() if task.change.action is Action.DELETE else task.update()

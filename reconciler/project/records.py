@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.applying import held
 from reconciler.applying import receipt as receiptfile
-from reconciler.applying.held import Found, Looked
+from reconciler.applying import verify
 from reconciler.applying.journal import (
     ApplyRecorder,
     Journal,
@@ -28,6 +27,7 @@ from reconciler.applying.journal import (
 )
 from reconciler.applying.journal.read import all_files, require_belief, run_files
 from reconciler.applying.journal.recorded import recorded_rotation
+from reconciler.applying.verify import Found, Looked
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.manifests.git import Disbelieved, disbelief
@@ -80,7 +80,7 @@ def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, 
         session.settings.listener.failed(problem)
     left = unfinished(_all_applied(found), plan.binding)
     for run in left:
-        session.settings.listener.found_cut_off(run, [_uncertain(one) for one in held.look(run, remote)])
+        session.settings.listener.found_cut_off(run, [_uncertain(one) for one in verify.look(run, remote)])
     return tuple(run.id for run in left)
 
 

@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from reconciler.applying import journal
-from reconciler.applying.held import Found, look
 from reconciler.applying.run import Controls
+from reconciler.applying.verify import Found, look
 from reconciler.emulator import Emulator, Settings
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reconciler.applying import held, journal
-from reconciler.applying.held import Found
+from reconciler.applying import journal, verify
 from reconciler.applying.journal import ApplyRecorder, Journal
 from reconciler.applying.journal.applying import Facts
 from reconciler.applying.run import Controls
+from reconciler.applying.verify import Found
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import canonical_text
 from reconciler.model.outcome import ApplyResult, Certainty, Ending, RecordedRun, Status, Step
@@ -145,7 +145,7 @@ def test_a_lost_answer_leaves_an_uncertain_change(two: Shop, tmp_path: Path) -> 
 
 def found(service: Shop, run: RecordedRun) -> list[Found]:
     with service.reader() as reader:
-        return [looked.found for looked in held.look(run, reader)]
+        return [looked.found for looked in verify.look(run, reader)]
 
 
 CASES = {
@@ -187,7 +187,7 @@ def test_a_look_that_lacks_a_role_names_it(two: Shop, tmp_path: Path) -> None:
     run = newest(tmp_path, 3)
     two.fault("GET /v1/apiclients* status=403 count=all")
     with two.reader() as reader:
-        told = [looked.message for looked in held.look(run, reader)]
+        told = [looked.message for looked in verify.look(run, reader)]
     assert told
     assert all("takes one of the roles ApiClientReader, ApiClientAdmin" in one for one in told)
 

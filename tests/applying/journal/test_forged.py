@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from reconciler import pipeline
-from reconciler.applying import held, journal
+from reconciler.applying import journal, verify
 from reconciler.applying.journal import Entry
 from reconciler.applying.journal.recorded import recorded_rotation
 from reconciler.errors import ReconcilerError
@@ -80,7 +80,7 @@ def use(path: Path, service: Shop) -> str:
         recorded = journal.recorded(run)
         if recorded:
             with service.reader() as remote:
-                list(held.look(recorded, remote))
+                list(verify.look(recorded, remote))
                 cut_off(recorded, [], PLAIN)
                 pipeline.plan_back(recorded, (), desired(manifest("a")), remote, NO_LIMITS)
     except ReconcilerError as error:
@@ -137,7 +137,7 @@ def test_an_uncertain_write_of_an_object_without_an_id_is_looked_up_by_name(
     run = journal.recorded(journal.read(written(tmp_path, [line for line in lines if line["event"] != "outcome"])))
     assert run
     with service.reader() as remote:
-        found = {str(one.change.address): one.found for one in held.look(run, remote)}
+        found = {str(one.change.address): one.found for one in verify.look(run, remote)}
     assert "ApiClient/a" in found
 
 
