@@ -13,9 +13,7 @@ Before each write is sent it is announced to a recorder, and after it what came 
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import field, replace
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.applying import verify
@@ -27,18 +25,13 @@ from reconciler.kinds import login_key
 from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
-from reconciler.remote import ReadRemote, WriteRemote
+from reconciler.remote import WriteRemote
 
 if TYPE_CHECKING:
     from reconciler.model.resource import Address
 
 
-def is_own(change: Change, remote: ReadRemote) -> bool:
-    """Whether the run is logged in with the object of this change."""
-    return change.key == login_key(remote.client_id)
-
-
-def write_login_client(task: Task) -> Outcome:
+def _write_login_client(task: Task) -> Outcome:
     """Write one change, prove that the login still works, or else take the change back. Never raises."""
     remote = task.writer.remote
     try:
@@ -74,9 +67,6 @@ def _taken_back(task: Task, outcome: Outcome, refusal: RemoteError) -> Outcome:
     return replace(restored, message=f"{trouble}; the previous body was restored, and it works again")
 
 
-__all__ = ["Controls", "Provide", "Secrets", "apply"]
-
-
 @dataclass(frozen=True, slots=True)
 class Controls:
     """How a run is watched and stopped."""
@@ -95,18 +85,12 @@ class Controls:
     """Gives each outcome as it is recorded. Called once per change, from one thread at a time."""
 
 
-def apply(  # both ends, and all that a write may need
-    plan: Plan,
-    remote: WriteRemote,
-    secrets: Secrets,
-    controls: Controls,
-    provide: Provide,
-) -> ApplyResult:
+def apply(plan: Plan, remote: WriteRemote, secrets: Secrets, controls: Controls, provide: Provide) -> ApplyResult:
     """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
     known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
     newcomers = Newcomers(remote, known)
     todo = [change for change in plan.changes if change.action.writes]
-    mine, others = _parted(todo, lambda change: is_own(change, remote))
+    mine, others = _parted(todo, lambda change: change.key == login_key(remote.client_id))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
     with ThreadPoolExecutor(controls.concurrency) as pool:
         writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation, pool)
@@ -116,7 +100,7 @@ def apply(  # both ends, and all that a write may need
         for wave in reversed(_waves(deletes)):
             run.carry_out(wave, write)
         run.look_again(others, live=len(plan.changes))
-        run.carry_out(mine, write_login_client)
+        run.carry_out(mine, _write_login_client)
         run.look_again(mine, live=len(plan.changes))
     outcomes = tuple(run.outcomes[change.address] for change in todo)
     left_out = any(outcome.status is Status.SKIPPED for outcome in outcomes)
@@ -137,7 +121,7 @@ _Way: TypeAlias = Callable[[Task], Outcome]
 
 
 class _Run:
-    """The pool: a fixed number of workers take one change after another until none is left or the run stops."""
+    """The outcomes so far, and how the next changes come to theirs."""
 
     def __init__(self, writer: Writer, controls: Controls) -> None:
         self.outcomes: dict[Address, Outcome] = {}
@@ -149,39 +133,26 @@ class _Run:
 
     def carry_out(self, changes: Sequence[Change], way: _Way) -> None:
         """Return when every change has an outcome."""
-        left: SimpleQueue[Change] = SimpleQueue()
-        for change in changes:
-            left.put(change)
-        workers = min(self._workers, len(changes))
-        if workers:
-            with ThreadPoolExecutor(workers) as pool:
-                futures = [pool.submit(self._work, left, way) for _ in range(workers)]
+        if changes:
+            # A few more than requests at a time, which the remote sees to: while one compares, another's request goes.
+            with ThreadPoolExecutor(self._controls.concurrency + self._controls.concurrency // 4) as pool:
+                futures = [pool.submit(self._one, change, way) for change in changes]
                 self._controls.recorder.make_ready()
-                for future in futures:
-                    future.result()
-
-    @property
-    def _workers(self) -> int:
-        """A few more than requests at a time, which the remote sees to: while one compares, another's request goes."""
-        return self._controls.concurrency + self._controls.concurrency // 4
-
-    def _work(self, left: "SimpleQueue[Change]", way: _Way) -> None:
-        with suppress(Empty):
-            while True:
-                self._one(left.get_nowait(), way)
+                try:
+                    for future in futures:
+                        future.result()
+                except BaseException:  # a fault of ours, or of who watches: nothing more is begun
+                    pool.shutdown(cancel_futures=True)
+                    raise
 
     def _one(self, change: Change, way: _Way) -> None:
-        ended = self._skipped(change) or way(self._task(change))
+        task = self._tasks[change.address] = Task(change, self._writer)
+        ended = self._skipped(change) or way(task)
         with self._lock:
             outcome = self._controls.conclude(ended)
             self._failed |= outcome.status is not Status.APPLIED
             self._keep(outcome)
             self._controls.on_outcome(outcome)
-
-    def _task(self, change: Change) -> Task:
-        task = Task(change, self._writer)
-        self._tasks[change.address] = task
-        return task
 
     def _skipped(self, change: Change) -> Outcome | None:
         if self._controls.should_stop():

@@ -509,3 +509,14 @@ def test_a_failure_without_a_hint_ends_with_its_message(two: Shop) -> None:
     recorder.intend = refuse  # type: ignore[method-assign]  # as a full disk does
     outcome = only(two.apply(two.plan(desired(manifest("a", Active=False))), Controls(recorder=recorder)))
     assert outcome.message == "no more room"
+
+
+def test_where_whoever_watches_fails_hardly_another_change_is_begun(tmp_path: Path) -> None:
+    def fail(_outcome: Outcome) -> None:
+        raise RuntimeError("the screen is gone")
+
+    with shop(tmp_path) as empty:
+        plan = empty.plan(desired(*(manifest(f"client-{number}", AccessTokenDuration=60) for number in range(60))))
+        with pytest.raises(RuntimeError, match="the screen is gone"):
+            empty.apply(plan, Controls(concurrency=1, on_outcome=fail))
+        assert len(empty.bodies()) < 60
