@@ -1,14 +1,14 @@
-"""One HTTP request, taken apart -> one answer, not yet put on the wire. What handlers take and give."""
+"""One HTTP request, taken apart -> one answer, not yet put on the wire. What handlers take and give, and who may."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator.errors import ApiError, Fault
-from reconciler.emulator.fields import parse_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +93,25 @@ class Call:
         return self.site.market
 
     def body(self) -> Body:
-        """Read the JSON object that was sent; raises ApiError."""
-        return parse_body(self.raw)
+        """Read the JSON object that was sent; anything else is `Request.InvalidRequestBody`."""
+        try:
+            body = json.loads(self.raw.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
+            raise ApiError(Fault("Request.InvalidRequestBody")) from error
+        if not isinstance(body, dict):
+            raise ApiError(Fault("Request.InvalidRequestBody"))
+        return body
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +152,37 @@ def authorise(route: Route, caller: Caller) -> None:
     if route.roles and not set(route.roles) & set(caller.roles):
         data = {"SufficientRoles": list(route.roles), "AssignedRoles": list(caller.roles)}
         raise ApiError(Fault("Auth.InsufficientRoles", data=data))
+
+
+# The enumeration ApiRole of API version 1.0.470, and the `security` entries of Sitecore's OpenAPI document.
+FULL_ACCESS = "FullAccess"
+
+_NAMES = """
+    ApiClientAdmin ApiClientReader AddressAdmin AddressReader AdminAddressAdmin AdminAddressReader AdminUserAdmin
+    AdminUserGroupAdmin AdminUserGroupReader AdminUserReader ApprovalRuleAdmin ApprovalRuleReader BulkReader
+    BundleAdmin BundleAssignmentAdmin BundleReader BuyerAdmin BuyerImpersonation BuyerReader BuyerUserAdmin
+    BuyerUserReader CatalogAdmin CatalogReader CategoryAdmin CategoryReader CostCenterAdmin CostCenterReader
+    CreditCardAdmin CreditCardReader EntitySyncConfigAdmin FullAccess IncrementorAdmin IncrementorReader
+    LocaleReader LocaleAdmin MeAddressAdmin MeAdmin MeCreditCardAdmin MessageConfigAssignmentAdmin
+    MeSubscriptionAdmin MeXpAdmin OrderAdmin OrderEditAfterSubmit OrderReader OverrideShipping OverrideTax
+    OverrideUnitPrice PasswordReset PriceScheduleAdmin PriceScheduleReader ProductAdmin ProductAssignmentAdmin
+    ProductCollectionReader ProductFacetAdmin ProductFacetReader ProductReader ProductSyncConfigAdmin PromotionAdmin
+    PromotionReader SecurityProfileAdmin SecurityProfileReader SetSecurityProfile ShipmentAdmin ShipmentReader
+    Shopper SpendingAccountAdmin SpendingAccountReader SubscriptionAdmin SubscriptionReader SupplierAddressAdmin
+    SupplierAddressReader SupplierAdmin SupplierReader SupplierUserAdmin SupplierUserGroupAdmin
+    SupplierUserGroupReader SupplierUserReader UnsubmittedOrderReader UserGroupAdmin UserGroupReader
+    OpenIDConnectReader OpenIDConnectAdmin MessageSenderReader MessageSenderAdmin XpIndexAdmin WebhookReader
+    WebhookAdmin IntegrationEventReader IntegrationEventAdmin TrackingEventReader TrackingEventAdmin
+    DeliveryConfigAdmin OrderSyncConfigAdmin ErrorConfigAdmin
+"""
+API_ROLES = frozenset(_NAMES.split())
+
+
+def readers(*names: str) -> tuple[str, ...]:
+    """Give the roles that may read: FullAccess, and for each name its Admin and its Reader role."""
+    return (FULL_ACCESS, *(name + suffix for name in names for suffix in ("Admin", "Reader")))
+
+
+def writers(*names: str) -> tuple[str, ...]:
+    """Give the roles that may write: FullAccess, and for each name its Admin role."""
+    return (FULL_ACCESS, *(name + "Admin" for name in names))

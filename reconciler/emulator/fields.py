@@ -13,14 +13,13 @@ write-only value that it leaves out (switch: `put-keeps-write-only`).
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from reconciler.emulator.errors import ApiError, Fault
-from reconciler.emulator.roles import API_ROLES
+from reconciler.emulator.calls import API_ROLES
+from reconciler.emulator.errors import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -251,25 +250,3 @@ def _shown_value(field: Field, value: Any) -> object:  # noqa: ANN401 - any JSON
         return value
     items = [shown(field.fields, item) for item in values_of(value)]
     return items if isinstance(value, list) else items[0]
-
-
-def parse_body(raw: bytes) -> Body:
-    """Read a request's JSON object; anything else is `Request.InvalidRequestBody`."""
-    try:
-        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(Fault("Request.InvalidRequestBody")) from error
-    if not isinstance(body, dict):
-        raise ApiError(Fault("Request.InvalidRequestBody"))
-    return body
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text} is too large")
-    return number

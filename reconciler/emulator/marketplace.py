@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import ApiError, Fault, not_found
 from reconciler.emulator.fields import has_kind, values_of
-from reconciler.emulator.roles import FULL_ACCESS
 from reconciler.emulator.store import key_of
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from reconciler.emulator import Settings
     from reconciler.emulator.fields import Field, Reference
-    from reconciler.emulator.resources import Resource
+    from reconciler.emulator.resources import Resource, Table
     from reconciler.emulator.store import Body, Store
-    from reconciler.emulator.tables import Table
 
 
 @dataclass(frozen=True, slots=True)

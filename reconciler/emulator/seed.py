@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
+from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
 from reconciler.emulator.marketplace import PARTIES, broken_references, with_spelled_references
-from reconciler.emulator.roles import FULL_ACCESS
 from reconciler.emulator.rows import rows_of, tables_of
 from reconciler.emulator.rows.clients import REVISION, add_secret, is_guid
 from reconciler.emulator.store import key_of
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
     from reconciler.emulator import Profile
     from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.resources import Resource
+    from reconciler.emulator.resources import Resource, Table
     from reconciler.emulator.store import Body
-    from reconciler.emulator.tables import Table
 
 
 USER_NAME = "emulator-admin"

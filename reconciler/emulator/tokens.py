@@ -34,9 +34,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from reconciler.emulator.calls import Answer, Caller
+from reconciler.emulator.calls import API_ROLES, FULL_ACCESS, Answer, Caller
 from reconciler.emulator.errors import ApiError, Fault, not_found
-from reconciler.emulator.roles import API_ROLES, FULL_ACCESS
 from reconciler.emulator.rows.clients import ANONYMOUS_DEFAULT, has_any_secret, require_secret
 from reconciler.emulator.store import key_of
 

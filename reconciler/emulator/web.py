@@ -21,7 +21,6 @@ from reconciler.emulator import control
 from reconciler.emulator.calls import JSON, NOBODY, Answer, Call, Route, authorise, dumps
 from reconciler.emulator.errors import ApiError, Fault, not_found_at
 from reconciler.emulator.marketplace import PARTIES, User
-from reconciler.emulator.resources import Operations
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
 from reconciler.emulator.rows.clients import CLIENT_SECRETS, secret_routes
 from reconciler.emulator.tokens import token
@@ -46,10 +45,10 @@ def all_routes(profile: Profile, *, revisions: bool = False) -> Iterator[Route]:
     for table in tables_of(profile).values():
         yield from table.routes()
     for row in rows_of(profile, revisions=revisions):
-        yield from secret_routes() if row.kind == CLIENT_SECRETS.kind else Operations(row).routes()
+        yield from secret_routes() if row.kind == CLIENT_SECRETS.kind else row.routes()
     users = kinds_of(profile)["User"]
-    everybody = Operations(replace(users, path="/v1/buyerusers", parent=None))
-    yield Route("GET", everybody.row.path, everybody.listed, users.read_roles)
+    everybody = replace(users, path="/v1/buyerusers", parent=None)
+    yield Route("GET", everybody.path, everybody.listed, users.read_roles)
     yield from control.routes()
 
 

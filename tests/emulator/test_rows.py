@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.emulator.roles import FULL_ACCESS
+from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
 
 if TYPE_CHECKING:

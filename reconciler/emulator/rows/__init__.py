@@ -11,13 +11,13 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.emulator.calls import writers
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference, fields_of
 from reconciler.emulator.marketplace import PARTIES, Party
-from reconciler.emulator.roles import readers, writers
+from reconciler.emulator.resources import Table, party_faults
 from reconciler.emulator.rows import clients, delivery, integrations, parties, storefront
 from reconciler.emulator.rows.parties import A_BUYER, A_GROUP, A_SUPPLIER, A_USER
-from reconciler.emulator.tables import Table, party_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,8 +55,7 @@ _CLIENTS = Table(
     kind="ApiClientAssignment",
     path="/v1/apiclients/assignments",
     columns=(_object("ApiClient"), *_COMPANIES),
-    read_roles=readers("ApiClient"),
-    write_roles=writers("ApiClient"),
+    role="ApiClient",
     deletions=(
         "/v1/buyers/{BuyerID}/apiclients/assignments/{ApiClientID}",
         "/v1/suppliers/{SupplierID}/apiclients/assignments/{ApiClientID}",
@@ -81,7 +80,7 @@ _PROFILES = Table(
 )
 
 
-def _members(party: Party, path: str, role: str) -> Table:
+def _members(party: Party, path: str) -> Table:
     """Describe who is in which group of one party; the company, if any, is known from the path."""
     owner = f"{party.company}ID" if party.company else ""
 
@@ -97,8 +96,7 @@ def _members(party: Party, path: str, role: str) -> Table:
             Field("UserGroupID", required=True, refers=below(party.group)),
             Field("UserID", required=True, refers=below(party.kind)),
         ),
-        read_roles=readers(role),
-        write_roles=writers(role),
+        role=party.group,
         deletions=(f"{path}/{{UserGroupID}}/assignments/{{UserID}}",),
     )
 
@@ -149,8 +147,7 @@ _LOCALES = Table(
     kind="LocaleAssignment",
     path="/v1/locales/assignments",
     columns=(_object("Locale"), Field("BuyerID", required=True, refers=A_BUYER), Field("UserGroupID", refers=A_GROUP)),
-    read_roles=readers("Locale"),
-    write_roles=writers("Locale"),
+    role="Locale",
     deletions=("/v1/locales/{LocaleID}/assignments",),
     narrowing=("level",),
     parameters=("UserID",),
@@ -164,7 +161,6 @@ _INDICES = Table(
         Field("Key", required=True),
     ),
     read_roles=writers("XpIndex"),
-    write_roles=writers("XpIndex"),
     deletions=("/v1/xpindices/{ThingType}/{Key}",),
     save="PUT",
     repeated=409,
@@ -180,9 +176,9 @@ TABLES = (
     _COPIES,
     _LOCALES,
     _INDICES,
-    _members(PARTIES["AdminUser"], "/v1/usergroups", "AdminUserGroup"),
-    _members(PARTIES["User"], "/v1/buyers/{BuyerID}/usergroups", "UserGroup"),
-    _members(PARTIES["SupplierUser"], "/v1/suppliers/{SupplierID}/usergroups", "SupplierUserGroup"),
+    _members(PARTIES["AdminUser"], "/v1/usergroups"),
+    _members(PARTIES["User"], "/v1/buyers/{BuyerID}/usergroups"),
+    _members(PARTIES["SupplierUser"], "/v1/suppliers/{SupplierID}/usergroups"),
 )
 
 

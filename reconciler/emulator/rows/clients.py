@@ -30,8 +30,7 @@ from typing import TYPE_CHECKING
 from reconciler.emulator.calls import Answer
 from reconciler.emulator.errors import ApiError, Fault, not_found
 from reconciler.emulator.fields import Field, parse_moment
-from reconciler.emulator.resources import Operations, Resource
-from reconciler.emulator.roles import readers, writers
+from reconciler.emulator.resources import Resource
 from reconciler.emulator.rows.integrations import AN_EVENT, event_type_faults
 
 if TYPE_CHECKING:
@@ -165,8 +164,7 @@ CLIENT_SECRETS = Resource(
         Field("Name", required=True),
         Field("Expiration", "datetime"),
     ),
-    read_roles=readers("ApiClient"),
-    write_roles=writers("ApiClient"),
+    role="ApiClient",
     sortable=("ID",),
     searchable=("ID", "Name"),
     parent="ApiClient",
@@ -180,8 +178,6 @@ ROWS = (
         kind="ApiClient",
         path="/v1/apiclients",
         fields=_FIELDS,
-        read_roles=readers("ApiClient"),
-        write_roles=writers("ApiClient"),
         sortable=("ID", "AppName", "DefaultContextUserName"),
         searchable=("ID", "AppName", "DefaultContextUserName"),
         client_may_choose_id=False,
@@ -199,12 +195,12 @@ ROWS = (
 
 def secret_routes() -> Sequence[Route]:
     """Give the routes; the POST alone shows the value."""
-    found = [route for route in Operations(CLIENT_SECRETS).routes() if route.method != "PUT"]
+    found = [route for route in CLIENT_SECRETS.routes() if route.method != "PUT"]
     return [replace(route, handler=_create_secret) if route.method == "POST" else route for route in found]
 
 
 def _create_secret(call: Call) -> Answer:
-    answer = Operations(CLIENT_SECRETS).created(call)
+    answer = CLIENT_SECRETS.created(call)
     stored = call.market.require(CLIENT_SECRETS.kind, call.params["parent"], answer.body["ID"])
     return Answer(answer.status, answer.body | {"ClientSecret": stored["ClientSecret"]}, answer.location)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.emulator.calls import FULL_ACCESS, readers, writers
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.resources import Resource
-from reconciler.emulator.roles import FULL_ACCESS, readers, writers
 from reconciler.emulator.rows.integrations import A_DELIVERY, CONFIG_DATA, ELEVATED, auth_header
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ _CONFIG = Resource(
         ),
     ),
     read_roles=writers("DeliveryConfig"),
-    write_roles=writers("DeliveryConfig"),
     only="current",
 )
 
@@ -113,8 +112,8 @@ _SUBSCRIPTION = _singleton(
     Field("Url"),
     Field("xp", "xp"),
     *auth_header(),
+    role="Subscription",
     read_roles=readers("Subscription"),
-    write_roles=writers("Subscription"),
     check=_check_subscription,
 )
 

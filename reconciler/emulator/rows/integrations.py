@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.resources import Resource
-from reconciler.emulator.roles import readers, writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +65,6 @@ _EVENT = Resource(
         Field("Name", required=True),
         Field("HashKey", required=True, maximum=50),
     ),
-    read_roles=readers("IntegrationEvent"),
-    write_roles=writers("IntegrationEvent"),
     sortable=("ID", "EventType", "Name"),
     searchable=("ID", "EventType", "Name"),
     check=_check_event,
@@ -103,8 +100,6 @@ _WEBHOOK = Resource(
         Field("DeliveryConfigID", refers=A_DELIVERY, only="current"),
         *auth_header(),
     ),
-    read_roles=readers("Webhook"),
-    write_roles=writers("Webhook"),
     searchable=("ID", "Name", "Description", "Url"),
     check=_check_webhook,
 )
@@ -144,8 +139,6 @@ _SENDER = Resource(
         Field("DeliveryConfigID", required=True, refers=A_DELIVERY, only="current"),
         Field("AllowAllBuyers", "boolean", default=False, only="current"),
     ),
-    read_roles=readers("MessageSender"),
-    write_roles=writers("MessageSender"),
     sortable=("ID", "Name", "URL"),
     searchable=("ID", "Name", "URL"),
     check=_check_sender,
@@ -175,8 +168,7 @@ _PROVIDER = Resource(
         Field("AdditionalIdpScopes", "strings", default=[]),
         Field("CustomErrorUrl"),
     ),
-    read_roles=readers("OpenIDConnect"),
-    write_roles=writers("OpenIDConnect"),
+    role="OpenIDConnect",
     sortable=("ID",),
     searchable=("ID",),
     check=_check_provider,
@@ -214,8 +206,6 @@ _TRACKING = Resource(
             refers=replace(A_DELIVERY, missing="TrackingEvent.InvalidDeliveryConfigID"),
         ),
     ),
-    read_roles=readers("TrackingEvent"),
-    write_roles=writers("TrackingEvent"),
     sortable=("ID", "EventType"),
     searchable=("ID", "EventType"),
     only="current",

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.emulator.calls import FULL_ACCESS, readers, writers
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.marketplace import PARTIES, Party, User
 from reconciler.emulator.resources import Resource
-from reconciler.emulator.roles import FULL_ACCESS, readers, writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,8 +156,6 @@ def _company_row(company: str, user_kind: str, *fields: Field) -> Resource:
             _CREATED,
             XP,
         ),
-        read_roles=readers(company),
-        write_roles=writers(company),
         seller_only=False,
         sortable=("ID", "Name", "DateCreated"),
         settle=_settle_created,
@@ -199,7 +197,7 @@ def _guard_user(market: Marketplace, user: Body) -> Iterator[Fault]:
         yield Fault("User.CannotDeleteDefaultContextUser")
 
 
-def _user_row(kind: str, path: str, role: str) -> Resource:
+def _user_row(kind: str, path: str, role: str = "") -> Resource:
     """Describe the users of one party."""
     party = PARTIES[kind]
 
@@ -211,8 +209,7 @@ def _user_row(kind: str, path: str, role: str) -> Resource:
         kind=kind,
         path=path,
         fields=_USER_FIELDS,
-        read_roles=readers(role),
-        write_roles=writers(role),
+        role=role,
         seller_only=False,
         sortable=("ID", "Username", "LastName", "FirstName", "Email", "DateCreated", "PasswordLastSetDate"),
         searchable=("ID", "Username", "LastName", "FirstName", "Email"),
@@ -224,19 +221,17 @@ def _user_row(kind: str, path: str, role: str) -> Resource:
     )
 
 
-ADMIN_USER = _user_row("AdminUser", "/v1/adminusers", "AdminUser")
+ADMIN_USER = _user_row("AdminUser", "/v1/adminusers")
 BUYER_USER = _user_row("User", "/v1/buyers/{parent}/users", "BuyerUser")
-SUPPLIER_USER = _user_row("SupplierUser", "/v1/suppliers/{parent}/users", "SupplierUser")
+SUPPLIER_USER = _user_row("SupplierUser", "/v1/suppliers/{parent}/users")
 
 
-def _group_row(party: Party, path: str, role: str) -> Resource:
+def _group_row(party: Party, path: str) -> Resource:
     """Describe the user groups of one party."""
     return Resource(
         kind=party.group,
         path=path,
         fields=(Field("Name", required=True, maximum=100), Field("Description", maximum=2000), XP),
-        read_roles=readers(role),
-        write_roles=writers(role),
         seller_only=party.company is None,
         searchable=("ID", "Name", "Description"),
         parent=party.company,
@@ -249,9 +244,9 @@ ROWS = (
     ADMIN_USER,
     BUYER_USER,
     SUPPLIER_USER,
-    _group_row(PARTIES["AdminUser"], "/v1/usergroups", "AdminUserGroup"),
-    _group_row(PARTIES["User"], "/v1/buyers/{parent}/usergroups", "UserGroup"),
-    _group_row(PARTIES["SupplierUser"], "/v1/suppliers/{parent}/usergroups", "SupplierUserGroup"),
+    _group_row(PARTIES["AdminUser"], "/v1/usergroups"),
+    _group_row(PARTIES["User"], "/v1/buyers/{parent}/usergroups"),
+    _group_row(PARTIES["SupplierUser"], "/v1/suppliers/{parent}/usergroups"),
     _SECURITY_PROFILE,
     _IMPERSONATION,
 )

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.resources import Resource
-from reconciler.emulator.roles import FULL_ACCESS, readers, writers
 from reconciler.emulator.rows.parties import XP
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ _LOCALE = Resource(
     kind="Locale",
     path="/v1/locales",
     fields=(_OWNER, Field("Currency", required=True, maximum=100), Field("Language", maximum=100)),
-    read_roles=readers("Locale"),
-    write_roles=writers("Locale"),
     sortable=("ID",),
     searchable=("ID", "Currency"),
     check=_check_locale,
@@ -114,8 +112,6 @@ _FACET = Resource(
         Field("MinCount", "integer", default=1),
         XP,
     ),
-    read_roles=readers("ProductFacet"),
-    write_roles=writers("ProductFacet"),
     sortable=("ListOrder", "ID", "Name", "XpPath"),
     searchable=("ID", "Name", "XpPath"),
     check=_check_facet,
@@ -130,8 +126,6 @@ _INCREMENTOR = Resource(
         Field("LastNumber", "integer", required=True),
         Field("LeftPaddingCount", "integer", required=True),
     ),
-    read_roles=readers("Incrementor"),
-    write_roles=writers("Incrementor"),
 )
 
 ROWS = (_LOCALE, _RULE, _FACET, _INCREMENTOR)
