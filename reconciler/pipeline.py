@@ -13,11 +13,10 @@ Loading is done by `manifests.load`, rendering by `render`; this module joins wh
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler import live as reader
 from reconciler.applying import rollback
 from reconciler.applying import run as applier
 from reconciler.errors import ReconcilerError
-from reconciler.live import read as reader
-from reconciler.live.read import check_marketplace, same_marketplace
 from reconciler.model.inputs import Selection, Snapshot
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import ApplyResult, RecordedRun
@@ -39,10 +38,10 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     """Work out what would bring the service in step with the manifests. Reads only.
 
     Raises:
+        SecretMissing: a secret cannot be read here, and the target demands it; nothing was asked for.
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
         InputError: a manifest cannot be matched with one live object.
-        SecretMissing: a secret cannot be read here, and the target demands it.
     """
     sides = read(desired, remote, target, resolve)
     compared = diff(sides, remote, target)
@@ -102,7 +101,7 @@ def _require_usable(snapshot: Snapshot, desired: DesiredState, base_url: str, ta
         hint = "take a new one: reconciler snapshot --out FILE, with these manifests or with the kinds under manage:"
         raise ReconcilerError(message, hint=hint)
     found = snapshot.live.marketplace
-    same_marketplace(found, target.environment, target.marketplace, "the snapshot is of", base_url)
+    reader.same_marketplace(found, target.environment, target.marketplace, "the snapshot is of", base_url)
 
 
 def adopt(
@@ -125,12 +124,10 @@ def adopt(
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    kinds = target.in_use(desired)
-    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
-    live = reader.read(remote, kinds, marketplace)
+    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
     differ.require_valid(desired, live)
     proposals = differ.propose(desired, live, bound, given)
-    return Adoption(target.environment, remote.base_url, marketplace, proposals)
+    return Adoption(target.environment, remote.base_url, live.marketplace, proposals)
 
 
 def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: Collection[str] = ()) -> LiveState:
@@ -140,8 +137,8 @@ def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: C
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
-    return reader.with_assignments(remote, reader.read(remote, kinds, marketplace, optional))
+    found = reader.read(remote, target.environment, target.marketplace, kinds, optional)
+    return reader.with_assignments(remote, found)
 
 
 def snapshot(remote: ReadRemote, target: Target, kinds: Collection[str], taken_at: str) -> Snapshot:

@@ -18,7 +18,7 @@ from reconciler.errors import (
     RemoteError,
     WrongMarketplace,
 )
-from reconciler.live.read import identify, read
+from reconciler.live import identify, read_objects
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Policy
@@ -98,7 +98,7 @@ class _Odd:
 
 
 def test_a_client_of_a_shape_that_we_do_not_understand_is_there_with_its_fault() -> None:
-    (found,) = read(_Odd(), ["ApiClient"], "shop").resources  # type: ignore[arg-type]  # only list_all() is asked
+    (found,) = read_objects(_Odd(), ["ApiClient"], "shop").resources  # type: ignore[arg-type]  # only list_all() is asked
     assert (found.id, "Active" in found.body, found.faults[0].partition(":")[0]) == (A, False, "/Active")
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import live as reader
 from reconciler.errors import InputError, RemoteError
 from reconciler.kinds import KINDS, outside
-from reconciler.live import read as reader
 from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import Status

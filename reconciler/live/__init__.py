@@ -1,1 +1,350 @@
-"""A service -> which marketplace it is, and what it has."""
+"""A remote -> the marketplace that it opens, and what it has: every object of every kind, complete or not at all.
+
+`read` gives the objects; `details` then asks for what is beside some of them: assignments, named secrets, and whether
+there is a secret that is not shown.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import TypeVar
+
+from reconciler.errors import (
+    AccessDenied,
+    BadAnswer,
+    NoSuchKind,
+    NotFound,
+    ReconcilerError,
+    RequestFacts,
+    WrongMarketplace,
+)
+from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets, make_ready, reach
+from reconciler.kinds.roles import naming
+from reconciler.model.dataclass import dataclass
+from reconciler.model.json import Body, Json
+from reconciler.model.named_secret import LiveSecret, moment_of
+from reconciler.model.plan import Finding
+from reconciler.model.resource import LiveResource, LiveState, ObjectKey
+from reconciler.remote import ReadRemote
+
+_ME = RequestFacts("GET", "/v1/me")
+
+
+def check_marketplace(
+    remote: ReadRemote, environment: str, marketplace: str | None, kinds: Collection[str] = ()
+) -> str:
+    """Ask the service who it is, before anything else is read or written; `kinds` are those that are read next.
+
+    Raises:
+        WrongMarketplace: it is another marketplace than the environment names; None takes any.
+    """
+    make_ready(kinds)
+    return same_marketplace(identify(remote), environment, marketplace, "the credentials open", remote.base_url)
+
+
+def same_marketplace(found: str, environment: str, marketplace: str | None, whose: str, base_url: str) -> str:
+    """Give the marketplace that was found.
+
+    Raises:
+        WrongMarketplace: it is another than the environment names; `whose` starts the half of the sentence about it.
+    """
+    if marketplace is not None and found.casefold() != marketplace.casefold():
+        message = (
+            f"environment {environment} is configured for marketplace {marketplace}, but {whose} {found} at {base_url}"
+        )
+        fix = "correct `marketplace:` or `auth:` of this environment"
+        raise WrongMarketplace([Finding("marketplace", message, fix, can_be_acknowledged=False)])
+    return found
+
+
+def identify(remote: ReadRemote) -> str:
+    """Ask the service which marketplace it is; a token does not say (OrderCloud's tokens carry no such claim).
+
+    Raises:
+        AccessDenied: the credentials are those of a buyer's or a supplier's user, who may not manage configuration.
+        BadAnswer: the answer names no marketplace.
+    """
+    me = remote.me()
+    for party in ("Buyer", "Supplier"):
+        if me.get(party) is not None:
+            raise AccessDenied(
+                f"the credentials act as a {party.lower()}'s user; only seller users may manage configuration",
+                _ME,
+                hint="use an API client whose default context user is a seller user",
+            )
+    seller = me.get("Seller")
+    marketplace = seller.get("ID") if isinstance(seller, Mapping) else None
+    if not isinstance(marketplace, str) or not marketplace:
+        raise BadAnswer("no Seller.ID in the answer, so the marketplace is unknown", _ME)
+    return marketplace
+
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def read(
+    remote: ReadRemote,
+    environment: str,
+    marketplace: str | None,
+    kinds: Collection[str],
+    optional: Container[str] = (),
+    expected: Container[str] = (),
+) -> LiveState:
+    """Check which marketplace it is, and then read as `read_objects` does.
+
+    Raises:
+        WrongMarketplace: it is another than the environment names; nothing else was read.
+        RemoteError: a read failed.
+    """
+    found = check_marketplace(remote, environment, marketplace, kinds)
+    return read_objects(remote, kinds, found, optional, expected)
+
+
+def read_objects(
+    remote: ReadRemote,
+    kinds: Iterable[str],
+    marketplace: str,
+    optional: Container[str] = (),
+    expected: Container[str] = (),
+) -> LiveState:
+    """Read every object of the kinds, side by side.
+
+    An object with fields of unexpected types is there with its faults: whoever manages it must refuse it. A kind in
+    `optional` that the service does not have is not among the kinds that were read. Of kinds in `expected` and
+    `optional` it is found out whether the service has them at all, also where it has no object of them.
+
+    Raises:
+        RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
+    """
+    ordered = sorted(kinds)
+    missing: dict[str, RequestFacts] = {}
+
+    def objects(name: str) -> list[LiveResource]:
+        try:
+            return _objects(remote, KINDS[name])
+        except NoSuchKind as error:
+            missing[name] = error.request
+            return []
+
+    found = _side_by_side(objects, ordered)
+    empty = [name for name, ones in zip(ordered, found, strict=True) if not ones]
+    missing |= _newer_than(remote, [name for name in empty if name in expected or name in optional])
+    needed = sorted(name for name in missing if name not in optional)
+    if needed:
+        message = f"this service has no {KINDS[needed[0]].noun}s"
+        raise NoSuchKind(message, missing[needed[0]], kinds=tuple(needed))
+    return LiveState(tuple(chain.from_iterable(found)), marketplace, frozenset(ordered) - missing.keys())
+
+
+def _newer_than(remote: ReadRemote, names: Sequence[str]) -> Mapping[str, RequestFacts]:
+    """Those of the kinds that the service is too old for: what it does not know and what is not set are both a 404."""
+    singles = [KINDS[name] for name in names if KINDS[name].singles]
+    version = _api_version(remote) if singles else ()
+    return {
+        one.name: RequestFacts("GET", f"/v1{one.path}") for one in singles if version and version < _numbers(one.since)
+    }
+
+
+def _api_version(remote: ReadRemote) -> tuple[int, ...]:
+    """The version that the service's own description names; empty where it has none."""
+    try:
+        info = remote.single("/openapi/v3").get("info")
+    except (NotFound, AccessDenied, BadAnswer):
+        return ()
+    return _numbers(str(info.get("version"))) if isinstance(info, Mapping) else ()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))
+
+
+def _objects(remote: ReadRemote, kind: Kind) -> list[LiveResource]:
+    facts = RequestFacts("GET", f"/v1{kind.path}")
+    with naming(f"reading {kind.noun}s", kind.reading_roles):
+        bodies = _all(remote, kind)
+    bodies.reverse()
+    return [kind.seen(bodies.pop(), facts) for _ in range(len(bodies))]  # each is let go of, else all are there twice
+
+
+def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
+    try:
+        return reach.every_body(remote, kind)
+    except NotFound as error:
+        raise NoSuchKind(f"this service has no {kind.noun}s", error.request, kinds=(kind.name,)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is there, and what is beside some of it."""
+
+    live: LiveState
+    """With the assignments that were asked for."""
+    secrets: Mapping[ObjectKey, tuple[LiveSecret, ...]]
+    """Named secrets by object."""
+    hidden: frozenset[ObjectKey] = frozenset()
+    """The objects that have a secret which no answer shows, see `has_hidden_secret`."""
+
+
+def details(
+    remote: ReadRemote,
+    live: LiveState,
+    assigned: Collection[ObjectKey],
+    secretive: Sequence[ObjectKey],
+    in_doubt: Sequence[ObjectKey] = (),
+    *,
+    is_optional: bool = False,
+) -> Details:
+    """Read what is beside the objects.
+
+    Args:
+        remote: the service.
+        live: the objects.
+        assigned: those whose assignments are read.
+        secretive: those whose named secrets are read; where they are optional, a service without such has just none.
+        in_doubt: those of which the service shows no secret, although they may have one.
+        is_optional: see `secretive`.
+
+    Raises:
+        ReconcilerError: this version of the service has no named secrets, and they are not optional.
+        RemoteError: a read failed, or gave something that the API does not promise.
+    """
+    known = with_assignments(remote, live, assigned)
+    secrets = read_secrets(remote, secretive, is_optional=is_optional)
+    return Details(known, secrets, frozenset(key for key in in_doubt if has_hidden_secret(remote, key)))
+
+
+def has_hidden_secret(remote: ReadRemote, key: ObjectKey) -> bool:
+    """Whether there is a secret that is none of the named ones; only what logs in can tell.
+
+    Through a client that is not active nothing does, unless the service looks at the secret first: there null is taken
+    for none (docs/decisions/0009).
+    """
+    return key.kind == LOGIN_KIND and remote.has_secret(key.id) and not has_named_secrets(remote, key)
+
+
+def has_named_secrets(remote: ReadRemote, key: ObjectKey) -> bool:
+    """Whether there are secrets beside an object."""
+    return bool(read_secrets(remote, [key], is_optional=True)[key])
+
+
+def with_assignments(remote: ReadRemote, live: LiveState, of: Collection[ObjectKey] | None = None) -> LiveState:
+    """Read who is assigned to these objects, or to all of their kinds; of other objects it stays unknown.
+
+    Raises:
+        RemoteError: a read failed, or gave something that the API does not promise.
+    """
+    there = Counter(one.kind for one in live.resources)
+    ids: dict[str, list[str]] = defaultdict(list)
+    if of is None:
+        ids |= {kind: [] for kind in live.kinds if KINDS[kind].assignments}
+    for one in live.resources:
+        if KINDS[one.kind].assignments and (of is None or one.key in of):
+            ids[one.kind].append(one.id)
+    lists = [(kind, path) for kind in sorted(ids) for path in _assignments(kind).paths]
+
+    def rows(of_list: tuple[str, str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        kind, path = of_list
+        return _rows(remote, KINDS[kind], path, ids[kind] if len(ids[kind]) < there[kind] else ())
+
+    nobody = {kind: {level.name: () for level in _assignments(kind).levels} for kind in ids}
+    found = {ObjectKey(kind, one): dict[str, tuple[str, ...]](nobody[kind]) for kind in ids for one in ids[kind]}
+    for (kind, _), of_objects in zip(lists, _side_by_side(rows, lists), strict=True):
+        for object_id, levels in of_objects.items():
+            found.get(ObjectKey(kind, object_id), {}).update(levels)
+    known = (replace(one, assignments=found[one.key]) if one.key in found else one for one in live.resources)
+    return replace(live, resources=tuple(known)) if found else live
+
+
+def _assignments(kind: str) -> Assignments:
+    found = KINDS[kind].assignments
+    assert found  # noqa: S101  # asked of kinds that have them
+    return found
+
+
+def _rows(remote: ReadRemote, kind: Kind, path: str, ids: Sequence[str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Object id, case folded -> level -> rows, of one list; of all objects, if no ids are given."""
+    assignments = _assignments(kind.name)
+    level = next(one for one in assignments.levels if one.path == path)
+    with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+        found = remote.list_all(path, key=None, filters=level.filters(ids))
+    try:
+        return assignments.of_objects(path, found)
+    except LookupError as error:
+        raise BadAnswer(f"an assignment has no {error}", RequestFacts("GET", f"/v1{path}")) from None
+
+
+def _side_by_side(read: Callable[[_T], _R], ones: Sequence[_T]) -> list[_R]:
+    if len(ones) == 1:
+        return [read(ones[0])]
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return list(pool.map(read, ones))
+
+
+_AT_A_TIME = 8
+"""Lists that are asked for side by side; the remote lets fewer through where it has to."""
+
+
+def read_secrets(
+    remote: ReadRemote, objects: Sequence[ObjectKey], *, is_optional: bool = False
+) -> dict[ObjectKey, tuple[LiveSecret, ...]]:
+    """Read the named secrets of several objects; of none there are values.
+
+    Raises:
+        ReconcilerError: this version of the service has no named secrets; where they are optional, there are just none.
+        RemoteError: a read failed, or gave something that the API does not promise.
+    """
+    read_one = partial(_secrets_of, remote, is_optional)
+    return dict(zip(objects, _side_by_side(read_one, objects), strict=True))
+
+
+def _secrets_of(
+    remote: ReadRemote,
+    is_optional: bool,  # noqa: FBT001  # bound by partial
+    key: ObjectKey,
+) -> tuple[LiveSecret, ...]:
+    kind = KINDS[key.kind]
+    named = kind.named_secrets
+    if named is None:
+        return ()
+    path = named.of(kind.path, key.id)
+    facts = RequestFacts("GET", f"/v1{path}")
+    try:
+        with naming(f"reading secrets of {kind.noun}s", kind.reading_roles):
+            bodies = remote.list_all(path)
+    except NotFound as error:
+        if is_optional:
+            return ()
+        message = f"{error.message}; the service has named secrets since API 1.0.368"
+        raise ReconcilerError(message, hint="leave secrets out of the manifests of this environment") from error
+    return tuple(live_secret(body, named, facts) for body in bodies)
+
+
+def live_secret(body: Mapping[str, Json], named: NamedSecrets, facts: RequestFacts) -> LiveSecret:
+    """Read one secret as the service shows it.
+
+    Raises:
+        BadAnswer: a field has another type than the API promises.
+    """
+    found, name, expires = body.get("ID"), body.get(named.name_field), body.get(named.expiry_field)
+    if not isinstance(found, str) or not isinstance(name, str) or not isinstance(expires, str | None):
+        message = f"expected a secret with texts as ID and {named.name_field}, and {named.expiry_field} or null"
+        raise BadAnswer(message, facts)
+    return LiveSecret(found, name, _moment(expires, named, facts) if expires else None)
+
+
+def _moment(text: str, named: NamedSecrets, facts: RequestFacts) -> datetime:
+    try:
+        return moment_of(text)
+    except (ValueError, OverflowError):
+        raise BadAnswer(f"expected {named.expiry_field} to be a date and time", facts) from None
+
+
+def odd(live: LiveState) -> tuple[str, ...]:
+    """A warning for each object with fields of unexpected types; one that a manifest claims is refused elsewhere."""
+    return tuple(f"{KINDS[one.kind].odd(one)}; it is left as it is" for one in live.resources if one.faults)

@@ -15,7 +15,7 @@ from typing import Final
 from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.kinds.references import assigned_key, wave
 from reconciler.kinds.references import references as references_in
-from reconciler.live.read import check_marketplace
+from reconciler.live import check_marketplace
 from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity

@@ -1,19 +1,19 @@
 """Manifests x a service -> both sides -> the changes between them: matched, protected, pruned and selected."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 
+from reconciler import live as reader
 from reconciler.errors import AccessDenied, InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import KINDS, Kind
-from reconciler.live import read as reader
-from reconciler.live.read import check_marketplace, odd
+from reconciler.live import odd
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Change, Creation, Finding, Notice, Plan
-from reconciler.model.resource import Address, DesiredState, LiveResource, LiveState, ObjectKey
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
 from reconciler.planning import deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
 from reconciler.planning.diff import match, secret_changes
@@ -32,8 +32,10 @@ class Sides:
     live: LiveState
     secrets: Known = field(default_factory=Known)
     """What the references of the manifests stand for."""
-    named: Mapping[Address, tuple[LiveSecret, ...]] = field(default_factory=dict)
+    named: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
     """The named secrets of every object that is there and whose manifest lists secrets."""
+    hidden: frozenset[tuple[Address, str]] = frozenset()
+    """The secrets of manifests that are there, although the service shows null."""
     login: str = ""
     """The id of the client that the run is logged in with; empty: nobody is."""
 
@@ -42,39 +44,39 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     """Read the kinds in use, and the secrets of what is selected.
 
     Raises:
+        SecretMissing: a secret cannot be read here, and the target demands it; nothing was asked for.
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
         InputError: the service lacks the kind of a manifest, or a manifest cannot be matched with one live object.
-        SecretMissing: a secret cannot be read here, and the target demands it.
     """
-    kinds = target.in_use(desired)
     considered = selection.without_other_secrets(desired, target.selection)
-    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
     secrets = look_up(considered, resolve)
     if target.demands_secrets:
         secrets.require()
-    named = {resource.address.kind for resource in desired.resources if not resource.policy.absent}
-    live = _located(desired, target, lambda: reader.read(remote, kinds, marketplace, expected=named))
+    with _located(desired, target):
+        kinds, named = target.in_use(desired), {one.address.kind for one in desired.resources if not one.policy.absent}
+        live = reader.read(remote, target.environment, target.marketplace, kinds, expected=named)
     there = _there(considered, live)
-    live = reader.with_assignments(remote, live, _assigned(considered, there, target.selection))
-    return Sides(considered, live, secrets, _named_secrets(considered, there, remote), remote.client_id)
+    assigned = [one.key for manifest, one in there if _is_assigned(manifest, one, target.selection)]
+    secretive = [one.key for manifest, one in there if manifest.named_secrets is not None]
+    null = {one.key: hidden_secrets.null_fields(manifest, one) for manifest, one in there}
+    found = reader.details(remote, live, assigned, secretive, [key for key, fields in null.items() if fields])
+    hidden = frozenset(field for key in found.hidden for field in null[key])
+    return Sides(considered, found.live, secrets, found.secrets, hidden, remote.client_id)
 
 
-def _there(desired: DesiredState, live: LiveState) -> Mapping[Address, LiveResource]:
-    """The live objects of which more than the body is compared, by manifest."""
-    detailed = [one for one in desired.resources if one.assignments or one.named_secrets is not None]
+def _there(desired: DesiredState, live: LiveState) -> list[tuple[DesiredResource, LiveResource]]:
+    """The manifests of which more than the body may be compared, with their live objects."""
+    detailed = [one for one in desired.resources if one.assignments or one.secrets or one.named_secrets is not None]
     matches = match(desired, live) if detailed else {}
-    return {one.address: found for one in detailed if not one.policy.absent and (found := matches[one.address])}
+    return [(one, found) for one in detailed if not one.policy.absent and (found := matches[one.address])]
 
 
-def _assigned(desired: DesiredState, there: Mapping[Address, LiveResource], selected: Selection) -> set[ObjectKey]:
-    """The objects whose assignments are compared; of what is left out, those that may show the work of a restore."""
-    return {
-        found.key
-        for one in desired.resources
-        if one.assignments and (found := there.get(one.address))
-        if selection.is_selected(selected, one.address, one.labels) or may_be_restored(one, found)
-    }
+def _is_assigned(manifest: DesiredResource, live: LiveResource, selected: Selection) -> bool:
+    """Whether its assignments are compared; of what is left out, those that may show the work of a restore."""
+    if not manifest.assignments:
+        return False
+    return selection.is_selected(selected, manifest.address, manifest.labels) or may_be_restored(manifest, live)
 
 
 def givers(saved: Plan, desired: DesiredState, remote: ReadRemote) -> LiveState:
@@ -100,10 +102,11 @@ def _gives_roles(kind: Kind) -> bool:
     return bool(kind.gives or kind.members)
 
 
-def _located(desired: DesiredState, target: Target, read: Callable[[], LiveState]) -> LiveState:
-    """Read, and name the manifests of a kind that the service does not have, or the entries of ``manage``."""
+@contextmanager
+def _located(desired: DesiredState, target: Target) -> Iterator[None]:
+    """Name the manifests of a kind that the service does not have, or the entries of ``manage``."""
     try:
-        return read()
+        yield
     except NoSuchKind as error:
         places = {
             one.address.kind: one.places.get("/kind", one.place)
@@ -126,14 +129,6 @@ def _located(desired: DesiredState, target: Target, read: Callable[[], LiveState
 
 def _no_such(kind: Kind) -> str:
     return f"this service has no {kind.noun}s (GET /v1{kind.path} answered 404)"
-
-
-def _named_secrets(
-    desired: DesiredState, there: Mapping[Address, LiveResource], remote: ReadRemote
-) -> dict[Address, tuple[LiveSecret, ...]]:
-    listed = [one.address for one in desired.resources if one.named_secrets is not None and one.address in there]
-    secrets = reader.read_secrets(remote, [there[address].key for address in listed])
-    return {address: secrets[there[address].key] for address in listed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +168,17 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
         )
         again = differ.diff(desired, sides.live, values, target.plan_key, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
-    secretive = hidden_secrets.compare(changes, sides.live, values, remote)
-    named = differ.with_named_secrets(secretive.changes, desired, sides.named, target.now)
+    changes = hidden_secrets.without_known(changes, sides.hidden, values, remote)
+    named = differ.with_named_secrets(changes, desired, sides.named, target.now)
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings(planned)
         yield from secret_changes.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
         yield from secret_changes.patched(planned)
         yield from hidden_secrets.placeholders(seen)
-        yield from (*secretive.warnings, *named.warnings)
+        yield from (*hidden_secrets.not_compared(sides.hidden), *named.warnings)
 
-    compared = _compared(sides, named.changes, target, about_secrets)
-    return replace(compared, unseen=secretive.hidden)
+    return _compared(sides, named.changes, target, about_secrets)
 
 
 def diff_offline(sides: Sides, target: Target) -> Comparison:
@@ -228,7 +222,15 @@ def _compared(
     notices = differ.notices(selected.changes, desired, live, selected.whole)
     whole = (*selected.whole, *foreign)
     return Comparison(
-        desired, desired, live, selected.changes, whole, warnings=warnings, notices=notices, out_of_scope=len(foreign)
+        desired,
+        desired,
+        live,
+        selected.changes,
+        whole,
+        sides.hidden,
+        warnings=warnings,
+        notices=notices,
+        out_of_scope=len(foreign),
     )
 
 

@@ -8,14 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from reconciler.kinds import KINDS, LOGIN_KIND, login_key
+from reconciler.kinds import KINDS, login_key
 from reconciler.kinds.fields import Secrecy
 from reconciler.kinds.secrecy import field_of, may_have, record_of
-from reconciler.live import read as reader
-from reconciler.model.dataclass import dataclass
+from reconciler.live import has_hidden_secret, has_named_secrets
 from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
-from reconciler.model.resource import Address, LiveResource, LiveState
+from reconciler.model.resource import Address, DesiredResource, LiveResource, LiveState
 from reconciler.model.secret import Secret
 from reconciler.planning.diff.secret_changes import is_sent_elsewhere
 from reconciler.remote import ReadRemote
@@ -23,62 +22,39 @@ from reconciler.remote import ReadRemote
 _Fields: TypeAlias = Collection[tuple[Address, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Changes without the secrets that are there, although the service shows null."""
-
-    changes: tuple[Change, ...]
-    hidden: frozenset[tuple[Address, str]] = frozenset()
-    """The secret fields that are there and not shown."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a plan says of those."""
-        return tuple(f"{address}: {_PLACEHOLDER[False].format(name=name)}" for address, name in sorted(self.hidden))
+def null_fields(resource: DesiredResource, found: LiveResource) -> list[tuple[Address, str]]:
+    """The secrets that a manifest sets and of which the service shows null: there may be one all the same."""
+    null = [name for name, secret in found.secrets.items() if secret is None]
+    return [(resource.address, name) for name, reference in resource.secrets.items() if reference and name in null]
 
 
-def compare(
+def without_known(
     changes: Iterable[Change],
-    live: LiveState,
+    hidden: _Fields,
     values: Mapping[tuple[Address, str], Secret],
     remote: ReadRemote,
-) -> Compared:
-    """Ask by logins whether secrets that a plan sets, and of which the service shows null, are there already.
+) -> tuple[Change, ...]:
+    """The changes, less those secrets that are not shown and are there already, as a login with each proves.
+
+    Args:
+        changes: what would be planned.
+        hidden: the secrets that are there and not shown.
+        values: what the references of manifests stand for.
+        remote: asked by logins.
 
     Raises:
         RemoteError: a login gave no answer of use.
     """
-    shown = {one.key: one for one in live.resources}
-    compared, hidden = [], set()
+    found = []
     for change in changes:
-        one = shown.get(change.key) if change.key and change.action is Action.UPDATE else None
-        unseen = [intent for intent in change.secrets if one and intent.reference and _is_null(one, intent.field)]
-        there = unseen if unseen and one and _has_unseen(one, remote) else []
-        hidden |= {(change.address, intent.field) for intent in there}
-        kept = [each for each in there if one and _is_to_be_sent(change, each, one.id, values, remote)]
-        compared.append(_without(change, [each for each in there if each not in kept]))
-    return Compared(tuple(compared), frozenset(hidden))
-
-
-def _is_null(one: LiveResource, name: str) -> bool:
-    return name in one.secrets and one.secrets[name] is None
-
-
-def _has_unseen(one: LiveResource, remote: ReadRemote) -> bool:
-    """Whether there is a secret that is none of the named ones; only what logs in can tell.
-
-    Through a client that is not active nothing does, unless the service looks at the secret first: there null is taken
-    for none (docs/decisions/0009).
-    """
-    if one.kind != LOGIN_KIND or not remote.has_secret(one.id):
-        return False
-    return not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]
+        there = [intent for intent in change.secrets if (change.address, intent.field) in hidden]
+        found.append(_without(change, [one for one in there if not _is_to_be_sent(change, one, values, remote)]))
+    return tuple(found)
 
 
 def _is_to_be_sent(
     change: Change,
     intent: SecretIntent,
-    client_id: str,
     values: Mapping[tuple[Address, str], Secret],
     remote: ReadRemote,
 ) -> bool:
@@ -87,7 +63,7 @@ def _is_to_be_sent(
     if intent.reference and intent.reference.is_generated:
         return False
     return _is_put(replace(change, fields=_others(change, [intent]))) or bool(
-        value and not remote.proves(client_id, value).accepted
+        value and change.id and not remote.proves(change.id, value).accepted
     )
 
 
@@ -114,6 +90,11 @@ def placeholders(live: LiveState) -> tuple[str, ...]:
         for name, secret in one.secrets.items()
         if secret and secret.is_placeholder and name not in KINDS[one.kind].write_only_fields
     )
+
+
+def not_compared(hidden: _Fields) -> tuple[str, ...]:
+    """Warn of secrets that are there and not shown."""
+    return tuple(f"{address}: {_PLACEHOLDER[False].format(name=name)}" for address, name in sorted(hidden))
 
 
 _PLACEHOLDER: Final = {
@@ -233,9 +214,9 @@ def _is_hidden(one: LiveResource, name: str, remote: ReadRemote, shown: Collecti
     if secret:
         return secret.is_placeholder
     if one.key != login_key(remote.client_id):
-        return name not in shown and _has_unseen(one, remote)
+        return name not in shown and has_hidden_secret(remote, one.key)
     # A run that is logged in with a secret of it knows that there is one.
-    return remote.access().with_secret and not reader.read_secrets(remote, [one.key], is_optional=True)[one.key]
+    return remote.access().with_secret and not has_named_secrets(remote, one.key)
 
 
 def _hidden(change: Change, name: str) -> Finding:

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import KINDS
 from reconciler.kinds.fields import Text
-from reconciler.live import read as reader
+from reconciler.live import read_secrets
 from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
@@ -226,7 +226,7 @@ class Provider:
         tools = rotation.Tools(self.remote, deliverer, _utc_now, self.record)
         notes: list[str] = []
         has_written = False
-        live = reader.read_secrets(self.remote, [key])[key]  # of one name each: making one changes no other
+        live = read_secrets(self.remote, [key])[key]  # of one name each: making one changes no other
         for wanted in change.new_secrets:
             at_hand = recall(wanted, live, deliverer)
             subject = Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)

@@ -11,7 +11,7 @@ import pytest
 from reconciler.applying.run import Controls
 from reconciler.applying.settle import repeated
 from reconciler.errors import AnswerLost, BadAnswer, RequestFacts, TurnedAway
-from reconciler.live.read import with_assignments
+from reconciler.live import with_assignments
 from reconciler.model.inputs import Selection
 from reconciler.model.json import ABSENT
 from reconciler.model.outcome import Status

@@ -9,11 +9,10 @@ back. What the run deleted is created again; secrets stay as they are.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler import live as reader
 from reconciler.applying.rollback.view import RULE, Present, View
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.kinds import KINDS
-from reconciler.live import read as reader
-from reconciler.live.read import check_marketplace
 from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import RecordedRun
@@ -131,13 +130,13 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     """
     taken = _taken(run, target)
     kinds = target.in_use(manifests) | {one.address.kind for one in taken.changes}
-    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
+    marketplace = reader.check_marketplace(remote, target.environment, target.marketplace, kinds)
     _require_same(run, target.binding(manifests, remote.base_url, marketplace))
-    live = reader.read(remote, kinds, marketplace)
+    live = reader.read_objects(remote, kinds, marketplace)
     created = [one.key for one in _created(taken, live)]
     assigned = {ObjectKey(one.address.kind, one.id) for one in taken.changes if one.assignments and one.id}
-    live = reader.with_assignments(remote, live, assigned.union(created))
-    return Sides(taken, live, reader.read_secrets(remote, created, is_optional=True))
+    found = reader.details(remote, live, assigned.union(created), created, is_optional=True)
+    return Sides(taken, found.live, found.secrets)
 
 
 def _taken(run: RecordedRun, target: Target) -> RecordedRun:

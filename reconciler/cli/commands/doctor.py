@@ -10,7 +10,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.several import show
-from reconciler.live.read import check_marketplace
+from reconciler.live import check_marketplace
 from reconciler.manifests.allowed_paths import AllowedPaths
 from reconciler.manifests.yaml import shown
 from reconciler.model.resource import FieldsPolicy

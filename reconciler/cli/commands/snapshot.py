@@ -15,7 +15,7 @@ from reconciler.cli.options import Common, output_file, reading_options
 from reconciler.cli.several import each, files_of_each, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
-from reconciler.live.read import odd
+from reconciler.live import odd
 from reconciler.manifests.load import inspect
 from reconciler.model.resource import DesiredState
 from reconciler.planning import snapshot as snapshotfile

@@ -21,10 +21,9 @@ from reconciler.planning.diff import secret_changes
 from reconciler.planning.diff.fields import changed_fields, created_fields, faults_of
 from reconciler.planning.diff.identity import match, new_id, propose, require_valid, resolved
 from reconciler.planning.diff.notices import assignment_changes, hints, likely_renames, notices, placed
-from reconciler.planning.diff.secret_changes import NOTHING_KNOWN, LiveSecrets, WriteOnly, with_named_secrets
+from reconciler.planning.diff.secret_changes import NOTHING_KNOWN, WriteOnly, with_named_secrets
 
 __all__ = [
-    "LiveSecrets",
     "Secrets",
     "WriteOnly",
     "diff",

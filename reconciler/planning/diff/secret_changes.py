@@ -27,7 +27,7 @@ from reconciler.model.named_secret import (
     moment_text,
 )
 from reconciler.model.plan import Action, Change, Direction, FieldChange
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
 from reconciler.model.rotation import SecretState, Standing, states
 from reconciler.model.secret import Secret
 
@@ -130,9 +130,6 @@ def patched(changes: Iterable[Change]) -> Iterator[str]:
             yield f"{change.address}: {names} {message}"
 
 
-LiveSecrets: TypeAlias = Mapping[Address, Sequence[LiveSecret]]
-"""Address of a manifest -> the secrets of its live object."""
-
 _ROTATE: Final = "run reconciler secrets rotate --due"
 
 
@@ -145,7 +142,10 @@ class WithSecrets:
 
 
 def with_named_secrets(
-    changes: Sequence[Change], desired: DesiredState, live: LiveSecrets, now: datetime
+    changes: Sequence[Change],
+    desired: DesiredState,
+    live: Mapping[ObjectKey, Sequence[LiveSecret]],
+    now: datetime,
 ) -> WithSecrets:
     """Add to each change the secrets that its object lacks.
 
@@ -162,7 +162,7 @@ def with_named_secrets(
         if secrets is None or change.after is None:
             found.append(change)
             continue
-        there = live.get(change.address, ())
+        there = live.get(change.key, ()) if change.key else ()
         is_active = bool(change.after.get(KINDS[change.address.kind].active_field))
         judged = states(secrets, there, now, is_active=is_active)
         missing = [one.wanted for one in judged if one.standing is Standing.MISSING and one.wanted]

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.roles import FULL_ACCESS
-from reconciler.live.read import read, with_assignments
+from reconciler.live import read_objects, with_assignments
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
@@ -132,7 +132,7 @@ def _writing(known: Known) -> list[_Need]:
 
 def _count(known: Known, kind: Kind) -> str:
     """Read one kind as a plan does, and count its objects."""
-    live = read(known.connection, [kind.name], "", optional=[kind.name])
+    live = read_objects(known.connection, [kind.name], "", optional=[kind.name])
     if kind in _assigned(known):
         with_assignments(known.connection, live)
     if kind.name not in live.kinds:

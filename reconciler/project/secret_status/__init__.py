@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from reconciler import live as reader
 from reconciler.kinds import KINDS, Kind, outside
-from reconciler.live import read as reader
-from reconciler.live.read import check_marketplace
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
@@ -28,9 +27,7 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
         RemoteError: a read failed.
         InputError: a manifest cannot be matched with one live object.
     """
-    kinds = target.in_use(desired)
-    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
-    live = reader.read(remote, kinds, marketplace)
+    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
     matches = differ.match(desired, live)
     chosen = [
         one
@@ -51,7 +48,7 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
     left_out = sum(
         one.key not in claimed and not outside(desired.scope, one.kind, one.id, one.body) for one in live.resources
     )
-    return SecretReport(target.environment, marketplace, target.now, tuple(rows), left_out)
+    return SecretReport(target.environment, live.marketplace, target.now, tuple(rows), left_out)
 
 
 def _named_secrets(

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler import live as reader
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
 from reconciler.kinds import KINDS, login_key
-from reconciler.live import read as reader
-from reconciler.live.read import check_marketplace
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.freeze import Window
@@ -118,9 +117,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
         ReconcilerError: the one rotation that was asked for is not possible; says why.
     """
     chosen = wanted(desired, target.selection, wish)
-    kinds = target.in_use(desired)
-    marketplace = check_marketplace(remote, target.environment, target.marketplace, kinds)
-    live = reader.read(remote, kinds, marketplace)
+    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
     matches = differ.match(desired, live)
     secrets = _secrets({resource.address: matches[resource.address] for resource, _ in chosen}, remote)
     turns: list[Turn] = []
@@ -137,7 +134,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
     context = target.context(desired, remote.access())
     frozen = guard.freeze(changes, target.freeze, target.now)
     findings = (*guard.check(changes, context), *frozen, *_protected(changes, turns, target.now))
-    return Rotation(marketplace, tuple(turns), changes, findings)
+    return Rotation(live.marketplace, tuple(turns), changes, findings)
 
 
 # ------------------------------------------------------------------------------------------------------------ choosing

@@ -13,7 +13,7 @@ import httpx
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.errors import ReconcilerError
-from reconciler.live.read import check_marketplace
+from reconciler.live import check_marketplace
 from reconciler.model.reports import Check, Diagnosis
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.project.doctor import Subject, Tools, examine
