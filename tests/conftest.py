@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 
@@ -33,12 +33,6 @@ os.environ.pop("COLUMNS", None)  # the workers of pytest-xdist have it, and text
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:  # so it is in a job in the background, and beneath nohup
         signal.signal(number, usual)
-
-
-@pytest.hookimpl(wrapper=True, optionalhook=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more worker than there are cores: where a test waits for a process, another runs."""
-    return (yield) + 1
 
 
 @pytest.hookimpl(tryfirst=True)

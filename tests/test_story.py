@@ -22,8 +22,8 @@ from tests.test_docs import FENCE, ROOT
 
 STORIES = {
     ROOT / "docs" / "story.md": 30,
-    ROOT / "docs" / "three-environments.md": 25,
     ROOT / "docs" / "several-repositories.md": 6,
+    ROOT / "docs" / "three-environments.md": 25,
 }
 """Page -> how many commands it tells of, at least."""
 MARKETPLACE = re.compile(r"^reconciler emulator --port (\d+) --seed (\S+)(?: --marketplace (\S+))?$", re.MULTILINE)
@@ -119,6 +119,7 @@ def serve(block: str, terminal: Terminal, opened: ExitStack) -> None:
         terminal.urls[f"http://127.0.0.1:{port}"] = opened.enter_context(running(emulator))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.stem)
 def test_the_story_happens_as_it_is_told(story: Path, terminal: Terminal) -> None:
     told, blocks = 0, FENCE.findall(story.read_text(encoding="utf-8"))

@@ -108,6 +108,7 @@ def test_every_command_that_writes_works_without_what_only_posix_has(repository:
     ]
 
 
+@pytest.mark.sweep
 def test_a_lock_that_is_a_link_is_refused_there_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
     monkeypatch.setenv("HASH_KEY", "k" * 20)

@@ -1,6 +1,6 @@
 """A week of a repository on GitHub: the workflows with their real shell and git against two marketplaces.
 
-What is not marked `sweep` is one way through all of it; `make sweep` plays the rest.
+All of it is played by `make sweep`; one way through the recipes of another system is among the other tests, too.
 """
 
 import json
@@ -21,6 +21,7 @@ def change(shop: Shop, minutes: int) -> None:
     shop.manifest(AccessTokenDuration=minutes)
 
 
+@pytest.mark.sweep
 def test_nobody_is_asked_where_what_was_reviewed_is_what_is_planned(watched: Shop) -> None:
     change(watched, 300)
     pull, review = watched.hub.propose("shorter")

@@ -202,6 +202,7 @@ def current(project: Project, run: Runner) -> Iterator[Project]:
     yield project
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("path", sorted(CASES), ids=" ".join)
 def test_a_command_shows_no_secret(searched: Searched, path: Arguments) -> None:
     _live_through(searched, path)
@@ -238,6 +239,7 @@ OFFLINE: Final = {
 ONLINE: Final = [path for path in sorted(CASES) if path[0] not in OFFLINE]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("path", ONLINE, ids=" ".join)
 def test_a_command_that_crashes_shows_no_secret(
     searched: Searched, path: Arguments, monkeypatch: pytest.MonkeyPatch
@@ -262,6 +264,7 @@ ECHOES: Final = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("searched", ["legacy"], indirect=True)
 @pytest.mark.parametrize(("spec", "met"), ECHOES.values(), ids=list(ECHOES))
 def test_a_service_that_says_too_much_is_not_repeated(searched: Searched, spec: str, met: str) -> None:

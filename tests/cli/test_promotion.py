@@ -76,6 +76,7 @@ def test_environments_are_applied_in_the_order_of_the_configuration(chain: Proje
     assert {one["environment"] for one in runs} == set(ORDER)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("name", ["text", "markdown", "html"])
 def test_one_command_applies_the_plans_of_all(chain: Project, run: Runner, name: str) -> None:
     names = [word for one in ORDER[::-1] for word in ("--env", one)]

@@ -44,7 +44,7 @@ SEEDED: list[tuple[str, list[dict[str, Any]]]] = [
 ]
 READINGS = (
     "",
-    "?events=removed&webhookUrl=null",
+    pytest.param("?events=removed&webhookUrl=null", marks=pytest.mark.sweep),
     *(pytest.param(one, marks=pytest.mark.sweep) for one in ("?events=removed", "?webhookUrl=null")),
 )
 PATHS = ("/v1/webhooks", "/v1/apiclients", *(f"/v1/{path}" for path, _ in SEEDED))
@@ -153,6 +153,7 @@ def test_without_the_key_the_limits_hold_as_ever(staging: Project, run: Runner) 
     assert "limits.changes allows 3" in refused.err
 
 
+@pytest.mark.sweep
 def test_what_the_restore_does_not_do_counts_beside_it(staging: Project, run: Runner) -> None:
     staging.ask("POST", "/_emulator/staging-restore")
     for number in range(4):
@@ -162,12 +163,14 @@ def test_what_the_restore_does_not_do_counts_beside_it(staging: Project, run: Ru
     assert "4 resources would change; limits.changes allows 3" in refused.err
 
 
+@pytest.mark.sweep
 def test_a_reference_that_somebody_removed_from_one_client_is_no_restore(staging: Project, run: Runner) -> None:
     staging.ask("PATCH", f"/v1/apiclients/{FRONT}", {"OrderCheckoutIntegrationEventID": None})
     staging.ask("PATCH", "/v1/webhooks/validate", {"ApiClientIDs": [FRONT]})
     assert drift(run)[1] == {("changed", "ApiClient"), ("changed", "Webhook")}
 
 
+@pytest.mark.sweep
 def test_what_the_restore_took_is_not_written_back_to_the_manifests(staging: Project, run: Runner) -> None:
     staging.ask("POST", "/_emulator/staging-restore")
     refused = run("drift", "--write-back", "--write")

@@ -91,6 +91,7 @@ def test_the_clock_on_the_wall_is_the_default() -> None:
         assert client.get("/v1/me", headers={"Authorization": f"bearer {token}"}).status_code == 200
 
 
+@pytest.mark.sweep
 def test_many_threads_write_at_once_and_nothing_is_lost(admin: httpx.Client) -> None:
     with ThreadPoolExecutor(16) as pool:
         made = pool.map(lambda number: admin.put(f"/v1/buyers/b{number}", json={"Name": "B"}).status_code, range(64))
@@ -135,6 +136,7 @@ def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
     assert server.returncode == 0
 
 
+@pytest.mark.sweep
 def test_a_signal_that_comes_while_the_server_holds_a_lock_stops_it_too() -> None:
     with started(LOCKED + SCRIPT) as (server, url):
         with suppress(httpx.TransportError):
@@ -143,6 +145,7 @@ def test_a_signal_that_comes_while_the_server_holds_a_lock_stops_it_too() -> Non
     assert server.returncode == 0
 
 
+@pytest.mark.sweep
 def test_a_signal_that_does_not_wake_the_main_thread_stops_the_server_too() -> None:
     """One that comes right before the wait does not, either."""
     with started(ELSEWHERE + SCRIPT) as (server, url):

@@ -256,6 +256,7 @@ def test_another_file_is_refused_with_what_it_lacks(content: bytes, message: str
     assert message in error.value.diagnostics[0].message
 
 
+@pytest.mark.sweep
 def test_an_export_that_is_larger_than_any_manifest_is_read() -> None:
     products = "\n".join(f"    - {{ID: product-{number}, Name: Product {number}}}" for number in range(30_000))
     text = f"Objects:\n  Products:\n{products}\n  ApiClients:\n    - {{AppName: Shop, AccessTokenDuration: 60}}\n"

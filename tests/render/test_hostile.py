@@ -120,6 +120,7 @@ def test_json_is_ascii_and_can_be_read(name: str) -> None:
             json.loads(part)
 
 
+@pytest.mark.sweep
 def test_sarif_is_valid_by_the_schema_of_the_standard() -> None:
     assert isinstance(SCHEMA, Draft4Validator)
     for text in documents("sarif"):

@@ -270,6 +270,7 @@ def test_thirteen_runs_whose_logins_are_refused_leave_the_secret_in_use_and_deli
             assert (world.live(), (tmp_path / "stored").read_text()) == (in_use, value)
 
 
+@pytest.mark.sweep
 def test_thirteen_failing_deliveries_leave_as_many_as_one(tmp_path: Path) -> None:
     with opened(tmp_path, (ToFile("a.secret"), ToCommand(("false",)))) as world:
         for _ in range(13):
@@ -277,6 +278,7 @@ def test_thirteen_failing_deliveries_leave_as_many_as_one(tmp_path: Path) -> Non
             assert world.names() == ["primary.unproven"]
 
 
+@pytest.mark.sweep
 def test_thirteen_applies_that_deliver_in_part_leave_the_secret_of_the_first_where_it_was_delivered(
     tmp_path: Path,
 ) -> None:
