@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.applying import journal
+from reconciler.applying.journal.events import recorded
 from reconciler.emulator import Emulator, Settings
 from tests.builders import body
 from tests.service import Shop, client_id
@@ -92,7 +93,7 @@ def demand_a_whole_record(ending: Ending) -> None:
     """There is a journal of all that was written, which says that the run came to its end."""
     runs = ending.folder / ".reconciler" / "runs"
     assert journal.check_all(runs) == ()
-    found = [journal.recorded(run) for run in journal.runs(runs).values() if isinstance(run, journal.Run)]
+    found = [recorded(run) for run in journal.runs(runs).values() if isinstance(run, journal.Run)]
     assert all(run and run.is_finished for run in found), f"event {ending.moment}: {ending.err}"
     applied = {change.address.name for run in found if run for change in run.changes if change.writes}
     assert applied == written(ending.folder)

@@ -37,7 +37,7 @@ _OF_APPLYING: Final = [
     "applying/test_own.py",
     "applying/test_creating.py",
     "applying/test_assign.py",
-    "applying/journal/test_applying.py",
+    "applying/journal/test_events.py",
     "second/test_singles.py",
     "second/test_write_only.py",
 ]

@@ -55,14 +55,14 @@ def _runs(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 def _written_runs(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """The newest ones of those that start so: to see what a run has written, its journal is read."""
-    from reconciler.applying.journal import may_have_written  # noqa: PLC0415  # see _offering
+    from reconciler.applying.journal.events import may_have_written  # noqa: PLC0415  # see _offering
 
     newest = [path for path in _journals(ctx) if path.stem.startswith(incomplete)][-_MOST:]
     return ["last", *(path.stem for path in newest if may_have_written(path))]
 
 
 def _journals(ctx: click.Context) -> list[Path]:
-    from reconciler.applying.journal.read import run_files  # noqa: PLC0415
+    from reconciler.applying.journal import run_files  # noqa: PLC0415
     from reconciler.cli.console import settings_of  # noqa: PLC0415
     from reconciler.project.environment import configuration  # noqa: PLC0415  # see _offering
 

@@ -13,20 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying import verify
-from reconciler.applying.journal import (
-    ApplyRecorder,
-    Journal,
-    Run,
-    applied,
-    facts_of,
-    last_run,
-    newest,
-    recorded,
-    runs,
-    unfinished,
-)
-from reconciler.applying.journal.read import all_files, require_belief, run_files
-from reconciler.applying.journal.recorded import recorded_rotation
+from reconciler.applying.journal import Run, all_files, applied, last_run, newest, require_belief, run_files, runs
+from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded, recorded_rotation, unfinished
+from reconciler.applying.journal.write import Journal
 from reconciler.applying.verify import Found, Looked
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS

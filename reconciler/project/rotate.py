@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from reconciler.applying.journal import Journal
-from reconciler.applying.journal.recorded import ROTATION, outcome_facts, turn_facts
+from reconciler.applying.journal import ROTATION
+from reconciler.applying.journal.events import outcome_facts, turn_facts
+from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.rotation import Ended

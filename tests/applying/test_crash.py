@@ -18,6 +18,8 @@ import httpx
 import pytest
 
 from reconciler.applying import journal
+from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded
+from reconciler.applying.journal.write import Journal
 from reconciler.applying.run import Controls
 from reconciler.applying.verify import Found, look
 from reconciler.emulator import Emulator, Settings
@@ -74,8 +76,8 @@ def folder() -> Iterator[Path]:
 
 
 def apply(service: Shop, folder: Path, plan: Plan) -> None:
-    facts = journal.facts_of(plan, plan_digest(plan))
-    recorder = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
+    facts = facts_of(plan, plan_digest(plan))
+    recorder = ApplyRecorder(plan, lambda: facts, lambda facts: Journal.start(folder / "runs", facts))
     recorder.end(service.apply(plan, Controls(concurrency=1, recorder=recorder)))
 
 
@@ -337,7 +339,7 @@ def restore(folder: Path) -> None:
 
 def only_run(runs: Path) -> RecordedRun | None:
     """The run whose process was killed; None: it had not begun to write its journal."""
-    found = [journal.recorded(run) for run in journal.runs(runs).values() if isinstance(run, journal.Run)]
+    found = [recorded(run) for run in journal.runs(runs).values() if isinstance(run, journal.Run)]
     assert len(found) <= 1
     assert not any(run.is_finished for run in found if run)
     return found[0] if found else None

@@ -9,6 +9,8 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.applying import journal
+from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded
+from reconciler.applying.journal.write import Journal
 from reconciler.applying.run import Controls
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
 from reconciler.manifests.allowed_paths import AllowedPaths
@@ -51,12 +53,12 @@ def run_if_any(
 ) -> RecordedRun | None:
     """The same; None where there was nothing to write."""
     plan = service.plan(desired(*wanted))
-    facts = journal.facts_of(plan, plan_digest(plan))
-    record = journal.ApplyRecorder(plan, lambda: facts, lambda facts: journal.Journal.start(folder / "runs", facts))
+    facts = facts_of(plan, plan_digest(plan))
+    record = ApplyRecorder(plan, lambda: facts, lambda facts: Journal.start(folder / "runs", facts))
     controls = Controls(concurrency=1, keep_going=keep_going, recorder=record)
     record.end(service.apply(plan, controls, **options))
     found = [*journal.runs(folder / "runs").values()]
-    return journal.recorded(found[-1]) if found and isinstance(found[-1], journal.Run) else None
+    return recorded(found[-1]) if found and isinstance(found[-1], journal.Run) else None
 
 
 def plan_back(
@@ -384,7 +386,7 @@ def test_a_client_of_unknown_id_is_found_by_its_name(tmp_path: Path) -> None:
         run_of(empty, tmp_path, manifest("new", AccessTokenDuration=60))
         path = journal.find(tmp_path / "runs", "last")
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:5]))
-        run = journal.recorded(journal.read(path))
+        run = recorded(journal.read(path))
         assert run
         assert take_back(empty, run).is_complete
         assert empty.bodies() == {}

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.applying import journal
-from reconciler.applying.journal import Journal
-from reconciler.applying.journal.write import exclusive
+from reconciler.applying.journal.write import Journal, exclusive
 from tests.cli.conftest import FRONT, Project, Runner, git
 
 RUNS = Path(".reconciler/runs")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.applying import journal
-from reconciler.applying.journal import Journal
+from reconciler.applying.journal.write import Journal
 from tests.cli.conftest import FRONT, Project, Runner
 from tests.cli.test_apply import sit_down
 

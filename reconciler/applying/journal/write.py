@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from reconciler import __version__
-from reconciler.applying.journal.read import FORMAT_VERSION, SUFFIX, Entry, read, run_files
+from reconciler.applying.journal import FORMAT_VERSION, SUFFIX, Entry, read, run_files
 from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import open_own
 from reconciler.model.json import Json

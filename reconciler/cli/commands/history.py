@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.applying.journal import check, check_all, find, read
-from reconciler.applying.journal.read import run_files, runs
+from reconciler.applying.journal import check, check_all, find, read, run_files, runs
 from reconciler.cli import completing
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode

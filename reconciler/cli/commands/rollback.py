@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.applying.journal import check, find, last_written, read, recorded
+from reconciler.applying.journal import check, find, read
+from reconciler.applying.journal.events import last_written, recorded
 from reconciler.applying.rollback import RULE
 from reconciler.cli import completing
 from reconciler.cli import exit as codes

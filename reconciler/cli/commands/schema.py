@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.applying.journal.recorded import SCHEMA as RUN
+from reconciler.applying.journal.events import SCHEMA as RUN
 from reconciler.applying.receipt import SCHEMA as RECEIPT
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options

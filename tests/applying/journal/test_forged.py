@@ -11,14 +11,14 @@ import pytest
 from reconciler import pipeline
 from reconciler.applying import journal, verify
 from reconciler.applying.journal import Entry
-from reconciler.applying.journal.recorded import recorded_rotation
+from reconciler.applying.journal.events import recorded, recorded_rotation
 from reconciler.errors import ReconcilerError
 from reconciler.model.resource import Policy
 from reconciler.project.records import listed
 from reconciler.render.failure import cut_off
 from reconciler.render.history import LISTS, RUNS
 from reconciler.render.style import PLAIN
-from tests.applying.journal.test_applying import apply
+from tests.applying.journal.test_events import apply
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -77,12 +77,12 @@ def use(path: Path, service: Shop) -> str:
         for show in RUNS.values():
             show(listed(run, path), PLAIN)
         recorded_rotation(run)
-        recorded = journal.recorded(run)
-        if recorded:
+        applied = recorded(run)
+        if applied:
             with service.reader() as remote:
-                list(verify.look(recorded, remote))
-                cut_off(recorded, [], PLAIN)
-                pipeline.plan_back(recorded, (), desired(manifest("a")), remote, NO_LIMITS)
+                list(verify.look(applied, remote))
+                cut_off(applied, [], PLAIN)
+                pipeline.plan_back(applied, (), desired(manifest("a")), remote, NO_LIMITS)
     except ReconcilerError as error:
         return error.message
     return ""
@@ -134,7 +134,7 @@ def test_an_uncertain_write_of_an_object_without_an_id_is_looked_up_by_name(
 ) -> None:
     at = next(number for number, line in enumerate(lines) if line["event"] == "plan")
     lines[at] = replaced(lines[at], ("facts", "changes", 0, "id"), None)
-    run = journal.recorded(journal.read(written(tmp_path, [line for line in lines if line["event"] != "outcome"])))
+    run = recorded(journal.read(written(tmp_path, [line for line in lines if line["event"] != "outcome"])))
     assert run
     with service.reader() as remote:
         found = {str(one.change.address): one.found for one in verify.look(run, remote)}

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import __version__
-from reconciler.applying.journal import Journal, check, check_all, find, read, runs
-from reconciler.applying.journal.write import Disk
+from reconciler.applying.journal import check, check_all, find, read, runs
+from reconciler.applying.journal.write import Disk, Journal
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.json import canonical_text
 from reconciler.model.secret import Secret

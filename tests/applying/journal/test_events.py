@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from reconciler.applying import journal, verify
-from reconciler.applying.journal import ApplyRecorder, Journal
-from reconciler.applying.journal.applying import Facts
+from reconciler.applying.journal.events import ApplyRecorder, Facts, facts_of, recorded, unfinished
+from reconciler.applying.journal.write import Journal
 from reconciler.applying.run import Controls
 from reconciler.applying.verify import Found
 from reconciler.errors import ReconcilerError
@@ -36,7 +36,7 @@ def two(tmp_path: Path) -> Iterator[Shop]:
 
 
 def recorder(folder: Path, plan: Plan) -> ApplyRecorder:
-    facts = journal.facts_of(plan, plan_digest(plan))
+    facts = facts_of(plan, plan_digest(plan))
     return ApplyRecorder(plan, lambda: facts, lambda facts: Journal.start(folder / "runs", facts))
 
 
@@ -53,7 +53,7 @@ def newest(folder: Path, lines: int | None = None) -> RecordedRun:
     path = journal.find(folder / "runs", "last")
     if lines:
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:lines]))
-    run = journal.recorded(journal.read(path))
+    run = recorded(journal.read(path))
     assert run
     return run
 
@@ -266,7 +266,7 @@ def test_what_cannot_be_announced_is_not_written(
         pass
 
     Full.lines = lines
-    facts = journal.facts_of(plan, plan_digest(plan))
+    facts = facts_of(plan, plan_digest(plan))
     record = ApplyRecorder(plan, lambda: facts, lambda facts: Full.start(tmp_path / "runs", facts))
     result = two.apply(plan, Controls(concurrency=1, keep_going=True, recorder=record))
     record.end(result)
@@ -277,7 +277,7 @@ def test_what_cannot_be_announced_is_not_written(
 
 def test_what_the_first_lines_say_is_worked_out_before_anything_is_written_and_once(two: Shop, tmp_path: Path) -> None:
     plan = two.plan(desired(manifest("a", Active=False)))
-    facts, asked = journal.facts_of(plan, plan_digest(plan)), []
+    facts, asked = facts_of(plan, plan_digest(plan)), []
 
     def work_out() -> Facts:
         asked.append("facts")
@@ -306,21 +306,21 @@ def test_a_journal_of_another_version_or_kind_is_no_traceback(two: Shop, tmp_pat
     path = journal.find(tmp_path / "runs", "last")
     path.write_text(path.read_text().replace('"number":1', '"number":[]'))
     with pytest.raises(ReconcilerError, match="not in the format of this version"):
-        journal.recorded(journal.read(path))
+        recorded(journal.read(path))
     with Journal.start(tmp_path / "runs", {"kind": "rotation"}) as other:
         pass
-    assert journal.recorded(journal.read(other.path)) is None
+    assert recorded(journal.read(other.path)) is None
 
 
 def test_a_run_that_was_looked_at_is_not_looked_at_again(two: Shop, tmp_path: Path) -> None:
     plan = two.plan(desired(manifest("a", Active=False)))
     apply(two, tmp_path, manifest("a", Active=False))
     cut = newest(tmp_path, 3)
-    assert journal.unfinished([cut], plan.binding) == [cut]
-    facts = journal.facts_of(plan, plan_digest(plan), follows_up=(cut.id,))
+    assert unfinished([cut], plan.binding) == [cut]
+    facts = facts_of(plan, plan_digest(plan), follows_up=(cut.id,))
     with Journal.start(tmp_path / "runs", facts) as later:
         later.append("end", {})
-    assert journal.unfinished([cut, newest(tmp_path)], plan.binding) == []
+    assert unfinished([cut, newest(tmp_path)], plan.binding) == []
     assert canonical_text(facts["follows_up"]) == canonical_text([cut.id])
 
 
@@ -342,7 +342,7 @@ def test_the_first_lines_are_worked_out_while_the_first_read_is_on_its_way(two: 
 
     def facts() -> Facts:
         waiting.ready.set()
-        return journal.facts_of(plan, plan_digest(plan))
+        return facts_of(plan, plan_digest(plan))
 
     record = ApplyRecorder(plan, facts, lambda facts: Journal.start(tmp_path / "runs", facts))
     assert two.apply(plan, Controls(recorder=record)).is_complete

@@ -1,0 +1,431 @@
+"""The course of a run <-> the events of its journal, if they say what this version writes.
+
+start    what run it is, for which environment, from which plan
+plan     every change that is to be written, with the bodies of before and after, less secrets
+intent   a write that is about to be sent
+answer   what came of it
+outcome  how a change ended; a later one for the same address counts
+end      the run came to its own end
+
+Those of named secrets (`secret-...`) are written by `secrets.rotation` and `project.rotate`.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from reconciler.applying.journal import APPLY, ROLLBACK, ROTATION, Run, all_files, read, require_belief, run_files
+from reconciler.applying.journal.write import Journal
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.kinds import KINDS
+from reconciler.manifests.schema import part_validator, read_schema
+from reconciler.model import rotation
+from reconciler.model.json import Json
+from reconciler.model.named_secret import LiveSecret, moment_of
+from reconciler.model.outcome import (
+    ApplyResult,
+    Ending,
+    Outcome,
+    RecordedChange,
+    RecordedRotation,
+    RecordedRun,
+    RecordedStep,
+    RecordedTurn,
+    RecordedWrite,
+    Status,
+    Step,
+    Write,
+)
+from reconciler.model.plan import Action, AssignmentChange, Binding, Change, Plan
+from reconciler.model.resource import Address
+from reconciler.model.rotation import Ended, StepKind
+
+SCHEMA: Final = "run.v2.schema.json"
+_OF_MACHINE: Final = ("base_url", "marketplace", "host", "pid", "tool_version")
+_AS_THEY_ARE: Final = (*_OF_MACHINE, "environment", "plan_digest", "git_commit", "user", "rolls_back")
+"""What the first line says in the words of `RecordedRun`."""
+
+
+def _unusable(run: Run) -> ReconcilerError:
+    """The error for a journal that says what this version does not write."""
+    message = f"the journal {run.path} is not in the format of this version"
+    return ReconcilerError(message, hint="history verify says whether it was altered")
+
+
+def _require_shape(run: Run) -> None:
+    """Refuse a journal with facts that are missing or of another type.
+
+    Raises:
+        ReconcilerError: it is one.
+    """
+    known = read_schema(SCHEMA)["$defs"]
+    for entry in run.entries:
+        is_rotation = entry.event == "start" and entry.facts.get("kind") == ROTATION
+        name = "rotation" if is_rotation else entry.event  # the first line of a rotation has members of its own
+        if name in known and part_validator(SCHEMA, name).faults({name: dict(entry.facts)}):
+            raise _unusable(run)
+
+
+def _is_possible(change: RecordedChange) -> bool:
+    """Whether there is its kind, with such bodies and assignments."""
+    kind = KINDS.get(change.address.kind)
+    steps = [*change.assignments, *(write.assignment for write in change.writes if write.assignment)]
+    if kind is None or (steps and kind.assignments is None):
+        return False
+    bodies = [{kind.id_field: "any"} | dict(body) for body in (change.before, change.after, change.left) if body]
+    are_known = all(kind.assignments.has(step.party, step.id) for step in steps if kind.assignments)
+    return are_known and not any(map(kind.faults, bodies))
+
+
+def recorded(run: Run) -> RecordedRun | None:
+    """What the journal says of an apply or a rollback; None for a run of another kind.
+
+    Raises:
+        ReconcilerError: the journal is not in the format of this version.
+    """
+    if run.kind not in {APPLY, ROLLBACK}:
+        return None
+    _require_shape(run)
+    try:
+        found = _run(run)
+    except ValueError as error:  # a date that is none
+        raise _unusable(run) from error
+    if not all(map(_is_possible, found.changes)):
+        raise _unusable(run)
+    return found
+
+
+def _said(run: Run, event: str) -> list[Mapping[str, Any]]:
+    """What the events of one sort say."""
+    return [entry.facts for entry in run.of(event)]
+
+
+def _was_interrupted(run: Run) -> bool:
+    return run.is_finished and bool(run.entries[-1].facts.get("interrupted"))
+
+
+def _run(run: Run) -> RecordedRun:
+    facts: Mapping[str, Any] = run.facts
+    planned: Mapping[str, Any] = next(iter(_said(run, "plan")), {"changes": (), "unchanged": 0})
+    return RecordedRun(
+        id=run.id,
+        kind=run.kind,
+        started_at=run.started_at,
+        changes=_changes(run, planned["changes"]),
+        unchanged=planned["unchanged"],
+        is_finished=run.is_finished,
+        interrupted=_was_interrupted(run),
+        torn=run.torn,
+        follows_up=tuple(facts["follows_up"]),
+        **{name: facts[name] for name in _AS_THEY_ARE},
+    )
+
+
+def _changes(run: Run, planned: Sequence[Mapping[str, Any]]) -> tuple[RecordedChange, ...]:
+    endings = {answer["number"]: Ending(answer["ending"]) for answer in _said(run, "answer")}
+    writes: dict[str, list[RecordedWrite]] = defaultdict(list)
+    for intent in _said(run, "intent"):
+        writes[intent["address"]].append(_write(intent, endings.get(intent["number"])))
+    outcomes = {outcome["address"]: outcome for outcome in _said(run, "outcome")}
+    made = _made_secrets(run)
+    return tuple(
+        replace(_change(one, outcomes.get(address, {})), writes=tuple(writes[address]), made=made.get(address, ()))
+        for one in planned
+        for address in [one["address"]]
+    )
+
+
+def _write(intent: Mapping[str, Any], ending: Ending | None) -> RecordedWrite:
+    assignment = AssignmentChange(**intent["assignment"]) if intent["assignment"] else None
+    return RecordedWrite(intent["number"], Step(intent["step"]), intent["method"], intent["path"], ending, assignment)
+
+
+def _change(change: Mapping[str, Any], outcome: Mapping[str, Any]) -> RecordedChange:
+    kind, _, name = change["address"].partition("/")
+    return RecordedChange(
+        Address(kind, name),
+        Action(change["action"]),
+        outcome.get("id") or change["id"],
+        change["before"],
+        change["after"],
+        secrets=tuple(change["secrets"]),
+        assignments=tuple(AssignmentChange(**step) for step in change["assignments"]),
+        status=Status(outcome["status"]) if outcome else None,
+        message=outcome.get("message", ""),
+        uncertain=bool(outcome.get("uncertain")),
+        restored=bool(outcome.get("restored")),
+        left=outcome.get("body"),
+        fingerprints=outcome.get("fingerprints", {}),
+        not_held=tuple(outcome.get("fields", ())),
+    )
+
+
+def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
+    """The runs against one marketplace that were cut off, and that no later run has looked at."""
+    seen = {name for run in runs for name in run.follows_up}
+    here = (target.environment, target.base_url, target.marketplace)
+    return [
+        run
+        for run in runs
+        if not run.is_finished and run.id not in seen and (run.environment, run.base_url, run.marketplace) == here
+    ]
+
+
+def turn_facts(address: str, client_id: str, secret: str, steps: Sequence[rotation.Step]) -> Json:
+    """What the first line says of one secret that is to be rotated."""
+    due = [{"kind": step.kind.value, "text": step.text} for step in steps]
+    return {"address": address, "client": client_id, "secret": secret, "steps": due}
+
+
+def outcome_facts(address: str, secret: str, ended: Ended, message: str) -> Mapping[str, Json]:
+    """What is kept of how the rotation of one secret ended."""
+    return {"address": address, "secret": secret, "status": ended.value, "message": message}
+
+
+def recorded_rotation(run: Run) -> RecordedRotation | None:
+    """What the journal says of a rotation; None for a run of another kind.
+
+    Raises:
+        ReconcilerError: the journal is not in the format of this version.
+    """
+    if run.kind != ROTATION:
+        return None
+    _require_shape(run)
+    facts: Mapping[str, Any] = run.facts
+    outcomes = {(one["address"], one["secret"]): one for one in _said(run, "secret-outcome")}
+    turns = tuple(_turn(run, turn, outcomes.get((turn["address"], turn["secret"]), {})) for turn in facts["turns"])
+    known = {name: facts[name] for name in _OF_MACHINE}
+    return RecordedRotation(turns=turns, interrupted=_was_interrupted(run), **known)
+
+
+def _turn(run: Run, turn: Mapping[str, Any], outcome: Mapping[str, Any]) -> RecordedTurn:
+    key = (turn["address"], turn["secret"])
+    begun, done = (
+        sum((one["address"], one["secret"]) == key for one in _said(run, event))
+        for event in ("secret-step-begun", "secret-step-done")
+    )
+    steps = tuple(
+        RecordedStep(step["kind"], step["text"], "done" if at < done else "begun" if at < begun else "left")
+        for at, step in enumerate(turn["steps"])
+    )
+    ended = Ended(outcome["status"]) if outcome else None
+    return RecordedTurn(turn["address"], turn["client"], turn["secret"], steps, ended, outcome.get("message", ""))
+
+
+def _made_secrets(run: Run) -> Mapping[str, tuple[LiveSecret, ...]]:
+    """Address -> the secrets that the run made, as its last recorded step left each."""
+    found: dict[str, dict[str, LiveSecret]] = defaultdict(dict)
+    for entry in run.entries:
+        if entry.event not in {"secret-step-done", "secret-undelivered", "secret-postponed"}:
+            continue
+        facts: Mapping[str, Any] = entry.facts
+        known, one = found[facts["address"]], facts["secret_id"]
+        if not facts["name"]:
+            known.pop(one, None)
+        elif facts["step"] == StepKind.CREATE:
+            until = moment_of(facts["until"]) if facts["until"] else None
+            known[one] = LiveSecret(one, facts["name"], until)
+        elif one in known:
+            known[one] = replace(known[one], name=facts["name"])
+    return {address: tuple(secrets.values()) for address, secrets in found.items()}
+
+
+def may_have_written(path: Path, environment: str | None = None) -> bool:
+    """Whether a run may have changed an environment, or any, by a plan; one that cannot be read may have."""
+    try:
+        run = recorded(read(path))
+    except ReconcilerError:
+        return True
+    if run is None or environment not in {None, run.environment}:
+        return False
+    return any(change.may_be_written for change in run.changes)
+
+
+def last_written(folder: Path, environment: str | None) -> Path:
+    """The newest journal of a run that may have written to an environment, of any if none is given.
+
+    One that cannot be read may be that run: it is given, for whoever opens it to refuse.
+
+    Raises:
+        UsageError: there is none.
+        Disbelieved: there is none that is believed.
+    """
+    for path in reversed(run_files(folder)):
+        if may_have_written(path, environment):
+            return path
+    require_belief(all_files(folder))
+    where = f" to {environment}" if environment else ""
+    raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")
+
+
+Facts: TypeAlias = dict[str, Json]
+"""What one line says."""
+
+
+def facts_of(plan: Plan, digest: str, *, follows_up: tuple[str, ...] = (), rolls_back: str | None = None) -> Facts:
+    """What the first line says of a run that applies this plan; for the rest see `RecordedRun`."""
+    binding = plan.binding
+    return {
+        "kind": ROLLBACK if rolls_back else APPLY,
+        "environment": binding.environment,
+        "base_url": binding.base_url,
+        "marketplace": binding.marketplace,
+        "plan_digest": digest,
+        "manifest_digest": binding.manifest_digest,
+        "git_commit": binding.git_commit,
+        "git_dirty": binding.git_dirty,
+        "follows_up": follows_up,
+        "rolls_back": rolls_back,
+    }
+
+
+class ApplyRecorder:
+    """Writes the journal of an apply, begun with its first write: a run that writes nothing leaves none. Thread-safe.
+
+    See `model.outcome.Recorder`.
+    """
+
+    def __init__(self, plan: Plan, facts: Callable[[], Facts], start: Callable[[Facts], Journal]) -> None:
+        """Take what it is the record of.
+
+        Args:
+            plan: what is applied.
+            facts: works out what the first line says, see `facts_of`.
+            start: begins the journal, given these.
+        """
+        self._plan = plan
+        self._facts = facts
+        self._start = start
+        self._lock = threading.Lock()
+        self._ready: tuple[Facts, Facts] | None = None
+        self._journal: Journal | None = None
+        self._numbers = count(1)
+        self._early: list[Outcome] = []
+        self.fault: ReconcilerError | None = None
+        """Why the journal is not whole."""
+
+    @property
+    def run_id(self) -> str:
+        """What the run is called; empty: it has not begun."""
+        return self._journal.run_id if self._journal else ""
+
+    def begin(self) -> None:
+        """Begin the journal, even if nothing should come to be written."""
+        with suppress(ReconcilerError), self._faults():
+            self._open()
+
+    def make_ready(self) -> None:
+        """Work out what the first two lines say, once."""
+        with self._lock:
+            self._first_lines()
+
+    def _first_lines(self) -> tuple[Facts, Facts]:
+        if self._ready is None:
+            changes = [_planned(change) for change in self._plan.changes if change.action.writes]
+            self._ready = self._facts(), {"changes": changes, "unchanged": self._plan.summary.no_op}
+        return self._ready
+
+    def intend(self, write: Write) -> int:
+        """Keep that this write is about to be sent; gives its number."""
+        number = next(self._numbers)
+        self.note("intent", _intent(number, write))
+        return number
+
+    def settle(self, number: int, ending: Ending, message: str) -> None:
+        """Keep what came of it. Nothing waits for the disk here: see `Journal.append`."""
+        self._try("answer", {"number": number, "ending": ending.value, "message": message}, wait=False)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Keep how a change ended. Nothing waits for the disk here either.
+
+        Were the machine to lose its power now, the announcement of the write is there, and the next run looks. What
+        ends before anything was to be written is kept if the journal ever begins.
+        """
+        with self._lock:
+            if self._journal is None:
+                self._early.append(outcome)
+                return
+        self._try("outcome", _outcome(outcome), wait=False)
+
+    def note(self, event: str, facts: Mapping[str, Json]) -> None:
+        """Keep a step of another sort."""
+        with self._faults():
+            self._open().append(event, facts)
+
+    def end(self, result: ApplyResult) -> None:
+        """Keep that the run came to its own end, and let go of the journal."""
+        totals: dict[str, Json] = {status.value: result.count(status) for status in Status}
+        self._try("end", {"interrupted": result.interrupted, **totals, "unchanged": result.unchanged})
+        if self._journal:
+            with suppress(ReconcilerError), self._faults():
+                self._journal.close()
+
+    def _open(self) -> Journal:
+        with self._lock:
+            if self._journal is None:
+                facts, planned = self._first_lines()
+                journal = self._start(facts)
+                with journal.kept_or_removed():
+                    journal.append("plan", planned)
+                    for outcome in self._early:
+                        journal.append("outcome", _outcome(outcome), wait=False)
+                self._journal = journal
+            return self._journal
+
+    def _try(self, event: str, facts: Mapping[str, Json], *, wait: bool = True) -> None:
+        if self._journal:
+            with suppress(ReconcilerError), self._faults():
+                self._journal.append(event, facts, wait=wait)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Keep the first fault, and announce nothing after it: a run has one journal, and it is not whole."""
+        if self.fault:
+            raise self.fault
+        try:
+            yield
+        except ReconcilerError as error:
+            self.fault = error
+            raise
+
+
+def _planned(change: Change) -> Json:
+    return {
+        "address": str(change.address),
+        "action": change.action.value,
+        "id": change.id,
+        "before": change.before,
+        "after": change.after,
+        "secrets": [*(intent.field for intent in change.secrets), *(secret.name for secret in change.new_secrets)],
+        "assignments": [asdict(step) for step in change.assignments],
+    }
+
+
+def _intent(number: int, write: Write) -> dict[str, Json]:
+    return {
+        "number": number,
+        "address": str(write.change.address),
+        "step": write.step.value,
+        "method": write.method,
+        "path": write.path,
+        "assignment": asdict(write.assignment) if write.assignment else None,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Json]:
+    return {
+        "address": str(outcome.change.address),
+        "status": outcome.status.value,
+        "id": outcome.id,
+        "message": outcome.message,
+        "uncertain": outcome.uncertain,
+        "restored": outcome.restored,
+        "fields": [field.pointer for field in outcome.fields],
+        "body": outcome.body if outcome.change.action is Action.CREATE else None,
+        "fingerprints": dict(outcome.fingerprints),
+    }
