@@ -21,7 +21,7 @@ from reconciler.project.files import OWN_FOLDER, own_folder
 from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
 
 if TYPE_CHECKING:
-    from reconciler.remote.webhook import Webhook
+    from reconciler.remote.wire import Webhook
 
 NOTIFY_VARIABLE: Final = "RECONCILER_NOTIFY_URL"
 _STATE: Final = Path(OWN_FOLDER) / "notified.json"
@@ -48,7 +48,7 @@ class Notifier:
             self._webhook()
 
     def _webhook(self) -> "Webhook":
-        from reconciler.remote.webhook import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
+        from reconciler.remote.wire import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
 
         try:
             return Webhook(self.url or Secret(""))

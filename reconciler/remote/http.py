@@ -292,7 +292,9 @@ def open_client(
     base_url, at_a_time = connection.base_url, connection.concurrency
     meter = Meter()
     guards = (RequestGuard(base_url, kind.METHODS),)
-    http = http_client(guards, connection.limits, at_a_time=at_a_time, base_url=base_url, transport=transport)
+    http = http_client(
+        guards, connection.limits, at_a_time=at_a_time, base_url=httpx.URL(base_url), transport=transport
+    )
     wire = Wire(base_url, http, connection.limits, meter, clock, connection.environment)
     traffic = Traffic(AdaptiveLimit(at_a_time, clock), Retries(connection.retries, random), meter)
     exchange = Exchange(wire, connection, traffic, sleep, clock)

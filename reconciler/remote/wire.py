@@ -1,4 +1,4 @@
-"""Call -> Answer or NoAnswer: the one place that holds an httpx client, and the end of its exceptions.
+"""Call -> Answer or NoAnswer, document -> webhook: the one place that holds httpx clients, the end of their exceptions.
 
 What may leave is decided here, by a hook that httpx calls before every request: one host, and only the methods that
 the wire was made for. A custom transport in its place would turn off the proxies of the environment.
@@ -16,10 +16,11 @@ import httpx
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
-from reconciler.model.json import Json
+from reconciler.model.dataclass import dataclass
+from reconciler.model.json import Json, canonical_text
 from reconciler.model.secret import Secret
-from reconciler.remote.failures import EXCEPTIONS, no_answer
-from reconciler.remote.hosts import Origin, require_allowed
+from reconciler.remote.failures import EXCEPTIONS, SUCCESS, no_answer
+from reconciler.remote.hosts import Origin, is_loopback, require_allowed
 from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Meter, NoAnswer, RequestState, Result, Sample
 from reconciler.remote.network import Limits, proxy_for, trust
 from reconciler.remote.throttle import seconds_to_wait, timestamp
@@ -29,12 +30,12 @@ log = logging.getLogger("reconciler.remote")
 READABLE_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 """Compressed at most once: each layer may grow a chunk a thousandfold before the size limit sees it."""
 
-USER_AGENT: Final = f"ordercloud-reconciler/{__version__}"
+_USER_AGENT: Final = f"ordercloud-reconciler/{__version__}"
 _HEADERS: Final = (
     ("Accept", "application/json"),
     ("Accept-Encoding", "gzip, deflate"),
     ("Connection", "keep-alive"),
-    ("User-Agent", USER_AGENT),
+    ("User-Agent", _USER_AGENT),
 )
 _URLS: Final = 256
 """Addresses kept in parsed form: a write mostly follows a look at the same one."""
@@ -224,7 +225,7 @@ def http_client(
     limits: Limits,
     *,
     at_a_time: int,
-    base_url: str,
+    base_url: httpx.URL,
     transport: httpx.BaseTransport | None,
 ) -> httpx.Client:
     """Build the client: TLS verified; proxy and authorities as the environment's variables say; no cookies kept.
@@ -235,9 +236,8 @@ def http_client(
     # Their debug loggers print headers, a proxy's credentials among them.
     for name in ("httpx", "httpcore", "hpack"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    url = httpx.URL(base_url)
-    proxy = None if transport else proxy_for(url, getproxies())
-    is_tls = url.scheme == "https" or (proxy is not None and proxy.scheme == "https")
+    proxy = None if transport else proxy_for(base_url, getproxies())
+    is_tls = base_url.scheme == "https" or (proxy is not None and proxy.scheme == "https")
     return _Client(
         transport=transport,
         trust_env=False,
@@ -280,3 +280,55 @@ def _host(url: httpx.URL) -> str:
         return url.host
     except UnicodeError:
         return ""
+
+
+_NOTIFY_SECONDS: Final = 10.0
+"""How long each step may take: a chat must not hold up a nightly job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A URL of the user's choice, kept out of sight: whoever has it can write to its channel.
+
+    It gets the one request that does not go to an environment. Messages show its host alone.
+
+    Raises:
+        ReconcilerError: it is not a URL, or would show what it is to the network.
+    """
+
+    url: Secret
+
+    def __post_init__(self) -> None:
+        try:
+            url = self._parsed
+        except httpx.InvalidURL:
+            url = httpx.URL()
+        if url.scheme not in {"https", "http"} or not _host(url):
+            raise ReconcilerError("the URL to notify is not valid: it must begin with https:// and a host")
+        if url.scheme == "http" and not is_loopback(url.host):
+            raise ReconcilerError(f"plain http to {url.host} would show the URL to the network", hint="use https")
+
+    @property
+    def host(self) -> str:
+        """All of it that may be shown."""
+        return self._parsed.host
+
+    @property
+    def _parsed(self) -> httpx.URL:
+        return httpx.URL(self.url.reveal().strip())
+
+    def post(self, document: Json, transport: httpx.BaseTransport | None = None) -> None:
+        """Send once; a redirect is not followed.
+
+        Raises:
+            ReconcilerError: it was not taken, or a variable of the network is unusable.
+        """
+        headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
+        url, limits = self._parsed, Limits(read=_NOTIFY_SECONDS)
+        try:
+            with http_client((), limits, at_a_time=1, base_url=url, transport=transport) as http:
+                status = http.post(url, content=canonical_text(document), headers=headers).status_code
+        except tuple(EXCEPTIONS) as error:
+            raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
+        if status not in SUCCESS:
+            raise ReconcilerError(f"{self.host} did not accept the notification: it answered {status}")
