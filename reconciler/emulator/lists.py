@@ -120,12 +120,7 @@ class Listable:
         raise ApiError(Fault("List.InvalidProperty", f"Property does not exist: {name}."))
 
 
-@dataclass(frozen=True, slots=True)
-class Sorting:
-    """One part of `sortBy`."""
-
-    name: str
-    descending: bool = False
+Sorting = tuple[str, bool]  # one part of `sortBy`: a property, and whether it descends
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +201,7 @@ def _sort_by(text: str | None, listable: Listable) -> tuple[Sorting, ...]:
 
 def _sorting(part: str, listable: Listable) -> Sorting:
     name = part.removeprefix("!")
-    return Sorting(_known(name, listable.sortable, "List.InvalidSortProperty"), descending=part != name)
+    return _known(name, listable.sortable, "List.InvalidSortProperty"), part != name
 
 
 def _known(name: str, names: Sequence[str], code: str) -> str:
@@ -219,8 +214,8 @@ def _known(name: str, names: Sequence[str], code: str) -> str:
 def ordered(bodies: Sequence[Body], sort_by: Sequence[Sorting]) -> list[Body]:
     """Sort objects, text without case, what has no value first; equal ones stay in the order given."""
     result = list(bodies)
-    for sorting in reversed(sort_by):
-        result.sort(key=_sort_key(sorting.name), reverse=sorting.descending)
+    for name, is_descending in reversed(sort_by):
+        result.sort(key=_sort_key(name), reverse=is_descending)
     return result
 
 

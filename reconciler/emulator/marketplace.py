@@ -135,6 +135,14 @@ class Marketplace:
         capped = client.get("MaximumGrantedRoles") or [FULL_ACCESS]
         return bool(user and client.get("Active") and FULL_ACCESS in capped and FULL_ACCESS in self.roles_of(user))
 
+    def is_taken(self, kind: str, names: Iterable[str], old: Body | None, new: Body) -> bool:
+        """Tell whether another object of the kind than the old one has the same values as the new one, without case."""
+
+        def values(body: Body) -> list[str]:
+            return [str(body.get(name) or "").lower() for name in names]
+
+        return any(values(each) == values(new) for each in self.store.all(kind).values() if each is not old)
+
     def _names(self, kind: str) -> dict[str, Body]:
         users = self.store.all(kind)
         return self.store.cached(

@@ -81,7 +81,6 @@ def _companies(call: Call, user: User) -> dict[str, Any]:
 
 
 _LOG = logging.getLogger("reconciler.emulator")
-_CODE_OF_HTTP = {405: "MethodNotAllowed"}
 
 SITE = "reconciler.emulator.site"  # where a request says which emulator it is for
 
@@ -179,9 +178,9 @@ def _on_api_error(req: falcon.Request, resp: falcon.Response, error: ApiError, _
 
 def _on_http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object) -> None:
     status = error.status_code if req.method in falcon.HTTP_METHODS else HTTPStatus.METHOD_NOT_ALLOWED
-    fault = (
-        not_found_at(req.path) if status == HTTPStatus.NOT_FOUND else Fault(_CODE_OF_HTTP.get(status, "ServerError"))
-    )
+    fault = Fault("MethodNotAllowed" if status == HTTPStatus.METHOD_NOT_ALLOWED else "ServerError")
+    if status == HTTPStatus.NOT_FOUND:
+        fault = not_found_at(req.path)
     _write(Answer(status, ApiError(fault).body()), req, resp)
     resp.set_headers(error.headers or {})
 

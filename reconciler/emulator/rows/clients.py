@@ -35,7 +35,6 @@ from reconciler.emulator.rows.integrations import AN_EVENT, event_type_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from reconciler.emulator.calls import Call, Route
     from reconciler.emulator.marketplace import Marketplace
@@ -146,10 +145,9 @@ _SECRET_BYTES = 256
 def _check_secret(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
     if old is None and len(_secrets_of(market, new["_parent"])) >= SECRETS_LIMIT:
         yield Fault("ApiClientSecret.MaximumClientSecretsReached")
-    if new.get("Expiration") and new.get("Expiration") != (old or {}).get("Expiration"):
-        moment = parse_moment(str(new["Expiration"]))
-        if moment is not None and moment <= market.clock():
-            yield Fault("ApiClientSecret.InvalidExpirationDate")
+    is_new = new.get("Expiration") != (old or {}).get("Expiration")
+    if is_new and _is_past(market, new.get("Expiration")):
+        yield Fault("ApiClientSecret.InvalidExpirationDate")
 
 
 def _settle_secret(_market: Marketplace, _old: Body | None, new: Body) -> Body:
@@ -216,18 +214,18 @@ def has_any_secret(market: Marketplace, client: Body) -> bool:
     return bool(client.get("ClientSecret") or _secrets_of(market, client["ID"].lower()))
 
 
-def is_valid_secret(market: Marketplace, client: Body, value: str) -> bool:
+def _is_valid_secret(market: Marketplace, client: Body, value: str) -> bool:
     """Tell whether a value is one of the client's secrets that have not expired."""
-    now = market.clock()
-    valid = [body["ClientSecret"] for body in _secrets_of(market, client["ID"].lower()) if not _is_expired(body, now)]
+    stored = _secrets_of(market, client["ID"].lower())
+    valid = [body["ClientSecret"] for body in stored if not _is_past(market, body.get("Expiration"))]
     return any(
         hmac.compare_digest(value.encode(), each.encode()) for each in [*valid, client.get("ClientSecret")] if each
     )
 
 
-def _is_expired(body: Body, now: datetime) -> bool:
-    moment = parse_moment(body["Expiration"]) if body.get("Expiration") else None
-    return moment is not None and moment <= now
+def _is_past(market: Marketplace, expiration: object) -> bool:
+    moment = parse_moment(str(expiration)) if expiration else None
+    return moment is not None and moment <= market.clock()
 
 
 def _secrets_of(market: Marketplace, client_key: str) -> list[Body]:
@@ -240,6 +238,6 @@ def require_secret(market: Marketplace, client: Body, value: str | None) -> None
     OrderCloud docs, "API clients": then a valid one is needed with every grant. Status 401 is documented for a missing
     secret; the error code is a guess.
     """
-    if has_any_secret(market, client) and not is_valid_secret(market, client, value or ""):
+    if has_any_secret(market, client) and not _is_valid_secret(market, client, value or ""):
         fault = Fault("Auth.OauthError", "The client secret is missing, wrong or expired.")
         raise ApiError(fault, status=401, oauth="invalid_client")

@@ -80,13 +80,8 @@ def _check_impersonation(market: Marketplace, old: Body | None, new: Body) -> It
     client, buyer = market.find("ApiClient", str(new.get("ClientID"))), market.find("Buyer", str(new.get("BuyerID")))
     if client and buyer and not client.get("AllowAnyBuyer") and not market.admits(client, "Buyer", buyer["ID"]):
         yield Fault("Impersonation.BuyerNotAssigned")
-    others = (each for each in market.store.all("ImpersonationConfig").values() if each is not old)
-    if any(_pairing(each) == _pairing(new) for each in others):
+    if market.is_taken("ImpersonationConfig", _IMPERSONATION_IDS, old, new):
         yield Fault("ImpersonationConfig.ConflictingImpersonationConfigExists")
-
-
-def _pairing(body: Body) -> list[str]:
-    return [str(body.get(name) or "").lower() for name in _IMPERSONATION_IDS]
 
 
 _IMPERSONATION = Resource(

@@ -26,17 +26,8 @@ APPROVAL_TYPES = ("Order", "OrderReturn")
 _OWNER = Field("OwnerID", refers=Reference("Supplier", or_seller=True, cascades=True))
 
 
-def _taken(market: Marketplace, kind: str, names: tuple[str, ...], old: Body | None, new: Body) -> bool:
-    """Tell whether another object has the same values, without case."""
-
-    def values(body: Body) -> list[str]:
-        return [str(body.get(name) or "").lower() for name in names]
-
-    return any(values(each) == values(new) for each in market.store.all(kind).values() if each is not old)
-
-
 def _check_locale(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
-    if _taken(market, "Locale", ("Currency", "Language"), old, new):
+    if market.is_taken("Locale", ("Currency", "Language"), old, new):
         yield Fault("Locale.DuplicateLanguageAndCurrency")
 
 
@@ -98,7 +89,7 @@ def _path_of(facet: Body) -> Body:
 
 
 def _check_facet(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
-    if _taken(market, "ProductFacet", ("XpPath",), old, _path_of(new)):
+    if market.is_taken("ProductFacet", ("XpPath",), old, _path_of(new)):
         yield Fault("ProductFacet.XpPathInUse")
 
 
