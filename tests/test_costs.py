@@ -21,10 +21,10 @@ from reconciler.applying import verify
 from reconciler.applying.task import Task
 from reconciler.cli.main import main
 from reconciler.export import Origin, export
+from reconciler.manifests import schema
 from reconciler.manifests import yaml as document
 from reconciler.manifests.edit.live import bring_back
 from reconciler.manifests.load import LoadContext, inspect, load
-from reconciler.manifests.schema import faults
 from reconciler.model.inputs import Access
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import AssignmentChange, Change, Limits, Plan
@@ -118,7 +118,7 @@ def test_an_apply_with_nothing_to_do_sends_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("faulty", [0, 3])
 def test_only_what_is_wrong_is_explained(tmp_path: Path, faulty: int) -> None:
     folder = write(tmp_path / "manifests", 40, faulty)
-    with counted(explanations=faults.explain) as calls:
+    with counted(explanations=schema.explain) as calls:
         assert len(inspect([folder], LoadContext()).diagnostics) == faulty
     assert calls["explanations"] == faulty
 

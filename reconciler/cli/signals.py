@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeAlias
 
-from reconciler.manifests import unfinished
+from reconciler.manifests.replacing import discard_unfinished
 
 INTERRUPTED: Final = 130
 SIGNALS: Final = tuple(one for one in signal.Signals if one.name in {"SIGINT", "SIGTERM", "SIGHUP"})
@@ -22,7 +22,7 @@ Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
 def end(_number: int, _frame: FrameType | None, leave: Callable[[int], NoReturn] = os._exit) -> None:
     """End the process. Not by the signal's default action, which does nothing in the first process of a container."""
-    unfinished.discard()
+    discard_unfinished()
     leave(INTERRUPTED)
 
 

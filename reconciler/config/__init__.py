@@ -22,16 +22,9 @@ from reconciler.config.settings import (
     Environment,
 )
 from reconciler.errors import InputError, UsageError
-from reconciler.manifests.allowed_paths import below, objection_to_write, resolved
-from reconciler.manifests.schema import (
-    Fault,
-    did_you_mean,
-    part_validator,
-    redacted,
-    secret_reference,
-    validator,
-    without_tails,
-)
+from reconciler.manifests.files import below, objection_to_write, resolved
+from reconciler.manifests.schema import Fault, did_you_mean, part_validator, validator
+from reconciler.manifests.secrets import redacted, secret_reference, without_tails
 from reconciler.manifests.yaml import IDS_LIMIT, Document, read, shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place

@@ -25,7 +25,7 @@ from reconciler.config.settings import (
     window,
 )
 from reconciler.kinds import address_of
-from reconciler.manifests.allowed_paths import below, objection_to_write
+from reconciler.manifests.files import below, objection_to_write
 from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.kinds import KINDS
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.rules import Level
-from reconciler.manifests.schema import Fault, did_you_mean, secret_reference
+from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.manifests.secrets import secret_reference
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.freeze import DAYS, MIDNIGHT, Dated, Weekly, Window

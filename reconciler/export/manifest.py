@@ -15,11 +15,12 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Field, Kind
-from reconciler.manifests.edit.text import Style, block, flow, literal
+from reconciler.manifests.edit.text import Style, block, flow
 from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.manifest import examine
 from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.manifests.substitution import literal
 from reconciler.manifests.yaml import parse
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity

@@ -14,7 +14,8 @@ from reconciler.errors import InputError
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind, Reference, secrecy, secret_fields
 from reconciler.kinds.fields import PARTIES, member_of
 from reconciler.kinds.references import references
-from reconciler.manifests.schema import did_you_mean, redacted
+from reconciler.manifests.schema import did_you_mean
+from reconciler.manifests.secrets import redacted
 from reconciler.manifests.yaml import parse
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place

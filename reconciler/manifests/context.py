@@ -1,40 +1,24 @@
-"""What goes into loading beside the files, and what comes out."""
+"""What goes into loading beside the files: all that one environment contributes."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
+from reconciler.manifests.git import GitFailed, InGit
 from reconciler.manifests.rules import RULES, Level
 from reconciler.manifests.yaml import Parsed, parse, read
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
+from reconciler.model.diagnostic import Place
 from reconciler.model.json import Json
 from reconciler.model.once import Once
-from reconciler.model.resource import Address, DesiredResource, DesiredState, EffectiveManifest, Policy, Scope
+from reconciler.model.resource import Address, Policy, Scope
 from reconciler.model.secret import SecretReference
 
 
 def _today() -> date:
     return datetime.now(UTC).date()
-
-
-@dataclass(frozen=True, slots=True)
-class InGit:
-    """A file that git tracks, or does not ignore."""
-
-    line: str
-    """For a .gitignore at the top of the repository."""
-    is_tracked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """Why git does not say whether it tracks a file, and what to do about it."""
-
-    problem: str
-    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +68,7 @@ class LoadContext:
     today: date = field(default_factory=_today)
     """The day in UTC that waivers are judged by."""
 
-    ask_git: Callable[[Collection[Path]], Mapping[Path, InGit | NoAnswer]] | None = None
+    ask_git: Callable[[Collection[Path]], Mapping[Path, InGit | GitFailed]] | None = None
     """Looks files up that are neither ignored nor outside of a repository; None: nothing is known of git."""
     others: tuple["LoadContext", ...] = ()
     """What the other environments contribute: they must not have secrets delivered to the same files."""
@@ -111,43 +95,3 @@ class LoadContext:
     def level(self, rule: str) -> Level:
         """How strictly a rule is taken."""
         return self.rules.get(rule, RULES[rule].level)
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """What the manifests of one environment come to, with errors or without."""
-
-    manifests: tuple[EffectiveManifest, ...]
-    """Those that have no errors."""
-    diagnostics: tuple[Diagnostic, ...]
-    """Sorted by place."""
-    waived: tuple[Waived, ...]
-    """What would be among the diagnostics but for waivers; sorted by place."""
-    files: frozenset[str]
-    """The paths of all that were read."""
-    overlays: tuple[Place, ...] = ()
-    """Where each overlay stands."""
-
-    @property
-    def resources(self) -> tuple[DesiredResource, ...]:
-        """What these manifests ask for."""
-        return tuple(manifest.resource for manifest in self.manifests)
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether there are no errors."""
-        return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The manifests of one environment, free of errors."""
-
-    desired: DesiredState
-    warnings: tuple[Diagnostic, ...]
-    """Sorted by place."""
-    files: frozenset[str]
-    """The paths of all that were read."""
-    documents: int
-    manifests: tuple[EffectiveManifest, ...] = ()
-    """In the order in which they were read."""

@@ -12,7 +12,8 @@ from itertools import chain, zip_longest
 from typing import Final
 
 from reconciler.kinds import short
-from reconciler.manifests.edit.text import Style, block, literal
+from reconciler.manifests.edit.text import Style, block
+from reconciler.manifests.substitution import literal
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, Json, is_array, pointer

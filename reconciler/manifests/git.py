@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from reconciler.errors import ReconcilerError
-from reconciler.manifests.context import InGit, NoAnswer
 from reconciler.model.dataclass import dataclass
 
 _SECONDS: Final = 10
@@ -205,14 +204,23 @@ def _failure(said: str, top: str) -> GitFailed:
     return GitFailed(f"git failed in this checkout: {first.removeprefix('fatal: ')}")
 
 
-def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | NoAnswer]:
+@dataclass(frozen=True, slots=True)
+class InGit:
+    """A file that git tracks, or does not ignore."""
+
+    line: str
+    """For a .gitignore at the top of the repository."""
+    is_tracked: bool
+
+
+def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | GitFailed]:
     """Look up files that git tracks, or would add. What is ignored or in no repository is left out."""
-    found: dict[Path, InGit | NoAnswer] = {}
+    found: dict[Path, InGit | GitFailed] = {}
     for repository, names in _by_repository(paths):
         try:
             tracked, ignored = _tracked(repository, names), repository.ignored(names)
         except GitFailed as failure:
-            found |= dict.fromkeys(names.values(), NoAnswer(failure.problem, failure.fix))
+            found |= dict.fromkeys(names.values(), failure)
             continue
         found |= {
             path: InGit(f"/{os.fsdecode(name)}", is_tracked=name in tracked)

@@ -23,22 +23,62 @@ from typing import Final
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, secret_fields
 from reconciler.manifests import state
-from reconciler.manifests.context import Inspected, LoadContext, Loaded
+from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Environments, Overlays, advice, located, read_overlays
-from reconciler.manifests.schema import redacted, without_tails
-from reconciler.manifests.secrets import empty_secrets
+from reconciler.manifests.secrets import empty_secrets, redacted, without_tails
 from reconciler.manifests.state import clashes, dangling, out_of_scope, unclaimed_ids
 from reconciler.manifests.yaml import Parsed
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest
-from reconciler.model.resource import DesiredResource, DesiredState, Scope, spec_digest
+from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest, Scope, spec_digest
 
 _GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
 """Warnings of files that give no manifest, where one may have been meant to be."""
 
 __all__ = ["Inspected", "LoadContext", "Loaded", "inspect", "load", "require_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the manifests of one environment come to, with errors or without."""
+
+    manifests: tuple[EffectiveManifest, ...]
+    """Those that have no errors."""
+    diagnostics: tuple[Diagnostic, ...]
+    """Sorted by place."""
+    waived: tuple[Waived, ...]
+    """What would be among the diagnostics but for waivers; sorted by place."""
+    files: frozenset[str]
+    """The paths of all that were read."""
+    overlays: tuple[Place, ...] = ()
+    """Where each overlay stands."""
+
+    @property
+    def resources(self) -> tuple[DesiredResource, ...]:
+        """What these manifests ask for."""
+        return tuple(manifest.resource for manifest in self.manifests)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether there are no errors."""
+        return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The manifests of one environment, free of errors."""
+
+    desired: DesiredState
+    warnings: tuple[Diagnostic, ...]
+    """Sorted by place."""
+    files: frozenset[str]
+    """The paths of all that were read."""
+    documents: int
+    manifests: tuple[EffectiveManifest, ...] = ()
+    """In the order in which they were read."""
 
 
 def load(paths: Sequence[Path], context: LoadContext) -> Loaded:

@@ -11,12 +11,13 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.evaluate import judge
 from reconciler.manifests.overlays import Environments
 from reconciler.manifests.schema import Fault, validator
-from reconciler.manifests.secrets import Named, redactions, take_named_secrets, take_secrets
+from reconciler.manifests.secrets import SecretReader, redactions
 from reconciler.manifests.substitution import Substitution, take_references
 from reconciler.manifests.yaml import Document, Layered
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json, get_at, pointer, pointer_parts
+from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import (
     Address,
     AssignmentsPolicy,
@@ -87,7 +88,8 @@ class Examined:
     """The rules that the manifest waives, whether they find anything or not."""
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """See `EffectiveManifest.values`."""
-    named: Named = field(default_factory=Named)
+    named_secrets: tuple[NamedSecret, ...] | None = None
+    """None where there is no block of them, and they are not managed."""
     references: Mapping[str, Address] = field(default_factory=dict)
     """JSON pointer -> the manifest that is named there."""
 
@@ -99,49 +101,40 @@ def examine(
     spec = manifest.get("spec")
     secrets: Mapping[str, SecretReference | None] = {}
     faults: list[Fault] = []
+    reader = SecretReader(kind, file, context, faults)
     if isinstance(spec, Mapping):
-        taken = take_secrets(spec, kind, file, context)
-        manifest, secrets = {**manifest, "spec": taken.spec}, taken.secrets
-        single = apart(with_secrets(taken.spec, secrets), kind.table, "spec")
-        faults = [*taken.faults, *_unless_known(single, taken.faults)]
-    substituted, more, values = _substituted(manifest, context)
-    faults = [*faults, *more]
-    referring = take_references(substituted, kind)
-    plain = referring.manifest
-    faults += referring.faults
+        bare, secrets = reader.take(spec)
+        manifest = {**manifest, "spec": bare}
+        faults += _unless_known(apart(with_secrets(bare, secrets), kind.table, "spec"), faults)
+    substituted, values = _substituted(manifest, context, faults)
+    plain, references = take_references(substituted, kind, faults)
     faults += _unless_known(_with_values(validator(kind.schema).faults(plain), values), faults)
     faults += _unless_known(_with_values(semantic_faults(plain, kind, context), values), faults)
-    named = _named(plain, kind, file, context, faults)
-    faults += named.faults
+    has_named = "secrets" in plain and not any(fault.pointer.startswith("/secrets") for fault in faults)
+    named_secrets = reader.named(plain["secrets"]) if has_named else None
     weighed = judge(plain, secrets, kind, context, faults, literals)
-    if weighed.faults:
-        faults += _unless_known(weighed.faults, faults)
+    faults += _unless_known(weighed.faults, faults)
     return Examined(
-        substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named, referring.named
+        substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named_secrets, references
     )
 
 
-def _named(manifest: Body, kind: Kind, file: str, context: LoadContext, known: Iterable[Fault]) -> Named:
-    """The named secrets, where their block fits the schema."""
-    if "secrets" not in manifest or any(fault.pointer.startswith("/secrets") for fault in known):
-        return Named()
-    return take_named_secrets(manifest["secrets"], kind, file, context)
-
-
-def _substituted(manifest: Body, context: LoadContext) -> tuple[Body, list[Fault], Mapping[str, tuple[str, ...]]]:
+def _substituted(
+    manifest: Body, context: LoadContext, faults: list[Fault]
+) -> tuple[Body, Mapping[str, tuple[str, ...]]]:
     """Replace references, and look for what an export has in place of secrets; say what was made of which value.
 
     Hardly any manifest has either, and to see that in the printed form takes a hundredth of the time of a walk.
     """
-    printed, faults, values = repr(manifest), [], _NO_VALUES
+    printed, values = repr(manifest), _NO_VALUES
     if "${" in printed:
         substitution = Substitution(context)
         before, manifest = manifest, substitution.apply(manifest)
-        faults = [*substitution.faults, *_changed_name(before, manifest)]
+        faults += [*substitution.faults, *_changed_name(before, manifest)]
         printed, values = repr(manifest), substitution.used
     if REDACTION in printed:
         faults += redactions(manifest)
-    return manifest, faults, values
+    return manifest, values
 
 
 def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
@@ -167,8 +160,6 @@ def _with_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
 
 def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault]:
     """Drop what only follows from a fault that was found at the same place before."""
-    if not known:
-        return list(more)
     places = {fault.pointer for fault in known}
     return [fault for fault in more if fault.at_key or fault.pointer not in places]
 
@@ -231,7 +222,7 @@ def _resource(
         second_id=own_id if own_id and known_id and not same_id(own_id, known_id) else None,
         labels=manifest["metadata"].get("labels", {}),
         secrets=examined.secrets,
-        named_secrets=examined.named.secrets,
+        named_secrets=examined.named_secrets,
         assignments={
             level.name: level.texts(manifest["assignments"][level.name])
             for level in (assignments.levels if assignments else ())

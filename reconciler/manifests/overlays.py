@@ -6,19 +6,17 @@ the value that is at fault, in the manifest or in the overlay. The overlays of a
 them share a value of a manifest.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from reconciler.kinds import KINDS, Kind, secrecy, secret_fields
 from reconciler.manifests.checks import API_VERSION, recognise
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
-from reconciler.manifests.schema import Fault, did_you_mean, redacted
-from reconciler.manifests.secrets import moved_deliveries
+from reconciler.manifests.schema import Fault, did_you_mean
+from reconciler.manifests.secrets import moved_paths, redacted
 from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
@@ -179,26 +177,16 @@ def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
     target: Any = document.data
     patch: Any = overlay.patch
     if "secrets" in patch:
-        patch = {**patch, "secrets": moved_deliveries(patch["secrets"], overlay.path, path)}
+        patch = {**patch, "secrets": moved_paths(patch["secrets"], overlay.path, path)}
     spec = patch.get("spec")
     found = {name: get_at(spec, name.split("/")) for name in overlay.secret_fields} if isinstance(spec, Mapping) else {}
     references = {
-        name: _moved(value, overlay.path, path) for name, value in found.items() if isinstance(value, Mapping)
+        name: moved_paths(value, overlay.path, path) for name, value in found.items() if isinstance(value, Mapping)
     }
     if references and isinstance(target.get("spec"), Mapping):
         bare = secrecy.without(target["spec"], references)
         target, patch = {**target, "spec": bare}, {**patch, "spec": secrecy.with_secrets(spec, references)}
     return lay(document, overlay.document, target, patch)
-
-
-def _moved(reference: Body, of: str, to: str) -> Body:
-    """Give a reference to a file, whose path is relative to one file, for another file."""
-    if "deliver" in reference:
-        return {**reference, "deliver": moved_deliveries(reference["deliver"], of, to)}
-    name = reference.get("fromFile")
-    if not isinstance(name, str) or not name or Path(name).is_absolute():
-        return reference
-    return {**reference, "fromFile": os.path.relpath(Path(of).parent / name, Path(to).parent)}
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,37 @@
-"""A text -> a file: complete or not at all, and readable by its owner only unless it is meant for others. And back."""
+"""A text -> a file: complete or not at all, and readable by its owner only unless it is meant for others. And back.
+
+It imports next to nothing: `cli.signals` needs it before the first signal may come.
+"""
 
 import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
-from reconciler.manifests import unfinished
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _OWN: Final = 0o600
 """What a temporary file has from the start."""
 _UNREDIRECTED: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 AS_IT_IS: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Flags that make no pipe wait, and keep Windows from changing line ends."""
+unfinished: Final[set[str]] = set()
+"""The temporary files that are being written; each is here before it is made."""
 
 
-def replace_file(path: Path, text: str | bytes | Iterable[str], mode: int = _OWN, *, keeps_owner: bool = False) -> None:
+def discard_unfinished() -> None:
+    """Remove them all, where a signal ends the process."""
+    for path in tuple(unfinished):
+        with suppress(OSError):
+            os.unlink(path)  # noqa: PTH108  # pathlib is not imported
+
+
+def replace_file(
+    path: "Path", text: str | bytes | Iterable[str], mode: int = _OWN, *, keeps_owner: bool = False
+) -> None:
     """Write a text, or its pieces as they are made, in place of what was there; a crash leaves the old file.
 
     Args:
@@ -35,7 +49,7 @@ def replace_file(path: Path, text: str | bytes | Iterable[str], mode: int = _OWN
         raise OSError(errno.EILSEQ, "its name or its content is not UTF-8 text") from None
 
 
-def _replace(path: Path, text: Iterable[str | bytes], mode: int, *, keeps_owner: bool) -> None:
+def _replace(path: "Path", text: Iterable[str | bytes], mode: int, *, keeps_owner: bool) -> None:
     with temporary_in(path.parent) as (descriptor, temporary):
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in text)
@@ -49,22 +63,22 @@ def _replace(path: Path, text: Iterable[str | bytes], mode: int, *, keeps_owner:
 
 
 @contextmanager
-def temporary_in(folder: Path) -> Iterator[tuple[int, Path]]:
+def temporary_in(folder: "Path") -> Iterator[tuple[int, "Path"]]:
     """Make a file, which whoever takes it closes; it is gone afterwards, a signal that ends the process included.
 
     Raises:
         OSError: it cannot be made.
     """
     path = folder / f".reconciler-{os.urandom(8).hex()}"
-    unfinished.files.add(str(path))
+    unfinished.add(str(path))
     try:
         yield os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _UNREDIRECTED | AS_IT_IS, _OWN), path
     finally:
         path.unlink(missing_ok=True)
-        unfinished.files.discard(str(path))
+        unfinished.discard(str(path))
 
 
-def open_own(path: Path, flags: int) -> int:
+def open_own(path: "Path", flags: int) -> int:
     """Open a file that the tool keeps for itself; nobody else's is reached through it, and no pipe or device waits.
 
     Raises:
@@ -79,7 +93,7 @@ def open_own(path: Path, flags: int) -> int:
     raise OSError(errno.EINVAL, "it is not a regular file")
 
 
-def read_own(path: Path) -> bytes:
+def read_own(path: "Path") -> bytes:
     """Read such a file.
 
     Raises:
@@ -89,7 +103,7 @@ def read_own(path: Path) -> bytes:
         return file.read()
 
 
-def take_over(descriptor: int, path: Path) -> None:
+def take_over(descriptor: int, path: "Path") -> None:
     """Give an open file the owner and mode of the one that it is to replace, where there is one.
 
     Raises:

@@ -1,47 +1,214 @@
 """The secret fields of a spec, its `secrets` and `deliver` -> references. Nothing here can quote what stood there."""
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.kinds import Kind, secrecy
-from reconciler.manifests.allowed_paths import hint_for
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.schema import Fault, part_validator, secret_reference
-from reconciler.manifests.substitution import Substitution
+from reconciler.manifests.files import AllowedPaths, hint_for
+from reconciler.manifests.schema import UNPARTED, Fault, meant, part_validator
+from reconciler.manifests.substitution import Substitution, texts
 from reconciler.manifests.yaml import Document
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Place, Severity
-from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer
+from reconciler.model.diagnostic import Diagnostic, Place, Severity
+from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.named_secret import LiveSecret, NamedSecret, moment_of, secret_of
-from reconciler.model.secret import REDACTION, Delivery, SecretReference, SecretSource, delivery_of
+from reconciler.model.secret import REDACTION, Delivery, SecretReference, SecretSource, delivery_of, is_own_variable
+
+_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
+_OF_A_KEY: Final = {
+    "unknown-field": "unknown field",
+    "nothing-to-remove": "this null removes nothing from the manifest",
+}
+"""Rule -> its message without the key."""
+_TAIL: Final = "it is not shown: it may be a part of the secret before it"
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A spec in two parts, and what is wrong with the secret one."""
+def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault:
+    """Read ``{fromEnv: NAME}``, ``{fromFile: PATH}`` or ``{generate: true}``; `name` is the field's, `at` its pointer.
 
-    spec: Body
-    secrets: Mapping[str, SecretReference | None]
-    faults: tuple[Fault, ...] = ()
+    The path of a file is given as it stands. Deliveries of a generated one are not looked at.
+    """
+    match value:
+        case {"fromEnv": str(variable), **others} if not others:
+            return _from_variable(variable, f"{at}/fromEnv")
+        case {"fromFile": str(path), **others} if not others:
+            return SecretReference(SecretSource.FILE, path)
+        case {"generate": True, **others} if others.keys() <= {"deliver"}:
+            return SecretReference(SecretSource.GENERATED)
+    message = f"{name} is a secret and cannot be written here"
+    return Fault(at, message, "secret", f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}")
 
 
-def take_secrets(spec: Body, kind: Kind, file: str, context: LoadContext) -> Taken:
-    """Part the secret fields from the others. References are checked, but not followed."""
-    found = {path: get_at(spec, path.split("/")) for path in kind.secret_rows}
-    values = {path: value for path, value in found.items() if not isinstance(value, Absent)}
-    secrets: dict[str, SecretReference | None] = {}
-    faults: list[Fault] = []
-    for path, value in values.items():
-        outcome, objections = _reference(value, path, kind, (file, context))
-        faults += objections
-        if not any(fault.severity is Severity.ERROR for fault in objections):
-            secrets[path] = outcome
-    return Taken(secrecy.without(spec, values), secrets, tuple(faults))
+def _from_variable(variable: str, at: str) -> SecretReference | Fault:
+    if is_own_variable(variable):
+        message = f"{variable} is a variable of the reconciler itself, which no file may name"
+        return Fault(at, message, "secret", "give the secret a variable of its own")
+    if _VARIABLE.fullmatch(variable):
+        return SecretReference(SecretSource.ENVIRONMENT, variable)
+    message = "fromEnv takes the name of an environment variable: capital letters, digits and '_'"
+    return Fault(at, message, "secret")
+
+
+def redacted(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Iterator[Diagnostic]:
+    """Take out of a parser's faults the keys that lead to them: one may be a part of a secret that somebody pasted."""
+    for fault in faults:
+        parts = pointer_parts(fault.pointer)
+        depth = next((index for index, part in enumerate(parts, 1) if part in secret_fields), 0)
+        is_below = 0 < depth < len(parts)
+        message = f"this is not a reference, as {parts[depth - 1]} takes" if is_below else fault.message
+        yield replace(fault, message=message, pointer=pointer(*parts[:depth]))
+
+
+def without_tails(
+    found: Iterable[Diagnostic], secret_fields: frozenset[str], empty: Iterable[Place] = ()
+) -> list[Diagnostic]:
+    """Quote nothing after a secret in clear that may be a part of it, and sort by place.
+
+    An unquoted secret can end the value that it is meant to be: the rest of ``{ClientSecret: s3cr,et}`` is a key. So
+    nothing after it on its line is quoted, and below neither unknown keys nor what they hold. Hints name known fields.
+
+    Args:
+        found: all diagnostics.
+        secret_fields: what secret fields are called.
+        empty: where secret fields have no value; of ``{ClientSecret: ,s3cret}`` all is a key.
+    """
+    starts = {place.file: place for place in sorted(empty, reverse=True)}
+    keys: dict[str, str] = {}
+    quiet = []
+    for each in sorted(found):
+        file, is_secret = each.place.file, _has_secret(each, secret_fields)
+        start = starts.get(file)
+        is_after = start is not None and each.place > start and not is_secret
+        if is_after and each.rule in _OF_A_KEY:
+            keys[file] = each.pointer
+        is_held = file in keys and f"{each.pointer}/".startswith(f"{keys[file]}/")
+        is_beside = start is not None and each.place.line == start.line and each.rule != "required"
+        quiet.append(_unquoted(each) if is_after and (is_held or is_beside) else each)
+        if is_secret:
+            starts[file] = each.place
+    return quiet
+
+
+def _has_secret(found: Diagnostic, secret_fields: frozenset[str]) -> bool:
+    """Whether a secret may stand there in clear: in its field, in one of nearly its name, or in a key."""
+    if found.rule == "unknown-field":
+        return found.hint in {*UNPARTED.values(), *map(meant, secret_fields)}
+    return not secret_fields.isdisjoint(pointer_parts(found.pointer)[-1:])
+
+
+def _unquoted(found: Diagnostic) -> Diagnostic:
+    message = _OF_A_KEY.get(found.rule, "this value is refused")
+    hint = found.hint if found.rule == "unknown-field" and found.hint else _TAIL
+    return replace(found, message=message, pointer="", hint=hint)
+
+
+@dataclass(slots=True)
+class SecretReader:
+    """Reads the secrets of one manifest. References are checked, but not followed."""
+
+    kind: Kind
+    file: str
+    """The path of the manifest, which paths in it are relative to."""
+    context: LoadContext
+    faults: list[Fault]
+    """Where what is wrong is added."""
+
+    def take(self, spec: Body) -> tuple[Body, Mapping[str, SecretReference | None]]:
+        """Part the secret fields from the others; those at fault are in neither part."""
+        found = {path: get_at(spec, path.split("/")) for path in self.kind.secret_rows}
+        values = {path: value for path, value in found.items() if not isinstance(value, Absent)}
+        secrets: dict[str, SecretReference | None] = {}
+        for path, value in values.items():
+            known = len(self.faults)
+            reference = self._reference(value, path)
+            if not any(fault.severity is Severity.ERROR for fault in self.faults[known:]):
+                secrets[path] = reference
+        return secrecy.without(spec, values), secrets
+
+    def named(self, block: Any) -> tuple[NamedSecret, ...] | None:  # noqa: ANN401  # JSON of a known schema
+        """Read the block of named secrets. Where a part of it is at fault, nothing of it is used."""
+        known, found = len(self.faults), []
+        self.faults += [*_crowd(block, self.kind), *_repeated(block)]
+        for index, entry in enumerate(block):
+            at = _AT + pointer(index)
+            self.faults += _entry_faults(entry, at)
+            deliveries = self._deliveries(entry.get("deliver", ()), f"{at}/deliver")
+            if len(self.faults) == known:
+                found.append(replace(secret_of({**entry, "deliver": ()}), deliver=deliveries))
+        return tuple(found) if len(self.faults) == known else None
+
+    def _reference(self, value: Json, path: str) -> SecretReference | None:
+        at = f"/spec/{path}"
+        if value is None:
+            return None
+        if value == REDACTION:
+            self.faults.append(redaction_fault(at))
+            return None
+        reference = secret_reference(value, self.kind.secret_rows[path].name, at)
+        if isinstance(reference, Fault):
+            self.faults.append(reference)
+            return None
+        match reference.source:
+            case SecretSource.ENVIRONMENT:
+                self.faults += _environment_faults(reference, at, self.context)
+                return reference
+            case SecretSource.FILE:
+                return self._from_file(reference.name, f"{at}/fromFile")
+            case SecretSource.GENERATED:
+                return self._generated(value, path, at)
+
+    def _from_file(self, path: str, at: str) -> SecretReference | None:
+        """Keep the path relative to the root, so that the same manifests mean the same in every checkout."""
+        allowed_paths = self.context.allowed_paths
+        kept = allowed_paths.kept(path, self.file)
+        if objection := allowed_paths.objection(kept):
+            message = f"fromFile takes the path of a file, relative to the manifest; this one {objection}"
+            self.faults.append(Fault(at, message, "secret", hint_for(objection)))
+            return None
+        target = allowed_paths.at(kept)
+        own = [one.name for one in self.context.own_credentials if one.source is SecretSource.FILE]
+        if any((allowed_paths.root / name).resolve() == target for name in own):
+            self.faults.append(_own_credentials_fault(at, kept))
+            return None
+        self.faults += _permission_faults(target, kept, at)
+        return SecretReference(SecretSource.FILE, kept)
+
+    def _generated(self, value: Json, path: str, at: str) -> SecretReference | None:
+        """A generated secret is shown nowhere, so it has to be delivered."""
+        name = self.kind.secret_rows[path].name
+        if path not in self.kind.generated_fields:
+            message = f"{name} of {self.kind.name} cannot be generated"
+            hint = f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}"
+            self.faults.append(Fault(at, message, "secret", hint))
+            return None
+        entries: Any = value.get("deliver") if isinstance(value, Mapping) else None
+        if not entries:
+            message = "a generated secret that is delivered nowhere would be lost"
+            self.faults.append(Fault(at, message, "secret", "write {generate: true, deliver: [{file: PATH}]}"))
+            return None
+        substitution = Substitution(self.context)
+        part: Any = substitution.apply({"deliver": entries})
+        if found := substitution.faults or part_validator(self.kind.schema, "deliver").faults(part):
+            self.faults += [fault.moved("", at) for fault in found]
+            return None
+        deliveries = self._deliveries(part["deliver"], f"{at}/deliver")
+        return SecretReference(SecretSource.GENERATED, deliver=deliveries)
+
+    def _deliveries(self, entries: Sequence[Any], at: str) -> tuple[Delivery, ...]:
+        """Read a list; none, where a part of it is at fault."""
+        allowed_paths, known = self.context.allowed_paths, len(self.faults)
+        for index, entry in enumerate(entries):
+            self.faults += _delivery_faults(entry, f"{at}/{index}", self.file, allowed_paths)
+        if len(self.faults) > known:
+            return ()
+        return tuple(delivery_of(entry, lambda path: allowed_paths.kept(path, self.file)) for entry in entries)
 
 
 def empty_secrets(document: Document, kind: Kind) -> Iterator[Place]:
@@ -50,45 +217,15 @@ def empty_secrets(document: Document, kind: Kind) -> Iterator[Place]:
     yield from (document.place(at) for at, value in found.items() if value is None)
 
 
-def _reference(
-    value: Json, path: str, kind: Kind, where: tuple[str, LoadContext]
-) -> tuple[SecretReference | None, list[Fault]]:
-    """The reference and what is to be said of it; where that is an error, the reference means nothing."""
-    file, context = where
-    at = f"/spec/{path}"
-    if value is None:
-        return None, []
-    if value == REDACTION:
-        return None, [redaction_fault(at)]
-    reference = secret_reference(value, kind.secret_rows[path].name, at)
-    if isinstance(reference, Fault):
-        return None, [reference]
-    match reference.source:
-        case SecretSource.ENVIRONMENT:
-            return reference, list(_environment_faults(reference, at, context))
-        case SecretSource.FILE:
-            return _from_file(reference.name, at, file, context)
-        case SecretSource.GENERATED:
-            return _generated(value, path, kind, file, context)
-
-
 def redaction_fault(at: str) -> Fault:
     """Say that a value is the text that stands for a secret in an export."""
     message = "this is the placeholder that an export writes for a secret; sending it would overwrite the real one"
     return Fault(at, message, "redacted", "leave the field out: then it keeps its live value")
 
 
-def redactions(value: Json, at: tuple[str | int, ...] = ()) -> Iterator[Fault]:
+def redactions(manifest: Body) -> Iterator[Fault]:
     """Find the redaction text anywhere in ordinary fields."""
-    if isinstance(value, str):
-        if REDACTION in value:
-            yield redaction_fault(pointer(*at))
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from redactions(child, (*at, key))
-    elif is_array(value):
-        for index, child in enumerate(value):
-            yield from redactions(child, (*at, index))
+    yield from (redaction_fault(pointer(*at)) for at, text in texts(manifest).items() if REDACTION in text)
 
 
 def _environment_faults(reference: SecretReference, at: str, context: LoadContext) -> Iterator[Fault]:
@@ -109,21 +246,6 @@ def _own_credentials_fault(at: str, name: str) -> Fault:
     return Fault(at, message, "secret", "give the client a secret of its own")
 
 
-def _from_file(path: str, at: str, file: str, context: LoadContext) -> tuple[SecretReference | None, list[Fault]]:
-    """Keep the path relative to the root, so that the same manifests mean the same in every checkout."""
-    allowed_paths, at = context.allowed_paths, f"{at}/fromFile"
-    kept = allowed_paths.kept(path, file)
-    if objection := allowed_paths.objection(kept):
-        message = f"fromFile takes the path of a file, relative to the manifest; this one {objection}"
-        return None, [Fault(at, message, "secret", hint_for(objection))]
-    reference = SecretReference(SecretSource.FILE, kept)
-    target = allowed_paths.at(kept)
-    own = [one.name for one in context.own_credentials if one.source is SecretSource.FILE]
-    if any((allowed_paths.root / name).resolve() == target for name in own):
-        return None, [_own_credentials_fault(at, kept)]
-    return reference, list(_permission_faults(target, kept, at))
-
-
 def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
     """Warn of a file that others than its owner may read. Whether it is there, is looked at when it is needed."""
     if os.name == "nt":  # its modes say nothing of who may read
@@ -135,51 +257,11 @@ def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
             yield Fault(at, message, "readable-secret", f"run chmod 600 {kept}", severity=Severity.WARNING)
 
 
-def _generated(
-    value: Json, path: str, kind: Kind, file: str, context: LoadContext
-) -> tuple[SecretReference | None, list[Fault]]:
-    """A generated secret is shown nowhere, so it has to be delivered."""
-    at, name = f"/spec/{path}", kind.secret_rows[path].name
-    if path not in kind.generated_fields:
-        message = f"{name} of {kind.name} cannot be generated"
-        return None, [Fault(at, message, "secret", f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}")]
-    entries: Any = value.get("deliver") if isinstance(value, Mapping) else None
-    if not entries:
-        message = "a generated secret that is delivered nowhere would be lost"
-        return None, [Fault(at, message, "secret", "write {generate: true, deliver: [{file: PATH}]}")]
-    substitution = Substitution(context)
-    part: Any = substitution.apply({"deliver": entries})
-    found = substitution.faults or part_validator(kind.schema, "deliver").faults(part)
-    faults = [fault.moved("", at) for fault in found]
-    if faults:
-        return None, faults
-    taken = take_deliveries(part["deliver"], f"{at}/deliver", file, context)
-    return SecretReference(SecretSource.GENERATED, deliver=taken.deliveries), list(taken.faults)
-
-
 _KINDS: Final = ("file", "command", "envFile", "githubOutput", "kubernetesSecret")
 _BELONGS_TO: Final = {"timeout": "command", "variable": "envFile"}
 
 
-@dataclass(frozen=True, slots=True)
-class Deliveries:
-    """What a list asks for, as far as it is sound."""
-
-    deliveries: tuple[Delivery, ...]
-    faults: tuple[Fault, ...] = ()
-
-
-def take_deliveries(entries: Sequence[Any], at: str, file: str, context: LoadContext) -> Deliveries:
-    """Read a list. `at` is its JSON pointer, `file` the manifest's path, which its paths are relative to."""
-    faults = [fault for index, entry in enumerate(entries) for fault in _faults(entry, f"{at}/{index}", file, context)]
-    if faults:
-        return Deliveries((), tuple(faults))
-    return Deliveries(
-        tuple(delivery_of(entry, lambda path: context.allowed_paths.kept(path, file)) for entry in entries)
-    )
-
-
-def _faults(entry: Mapping[str, Any], at: str, file: str, context: LoadContext) -> Iterator[Fault]:
+def _delivery_faults(entry: Mapping[str, Any], at: str, file: str, allowed_paths: AllowedPaths) -> Iterator[Fault]:
     kinds = [kind for kind in _KINDS if kind in entry]
     if len(kinds) != 1:
         message = f"a delivery is one of {', '.join(_KINDS[:-1])} or {_KINDS[-1]}"
@@ -191,8 +273,8 @@ def _faults(entry: Mapping[str, Any], at: str, file: str, context: LoadContext) 
     if kinds == ["envFile"] and "variable" not in entry:
         yield Fault(at, "variable is missing: the name that the secret has in the file", "required", at_key=True)
     for below, path in _paths(entry):
-        kept = context.allowed_paths.kept(path, file)
-        if objection := context.allowed_paths.objection(kept, to_write=True):
+        kept = allowed_paths.kept(path, file)
+        if objection := allowed_paths.objection(kept, to_write=True):
             message = f"{below[-1]} takes the path of a file, relative to the manifest; this one {objection}"
             yield Fault(at + pointer(*below), message, "delivery", hint_for(objection))
 
@@ -205,14 +287,16 @@ def _paths(entry: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("kubernetesSecret", "file"), entry["kubernetesSecret"]["file"]
 
 
-def moved_deliveries(value: Json, of: str, to: str) -> Json:
-    """Give a value in which deliveries may be, whose paths are relative to one file, for another file."""
+def moved_paths(value: Json, of: str, to: str) -> Json:
+    """Give a value in which references and deliveries may be, whose paths are relative to one file, for another."""
     if is_array(value):
-        return [moved_deliveries(member, of, to) for member in value]
+        return [moved_paths(member, of, to) for member in value]
     if not isinstance(value, Mapping):
         return value
-    moved = {key: moved_deliveries(child, of, to) for key, child in value.items()}
-    return moved | {key: _moved(moved[key], of, to) for key in ("file", "envFile") if key in moved}
+    return {
+        key: _moved(child, of, to) if key in {"file", "envFile", "fromFile"} else moved_paths(child, of, to)
+        for key, child in value.items()
+    }
 
 
 def _moved(path: Json, of: str, to: str) -> Json:
@@ -222,28 +306,6 @@ def _moved(path: Json, of: str, to: str) -> Json:
 
 
 _AT: Final = "/secrets"
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What the block asks for; None where there is no block, and the secrets are not managed."""
-
-    secrets: tuple[NamedSecret, ...] | None = None
-    faults: tuple[Fault, ...] = ()
-
-
-def take_named_secrets(block: Any, kind: Kind, file: str, context: LoadContext) -> Named:  # noqa: ANN401  # JSON of a known schema
-    """Read the block. Where a part of it is at fault, nothing of it is used."""
-    faults: list[Fault] = [*_crowd(block, kind), *_repeated(block)]
-    found = []
-    for index, entry in enumerate(block):
-        at = _AT + pointer(index)
-        faults += _entry_faults(entry, at)
-        taken = take_deliveries(entry.get("deliver", ()), f"{at}/deliver", file, context)
-        faults += taken.faults
-        if not faults:
-            found.append(replace(secret_of({**entry, "deliver": ()}), deliver=taken.deliveries))
-    return Named(None if faults else tuple(found), tuple(faults))
 
 
 def _crowd(block: Sequence[Json], kind: Kind) -> Iterator[Fault]:

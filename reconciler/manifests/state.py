@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.kinds import KINDS, scope_faults, short
-from reconciler.manifests.context import InGit, LoadContext, NoAnswer
+from reconciler.manifests.context import LoadContext
+from reconciler.manifests.git import GitFailed, InGit
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.yaml import Document
@@ -254,7 +255,7 @@ def in_git(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Di
                 message = f"{use.delivery} is not ignored by git, so the secret could be committed"
                 hint = f"add this line to .gitignore: {line}"
                 yield use.fault(message, "unignored-delivery", hint, Severity.WARNING)
-            case NoAnswer(problem, fix):
+            case GitFailed(problem=problem, fix=fix):
                 message = f"{use.delivery} may be tracked by git, and the secret committed: {problem}"
                 hint = fix or "repair the checkout, or choose a path outside of it"
                 yield use.fault(message, "delivery", hint)

@@ -8,15 +8,14 @@ The kind of a reference follows from the field, so that it says a name alone.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from reconciler.kinds import Kind
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.references import references, referred, with_references
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
-from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, Json, canonical_text, get_at, is_array, pointer, with_value_at
 from reconciler.model.resource import Address
 
@@ -24,6 +23,33 @@ _REFERENCE: Final = re.compile(r"\$(\$)\{|\$\{([^{}]*)(\}?)")
 _LARGEST: Final = 1024 * 1024
 """Characters that all references of one document may come to: as much as a file may have without any."""
 _NAME: Final = re.compile(r"values(?:\.[A-Za-z0-9_-]+)+|marketplace")
+
+
+At: TypeAlias = tuple[str | int, ...]
+"""The way to a value."""
+
+
+def with_texts(value: Json, new: Callable[[str, At], Json], at: At = ()) -> Json:
+    """Give the value with others in place of its texts; keys stay."""
+    if isinstance(value, str):
+        return new(value, at)
+    if isinstance(value, Mapping):
+        return {key: with_texts(child, new, (*at, key)) for key, child in value.items()}
+    if is_array(value):
+        return [with_texts(child, new, (*at, index)) for index, child in enumerate(value)]
+    return value
+
+
+def texts(value: Json) -> Mapping[At, str]:
+    """All texts in a value, by the way to them; keys are none."""
+    found: dict[At, str] = {}
+    with_texts(value, lambda text, at: found.setdefault(at, text))
+    return found
+
+
+def literal(value: Json) -> Json:
+    """The value in which no text is taken for a reference to a value of the environment."""
+    return with_texts(value, lambda text, _: text.replace("${", "$${"))
 
 
 class _Unusable(Exception):  # never leaves this module
@@ -44,19 +70,10 @@ class Substitution:
 
     def apply(self, body: Body) -> Body:
         """Give the object with all references in it replaced."""
-        return {key: self._replaced(value, (key,)) for key, value in body.items()}
+        return {key: with_texts(value, self._text, (key,)) for key, value in body.items()}
 
-    def _replaced(self, value: Json, at: tuple[str | int, ...]) -> Json:
-        if isinstance(value, str):
-            return self._text(value, at) if "${" in value else value
-        if isinstance(value, Mapping):
-            return {key: self._replaced(child, (*at, key)) for key, child in value.items()}
-        if is_array(value):
-            return [self._replaced(child, (*at, index)) for index, child in enumerate(value)]
-        return value
-
-    def _text(self, text: str, at: tuple[str | int, ...]) -> Json:
-        if self._left < 0:
+    def _text(self, text: str, at: At) -> Json:
+        if "${" not in text or self._left < 0:
             return text  # that the document is too large is among the faults already
         self._names = []
         try:
@@ -128,27 +145,24 @@ def _names(values: Mapping[str, Json], prefix: str = "values") -> list[str]:
     return names
 
 
-@dataclass(frozen=True, slots=True)
-class Referring:
-    """A manifest with names in place of references."""
+def take_references(manifest: Body, kind: Kind, faults: list[Fault]) -> tuple[Body, Mapping[str, Address]]:
+    """Put the name in place of each reference: where an id can stand, so can a name.
 
-    manifest: Body
-    named: Mapping[str, Address]
-    """JSON pointer -> the manifest that is named there."""
-    faults: tuple[Fault, ...] = ()
-
-
-def take_references(manifest: Body, kind: Kind) -> Referring:
-    """Put the name in place of each reference: where an id can stand, so can a name."""
+    Returns:
+        The manifest with names, and by JSON pointer the manifest that is named there.
+    """
     named: dict[str, Address] = {}
-    faults: list[Fault] = []
     for at, to, value in _references(manifest, kind):
-        if isinstance(value, Mapping):
-            if to and (name := referred(value)):
-                named[at] = Address(to, name)
-            else:
-                faults += _malformed(at, to)
-    return Referring(_with_names(manifest, kind) if named else manifest, named, tuple(faults))
+        if not isinstance(value, Mapping):
+            continue
+        if to and (name := referred(value)):
+            named[at] = Address(to, name)
+        else:
+            hint = (
+                f"write {{ref: NAME}}, with the name of a manifest of kind {to}" if to else "write the id of the object"
+            )
+            faults.append(Fault(at, "this is not a reference", "reference", hint))
+    return _with_names(manifest, kind) if named else manifest, named
 
 
 def _references(manifest: Body, kind: Kind) -> Iterator[tuple[str, str, Json]]:
@@ -179,8 +193,3 @@ def _with_names(manifest: Body, kind: Kind) -> Body:
         names = [referred(row).replace(".", "_") or row for row in rows]
         manifest = with_value_at(manifest, ("assignments", level.name), names)
     return manifest
-
-
-def _malformed(at: str, kind: str) -> Iterator[Fault]:
-    hint = f"write {{ref: NAME}}, with the name of a manifest of kind {kind}" if kind else "write the id of the object"
-    yield Fault(at, "this is not a reference", "reference", hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.secret import Secret
 from reconciler.project import Settings
 from reconciler.project.files import own_folder

@@ -8,9 +8,9 @@ from typing import Any, Final, Self
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.errors import InputError, ReconcilerError
-from reconciler.manifests.allowed_paths import require_inside
 from reconciler.manifests.edit import Names
 from reconciler.manifests.edit.live import Contents, bring_back, misfits
+from reconciler.manifests.files import require_inside
 from reconciler.manifests.git import Disbelieved
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
-from reconciler.manifests.allowed_paths import require_inside
 from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.files import require_inside
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass

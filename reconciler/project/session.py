@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from reconciler.applying.journal.write import exclusive
 from reconciler.config import Config, Environment
 from reconciler.errors import PlanRefused, UsageError
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Checkout, Selection, Snapshot

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Final
 
 from reconciler.errors import ReconcilerError, SecretMissing
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.replacing import AS_IT_IS
 from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.applying.run import Controls
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Creation

@@ -13,7 +13,7 @@ from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded
 from reconciler.applying.journal.write import Journal
 from reconciler.applying.run import Controls
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import ApplyResult, RecordedRun, Status
 from reconciler.model.plan import Action, Limits, Plan

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.manifests.context import InGit
-from reconciler.manifests.git import in_git
+from reconciler.manifests.git import InGit, in_git
 from reconciler.model.json import Json
 from tests.cli.conftest import Project, Runner, git
 

@@ -207,7 +207,7 @@ def test_help_imports_neither_the_network_nor_yaml_nor_pydantic() -> None:
         ".cli.completing",
         ".cli.signals",
         ".manifests",
-        ".manifests.unfinished",
+        ".manifests.replacing",
         ".model",
         ".model.dataclass",
     )

@@ -8,8 +8,7 @@ import pytest
 
 from reconciler.cli import signals
 from reconciler.cli.approving import stoppable
-from reconciler.manifests import unfinished
-from reconciler.manifests.replacing import replace_file
+from reconciler.manifests.replacing import replace_file, unfinished
 from tests.cli.conftest import Project, Runner
 from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
@@ -54,7 +53,7 @@ def test_a_signal_leaves_no_half_written_file(tmp_path: Path) -> None:
         replace_file(tmp_path / "a.yaml", interrupted())
     assert found == [(signals.INTERRUPTED, ["a.yaml"])]
     assert (tmp_path / "a.yaml").read_text() == "old"
-    assert not unfinished.files
+    assert not unfinished
 
 
 class Watching(io.StringIO):

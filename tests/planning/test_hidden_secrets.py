@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import GuardRefusal, ReconcilerError
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Plan
 from reconciler.model.secret import REDACTION, Secret, SecretReference, SecretSource, ToFile

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.resource import Address
 from reconciler.model.secret import (
     Delivery,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ReconcilerError, SecretMissing
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.secret import REDACTION, SecretReference, SecretSource
 from reconciler.secrets import Resolver
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import PartlyDelivered, ReconcilerError, UsageError
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.json import Json
 from reconciler.model.named_secret import LiveSecret, NamedSecret, family, new_id
 from reconciler.model.plan import Limits

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Limits

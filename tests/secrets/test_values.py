@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.errors import InputError, PlanRefused, ReconcilerError, RequestFacts, SecretMissing
 from reconciler.kinds import KINDS
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Change, Direction, Plan, SecretIntent

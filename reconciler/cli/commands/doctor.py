@@ -11,7 +11,7 @@ from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.several import show
 from reconciler.live import check_marketplace
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.yaml import shown
 from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference

@@ -29,8 +29,8 @@ from reconciler.export.init import (
     with_environment,
 )
 from reconciler.kinds import DEFAULT_KIND
-from reconciler.manifests.allowed_paths import repository_of, require_inside, resolved
 from reconciler.manifests.edit import write_contents
+from reconciler.manifests.files import repository_of, require_inside, resolved
 from reconciler.manifests.yaml import shown
 from reconciler.model.reports import ExportStatus
 from reconciler.model.secret import SecretSource

@@ -14,9 +14,9 @@ from typing import Final, TypeAlias
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.manifests.edit import Names, refers
-from reconciler.manifests.edit.text import literal
 from reconciler.manifests.edit.values import Path as Keys
 from reconciler.manifests.edit.values import with_documents
+from reconciler.manifests.substitution import literal
 from reconciler.manifests.yaml import Document, parse, unreadable
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity

@@ -212,15 +212,6 @@ def item(
         yield f"{dash}{flow(value, style)}{comment(at)}"
 
 
-def literal(value: Json) -> Json:
-    """The value in which no text is taken for a reference to a value of the environment."""
-    if isinstance(value, str):
-        return value.replace("${", "$${")
-    if isinstance(value, Mapping):
-        return {key: literal(child) for key, child in value.items()}
-    return [literal(member) for member in value] if is_array(value) else value
-
-
 def _is_deep(members: Json) -> bool:
     return any(isinstance(one, Mapping) or is_array(one) for one in members) if is_array(members) else False
 

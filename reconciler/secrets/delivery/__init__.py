@@ -13,7 +13,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
-from reconciler.manifests.allowed_paths import AllowedPaths
+from reconciler.manifests.files import AllowedPaths
 from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import UNTRIED, LiveSecret, NamedSecret, family
 from reconciler.model.resource import Address
