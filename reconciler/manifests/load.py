@@ -14,21 +14,20 @@ evaluate       the rules, less what is waived
 state          what one manifest alone cannot show: names, ids and delivery places that are taken
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, secret_fields
-from reconciler.manifests import state
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Environments, Overlays, advice, located, read_overlays
 from reconciler.manifests.secrets import empty_secrets, redacted, without_tails
-from reconciler.manifests.state import clashes, dangling, out_of_scope, unclaimed_ids
+from reconciler.manifests.state import clashes, dangling, misplaced, out_of_scope, unclaimed_ids
 from reconciler.manifests.yaml import Parsed
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
@@ -115,7 +114,7 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     diagnostics += clashes(candidates)
     diagnostics += dangling(candidates, context)
     diagnostics += out_of_scope(candidates, context.scope)
-    diagnostics += _misplaced(candidates, paths, context)
+    diagnostics += misplaced(candidates, context, partial(_elsewhere, paths, context))
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
     told = tuple(without_tails(diagnostics, secret_fields(), _empty_secrets(candidates, diagnostics)))
@@ -136,17 +135,10 @@ def _found(paths: Sequence[Path], context: LoadContext) -> Found:
     return replace(found, faults=tuple(fault for fault in found.faults if fault.rule != NO_MANIFESTS))
 
 
-def _misplaced(candidates: Sequence[Candidate], paths: Sequence[Path], context: LoadContext) -> Iterator[Diagnostic]:
-    """What is wrong with where secrets are delivered to; the other environments are loaded only where it matters."""
-    yield from state.crossed(candidates, context)
-    yield from state.in_git(candidates, context)
-    elsewhere: dict[str, tuple[DesiredResource, ...]] = {}
-    if context.others and state.leads_to_files(candidates, context):
-        others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
-        elsewhere = {str(other.environment): _resources(paths, other) for other in others}
-        yield from state.shared(candidates, context, elsewhere)
-    here = [candidate.effective.resource for candidate in candidates if candidate.effective]
-    yield from state.read_as_secrets(candidates, context, [*chain.from_iterable(elsewhere.values()), *here])
+def _elsewhere(paths: Sequence[Path], context: LoadContext) -> Mapping[str, tuple[DesiredResource, ...]]:
+    """What the manifests ask for in the other environments, by their names."""
+    others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
+    return {str(other.environment): _resources(paths, other) for other in others}
 
 
 def _resources(paths: Sequence[Path], context: LoadContext) -> tuple[DesiredResource, ...]:

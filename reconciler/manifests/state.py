@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -162,20 +162,6 @@ def _pairs(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A file, or one variable of it, in which two secrets have no room."""
-
-    path: Path
-    variable: str = ""
-    """Empty: the whole file."""
-
-    def overlaps(self, other: "_Place") -> bool:
-        """Whether what is written to one of them is lost in the other."""
-        is_whole = not (self.variable and other.variable)
-        return self.path == other.path and (is_whole or self.variable == other.variable)
-
-
-@dataclass(frozen=True, slots=True)
 class _Use:
     """One delivery of one manifest."""
 
@@ -183,42 +169,65 @@ class _Use:
     at: str
     """JSON pointer."""
     delivery: Delivery
-    place: _Place
+    path: Path
+    variable: str
+    """The one variable of the file that is written; empty: the whole file."""
+
+    def overlaps(self, variable: str) -> bool:
+        """Whether what is written to that variable of the same file, or to all of it, is lost."""
+        return not (self.variable and variable) or self.variable == variable
 
     def fault(self, message: str, rule: str, hint: str, severity: Severity = Severity.ERROR) -> Diagnostic:
         """Blame the delivery."""
         return Fault(self.at, message, rule, hint, severity=severity).within(self.candidate.document)
 
 
-def crossed(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
+def misplaced(
+    candidates: Sequence[Candidate],
+    context: LoadContext,
+    elsewhere: Callable[[], Mapping[str, Sequence[DesiredResource]]],
+) -> Iterator[Diagnostic]:
+    """Find deliveries of secrets to places that are not for them.
+
+    Args:
+        candidates: the manifests of this environment.
+        context: what it contributes.
+        elsewhere: what the same manifests ask for in the other environments, by their names; asked only where needed.
+    """
+    uses = list(_uses(candidates, context))
+    yield from _crossed(uses)
+    to_files = [use for use in uses if not isinstance(use.delivery, ToGithubOutput)]
+    if to_files:
+        others = elsewhere()
+        here = [candidate.effective.resource for candidate in candidates if candidate.effective]
+        yield from _in_git(to_files, context)
+        yield from _shared(to_files, context, others)
+        yield from _read_as_secrets(to_files, context, chain(*others.values(), here))
+
+
+def _crossed(uses: Iterable[_Use]) -> Iterator[Diagnostic]:
     """Find secrets that would be delivered to one place, where the later one overwrites the other."""
     taken: dict[Path, list[_Use]] = defaultdict(list)
-    for use in _uses(candidates, context):
-        first = next((one for one in taken[use.place.path] if one.place.overlaps(use.place)), None)
-        taken[use.place.path].append(use)
+    for use in uses:
+        first = next((one for one in taken[use.path] if one.overlaps(use.variable)), None)
+        taken[use.path].append(use)
         if first:
             where = first.candidate.document.place(first.at)
             message = f"{use.delivery} is also the target of another secret, at {where}"
             yield use.fault(message, "duplicate-delivery", "give each secret a target of its own")
 
 
-def shared(
-    candidates: Iterable[Candidate], context: LoadContext, elsewhere: Mapping[str, Iterable[DesiredResource]]
+def _shared(
+    uses: Iterable[_Use], context: LoadContext, elsewhere: Mapping[str, Iterable[DesiredResource]]
 ) -> Iterator[Diagnostic]:
-    """Find files in which another environment would overwrite the secret. An output is one of a single run.
-
-    Args:
-        candidates: the manifests of this environment.
-        context: what it contributes.
-        elsewhere: what the same manifests ask for in the other environments, by their names.
-    """
-    others: dict[Path, list[tuple[str, _Place]]] = defaultdict(list)
+    """Find files in which another environment would overwrite the secret. An output is one of a single run."""
+    others: dict[Path, list[tuple[str, str]]] = defaultdict(list)
     for name, resources in elsewhere.items():
-        for _, delivery in (found for resource in resources for found in _deliveries(resource)):
-            if (place := _place_of(delivery, context)) and not isinstance(delivery, ToGithubOutput):
-                others[place.path].append((name, place))
-    for use in _uses(candidates, context):
-        names = {name for name, place in others[use.place.path] if place.overlaps(use.place)}
+        for _, delivery in chain.from_iterable(map(_deliveries, resources)):
+            if place := _place_of(delivery, context):
+                others[place[0]].append((name, place[1]))
+    for use in uses:
+        names = {name for name, variable in others[use.path] if use.overlaps(variable)}
         if names:
             environments = ", ".join(sorted({*names, context.environment or ""}))
             message = f"the secrets of {environments} would all be delivered to {use.delivery}"
@@ -226,8 +235,8 @@ def shared(
             yield use.fault(message, "duplicate-delivery", hint)
 
 
-def read_as_secrets(
-    candidates: Iterable[Candidate], context: LoadContext, resources: Iterable[DesiredResource]
+def _read_as_secrets(
+    uses: Iterable[_Use], context: LoadContext, resources: Iterable[DesiredResource]
 ) -> Iterator[Diagnostic]:
     """Find files from which a manifest has a secret read: it would be replaced by another one."""
     root = context.allowed_paths.root
@@ -237,17 +246,16 @@ def read_as_secrets(
         for reference in resource.secrets.values()
         if reference and reference.source is SecretSource.FILE
     }
-    for use in _uses(candidates, context):
-        if place := sources.get(use.place.path):
+    for use in uses:
+        if place := sources.get(use.path):
             yield use.fault(f"{use.delivery} is read as a secret, at {place}", "delivery", "choose another path")
 
 
-def in_git(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
+def _in_git(uses: Sequence[_Use], context: LoadContext) -> Iterator[Diagnostic]:
     """Find secrets that would be committed: delivered to a file that git tracks, or does not ignore."""
-    uses = [use for use in _uses(candidates, context) if not isinstance(use.delivery, ToGithubOutput)]
-    known = context.ask_git({use.place.path for use in uses}) if uses and context.ask_git else {}
+    known = context.ask_git({use.path for use in uses}) if context.ask_git else {}
     for use in uses:
-        match known.get(use.place.path):
+        match known.get(use.path):
             case InGit(is_tracked=True, line=line):
                 message = f"{use.delivery} is tracked by git, so the secret would be committed"
                 yield use.fault(message, "delivery", f"choose another path, or run git rm --cached :{line}")
@@ -261,11 +269,6 @@ def in_git(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Di
                 yield use.fault(message, "delivery", hint)
             case None:
                 pass
-
-
-def leads_to_files(candidates: Iterable[Candidate], context: LoadContext) -> bool:
-    """Whether there is a delivery that another environment could overwrite."""
-    return any(not isinstance(use.delivery, ToGithubOutput) for use in _uses(candidates, context))
 
 
 def _deliveries(resource: DesiredResource) -> Iterator[tuple[str, Delivery]]:
@@ -283,18 +286,18 @@ def _uses(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[_Us
         resource = candidate.effective.resource if candidate.effective else None
         for at, delivery in _deliveries(resource) if resource else ():
             if place := _place_of(delivery, context):
-                yield _Use(candidate, at, delivery, place)
+                yield _Use(candidate, at, delivery, *place)
 
 
-def _place_of(delivery: Delivery, context: LoadContext) -> _Place | None:
-    """Links are followed; None for a command: where it leads to is not known."""
+def _place_of(delivery: Delivery, context: LoadContext) -> tuple[Path, str] | None:
+    """The file, links followed, and its variable; None for a command: where it leads to is not known."""
     root = context.allowed_paths.root
     match delivery:
         case ToFile(path) | ToKubernetesSecret(path):
-            return _Place((root / path).resolve())
+            return (root / path).resolve(), ""
         case ToEnvFile(path, variable):
-            return _Place((root / path).resolve(), variable)
+            return (root / path).resolve(), variable
         case ToGithubOutput(name):
-            return _Place(Path("GITHUB_OUTPUT"), name)
+            return Path("GITHUB_OUTPUT"), name
         case ToCommand():
             return None
