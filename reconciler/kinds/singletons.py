@@ -1,5 +1,6 @@
 """Kinds of which a marketplace has one object at most; EntitySync has one for each entity."""
 
+from functools import partial
 from typing import Any, Final
 
 from reconciler.kinds.base import IdChoice, Kind
@@ -19,6 +20,8 @@ from reconciler.kinds.common import (
 from reconciler.kinds.direction import grows
 from reconciler.kinds.fields import Field, Whole
 
+_single: Final = partial(Kind, id_choice=IdChoice.SINGLE)
+
 
 def _delivery(what: str, **known: Any) -> Field:
     meaning = f"The ID of the delivery configuration that {what}."
@@ -33,7 +36,7 @@ def _paused() -> Field:
     return flag("Paused", "Whether nothing is delivered for now.", since="1.0.399")
 
 
-SUBSCRIPTION_INTEGRATION: Final = Kind(
+SUBSCRIPTION_INTEGRATION: Final = _single(
     name="SubscriptionIntegration",
     noun="subscription integration",
     description="The middleware that orders of subscriptions go through.",
@@ -60,10 +63,9 @@ SUBSCRIPTION_INTEGRATION: Final = Kind(
     ),
     readers=("SubscriptionReader",),
     writers=("SubscriptionAdmin",),
-    id_choice=IdChoice.SINGLE,
 )
 
-PRODUCT_SYNC: Final = Kind(
+PRODUCT_SYNC: Final = _single(
     name="ProductSync",
     noun="product sync",
     description="Which changes of products are delivered, and where to.",
@@ -79,10 +81,9 @@ PRODUCT_SYNC: Final = Kind(
         _config_data(),
     ),
     writers=("ProductSyncConfigAdmin",),
-    id_choice=IdChoice.SINGLE,
 )
 
-ENTITY_SYNC: Final = Kind(
+ENTITY_SYNC: Final = _single(
     name="EntitySync",
     noun="entity sync",
     description="Which changes of one entity are delivered, and where to.",
@@ -96,7 +97,6 @@ ENTITY_SYNC: Final = Kind(
         _paused(),
     ),
     writers=("EntitySyncConfigAdmin",),
-    id_choice=IdChoice.SINGLE,
     entities=(
         *("adminusers", "buyers", "buyers/usergroups", "buyers/users", "catalogs", "categories"),
         *("products/inventoryrecords", "suppliers", "suppliers/users"),
@@ -104,7 +104,7 @@ ENTITY_SYNC: Final = Kind(
     about_id="The entity (catalogs: since API 1.0.454). Left out: the same as metadata.name.",
 )
 
-ORDER_SYNC: Final = Kind(
+ORDER_SYNC: Final = _single(
     name="OrderSync",
     noun="order sync",
     description="Where submitted orders are delivered to.",
@@ -113,10 +113,9 @@ ORDER_SYNC: Final = Kind(
     since="1.0.304",
     table=(_delivery("orders go through"), _config_data()),
     writers=("OrderSyncConfigAdmin",),
-    id_choice=IdChoice.SINGLE,
 )
 
-ERROR_CONFIG: Final = Kind(
+ERROR_CONFIG: Final = _single(
     name="ErrorConfig",
     noun="error configuration",
     description="Where errors of deliveries are reported to.",
@@ -125,10 +124,9 @@ ERROR_CONFIG: Final = Kind(
     since="1.0.315",
     table=(_delivery("errors are reported through"),),
     writers=("ErrorConfigAdmin",),
-    id_choice=IdChoice.SINGLE,
 )
 
-INVENTORY_INTEGRATION: Final = Kind(
+INVENTORY_INTEGRATION: Final = _single(
     name="InventoryIntegration",
     noun="inventory integration",
     description="Where notifications of low inventory are delivered to.",
@@ -140,10 +138,9 @@ INVENTORY_INTEGRATION: Final = Kind(
         flag("LimitNotifications", "Whether only the first notification is sent.", since="1.0.377"),
     ),
     writers=(),
-    id_choice=IdChoice.SINGLE,
 )
 
-PROMOTION_INTEGRATION: Final = Kind(
+PROMOTION_INTEGRATION: Final = _single(
     name="PromotionIntegration",
     noun="promotion integration",
     description="The middleware that decides on promotions.",
@@ -156,5 +153,4 @@ PROMOTION_INTEGRATION: Final = Kind(
         *auth_header("Url", since="1.0.376"),
     ),
     writers=(),
-    id_choice=IdChoice.SINGLE,
 )

@@ -284,12 +284,7 @@ def text_or_empty(value: Json) -> str:
 
 def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
     """Read an error body; empty where it is none. The token endpoint may give only OAuth's own two fields."""
-    try:
-        body = parse(answer)
-    except Misshapen:
-        return ()
-    if not isinstance(body, dict):
-        return ()
+    body = _error_body(answer)
     entries = body.get("Errors")
     if is_array(entries):
         found = tuple(_service_error(entry) for entry in entries if isinstance(entry, Mapping))
@@ -301,13 +296,18 @@ def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
 
 def texts(answer: Answer) -> tuple[str, ...]:
     """Everything that an error body says in words; the token endpoint may give OAuth's two fields beside the API's."""
+    body = _error_body(answer)
+    oauth = [text_or_empty(body.get(name)) for name in ("error", "error_description")]
+    own = [text for error in service_errors(answer) for text in (error.code, error.message)]
+    return tuple(filter(None, dict.fromkeys([*oauth, *own])))
+
+
+def _error_body(answer: Answer) -> Mapping[str, Json]:
     try:
         body = parse(answer)
     except Misshapen:
-        return ()
-    oauth = [text_or_empty(body.get(name)) for name in _OAUTH] if isinstance(body, dict) else []
-    own = [text for error in service_errors(answer) for text in (error.code, error.message)]
-    return tuple(filter(None, dict.fromkeys([*oauth, *own])))
+        return {}
+    return body if isinstance(body, Mapping) else {}
 
 
 def _nested(body: bytes) -> str:
@@ -345,8 +345,6 @@ def _float(text: str) -> float:
         raise Misshapen("JSON with a number that is too large")
     return number
 
-
-_OAUTH: Final = ("error", "error_description")
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
 

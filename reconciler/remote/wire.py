@@ -148,12 +148,12 @@ class Wire:
         )
 
     def _note(self, call: Call, result: Result) -> None:
-        body = result.body if isinstance(result, Answer) else b""
-        self._meter.count(requests=1, size=len(body), seconds=result.seconds)
-        self._meter.note(_sample(result))
+        answer = result if isinstance(result, Answer) else None
+        self._meter.count(requests=1, size=len(answer.body) if answer else 0, seconds=result.seconds)
+        self._meter.note(Sample(result.seconds, answer.status if answer else None, answer.date if answer else None))
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = result.seconds * 1000
-            facts = {"request": _facts(call, result, milliseconds), "environment": self._environment}
+            facts = {"request": _facts(call, answer, milliseconds), "environment": self._environment}
             log.debug("%s %s in %.0f ms", _shown(call), _ending(result), milliseconds, extra=facts)
 
 
@@ -181,17 +181,9 @@ def _shown(call: Call) -> str:
     return f"{call.method} {call.path}{'?' if query else ''}{query}"
 
 
-def _sample(result: Result) -> Sample:
-    match result:
-        case Answer(status=status, date=date, seconds=seconds):
-            return Sample(seconds, status, date)
-        case NoAnswer(seconds=seconds):
-            return Sample(seconds, None, None)
-
-
-def _facts(call: Call, result: Result, milliseconds: float) -> Json:
+def _facts(call: Call, answer: Answer | None, milliseconds: float) -> Json:
     """The same for programs."""
-    status, log_id = (result.status, result.log_id) if isinstance(result, Answer) else (None, "")
+    status, log_id = (answer.status, answer.log_id) if answer else (None, "")
     shown = {"method": call.method, "path": _shown(call).partition(" ")[2], "status": status, "log_id": log_id}
     return {**shown, "ms": round(milliseconds)}
 
