@@ -27,7 +27,7 @@ from reconciler.project.files import is_plan
 from reconciler.project.session import Session
 from reconciler.project.several import promoted
 from reconciler.render.escape import escape
-from reconciler.render.wording import result_verdict
+from reconciler.render.wording import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +198,7 @@ def _several_applied(wish: Wish) -> ExitCode:
 def _step(wish: Wish, session: Session) -> "ApplyResult":
     result = _carried_out(wish, session)
     if not wish.common.quiet:
-        tell(f"{escape(session.environment.name)}: {result_verdict(result)}\n\n")
+        tell(f"{escape(session.environment.name)}: {verdict(result)}\n\n")
     return result
 
 

@@ -25,7 +25,6 @@ from reconciler.model.outcome import Outcome, Status
 from reconciler.project import Listener, Settings
 from reconciler.remote.messages import Stats
 from reconciler.render.escape import escape, joined
-from reconciler.render.failure import Uncertain, cut_off
 from reconciler.render.jsonl import event, outcome_event
 from reconciler.render.style import PLAIN
 from reconciler.render.text import outcome_line
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.json import Json
     from reconciler.model.outcome import RecordedRun
+    from reconciler.render.history import Uncertain
 
 
 _JUDGING: Final = frozenset({"plan", "apply"})
@@ -269,8 +269,10 @@ class Console(Listener):
         """Show it."""
         tell_error(error)
 
-    def found_cut_off(self, run: "RecordedRun", uncertain: Sequence[Uncertain]) -> None:
+    def found_cut_off(self, run: "RecordedRun", uncertain: Sequence["Uncertain"]) -> None:
         """Show what is certain of that run, and what is not."""
+        from reconciler.render.history import cut_off  # noqa: PLC0415  # hardly any run finds one
+
         if not self._common.quiet:
             tell(cut_off(run, uncertain, style_of_stderr()))
 

@@ -12,7 +12,7 @@ from reconciler.model.rotation import Ended
 
 if TYPE_CHECKING:
     from reconciler.project.rotate import Rotation
-    from reconciler.render.groups import Part
+    from reconciler.render.several import Part
 
 
 class ExitCode(IntEnum):

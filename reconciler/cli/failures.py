@@ -18,10 +18,9 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests.schema import closest
 from reconciler.model.diagnostic import Checked
 from reconciler.render.escape import escape
-from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.jsonl import diagnostic, error_events, fault
 from reconciler.render.style import Style, laid_out
-from reconciler.render.text import diagnostics
+from reconciler.render.text import diagnostics, error_text, internal_error, warning
 
 _NEVER_SUGGESTED: Final = frozenset(
     {"--ack", "--allow-host", "--allow-unknown-roles", "--auto-approve", "--keep-going", "--prune", "--write"}
@@ -128,7 +127,7 @@ def tell_problem(error: ReconcilerError) -> None:
 
 def tell_error(error: ReconcilerError) -> None:
     """Tell the user of an error, whatever becomes of the run."""
-    tell(failure(error, style_of_stderr()), error_events(error))
+    tell(error_text(error, style_of_stderr()), error_events(error))
 
 
 def _of_the_system(error: OSError) -> ReconcilerError:

@@ -28,7 +28,7 @@ from reconciler.remote.messages import Stats
 from reconciler.render.monitoring import LAST_SUCCESS, Measured, actions_of, drift_of, metrics, outcomes_of, series
 
 if TYPE_CHECKING:
-    from reconciler.render.groups import Planned
+    from reconciler.render.several import Planned
 
 
 @dataclass(slots=True)

@@ -22,8 +22,7 @@ from reconciler.project import Settings, several
 from reconciler.project.environment import configuration
 from reconciler.render import FORMATS
 from reconciler.render.command import may_be_applied, together
-from reconciler.render.groups import Document, Part, plan_of
-from reconciler.render.several import PARTS, SEVERAL
+from reconciler.render.several import PARTS, SEVERAL, Document, Part, plan_of
 from reconciler.render.style import Style
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.model.once import Once
     from reconciler.model.outcome import RecordedRun
     from reconciler.remote.messages import Stats
-    from reconciler.render.failure import Uncertain
+    from reconciler.render.history import Uncertain
 
 
 _UNREPLACED: Final = re.compile(r"\$\([^()]*\)|\$\{.*\}")

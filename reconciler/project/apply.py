@@ -17,7 +17,7 @@ from reconciler.project.files import read_file
 from reconciler.project.records import check_first, keep, require_newest
 from reconciler.project.several import Search, each, in_order
 from reconciler.remote import SecretRemote
-from reconciler.render.groups import Part
+from reconciler.render.several import Part
 
 if TYPE_CHECKING:
     from reconciler.project.session import Session

@@ -31,8 +31,7 @@ from reconciler.project import Settings
 from reconciler.project.environment import configuration
 from reconciler.project.files import read_file, write_file
 from reconciler.remote import ReadRemote
-from reconciler.render.failure import Uncertain
-from reconciler.render.history import Event, Listed, moment
+from reconciler.render.history import Event, Listed, Uncertain, moment
 from reconciler.render.style import Moment
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from reconciler.model.plan import Plan
 from reconciler.project import Settings
 from reconciler.project.environment import configuration
 from reconciler.project.files import make_folder, remove_file, write_file
-from reconciler.render.groups import Part
+from reconciler.render.several import Part
 
 T = TypeVar("T")
 

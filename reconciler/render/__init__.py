@@ -5,7 +5,6 @@ a run needs one format of all of them, and `--help` none. A new format is one su
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -68,7 +67,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         format_.name: format_
         for format_ in (
-            replace(_format("text", "plan", "drift", "result", "validation"), failure=late("failure", "in_place_of")),
+            _format("text", *_ALL),
             _format("json", "drift", "result", "validation", "failure"),
             _format("jsonl", *_ALL),
             _format("markdown", *_ALL),

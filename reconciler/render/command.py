@@ -24,7 +24,7 @@ def apply_command(plan: Plan, digest: str, style: Style) -> str:
         words += [style.plan_file, *plan.selection.paths, *(word for word in style.options if word != "--prune")]
     else:
         words += [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *style.options]
-    if plan.guards and all(finding.can_be_acknowledged for finding in plan.guards):
+    if plan.guards and _can_be_acknowledged(plan):
         words += ["--ack", digest[:12]]
     return command(*words)
 
@@ -40,24 +40,43 @@ class Offer:
 
     words: str
     copied: str = ""
+    is_command: bool = True
+    """Whether what to copy is for a shell."""
 
 
-def offer(plan: Plan, digest: str, style: Style, purpose: str) -> Offer:
-    """The command that applies a plan; in a CI job, whose files nobody else has, the next step of its pipeline."""
+def applying(plan: Plan, digest: str, style: Style, purpose: str = "To apply it") -> list[Offer]:
+    """The command that applies a plan; in a CI job, whose files nobody else has, the next step of its pipeline.
+
+    A plan that cannot be applied has an acknowledgement, or nothing.
+    """
+    if not may_be_applied(plan):
+        return _acknowledgement(plan, digest)
     if style.is_job and plan.guards:
-        return Offer("To accept what the guards object to, run the pipeline again and acknowledge:", digest[:12])
-    if not (style.is_job and style.plan_file):
-        return Offer(f"{purpose}:", apply_command(plan, digest, style))
-    return Offer(f"{purpose}, let this pipeline go on: its next job applies exactly this plan, or waits for approval.")
+        return [Offer("To accept what the guards object to, run the pipeline again and acknowledge:", digest[:12])]
+    if style.is_job and style.plan_file:
+        how = "let this pipeline go on: its next job applies exactly this plan, or waits for approval."
+        return [Offer(f"{purpose}, {how}")]
+    return [Offer(f"{purpose}:", apply_command(plan, digest, style))]
 
 
-def way(found: Plan | Drift, digest: str, style: Style) -> Offer | None:
-    """How a plan is applied or acknowledged, or how the service is restored; None where nothing does that."""
-    if style.together and isinstance(found, Plan):
-        return None
-    if isinstance(found, Drift):
-        return restoring(found, digest, style)
-    return offer(found, digest, style, "To apply it") if may_be_applied(found) else acknowledgement(found, digest)
+def _acknowledgement(plan: Plan, digest: str) -> list[Offer]:
+    """The line of a commit that accepts what guards object to in a plan from a snapshot; none where nothing does."""
+    if not (plan.snapshot and plan.guards and _can_be_acknowledged(plan)):
+        return []
+    words = "To accept what the guards object to, end the message of the last commit with this line:"
+    return [Offer(words, f"Reconciler-Ack: {digest[:12]}", is_command=False)]
+
+
+def ways(found: Plan | Drift, digest: str, style: Style) -> list[Offer]:
+    """How a plan is applied or acknowledged, or how the service is restored; none where nothing does that."""
+    if isinstance(found, Plan):
+        return [] if style.together else applying(found, digest, style)
+    if not (found.has_drift and may_be_applied(found.plan)):
+        return []
+    if style.is_job and not found.plan.guards:
+        how = "run the pipeline that applies it: it plans again and waits for approval."
+        return [Offer(f"To restore what git says, {how}")]
+    return applying(found.plan, digest, style, "To restore what git says")
 
 
 def together(plans: Mapping[str, Plan], files: Mapping[str, str], options: Sequence[str]) -> str:
@@ -70,42 +89,22 @@ def together(plans: Mapping[str, Plan], files: Mapping[str, str], options: Seque
     return command("apply", *any_of_them.selection.paths, *environments, *_selection(any_of_them), *options)
 
 
-def all_together(style: Style) -> Offer | None:
+def all_together(style: Style) -> list[Offer]:
     """The same as it is offered at the end of a document."""
-    return (
-        Offer("To apply them, one after another in the order of promote:", style.together) if style.together else None
-    )
+    words = "To apply them, one after another in the order of promote:"
+    return [Offer(words, style.together)] if style.together else []
 
 
-def acknowledgement(plan: Plan, digest: str) -> Offer | None:
-    """The line of a commit that accepts what guards object to in a plan from a snapshot; None where nothing does."""
-    if not (plan.snapshot and plan.guards and all(finding.can_be_acknowledged for finding in plan.guards)):
-        return None
-    words = "To accept what the guards object to, end the message of the last commit with this line:"
-    return Offer(words, f"Reconciler-Ack: {digest[:12]}")
-
-
-def restoring(drift: Drift, digest: str, style: Style) -> Offer | None:
-    """How the service gets the values of the manifests again; None where nothing does that."""
-    if not (drift.has_drift and may_be_applied(drift.plan)):
-        return None
-    if style.is_job and not drift.plan.guards:
-        return Offer(
-            "To restore what git says, run the pipeline that applies it: it plans again and waits for approval."
-        )
-    return offer(drift.plan, digest, style, "To restore what git says")
-
-
-def to_git(drift: Drift, style: Style) -> Iterator[Offer]:
+def to_git(found: Plan | Drift, style: Style) -> Iterator[Offer]:
     """How the manifests get what is live."""
-    plan = drift.plan
-    if plan.snapshot:
+    if isinstance(found, Plan) or found.plan.snapshot:
         return
-    if drift.count(DriftKind.CHANGED):
+    plan = found.plan
+    if found.count(DriftKind.CHANGED):
         yield _write_back(plan, style)
-    if drift.uncontrolled:
+    if found.uncontrolled:
         purpose = "To write manifests of the unmanaged objects that are drift (to delete them, use plan --prune):"
-        only = [word for one in drift.uncontrolled for word in ("--only", str(one.address))]
+        only = [word for one in found.uncontrolled for word in ("--only", str(one.address))]
         yield Offer(purpose, command("export", "--env", plan.binding.environment, *only, "--write"))
 
 
@@ -127,4 +126,8 @@ def _selection(plan: Plan) -> list[str]:
 
 def may_be_applied(plan: Plan) -> bool:
     """Whether a command carries it out: it changes something, is of now, and no guard forbids it for good."""
-    return plan.has_changes and plan.snapshot is None and all(finding.can_be_acknowledged for finding in plan.guards)
+    return plan.has_changes and plan.snapshot is None and _can_be_acknowledged(plan)
+
+
+def _can_be_acknowledged(plan: Plan) -> bool:
+    return all(finding.can_be_acknowledged for finding in plan.guards)

@@ -11,9 +11,8 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.model.dataclass import dataclass
-from reconciler.render.escape import joined
+from reconciler.render.escape import LONGEST_MESSAGE, brief, joined
 from reconciler.render.style import Style
-from reconciler.render.values import LONGEST_MESSAGE, brief
 from reconciler.render.wording import Count, Noun
 
 _BACKTICKS: Final = re.compile("`+")

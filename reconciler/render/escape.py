@@ -28,6 +28,18 @@ def escape(text: str) -> str:
     return neutral(_INLINE_COMMAND.sub(r"\\u0023", text)) if "##" in text else neutral(text)
 
 
+LONGEST_NAME: Final = 120
+"""How many characters of a name in a heading are shown: ids and files are as long as somebody made them."""
+LONGEST_MESSAGE: Final = 2000
+
+
+def brief(text: str, longest: int = LONGEST_NAME) -> str:
+    """A name or a message, escaped, shortened with a note on its length."""
+    if len(text) <= longest:
+        return escape(text)
+    return f"{escape(f'{text[:longest]}...')} ({len(text)} characters)"
+
+
 def neutral(line: str) -> str:
     """Give the line so that no CI runner takes its beginning for a command."""
     return _LINE_COMMAND.sub(r"\1\\u003a", line) if "::" in line else line

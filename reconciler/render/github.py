@@ -5,21 +5,35 @@ says what is missing, and how to read it. The others are in the log. See
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Checked, Place, Report, Severity
-from reconciler.model.drift import Deviation, Drift, DriftKind
+from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
-from reconciler.render import wording
-from reconciler.render.escape import escape
+from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
 from reconciler.render.rows import line, outcome_rows, rows
+from reconciler.render.several import Planned, TextOf, texts_of
 from reconciler.render.style import Style
-from reconciler.render.values import LONGEST_MESSAGE, brief
-from reconciler.render.wording import DRIFT_WORDS, PLAN_WORDS, SENT_WORDS, Words, heading, in_order, is_alarming, named
+from reconciler.render.wording import (
+    DOUBT,
+    DRIFT_WORDS,
+    PLAN_WORDS,
+    SENT_WORDS,
+    View,
+    Words,
+    faults_of,
+    findings_of,
+    heading,
+    is_alarming,
+    named,
+    number,
+    verdict,
+    view,
+)
 
 
 class Level(StrEnum):
@@ -58,7 +72,7 @@ def document(annotations: Iterable[str], last: str, style: Style) -> str:
     long = sum(one.endswith(f"::{_TOO_LONG}\n") for one in made)
     missing = [
         *([f"GitHub shows {_SHOWN} annotations of each level: {hidden:,} more are in this log only"] if hidden else []),
-        *([f"{wording.number(long, 'annotation')} too long to be shown"] if long else []),
+        *([f"{number(long, 'annotation')} too long to be shown"] if long else []),
     ]
     source = f"; all of it: {style.source}" if style.source else ""
     return "".join([*([f"{NOT_ALL}{escape('; '.join(missing) + source)}\n"] if missing else []), *made, last])
@@ -75,30 +89,26 @@ def _property(text: str) -> str:
 
 def plan(plan: Plan, _digest: str, style: Style) -> str:
     """A notice for each change; a warning where it widens or destroys, an error where a guard refuses it all."""
-    changes = [change for change in in_order(plan.changes, PLAN_WORDS) if change.action.writes]
-    annotations = [
-        *map(_finding, plan.guards),
-        *(_change(change, PLAN_WORDS, _level(change)) for change in changes),
-        *warnings(plan.warnings),
-        *_notices(plan),
-    ]
-    return document(annotations, _last(plan.binding.environment, wording.plan_verdict(plan)), style)
+    seen = view(plan)
+    changes = [_change(change, PLAN_WORDS, _level(change)) for change in seen.written]
+    return _document(plan, seen, [*map(_finding, plan.guards), *changes], style)
 
 
 def drift(drift: Drift, _digest: str, style: Style) -> str:
     """A warning for each resource that drifted, at its manifest."""
-    changes = [change for change in in_order(drift.changes, DRIFT_WORDS) if change.action.writes]
-    annotations = [
-        *(_change(change, DRIFT_WORDS, Level.WARNING) for change in changes),
-        *(_unmanaged(one) for one in drift.deviations if one.kind is DriftKind.UNMANAGED and one.is_drift),
-        *warnings(drift.plan.warnings),
-        *_notices(drift.plan),
-    ]
-    return document(annotations, _last(drift.plan.binding.environment, wording.drift_verdict(drift)), style)
+    seen = view(drift)
+    changes = [_change(change, DRIFT_WORDS, Level.WARNING) for change in seen.written]
+    return _document(drift, seen, [*changes, *map(_unmanaged, drift.uncontrolled)], style)
 
 
-def _unmanaged(one: Deviation) -> str:
-    return annotation(Level.WARNING, f"unmanaged {one.address}", [f"{named(one.change)} is live, in no manifest"])
+def _document(found: Plan | Drift, seen: View, first: Iterable[str], style: Style) -> str:
+    warnings = (_remark(Level.WARNING, text) for text in seen.plan.warnings)
+    notices = (_remark(Level.NOTICE, text) for text in seen.notices)
+    return document([*first, *warnings, *notices], _last(seen.environment, verdict(found)), style)
+
+
+def _unmanaged(change: Change) -> str:
+    return annotation(Level.WARNING, f"unmanaged {change.address}", [f"{named(change)} is live, in no manifest"])
 
 
 def _last(subject: str, verdict: str) -> str:
@@ -120,24 +130,20 @@ def _change(change: Change, words: Words, level: Level) -> str:
     return annotation(level, f"{words.verbs[change.action]} {heading(change)}", lines, change.place)
 
 
-def warnings(texts: Iterable[str]) -> Iterator[str]:
-    """Warnings that have no place."""
-    return (annotation(Level.WARNING, "warning", [brief(text, LONGEST_MESSAGE)]) for text in texts)
-
-
-def _notices(plan: Plan) -> Iterator[str]:
-    return (annotation(Level.NOTICE, "notice", [brief(one.message, LONGEST_MESSAGE)]) for one in plan.notices)
+def _remark(level: Level, text: str) -> str:
+    """One that has no place."""
+    return annotation(level, level.value, [brief(text, LONGEST_MESSAGE)])
 
 
 def result(result: ApplyResult, style: Style) -> str:
     """An error for each change that was not applied; those that were are lines of the log."""
     shown = [_outcome(outcome) for outcome in result.outcomes if outcome.status is not Status.APPLIED]
-    return document(shown, _last(style.environment, wording.result_verdict(result)), style)
+    return document(shown, _last(style.environment, verdict(result)), style)
 
 
 def _outcome(outcome: Outcome) -> str:
     level = Level.WARNING if outcome.status is Status.SKIPPED else Level.ERROR
-    doubt = ["it may still have been written"] if outcome.uncertain else []
+    doubt = [DOUBT] if outcome.uncertain else []
     lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     lines = [*([brief(outcome.message, LONGEST_MESSAGE)] if outcome.message else []), *doubt, *lost]
     title = f"{outcome.status}: {outcome.change.action} {heading(outcome.change)}"
@@ -149,7 +155,7 @@ _LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.WARNING: Level.WARNING}
 
 def validation(report: Report, style: Style) -> str:
     """An annotation for each fault, at its line."""
-    return document(map(_fault, report.found), _last(style.environment, wording.report_verdict(report)), style)
+    return document(map(_fault, report.found), _last(style.environment, verdict(report)), style)
 
 
 def _fault(one: Checked) -> str:
@@ -161,12 +167,14 @@ def _fault(one: Checked) -> str:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """An error for each fault."""
-    match error:
-        case InputError():
-            shown = [_fault(Checked(one)) for one in error.diagnostics]
-        case GuardRefusal():
-            shown = list(map(_finding, error.findings))
-        case _:
-            lines = [brief(text, LONGEST_MESSAGE) for text in (error.message, error.hint) if text]
-            shown = [annotation(Level.ERROR, f"{name} failed", lines)]
+    shown = [*map(_fault, faults_of(error)), *map(_finding, findings_of(error))]
+    lines = [brief(text, LONGEST_MESSAGE) for text in (error.message, error.hint) if text]
+    shown = shown or [annotation(Level.ERROR, f"{name} failed", lines)]
     return document(shown, _last(style.environment, f"{name} failed"), style)
+
+
+def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
+    """All annotations; GitHub counts those of a step, whatever environment they are of."""
+    texts = texts_of(planned, text_of, style)
+    lines = (f"{line}\n" for text in texts for line in text.splitlines() if not line.startswith(NOT_ALL))
+    return document(lines, "", style)

@@ -288,6 +288,47 @@ def json_verification(verified: Verified, _style: Style) -> str:
     return json_text({"format_version": FORMAT_VERSION, "journals": verified.journals, "faults": list(verified.faults)})
 
 
+# ----------------------------------------------------------------------------------------------------- what is cut off
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """A write of which the journal knows no end, and what a look at its object shows, in words."""
+
+    change: RecordedChange
+    request: str
+    found: str
+
+
+def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> str:
+    """What a run that was cut off has certainly done, what not, and what was found of the rest."""
+    lines = [
+        style.paint(
+            Tone.ALARM, f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
+        ),
+    ]
+    for certainty, words in _CERTAIN.items():
+        addresses = [escape(str(change.address)) for change in run.changes if change.certainty is certainty]
+        if addresses:
+            lines.append(f"  certain: {len(addresses)} {words}: {', '.join(addresses)}")
+    for one in uncertain:
+        about = f"{one.change.action} {escape(str(one.change.address))}"
+        lines.append(
+            f"  uncertain: {about}: {escape(one.request)} was announced, its end is not recorded; {escape(one.found)}"
+        )
+    if not run.changes:
+        lines.append("  certain: nothing was written")
+    return laid_out([*lines, "The plan is made again from what the service has now.", ""], style)
+
+
+_CERTAIN: Final = {
+    Certainty.ENDED: "came to an end",
+    Certainty.WRITTEN: "written, though not looked at again",
+    Certainty.REFUSED: "refused by the service",
+    Certainty.NOT_STARTED: "not started",
+}
+
+
 LISTS: Final[Writers[Sequence[Listed]]] = MappingProxyType({"text": text_list, "json": json_list})
 RUNS: Final[Writers[Listed]] = MappingProxyType({"text": text_run, "json": json_run})
 VERIFICATIONS: Final[Writers[Verified]] = MappingProxyType({"text": text_verification, "json": json_verification})

@@ -7,14 +7,15 @@ text is ASCII, so that it holds nothing that a terminal could take for more than
 from dataclasses import asdict
 from typing import Final
 
-from reconciler.errors import GuardRefusal, InputError, PlanRefused, ReconcilerError
+from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.model.diagnostic import Checked, Report, Waiver
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import FieldChange, Notice
+from reconciler.model.plan import FieldChange, Finding, Notice
 from reconciler.render.escape import json_text
 from reconciler.render.style import Style
+from reconciler.render.wording import faults_of, findings_of
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -102,16 +103,18 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
 
 def error_of(error: ReconcilerError) -> dict[str, Json]:
     """An error with all its faults and findings."""
-    faults = error.diagnostics if isinstance(error, InputError) else ()
-    findings = error.findings if isinstance(error, GuardRefusal) else ()
     return {
         "exit_code": error.exit_code,
         "message": error.message,
         "hint": error.hint,
         "reason": error.reason if isinstance(error, PlanRefused) else "",
-        "diagnostics": [diagnostic(Checked(fault)) for fault in faults],
-        "guards": [asdict(finding) | {"addresses": [*map(str, finding.addresses)]} for finding in findings],
+        "diagnostics": [*map(diagnostic, faults_of(error))],
+        "guards": [*map(_finding, findings_of(error))],
     }
+
+
+def _finding(finding: Finding) -> dict[str, Json]:
+    return asdict(finding) | {"addresses": [*map(str, finding.addresses)]}
 
 
 def _waived(one: Checked, waiver: Waiver) -> Json:
@@ -145,7 +148,7 @@ def to_json(drift: Drift) -> dict[str, Json]:
         },
         "receipt": receipt,
         "deviations": [_deviation(one) for one in drift.deviations],
-        "guards": [asdict(finding) | {"addresses": [*map(str, finding.addresses)]} for finding in drift.plan.guards],
+        "guards": [*map(_finding, drift.plan.guards)],
         "warnings": list(drift.plan.warnings),
         "notices": [_notice(one) for one in drift.plan.notices],
     }

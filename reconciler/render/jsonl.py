@@ -7,20 +7,19 @@ they happen, with timestamps.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from reconciler import __version__
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Diagnostic, Place, Report
 from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, FieldChange, Finding, Plan
-from reconciler.render import wording
 from reconciler.render.escape import in_json
 from reconciler.render.style import Style
-from reconciler.render.wording import PLAN_WORDS, in_order
+from reconciler.render.wording import PLAN_WORDS, faults_of, findings_of, verdict, view
 
 FORMAT_VERSION: Final = "1.0"
 Event: TypeAlias = Mapping[str, Json]
@@ -44,37 +43,37 @@ def version() -> Event:
 # ------------------------------------------------------------------------------------------------------- plan and drift
 
 
-def plan(plan: Plan, digest: str, style: Style) -> str:
+def plan(plan: Plan, _digest: str, _style: Style) -> str:
     """A ``planned_change`` for each change, what guards and warnings say as ``diagnostic``, a ``change_summary``."""
-    del digest, style
     return lines([version(), *plan_events(plan)])
 
 
 def plan_events(plan: Plan) -> list[Event]:
     """What a plan says, without the version."""
-    changes = [change for change in in_order(plan.changes, PLAN_WORDS) if change.action.writes]
-    return [
-        *(planned_change(change) for change in changes),
-        *(_finding(finding) for finding in plan.guards),
-        *(diagnostic("warning", text) for text in plan.warnings),
-        *(diagnostic("notice", one.message) for one in plan.notices),
-        _plan_summary(plan, f"{plan.binding.environment}: {wording.plan_verdict(plan)}", "plan"),
-    ]
+    return [*map(planned_change, view(plan).written), *map(_finding, plan.guards), *_end(plan, "plan")]
 
 
-def drift(drift: Drift, digest: str, style: Style) -> str:
+def drift(drift: Drift, _digest: str, _style: Style) -> str:
     """A ``resource_drift`` for each deviation, with its fingerprint, and a ``change_summary``."""
-    del digest, style
-    message = f"{drift.plan.binding.environment}: {wording.drift_verdict(drift)}"
-    return lines(
-        [
-            version(),
-            *map(_deviation, drift.deviations),
-            *(diagnostic("warning", text) for text in drift.plan.warnings),
-            *(diagnostic("notice", one.message) for one in drift.plan.notices),
-            _plan_summary(drift.plan, message, "drift"),
-        ]
-    )
+    return lines([version(), *map(_deviation, drift.deviations), *_end(drift, "drift")])
+
+
+def _end(found: Plan | Drift, operation: str) -> Iterator[Event]:
+    seen = view(found)
+    yield from (diagnostic("warning", text) for text in seen.plan.warnings)
+    yield from (diagnostic("notice", text) for text in seen.notices)
+    count = seen.plan.summary
+    numbers: dict[str, Json] = {
+        "add": count.create,
+        "change": count.update,
+        "remove": count.delete,
+        "import": 0,
+        "no_op": count.no_op,
+        "unmanaged": count.unmanaged,
+        **({"out_of_scope": count.out_of_scope} if count.out_of_scope else {}),
+        "operation": operation,
+    }
+    yield event("change_summary", f"{seen.environment}: {verdict(found)}", changes=numbers)
 
 
 def _deviation(one: Deviation) -> Event:
@@ -132,21 +131,6 @@ def _range(place: Place | None) -> Json:
     return {"filename": place.file, "start": {"line": place.line, "column": place.column}}
 
 
-def _plan_summary(plan: Plan, message: str, operation: str) -> Event:
-    count = plan.summary
-    numbers: dict[str, Json] = {
-        "add": count.create,
-        "change": count.update,
-        "remove": count.delete,
-        "import": 0,
-        "no_op": count.no_op,
-        "unmanaged": count.unmanaged,
-        **({"out_of_scope": count.out_of_scope} if count.out_of_scope else {}),
-        "operation": operation,
-    }
-    return event("change_summary", message, changes=numbers)
-
-
 # ---------------------------------------------------------------------------------------------------------- diagnostics
 
 
@@ -184,13 +168,8 @@ def fault(one: Diagnostic, environments: Iterable[str] = ()) -> Event:
 
 def error_events(error: ReconcilerError) -> list[Event]:
     """An error that was raised on purpose."""
-    match error:
-        case InputError():
-            return [fault(one) for one in error.diagnostics]
-        case GuardRefusal():
-            return [_finding(one) for one in error.findings]
-        case _:
-            return [diagnostic("error", error.message, error.hint, exit_code=error.exit_code)]
+    found = [*(fault(one.diagnostic) for one in faults_of(error)), *map(_finding, findings_of(error))]
+    return found or [diagnostic("error", error.message, error.hint, exit_code=error.exit_code)]
 
 
 def failure(_name: str, error: ReconcilerError, _style: Style) -> str:
@@ -213,7 +192,7 @@ def result(result: ApplyResult, style: Style) -> str:
         "no_op": result.unchanged,
         "operation": "apply",
     }
-    message = f"{style.environment}: {wording.result_verdict(result)}"
+    message = f"{style.environment}: {verdict(result)}"
     summary = event("change_summary", message, changes=numbers, interrupted=result.interrupted)
     return lines([version(), *map(outcome_event, result.outcomes), summary])
 
@@ -246,4 +225,4 @@ def validation(report: Report, _style: Style) -> str:
         "documents": report.documents,
     }
     faults = (fault(one.diagnostic, one.environments) for one in report.found)
-    return lines([version(), *faults, event("validate_summary", wording.report_verdict(report), validation=numbers)])
+    return lines([version(), *faults, event("validate_summary", verdict(report), validation=numbers)])

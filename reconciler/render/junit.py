@@ -6,23 +6,21 @@ or ``skipped``. A place stands in the text: the XSD has no attribute for it.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
-from xml.etree.ElementTree import Element, SubElement, indent, tostring  # nothing is parsed
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, fromstring, indent, tostring
 
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError, Skipped
+from reconciler.errors import ReconcilerError, Skipped
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
+from reconciler.render.escape import LONGEST_MESSAGE, brief
 from reconciler.render.rows import line, outcome_rows, rows
+from reconciler.render.several import Planned, TextOf, texts_of
 from reconciler.render.style import Style
-from reconciler.render.values import LONGEST_MESSAGE, brief
-from reconciler.render.wording import DRIFT_WORDS, SENT_WORDS, heading, named
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element  # nothing is parsed
+from reconciler.render.wording import DOUBT, DRIFT_WORDS, SENT_WORDS, faults_of, findings_of, heading, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,6 @@ class Case:
 
 def suites(name: str, cases: Sequence[Case]) -> str:
     """The document of one suite."""
-    from xml.etree.ElementTree import Element  # noqa: PLC0415  # seldom needed
-
     counts = {
         "tests": len(cases),
         **{f"{end}s" if end != "skipped" else end: _ended(cases, end) for end in ("failure", "error", "skipped")},
@@ -52,6 +48,10 @@ def suites(name: str, cases: Sequence[Case]) -> str:
     suite = SubElement(root, "testsuite", {"name": brief(name), **numbers})
     for case in cases:
         _add(suite, case)
+    return _text(root)
+
+
+def _text(root: Element) -> str:
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
@@ -60,7 +60,7 @@ def _ended(cases: Iterable[Case], end: str) -> int:
     return sum(case.end == end for case in cases)
 
 
-def _add(suite: "Element", case: Case) -> None:
+def _add(suite: Element, case: Case) -> None:
     element = SubElement(suite, "testcase", {"classname": brief(case.group), "name": brief(case.name)})
     if case.end:
         end = SubElement(element, case.end, {"message": brief(case.message, LONGEST_MESSAGE), "type": case.end})
@@ -108,7 +108,7 @@ def result(result: ApplyResult, style: Style) -> str:
 
 def _outcome(outcome: Outcome) -> Case:
     change, status = outcome.change, outcome.status
-    doubt = "; it may still have been written" if outcome.uncertain else ""
+    doubt = f"; {DOUBT}" if outcome.uncertain else ""
     message = f"{outcome.message or status.value}{doubt}"
     lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     return Case(change.address.kind, f"{change.action} {heading(change)}", _ENDS[status], message, lost, change.place)
@@ -121,27 +121,30 @@ def validation(report: Report, style: Style) -> str:
 
 
 def _fault(one: Checked) -> Case:
-    fault = one.diagnostic
-    end = "failure" if fault.severity is Severity.ERROR else ""
-    name = (
-        f"{fault.place}: {fault.message}"
-        if fault.severity is Severity.ERROR
-        else f"warning: {fault.place}: {fault.message}"
-    )
+    fault, is_error = one.diagnostic, one.diagnostic.severity is Severity.ERROR
+    name = f"{'' if is_error else 'warning: '}{fault.place}: {fault.message}"
     detail = [brief(text, LONGEST_MESSAGE) for text in (fault.pointer, fault.hint, *one.environments) if text]
-    return Case(fault.rule, name, end, fault.message, detail, fault.place)
+    return Case(fault.rule, name, "failure" if is_error else "", fault.message, detail, fault.place)
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Faults as cases that fail; what kept the run from its document as one that ended in an error."""
-    match error:
-        case InputError():
-            cases = [_fault(Checked(one)) for one in error.diagnostics]
-        case GuardRefusal():
-            cases = [Case("guard", one.rule, "failure", one.message, [brief(one.fix)]) for one in error.findings]
-        case Skipped():
-            cases = [Case("reconciler", name, "skipped", error.message)]
-        case _:
-            hint = [brief(error.hint, LONGEST_MESSAGE)] if error.hint else []
-            cases = [Case("reconciler", name, "error", error.message, hint)]
+    cases = [
+        *map(_fault, faults_of(error)),
+        *(Case("guard", one.rule, "failure", one.message, [brief(one.fix)]) for one in findings_of(error)),
+    ]
+    if not cases and isinstance(error, Skipped):
+        cases = [Case("reconciler", name, "skipped", error.message)]
+    elif not cases:
+        hint = [brief(error.hint, LONGEST_MESSAGE)] if error.hint else []
+        cases = [Case("reconciler", name, "error", error.message, hint)]
     return suites(f"{name} {style.environment}".strip(), cases)
+
+
+def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
+    """One document with a suite for each environment."""
+    parts = [fromstring(text) for text in texts_of(planned, text_of, style)]  # noqa: S314  # we have just written it
+    counts = {name: str(sum(int(part.get(name, "0")) for part in parts)) for name in ("tests", "failures", "errors")}
+    root = Element("testsuites", {"name": "reconciler", **counts})
+    root.extend(suite for part in parts for suite in part)
+    return _text(root)

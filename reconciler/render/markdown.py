@@ -4,19 +4,22 @@ A comment has no more than `Style.room` characters. What opens a door or destroy
 to be left out; how much is left out is said exactly. How hostile text is kept from meaning anything: see `comment`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift
+from reconciler.model.json import digest as digest_of
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan, Review
 from reconciler.render import text as terminal
 from reconciler.render import wording
-from reconciler.render.command import Offer, acknowledgement, may_be_applied, offer, restoring, to_git
+from reconciler.render.command import Offer, all_together, to_git, ways
 from reconciler.render.comment import (
+    NOT_WHOLE,
     Entry,
     code,
     counts,
@@ -27,23 +30,29 @@ from reconciler.render.comment import (
     in_code_tag,
     left_out,
     marker,
+    source_of,
 )
 from reconciler.render.escape import escape, joined
-from reconciler.render.rows import Row, outcome_rows, rows
+from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
+from reconciler.render.several import End, Group, Planned, TextOf, groups, texts_of, title
 from reconciler.render.style import Style
-from reconciler.render.values import NOT_SET
 from reconciler.render.wording import (
-    DRIFT_WORDS,
-    NO_SIDES,
-    PLAN_WORDS,
+    DOUBT,
     SENT_WORDS,
     Noun,
-    Sides,
+    View,
     Words,
+    errors_first,
+    failures_first,
+    faults_of,
+    findings_of,
     heading,
-    in_order,
     is_alarming,
-    unmanaged,
+    number,
+    snapshot_note,
+    verdict,
+    view,
+    waived,
 )
 
 _PART: Final = 6
@@ -61,21 +70,53 @@ _FAULTS: Final = (Noun("error"), Noun("warning"))
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
     """A plan for those who are to approve it."""
-    environment = plan.binding.environment
+    tail = ["", f"Digest: {code(digest)}"] if digest else []
+    if plan.snapshot and plan.has_changes:
+        tail += ["", _AFTER_THE_MERGE]
+    return _document("plan", plan, tail, _CHANGES, digest, style)
+
+
+_AFTER_THE_MERGE: Final = (
+    "To apply it, merge: a job with credentials then plans again. It applies exactly these changes without asking, "
+    "and asks for approval of any others."
+)
+
+
+def drift(drift: Drift, digest: str, style: Style) -> str:
+    """What differs from the manifests, to correct it or to take it over."""
+    tail: list[str] = []
+    if drift.receipt:
+        commit = f" of commit {code(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
+        tail += ["", f"The last apply was at {code(drift.receipt.created_at)}{commit}."]
+    return _document("drift", drift, tail, _DRIFTS, digest, style)
+
+
+def _document(
+    name: str, found: Plan | Drift, about: Iterable[str], nouns: tuple[Noun, Noun], digest: str, style: Style
+) -> str:
+    seen = view(found)
     head = [
-        marker("plan", environment),
-        f"## Plan for {code(environment)}: {wording.plan_verdict(plan)}",
-        "",
-        *counts(wording.plan_counts(plan)),
-        *guards(plan.guards, style),
-        *notes("Warnings", plan.warnings, style),
-        *notes("Notices", [one.message for one in plan.notices], style),
+        *_head(name, seen.environment, f"{seen.title} {code(seen.environment)}: {verdict(found)}"),
+        *counts(wording.counts(found)),
+        *_guards(seen.plan.guards, style),
+        *_notes("Warnings", seen.plan.warnings, style),
+        *_notes("Notices", seen.notices, style),
     ]
-    entries = change_entries(plan.changes, PLAN_WORDS)
-    return document(head, entries, _plan_tail(plan, digest, style), _CHANGES, style)
+    unmanaged = [name for _, name in seen.unmanaged]
+    tail = [
+        *_notes("Unmanaged: live, in no manifest, left alone", unmanaged, style),
+        _made_from(seen.plan),
+        *about,
+        *(line for how in [*ways(found, digest, style), *to_git(found, style)] for line in _offered(how)),
+    ]
+    return document(head, [_entry(change, seen) for change in seen.written], tail, nouns, style)
 
 
-def guards(findings: Sequence[Finding], style: Style) -> list[str]:
+def _head(name: str, environment: str, heading: str) -> list[str]:
+    return [marker(name, environment), f"## {heading}", ""]
+
+
+def _guards(findings: Sequence[Finding], style: Style) -> list[str]:
     """What guards object to, each with its fix."""
     if not findings:
         return []
@@ -93,7 +134,7 @@ def _finding(finding: Finding) -> list[str]:
     ]
 
 
-def notes(title: str, texts: Sequence[str], style: Style) -> list[str]:
+def _notes(title: str, texts: Sequence[str], style: Style) -> list[str]:
     """A list of texts that is shown at a click, as long as there is room for them."""
     if not texts:
         return []
@@ -102,39 +143,17 @@ def notes(title: str, texts: Sequence[str], style: Style) -> list[str]:
     return details(f"{title} ({len(texts):,})", [*lines[:count], *left_out(len(lines) - count, Noun("line"))])
 
 
-def drift(drift: Drift, digest: str, style: Style) -> str:
-    """What differs from the manifests, to correct it or to take it over."""
-    environment = drift.plan.binding.environment
-    head = [
-        marker("drift", environment),
-        f"## Drift in {code(environment)}: {wording.drift_verdict(drift)}",
-        "",
-        *counts(wording.drift_counts(drift)),
-        *guards(drift.plan.guards, style),
-        *notes("Warnings", drift.plan.warnings, style),
-        *notes("Notices", [one.message for one in drift.plan.notices], style),
-    ]
-    entries = change_entries(drift.changes, DRIFT_WORDS, wording.sides(drift))
-    return document(head, entries, _drift_tail(drift, digest, style), _DRIFTS, style)
-
-
-def change_entries(changes: Iterable[Change], words: Words, sides: Sides = NO_SIDES) -> list[Entry]:
-    """Every change that is made, in the order in which they must not be overlooked."""
-    written = (change for change in in_order(changes, words) if change.action.writes)
-    return [_entry(change, words, sides.get(change.address, {})) for change in written]
-
-
-def _entry(change: Change, words: Words, sides: Mapping[str, str]) -> Entry:
+def _entry(change: Change, seen: View) -> Entry:
+    words, sides = seen.words, seen.sides_of(change)
     shown = list(rows(change, words, sides))
     verb = words.verbs[change.action]
     alarming = [row.name for row in shown if row.is_alarming]
-    mark = f" {words.mark[1:-1]}" if alarming else ""
-    place = f" ({in_code_tag(str(change.place))})" if change.place else ""
-    place = " (in no manifest)" if change.is_pruned else place
+    mark = words.mark[1:-1]
+    place = " (in no manifest)" if change.is_pruned else f" ({in_code_tag(str(change.place))})" if change.place else ""
     side = f" ({sides['']})" if "" in sides else ""
-    summary = f"<b>{verb}</b> {in_code_tag(heading(change))}{f' <b>{mark.strip()}</b>' if mark else ''}{side}{place}"
+    summary = f"<b>{verb}</b> {in_code_tag(heading(change))}{f' <b>{mark}</b>' if alarming else ''}{side}{place}"
     lines = [line for row in shown for line in _diff(row, words)]
-    of = f":{mark} {code(', '.join(alarming))}" if alarming else ""
+    of = f": {mark} {code(', '.join(alarming))}" if alarming else ""
     return Entry(
         tuple(details(summary, fenced(lines, "diff") if lines else ["No field is set."])),
         f"- **{verb}** {code(heading(change))}{of}",
@@ -152,47 +171,10 @@ def _diff(row: Row, words: Words) -> Iterator[str]:
     yield from (f"+     {text}" for text in (row.after, *row.added) if text)
 
 
-def _plan_tail(plan: Plan, digest: str, style: Style) -> list[str]:
-    lines = [*_unmanaged(plan, plan.changes, style), _made_from(plan)]
-    if digest:
-        lines += ["", f"Digest: {code(digest)}"]
-    if may_be_applied(plan) and not style.together:
-        lines += _offered(offer(plan, digest, style, "To apply it"))
-    if plan.snapshot and plan.has_changes:
-        lines += ["", *_after_the_merge(plan, digest)]
-    return lines
-
-
-def _after_the_merge(plan: Plan, digest: str) -> Iterator[str]:
-    """How a plan of a pull request comes to be applied, and where what the guards object to is acknowledged."""
-    yield (
-        "To apply it, merge: a job with credentials then plans again. It applies exactly these changes without asking, "
-        "and asks for approval of any others."
-    )
-    how = acknowledgement(plan, digest)
-    if how:
-        yield from _offered(how, "")
-
-
-def _offered(how: Offer, language: str = "sh") -> Iterator[str]:
+def _offered(how: Offer) -> Iterator[str]:
     yield from ("", how.words)
     if how.copied:
-        yield from ("", *fenced([how.copied], language))
-
-
-def _drift_tail(drift: Drift, digest: str, style: Style) -> list[str]:
-    lines = [*_unmanaged(drift.plan, drift.changes, style, drift.uncontrolled), _made_from(drift.plan)]
-    if drift.receipt:
-        commit = f" of commit {code(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
-        lines += ["", f"The last apply was at {code(drift.receipt.created_at)}{commit}."]
-    for how in (restoring(drift, digest, style), *to_git(drift, style)):
-        lines += _offered(how) if how else ()
-    return lines
-
-
-def _unmanaged(plan: Plan, changes: Iterable[Change], style: Style, drifted: Collection[Change] = ()) -> list[str]:
-    names = [name for _, name in unmanaged(plan, changes, drifted)]
-    return notes("Unmanaged: live, in no manifest, left alone", names, style)
+        yield from ("", *fenced([how.copied], "sh" if how.is_command else ""))
 
 
 def _made_from(plan: Plan) -> str:
@@ -200,7 +182,7 @@ def _made_from(plan: Plan) -> str:
     commit = f", commit {code(binding.git_commit[:12])}" if binding.git_commit else ""
     dirty = " with uncommitted changes" if binding.git_dirty else ""
     until = f", good until {code(binding.expires_at)}" if binding.expires_at else ""
-    snapshot = f" This plan was {code(wording.snapshot_note(plan))}." if plan.snapshot else ""
+    snapshot = f" This plan was {code(snapshot_note(plan))}." if plan.snapshot else ""
     return f"Marketplace {code(binding.marketplace)} at {code(binding.base_url)}{commit}{dirty}{until}.{snapshot}"
 
 
@@ -209,20 +191,15 @@ def _made_from(plan: Plan) -> str:
 
 def result(result: ApplyResult, style: Style) -> str:
     """What became of a plan, failures first."""
-    head = [
-        marker("apply", style.environment),
-        f"## Apply to {code(style.environment)}: {wording.result_verdict(result)}",
-        "",
-        *counts(wording.result_counts(result)),
-    ]
-    ordered = sorted(result.outcomes, key=lambda outcome: outcome.status is Status.APPLIED)
-    return document(head, [_outcome(outcome) for outcome in ordered], [], _OUTCOMES, style)
+    title = f"Apply to {code(style.environment)}: {verdict(result)}"
+    head = [*_head("apply", style.environment, title), *counts(wording.counts(result))]
+    return document(head, [*map(_outcome, failures_first(result.outcomes))], [], _OUTCOMES, style)
 
 
 def _outcome(outcome: Outcome) -> Entry:
     change, done = outcome.change, outcome.status is Status.APPLIED
     status = outcome.status.value if done else f"**{outcome.status.value}**"
-    doubt = "; it may still have been written" if outcome.uncertain else ""
+    doubt = f"; {DOUBT}" if outcome.uncertain else ""
     message = f": {code(outcome.message)}" if outcome.message else ""
     line = f"- {status} {change.action.value} {code(heading(change))}{message}{doubt}"
     lost = [line for row in outcome_rows(outcome.fields) for line in _not_kept(row)]
@@ -243,21 +220,13 @@ def _not_kept(row: Row) -> Iterator[str]:
 
 def validation(report: Report, style: Style) -> str:
     """Every fault, errors first."""
-    head = [
-        marker("validate", style.environment),
-        f"## Manifests: {wording.report_verdict(report)}",
-        "",
-        *counts(wording.report_counts(report)),
-    ]
-    waived = [
-        f"{one.diagnostic}: {waiver.reason} ({waiver.owner}, until {waiver.expires})" for one, waiver in report.waived
-    ]
-    return document(head, _faults(report.found), notes("Waived", waived, style), _FAULTS, style)
+    title = f"Manifests: {verdict(report)}"
+    head = [*_head("validate", style.environment, title), *counts(wording.counts(report))]
+    return document(head, _faults(report.found), _notes("Waived", waived(report), style), _FAULTS, style)
 
 
 def _faults(found: Iterable[Checked]) -> list[Entry]:
-    ordered = sorted(found, key=lambda one: one.diagnostic.severity is not Severity.ERROR)
-    return [_fault(one) for one in ordered]
+    return [_fault(one) for one in errors_first(found)]
 
 
 def _fault(one: Checked) -> Entry:
@@ -272,23 +241,20 @@ def _fault(one: Checked) -> Entry:
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Why there is no document of this name."""
     environment = f" for {code(style.environment)}" if style.environment else ""
-    refused = isinstance(error, GuardRefusal)
+    findings = findings_of(error)
     head = [
-        marker(name, style.environment),
-        f"## {name.capitalize()}{environment}: {'refused by a guard' if refused else 'failed'}",
-        "",
+        *_head(
+            name,
+            style.environment,
+            f"{name.capitalize()}{environment}: {'refused by a guard' if findings else 'failed'}",
+        ),
+        *(_guards(findings, style) or [code(error.message), ""]),
     ]
-    entries: list[Entry] = []
-    match error:
-        case InputError():
-            head += [f"{code(error.message)}", ""]
-            entries = _faults(map(Checked, error.diagnostics))
-        case GuardRefusal():
-            head += guards(error.findings, style)
-        case _:
-            head += [code(error.message), ""]
     tail = [f"Hint: {code(error.hint)}"] if error.hint else []
-    return document(head, entries, tail, _FAULTS, style)
+    return document(head, _faults(faults_of(error)), tail, _FAULTS, style)
+
+
+# -------------------------------------------------------------------------------------------------------------- review
 
 
 def review_text(review: Review, digest: str, style: Style) -> str:
@@ -314,3 +280,74 @@ ReviewWriter: TypeAlias = Callable[[Review, str, Style], str]
 
 REVIEWS: Final[Mapping[str, ReviewWriter]] = MappingProxyType({"text": review_text, "markdown": review_markdown})
 """Name of a format -> what writes a review in it."""
+
+
+# ------------------------------------------------------------------------------------------------ several environments
+
+
+def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
+    """A section for each group, as far as there is room for it, else a line."""
+    found = sorted(groups(planned), key=lambda group: _FIRST.index(group.end))
+    share = replace(style, room=max(style.room // (2 * max(len(found), 1)), _LEAST))
+    texts = ["".join(texts_of([one.first], text_of, share)) for one in found]
+    cut = [
+        one.first.environment for one, text in zip(found, texts, strict=True) if NOT_WHOLE in text.partition("##")[0]
+    ]
+    noun = planned[0].noun
+    head = [
+        marker(noun, _known_as([one.environment for one in planned])),
+        *([f"{NOT_WHOLE}{', '.join(map(code, cut[:_FEW]))}**: see there.{source_of(style)}", ""] if cut else []),
+        f"## {noun.capitalize()} of {title(found)}",
+        "",
+    ]
+    entries = [_group(one, text, style) for one, text in zip(found, texts, strict=True)]
+    tail = [line for how in all_together(style) for line in _offered(how)]
+    return document(head, entries, tail, _GROUPS, style).rstrip("\n") + "\n"
+
+
+_FIRST: Final = (End.FAILED, End.CHANGED, End.SKIPPED, End.IN_STEP)
+
+_LEAST: Final = 2_000
+"""Characters that a group may have, however many there are."""
+_FEW: Final = 10
+_LONG: Final = 500
+_GROUPS: Final = (Noun("group of environments", "groups of environments"),) * 2
+
+
+def _known_as(names: Sequence[str]) -> str:
+    """The environments in the marker of a comment."""
+    text = ",".join(names)
+    return text if len(text) <= _LONG else f"{len(names)}-environments-{digest_of(text)[:16]}"
+
+
+def _group(group: Group, text: str, style: Style) -> Entry:
+    """A group in full, and in a line."""
+    names = [code(name) for name in group.names]
+    count = fitting([[name] for name in names], style.room // _FEW)
+    shown = ", ".join([*names[:count], *([f"and {len(names) - count:,} more"] if count < len(names) else [])])
+    many = number(len(names), "environment")
+    others = [*group.others(style)]
+    block = [
+        f"### {shown if len(names) == 1 else f'{many}: {group.size}'}",
+        "",
+        *(details(many, [shown]) if len(names) > _FEW else [shown, ""] if len(names) > 1 else []),
+        *([note, ""] if (note := group.note(names[0])) else []),
+        *_demoted(text),
+        *(_in_others(others, style) if others else []),
+        "",
+    ]
+    line = f"- {shown if len(names) <= _FEW else many}: {group.size}"
+    return Entry(tuple(block), line, group.end is not End.IN_STEP)
+
+
+def _in_others(copied: Sequence[str], style: Style) -> list[str]:
+    """What to type or to copy for the environments that are not shown."""
+    count = fitting([[line] for line in copied], style.room // _FEW)
+    return ["", "In the others:", "", *fenced(copied[:count], ""), *left_out(len(copied) - count, Noun("line"))]
+
+
+def _demoted(text: str) -> Iterator[str]:
+    """The lines of a document as a section of another: without its marker, its headings two levels lower."""
+    for line in text.rstrip("\n").splitlines():
+        if not line.startswith("<!-- reconciler:"):
+            yield f"##{line}" if line.startswith("##") else line

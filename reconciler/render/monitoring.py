@@ -17,8 +17,7 @@ from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Action, Plan
-from reconciler.render.escape import escape
-from reconciler.render.values import brief
+from reconciler.render.escape import brief, escape
 from reconciler.render.wording import SIDE_WORDS, is_wider, number
 
 Counts: TypeAlias = Mapping[str, int]

@@ -1,28 +1,29 @@
-"""One change -> its fields as rows, which all formats for people show, and as lines of text.
+"""One change -> its fields as rows, which all formats for people show; values as escaped text, always whole.
 
 Every text here has been through `escape`: it is one line of visible characters, and means nothing to a terminal or a CI
 log. What it may mean to the format that shows it is that format's own business. No value is ever shortened here.
+
+Leaves are not left to deepdiff, which takes ``true`` in a list for ``1``, finds no moved member, and is ten times
+slower, which would make documents of a thousand changes slower by as much.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.common import TITLES
 from reconciler.kinds.secrecy import may_have
 from reconciler.model.dataclass import dataclass
-from reconciler.model.drift import Side
-from reconciler.model.json import ABSENT, Absent, Json, pointer
+from reconciler.model.json import ABSENT, Absent, Json, canonical_text, is_array, pointer, same, with_whole_numbers
 from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.render.escape import escape
-from reconciler.render.style import Style, Tone
-from reconciler.render.values import LONG, NOT_SET, brief, differences, show, show_member
-from reconciler.render.wording import SIDE_WORDS, Words, fields_in_order, heading, is_marked, overlay_of, secret_words
-
-if TYPE_CHECKING:
-    from reconciler.render.values import Leaf
+from reconciler.render.wording import Words, fields_in_order, is_marked, overlay_of, secret_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _whole(change: Change, words: Words) -> Iterator[Row]:
     Its name comes first, the rest is sorted: a saved plan does not keep the order of the service.
     """
     for name, value in sorted((change.before or {}).items(), key=lambda item: (item[0] not in TITLES, item[0])):
-        for leaf in _leaves(value, ABSENT):
+        for leaf in leaves(value, ABSENT):
             if leaf.before not in (None, "", [], {}) and (name != "ID" or change.action is Action.DELETE):
                 yield Row(_leaf_name(_name(pointer(name)), leaf), show(leaf.before))
     if change.action is Action.DELETE and words.gone and (beside := _beside(change)):
@@ -104,7 +105,7 @@ def _of_field(change: Change, field: FieldChange, words: Words) -> Iterator[Row]
         notes = (_emptiness(change, field, words), words.left[1] if field.is_left else "")
         yield Row(name, "", "", added, removed, note="  ".join(filter(None, notes)), is_alarming=marked)
     else:
-        for leaf in _leaves(field.before, field.after):
+        for leaf in leaves(field.before, field.after):
             row = _of_leaf(name, leaf, is_alarming=marked)
             yield replace(row, note=words.left[0]) if field.is_left else row
 
@@ -127,12 +128,6 @@ def _leaf_name(field: str, leaf: "Leaf") -> str:
     return f"{field}{escape(pointer(*leaf.path))}" if leaf.path else field
 
 
-def _leaves(before: Json | Absent, after: Json | Absent) -> "Iterable[Leaf]":
-    from reconciler.render.values import leaves  # noqa: PLC0415  # not every document has a structure
-
-    return leaves(before, after)
-
-
 def _name(at: str) -> str:
     return escape(at.removeprefix("/"))
 
@@ -150,7 +145,7 @@ def outcome_rows(fields: Iterable[FieldChange]) -> Iterator[Row]:
         if field.sensitive:
             yield Row(_name(field.pointer), note="(secret, the service holds another one)")
         else:
-            yield from (_of_leaf(_name(field.pointer), leaf) for leaf in _leaves(field.before, field.after))
+            yield from (_of_leaf(_name(field.pointer), leaf) for leaf in leaves(field.before, field.after))
 
 
 def line(row: Row, words: Words) -> str:
@@ -168,65 +163,194 @@ def pair(row: Row, form: str) -> str:
     return form.format(before=row.before or NOT_SET, after=row.after or NOT_SET)
 
 
-_WIDEST_NAME: Final = 40
-_SIGNS: Final = {
-    Action.CREATE: ("+", Tone.CREATE),
-    Action.UPDATE: ("~", Tone.UPDATE),
-    Action.DELETE: ("-", Tone.DELETE),
-}
+# ---------------------------------------------------------------------------------------------------- values
+
+LONG: Final = 80
+"""A value with more characters gets a line of its own."""
+_CONTEXT: Final = 20
+"""How many characters around a difference are shown."""
+_MOST_WORDS: Final = 200
+"""Texts that differ in more words than that, as they stand, are compared as one piece: the time grows as the square."""
+_MOST_DIFFERENT: Final = 0.7
+"""A summary of the differences that is longer than this part of both values says no more than they do."""
+NOT_SET: Final = "(not set)"
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+_BARE_MEMBER: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+_WORDS: Final = re.compile(r"\w+|\W")
 
 
-def change_block(change: Change, words: Words, style: Style, sides: Mapping[str, str]) -> Iterator[str]:
-    """The lines about one resource that a plan writes to. `sides` has who moved, by JSON pointer."""
-    sign, tone = _SIGNS[change.action]
-    head = style.paint(tone, f"{sign} {words.verbs[change.action]} {heading(change)}")
-    yield "  ".join(filter(None, [f"{head} ({_identification(change)})", said_of(sides.get("", ""), style)]))
-    yield from row_lines(rows(change, words, sides), words, style, change.action)
+def show(value: Json | Absent) -> str:
+    """One value as compact JSON."""
+    return escape(_text(value))
 
 
-def said_of(side: str, style: Style) -> str:
-    """Who moved, as it is said at the end of a line."""
-    tone = Tone.QUIET if side == SIDE_WORDS[Side.GIT_AHEAD] else Tone.ALARM
-    return style.paint(tone, f"[{side}]") if side else ""
+def show_member(value: Json) -> str:
+    """A member of a set: a plain name goes without quotation marks."""
+    return value if isinstance(value, str) and _BARE_MEMBER.fullmatch(value) else show(value)
 
 
-def _identification(change: Change) -> str:
-    parts = [f"id {brief(change.id)}"] if change.id else ["id known after apply"]
-    if change.place:
-        parts.append(escape(str(change.place)))
-    elif change.is_pruned:
-        parts.append("in no manifest")
-    if change.protected:
-        parts.append("protected")
-    return ", ".join(parts)
+def differences(before: Json | Absent, after: Json | Absent) -> str:
+    """Where two long texts differ, as ``git diff --word-diff`` shows it: each difference with what stands around it.
+
+    Empty for other values, and for texts that have little in common.
+    """
+    if not (isinstance(before, str) and isinstance(after, str)) or max(len(before), len(after)) <= LONG:
+        return ""
+    shown = _word_diff(_text(before), _text(after))
+    return escape(shown) if len(shown) < _MOST_DIFFERENT * (len(before) + len(after)) else ""
 
 
-def row_lines(found: Iterable[Row], words: Words, style: Style, action: Action) -> Iterator[str]:
-    """A line for each field or leaf, a line besides for each member of a set and for each side of a long value."""
-    shown = list(found)
-    width = min(max((len(row.name) for row in shown), default=0), _WIDEST_NAME)
-    for row in shown:
-        mark = style.paint(Tone.ALARM, words.mark) if row.is_alarming else ""
-        said = [_text_value(row, words, style, action), row.note, mark, said_of(row.side, style)]
-        said.append(f"({row.place})" if row.place else "")
-        yield "  ".join([f"    {row.name:<{width}}", *filter(None, said)]).rstrip()
-        yield from _besides(row, words, style, action)
+def _text(value: Json | Absent) -> str:
+    if isinstance(value, Absent):
+        return NOT_SET
+    return _COMPACT.encode(value)
 
 
-def _text_value(row: Row, words: Words, style: Style, action: Action) -> str:
-    match action:
-        case Action.CREATE:
-            return row.after
-        case Action.DELETE:
-            return style.paint(Tone.DELETE, row.before)
-        case _:
-            return row.differences if row.is_long else pair(row, words.pair)
+def _word_diff(before: str, after: str) -> str:
+    head = _beginning(before, after)
+    old, new = before[len(head) :], after[len(head) :]
+    tail = _beginning(old[::-1], new[::-1])[::-1]
+    old, new = old.removesuffix(tail), new.removesuffix(tail)
+    pieces = [_around(head, before=0)]
+    for kept, gone, come in _changes(_WORDS.findall(old), _WORDS.findall(new)):
+        pieces += [_around(kept), f"[-{gone}-]" if gone else "", f"{{+{come}+}}" if come else ""]
+    return "".join([*pieces, _around(tail, after=0)])
 
 
-def _besides(row: Row, words: Words, style: Style, action: Action) -> Iterator[str]:
-    for prefix, members, tone in ((words.come, row.added, Tone.CREATE), (words.go, row.removed, Tone.DELETE)):
-        yield from (f"      {style.paint(tone, f'{prefix}{member}')}" for member in members)
-    if row.is_long and action is Action.UPDATE:
-        for prefix, side, tone in ((words.was, row.before, Tone.DELETE), (words.becomes, row.after, Tone.CREATE)):
-            if side:
-                yield f"      {style.paint(tone, f'{prefix}{side}')}"
+def _beginning(one: str, other: str) -> str:
+    """What both begin with."""
+    known, beyond = 0, min(len(one), len(other)) + 1
+    while beyond - known > 1:
+        middle = (known + beyond) // 2
+        known, beyond = (middle, beyond) if one[known:middle] == other[known:middle] else (known, middle)
+    return one[:known]
+
+
+def _changes(old: list[str], new: list[str]) -> list[tuple[str, str, str]]:
+    """What is the same, what goes after it, what comes in its place."""
+    if max(len(old), len(new)) > _MOST_WORDS:
+        return [("", "".join(old), "".join(new))]
+    found, same = [], ""
+    for tag, begin, end, first, last in SequenceMatcher(None, old, new).get_opcodes():
+        if tag == "equal":
+            same = "".join(old[begin:end])
+        else:
+            found.append((same, "".join(old[begin:end]), "".join(new[first:last])))
+            same = ""
+    return found
+
+
+def _around(text: str, before: int = _CONTEXT, after: int = _CONTEXT) -> str:
+    """What both have in common, less what is further than that from the difference before it and the one after it."""
+    return text if len(text) <= before + after else f"{text[:before]}...{text[len(text) - after :]}"
+
+
+Path: TypeAlias = tuple[str | int, ...]
+_MOST_MEMBERS: Final = 1_000
+"""Longer lists are compared by index: the time for finding what was inserted grows as the square."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A scalar or an empty structure that differs, or a member of a list that has moved."""
+
+    path: Path
+    """Keys and indices: those of `after`; of what has gone, those of `before`."""
+    before: Json | Absent
+    after: Json | Absent
+    moved_from: int | None = None
+    """The index that a member of a list had before; both sides are then the whole member."""
+
+
+def leaves(before: Json | Absent, after: Json | Absent) -> list[Leaf]:
+    """Give all differences of two values that differ. What is on one side only differs in all its leaves.
+
+    Members of an object are sorted: a saved plan has no other order.
+    """
+    if type(before) in _SCALARS and type(after) in _SCALARS:  # most fields; see `same`
+        return [Leaf((), before, after)]
+    return list(_leaves(before, after, (), ()))
+
+
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def _leaves(before: Json | Absent, after: Json | Absent, was_at: Path, is_at: Path) -> Iterator[Leaf]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({*before, *after}):
+            old, new = before.get(key, ABSENT), after.get(key, ABSENT)
+            if not same(old, new):
+                yield from _leaves(old, new, (*was_at, key), (*is_at, key))
+    elif is_array(before) and is_array(after):
+        yield from _of_lists(before, after, was_at, is_at)
+    elif _is_structure(before) or _is_structure(after):
+        yield from (Leaf(path, value, ABSENT) for path, value in _ends(before, was_at))
+        yield from (Leaf(path, ABSENT, value) for path, value in _ends(after, is_at))
+    else:
+        yield Leaf(was_at if isinstance(after, Absent) else is_at, before, after)
+
+
+def _of_lists(before: Sequence[Json], after: Sequence[Json], was_at: Path, is_at: Path) -> Iterator[Leaf]:
+    """What has moved is shown as that; the members that are left in one place are compared with each other."""
+    old, new = list(map(_leaf_text, before)), list(map(_leaf_text, after))
+    places = [(was, becomes) for was, becomes in _places(old, new) if _at(old, was) != _at(new, becomes)]
+    moves = _moves(old, new, places)
+    sources = set(moves.values())
+    for was, becomes in places:
+        source = moves.get(becomes) if becomes is not None else None
+        if becomes is not None and source is not None:
+            yield Leaf((*is_at, becomes), after[becomes], after[becomes], source)
+        gone = ABSENT if was is None or was in sources else before[was]
+        come = ABSENT if becomes is None or source is not None else after[becomes]
+        if not (isinstance(gone, Absent) and isinstance(come, Absent)):
+            yield from _leaves(gone, come, (*was_at, was or 0), (*is_at, becomes or 0))
+
+
+_Place: TypeAlias = tuple[int | None, int | None]
+"""Index before and after; None: it is not there."""
+
+
+def _places(old: Sequence[str], new: Sequence[str]) -> Iterator[_Place]:
+    """Which members stand in one place, where that does not go without saying."""
+    if max(len(old), len(new)) > _MOST_MEMBERS:
+        yield from zip_longest(range(len(old)), range(len(new)))
+        return
+    for tag, begin, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag != "equal":
+            yield from zip_longest(range(begin, end), range(first, last))
+
+
+def _moves(old: Sequence[str], new: Sequence[str], places: Sequence[_Place]) -> dict[int, int]:
+    """Index after -> index before, of the members that are in another place."""
+    gone: dict[str, list[int]] = {}
+    for was, _ in reversed(places):
+        if was is not None:
+            gone.setdefault(old[was], []).append(was)
+    return {is_: gone[new[is_]].pop() for _, is_ in places if is_ is not None and gone.get(new[is_])}
+
+
+def _at(texts: Sequence[str], index: int | None) -> str | None:
+    return None if index is None else texts[index]
+
+
+def _leaf_text(value: Json) -> str:
+    return canonical_text(with_whole_numbers(value))
+
+
+def _ends(value: Json | Absent, at: Path) -> Iterator[tuple[Path, Json]]:
+    """All leaves of one value; an empty structure is one."""
+    if isinstance(value, Absent):
+        return
+    children: Sequence[tuple[str | int, Json]] = ()
+    if isinstance(value, Mapping):
+        children = sorted(value.items())
+    elif is_array(value):
+        children = list(enumerate(value))
+    if not children:
+        yield at, value
+    for key, child in children:
+        yield from _ends(child, (*at, key))
+
+
+def _is_structure(value: Json | Absent) -> bool:
+    return isinstance(value, Mapping) or is_array(value)

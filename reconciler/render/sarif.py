@@ -3,23 +3,24 @@
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; section numbers below are of that page.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import quote
 
 from reconciler import __version__
-from reconciler.errors import GuardRefusal, InputError, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Severity, Waiver
 from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest
-from reconciler.render.escape import escape, json_text
+from reconciler.render.escape import LONGEST_MESSAGE, brief, escape, json_text
 from reconciler.render.rows import line, rows
+from reconciler.render.several import Planned, TextOf
 from reconciler.render.style import Style
-from reconciler.render.values import LONGEST_MESSAGE, brief
-from reconciler.render.wording import DRIFT_WORDS, is_wider
+from reconciler.render.wording import DRIFT_WORDS, faults_of, findings_of, is_wider
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -202,15 +203,20 @@ def _fingerprint(fault: Diagnostic) -> str:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Faults as results; what has no place as a result without one."""
-    return document(name, style.environment, list(_of_error(name, error)), successful=False)
+    guards = [Result(one.rule, "error", one.message, digest([one.rule, one.message])) for one in findings_of(error)]
+    hint = f"; {error.hint}" if error.hint else ""
+    failed = Result(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))
+    results = [*map(_fault, faults_of(error)), *guards] or [failed]
+    return document(name, style.environment, results, successful=False)
 
 
-def _of_error(name: str, error: ReconcilerError) -> Iterable[Result]:
-    match error:
-        case InputError():
-            return [_fault(Checked(one)) for one in error.diagnostics]
-        case GuardRefusal():
-            return [Result(one.rule, "error", one.message, digest([one.rule, one.message])) for one in error.findings]
-        case _:
-            hint = f"; {error.hint}" if error.hint else ""
-            return [Result(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))]
+def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
+    """One log with a run for each environment, with ``automationDetails`` (3.17)."""
+    logs = [json.loads(text_of(one, style)) for one in planned]
+    runs = [
+        run | {"automationDetails": {"id": f"{one.environment}/"}}
+        for one, log in zip(planned, logs, strict=True)
+        for run in log["runs"]
+    ]
+    first = logs[0] if logs else {"version": "2.1.0"}
+    return json_text(first | {"runs": runs})

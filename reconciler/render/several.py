@@ -1,37 +1,259 @@
-"""The documents of several environments -> one. For people, environments with the same document are shown as one.
+"""What was found in several environments -> one document. For people, those whose documents are the same are one group.
 
-Each comes as the text that it has in the format of the whole, so that it reads the same alone and among others.
+Two documents are the same where they read the same, less ids, lines of files, and what is in step, unmanaged or out of
+scope. Each comes as the text that it has in the format of the whole, so that it reads the same alone and among others.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from reconciler.model.json import Json, digest
-from reconciler.model.plan import Action, Change, Plan
-from reconciler.render import comment, late
-from reconciler.render import github as annotations
-from reconciler.render.command import all_together
-from reconciler.render.comment import (
-    NOT_WHOLE,
-    Entry,
-    code,
-    details,
-    fenced,
-    fitting,
-    left_out,
-    marker,
-    source_of,
-)
+from reconciler.errors import ReconcilerError, Skipped
+from reconciler.kinds import KINDS
+from reconciler.kinds.references import with_references
+from reconciler.model.dataclass import dataclass
+from reconciler.model.diagnostic import Place
+from reconciler.model.drift import Deviation, Drift
+from reconciler.model.json import Absent, Body, Json
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Action, Binding, Change, FieldChange, Plan
+from reconciler.render import late
+from reconciler.render import text as terminal
+from reconciler.render.command import all_together, ways
 from reconciler.render.escape import escape, json_text
-from reconciler.render.failure import failure
-from reconciler.render.groups import End, Found_co, Group, Part, Planned, TextOf, groups, plan_of, title
 from reconciler.render.json import error_of
-from reconciler.render.style import Style, Tone, laid_out
-from reconciler.render.wording import Noun, number
+from reconciler.render.style import PLAIN, Style, Tone, laid_out
+from reconciler.render.text import error_text
+from reconciler.render.wording import drifted_count, number
+
+Found_co = TypeVar("Found_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Found_co]):
+    """One environment of several: what was found there, or the error that there is instead or as well."""
+
+    environment: str
+    found: Found_co | None
+    error: ReconcilerError | None = None
+    noun: str = "plan"
+    """What the document is called in JSON."""
+    code: int = 0
+    """The exit code that this environment has alone."""
+    digest: str = ""
+    """Of the changes of a plan, as `changes_digest` has it; empty where there are none."""
+
+
+Document: TypeAlias = Plan | Drift | ApplyResult
+Planned: TypeAlias = Part[Document]
+TextOf: TypeAlias = Callable[[Part[Any], Style], str]
+"""Gives the document of one part in the format of the whole; where there is none, its error."""
+
+
+def plan_of(one: Planned) -> Plan | None:
+    """The plan, or the one that the drift was seen in."""
+    found = one.found.plan if isinstance(one.found, Drift) else one.found
+    return found if isinstance(found, Plan) else None
+
+
+class End(StrEnum):
+    """How an environment is, or how applying to it has ended, in words."""
+
+    IN_STEP = "in step"
+    CHANGED = "changed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Environments whose documents are the same; see above."""
+
+    end: End
+    parts: tuple[Planned, ...]
+
+    @property
+    def first(self) -> Planned:
+        """The one that is shown."""
+        return self.parts[0]
+
+    @property
+    def names(self) -> list[str]:
+        """Of all of them."""
+        return [one.environment for one in self.parts]
+
+    def note(self, first: str) -> str:
+        """What the document of the first, as the format writes its name, says of the others; empty where it is alone.
+
+        An error says the same of all.
+        """
+        if len(self.parts) == 1 or self.first.found is None:
+            return ""
+        differing = "ids, lines of files, "
+        differing += "the last apply, " if isinstance(self.first.found, Drift) else ""
+        said = (
+            f"Shown as it is in {first}. The others differ in {differing}and what is in step, unmanaged or out of scope"
+        )
+        snapshots = [plan.snapshot for one in self.parts if (plan := plan_of(one)) and plan.snapshot]
+        oldest = f" The oldest snapshot is of {min(snapshots)}." if snapshots else ""
+        return f"{said} at most.{oldest}"
+
+    @property
+    def size(self) -> str:
+        """What all of them have in common, in a few words."""
+        match self.first.found:
+            case _ if self.end is not End.CHANGED:
+                return self.end.value
+            case Drift() as drift:
+                return number(drifted_count(drift), "drifted resource")
+            case Plan() as plan:
+                return number(plan.summary.writes, "change")
+            case ApplyResult() as result:
+                return f"{number(len(result.outcomes), 'change')} applied"
+            case None:
+                return self.end.value
+
+    def others(self, style: Style) -> Iterator[str]:
+        """What to type, or to copy, for those that are not shown."""
+        for one in self.parts[1:]:
+            if isinstance(one.found, Plan | Drift):
+                yield from (how.copied for how in ways(one.found, one.digest, style) if how.copied)
+
+
+def groups(planned: Sequence[Planned]) -> list[Group]:
+    """Put together what is the same, in the order of the first of each."""
+    found: dict[tuple[End, str], list[Planned]] = {}
+    for one in planned:
+        found.setdefault((_end(one), _content(one)), []).append(one)
+    return [Group(end, tuple(parts)) for (end, _), parts in found.items()]
+
+
+def _end(one: Planned) -> End:
+    match one.found:
+        case _ if one.error:
+            return End.SKIPPED if isinstance(one.error, Skipped) else End.FAILED
+        case Drift() as drift:
+            return End.CHANGED if drift.has_drift else End.IN_STEP
+        case Plan() as plan:
+            return End.CHANGED if plan.has_changes else End.IN_STEP
+        case ApplyResult(outcomes=()):
+            return End.IN_STEP
+        case _:
+            return End.FAILED if one.code else End.CHANGED
+
+
+def _content(one: Planned) -> str:
+    """All that a reader learns of an environment, less what may differ in a group."""
+    error = error_text(one.error, PLAIN) if one.error else ""
+    match one.found:
+        case Drift() as drift:
+            return terminal.drift(_bare_drift(drift), "", PLAIN) + error
+        case Plan() as plan:
+            return terminal.plan(_bare_plan(plan), "", PLAIN) + error
+        case ApplyResult() as result:
+            ids = _ids(one.change for one in result.outcomes)
+            outcomes = tuple(replace(one, change=_bare(one.change, ids), id=None) for one in result.outcomes)
+            return terminal.result(replace(result, outcomes=outcomes, unchanged=0, run=""), PLAIN) + error
+        case None:
+            return error
+
+
+_SOMEWHERE: Final = Place("manifest")
+_BINDING: Final = Binding("", "", "", "", "")
+
+
+def _bare_plan(plan: Plan) -> Plan:
+    ids = _ids(plan.changes)
+    changes = tuple(_bare(change, ids) for change in plan.changes if change.action.writes)
+    taken_at = plan.snapshot
+    warnings = tuple(one.replace(taken_at, "") for one in plan.warnings) if taken_at else plan.warnings
+    return replace(plan, changes=changes, binding=_BINDING, warnings=warnings, snapshot=None, out_of_scope=0)
+
+
+def _bare_drift(drift: Drift) -> Drift:
+    ids = _ids(drift.plan.changes)
+    deviations = tuple(_bare_deviation(one, ids) for one in drift.deviations if one.is_drift)
+    return replace(drift, plan=_bare_plan(drift.plan), deviations=deviations, receipt=None)
+
+
+def _bare_deviation(one: Deviation, ids: Mapping[str, str]) -> Deviation:
+    field = one.field and _bare_field(one.change, one.field, ids)
+    return replace(one, change=_bare(one.change, ids), field=field)
+
+
+def _ids(changes: Iterable[Change]) -> Mapping[str, str]:
+    """Id in lower case -> the address of its object, which is the same in all environments."""
+    return {change.id.casefold(): str(change.address) for change in changes if change.id}
+
+
+def _bare(change: Change, ids: Mapping[str, str]) -> Change:
+    before = {name: value for name, value in (change.before or {}).items() if name != "ID"}
+    return replace(
+        change,
+        id=None,
+        before=_without_ids(change, before, ids) if change.before else None,
+        fields=tuple(_bare_field(change, field, ids) for field in change.fields),
+        place=change.place and _SOMEWHERE,
+    )
+
+
+def _bare_field(change: Change, field: FieldChange, ids: Mapping[str, str]) -> FieldChange:
+    name = field.pointer.removeprefix("/")
+
+    def bare(value: Json) -> Json:
+        return _without_ids(change, {name: value}, ids)[name]
+
+    return replace(
+        field,
+        before=field.before if isinstance(field.before, Absent) else bare(field.before),
+        after=field.after if isinstance(field.after, Absent) else bare(field.after),
+        added=tuple(map(bare, field.added)),
+        removed=tuple(map(bare, field.removed)),
+        place=field.place and _SOMEWHERE,
+    )
+
+
+def _without_ids(change: Change, body: Body, ids: Mapping[str, str]) -> Body:
+    """The body with addresses where it refers to objects of the same plan by their ids."""
+    kind = KINDS.get(change.address.kind)
+
+    def named(_to: object, value: Json) -> Json:
+        return ids.get(value.casefold(), value) if isinstance(value, str) else value
+
+    return with_references(kind, body, named) if kind else body
+
+
+def verdict(found: Sequence[Group]) -> str:
+    """All of them in a few words: ``187 in step, 12 with the same 3 changes, 1 failed``."""
+    changed = [one for one in found if one.end is End.CHANGED]
+    shared = sorted((one for one in changed if len(one.parts) > 1), key=lambda one: -len(one.parts))[:_SHARED]
+    alone = sum(len(one.parts) for one in changed if one not in shared)
+    counts = {one: sum(len(group.parts) for group in found if group.end is one) for one in End}
+    words = [
+        (counts[End.IN_STEP], "in step"),
+        *((len(one.parts), f"with the same {one.size.removeprefix('1 ')}") for one in shared),
+        (alone, f"with {'other ' if shared else ''}{_CHANGES.get(found[0].first.noun, 'changes')}"),
+        (counts[End.FAILED], "failed"),
+        (counts[End.SKIPPED], "skipped"),
+    ]
+    return ", ".join(f"{count:,} {what}" for count, what in words if count)
+
+
+_SHARED: Final = 5
+"""How many groups the verdict names."""
+_CHANGES: Final = {"drift": "drift", "apply": "changes applied"}
+
+
+def title(found: Sequence[Group]) -> str:
+    """What the document is about."""
+    count = sum(len(one.parts) for one in found)
+    return f"{number(count, 'environment')}: {verdict(found)}"
+
+
+# -------------------------------------------------------------------------------------------------- matrix
 
 FORMAT_VERSION: Final = "1.0"
 
@@ -96,7 +318,7 @@ def text(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
 
 def _together(style: Style) -> Iterator[str]:
     """How all of them are applied, where one command does that."""
-    if how := all_together(style):
+    for how in all_together(style):
         yield from (how.words, f"    {how.copied}")
 
 
@@ -126,7 +348,7 @@ def _heading(title: str, style: Style) -> str:
 
 
 def _document_of(one: Part[Found_co], text_of: TextOf, style: Style) -> str:
-    return ("" if one.found is None else text_of(one, style)) + (failure(one.error, style) if one.error else "")
+    return ("" if one.found is None else text_of(one, style)) + (error_text(one.error, style) if one.error else "")
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON
@@ -155,10 +377,10 @@ def _environment(one: Part[Found_co], text_of: TextOf, style: Style) -> Json:
 
 def one_after_the_other(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """Formats made of lines that stand for themselves."""
-    return "".join(_texts(planned, text_of, style))
+    return "".join(texts_of(planned, text_of, style))
 
 
-def _texts(planned: Sequence[Planned], text_of: TextOf, style: Style) -> Iterator[str]:
+def texts_of(planned: Sequence[Planned], text_of: TextOf, style: Style) -> Iterator[str]:
     """The document of each, and its error where there are both."""
     for one in planned:
         yield text_of(one, style)
@@ -166,120 +388,12 @@ def _texts(planned: Sequence[Planned], text_of: TextOf, style: Style) -> Iterato
             yield text_of(replace(one, found=None), style)
 
 
-def github(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """All annotations; GitHub counts those of a step, whatever environment they are of."""
-    texts = _texts(planned, text_of, style)
-    lines = (f"{line}\n" for text in texts for line in text.splitlines() if not line.startswith(annotations.NOT_ALL))
-    return annotations.document(lines, "", style)
-
-
-def sarif(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """One log with a run for each environment, with ``automationDetails`` (3.17)."""
-    logs = [json.loads(text_of(one, style)) for one in planned]
-    runs = [
-        run | {"automationDetails": {"id": f"{one.environment}/"}}
-        for one, log in zip(planned, logs, strict=True)
-        for run in log["runs"]
-    ]
-    first = logs[0] if logs else {"version": "2.1.0"}
-    return json_text(first | {"runs": runs})
-
-
-def junit(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """One document with a suite for each environment."""
-    from xml.etree.ElementTree import Element, fromstring, indent, tostring  # noqa: PLC0415  # seldom needed
-
-    parts = [fromstring(text) for text in _texts(planned, text_of, style)]  # noqa: S314  # we have just written it
-    counts = {name: str(sum(int(part.get(name, "0")) for part in parts)) for name in ("tests", "failures", "errors")}
-    root = Element("testsuites", {"name": "reconciler", **counts})
-    root.extend(suite for part in parts for suite in part)
-    indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
-
-
-def markdown(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """A section for each group, as far as there is room for it, else a line."""
-    found = sorted(groups(planned), key=lambda group: _FIRST.index(group.end))
-    share = replace(style, room=max(style.room // (2 * max(len(found), 1)), _LEAST))
-    texts = ["".join(_texts([one.first], text_of, share)) for one in found]
-    cut = [
-        one.first.environment for one, text in zip(found, texts, strict=True) if NOT_WHOLE in text.partition("##")[0]
-    ]
-    noun = planned[0].noun
-    head = [
-        marker(noun, _known_as([one.environment for one in planned])),
-        *([f"{NOT_WHOLE}{', '.join(map(code, cut[:_FEW]))}**: see there.{source_of(style)}", ""] if cut else []),
-        f"## {noun.capitalize()} of {title(found)}",
-        "",
-    ]
-    entries = [_entry(one, text, style) for one, text in zip(found, texts, strict=True)]
-    how = all_together(style)
-    tail = ["", how.words, "", *fenced([how.copied], "sh")] if how else []
-    return comment.document(head, entries, tail, _GROUPS, style).rstrip("\n") + "\n"
-
-
-_FIRST: Final = (End.FAILED, End.CHANGED, End.SKIPPED, End.IN_STEP)
-
-_LEAST: Final = 2_000
-"""Characters that a group may have, however many there are."""
-_FEW: Final = 10
-_LONG: Final = 500
-_GROUPS: Final = (Noun("group of environments", "groups of environments"),) * 2
-
-
-def _known_as(names: Sequence[str]) -> str:
-    """The environments in the marker of a comment."""
-    text = ",".join(names)
-    return text if len(text) <= _LONG else f"{len(names)}-environments-{digest(text)[:16]}"
-
-
-def _entry(group: Group, text: str, style: Style) -> Entry:
-    """A group in full, and in a line."""
-    names = [code(name) for name in group.names]
-    count = fitting([[name] for name in names], style.room // _FEW)
-    shown = ", ".join([*names[:count], *([f"and {len(names) - count:,} more"] if count < len(names) else [])])
-    many = number(len(names), "environment")
-    others = [*group.others(style)]
-    block = [
-        f"### {shown if len(names) == 1 else f'{many}: {group.size}'}",
-        "",
-        *(details(many, [shown]) if len(names) > _FEW else [shown, ""] if len(names) > 1 else []),
-        *([note, ""] if (note := group.note(names[0])) else []),
-        *_demoted(text),
-        *(_in_others(others, style) if others else []),
-        "",
-    ]
-    line = f"- {shown if len(names) <= _FEW else many}: {group.size}"
-    return Entry(tuple(block), line, group.end is not End.IN_STEP)
-
-
-def _in_others(copied: Sequence[str], style: Style) -> list[str]:
-    """What to type or to copy for the environments that are not shown."""
-    count = fitting([[line] for line in copied], style.room // _FEW)
-    return ["", "In the others:", "", *fenced(copied[:count], ""), *left_out(len(copied) - count, Noun("line"))]
-
-
-def _demoted(text: str) -> Iterator[str]:
-    """The lines of a document as a section of another: without its marker, its headings two levels lower."""
-    for line in text.rstrip("\n").splitlines():
-        if not line.startswith("<!-- reconciler:"):
-            yield f"##{line}" if line.startswith("##") else line
-
-
 SeveralWriter: TypeAlias = Callable[[Sequence[Planned], TextOf, Style], str]
 PartsWriter: TypeAlias = Callable[[Sequence[Part[object]], TextOf, Style], str]
 
 SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
-    {
-        "text": text,
-        "json": document,
-        "jsonl": one_after_the_other,
-        "markdown": markdown,
-        "html": late("html", "of_several"),
-        "junit": junit,
-        "sarif": sarif,
-        "github": github,
-    }
+    {"text": text, "json": document, "jsonl": one_after_the_other}
+    | {name: late(name, "several") for name in ("markdown", "html", "junit", "sarif", "github")}
 )
 """Name of a format -> what writes the plans, the drift or the results of several environments in it."""
 PARTS: Final[Mapping[str, PartsWriter]] = MappingProxyType({"text": parts_text, "json": parts_document})

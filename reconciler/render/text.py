@@ -1,35 +1,34 @@
-"""Plan, drift, result or validation -> text for people, on a terminal or in a CI log.
+"""Plan, drift, result, validation or error -> text for people, on a terminal or in a CI log.
 
 Lines are finished here: every name and value in them is escaped, colour is added last.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.model.diagnostic import Checked, Report, Severity
-from reconciler.model.drift import Drift, DriftKind
+from reconciler.model.drift import Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Outcome, Status
-from reconciler.model.plan import Action, Change, Plan
-from reconciler.render.command import Offer, acknowledgement, command, may_be_applied, offer, restoring, to_git
-from reconciler.render.escape import escape
-from reconciler.render.rows import change_block, outcome_rows, row_lines, said_of
+from reconciler.model.plan import Action, Change, Finding, Plan
+from reconciler.render.command import Offer, applying, command, to_git, ways
+from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
+from reconciler.render.rows import Row, outcome_rows, pair, rows
 from reconciler.render.style import Style, Tone, laid_out
-from reconciler.render.values import LONGEST_MESSAGE, brief
 from reconciler.render.wording import (
-    DRIFT_WORDS,
-    NO_SIDES,
-    PLAN_WORDS,
+    DOUBT,
     SENT_WORDS,
-    Sides,
+    SIDE_WORDS,
+    View,
     Words,
+    faults_of,
     few,
-    finding_block,
+    findings_of,
     heading,
-    in_order,
-    is_marked,
-    sides,
+    number,
     snapshot_note,
-    unmanaged,
+    view,
+    widened,
 )
 
 # ------------------------------------------------------------------------------------------------------ plan and drift
@@ -37,40 +36,24 @@ from reconciler.render.wording import (
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
     """A plan as people know it from Terraform: a block for each resource that would be written, then the totals."""
-    return laid_out(
-        [
-            *_body(plan, plan.changes, PLAN_WORDS, style),
-            *_guards(plan, digest, style),
-            *_plan_summary(plan, style),
-            *_offer(plan, digest, style, "To apply it"),
-        ],
-        style,
-    )
+    return _document(plan, _plan_summary(plan, style), digest, style)
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
     """The same plan seen from the other side: in what the service differs from the manifests, and who moved."""
-    plan, changes = drift.plan, drift.changes
+    return _document(drift, _drift_summary(drift, style), digest, style)
+
+
+def _document(found: Plan | Drift, summary: Iterable[str], digest: str, style: Style) -> str:
+    seen = view(found)
     return laid_out(
-        [
-            *_body(plan, changes, DRIFT_WORDS, style, sides(drift), drift.uncontrolled),
-            *_guards(plan, digest, style),
-            *_drift_summary(drift, changes, style),
-            *_ways(drift, digest, style),
-        ],
+        [*_body(seen, style), *_guards(seen.plan, digest, style), *summary, *_offers(found, seen.plan, digest, style)],
         style,
     )
 
 
-def _body(
-    plan: Plan,
-    changes: Iterable[Change],
-    words: Words,
-    style: Style,
-    moved: Sides = NO_SIDES,
-    drifted: Collection[Change] = (),
-) -> Iterator[str]:
-    binding, changes = plan.binding, list(changes)
+def _body(seen: View, style: Style) -> Iterator[str]:
+    plan, binding = seen.plan, seen.plan.binding
     yield (
         f"Environment {escape(binding.environment)}: "
         f"marketplace {brief(binding.marketplace)} at {escape(binding.base_url)}"
@@ -78,17 +61,16 @@ def _body(
     if plan.snapshot:
         yield f"It was {brief(snapshot_note(plan))}."
     yield ""
-    for change in in_order(changes, words):
-        if change.action.writes:
-            yield from change_block(change, words, style, moved.get(change.address, {}))
-            yield ""
+    for change in seen.written:
+        yield from _change(change, seen, style)
+        yield ""
     lines = [
-        "  ".join(filter(None, [name, said_of(moved.get(change.address, {}).get("", ""), style)]))
-        for change, name in unmanaged(plan, changes, drifted)
+        "  ".join(filter(None, [name, _said_of(seen.sides_of(change).get("", ""), style)]))
+        for change, name in seen.unmanaged
     ]
     yield from _section("Unmanaged (live, in no manifest; left alone):", few(lines), style)
     yield from _section("Warnings:", (brief(text, LONGEST_MESSAGE) for text in plan.warnings), style)
-    yield from _section("Notices:", (brief(one.message, LONGEST_MESSAGE) for one in plan.notices), style)
+    yield from _section("Notices:", (brief(text, LONGEST_MESSAGE) for text in seen.notices), style)
 
 
 def _section(title: str, lines: Iterable[str], style: Style) -> Iterator[str]:
@@ -101,27 +83,26 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
     if plan.guards:
         yield style.paint(Tone.ALARM, "Guards refuse to apply these changes:")
         for finding in plan.guards:
-            yield from finding_block(finding, style)
-        if may_be_applied(plan):
-            yield from _offered(offer(plan, digest, style, "To accept them"), "  ")
-        elif how := acknowledgement(plan, digest):
+            yield from _finding(finding, style)
+        for how in applying(plan, digest, style, "To accept them"):
             yield from _offered(how, "  ")
         yield ""
 
 
-def _offer(plan: Plan, digest: str, style: Style, purpose: str) -> Iterator[str]:
-    """The command that carries it out, unless the guards have just said it."""
-    if style.is_offered and may_be_applied(plan) and not (plan.guards or style.together):
-        yield from _offered(offer(plan, digest, style, purpose))
+def _finding(finding: Finding, style: Style) -> Iterator[str]:
+    """A guard's objection: its rule and numbers, what it is about, and the fix."""
+    yield f"  {style.paint(Tone.ALARM, brief(finding.rule))}: {brief(finding.message, LONGEST_MESSAGE)}"
+    if finding.addresses:
+        yield f"      about: {', '.join(few([brief(str(address)) for address in finding.addresses]))}"
+    final = "" if finding.can_be_acknowledged else " (this one cannot be acknowledged)"
+    yield f"      fix: {brief(finding.fix, LONGEST_MESSAGE)}{final}"
 
 
-def _ways(drift: Drift, digest: str, style: Style) -> Iterator[str]:
-    """How drift is corrected, unless the guards have just said it, and how it is taken over."""
+def _offers(found: Plan | Drift, plan: Plan, digest: str, style: Style) -> Iterator[str]:
+    """How it is applied or corrected, unless the guards have just said it, and how drift is taken over."""
     if style.is_offered:
-        restore = restoring(drift, digest, style)
-        if restore and not drift.plan.guards:
-            yield from _offered(restore)
-        for how in to_git(drift, style):
+        applied = [] if plan.guards else ways(found, digest, style)
+        for how in [*applied, *to_git(found, style)]:
             yield from _offered(how)
 
 
@@ -137,29 +118,24 @@ def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
         yield f"{style.paint(Tone.STRONG, 'No changes.')} {_in_step(plan, count.no_op, count.unmanaged)}"
         return
     yield (
-        f"{style.paint(Tone.STRONG, 'Plan:')} {count.create} to create, {count.update} to update, "
-        f"{count.delete} to delete; {count.no_op} in step, {count.unmanaged} unmanaged{_out_of_scope(plan)}."
+        f"{style.paint(Tone.STRONG, 'Plan:')} {count.create:,} to create, {count.update:,} to update, "
+        f"{count.delete:,} to delete; {count.no_op:,} in step, {count.unmanaged:,} unmanaged{_out_of_scope(plan)}."
     )
-    yield from _alarm(plan.changes, PLAN_WORDS, "change widens access", "changes widen access", style)
+    yield from _alarm(view(plan), "change widens access", "changes widen access", style)
 
 
-def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> Iterator[str]:
+def _drift_summary(drift: Drift, style: Style) -> Iterator[str]:
     plan, count = drift.plan, drift.count
     in_no_manifest = count(DriftKind.UNMANAGED)
     if drift.has_drift:
         yield (
-            f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING)} missing, "
-            f"{_number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS)} still there; "
+            f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING):,} missing, "
+            f"{number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS):,} still there; "
             f"{_restored(count(DriftKind.RESTORED))}"
-            f"{drift.in_step} in step, {in_no_manifest} unmanaged{_counted(drift)}{_out_of_scope(plan)}."
+            f"{drift.in_step:,} in step, {in_no_manifest:,} unmanaged{_counted(drift)}{_out_of_scope(plan)}."
         )
-        yield from _alarm(
-            changes,
-            DRIFT_WORDS,
-            "resource has wider access than its manifest",
-            "resources have wider access than their manifests",
-            style,
-        )
+        one, many = "resource has wider access than its manifest", "resources have wider access than their manifests"
+        yield from _alarm(view(drift), one, many, style)
     elif drift.left_out:
         yield f"{style.paint(Tone.STRONG, 'No new drift.')} {_in_step(plan, drift.in_step, in_no_manifest)}"
     else:
@@ -169,15 +145,15 @@ def _drift_summary(drift: Drift, changes: tuple[Change, ...], style: Style) -> I
 
 def _restored(count: int) -> str:
     """Name the cause that explains many at once."""
-    return f"{count} lost in OrderCloud's restore of staging (apply puts them back); " if count else ""
+    return f"{count:,} lost in OrderCloud's restore of staging (apply puts them back); " if count else ""
 
 
 def _left_out(drift: Drift) -> Iterator[str]:
     """What is not shown, and what the sides were judged by."""
     if drift.accepted:
-        yield f"{_number(drift.accepted, 'deviation is', 'deviations are')} known to the baseline."
+        yield f"{number(drift.accepted, 'deviation is', 'deviations are')} known to the baseline."
     if drift.unmoved:
-        words = _number(drift.unmoved, "deviation has", "deviations have")
+        words = number(drift.unmoved, "deviation has", "deviations have")
         yield f"{words} not come from the service since the last apply."
     if drift.receipt and (drift.has_drift or drift.left_out):
         commit = f" of commit {escape(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
@@ -187,28 +163,88 @@ def _left_out(drift: Drift) -> Iterator[str]:
 def _counted(drift: Drift) -> str:
     """Say so where objects in no manifest are drift."""
     count = len(drift.uncontrolled)
-    return f" ({count} of them drift)" if count else ""
+    return f" ({count:,} of them drift)" if count else ""
 
 
 def _in_step(plan: Plan, in_step: int, unmanaged: int) -> str:
-    also = f", {unmanaged} unmanaged" if unmanaged else ""
-    return f"{_number(in_step, 'resource is', 'resources are')} in step{also}{_out_of_scope(plan)}."
+    also = f", {unmanaged:,} unmanaged" if unmanaged else ""
+    return f"{number(in_step, 'resource is', 'resources are')} in step{also}{_out_of_scope(plan)}."
 
 
 def _out_of_scope(plan: Plan) -> str:
     """How many objects belong to other repositories, where there are any."""
-    return f", {plan.out_of_scope} out of scope" if plan.out_of_scope else ""
+    return f", {plan.out_of_scope:,} out of scope" if plan.out_of_scope else ""
 
 
-def _alarm(changes: Iterable[Change], words: Words, one: str, many: str, style: Style) -> Iterator[str]:
-    marked = sum(any(is_marked(change, field, words) for field in change.fields) for change in changes)
-    if marked:
-        text = f"{_number(marked, one, many)}: see {words.mark}."
-        yield style.paint(Tone.ALARM, text)
+def _alarm(seen: View, one: str, many: str, style: Style) -> Iterator[str]:
+    if marked := widened(seen.changes, seen.words):
+        yield style.paint(Tone.ALARM, f"{number(marked, one, many)}: see {seen.words.mark}.")
 
 
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+# ---------------------------------------------------------------------------------------------------------- one change
+
+_WIDEST_NAME: Final = 40
+_SIGNS: Final = {
+    Action.CREATE: ("+", Tone.CREATE),
+    Action.UPDATE: ("~", Tone.UPDATE),
+    Action.DELETE: ("-", Tone.DELETE),
+}
+
+
+def _change(change: Change, seen: View, style: Style) -> Iterator[str]:
+    """The lines about one resource that a plan writes to."""
+    sides, (sign, tone) = seen.sides_of(change), _SIGNS[change.action]
+    head = style.paint(tone, f"{sign} {seen.words.verbs[change.action]} {heading(change)}")
+    yield "  ".join(filter(None, [f"{head} ({_identification(change)})", _said_of(sides.get("", ""), style)]))
+    yield from _row_lines(rows(change, seen.words, sides), seen.words, style, change.action)
+
+
+def _said_of(side: str, style: Style) -> str:
+    """Who moved, as it is said at the end of a line."""
+    tone = Tone.QUIET if side == SIDE_WORDS[Side.GIT_AHEAD] else Tone.ALARM
+    return style.paint(tone, f"[{side}]") if side else ""
+
+
+def _identification(change: Change) -> str:
+    parts = [f"id {brief(change.id)}"] if change.id else ["id known after apply"]
+    if change.place:
+        parts.append(escape(str(change.place)))
+    elif change.is_pruned:
+        parts.append("in no manifest")
+    if change.protected:
+        parts.append("protected")
+    return ", ".join(parts)
+
+
+def _row_lines(found: Iterable[Row], words: Words, style: Style, action: Action) -> Iterator[str]:
+    """A line for each field or leaf, a line besides for each member of a set and for each side of a long value."""
+    shown = list(found)
+    width = min(max((len(row.name) for row in shown), default=0), _WIDEST_NAME)
+    for row in shown:
+        mark = style.paint(Tone.ALARM, words.mark) if row.is_alarming else ""
+        said = [_text_value(row, words, style, action), row.note, mark, _said_of(row.side, style)]
+        said.append(f"({row.place})" if row.place else "")
+        yield "  ".join([f"    {row.name:<{width}}", *filter(None, said)]).rstrip()
+        yield from _besides(row, words, style, action)
+
+
+def _text_value(row: Row, words: Words, style: Style, action: Action) -> str:
+    match action:
+        case Action.CREATE:
+            return row.after
+        case Action.DELETE:
+            return style.paint(Tone.DELETE, row.before)
+        case _:
+            return row.differences if row.is_long else pair(row, words.pair)
+
+
+def _besides(row: Row, words: Words, style: Style, action: Action) -> Iterator[str]:
+    for prefix, members, tone in ((words.come, row.added, Tone.CREATE), (words.go, row.removed, Tone.DELETE)):
+        yield from (f"      {style.paint(tone, f'{prefix}{member}')}" for member in members)
+    if row.is_long and action is Action.UPDATE:
+        for prefix, side, tone in ((words.was, row.before, Tone.DELETE), (words.becomes, row.after, Tone.CREATE)):
+            if side:
+                yield f"      {style.paint(tone, f'{prefix}{side}')}"
 
 
 # -------------------------------------------------------------------------------------------------------------- result
@@ -236,25 +272,26 @@ def outcome_line(outcome: Outcome, style: Style) -> str:
     known = outcome.id or change.id
     suffix = f" (id {brief(known)})" if known else ""
     message = f": {brief(outcome.message, LONGEST_MESSAGE)}" if outcome.message else ""
-    doubt = "; it may still have been written" if outcome.uncertain else ""
+    doubt = f"; {DOUBT}" if outcome.uncertain else ""
     return f"{status}  {change.action} {heading(change)}{suffix}{message}{doubt}"
 
 
 def _outcome_block(outcome: Outcome, style: Style) -> Iterator[str]:
     yield outcome_line(outcome, style)
-    yield from row_lines(outcome_rows(outcome.fields), SENT_WORDS, style, Action.UPDATE)
+    yield from _row_lines(outcome_rows(outcome.fields), SENT_WORDS, style, Action.UPDATE)
 
 
 def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
     if not result.outcomes:
-        in_step = _number(result.unchanged, "resource is", "resources are")
+        in_step = number(result.unchanged, "resource is", "resources are")
         yield f"{style.paint(Tone.STRONG, 'Nothing to do.')} {in_step} in step."
         return
     count = result.count
     yield (
-        f"{style.paint(Tone.STRONG, 'Apply:')} {_number(result.planned, 'resource', 'resources')} planned: "
-        f"{count(Status.APPLIED)} applied, {result.unchanged} unchanged, {count(Status.NOT_CONVERGED)} not converged, "
-        f"{count(Status.FAILED)} failed, {count(Status.SKIPPED)} skipped, {count(Status.CONFLICT)} in conflict."
+        f"{style.paint(Tone.STRONG, 'Apply:')} {number(result.planned, 'resource')} planned: "
+        f"{count(Status.APPLIED):,} applied, {result.unchanged:,} unchanged, "
+        f"{count(Status.NOT_CONVERGED):,} not converged, {count(Status.FAILED):,} failed, "
+        f"{count(Status.SKIPPED):,} skipped, {count(Status.CONFLICT):,} in conflict."
     )
     if result.interrupted:
         yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")
@@ -264,9 +301,7 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
 
 
 def _left(count: int) -> str:
-    return (
-        "every change had been started" if not count else f"{_number(count, 'change was', 'changes were')} not started"
-    )
+    return f"{number(count, 'change was', 'changes were')} not started" if count else "every change had been started"
 
 
 # ---------------------------------------------------------------------------------------------------------- validation
@@ -291,11 +326,42 @@ def diagnostics(found: Iterable[Checked], style: Style) -> Iterator[str]:
 
 
 def _verdict(report: Report, style: Style) -> str:
-    documents = "" if report.documents is None else f"{_number(report.documents, 'document', 'documents')} in "
-    read = f"{documents}{_number(report.files, 'file', 'files')}"
-    warnings = f", {_number(report.warning_count, 'warning', 'warnings')}" if report.warning_count else ""
+    documents = "" if report.documents is None else f"{number(report.documents, 'document')} in "
+    read = f"{documents}{number(report.files, 'file')}"
+    warnings = f", {number(report.warning_count, 'warning')}" if report.warning_count else ""
     if report.valid:
         return f"{style.paint(Tone.CREATE, 'Valid:')} {read}{warnings}."
-    return (
-        f"{style.paint(Tone.ALARM, 'Not valid:')} {_number(report.error_count, 'error', 'errors')}{warnings} in {read}."
-    )
+    return f"{style.paint(Tone.ALARM, 'Not valid:')} {number(report.error_count, 'error')}{warnings} in {read}."
+
+
+# ------------------------------------------------------------------------------------------------------------- failure
+
+
+def failure(name: str, error: ReconcilerError, style: Style) -> str:
+    """What there is in place of the document of this name."""
+    return f"There is no {name}:\n{error_text(error, style)}"
+
+
+def error_text(error: ReconcilerError, style: Style) -> str:
+    """What is wrong, where, and what to do about it, of an error that was raised on purpose."""
+    findings = findings_of(error)
+    message = "refused by a guard; nothing was written" if findings else error.message
+    reason = f" [{error.reason}]" if isinstance(error, PlanRefused) else ""
+    lines = [
+        *diagnostics(faults_of(error), style),
+        f"{style.paint(Tone.ALARM, 'error:')} {brief(f'{message}{reason}', LONGEST_MESSAGE)}",
+        *(line for finding in findings for line in _finding(finding, style)),
+        *([f"  hint: {brief(error.hint, LONGEST_MESSAGE)}"] if error.hint else []),
+    ]
+    return laid_out(lines, style)
+
+
+def warning(message: str, style: Style) -> str:
+    """One line about something that does not stop the run."""
+    return laid_out([f"{style.paint(Tone.UPDATE, 'warning:')} {brief(message, LONGEST_MESSAGE)}"], style)
+
+
+def internal_error(error: BaseException, place: str, style: Style) -> str:
+    """An error that nobody foresaw: its type and place, never its text, which could quote a value."""
+    text = f"internal error: {type(error).__name__} at {place}; please report it with the command that you ran"
+    return laid_out([style.paint(Tone.ALARM, escape(text))], style)

@@ -3,20 +3,18 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from reconciler.errors import GuardRefusal, InputError, ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.kinds.common import TITLES
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Report
+from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Deviation, Drift, DriftKind, Side
-from reconciler.model.outcome import ApplyResult, Status
+from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding, Plan
 from reconciler.model.resource import Address
-from reconciler.render.escape import escape
-from reconciler.render.style import Style, Tone
-from reconciler.render.values import LONGEST_MESSAGE, brief
+from reconciler.render.escape import brief, escape
 
 FEW: Final = 10
 """How many names a list shows that is there for information only."""
@@ -146,23 +144,9 @@ def named(change: Change) -> str:
     )
 
 
-def unmanaged(plan: Plan, changes: Iterable[Change], drifted: Collection[Change] = ()) -> Iterator[tuple[Change, str]]:
-    """Each object in no manifest, by its name, and whether the run is logged in with it, or it is drift."""
-    marked = {change.address for change in drifted}
-    for change in changes:
-        if change.action is Action.UNMANAGED:
-            note = " (this run is logged in with it)" if plan.login and change.key == plan.login else ""
-            yield change, f"{named(change)}{note}{' (drift)' if change.address in marked else ''}"
-
-
 def heading(change: Change) -> str:
     """What a change is headed by: its address, and the name besides where the address has only an id."""
     return named(change) if change.is_pruned else brief(str(change.address))
-
-
-def in_order(changes: Iterable[Change], words: Words) -> list[Change]:
-    """What opens a door first, then what is destroyed, then the rest; within each as they came, by address."""
-    return sorted(changes, key=lambda change: _rank(change, words))
 
 
 def is_alarming(change: Change, words: Words) -> bool:
@@ -183,16 +167,7 @@ def few(names: Sequence[str]) -> Iterator[str]:
     """The first names, and how many there are besides."""
     yield from names[:FEW]
     if len(names) > FEW:
-        yield f"and {len(names) - FEW} more: --format json has all"
-
-
-def finding_block(finding: Finding, style: Style) -> Iterator[str]:
-    """A guard's objection: its rule and numbers, what it is about, and the fix."""
-    yield f"  {style.paint(Tone.ALARM, brief(finding.rule))}: {brief(finding.message, LONGEST_MESSAGE)}"
-    if finding.addresses:
-        yield f"      about: {', '.join(few([brief(str(address)) for address in finding.addresses]))}"
-    final = "" if finding.can_be_acknowledged else " (this one cannot be acknowledged)"
-    yield f"      fix: {brief(finding.fix, LONGEST_MESSAGE)}{final}"
+        yield f"and {len(names) - FEW:,} more: --format json has all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,44 +197,9 @@ def number(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {Noun(one, many).of(count)}"
 
 
-def plan_verdict(plan: Plan) -> str:
-    """What whoever approves it has to know."""
-    if not plan.has_changes:
-        return "no changes"
-    changes = number(plan.summary.writes, "change")
-    if not plan.guards:
-        return changes
-    final = not all(finding.can_be_acknowledged for finding in plan.guards)
-    return f"{changes}, refused by a guard" if final else f"{changes}, to be acknowledged"
-
-
 def snapshot_note(plan: Plan) -> str:
     """What to know of a plan that was made without the service; empty for any other."""
     return f"made from a snapshot of {plan.snapshot}: for reading only, it cannot be applied" if plan.snapshot else ""
-
-
-def plan_counts(plan: Plan) -> list[Count]:
-    """Resources by action; those that widen are counted among the others, too."""
-    count = plan.summary
-    return [
-        Count("create", count.create),
-        Count("update", count.update),
-        Count("delete", count.delete, is_alarming=True),
-        Count("widens", sum(map(widens, plan.changes)), is_alarming=True),
-        Count("in step", count.no_op),
-        Count("unmanaged", count.unmanaged),
-        *_out_of_scope(plan),
-    ]
-
-
-def _out_of_scope(plan: Plan) -> list[Count]:
-    """How many objects belong to other repositories, where there are any."""
-    return [Count("out of scope", plan.out_of_scope)] if plan.out_of_scope else []
-
-
-def widens(change: Change) -> bool:
-    """Whether a change that will be made widens access."""
-    return any(is_marked(change, field, PLAN_WORDS) for field in change.fields)
 
 
 SIDE_WORDS: Final = {
@@ -270,15 +210,63 @@ SIDE_WORDS: Final = {
 """Which side moved, where that is known and says something."""
 Sides: TypeAlias = Mapping[Address, Mapping[str, str]]
 """Address -> JSON pointer, empty for the whole -> which side moved, in words."""
-NO_SIDES: Final[Sides] = MappingProxyType({})
 SENT_WORDS: Final = replace(
     PLAN_WORDS, pair="sent {before} -> held {after}", columns=("Sent", "Held"), was="sent  ", becomes="held  "
 )
 """For a field that the service did not keep."""
 
 
-def sides(drift: Drift) -> Sides:
-    """Which side moved, of everything that is shown."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """A plan, or drift, as every format for people shows it."""
+
+    title: str
+    """What stands before the name of the environment."""
+    plan: Plan
+    changes: Sequence[Change]
+    words: Words
+    sides: Sides
+    drifted: Collection[Change]
+    """The objects in no manifest that are drift."""
+
+    @property
+    def environment(self) -> str:
+        """The one that it was made for."""
+        return self.plan.binding.environment
+
+    @property
+    def written(self) -> list[Change]:
+        """What opens a door first, then what is destroyed, then the rest; within each as they came, by address."""
+        made = (change for change in self.changes if change.action.writes)
+        return sorted(made, key=lambda change: _rank(change, self.words))
+
+    @property
+    def unmanaged(self) -> Iterator[tuple[Change, str]]:
+        """Each object in no manifest, by its name, and whether the run is logged in with it, or it is drift."""
+        drifted, login = {change.address for change in self.drifted}, self.plan.login
+        for change in self.changes:
+            if change.action is Action.UNMANAGED:
+                note = " (this run is logged in with it)" if login and change.key == login else ""
+                yield change, f"{named(change)}{note}{' (drift)' if change.address in drifted else ''}"
+
+    @property
+    def notices(self) -> list[str]:
+        """What is live besides, in sentences."""
+        return [one.message for one in self.plan.notices]
+
+    def sides_of(self, change: Change) -> Mapping[str, str]:
+        """JSON pointer, empty for the whole -> which side moved."""
+        return self.sides.get(change.address, {})
+
+
+def view(found: Plan | Drift) -> View:
+    """What of it is shown, and how it speaks."""
+    if isinstance(found, Plan):
+        return View("Plan for", found, found.changes, PLAN_WORDS, {}, ())
+    return View("Drift in", found.plan, found.changes, DRIFT_WORDS, _sides(found), found.uncontrolled)
+
+
+def _sides(drift: Drift) -> Sides:
     found: dict[Address, dict[str, str]] = {}
     for one in drift.deviations:
         if words := SIDE_WORDS.get(one.side):
@@ -286,68 +274,143 @@ def sides(drift: Drift) -> Sides:
     return found
 
 
-def drift_verdict(drift: Drift) -> str:
-    """What whoever is called at night has to know."""
-    if not drift.has_drift:
-        return "no new drift" if drift.left_out else "no drift"
-    return f"{number(len({one.address for one in drift.deviations if one.is_drift}), 'resource')} drifted"
-
-
-def drift_counts(drift: Drift) -> list[Count]:
-    """Resources by kind of drift; those that are wider than wanted are counted among the others, too."""
-    lost = drift.count(DriftKind.RESTORED)
-    return [
-        Count("differ", drift.count(DriftKind.CHANGED), is_alarming=True),
-        Count("missing", drift.count(DriftKind.MISSING), is_alarming=True),
-        Count("still there", drift.count(DriftKind.SURPLUS), is_alarming=True),
-        Count("wider than wanted", len({one.address for one in drift.deviations if is_wider(one)}), is_alarming=True),
-        Count("in step", drift.in_step),
-        Count("unmanaged", drift.count(DriftKind.UNMANAGED)),
-        *_out_of_scope(drift.plan),
-        *([Count("taken by the restore", lost, is_alarming=True)] if lost else []),
-        *([Count("in the baseline", drift.accepted)] if drift.accepted else []),
-        *([Count("not moved since the apply", drift.unmoved)] if drift.unmoved else []),
-    ]
-
-
 def is_wider(deviation: Deviation) -> bool:
     """Whether it allows more than the manifests declare."""
     return deviation.field is not None and is_marked(deviation.change, deviation.field, DRIFT_WORDS)
 
 
-_ALARMING: Final = frozenset({Status.FAILED, Status.CONFLICT, Status.NOT_CONVERGED, Status.SKIPPED})
+def widened(changes: Iterable[Change], words: Words) -> int:
+    """How many of them have a field that somebody should look at twice."""
+    return sum(any(is_marked(change, field, words) for field in change.fields) for change in changes)
 
 
-def result_verdict(result: ApplyResult) -> str:
-    """How it ended."""
+# ---------------------------------------------------------------------------------------- the verdict and the numbers
+
+
+def verdict(found: Plan | Drift | ApplyResult | Report) -> str:
+    """What whoever approves it, or is called at night, has to know."""
+    match found:
+        case Plan():
+            return _plan_verdict(found)
+        case Drift() if not found.has_drift:
+            return "no new drift" if found.left_out else "no drift"
+        case Drift():
+            return f"{number(drifted_count(found), 'resource')} drifted"
+        case ApplyResult():
+            return _result_verdict(found)
+        case Report(valid=True, warning_count=warnings):
+            return f"valid, {number(warnings, 'warning')}" if warnings else "valid"
+        case Report():
+            return f"not valid, {number(found.error_count, 'error')}"
+
+
+def drifted_count(drift: Drift) -> int:
+    """How many resources drifted."""
+    return len({one.address for one in drift.deviations if one.is_drift})
+
+
+def _plan_verdict(plan: Plan) -> str:
+    if not plan.has_changes:
+        return "no changes"
+    changes = number(plan.summary.writes, "change")
+    if not plan.guards:
+        return changes
+    final = not all(finding.can_be_acknowledged for finding in plan.guards)
+    return f"{changes}, refused by a guard" if final else f"{changes}, to be acknowledged"
+
+
+def _result_verdict(result: ApplyResult) -> str:
     if result.interrupted:
         return "interrupted"
     if not result.outcomes:
         return "nothing to do"
-    if result.is_complete:
-        return f"{number(len(result.outcomes), 'change')} applied"
-    return f"{result.count(Status.APPLIED):,} of {number(len(result.outcomes), 'change')} applied"
+    changes = number(len(result.outcomes), "change")
+    return f"{changes} applied" if result.is_complete else f"{result.count(Status.APPLIED):,} of {changes} applied"
 
 
-def result_counts(result: ApplyResult) -> list[Count]:
-    """Outcomes by status."""
-    counts = [Count(status.value, result.count(status), status in _ALARMING) for status in Status]
-    return [*counts, Count("in step before", result.unchanged)]
+def counts(found: Plan | Drift | ApplyResult | Report) -> list[Count]:
+    """Resources by action or kind of drift, outcomes by status, faults by severity."""
+    match found:
+        case Plan():
+            return _plan_counts(found)
+        case Drift():
+            return _drift_counts(found)
+        case ApplyResult():
+            by_status = [Count(status.value, found.count(status), status is not Status.APPLIED) for status in Status]
+            return [*by_status, Count("in step before", found.unchanged)]
+        case Report():
+            return [
+                Count("errors", found.error_count, is_alarming=True),
+                Count("warnings", found.warning_count),
+                Count("waived", len(found.waived)),
+                Count("files", found.files),
+                *([] if found.documents is None else [Count("documents", found.documents)]),
+            ]
 
 
-def report_verdict(report: Report) -> str:
-    """Whether a plan can be made."""
-    if report.valid:
-        return "valid" if not report.warning_count else f"valid, {number(report.warning_count, 'warning')}"
-    return f"not valid, {number(report.error_count, 'error')}"
-
-
-def report_counts(report: Report) -> list[Count]:
-    """Faults by severity, and how much was looked at."""
-    counts = [
-        Count("errors", report.error_count, is_alarming=True),
-        Count("warnings", report.warning_count),
-        Count("waived", len(report.waived)),
-        Count("files", report.files),
+def _plan_counts(plan: Plan) -> list[Count]:
+    """Resources that widen are counted among the others, too."""
+    count = plan.summary
+    return [
+        Count("create", count.create),
+        Count("update", count.update),
+        Count("delete", count.delete, is_alarming=True),
+        Count("widens", widened(plan.changes, PLAN_WORDS), is_alarming=True),
+        Count("in step", count.no_op),
+        Count("unmanaged", count.unmanaged),
+        *_unless_0(Count("out of scope", plan.out_of_scope)),
     ]
-    return counts if report.documents is None else [*counts, Count("documents", report.documents)]
+
+
+def _drift_counts(drift: Drift) -> list[Count]:
+    """Resources that are wider than wanted are counted among the others, too."""
+    count = drift.count
+    return [
+        Count("differ", count(DriftKind.CHANGED), is_alarming=True),
+        Count("missing", count(DriftKind.MISSING), is_alarming=True),
+        Count("still there", count(DriftKind.SURPLUS), is_alarming=True),
+        Count("wider than wanted", len({one.address for one in drift.deviations if is_wider(one)}), is_alarming=True),
+        Count("in step", drift.in_step),
+        Count("unmanaged", count(DriftKind.UNMANAGED)),
+        *_unless_0(
+            Count("out of scope", drift.plan.out_of_scope),
+            Count("taken by the restore", count(DriftKind.RESTORED), is_alarming=True),
+            Count("in the baseline", drift.accepted),
+            Count("not moved since the apply", drift.unmoved),
+        ),
+    ]
+
+
+def _unless_0(*counts: Count) -> Iterator[Count]:
+    return (count for count in counts if count.number)
+
+
+# -------------------------------------------------------------------------------------------------- outcomes and faults
+
+DOUBT: Final = "it may still have been written"
+"""Of an outcome that nobody knows for certain."""
+
+
+def failures_first(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """What was applied comes last."""
+    return sorted(outcomes, key=lambda outcome: outcome.status is Status.APPLIED)
+
+
+def errors_first(found: Iterable[Checked]) -> list[Checked]:
+    """Warnings come last."""
+    return sorted(found, key=lambda one: one.diagnostic.severity is not Severity.ERROR)
+
+
+def waived(report: Report) -> list[str]:
+    """Each fault that is let pass, and why."""
+    return [f"{one.diagnostic}: {why.reason} ({why.owner}, until {why.expires})" for one, why in report.waived]
+
+
+def faults_of(error: ReconcilerError) -> list[Checked]:
+    """Those of the input, if it is about that."""
+    return [Checked(one) for one in error.diagnostics] if isinstance(error, InputError) else []
+
+
+def findings_of(error: ReconcilerError) -> Sequence[Finding]:
+    """What guards object to, if it is about that."""
+    return error.findings if isinstance(error, GuardRefusal) else ()

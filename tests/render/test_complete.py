@@ -17,11 +17,10 @@ from reconciler.model.plan import Action, Change, FieldChange, Plan
 from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS, markdown
 from reconciler.render.escape import escape
-from reconciler.render.groups import Part
-from reconciler.render.several import SEVERAL
+from reconciler.render.several import SEVERAL, Part
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, DIGEST, change
-from tests.render.test_values import ends
+from tests.render.test_rows import ends
 
 LINK: Final = f"https://evil.example/{'path/' * 30}end"
 TEXTS: Final = st.text("ab /~é<&|`%", max_size=5) | st.just(LINK) | st.text("ab c", min_size=70, max_size=200)

@@ -20,10 +20,9 @@ from reconciler.model.plan import Action, Binding, Change, FieldChange, Finding,
 from reconciler.model.resource import Address
 from reconciler.render import json as json_format
 from reconciler.render.escape import escape, joined
-from reconciler.render.failure import failure, internal_error, warning
+from reconciler.render.rows import show, show_member
 from reconciler.render.style import PLAIN
-from reconciler.render.text import drift, outcome_line, plan, result, validation
-from reconciler.render.values import show, show_member
+from reconciler.render.text import drift, error_text, internal_error, outcome_line, plan, result, validation, warning
 from tests.hostile import COMMANDS, INVISIBLE
 
 PAYLOADS = (*INVISIBLE, *COMMANDS)
@@ -111,6 +110,6 @@ def test_no_text_of_an_error_gets_through_unescaped(one: str, other: str) -> Non
         AccessDenied(one, RequestFacts(one, other, 403, one, other), hint=one),
     )
     for error in errors:
-        assert is_harmless(failure(error, PLAIN))
+        assert is_harmless(error_text(error, PLAIN))
     assert is_harmless(validation(Report((Checked(fault, (one, other)),), 1, 1), PLAIN))
     assert is_harmless(warning(one, PLAIN) + internal_error(ValueError(one), other, PLAIN))

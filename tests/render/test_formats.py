@@ -57,7 +57,7 @@ def test_every_document_that_a_format_announces_is_written_by_its_module() -> No
         module = import_module(f"reconciler.render.{name}")
         announced = {document for document in documents if getattr(known, document)}
         there = {document for document in documents if callable(getattr(module, document, None))}
-        assert announced == there | ({"failure"} if name == "text" else set()), name
+        assert announced == there, name
 
 
 def test_the_page_names_the_members_of_the_document_of_drift() -> None:

@@ -20,10 +20,9 @@ from reconciler.model.plan import Action, Binding, Change, Direction, FieldChang
 from reconciler.model.resource import Address
 from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS
-from reconciler.render.failure import failure, internal_error, warning
-from reconciler.render.groups import Part
-from reconciler.render.several import SEVERAL
+from reconciler.render.several import SEVERAL, Part
 from reconciler.render.style import PLAIN, Moment
+from reconciler.render.text import error_text, internal_error, warning
 from tests.hostile import LONG, PAYLOADS
 from tests.render.test_escape import is_harmless
 from tests.render.test_sarif import SCHEMA
@@ -201,5 +200,5 @@ def test_a_message_or_a_heading_of_a_megabyte_is_cut_with_a_note(name: str) -> N
 
 def test_stderr_is_harmless_whatever_went_wrong() -> None:
     for error in ERRORS.values():
-        assert is_harmless(failure(error, PLAIN))
+        assert is_harmless(error_text(error, PLAIN))
     assert all(is_harmless(warning(one, PLAIN) + internal_error(ValueError(one), one, PLAIN)) for one in PAYLOADS)

@@ -11,9 +11,8 @@ from typing import Final
 import pytest
 
 from reconciler.render import html
-from reconciler.render.groups import Part
-from reconciler.render.html import of_several
 from reconciler.render.html.page import Html, _asset, el, policy
+from reconciler.render.several import Part
 from tests.render.test_golden import DIGEST, DRIFTS, ERRORS, LOOK, PLANS, REPORTS, RESULTS
 from tests.render.test_hostile import DRIFT, PLAN, STYLE, Tags
 
@@ -46,7 +45,7 @@ def no_text(_one: object, _style: object) -> str:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page full of hostile names and values, as it is once everything that runs has run."""
-    several = of_several([Part("staging", DRIFT, noun="drift"), Part("other", PLAN)], no_text, STYLE)
+    several = html.several([Part("staging", DRIFT, noun="drift"), Part("other", PLAN)], no_text, STYLE)
     return browse(tmp_path_factory.mktemp("hostile"), several, "--dump-dom")
 
 
@@ -136,8 +135,8 @@ def pages() -> Iterator[str]:
     yield from (html.result(result, LOOK) for result in RESULTS.values())
     yield from (html.validation(report, LOOK) for report in REPORTS.values())
     yield from (html.failure("plan", error, LOOK) for error in ERRORS.values())
-    yield of_several([Part("a", PLANS["update"]), *(Part(n, None, e) for n, e in ERRORS.items())], no_text, LOOK)
-    yield of_several([Part(name, result, noun="apply") for name, result in RESULTS.items()], no_text, LOOK)
+    yield html.several([Part("a", PLANS["update"]), *(Part(n, None, e) for n, e in ERRORS.items())], no_text, LOOK)
+    yield html.several([Part(name, result, noun="apply") for name, result in RESULTS.items()], no_text, LOOK)
 
 
 def test_every_page_carries_the_policy_that_lets_nothing_but_its_own_style_and_script_work() -> None:
@@ -179,7 +178,7 @@ def test_a_page_of_several_environments_has_the_warnings_and_notices_of_each() -
     plans = [Part("a", PLANS["everything"]), Part("b", PLANS["noticed"])]
     drifts = [Part("a", DRIFTS["everything"], noun="drift"), Part("b", DRIFTS["noticed"], noun="drift")]
     for parts, notices in ((plans, 2), (drifts, 1)):  # assignments that are watched are drift
-        first, second = of_several(parts, no_text, LOOK).split("<h2>b: ")
+        first, second = html.several(parts, no_text, LOOK).split("<h2>b: ")
         assert '<h2>Warnings (1)</h2><ul class="plain"><li><code>an unknown role</code>' in first
         assert "Notices" not in first
         assert f'<h2>Notices ({notices})</h2><ul class="plain"><li><code>ApiClient/same is open to all buyers' in second

@@ -12,8 +12,7 @@ from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, FieldChange, Finding, Plan
 from reconciler.planning import drift as drifting
 from reconciler.render import FORMATS
-from reconciler.render.groups import Document, Part, Planned, groups, verdict
-from reconciler.render.several import SEVERAL, State, document, matrix, text
+from reconciler.render.several import SEVERAL, Document, Part, Planned, State, document, groups, matrix, text, verdict
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_golden import BINDING, HOSTILE, change
 

@@ -27,7 +27,7 @@ from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.records import look_back
 from reconciler.project.session import Session
 from reconciler.render.escape import escape, joined
-from reconciler.render.failure import failure
+from reconciler.render.text import error_text
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import ApplyResult, RecordedRun
@@ -167,4 +167,4 @@ def _show(result: "ApplyResult", outputs: Outputs, environment: str) -> None:
     try:
         outputs.write(lambda name, style: RESULTS[name](result, style), environment=environment)
     except ReconcilerError as error:
-        tell(failure(error, style_of_stderr()))
+        tell(error_text(error, style_of_stderr()))

@@ -1,4 +1,4 @@
-"""The parts of a document -> one HTML file without external requests, in which no markup but our own survives.
+"""Changes, outcomes, faults and other parts of a document -> one HTML file; no markup but our own survives in it.
 
 The content security policy allows exactly this style and this script, by their SHA-256. Whatever else might get into
 the page, it is not carried out and cannot reach any server.
@@ -6,16 +6,30 @@ the page, it is not carried out and cannot reach any server.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cache
 from html import escape as in_html
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from reconciler.model.dataclass import dataclass
-from reconciler.render.escape import escape
+from reconciler.model.diagnostic import Checked, Place, Severity
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Action, Change, Direction
+from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
+from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
 from reconciler.render.style import Moment
-from reconciler.render.wording import Count
+from reconciler.render.wording import (
+    PLAN_WORDS,
+    SENT_WORDS,
+    Count,
+    View,
+    Words,
+    errors_first,
+    failures_first,
+    heading,
+    is_alarming,
+)
 
 _VOID = frozenset({"meta", "input", "link", "br"})
 
@@ -132,7 +146,7 @@ def html(page: Page) -> str:
     )
     main = el(
         "main",
-        numbers(page.numbers),
+        el("ul", *map(_number, page.numbers), class_="numbers"),
         page.before,
         _form(page.filters) if page.filters else None,
         el("div", page.items, id="items"),
@@ -142,12 +156,8 @@ def html(page: Page) -> str:
     return f"<!doctype html>\n{el('html', head, body, lang='en')}\n"
 
 
-def numbers(counts: Iterable[Count]) -> Html:
-    """Each number in a box."""
-    return el("ul", *map(_number, counts), class_="numbers")
-
-
 def _number(count: Count) -> Html:
+    """In a box."""
     class_ = "none" if not count.number else "alarm" if count.is_alarming else None
     return el("li", el("b", f"{count.number:,}"), el("span", count.name), class_=class_)
 
@@ -190,10 +200,190 @@ def _moment(one: Moment) -> Html:
     return el("li", when, el("b", f"{one.what}: {one.end}"), el("code", one.id), class_=one.tone or None)
 
 
-def bullets(title: str, texts: Sequence[str], class_: str = "plain") -> Html:
+def bullets(title: str, texts: Sequence[str]) -> Html:
     """A list under a heading; nothing where there is nothing."""
     if not texts:
         return NOTHING
     return join(
-        el("h2", f"{title} ({len(texts):,})"), el("ul", *(el("li", el("code", one)) for one in texts), class_=class_)
+        el("h2", f"{title} ({len(texts):,})"), el("ul", *(el("li", el("code", one)) for one in texts), class_="plain")
     )
+
+
+# ---------------------------------------------------------------------------------------------------- changes
+
+_ACTION_TONES: Final = {Action.CREATE: "good", Action.UPDATE: "warn", Action.DELETE: "bad"}
+_OPEN: Final = 8
+"""So many changes are open at first, if there are no more than that."""
+
+
+def changes(seen: View, environments: str = "") -> list[Html]:
+    """Every change that would be made, in the order in which they must not be overlooked."""
+    made = seen.written
+    return [_change(one, seen, environments, is_open=len(made) <= _OPEN) for one in made]
+
+
+def _change(change: Change, seen: View, environments: str, *, is_open: bool) -> Html:
+    words, sides = seen.words, seen.sides_of(change)
+    shown = list(rows(change, words, sides))
+    verb = words.verbs[change.action]
+    marked = any(row.is_alarming for row in shown)
+    summary = el(
+        "summary",
+        _badge(verb, _ACTION_TONES[change.action]),
+        el("b", heading(change), class_="name"),
+        _badge(words.mark[1:-1], "bad") if marked else None,
+        _badge("protected") if change.protected else None,
+        _badge(sides[""], "warn") if "" in sides else None,
+        _place(change.place),
+    )
+    return el(
+        "details",
+        summary,
+        el("div", _pairs(shown, words), class_="inside"),
+        class_="wide" if marked else "gone" if is_alarming(change, words) else None,
+        open=is_open,
+        data_name=heading(change),
+        data_action=verb.replace(" ", "-"),
+        data_direction=_direction(change, words),
+        data_moved=" ".join(sorted({side.replace(" ", "-") for side in sides.values()})) or None,
+        data_environment=environments or None,
+    )
+
+
+def _badge(word: str, tone: str = "") -> Html:
+    return el("span", word, class_=f"badge {tone}".rstrip())
+
+
+_SEEN_FROM_LIVE: Final = {Direction.NARROWS: "wider", Direction.WIDENS: "narrower"}
+
+
+def _direction(change: Change, words: Words) -> str:
+    """What the change does; of drift, how the live side is compared with the wanted one."""
+    if words is PLAN_WORDS:
+        return change.direction.value
+    return _SEEN_FROM_LIVE.get(change.direction, change.direction.value)
+
+
+def _place(place: Place | None) -> Html | None:
+    return el("span", el("code", brief(str(place))), class_="place") if place else None
+
+
+def _pairs(shown: Sequence[Row], words: Words) -> Html:
+    """The fields of one change, the two sides side by side."""
+    if not shown:
+        return el("p", "No field is set.", class_="none-here")
+    head = el("tr", *(el("th", name, scope="col") for name in ("Field", *words.columns)))
+    return el("table", el("thead", head), el("tbody", *(_pair(row, words) for row in shown)), class_="pairs")
+
+
+def _pair(row: Row, words: Words) -> Html:
+    left, right = words.columns
+    notes = [note.strip("()") for note in (row.note, row.side, row.place) if note]
+    name = el(
+        "th",
+        el("code", row.name),
+        join(" ", _badge(words.mark[1:-1], "bad")) if row.is_alarming else None,
+        *(join(" ", _badge(note)) for note in notes),
+        scope="row",
+    )
+    sides = (("del", left, row.removed, row.before), ("ins", right, row.added, row.after))
+    cells = [_side(tag, label, members, value, row) for tag, label, members, value in sides]
+    summary = el("tr", el("td", el("code", row.differences), colspan="3")) if row.differences else None
+    return join(el("tr", name, *cells), summary)
+
+
+def _side(tag: str, label: str, members: Sequence[str], value: str, row: Row) -> Html:
+    """One side of a field: its members, or its value, which opens at a click where the differences are shown."""
+    shown = [el(tag, member) for member in members]
+    if row.differences and value:
+        whole = el("summary", f"the whole value ({len(value):,} characters)")
+        shown += [el("details", whole, el(tag, value))]
+    elif value:
+        shown += [el(tag, value)]
+    if not shown and not row.note:
+        shown = [el("span", "(none)" if row.added or row.removed else NOT_SET, class_="none-here")]
+    return el("td", *shown, data_label=label if shown else None)
+
+
+def kinds_of(seen: View) -> dict[str, list[str]]:
+    """What changes can be chosen by: the values that occur."""
+    made, words = seen.written, seen.words
+    return {
+        "action": sorted({words.verbs[change.action].replace(" ", "-") for change in made}),
+        "direction": sorted({_direction(change, words) for change in made}),
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------- outcomes
+
+_STATUS_TONES: Final = {Status.APPLIED: "good", Status.SKIPPED: "warn"}
+
+
+def outcomes(given: Iterable[Outcome], environments: str = "") -> list[Html]:
+    """What became of each change, failures first."""
+    return [_outcome(one, environments) for one in failures_first(given)]
+
+
+def _outcome(outcome: Outcome, environments: str) -> Html:
+    change, status = outcome.change, outcome.status
+    known = outcome.id or change.id
+    inside = [
+        el("p", brief(outcome.message, LONGEST_MESSAGE)) if outcome.message else None,
+        el("p", "It may still have been written.") if outcome.uncertain else None,
+        _pairs(list(outcome_rows(outcome.fields)), SENT_WORDS) if outcome.fields else None,
+        el("p", "id ", el("code", brief(known))) if known else None,
+    ]
+    summary = el(
+        "summary",
+        _badge(status.value, _STATUS_TONES.get(status, "bad")),
+        el("b", heading(change), class_="name"),
+        _badge(change.action.value),
+        _place(change.place),
+    )
+    return el(
+        "details",
+        summary,
+        el("div", *inside, class_="inside"),
+        open=status is not Status.APPLIED,
+        data_name=heading(change),
+        data_status=status.value,
+        data_action=change.action.value,
+        data_environment=environments or None,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- faults
+
+
+def faults(found: Iterable[Checked]) -> list[Html]:
+    """Every fault, errors first."""
+    return [_fault(one) for one in errors_first(found)]
+
+
+def _fault(one: Checked) -> Html:
+    fault = one.diagnostic
+    summary = el(
+        "summary",
+        _badge(fault.severity.value, "bad" if fault.severity is Severity.ERROR else "warn"),
+        el("b", brief(str(fault.place)), class_="name"),
+        el("span", brief(fault.message, LONGEST_MESSAGE)),
+    )
+    return el(
+        "details",
+        summary,
+        el("div", *_facts(one), class_="inside"),
+        data_name=brief(f"{fault.place} {fault.message}", LONGEST_MESSAGE),
+        data_severity=fault.severity.value,
+        data_rule=fault.rule,
+    )
+
+
+def _facts(one: Checked) -> Iterator[Html]:
+    fault = one.diagnostic
+    if fault.hint:
+        yield el("p", brief(fault.hint, LONGEST_MESSAGE))
+    if fault.pointer:
+        yield el("p", "at ", el("code", brief(fault.pointer)))
+    yield el("p", "rule ", el("code", brief(fault.rule)))
+    if one.environments:
+        yield el("p", "in ", el("code", ", ".join(one.environments)))

@@ -15,8 +15,7 @@ from reconciler.applying.journal.events import recorded, recorded_rotation
 from reconciler.errors import ReconcilerError
 from reconciler.model.resource import Policy
 from reconciler.project.records import listed
-from reconciler.render.failure import cut_off
-from reconciler.render.history import LISTS, RUNS
+from reconciler.render.history import LISTS, RUNS, cut_off
 from reconciler.render.style import PLAIN
 from tests.applying.journal.test_events import apply
 from tests.builders import body, desired, manifest

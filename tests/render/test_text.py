@@ -1,29 +1,32 @@
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, RequestFacts, Unreachable
 from reconciler.model.diagnostic import Diagnostic, Place
-from reconciler.model.plan import Finding
+from reconciler.model.plan import Action, Finding, Plan
 from reconciler.model.resource import Address
-from reconciler.render.failure import failure, internal_error, warning
 from reconciler.render.style import PLAIN, Style
+from reconciler.render.text import error_text, internal_error, plan, warning
+from tests.render.test_golden import BINDING, change
 
 
 def test_an_error_is_its_message_and_what_to_do_about_it() -> None:
     error = PlanRefused("expired", "the plan expired at noon", hint="plan again")
-    assert failure(error, PLAIN) == "error: the plan expired at noon [expired]\n  hint: plan again\n"
+    assert error_text(error, PLAIN) == "error: the plan expired at noon [expired]\n  hint: plan again\n"
 
 
 def test_an_error_without_a_hint_has_one_line() -> None:
     error = Unreachable("no answer", RequestFacts("GET", "/v1/me", 503))
-    assert failure(error, PLAIN) == "error: GET /v1/me, answered 503: no answer\n"
+    assert error_text(error, PLAIN) == "error: GET /v1/me, answered 503: no answer\n"
 
 
 def test_faults_of_the_input_come_in_the_order_of_the_files_and_are_counted() -> None:
     error = InputError([Diagnostic(Place("b.yaml", 1, 2), "two", "r"), Diagnostic(Place("a.yaml", 9, 1), "one", "r")])
-    assert failure(error, PLAIN) == ("a.yaml:9:1: error: one [r]\nb.yaml:1:2: error: two [r]\nerror: 2 errors found\n")
+    assert error_text(error, PLAIN) == (
+        "a.yaml:9:1: error: one [r]\nb.yaml:1:2: error: two [r]\nerror: 2 errors found\n"
+    )
 
 
 def test_a_refusal_shows_rule_numbers_and_both_ways_out() -> None:
     finding = Finding("limit-changes", "25 would change; allowed are 20", "split it", (Address("ApiClient", "a"),))
-    assert failure(GuardRefusal([finding], hint="or add --ack 0123456789ab"), PLAIN) == (
+    assert error_text(GuardRefusal([finding], hint="or add --ack 0123456789ab"), PLAIN) == (
         "error: refused by a guard; nothing was written\n"
         "  limit-changes: 25 would change; allowed are 20\n"
         "      about: ApiClient/a\n"
@@ -40,3 +43,8 @@ def test_an_internal_error_says_where_but_not_what() -> None:
 
 def test_only_the_word_in_front_is_coloured() -> None:
     assert warning("mind the gap", Style(colour=True)) == "\x1b[33mwarning:\x1b[0m mind the gap\n"
+
+
+def test_thousands_have_a_comma() -> None:
+    many = Plan(tuple(change(f"c{number}", Action.NO_OP) for number in range(5000)), BINDING, out_of_scope=1000)
+    assert plan(many, "", PLAIN).endswith("\nNo changes. 5,000 resources are in step, 1,000 out of scope.\n")

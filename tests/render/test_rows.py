@@ -7,7 +7,7 @@ from hypothesis import given
 
 from reconciler.model.json import ABSENT, Json, canonical_text, same, with_whole_numbers
 from reconciler.planning.diff.fields import explain
-from reconciler.render.values import Leaf, leaves
+from reconciler.render.rows import Leaf, leaves
 from tests.planning.diff.test_fields import VALUES
 
 
