@@ -16,12 +16,13 @@ from typing import Final, TypeVar
 
 from reconciler.applying.settle import Conflict, Next, Writer, repeated, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
-from reconciler.kinds import KINDS, LOGIN_KIND, Kind, reach
+from reconciler.kinds import KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.fields import with_moments
 from reconciler.kinds.references import with_references
 from reconciler.kinds.roles import naming
 from reconciler.kinds.secrecy import record_of, with_secrets
+from reconciler.live import body_of
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.outcome import Ending, Outcome, Status, Step, Write
@@ -143,7 +144,7 @@ class Task:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
         try:
             with naming(f"reading {self.kind.noun}s", self.kind.reading_roles):
-                body = reach.body_of(self.writer.remote, self.kind, object_id or self._id)
+                body = body_of(self.writer.remote, self.kind, object_id or self._id)
         except NotFound:
             return None
         return self.kind.live(body, self._facts("GET"))

@@ -16,9 +16,10 @@ from typing import Final, TypeAlias
 from reconciler.applying.settle import Writer, with_hint
 from reconciler.applying.task import Task
 from reconciler.errors import NotFound, RemoteError, RequestFacts
-from reconciler.kinds import KINDS, Kind, reach
+from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.roles import naming
+from reconciler.live import body_of, every_body
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.outcome import Certainty, Outcome, RecordedChange, RecordedRun, RecordedWrite, Status, Step
@@ -64,7 +65,7 @@ def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[O
         count = sum(task.kind is kind for task, _ in written)
         if count > live // _PAGE + 1:
             with suppress(RemoteError):  # then each is read by itself
-                bodies = reach.every_body(writer.remote, kind)
+                bodies = every_body(writer.remote, kind)
                 found |= {ObjectKey(kind.name, str(one[kind.id_field])): one for one in bodies}
     return found
 
@@ -198,7 +199,7 @@ def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind
         name = (change.after or {}).get(kind.name_field)
         return next((body for body in remote.list_all(kind.path) if body.get(kind.name_field) == name), None)
     try:
-        body = reach.body_of(remote, kind, change.id)
+        body = body_of(remote, kind, change.id)
         return kind.live(body, RequestFacts("GET", f"/v1{kind.path}/{change.id}")).body
     except NotFound:
         return None

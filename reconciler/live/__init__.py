@@ -23,7 +23,7 @@ from reconciler.errors import (
     RequestFacts,
     WrongMarketplace,
 )
-from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets, make_ready, reach
+from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets, make_ready
 from reconciler.kinds.roles import naming
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
@@ -174,9 +174,56 @@ def _objects(remote: ReadRemote, kind: Kind) -> list[LiveResource]:
 
 def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
     try:
-        return reach.every_body(remote, kind)
+        return every_body(remote, kind)
     except NotFound as error:
         raise NoSuchKind(f"this service has no {kind.noun}s", error.request, kinds=(kind.name,)) from error
+
+
+def every_body(remote: ReadRemote, kind: Kind) -> list[Body]:
+    """All objects of a kind, wherever the service has them: in a list, alone at their paths, or as the rows of a set.
+
+    What is alone has no ID in its body; it gets the one of `Kind.singles`. A set is always there, be it empty.
+    """
+    if kind.singles:
+        return [one for one in _side_by_side(partial(_if_set, remote, kind), list(kind.singles)) if one is not None]
+    if kind.row_fields:
+        return [body_of(remote, kind, kind.only_id)]
+    return [*remote.list_all(kind.path)]
+
+
+def _if_set(remote: ReadRemote, kind: Kind, object_id: str) -> Body | None:
+    try:
+        return body_of(remote, kind, object_id)
+    except NotFound:
+        return None
+
+
+def body_of(remote: ReadRemote, kind: Kind, object_id: str) -> Body:
+    """One object of a kind.
+
+    Raises:
+        NotFound: there is no such object.
+    """
+    if kind.row_fields:
+        return {**_sets(remote.list_all(kind.path, key=None), kind.row_fields, kind.path), kind.id_field: kind.only_id}
+    path, below = kind.place(object_id)
+    if below is not None:
+        return remote.get(path, below)
+    body = kind.identified(remote.single(path), object_id)
+    # What an object that was never set answers is documented nowhere: 404, or one without what every object has.
+    if all(body.get(one.name) is None for one in kind.table if one.required):
+        raise NotFound(f"the {kind.noun} is not set", RequestFacts("GET", f"/v1{path}"))
+    return body
+
+
+def _sets(rows: list[dict[str, Json]], names: tuple[str, str], path: str) -> dict[str, list[Json]]:
+    found: dict[str, list[Json]] = defaultdict(list)
+    for row in rows:
+        group, member = (row.get(name) for name in names)
+        if not isinstance(group, str) or not isinstance(member, str):
+            raise BadAnswer(f"a row has no {' or no '.join(names)}", RequestFacts("GET", f"/v1{path}"))
+        found[group].append(member)
+    return dict(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from functools import partial
 from http import HTTPStatus
 
 from reconciler.errors import AccessDenied, NotFound
-from reconciler.kinds import KINDS, Dependent, Kind, login_key, reach, short
+from reconciler.kinds import KINDS, Dependent, Kind, login_key, short
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.references import references, referred_kinds
+from reconciler.live import every_body
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
@@ -101,7 +102,7 @@ def _elsewhere(
         if not deletions or any(kind.path == one.path for name in deleted for one in KINDS[name].dependents):
             continue
         seen = Dependent(kind.noun, kind.path, kind.id_field, kind.reading_roles[0])
-        for body in _seen(partial(reach.every_body, remote, kind), deletions, seen, warnings):
+        for body in _seen(partial(every_body, remote, kind), deletions, seen, warnings):
             address = Address(kind.name, str(body.get(kind.id_field)))
             yield Change(address, Action.UNMANAGED, id=address.name, before=body, after=None)
 

@@ -10,7 +10,8 @@ import pytest
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Origin, export
-from reconciler.kinds import KINDS, IdChoice, reach
+from reconciler.kinds import KINDS, IdChoice
+from reconciler.live import every_body
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action, Direction
@@ -124,7 +125,7 @@ def test_a_kind_goes_round(kind: str, service: Shop, tmp_path: Path) -> None:
 def _is_deleted(kind: str, service: Shop, absent: DesiredState) -> None:
     assert service.converge(absent).is_complete
     with service.reader() as reader:
-        left = {one["ID"] for one in reach.every_body(reader, KINDS[kind])}
+        left = {one["ID"] for one in every_body(reader, KINDS[kind])}
     assert left.isdisjoint({absent.resources[0].id})
     path = "/".join(filter(None, KINDS[kind].place(str(absent.resources[0].id))))
     second = "PATCH" if KINDS[kind].initial_fields else "PUT"

@@ -9,8 +9,9 @@ import pytest
 from reconciler import pipeline
 from reconciler.errors import ReconcilerError
 from reconciler.export import Origin, export
-from reconciler.kinds import KINDS, Field, IdChoice, reach
+from reconciler.kinds import KINDS, Field, IdChoice
 from reconciler.kinds.fields import Choice, Data, Flag, Many, Record, Text, Whole
+from reconciler.live import body_of
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.drift import DriftKind
@@ -143,7 +144,7 @@ def test_whatever_field_somebody_sets_is_drift(kind: str, service: Shop, tmp_pat
     known, refused = str(wanted(tmp_path, kind, SPECS[kind]).resources[0].id), {}
     path, below = KINDS[kind].place(known)
     with service.writer() as writer:
-        before = reach.body_of(writer, KINDS[kind], known)
+        before = body_of(writer, KINDS[kind], known)
         for field in (one for one in KINDS[kind].fields.values() if not one.immutable):
             now = before.get(field.name)
             back = _whole(field.type, now) if isinstance(field.type, Record) and now else now
@@ -154,7 +155,7 @@ def test_whatever_field_somebody_sets_is_drift(kind: str, service: Shop, tmp_pat
                 except ReconcilerError as error:
                     refused[name] = str(error)
                     continue
-                if field.name not in reach.body_of(writer, KINDS[kind], known):
+                if field.name not in body_of(writer, KINDS[kind], known):
                     refused[name] = "not a field of this version"
                     continue
                 (change,) = (
