@@ -12,10 +12,10 @@ from reconciler.kinds import Kind
 from reconciler.kinds.roles import naming
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
+from reconciler.model.named_secret import Provided
 from reconciler.model.outcome import Outcome, Recorder
 from reconciler.model.plan import Change, Creation
 from reconciler.model.resource import Address, LiveResource, ObjectKey
-from reconciler.model.rotation import Provided
 from reconciler.model.secret import Secret
 from reconciler.remote import ReadRemote, WriteRemote, at_least
 

@@ -26,10 +26,10 @@ from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, R
 from reconciler.kinds import Kind
 from reconciler.kinds.secrecy import with_secrets
 from reconciler.model.json import Body, is_array
+from reconciler.model.named_secret import Provided
 from reconciler.model.outcome import Outcome, Status, Step
 from reconciler.model.plan import Action, AssignmentChange
 from reconciler.model.resource import LiveResource
-from reconciler.model.rotation import Provided
 
 _NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})
 _NOT_THIS_ID: Final = frozenset({"ApiClient.InvalidClientID", "Request.InvalidRequestBody"})

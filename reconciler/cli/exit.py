@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Skipped
 from reconciler.model.drift import Drift
+from reconciler.model.named_secret import Ended
 from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Plan
-from reconciler.model.rotation import Ended
 
 if TYPE_CHECKING:
     from reconciler.project.rotate import Rotation

@@ -29,7 +29,7 @@ from reconciler.manifests.files import below, objection_to_write
 from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass
-from reconciler.model.freeze import Window
+from reconciler.model.inputs import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, ObjectKey, Policy, Scope

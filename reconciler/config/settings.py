@@ -17,7 +17,7 @@ from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.secrets import secret_reference
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
-from reconciler.model.freeze import DAYS, MIDNIGHT, Dated, Weekly, Window
+from reconciler.model.inputs import DAYS, MIDNIGHT, Dated, Weekly, Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Creation, Limits
 from reconciler.model.resource import Address, Policy, Scope, matches

@@ -1,9 +1,11 @@
 """What goes into loading beside the files: all that one environment contributes."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import RLock
+from typing import Any, TypeVar, cast
 
 from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.git import GitFailed, InGit
@@ -12,9 +14,24 @@ from reconciler.manifests.yaml import Parsed, parse, read
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Json
-from reconciler.model.once import Once
 from reconciler.model.resource import Address, Policy, Scope
 from reconciler.model.secret import SecretReference
+
+T = TypeVar("T")
+
+
+class Once:
+    """Key -> what is worked out for it, once, by whichever thread asks first; kept as long as this is."""
+
+    def __init__(self) -> None:
+        self._lock, self._known = RLock(), dict[Hashable, Any]()
+
+    def get(self, key: Hashable, work_out: Callable[[], T]) -> T:
+        """Give it; other threads wait."""
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = work_out()
+            return cast("T", self._known[key])
 
 
 def _today() -> date:

@@ -1,8 +1,11 @@
-"""What goes into a plan besides manifests: the selection, the login, the commit, and a snapshot."""
+"""What goes into a plan besides manifests: the selection, the login, the commit, a snapshot, and freeze windows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Final
+from datetime import UTC, date, datetime, time, timedelta
+from heapq import heapify, heappop, heapreplace
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.resource import LiveState
@@ -85,3 +88,122 @@ class Snapshot:
     base_url: str
     live: LiveState
     """Known fields only; no values of secret fields."""
+
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MIDNIGHT: Final = 24 * 60
+"""Minutes of a day, which is also how its end is written: 24:00."""
+_MOST_SPANS: Final = 1000
+_MOST_SPANS_EACH: Final = 8
+"""Times of windows that are looked at: of one that holds every day for more than two years, of many for a week each."""
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+Span: TypeAlias = tuple[datetime, datetime]
+"""When a window begins and ends, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """Hours of some days of the week. Where they end before they begin, they end on the next day."""
+
+    days: frozenset[int]
+    """0 is Monday."""
+    start: int
+    """Minutes after midnight."""
+    end: int
+
+    def span(self, day: date, zone: ZoneInfo) -> Span:
+        """When the window of this day begins and ends, in UTC."""
+        last = self.end if self.end > self.start else self.end + MIDNIGHT
+        return _instant(day, self.start, zone, min), _instant(day, last, zone, max)
+
+    def next_span(self, moment: datetime, zone: ZoneInfo) -> Span | None:
+        """The first time that ends after this moment, in UTC; None: there is none."""
+        today = moment.astimezone(zone).date()
+        # From yesterday's on; tomorrow's may have begun: an hour that is there twice begins before midnight.
+        days = (today + timedelta(days=offset) for offset in range(-1, len(DAYS) + 1))
+        spans = (self.span(day, zone) for day in days if day.weekday() in self.days)
+        return next((span for span in spans if moment < span[1]), None)
+
+    def __str__(self) -> str:
+        every = "every day" if len(self.days) == len(DAYS) else ", ".join(DAYS[day] for day in sorted(self.days))
+        return f"{every} {_clock(self.start)}-{_clock(self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """From one moment to another, both without their time zone."""
+
+    start: datetime
+    end: datetime
+
+    def next_span(self, moment: datetime, zone: ZoneInfo) -> Span | None:
+        """See `Weekly.next_span`."""
+        begin, end = _utc(self.start, zone, min), _utc(self.end, zone, max)
+        return (begin, end) if moment < end else None
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time in which nothing is applied to an environment.
+
+    Hours are those of its own time zone. Where the clocks are changed, an hour that is missing or there twice makes it
+    longer, never shorter: it begins at the earliest moment that its hour can mean, and ends at the latest.
+    """
+
+    when: Weekly | Dated
+    zone: ZoneInfo
+    reason: str = ""
+
+    def next_span(self, moment: datetime) -> Span | None:
+        """The first time that ends after this moment, whether it holds or is to come; None: there is none."""
+        return self.when.next_span(moment, self.zone)
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.zone.key}"
+
+
+def holding(windows: Iterable[Window], moment: datetime) -> tuple[Window, ...]:
+    """The windows that hold at this moment."""
+    return tuple(window for window in windows if (span := window.next_span(moment)) and span[0] <= moment)
+
+
+def opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
+    """The first moment, in UTC, from this one on at which no window holds; None where there is none in sight."""
+    spans = [(*span, number) for number, window in enumerate(windows) if (span := window.next_span(moment))]
+    heapify(spans)
+    for _ in range(_MOST_SPANS + _MOST_SPANS_EACH * len(windows)):
+        if not spans or spans[0][0] > moment:
+            return moment
+        _, end, number = spans[0]
+        if end == _NEVER:
+            return None
+        moment = max(moment, end)
+        following = windows[number].next_span(moment)
+        if following:
+            heapreplace(spans, (*following, number))
+        else:
+            heappop(spans)
+    return None
+
+
+_Pick: TypeAlias = Callable[[list[datetime]], datetime]
+
+
+def _instant(day: date, minutes: int, zone: ZoneInfo, pick: _Pick) -> datetime:
+    return _utc(datetime.combine(day, time()) + timedelta(minutes=minutes), zone, pick)
+
+
+def _utc(wall: datetime, zone: ZoneInfo, pick: _Pick) -> datetime:
+    """What a clock on the wall means: of the two moments that it can mean where it is changed, the picked one."""
+    try:
+        return pick([wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)])
+    except OverflowError:  # the first or the last day that a calendar has, west or east of Greenwich
+        return _NEVER if wall.year > 1 else _EVER
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"

@@ -7,10 +7,9 @@ from typing import Protocol
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
-from reconciler.model.named_secret import LiveSecret
+from reconciler.model.named_secret import Ended, LiveSecret
 from reconciler.model.plan import Action, AssignmentChange, Change, FieldChange
 from reconciler.model.resource import Address
-from reconciler.model.rotation import Ended
 
 
 class Status(StrEnum):

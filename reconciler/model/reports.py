@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.named_secret import SecretState
 from reconciler.model.resource import Address
-from reconciler.model.rotation import SecretState
 
 
 class State(StrEnum):

@@ -19,7 +19,7 @@ from reconciler.live import check_marketplace
 from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.freeze import Window
+from reconciler.model.inputs import Window
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveState, ObjectKey

@@ -25,7 +25,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import Address, DesiredState, ObjectKey, same_id
-from reconciler.planning.guards.context import body_after
+from reconciler.planning.guards.every_kind import body_after
 from reconciler.remote import ReadRemote
 
 

@@ -20,7 +20,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, is_array, pointer
 from reconciler.model.plan import Action, Change, Finding, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id
-from reconciler.planning.guards.context import body_after
+from reconciler.planning.guards.every_kind import body_after
 from reconciler.remote import ReadRemote, at_least
 
 _SUPPLIERS: Final = ("/suppliers", "SupplierReader")

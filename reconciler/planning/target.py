@@ -9,8 +9,7 @@ from reconciler import __version__
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.rules import Level
 from reconciler.model.dataclass import dataclass
-from reconciler.model.freeze import Window
-from reconciler.model.inputs import Access, Checkout, Selection
+from reconciler.model.inputs import Access, Checkout, Selection, Window
 from reconciler.model.plan import Binding, Change, Creation, Limits
 from reconciler.model.resource import Address, DesiredState, ObjectKey
 from reconciler.planning import guards, selection

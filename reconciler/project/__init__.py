@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.config import Config
+    from reconciler.manifests.context import Once
     from reconciler.model.diagnostic import Diagnostic
-    from reconciler.model.once import Once
     from reconciler.model.outcome import RecordedRun
     from reconciler.remote.messages import Stats
     from reconciler.render.history import Uncertain

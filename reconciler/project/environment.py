@@ -18,12 +18,12 @@ from reconciler.config import (
     select_environment,
 )
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
+from reconciler.manifests.context import Once
 from reconciler.manifests.files import find_files
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
-from reconciler.model.once import Once
 from reconciler.project import ENVIRONMENT_VARIABLE, Settings, environment_name
 from reconciler.project.files import identity
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
+from reconciler.manifests.context import Once
 from reconciler.manifests.edit import with_ids, write_ids
 from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.files import require_inside
@@ -16,7 +17,6 @@ from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.once import Once
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.project.environment import load_context

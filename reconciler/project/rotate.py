@@ -11,7 +11,7 @@ from reconciler.applying.journal.events import outcome_facts, turn_facts
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
-from reconciler.model.rotation import Ended
+from reconciler.model.named_secret import Ended
 from reconciler.planning import guards as guard
 from reconciler.planning.planfile import given
 from reconciler.project import Listener

@@ -12,9 +12,9 @@ from typing import Final, Generic, TypeVar
 
 from reconciler.config import select_environment
 from reconciler.errors import Interrupted, ReconcilerError, Skipped, UsageError, WouldOverwrite
+from reconciler.manifests.context import Once
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
-from reconciler.model.once import Once
 from reconciler.model.plan import Plan
 from reconciler.project import Settings
 from reconciler.project.environment import configuration

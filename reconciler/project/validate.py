@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from reconciler.config import load_config
 from reconciler.errors import InputError
+from reconciler.manifests.context import Once
 from reconciler.manifests.load import LoadContext, inspect
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waived
-from reconciler.model.once import Once
 from reconciler.project import Settings, environment_name
 from reconciler.project.environment import (
     chosen_environment,

@@ -8,8 +8,8 @@ from typing import Final
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
+from reconciler.model.named_secret import Ended
 from reconciler.model.outcome import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn, Status
-from reconciler.model.rotation import Ended
 from reconciler.render.escape import escape, json_text
 from reconciler.render.style import Moment, Style, Tone, Writers, columns, laid_out
 

@@ -9,10 +9,9 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
-from reconciler.model.named_secret import LiveSecret, moment_text
+from reconciler.model.named_secret import Ended, LiveSecret, Standing, Step, StepKind, moment_text
 from reconciler.model.plan import Finding
 from reconciler.model.reports import SecretReport, SecretRow
-from reconciler.model.rotation import Ended, Standing, Step, StepKind
 from reconciler.render.escape import escape, json_text
 from reconciler.render.monitoring import family
 from reconciler.render.style import Style, Tone, Writers, columns, laid_out

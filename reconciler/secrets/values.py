@@ -19,10 +19,10 @@ from reconciler.kinds import KINDS
 from reconciler.kinds.fields import Text
 from reconciler.live import read_secrets
 from reconciler.model.dataclass import dataclass
+from reconciler.model.named_secret import Begin, Provided
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, ObjectKey
-from reconciler.model.rotation import Begin, Provided
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.remote import SecretRemote
 from reconciler.secrets import rotation

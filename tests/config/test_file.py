@@ -20,7 +20,7 @@ from reconciler.config import (
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.schema import read_schema
 from reconciler.model.diagnostic import Place
-from reconciler.model.freeze import Weekly, Window
+from reconciler.model.inputs import Weekly, Window
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Address, Scope
 from reconciler.model.secret import SecretReference, SecretSource

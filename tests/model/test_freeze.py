@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config.settings import window
-from reconciler.model.freeze import Dated, Span, Window, holding, opening
+from reconciler.model.inputs import Dated, Span, Window, holding, opening
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
 from reconciler.planning.guards import freeze

@@ -5,8 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconciler.model.freeze import Weekly, Window
-from reconciler.model.inputs import Access
+from reconciler.model.inputs import Access, Weekly, Window
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import AssignmentChange, Change, Limits
 from reconciler.model.resource import DesiredResource, FieldsPolicy, ObjectKey, Policy, Scope

@@ -3,10 +3,9 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from reconciler.model.named_secret import LiveSecret, new_id
+from reconciler.model.named_secret import LiveSecret, SecretState, Standing, new_id
 from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address
-from reconciler.model.rotation import SecretState, Standing
 from reconciler.render.secrets import status_document, status_text
 from reconciler.render.style import PLAIN
 

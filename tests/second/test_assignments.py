@@ -23,7 +23,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Direction
 from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import drift, planfile
-from reconciler.planning.planfile.reading import plan_of
+from reconciler.planning.planfile import plan_of
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
 from tests.service import NO_LIMITS, Shop, shop

@@ -11,7 +11,8 @@ import pytest
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export.seeding import read_seeds
-from reconciler.kinds import KINDS, reach
+from reconciler.kinds import KINDS
+from reconciler.live import every_body
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action
@@ -47,7 +48,7 @@ def wanted(folder: Path, *manifests: str, context: LoadContext | None = None) ->
 
 def body(service: Shop, kind: str) -> dict[str, Any]:
     with service.reader() as reader:
-        (found,) = reach.every_body(reader, KINDS[kind])
+        (found,) = every_body(reader, KINDS[kind])
     return dict(found)
 
 
@@ -82,7 +83,7 @@ def test_the_syncs_of_all_entities_are_read_side_by_side(tmp_path: Path) -> None
     with shop(tmp_path, objects=OBJECTS, sleep=wait) as service:
         service.fault("GET /v1/integrations/entitysync/* latency=1 count=2")
         with service.reader() as reader:
-            assert reach.every_body(reader, KINDS["EntitySync"]) == []
+            assert every_body(reader, KINDS["EntitySync"]) == []
 
 
 @pytest.mark.parametrize(

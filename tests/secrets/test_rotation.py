@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from reconciler.errors import PartlyDelivered, ReconcilerError, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.model.json import Json
-from reconciler.model.named_secret import LiveSecret, NamedSecret, family, new_id
+from reconciler.model.named_secret import LiveSecret, NamedSecret, Step, StepKind, family, new_id
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState, Policy
-from reconciler.model.rotation import Step, StepKind
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile
 from reconciler.planning.target import Target
 from reconciler.project.secret_status import rotating

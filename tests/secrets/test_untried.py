@@ -14,11 +14,10 @@ import httpx
 import pytest
 
 from reconciler.manifests.files import AllowedPaths
-from reconciler.model.named_secret import NamedSecret
+from reconciler.model.named_secret import Ended, NamedSecret, StepKind
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState
-from reconciler.model.rotation import Ended, StepKind
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile, ToKubernetesSecret
 from reconciler.planning.target import Target
 from reconciler.project.secret_status import rotating

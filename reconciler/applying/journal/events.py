@@ -24,9 +24,9 @@ from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import part_validator, read_schema
-from reconciler.model import rotation
 from reconciler.model.json import Json
-from reconciler.model.named_secret import LiveSecret, moment_of
+from reconciler.model.named_secret import Ended, LiveSecret, StepKind, moment_of
+from reconciler.model.named_secret import Step as RotationStep
 from reconciler.model.outcome import (
     ApplyResult,
     Ending,
@@ -43,7 +43,6 @@ from reconciler.model.outcome import (
 )
 from reconciler.model.plan import Action, AssignmentChange, Binding, Change, Plan
 from reconciler.model.resource import Address
-from reconciler.model.rotation import Ended, StepKind
 
 SCHEMA: Final = "run.v2.schema.json"
 _OF_MACHINE: Final = ("base_url", "marketplace", "host", "pid", "tool_version")
@@ -176,7 +175,7 @@ def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
     ]
 
 
-def turn_facts(address: str, client_id: str, secret: str, steps: Sequence[rotation.Step]) -> Json:
+def turn_facts(address: str, client_id: str, secret: str, steps: Sequence[RotationStep]) -> Json:
     """What the first line says of one secret that is to be rotated."""
     due = [{"kind": step.kind.value, "text": step.text} for step in steps]
     return {"address": address, "client": client_id, "secret": secret, "steps": due}

@@ -93,7 +93,7 @@ def _resources(settings: "Settings", config: "Config", environment: "Environment
 
 
 def _unnamed(found: "Sequence[DesiredResource]") -> "Iterator[str]":
-    from reconciler.planning.guards.limits import unnamed_secrets  # noqa: PLC0415  # see main
+    from reconciler.planning.guards.every_kind import unnamed_secrets  # noqa: PLC0415  # see main
 
     for one in sorted(found, key=lambda resource: resource.address):
         yield from (f"{one.address}: {path}" for path in unnamed_secrets(one))

@@ -23,12 +23,14 @@ from reconciler.model.named_secret import (
     UNPROVEN,
     LiveSecret,
     NamedSecret,
+    SecretState,
+    Standing,
     duration_text,
     moment_text,
+    states,
 )
 from reconciler.model.plan import Action, Change, Direction, FieldChange
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
-from reconciler.model.rotation import SecretState, Standing, states
 from reconciler.model.secret import Secret
 
 Fields: TypeAlias = Collection[tuple[Address, str]]

@@ -12,8 +12,9 @@ from typing import Final
 from reconciler.model.plan import Change, Finding
 from reconciler.planning.guards import api_client
 from reconciler.planning.guards.api_client import own_event, own_roles
-from reconciler.planning.guards.context import Context, Guard
-from reconciler.planning.guards.limits import (
+from reconciler.planning.guards.every_kind import (
+    Context,
+    Guard,
     freeze,
     immutable,
     incomplete_create,

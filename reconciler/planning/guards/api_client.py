@@ -18,7 +18,7 @@ from reconciler.model.inputs import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import ObjectKey, same_id
-from reconciler.planning.guards.context import Context, Guard, addresses, body_after, names, writing
+from reconciler.planning.guards.every_kind import Context, Guard, addresses, body_after, names, writing
 
 _SELLER, _GROUPS, _USERS = "seller", "adminGroups", "adminUsers"
 """The levels at which a seller's user can have a profile."""

@@ -5,10 +5,9 @@ from datetime import datetime
 
 from reconciler import live as reader
 from reconciler.kinds import KINDS, Kind, outside
-from reconciler.model.named_secret import LiveSecret
+from reconciler.model.named_secret import LiveSecret, SecretState, Standing, states
 from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
-from reconciler.model.rotation import SecretState, Standing, states
 from reconciler.model.secret import Secret
 from reconciler.planning import diff as differ
 from reconciler.planning import selection

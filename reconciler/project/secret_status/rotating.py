@@ -9,13 +9,21 @@ from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
 from reconciler.kinds import KINDS, login_key
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
-from reconciler.model.freeze import Window
-from reconciler.model.inputs import Selection
+from reconciler.model.inputs import Selection, Window
 from reconciler.model.json import digest
-from reconciler.model.named_secret import RETIRED, UNDELIVERED, UNPROVEN, LiveSecret, NamedSecret
+from reconciler.model.named_secret import (
+    RETIRED,
+    UNDELIVERED,
+    UNPROVEN,
+    Begin,
+    LiveSecret,
+    NamedSecret,
+    Step,
+    StepKind,
+    states,
+)
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
-from reconciler.model.rotation import Begin, Step, StepKind, states
 from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard
 from reconciler.planning import selection

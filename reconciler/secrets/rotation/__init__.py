@@ -25,12 +25,14 @@ from reconciler.model.named_secret import (
     UNDELIVERED,
     UNPROVEN,
     UNTRIED,
+    Ended,
+    Step,
+    StepKind,
     held_by,
     moment_of,
     moment_text,
     new_id,
 )
-from reconciler.model.rotation import Ended, Step, StepKind
 from reconciler.model.secret import Delivery, Secret
 from reconciler.remote import SecretRemote
 from reconciler.secrets.delivery import Deliverer, NewSecret

@@ -10,15 +10,19 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import (
     RETIRED,
     UNTRIED,
+    Begin,
     Family,
     LiveSecret,
     NamedSecret,
+    Standing,
+    Step,
+    StepKind,
     duration_text,
     family,
     moment_text,
+    standing_of,
 )
 from reconciler.model.resource import Address
-from reconciler.model.rotation import Begin, Standing, Step, StepKind, standing_of
 from reconciler.model.secret import Delivery, InFile, Secret
 
 

@@ -1,21 +1,66 @@
-"""What an environment or the table of a kind forbids -> findings: too many changes, a freeze window, protection. Pure.
+"""What guards know besides the changes, and those of every kind: too many changes, a freeze window, protection. Pure.
 
 What the service would refuse is a finding and no error of the input: what it is about is drift all the same, and is
 shown.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
+from typing import TypeAlias
 
 from reconciler.kinds import KINDS, Field, Kind, outside
 from reconciler.kinds.fields import Record
 from reconciler.kinds.secrecy import record_of, with_secrets
-from reconciler.model.freeze import Window, holding, opening
+from reconciler.model.dataclass import dataclass
+from reconciler.model.inputs import Access, Window, holding, opening
 from reconciler.model.json import Body, Json, pointer
-from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
-from reconciler.model.resource import DesiredResource, Scope
-from reconciler.planning.guards.context import Context, addresses, writing
+from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding, Limits
+from reconciler.model.resource import Address, DesiredResource, ObjectKey, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that is not in the plan itself."""
+
+    limits: Limits
+    access: Access
+    """How this run is logged in."""
+    known: frozenset[ObjectKey] = frozenset()
+    """The objects whose ids the environment or a manifest names: what is not here is bound by its name."""
+    has_secrets: bool = True
+    """Whether the changes have the secrets that manifests name: those of a plan from a snapshot have none."""
+    spared: frozenset[Address] = frozenset()
+    """The changes that do not count in the limits on changes."""
+    held: Mapping[ObjectKey, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """Who is assigned to live objects, level by level; an object whose assignments were not read is not here."""
+    scope: Scope = field(default_factory=Scope)
+    """What of the marketplace the manifests are of."""
+
+
+Guard: TypeAlias = Callable[[Sequence[Change], Context], Iterator[Finding]]
+
+
+def writing(changes: Sequence[Change]) -> list[Change]:
+    """Those that applying the plan would write."""
+    return [change for change in changes if change.action.writes]
+
+
+def addresses(changes: Sequence[Change]) -> tuple[Address, ...]:
+    """Whom a finding is about."""
+    return tuple(sorted(change.address for change in changes))
+
+
+def body_after(change: Change) -> Body | None:
+    """The body that will be there: an unmanaged object stays as it is."""
+    return change.before if change.action is Action.UNMANAGED else change.after
+
+
+def names(body: Body | None, field: str) -> frozenset[str]:
+    """The members of a list of names."""
+    value = (body or {}).get(field)
+    return frozenset(map(str, value)) if isinstance(value, list | tuple) else frozenset()
 
 
 def incomplete_create(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
@@ -83,22 +128,22 @@ def immutable(changes: Sequence[Change], _context: Context) -> Iterator[Finding]
     for change in changes:
         kind = KINDS[change.address.kind]
         fixed = {pointer(one.name) for one in kind.fields.values() if one.immutable}
-        for field in change.fields if change.action is Action.UPDATE else ():
-            name = field.name
-            if field.pointer in fixed and (change.before or {}).get(name) is not None:
+        for one in change.fields if change.action is Action.UPDATE else ():
+            name = one.name
+            if one.pointer in fixed and (change.before or {}).get(name) is not None:
                 yield Finding(
                     "immutable",
-                    f"{_named(change, field)} has {name}: {field.before}, which cannot be changed once the {kind.noun} "
+                    f"{_named(change, one)} has {name}: {one.before}, which cannot be changed once the {kind.noun} "
                     "exists",
-                    f"write {name}: {field.before}; or declare a new {kind.noun} under another name and id, and delete "
+                    f"write {name}: {one.before}; or declare a new {kind.noun} under another name and id, and delete "
                     "this one with policy: {state: absent}",
                     (change.address,),
                     can_be_acknowledged=False,
                 )
 
 
-def _named(change: Change, field: FieldChange | None = None) -> str:
-    place = (field and field.place) or change.place
+def _named(change: Change, changed: FieldChange | None = None) -> str:
+    place = (changed and changed.place) or change.place
     return f"{place}: {change.address}" if place else str(change.address)
 
 
