@@ -10,7 +10,7 @@ secrets        references to secrets are taken out, so that nothing that follows
 substitution   ``${values.KEY}`` and ``{ref: NAME}`` -> values and manifests of the environment
 schema         the kind's schema
 checks         what a schema cannot say
-evaluate       the rules, less what is waived
+rules          what is unwise, or cannot work, less what is waived
 state          what one manifest alone cannot show: names, ids and delivery places that are taken
 """
 

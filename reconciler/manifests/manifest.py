@@ -1,22 +1,27 @@
-"""One document -> a desired resource, or what is wrong with the document."""
+"""One document -> a desired resource, or what is wrong with the document.
 
-from collections.abc import Collection, Iterable, Mapping
+What the rules find is wrong with it, too, less what ``policy.waivers`` waives today.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from datetime import date
 from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.secrecy import with_secrets
 from reconciler.manifests.checks import API_VERSION, apart, recognise, semantic_faults
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.evaluate import judge
 from reconciler.manifests.overlays import Environments
-from reconciler.manifests.schema import Fault, validator
+from reconciler.manifests.rules import RULES, Level, ManifestView, Objection, Rule, objections, objections_if_new
+from reconciler.manifests.schema import Fault, did_you_mean, validator
 from reconciler.manifests.secrets import SecretReader, redactions
 from reconciler.manifests.substitution import Substitution, take_references
 from reconciler.manifests.yaml import Document, Layered
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
-from reconciler.model.json import Body, Json, get_at, pointer, pointer_parts
+from reconciler.model.json import Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import (
     Address,
@@ -112,7 +117,7 @@ def examine(
     faults += _unless_known(_with_values(semantic_faults(plain, kind, context), values), faults)
     has_named = "secrets" in plain and not any(fault.pointer.startswith("/secrets") for fault in faults)
     named_secrets = reader.named(plain["secrets"]) if has_named else None
-    weighed = judge(plain, secrets, kind, context, faults, literals)
+    weighed = _judge(plain, secrets, kind, context, faults, literals)
     faults += _unless_known(weighed.faults, faults)
     return Examined(
         substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named_secrets, references
@@ -185,36 +190,24 @@ def _candidate(
     known_id = context.ids.get(address) or manifest["metadata"].get("id")
     if kind.has_chosen_ids:
         known_id = kind.only_id or known_id or address.name
-    spec = manifest.get("spec")
+    name = None if kind.has_chosen_ids else get_at(manifest, ("spec", kind.name_field))
     return Candidate(
         document,
         address,
         known_id if isinstance(known_id, str) else None,
-        _text_of(spec.get(kind.name_field)) if isinstance(spec, Mapping) and not kind.has_chosen_ids else "",
+        name if isinstance(name, str) else "",
         _effective(document, address, known_id, examined, context.defaults) if is_valid else None,
         examined.references,
         is_absent=get_at(manifest, ("policy", "state")) == "absent",
     )
 
 
-def _text_of(value: Json) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _effective(
     document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
 ) -> EffectiveManifest:
-    resource = _resource(document, address, known_id, examined, defaults)
-    overlay = document.above.file if isinstance(document, Layered) else None
-    return EffectiveManifest(resource, examined.manifest, examined.values, overlay)
-
-
-def _resource(
-    document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
-) -> DesiredResource:
     manifest: Any = examined.manifest
     own_id, assignments = manifest["metadata"].get("id"), KINDS[address.kind].assignments
-    return DesiredResource(
+    resource = DesiredResource(
         address=address,
         spec=manifest["spec"],
         place=document.place(),
@@ -232,6 +225,8 @@ def _resource(
         waived=examined.waivers,
         places=document.places,
     )
+    overlay = document.above.file if isinstance(document, Layered) else None
+    return EffectiveManifest(resource, examined.manifest, examined.values, overlay)
 
 
 def _policy(block: Mapping[str, Any], defaults: Policy) -> Policy:
@@ -242,3 +237,144 @@ def _policy(block: Mapping[str, Any], defaults: Policy) -> Policy:
         protected=block.get("protected", False),
         absent=block.get("state") == "absent",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """What is left of findings."""
+
+    faults: tuple[Fault, ...] = ()
+    """Those that no waiver lets pass, and what is wrong with the waivers."""
+    waived: tuple[tuple[Fault, Waiver], ...] = ()
+    waivers: frozenset[str] = frozenset()
+    """The rules that are waived, whether they found anything or not."""
+
+
+def _judge(
+    manifest: Body,
+    secrets: Mapping[str, SecretReference | None],
+    kind: Kind,
+    context: LoadContext,
+    known: Iterable[Fault],
+    literals: Mapping[str, str],
+) -> _Weighed:
+    """Ask the rules. What has a fault already is open to them, so that none repeats it or builds on it.
+
+    What is not certain is a warning at most. A resource that is to be absent has no fields to speak of. Beside a fault,
+    a field that spec leaves out is open even where the manifest is exclusive: the fault may be its misspelled name.
+    """
+    spec, policy = manifest.get("spec"), manifest.get("policy")
+    if not isinstance(spec, Mapping):
+        return _Weighed()
+    policy = policy if isinstance(policy, Mapping) else {}
+    if policy.get("state") == "absent":
+        return _weigh((), policy, context, needless=lambda _rule: False)
+    faulty = [pointer_parts(fault.pointer) for fault in known if fault.severity is Severity.ERROR]
+    view = ManifestView(
+        spec,
+        kind.defaults,
+        secrets,
+        _assignments(manifest.get("assignments"), faulty),
+        policy.get("fields") == "exclusive" and not faulty,
+        _below("spec", faulty),
+        is_array(manifest.get("secrets")) and bool(manifest["secrets"]),
+        literals,
+    )
+    found = objections(kind, view)
+    if found and "ignore" in policy:  # looked at last: to leave more open never adds to what is found
+        found = objections(kind, replace(view, open_fields=view.open_fields | _ignored(policy["ignore"])))
+    if faulty:
+        found = [(rule, objection) for rule, objection in found if objection.is_certain]
+    if not found and "waivers" not in policy:
+        return _Weighed()
+    faults = list(_faults(found, context))
+
+    def finds_nothing_if_new(rule: str) -> bool:
+        return not faulty and all(other.name != rule for other, _ in objections_if_new(kind, view))
+
+    return _weigh(faults, policy, context, finds_nothing_if_new)
+
+
+def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> Iterator[Fault]:
+    for rule, objection in found:
+        level = context.level(rule.name)
+        if level is not Level.OFF:
+            message = f"{objection.message}: {rule.reason}"
+            severity = Severity(level) if objection.is_certain else Severity.WARNING
+            yield Fault(objection.pointer, message, rule.name, objection.hint, severity=severity)
+
+
+def _ignored(pointers: Json) -> frozenset[str]:
+    """The fields of which at least a part keeps its live value, whatever spec says."""
+    texts = [text for text in pointers if isinstance(text, str) and text.startswith("/")] if is_array(pointers) else []
+    return frozenset(pointer_parts(text)[0] for text in texts)
+
+
+def _below(block: str, faulty: Iterable[Sequence[str]]) -> frozenset[str]:
+    """The keys of a block of the manifest at or below which there is a fault."""
+    return frozenset(parts[1] for parts in faulty if len(parts) > 1 and parts[0] == block)
+
+
+def _assignments(block: Json, faulty: Sequence[Sequence[str]]) -> Mapping[str, Sequence[Json]]:
+    """The parties that are managed and not at fault."""
+    if not block or not isinstance(block, Mapping):
+        return {}
+    broken = _below("assignments", faulty)
+    return {party: ids for party, ids in block.items() if is_array(ids) and party not in broken}
+
+
+def _weigh(found: Sequence[Fault], policy: Body, context: LoadContext, needless: Callable[[str], bool]) -> _Weighed:
+    """Let pass what is waived: a waiver holds for all that its rule finds in the manifest.
+
+    Args:
+        found: what the rules find.
+        policy: the block of the manifest.
+        context: levels, and the day that waivers are judged by.
+        needless: asked of the rule of a waiver for which nothing was found, whether nothing can be found either.
+    """
+    faults: list[Fault] = []
+    waived: dict[Fault, Waiver] = {}
+    waivers: set[str] = set()
+    for at, waiver in _waivers(policy, context.today):
+        if isinstance(waiver, Fault):
+            faults.append(waiver)
+            continue
+        matching = [fault for fault in found if fault.rule == waiver.rule and fault not in waived]
+        waived |= dict.fromkeys(matching, waiver)
+        waivers.add(waiver.rule)
+        if not matching and context.level(waiver.rule) is not Level.OFF and needless(waiver.rule):
+            message = f"the waiver of {waiver.rule} waives nothing"
+            faults.append(Fault(f"{at}/rule", message, "unused-waiver", "remove it", severity=Severity.WARNING))
+    return _Weighed(
+        (*faults, *(fault for fault in found if fault not in waived)), tuple(waived.items()), frozenset(waivers)
+    )
+
+
+def _waivers(policy: Body, today: date) -> Iterator[tuple[str, Waiver | Fault]]:
+    """Read what has the form of a waiver, each with its JSON pointer; about the rest, the schema has spoken."""
+    blocks = policy.get("waivers")
+    for index, block in enumerate(blocks if is_array(blocks) else ()):
+        match block:
+            case {"rule": str(rule), "reason": str(reason), "owner": str(owner), "expires": str(expires)}:
+                at = pointer("policy", "waivers", index)
+                day = _day(rule, owner, expires, at, today)
+                yield at, day if isinstance(day, Fault) else Waiver(rule, reason, owner, day)
+            case _:
+                pass
+
+
+def _day(rule: str, owner: str, expires: str, at: str, today: date) -> date | Fault:
+    """The day until which a waiver holds, or why it does not."""
+    if rule not in RULES:
+        hint = did_you_mean(rule, RULES) or f"rules are: {', '.join(RULES)}"
+        return Fault(f"{at}/rule", f"unknown rule {json.dumps(rule)}", "unknown-rule", hint)
+    try:
+        day = date.fromisoformat(expires)
+    except ValueError:
+        message = f"{json.dumps(expires)} is not a valid date"
+        return Fault(f"{at}/expires", message, "format", "write it like 2027-01-31")
+    if today > day:
+        message = f"the waiver of {rule} expired on {day}; its owner is {owner}"
+        hint = f"fix what it waives, or agree with {owner} on a new date"
+        return Fault(f"{at}/expires", message, "expired-waiver", hint)
+    return day
