@@ -82,8 +82,8 @@ def load_config(path: Path) -> Config:
     document = _only_document(path)
     if faults := structure_faults(document.data):
         raise InputError(without_tails((fault.within(document) for fault in faults), SECRET_POSITIONS))
-    sources = _with_ids_of_files(document, path.absolute().parent)
-    config = config_of(sources.data, path.absolute())
+    sources = _Sources(document, path.absolute().parent)
+    config = config_of(sources.read(), path.absolute())
     if isinstance(config, Config) and not sources.faults:
         environments = {
             name: replace(each, ids_file=sources.paths.get(name)) for name, each in config.environments.items()
@@ -158,21 +158,28 @@ _FILE: Final = "file"
 _CREATE: Final = "create it: it may be empty, and adopt --write fills it"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sources:
     """A configuration with the files of ids that it names."""
 
-    data: Mapping[str, Any]
-    """What the configuration says, as if the ids stood in it."""
-    paths: Mapping[str, Path]
+    main: Document
+    """What the configuration says; it fits the schema."""
+    folder: Path
+    """Where it is."""
+    paths: dict[str, Path] = field(default_factory=dict)
     """Environment -> the file of its ids."""
-    faults: list[Diagnostic]
+    faults: list[Diagnostic] = field(default_factory=list)
     """What is wrong with these files."""
-    _main: Document
-    _documents: Mapping[str, Document]
+    _documents: dict[str, Document] = field(default_factory=dict)
     """Environment -> its ids; one whose file is empty is not here."""
     _places: dict[str, Mapping[str, Place]] = field(default_factory=dict)
     """File -> all that was found in it so far."""
+
+    def read(self) -> Body:
+        """Read the files, and give what the configuration says as if the ids stood in it."""
+        whole: Any = self.main.data
+        environments = {name: self._with_ids(name, one) for name, one in whole["environments"].items()}
+        return {**whole, "environments": environments}
 
     def within(self, fault: Fault) -> Diagnostic:
         """Add the place."""
@@ -180,7 +187,7 @@ class _Sources:
         return fault.moved(fault.pointer, at).within(document)
 
     def place(self, at: str) -> Place | None:
-        """Where something stands; the pointer is into `data`."""
+        """Where something stands; the pointer is into what `read` gives."""
         document, at = self._found(at)
         return self._places.setdefault(document.file, document.places).get(at)
 
@@ -188,26 +195,9 @@ class _Sources:
         match pointer_parts(at):
             case ("environments", name, "ids", *parts) if name in self._documents:
                 return self._documents[name], pointer(*parts)
-        return self._main, at
+        return self.main, at
 
-
-def _with_ids_of_files(document: Document, folder: Path) -> _Sources:
-    """Read the files that a configuration in this folder names; its data fits the schema."""
-    search, whole = _Search(folder, document), _mapping(document.data)
-    environments = {name: search.replaced(name, _mapping(one)) for name, one in _mapping(whole["environments"]).items()}
-    data = {**whole, "environments": environments}
-    return _Sources(data, search.paths, search.faults, document, search.documents)
-
-
-@dataclass(slots=True)
-class _Search:
-    folder: Path
-    main: Document
-    paths: dict[str, Path] = field(default_factory=dict)
-    documents: dict[str, Document] = field(default_factory=dict)
-    faults: list[Diagnostic] = field(default_factory=list)
-
-    def replaced(self, name: str, environment: Body) -> Body:
+    def _with_ids(self, name: str, environment: Body) -> Body:
         """The environment with the ids of its file, if it has one."""
         ids = environment.get(_PART)
         named = _named(ids)
@@ -227,17 +217,12 @@ class _Search:
             self.faults.append(Fault("", "ids are one document, and another starts here", "documents").within(other))
         if parsed.faults or not parsed.documents or parsed.documents[0].data is None:
             return {}
-        self.documents[name] = document = parsed.documents[0]
+        self._documents[name] = document = parsed.documents[0]
         faults = [fault.moved("/ids", "") for fault in part_validator(SCHEMA, _PART).faults({_PART: document.data})]
         if _named(document.data):
             faults.append(Fault("/file", "a file of ids cannot name another", "ids-file", "write the ids here"))
         self.faults += [fault.within(document) for fault in faults]
         return {} if faults else document.data
-
-
-def _mapping(part: Json) -> Body:
-    assert isinstance(part, Mapping)  # noqa: S101  # it has passed the schema
-    return part
 
 
 def _named(ids: Json) -> str:

@@ -12,8 +12,8 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
-from enum import Enum, auto
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Final, Self
@@ -23,6 +23,7 @@ from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.yaml import shown, unreadable
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
+from reconciler.model.json import Json
 
 _SUFFIXES: Final = (".yaml", ".yml")
 NO_MANIFESTS: Final = "no-manifests"
@@ -43,40 +44,22 @@ _BEGINNING: Final = re.compile(
 )
 
 
-class _Look(Enum):
-    """What a file without the extension of YAML is."""
-
-    MANIFEST = auto()
-    UNREAD = auto()
-    """It reads like a manifest, but nobody can tell."""
-    OTHER = auto()
-
-
-def _look(entry: "os.DirEntry[str]", *, whole: bool) -> _Look:
-    """Look into a file; what cannot be read is none of our business."""
-    try:
-        if not S_ISREG(entry.stat().st_mode):
-            return _Look.OTHER
-        with Path(entry.path).open("rb") as file:
-            content = file.read(_WHOLE if whole else _ENOUGH)
-    except OSError:
-        return _Look.OTHER
-    if not whole:
-        return _Look.UNREAD if _BEGINNING.match(content) else _Look.OTHER
-    return _look_at_json(content)
+def _content(entry: "os.DirEntry[str]", limit: int) -> bytes:
+    """The beginning of a file; nothing of what cannot be read, which is none of our business."""
+    with suppress(OSError):
+        if S_ISREG(entry.stat().st_mode):
+            with Path(entry.path).open("rb") as file:
+                return file.read(limit)
+    return b""
 
 
-def _look_at_json(content: bytes) -> _Look:
+def _is_manifest(data: Json) -> bool:
     """A manifest says so at the top level; a configuration, an export or a saved plan says something else."""
-    try:
-        data = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return _Look.UNREAD if _BEGINNING.match(content) else _Look.OTHER
     match data:
-        case {"apiVersion": "reconciler/v1", "kind": kind} if kind != "Config":
-            return _Look.MANIFEST
+        case {"apiVersion": "reconciler/v1", "kind": kind}:
+            return kind != "Config"
         case _:
-            return _Look.OTHER
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +162,18 @@ class _Search:
         lower = entry.name.lower()
         if lower.endswith(_SUFFIXES):
             return True
-        look = _look(entry, whole=lower.endswith(_JSON))
-        if look is _Look.UNREAD:
+        is_json = lower.endswith(_JSON)
+        content = _content(entry, _WHOLE if is_json else _ENOUGH)
+        if is_json:
+            with suppress(ValueError, RecursionError):
+                return _is_manifest(json.loads(content.decode("utf-8-sig")))
+        if _BEGINNING.match(content):
             message = "this file reads like a manifest, and is not read: it does not end in .yaml, .yml or .json"
             hint = "rename it, move it out of this directory, or name it as a PATH"
-            if lower.endswith(_JSON):
+            if is_json:
                 message, hint = "this file reads like a manifest, and is not read: it is not JSON", "correct it"
             self.faults.append(Diagnostic(Place(name), message, UNREAD, hint=hint, severity=Severity.WARNING))
-        return look is _Look.MANIFEST
+        return False
 
     def _entries(self, directory: str, name: str) -> Iterator["os.DirEntry[str]"]:
         try:

@@ -136,11 +136,6 @@ class Style:
     """The quotes around keys; none where they are empty."""
     value: str = ""
 
-    def of_last(self, mapping: Node, *, with_values: bool) -> "Style":
-        """As the last entry is written."""
-        key, value = mapping.entries[-1]
-        return replace(self, key=key.quote, value=value.quote if with_values else key.quote)
-
 
 def scalar(value: Json, quote: str = "") -> str:
     """A value that is not a mapping and no list; a text in these quotes, or in others where these do not do."""
@@ -245,7 +240,7 @@ class Edit:
     removed: int = 0
 
 
-def applied(text: str, edits: Sequence[Edit], start: int = 0, end: int | None = None) -> str:
+def applied(text: str, edits: Sequence[Edit], start: int, end: int) -> str:
     """The part of a text with all edits of it, which come in the order of their positions in the text as it was."""
     part = text[start:end]
     for edit in reversed(edits):
@@ -264,7 +259,9 @@ def insertion(text: str, mapping: Node, entries: Body, style: Style) -> list[Edi
         style: how they are written where `mapping` has no entry to take it from.
     """
     if mapping.entries:
-        style = style.of_last(mapping, with_values=all(isinstance(value, str) for value in entries.values()))
+        key, value = mapping.entries[-1]
+        is_text = all(isinstance(one, str) for one in entries.values())
+        style = replace(style, key=key.quote, value=value.quote if is_text else key.quote)
     if mapping.in_braces:
         return in_braces(text, mapping, [flow_entry(*entry, style) for entry in entries.items()])
     return [after_block(text, mapping.end, mapping.column, list(block(entries, mapping.column, style)))]
@@ -336,5 +333,4 @@ def _separator(text: str, at: int, new: Sequence[str]) -> str:
 
 def start_of_line(text: str, position: int) -> int:
     """Where the line of a position starts."""
-    found = list(_LINE_END.finditer(text, 0, position))
-    return found[-1].end() if found else 0
+    return max(text.rfind("\n", 0, position), text.rfind("\r", 0, position)) + 1
