@@ -179,15 +179,10 @@ Place = tuple[str, str]  # kind and key
 
 def broken_references(market: Marketplace, fields: Iterable[Field], body: Body) -> Iterator[Fault]:
     """Find the references of a body, nested ones included, that lead nowhere."""
-    for field in fields:
-        for value in _ids(field, body):
-            if field.refers and not _leads_somewhere(market, field.refers, body, value):
-                kind, _ = place_of(market, field.refers, body, value)
-                is_named = field.refers.missing == "NotFound"
-                yield not_found(kind, value) if is_named else Fault(field.refers.missing)
-        for item in values_of(body.get(field.name)) if field.fields else ():
-            if isinstance(item, dict):
-                yield from broken_references(market, field.fields, item)
+    for _, refers, holder, value in _references(fields, body):
+        if not _leads_somewhere(market, refers, holder, value):
+            kind, _ = place_of(market, refers, holder, value)
+            yield not_found(kind, value) if refers.missing == "NotFound" else Fault(refers.missing)
 
 
 def with_spelled_references(market: Marketplace, fields: Iterable[Field], body: Body) -> Body:
@@ -247,10 +242,12 @@ def _referring(market: Marketplace, place: Place) -> Iterator[tuple[str, Field, 
     tables = {row.kind: row.fields for row in market.rows.values()} | {
         table.kind: table.columns for table in market.tables.values()
     }
-    for holder, fields in tables.items():
+    for kind, fields in tables.items():
         if any(_may_refer(field, place[0]) for field in fields):
-            for at, body in market.store.all(holder).items():
-                yield from ((holder, field, at, value) for field, value in _referring_in(market, fields, body, place))
+            for at, body in market.store.all(kind).items():
+                for field, refers, holder, value in _references(fields, body):
+                    if place_of(market, refers, holder, value) == place:
+                        yield kind, field, at, value
 
 
 def _may_refer(field: Field, kind: str) -> bool:
@@ -259,15 +256,14 @@ def _may_refer(field: Field, kind: str) -> bool:
     return kind in kinds or any(_may_refer(each, kind) for each in field.fields)
 
 
-def _referring_in(
-    market: Marketplace, fields: Iterable[Field], body: Body, place: Place
-) -> Iterator[tuple[Field, str]]:
+def _references(fields: Iterable[Field], body: Body) -> Iterator[tuple[Field, Reference, Body, str]]:
+    """Find every ID that refers to something: its field, what it refers to, the body that has it (or one in it), it."""
     for field in fields:
-        for value in _ids(field, body) if field.refers else ():
-            if field.refers and place_of(market, field.refers, body, value) == place:
-                yield field, value
+        if field.refers:
+            yield from ((field, field.refers, body, value) for value in _ids(field, body))
         for item in values_of(body.get(field.name)) if field.fields else ():
-            yield from _referring_in(market, field.fields, item, place)
+            if isinstance(item, dict):
+                yield from _references(field.fields, item)
 
 
 def _ids(field: Field, body: Body) -> list[str]:
