@@ -19,7 +19,6 @@ import falcon
 
 from reconciler.emulator import utc_now
 from reconciler.emulator.calls import Entry, Reply, Site
-from reconciler.emulator.control import PREFIX
 from reconciler.emulator.errors import DroppedConnection, StateError
 from reconciler.emulator.faults import SPOILERS, FaultBox, Rule, refusal
 from reconciler.emulator.marketplace import Marketplace
@@ -27,7 +26,7 @@ from reconciler.emulator.rows import kinds_of, tables_of
 from reconciler.emulator.seed import add_administration, load_seed
 from reconciler.emulator.store import Store, key_of
 from reconciler.emulator.tokens import TokenOffice
-from reconciler.emulator.web import SITE, application, bearer
+from reconciler.emulator.web import PREFIX, SITE, application, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

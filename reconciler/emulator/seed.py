@@ -1,4 +1,4 @@
-"""A seeding file (YAML or JSON, `Objects:` and `Assignments:`) -> the first contents of a store.
+"""A seeding file (YAML or JSON, `Objects:` and `Assignments:`) -> the first contents of a store; a restore of staging.
 
 The format is that of Sitecore's `ordercloud-seed`, with sections for the kinds that came after it; `Objects:` may be
 left out where sections stand at the top. Real exports are older than some of today's rules, so limits are not checked
@@ -16,23 +16,22 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.emulator.calls import FULL_ACCESS
-from reconciler.emulator.errors import SeedError
+from reconciler.emulator.errors import ApiError, Fault, SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
-from reconciler.emulator.marketplace import PARTIES, broken_references, with_spelled_references
+from reconciler.emulator.marketplace import PARTIES, Marketplace, broken_references, with_spelled_references
 from reconciler.emulator.rows import rows_of, tables_of
-from reconciler.emulator.rows.clients import REVISION, add_secret, is_guid
-from reconciler.emulator.store import key_of
+from reconciler.emulator.rows.clients import EVENT_REFERENCES, REVISION, add_secret, is_guid
+from reconciler.emulator.store import Store, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.emulator import Profile
-    from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.resources import Resource, Table
     from reconciler.emulator.store import Body
 
@@ -279,3 +278,63 @@ def _sections(profile: Profile) -> Iterator[tuple[str, Resource]]:
 
 def _client_id(given: str) -> str:
     return given.upper() if is_guid(given) else str(uuid.uuid5(_NAMESPACE, given)).upper()
+
+
+_CHOICES = {"events": ("url-null", "removed"), "webhookUrl": ("kept", "null"), "from": ()}
+_EMPTIED = ("MessageSenderAssignment", "MessageCCListenerAssignment")
+
+
+def restore_staging(market: Marketplace, query: Iterable[tuple[str, str]]) -> None:
+    """Do what the restore does; `query` may have `events`, `webhookUrl` and `from`, the file of a production seed.
+
+    Raises:
+        ApiError: a parameter is wrong, or the seed cannot be loaded; nothing was changed.
+    """
+    asked = dict(query)
+    for name, value in asked.items():
+        if name not in _CHOICES or (_CHOICES[name] and value not in _CHOICES[name]):
+            known = "; ".join(f"{each}={'|'.join(values) or 'FILE'}" for each, values in _CHOICES.items())
+            raise ApiError(Fault("ValidationFailure", f"{name}={value} is not understood; known are {known}."))
+    if "from" in asked:
+        _copy(Path(asked["from"]), market)
+    webhook: dict[str, object] = {"ApiClientIDs": []} | ({"Url": None} if asked.get("webhookUrl") == "null" else {})
+    _change(market, "ApiClient", dict.fromkeys(EVENT_REFERENCES))
+    _change(market, "Webhook", webhook)
+    _change(market, "MessageSender", {"URL": None})
+    if asked.get("events") == "removed":
+        _empty(market, ("IntegrationEvent",))
+        _change(market, "OpenIdConnect", {"IntegrationEventID": None})
+    else:
+        _change(market, "IntegrationEvent", {"CustomImplementationUrl": None})
+    _empty(market, _EMPTIED)
+
+
+def _copy(seed: Path, market: Marketplace) -> None:
+    """Replace all objects by those of a seed; logins stay, and so does the administration of the emulator."""
+    production = Marketplace(Store(None), market.settings, market.clock, market.rows, market.tables)
+    try:
+        load_seed(seed, production)
+    except SeedError as error:
+        raise ApiError(Fault("ValidationFailure", str(error))) from error
+    written = {key: body[REVISION] for key, body in market.store.all("ApiClient").items()}
+    kinds = [*market.rows, *market.tables]
+    _empty(market, kinds)
+    for kind in kinds:
+        for key, body in production.store.all(kind).items():
+            market.store.put(kind, key, body | ({REVISION: written.get(key, 0)} if kind == "ApiClient" else {}))
+    add_administration(market)
+
+
+def _empty(market: Marketplace, kinds: Iterable[str]) -> None:
+    for kind in kinds:
+        for key in list(market.store.all(kind)):
+            market.store.delete(kind, key)
+
+
+def _change(market: Marketplace, kind: str, change: Mapping[str, object]) -> None:
+    """Set the fields that a kind has in this generation."""
+    row = market.rows.get(kind)
+    known = {field.name for field in row.fields} if row else set()
+    for key, body in list(market.store.all(kind).items()):
+        changed: Body = body | {name: value for name, value in change.items() if name in known}
+        market.store.put(kind, key, changed | ({REVISION: body[REVISION] + 1} if kind == "ApiClient" else {}))

@@ -1,4 +1,4 @@
-"""An API generation -> a falcon application: finds the handler, checks who calls, speaks HTTP.
+"""An API generation -> its routes -> a falcon application: finds the handler, checks who calls, speaks HTTP.
 
 OrderCloud's fixed path segments are written in mixed case and found in any; the variable ones keep theirs. A GET of one
 object with an empty ID is, as in the service, a GET of the list.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -17,12 +17,12 @@ from urllib.parse import parse_qsl
 import falcon
 from falcon.routing import CompiledRouter
 
-from reconciler.emulator import control
 from reconciler.emulator.calls import JSON, NOBODY, Answer, Call, Route, authorise, dumps
-from reconciler.emulator.errors import ApiError, Fault, not_found_at
+from reconciler.emulator.errors import ApiError, Fault, FaultSpecError, not_found_at
 from reconciler.emulator.marketplace import PARTIES, User
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
 from reconciler.emulator.rows.clients import CLIENT_SECRETS, secret_routes
+from reconciler.emulator.seed import restore_staging
 from reconciler.emulator.tokens import token
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.emulator.calls import Site
 
 
+PREFIX = "/_emulator"
 # What each profile says it is.
 API_VERSIONS: dict[Profile, str] = {"current": "1.0.470", "legacy": "1.0.260"}
 
@@ -49,7 +50,7 @@ def all_routes(profile: Profile, *, revisions: bool = False) -> Iterator[Route]:
     users = kinds_of(profile)["User"]
     everybody = replace(users, path="/v1/buyerusers", parent=None)
     yield Route("GET", everybody.path, everybody.listed, users.read_roles)
-    yield from control.routes()
+    yield from _control_routes()
 
 
 def _certificate(call: Call) -> Answer:
@@ -78,6 +79,59 @@ def _companies(call: Call, user: User) -> dict[str, Any]:
         company = call.market.find(user.party.company, user.company) or {}
         mine[user.party.company] = {"ID": user.company, "DefaultCatalogID": company.get("DefaultCatalogID")}
     return mine
+
+
+def _control_routes() -> Iterator[Route]:
+    """Give the orders from a test to the stand-in itself: restore, journal, faults, revocation. No login."""
+    table = (
+        ("POST", "/staging-restore", _staging_restore),
+        ("POST", "/revoke-tokens", _revoke),
+        ("GET", "/requests", _journal),
+        ("DELETE", "/requests", _empty_journal),
+        ("GET", "/faults", _faults),
+        ("POST", "/faults", _add_fault),
+        ("DELETE", "/faults", _clear_faults),
+    )
+    yield from (Route(method, PREFIX + path, handler, public=True) for method, path, handler in table)
+
+
+def _revoke(call: Call) -> Answer:
+    call.site.office.revoke_all()
+    return Answer(204)
+
+
+def _journal(call: Call) -> Answer:
+    return Answer(200, {"requests": [asdict(entry) for entry in call.site.journal]})
+
+
+def _empty_journal(call: Call) -> Answer:
+    call.site.journal.clear()
+    return Answer(204)
+
+
+def _faults(call: Call) -> Answer:
+    return Answer(200, {"faults": call.site.faults.specs()})
+
+
+def _add_fault(call: Call) -> Answer:
+    spec = call.body().get("spec")
+    if not isinstance(spec, str):
+        raise ApiError(Fault("RequiredField", "spec is required, a text."))
+    try:
+        call.site.faults.add(spec)
+    except FaultSpecError as error:
+        raise ApiError(Fault("ValidationFailure", str(error))) from error
+    return Answer(204)
+
+
+def _clear_faults(call: Call) -> Answer:
+    call.site.faults.clear()
+    return Answer(204)
+
+
+def _staging_restore(call: Call) -> Answer:
+    restore_staging(call.market, call.query)
+    return Answer(204)
 
 
 _LOG = logging.getLogger("reconciler.emulator")
