@@ -29,9 +29,9 @@ from reconciler.planning.comparison import Sides, diff, diff_offline, read
 from reconciler.planning.planfile import refusal
 from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote, SecretRemote
-from reconciler.secrets import values as provisioning
+from reconciler.secrets import Resolve, prepare
 from reconciler.secrets.delivery import Deliverer
-from reconciler.secrets.values import Resolve
+from reconciler.secrets.rotation import Provider
 
 
 def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Plan:
@@ -192,7 +192,7 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     """
     if refused := refusal(plan, acknowledged, objections):
         raise refused
-    prepared = provisioning.prepare(plan, resolve, plan_key, deliverer)
-    provide = provisioning.Provider(remote, deliverer, controls.recorder.note)
+    prepared = prepare(plan, resolve, plan_key, deliverer)
+    provide = Provider(remote, deliverer, controls.recorder.note)
     controls = replace(controls, conclude=prepared.conclude)
     return applier.apply(plan, remote, prepared.values, controls, provide)

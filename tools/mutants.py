@@ -91,7 +91,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "cli/test_deliveries.py",
         "cli/test_delivery_places.py",
     ],
-    "secrets/values": ["secrets/test_values.py", "secrets/test_resolve.py", "planning/test_hidden_secrets.py"],
+    "secrets/__init__": ["secrets/test_values.py", "secrets/test_resolve.py", "planning/test_hidden_secrets.py"],
     "applying/rollback": ["applying/test_rollback.py", "applying/test_rollback_kinds.py", "cli/test_rollback.py"],
 }
 """Package or module -> the tests that must notice what becomes of it, in a few seconds."""

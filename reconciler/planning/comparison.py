@@ -20,7 +20,7 @@ from reconciler.planning.diff import match, secret_changes
 from reconciler.planning.restore import copied, may_be_restored, restored
 from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
-from reconciler.secrets.values import Known, Resolve, look_up
+from reconciler.secrets import Known, Resolve, look_up
 
 
 @dataclass(frozen=True, slots=True)

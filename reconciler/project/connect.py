@@ -15,8 +15,7 @@ from reconciler.project import Settings
 from reconciler.project.files import own_folder
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, require_allowed
-from reconciler.secrets import value_of
-from reconciler.secrets.values import Resolve
+from reconciler.secrets import Resolve, value_of
 
 if TYPE_CHECKING:
     import httpx

@@ -28,7 +28,7 @@ from reconciler.model.secret import (
     ToKubernetesSecret,
 )
 from reconciler.planning import hidden_secrets, planfile
-from reconciler.secrets import values
+from reconciler.secrets import look_up, prepare
 from reconciler.secrets.delivery import Deliverer
 from tests.builders import BINDING, body, desired, manifest
 from tests.second import event
@@ -245,7 +245,7 @@ def test_secrets_that_are_too_long_are_named_before_the_first_write_and_not_show
     with pytest.raises(
         ReconcilerError, match=r"A_SECRET\} has more than 50 characters, the most that HashKey"
     ) as raised:
-        values.look_up(desired(too_long), lambda _: Secret("planted" * 10))
+        look_up(desired(too_long), lambda _: Secret("planted" * 10))
     assert "planted" not in str(raised.value)
 
 
@@ -254,7 +254,7 @@ def test_a_variable_that_is_missing_for_two_secrets_of_an_object_is_named_once()
         raise SecretMissing("A_SECRET is not set")
 
     one = manifest("a", secrets=dict.fromkeys(["HashKey", "CustomAuthHeaderValue"], FROM_ENV))
-    assert values.look_up(desired(one), resolve).unread == ((one.address, "A_SECRET is not set"),)
+    assert look_up(desired(one), resolve).unread == ((one.address, "A_SECRET is not set"),)
 
 
 def test_a_secret_that_cannot_be_read_here_is_said_to_be_needed_for_what_is_created(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_every_secret_that_cannot_be_sent_is_named_at_once() -> None:
         *(manifest(name, secrets={"ClientSecret": SecretReference(SecretSource.ENVIRONMENT, name)}) for name in names)
     )
     with pytest.raises(ReconcilerError) as raised:
-        values.look_up(wanted, resolve)
+        look_up(wanted, resolve)
     assert [name for name in names if f"{name} has a control character" in str(raised.value)] == [*names]
 
 
@@ -290,7 +290,7 @@ def test_a_secret_with_another_value_than_was_planned_is_refused_where_a_key_tel
     )
     refusal = pytest.raises(PlanRefused, match="has another value than") if is_refused else nullcontext()
     with refusal:
-        values.prepare(Plan((change,), BINDING), lambda _reference: Secret(value), key, None)
+        prepare(Plan((change,), BINDING), lambda _reference: Secret(value), key, None)
 
 
 def test_a_secret_that_is_missing_is_planned_unseen_and_demanded_by_apply(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from reconciler.planning import selection
 from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
-from reconciler.secrets import values as provisioning
-from reconciler.secrets.values import Resolve
+from reconciler.secrets import Resolve, Values, look_up
 
 
 def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> SecretReport:
@@ -33,7 +32,7 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
         for one in desired.resources
         if not one.policy.absent and selection.is_selected(target.selection, one.address, one.labels)
     ]
-    values = provisioning.look_up(DesiredState(tuple(chosen), desired.digest), resolve).values
+    values = look_up(DesiredState(tuple(chosen), desired.digest), resolve).values
     named = _named_secrets(chosen, matches, remote)
     rows = [
         row
@@ -70,7 +69,7 @@ def _field_rows(
     wanted: DesiredResource,
     found: LiveResource | None,
     kind: Kind,
-    values: provisioning.Values,
+    values: Values,
     target: Target,
 ) -> Iterator[SecretRow]:
     """One row for each secret field that the manifest names or the object has a value in."""

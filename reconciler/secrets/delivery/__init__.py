@@ -8,9 +8,10 @@ the value on its standard input: no shell, no argument, no echo of what it print
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.files import AllowedPaths
@@ -72,26 +73,25 @@ class Deliverer:
         Raises:
             ReconcilerError: some cannot; names them all.
         """
-        faults = [fault for delivery in dict.fromkeys(deliveries) for fault in self._faults(delivery)]
+        faults = []
+        for delivery in dict.fromkeys(deliveries):
+            try:
+                self._check(delivery)
+            except ReconcilerError as error:
+                faults.append(error)
         if faults:
             hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
             raise ReconcilerError("; ".join(fault.message for fault in faults), hint="; ".join(hints))
 
-    def _faults(self, delivery: Delivery) -> Iterator[ReconcilerError]:
-        try:
-            self._check(delivery)
-        except ReconcilerError as error:
-            yield error
-
     def _check(self, delivery: Delivery) -> None:
         match delivery:
             case ToFile(path) | ToKubernetesSecret(path):
-                files.check(self.allowed_paths.at(path, to_write=True))
+                files.check(self._at(path))
             case ToEnvFile(path):
-                files.check(self.allowed_paths.at(path, to_write=True))
-                files.env_text(self.allowed_paths.at(path, to_write=True))
+                files.check(self._at(path))
+                files.env_text(self._at(path))
             case ToCommand(argv):
-                check_command(argv, self._surroundings(), self.allowed_paths.root)
+                _check_command(argv, self._surroundings(), self.allowed_paths.root)
             case ToGithubOutput():
                 files.check_output(self.environ)
 
@@ -104,16 +104,15 @@ class Deliverer:
         """
         match delivery:
             case ToFile(path):
-                return files.write(self.allowed_paths.at(path, to_write=True), new.value.reveal())
+                return files.write(self._at(path), new.value.reveal())
             case ToEnvFile(path, variable):
-                return files.set_variable(self.allowed_paths.at(path, to_write=True), variable, new.value)
+                return files.set_variable(self._at(path), variable, new.value)
             case ToKubernetesSecret(path):
-                text = files.kubernetes_secret(delivery, new.value)
-                return files.write(self.allowed_paths.at(path, to_write=True), text)
+                return files.write(self._at(path), files.kubernetes_secret(delivery, new.value))
             case ToGithubOutput(name):
                 return files.set_output(files.output_file(self.environ), name, new.value, self.tell)
             case ToCommand():
-                feed(delivery, new, {**self._surroundings(), **new.facts}, self.allowed_paths.root)
+                _feed(delivery, new, {**self._surroundings(), **new.facts}, self.allowed_paths.root)
                 return None
 
     def recall(self, delivery: Delivery) -> Secret | None:
@@ -131,6 +130,9 @@ class Deliverer:
         except (ReconcilerError, OSError, ValueError):  # it is not there, or not as a delivery leaves it
             return None
 
+    def _at(self, path: str) -> Path:
+        return self.allowed_paths.at(path, to_write=True)
+
     def _surroundings(self) -> dict[str, str]:
         return {
             name: value
@@ -139,12 +141,15 @@ class Deliverer:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A new value and where it goes."""
+def required(deliverer: Deliverer | None) -> Deliverer:
+    """Go on only where new secrets can be delivered; a `ReconcilerError` where they cannot."""
+    if deliverer is None:
+        raise ReconcilerError("the plan makes new secrets, and this run can deliver none")
+    return deliverer
 
-    new: NewSecret
-    deliveries: tuple[Delivery, ...]
+
+Order: TypeAlias = tuple[NewSecret, Delivery]
+"""A new value and where it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +178,10 @@ def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivere
         ReconcilerError: one cannot be made; those before it are taken back.
         PartlyDelivered: the same, and something of them is left.
     """
-    todo = [(one.new, delivery) for one in orders for delivery in one.deliveries]
     done: list[Delivered] = []
     try:
-        for new, delivery in sorted(todo, key=lambda each: isinstance(each[1], ToCommand)):
-            undo = deliverer.deliver(new, delivery)
-            done.append(Delivered(new, delivery, undo))
+        for new, delivery in sorted(orders, key=lambda each: isinstance(each[1], ToCommand)):
+            done.append(Delivered(new, delivery, deliverer.deliver(new, delivery)))
     except BaseException as error:
         left = taken_back(done)
         if left and isinstance(error, ReconcilerError):
@@ -224,7 +227,7 @@ def lost(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
     return tuple(one for one in wanted.deliver if isinstance(one, InFile) and not deliverer.recall(one))
 
 
-def check_command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+def _check_command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
     """See whether a command can be started.
 
     Raises:
@@ -250,7 +253,7 @@ def _program(name: str, environ: Mapping[str, str], folder: Path) -> str:
     return found
 
 
-def feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
+def _feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
     """Start the program in a folder and write the value to it. Whatever it prints may be the value, so it is dropped.
 
     Raises:

@@ -13,11 +13,13 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypeAlias, TypeVar
 
 from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
+from reconciler.kinds import KINDS
 from reconciler.kinds.roles import naming
+from reconciler.live import read_secrets
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.named_secret import (
@@ -25,7 +27,9 @@ from reconciler.model.named_secret import (
     UNDELIVERED,
     UNPROVEN,
     UNTRIED,
+    Begin,
     Ended,
+    Provided,
     Step,
     StepKind,
     held_by,
@@ -33,10 +37,12 @@ from reconciler.model.named_secret import (
     moment_text,
     new_id,
 )
+from reconciler.model.plan import Change
+from reconciler.model.resource import ObjectKey
 from reconciler.model.secret import Delivery, Secret
 from reconciler.remote import SecretRemote
-from reconciler.secrets.delivery import Deliverer, NewSecret
-from reconciler.secrets.rotation.due import Subject
+from reconciler.secrets.delivery import Deliverer, NewSecret, recall, required
+from reconciler.secrets.rotation.due import Subject, due
 
 _T = TypeVar("_T")
 _TRIES: Final = 3
@@ -100,6 +106,42 @@ def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
         done.error = error
     done.postponed, done.has_written = run.postponed, run.has_written
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Makes the secrets that an object lacks, once the object is there."""
+
+    remote: SecretRemote
+    deliverer: Deliverer | None
+    record: Record = field(default=lambda _event, _facts: None)
+
+    def __call__(self, change: Change, object_id: str) -> Provided:
+        """Make and deliver all that the change names; one that has appeared since it was planned stays.
+
+        Raises:
+            ReconcilerError: the secrets that the object has could not be read.
+        """
+        kind, deliverer = KINDS[change.address.kind], required(self.deliverer)
+        key = ObjectKey(kind.name, object_id)
+        tools = Tools(self.remote, deliverer, _utc_now, self.record)
+        notes: list[str] = []
+        has_written = False
+        live = read_secrets(self.remote, [key])[key]  # of one name each: making one changes no other
+        for wanted in change.new_secrets:
+            at_hand = recall(wanted, live, deliverer)
+            subject = Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
+            done = carry_out(subject, due(subject, _utc_now(), Begin.IF_MISSING), tools)
+            has_written |= done.has_written
+            if done.error:
+                return Provided("; ".join(notes), done.error, has_written)
+            if done.postponed:
+                notes.append(f"secret {wanted.name} was delivered, and cannot be tried yet: {done.postponed}")
+        return Provided("; ".join(notes), has_written=has_written)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
