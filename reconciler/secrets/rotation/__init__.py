@@ -89,7 +89,8 @@ class Done:
 
 def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
     """Carry out steps in their order. A failure ends it: what has been done is in the answer, with the error."""
-    done, run = Done(), _Run(subject, tools)
+    run = _Run(subject, tools)
+    done = run.done
     try:
         if any(step.kind in {StepKind.CREATE, StepKind.DELIVER} for step in steps):
             tools.deliverer.check(subject.wanted.deliver)
@@ -104,7 +105,6 @@ def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
             tools.on_step(step)
     except ReconcilerError as error:
         done.error = error
-    done.postponed, done.has_written = run.postponed, run.has_written
     return done
 
 
@@ -150,16 +150,14 @@ class _Run:
 
     subject: Subject
     tools: Tools
+    done: Done = field(default_factory=Done)
     new_id: str = ""
     name: str = ""
     """Of the new secret, as the service has it now."""
     value: Secret | None = None
     holders: set[Delivery] = field(default_factory=set)
     """The deliveries that may have the value."""
-    postponed: str = ""
-    """Why the secret cannot be tried."""
     is_postponed: bool = False
-    has_written: bool = False
 
     def may_stop_before(self, step: Step) -> bool:
         """Between making a secret and confirming it, a stop would leave work to the next run."""
@@ -174,11 +172,11 @@ class _Run:
         try:
             self._verb(step)()
         except ReconcilerError as error:
-            self.has_written |= step.kind is StepKind.DELIVER or AnswerLost in {type(error), type(error.__cause__)}
+            self.done.has_written |= step.kind is StepKind.DELIVER or AnswerLost in {type(error), type(error.__cause__)}
             self._settle(step)
             raise
-        self.has_written |= step.writes
-        self.is_postponed = bool(self.postponed) and step.kind in {StepKind.TRY, StepKind.CONFIRM}
+        self.done.has_written |= step.writes
+        self.is_postponed = bool(self.done.postponed) and step.kind in {StepKind.TRY, StepKind.CONFIRM}
         event = "secret-postponed" if self.is_postponed else "secret-step-done"
         self.tools.record(event, self._facts(step))
 
@@ -217,7 +215,7 @@ class _Run:
             "step": step.kind.value,
             "text": step.text,
             "until": moment_text(step.until) if step.until else None,
-            "postponed": self.postponed,
+            "postponed": self.done.postponed,
         }
 
     @property
@@ -227,7 +225,7 @@ class _Run:
     def _try(self) -> None:
         """See whether the service tells a wrong secret from others: else a new one could not be proven either."""
         proof = self.tools.remote.proves(self.subject.client_id, Secret(secrets.token_urlsafe(32)))
-        self.postponed = "" if proof.is_tried else proof.reason
+        self.done.postponed = "" if proof.is_tried else proof.reason
 
     def _create(self, step: Step) -> None:
         subject, named = self.subject, self.subject.named
@@ -242,7 +240,7 @@ class _Run:
         except AnswerLost as error:
             message = f"{error.message}; if it was made, its value is lost, and it will be deleted"
             raise ReconcilerError(message, hint=_RESUME) from error
-        self.new_id, self.has_written = str(shown.get("ID") or self.new_id), True
+        self.new_id, self.done.has_written = str(shown.get("ID") or self.new_id), True
         self._require_expiry(step, shown)
 
     def _require_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
@@ -297,13 +295,13 @@ class _Run:
     def _prove(self) -> None:
         proof = self.tools.remote.proves(self.subject.client_id, self._value, _TRIES)
         if not proof.is_tried:
-            self.postponed = proof.reason
+            self.done.postponed = proof.reason
         elif not proof.accepted:
             message = f"the new secret opens no login through {self.subject.address}: {proof.reason}"
             raise ReconcilerError(message, hint=f"the old secret stays as it is; {_RESUME}")
 
     def _confirm(self) -> None:
-        self._rename(UNTRIED if self.postponed else "")
+        self._rename(UNTRIED if self.done.postponed else "")
         self.value = None
 
     def _expire(self, step: Step) -> None:
