@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler import live as reader
-from reconciler.applying.rollback.view import RULE, Present, View
+from reconciler.applying.rollback.view import RULE, View, views_of
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.kinds import KINDS
 from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Action, Binding, Change, Finding
-from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
+from reconciler.model.resource import DesiredResource, DesiredState, LiveState, ObjectKey
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
 from reconciler.planning.comparison import Comparison, identified
@@ -26,86 +26,6 @@ from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
 
 __all__ = ["RULE"]
-
-
-@dataclass(frozen=True, slots=True)
-class Back:
-    """What would take a run back."""
-
-    desired: DesiredState
-    findings: tuple[Finding, ...] = ()
-    """What somebody has changed since, or may have; it is not taken back."""
-    warnings: tuple[str, ...] = ()
-    """What it cannot take back, and what the manifests still ask for."""
-
-
-def _created(run: RecordedRun, live: LiveState) -> tuple[LiveResource, ...]:
-    """The live objects that a run created: `_back` needs their assignments and secrets."""
-    present = Present.of(live)
-    views = [View(run.id, change, KINDS[change.address.kind], present, {}, {}) for change in run.changes]
-    found = [view.creation() for view in views if view.change.action is Action.CREATE and view.change.may_be_written]
-    return tuple(one for one in found if one)
-
-
-def _back(
-    run: RecordedRun,
-    live: LiveState,
-    secrets: Mapping[ObjectKey, Sequence[LiveSecret]],
-    manifests: DesiredState,
-    plan_key: bytes | None = None,
-) -> Back:
-    """Work out what would take the changes of a run back.
-
-    Args:
-        run: with the changes that are to be taken back; what was certainly not written is passed over.
-        live: all that the service has, with assignments.
-        secrets: the named secrets of what `_created` gives, by object.
-        manifests: what says what is protected, and where each resource stands.
-        plan_key: what fingerprints of secret values are keyed with.
-    """
-    known = {resource.address: resource for resource in manifests.resources}
-    present = Present.of(live)
-    views = [
-        View(run.id, change, KINDS[change.address.kind], present, secrets, known, plan_key)
-        for change in run.changes
-        if change.may_be_written
-    ]
-    made = [view.wanted() for view in views]
-    pairs = list(zip(views, made, strict=True))
-    return Back(
-        DesiredState(tuple(one for one in made if isinstance(one, DesiredResource)), manifests.digest),
-        (*(one for one in made if isinstance(one, Finding)), *(one for view in views for one in view.doubts)),
-        (*(warning for view, one in pairs for warning in view.warnings(one)), *_still_asked_for(pairs)),
-    )
-
-
-def _still_asked_for(pairs: Sequence[tuple[View, DesiredResource | Finding | None]]) -> Iterator[str]:
-    asked = [view for view, one in pairs if isinstance(one, DesiredResource) and view.is_asked]
-    if asked:
-        names = ", ".join(sorted(str(view.change.address) for view in asked))
-        yield (
-            f"the manifests still ask for what this takes back: {names}; revert them too, "
-            "or the next apply makes these changes again"
-        )
-
-
-def _whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
-    """The changes as guards are to see them: an object that a manifest claims is managed, and stays as it is."""
-    claimed = {ObjectKey(resource.address.kind, resource.id) for resource in manifests.resources if resource.id}
-    names = {
-        (resource.address.kind, resource.spec.get(KINDS[resource.address.kind].name_field))
-        for resource in manifests.resources
-        if not KINDS[resource.address.kind].has_chosen_ids
-    }
-
-    def seen(change: Change) -> Change:
-        name = (change.before or {}).get(KINDS[change.address.kind].name_field)
-        is_managed = change.key in claimed or (change.address.kind, name) in names
-        if change.action is Action.UNMANAGED and is_managed:
-            return replace(change, action=Action.NO_OP, after=change.before)
-        return change
-
-    return tuple(map(seen, changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +53,7 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     marketplace = reader.check_marketplace(remote, target.environment, target.marketplace, kinds)
     _require_same(run, target.binding(manifests, remote.base_url, marketplace))
     live = reader.read_objects(remote, kinds, marketplace)
-    created = [one.key for one in _created(taken, live)]
+    created = _created(taken, live)
     assigned = {ObjectKey(one.address.kind, one.id) for one in taken.changes if one.assignments and one.id}
     found = reader.details(remote, live, assigned.union(created), created, is_optional=True)
     return Sides(taken, found.live, found.secrets)
@@ -160,16 +80,57 @@ def _require_same(run: RecordedRun, binding: Binding) -> None:
 
 def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
     """Compare what the run left with what is there; what is in no manifest is not reported."""
-    back = _back(sides.run, sides.live, sides.secrets, manifests, target.plan_key)
-    compared = identified(differ.diff(back.desired, sides.live, {}), target.creation)
+    views = views_of(sides.run, sides.live, sides.secrets, manifests.resources, target.plan_key)
+    back = [(view, view.wanted()) for view in views]
+    wanted = tuple(one for _, one in back if isinstance(one, DesiredResource))
+    moved = tuple(one for _, one in back if isinstance(one, Finding))
+    notes = tuple(warning for view, one in back for warning in view.warnings(one))
+    asked = [view for view, one in back if isinstance(one, DesiredResource) and view.is_asked]
+    desired = DesiredState(wanted, manifests.digest)
+    compared = identified(differ.diff(desired, sides.live, {}), target.creation)
     changes = target.protection.mark(compared)
     planned = tuple(change for change in changes if change.action is not Action.UNMANAGED)
     return Comparison(
-        back.desired,
+        desired,
         manifests,
         sides.live,
         planned,
         _whole(changes, manifests),
-        findings=back.findings,
-        warnings=(*target.warnings(planned), *secret_changes.patched(planned), *back.warnings),
+        findings=(*moved, *(one for view in views for one in view.doubts)),
+        warnings=(*target.warnings(planned), *secret_changes.patched(planned), *notes, *_still_asked_for(asked)),
     )
+
+
+def _created(run: RecordedRun, live: LiveState) -> list[ObjectKey]:
+    """The live objects that a run created: their assignments and secrets are compared, too."""
+    views = views_of(run, live, {}, (), None)
+    found = [view.creation() for view in views if view.change.action is Action.CREATE]
+    return [one.key for one in found if one]
+
+
+def _still_asked_for(views: Sequence[View]) -> Iterator[str]:
+    if views:
+        names = ", ".join(sorted(str(view.change.address) for view in views))
+        yield (
+            f"the manifests still ask for what this takes back: {names}; revert them too, "
+            "or the next apply makes these changes again"
+        )
+
+
+def _whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
+    """The changes as guards are to see them: an object that a manifest claims is managed, and stays as it is."""
+    claimed = {ObjectKey(resource.address.kind, resource.id) for resource in manifests.resources if resource.id}
+    names = {
+        (resource.address.kind, resource.spec.get(KINDS[resource.address.kind].name_field))
+        for resource in manifests.resources
+        if not KINDS[resource.address.kind].has_chosen_ids
+    }
+
+    def seen(change: Change) -> Change:
+        name = (change.before or {}).get(KINDS[change.address.kind].name_field)
+        is_managed = change.key in claimed or (change.address.kind, name) in names
+        if change.action is Action.UNMANAGED and is_managed:
+            return replace(change, action=Action.NO_OP, after=change.before)
+        return change
+
+    return tuple(map(seen, changes))

@@ -11,7 +11,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.outcome import RecordedChange, Step
+from reconciler.model.outcome import RecordedChange, RecordedRun, Step
 from reconciler.model.plan import Action, AssignmentChange, Finding
 from reconciler.model.resource import (
     Address,
@@ -32,34 +32,30 @@ _WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
-    """All that is live, to be looked up."""
-
-    by_key: Mapping[ObjectKey, LiveResource]
-    by_name: Mapping[tuple[str, str], LiveResource]
-    """Kind and `repr` of the name, which may be null."""
-
-    @classmethod
-    def of(cls, live: LiveState) -> "Present":
-        """Of two of a name, the first."""
-        named = [((one.kind, repr(one.body.get(KINDS[one.kind].name_field))), one) for one in reversed(live.resources)]
-        return cls({one.key: one for one in reversed(live.resources)}, dict(named))
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """One change of the run, and what it is about today."""
 
     run_id: str
     change: RecordedChange
     kind: Kind
-    live: Present
+    by_key: Mapping[ObjectKey, LiveResource]
+    by_name: Mapping[tuple[str, str], LiveResource]
+    """Kind and `repr` of the name, which may be null."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     manifests: Mapping[Address, DesiredResource]
-    plan_key: bytes | None = None
+    plan_key: bytes | None
     doubts: list[Finding] = field(default_factory=list)
     """What nobody can say of what `wanted` would delete."""
     _notes: list[str] = field(default_factory=list)
+
+    @property
+    def _manifest(self) -> DesiredResource | None:
+        return self.manifests.get(self.change.address)
+
+    @property
+    def _secrets(self) -> Mapping[str, SecretReference | None]:
+        """Those that the manifest names."""
+        return self._manifest.secrets if self._manifest else {}
 
     def wanted(self) -> DesiredResource | Finding | None:
         """What would take it back, why it cannot be, or None where there is nothing left to do."""
@@ -88,9 +84,7 @@ class View:
 
     def _inside(self, spec: Body) -> Mapping[str, SecretReference | None]:
         """The secrets inside the records that are taken back: a record is written with all of its own."""
-        manifest = self.manifests.get(self.change.address)
-        secrets = manifest.secrets if manifest else {}
-        return {name: one for name, one in secrets.items() if field_of(name) != name and field_of(name) in spec}
+        return {name: one for name, one in self._secrets.items() if field_of(name) != name and field_of(name) in spec}
 
     def _created(self) -> DesiredResource | Finding | None:
         live = self.creation()
@@ -119,8 +113,7 @@ class View:
         namesake = None if self.kind.has_chosen_ids else self._by_name(before)
         if namesake:
             return self._moved(f"somebody has made another of its name, {namesake.id}")
-        manifest = self.manifests.get(self.change.address)
-        named = {name: one for name, one in (manifest.secrets if manifest else {}).items() if one}
+        named = {name: one for name, one in self._secrets.items() if one}
         self._notes.append(self._recreation_note(named))
         names = (*self.kind.fields, *self.kind.initial_fields)
         spec = {name: before[name] for name in names if before.get(name) is not None}
@@ -146,7 +139,7 @@ class View:
         return [name for name in self.kind.fields if not self._same(name, before, after)]
 
     def _by_id(self) -> LiveResource | None:
-        return self.live.by_key.get(ObjectKey(self.kind.name, self.change.id)) if self.change.id else None
+        return self.by_key.get(ObjectKey(self.kind.name, self.change.id)) if self.change.id else None
 
     def _made_by_post(self) -> LiveResource | None:
         """What the service made under an id of its own choice, of which the run has not learned."""
@@ -155,7 +148,7 @@ class View:
         return self._by_name(self.change.after or {}) if is_unknown and was_sent else None
 
     def _by_name(self, body: Body) -> LiveResource | None:
-        return self.live.by_name.get((self.kind.name, repr(body.get(self.kind.name_field))))
+        return self.by_name.get((self.kind.name, repr(body.get(self.kind.name_field))))
 
     def _same(self, name: str, left: Body, right: Body) -> bool:
         canonical = self.kind.fields[name].canonical_value
@@ -233,7 +226,7 @@ class View:
     @property
     def is_asked(self) -> bool:
         """Whether the manifest still asks for what the run did."""
-        manifest = self.manifests.get(self.change.address)
+        manifest = self._manifest
         if manifest is None:
             return False
         if self.change.action is not Action.UPDATE:
@@ -282,7 +275,7 @@ class View:
         secrets: Mapping[str, SecretReference | None] = _NO_SECRETS,
         assignments: Mapping[str, tuple[str, ...]] | None = None,
     ) -> DesiredResource:
-        manifest = self.manifests.get(self.change.address)
+        manifest = self._manifest
         return DesiredResource(
             self.change.address,
             spec,
@@ -297,3 +290,22 @@ class View:
     def _moved(self, what: str) -> Finding:
         message = f"{self.change.address} cannot be taken back: {what} since that run"
         return Finding(RULE, message, _WAY_OUT, (self.change.address,), can_be_acknowledged=False)
+
+
+def views_of(
+    run: RecordedRun,
+    live: LiveState,
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]],
+    manifests: Sequence[DesiredResource],
+    plan_key: bytes | None,
+) -> list[View]:
+    """The changes of the run that may have been written; of two live objects of a name the first is meant."""
+    resources = live.resources[::-1]
+    by_key = {one.key: one for one in resources}
+    by_name = {(one.kind, repr(one.body.get(KINDS[one.kind].name_field))): one for one in resources}
+    known = {resource.address: resource for resource in manifests}
+    return [
+        View(run.id, change, KINDS[change.address.kind], by_key, by_name, secrets, known, plan_key)
+        for change in run.changes
+        if change.may_be_written
+    ]
