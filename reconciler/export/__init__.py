@@ -33,9 +33,8 @@ from reconciler.export.manifest import (
 )
 from reconciler.export.overlaying import Overlaying, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key, outside
-from reconciler.manifests.edit import Names, write_contents
-from reconciler.manifests.edit.live import Contents, bring_in
-from reconciler.manifests.edit.values import Path as At
+from reconciler.manifests.edit import At, write_contents
+from reconciler.manifests.edit.live import Contents, Names, bring_in
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.json import Body, Json, pointer, pointer_parts

@@ -15,8 +15,8 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Field, Kind
+from reconciler.manifests.edit import At
 from reconciler.manifests.edit.text import Style, block, flow
-from reconciler.manifests.edit.values import Path as At
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.manifest import examine
 from reconciler.manifests.schema import Fault, did_you_mean

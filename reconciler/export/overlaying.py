@@ -14,10 +14,9 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.export.manifest import API_VERSION, wanted_fields, writable_body
 from reconciler.kinds import Kind
-from reconciler.manifests.edit import Names
+from reconciler.manifests.edit import At, with_documents
+from reconciler.manifests.edit.live import Names
 from reconciler.manifests.edit.text import Style, block
-from reconciler.manifests.edit.values import Path as At
-from reconciler.manifests.edit.values import with_documents
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.substitution import literal
 from reconciler.manifests.yaml import merge_patch, parse, shown

@@ -8,8 +8,7 @@ from typing import Any, Final, Self
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.errors import InputError, ReconcilerError
-from reconciler.manifests.edit import Names
-from reconciler.manifests.edit.live import Contents, bring_back, misfits
+from reconciler.manifests.edit.live import Contents, Names, bring_back, misfits
 from reconciler.manifests.files import require_inside
 from reconciler.manifests.git import Disbelieved
 from reconciler.model.dataclass import dataclass

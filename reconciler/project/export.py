@@ -10,8 +10,7 @@ from reconciler.config import Config, Environment
 from reconciler.errors import ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
 from reconciler.manifests.context import Once
-from reconciler.manifests.edit import with_ids, write_ids
-from reconciler.manifests.edit.values import with_values
+from reconciler.manifests.edit import with_ids, with_values, write_ids
 from reconciler.manifests.files import require_inside
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import shown

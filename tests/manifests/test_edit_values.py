@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.manifests.edit import with_documents, with_values
 from reconciler.manifests.edit.text import Style, block, flow
-from reconciler.manifests.edit.values import with_documents, with_values
 from reconciler.manifests.yaml import parse
 from reconciler.model.json import ABSENT, get_at, pointer, pointer_parts, same
 

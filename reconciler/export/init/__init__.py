@@ -10,8 +10,8 @@ from reconciler.config import BASE_URLS, structure_faults
 from reconciler.config.file import config_of
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export.manifest import slug
+from reconciler.manifests.edit import with_values
 from reconciler.manifests.edit.text import scalar
-from reconciler.manifests.edit.values import with_values
 from reconciler.manifests.schema import schema_path
 from reconciler.manifests.yaml import parse
 from reconciler.model.dataclass import dataclass

@@ -1,37 +1,290 @@
-"""The ids in files: new ids -> reconciler.yaml or a file of ids with them; an id -> how a manifest says it.
+"""A YAML file, what one of its documents is to say -> the same file saying so, and nothing else changed.
 
-What drift brings back into manifests is worked out by `live`, over `values`; all files are written here.
+What the document says and what it is to say are compared, and only where they differ is the text touched: comments,
+order, quotes, anchors and blank lines stay. What comes out is read again and must say exactly what was asked for, in
+every document of the file. Where it does not, as in a value that an anchor shares with another place, nothing is
+changed.
 
-The ids are put into the text at places that a parser names; no line is written anew. What comes out is then read as
-every command reads it, and must say what the file said before plus exactly the ids. Where it does not, as in an
-environment that shares its ids with another one by an alias, the file is left as it is.
+New ids get into reconciler.yaml, or a file of ids, likewise. What drift brings back into manifests is worked out by
+`live`; all files are written here.
 """
 
+import re
 import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from reconciler.errors import ReconcilerError
-from reconciler.kinds import Kind, address_of, short
-from reconciler.kinds.fields import MemberReference
-from reconciler.kinds.references import referred, with_references
-from reconciler.manifests.edit.text import Node, Style, block, line_end_before, parse_nodes
-from reconciler.manifests.edit.values import Path as At
-from reconciler.manifests.edit.values import with_values
+from reconciler.kinds import address_of, short
+from reconciler.manifests.edit.text import (
+    Edit,
+    Node,
+    Style,
+    after_block,
+    applied,
+    block,
+    flow,
+    in_braces,
+    insertion,
+    item,
+    line_end_before,
+    parse_nodes,
+    removals_in_braces,
+    start_of_line,
+    start_of_next_line,
+    step_of,
+    style_of,
+)
 from reconciler.manifests.replacing import replace_file
 from reconciler.manifests.schema import part_validator, validator
 from reconciler.manifests.yaml import IDS_LIMIT, SIZE_LIMIT, parse, shown
-from reconciler.model.dataclass import dataclass
-from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, same, with_value_at
+from reconciler.model.json import ABSENT, Absent, Body, Json, canonical_text, get_at, is_array, same, with_value_at
 from reconciler.model.resource import Address, ObjectKey, same_id
 
-__all__ = ["with_ids", "write_contents", "write_ids"]
+_MARK: Final = "\ufeff"
+At: TypeAlias = tuple[str, ...]
+"""Keys from the root of a document to a value."""
+_Wanted: TypeAlias = tuple[int, At, Json | Absent]
+"""The number of a document, a path into it, and what is to stand there."""
+
+_ANCHOR: Final = re.compile(r"(?:![^\s]*\s+)?(&[^\s]+ +)")
+
+
+class _TooIntricate(Exception):  # never leaves this module
+    """The text cannot be changed there without losing what belongs to somebody."""
+
+
+def with_values(
+    content: bytes, file: str, index: int, values: Mapping[At, Json | Absent], limit: int = SIZE_LIMIT
+) -> tuple[bytes, tuple[At, ...]]:
+    """Set values in one document of a file; see `with_documents`."""
+    changed, refused = with_documents(content, file, {index: values}, limit)
+    return changed, tuple(path for _, path in refused)
+
+
+def with_documents(
+    content: bytes, file: str, wanted: Mapping[int, Mapping[At, Json | Absent]], limit: int = SIZE_LIMIT
+) -> tuple[bytes, tuple[tuple[int, At], ...]]:
+    """Set values in documents of a file; `ABSENT` removes a key.
+
+    Args:
+        content: a file that `yaml.parse` reads without a fault.
+        file: its name in messages.
+        wanted: for each document, by its number, what is to stand where; a path leads through mappings only, and
+            mappings that lack are made.
+        limit: how large the file may become, in bytes.
+
+    Returns:
+        The new bytes, and the documents and paths that are as they were because they cannot be set without changing
+        more: to be changed by hand.
+    """
+    refused: list[tuple[int, At]] = []
+    pending = [[(index, path, value) for index, values in wanted.items() for path, value in values.items()]]
+    while pending:  # all at once; where that fails, each half by itself, down to the values at fault
+        values = pending.pop()
+        changed = _with_all(content, file, values, limit)
+        if changed is not None:
+            content = changed
+        elif len(values) == 1:
+            refused.append(values[0][:2])
+        else:
+            half = len(values) // 2
+            pending += [values[half:], values[:half]]
+    return content, tuple(refused)
+
+
+def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) -> bytes | None:
+    """The bytes with all values set, or None."""
+    old = [document.data for document in parse(content, file, limit).documents]
+    new = list(old)
+    for index, path, value in values:
+        body = new[index]
+        if not isinstance(body, Mapping):
+            return None
+        new[index] = with_value_at(body, path, value) if path or isinstance(value, Absent) else value
+    text = content.decode("utf-8")
+    mark = _MARK if text.startswith(_MARK) else ""
+    text = text.removeprefix(_MARK)
+    roots = parse_nodes(text)
+    ends = [*(root.outer for root in roots[1:]), len(text)]
+    try:
+        parts = [
+            applied(text, list(_Editor(text, step_of(root)).changes(root, before, after)), start, end)
+            for root, before, after, start, end in zip(roots, old, new, (0, *ends), ends, strict=False)
+        ]
+    except _TooIntricate:
+        return None
+    result = (mark + "".join(parts)).encode("utf-8")
+    parsed = parse(result, file, limit)
+    says_so = not parsed.faults and same([document.data for document in parsed.documents], new)
+    return result if says_so else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Editor:
+    """Gives the edits of one document, in the order of their positions."""
+
+    text: str
+    step: int
+    """By how much this document indents."""
+
+    def changes(self, node: Node, old: Json, new: Json, key: Node | None = None) -> Iterator[Edit]:
+        """What makes a node say something else; `key` is that of its entry in a mapping."""
+        if same(old, new):
+            return
+        if node.is_mapping and isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from self._mapping(node, old, new, key)
+        elif node.is_list and is_array(old) and is_array(new):
+            yield from self._list(node, old, new, key)
+        else:
+            yield self._instead(node, new, key)
+
+    def _instead(self, node: Node, new: Json, key: Node | None) -> Edit:
+        """Put a value in place of another. The end of a block scalar is the start of the next line, which stays one.
+
+        The anchor of a value stays; where somebody refers to it, what comes out says too much, and is not taken.
+        """
+        text, start, end = self.text, node.outer, node.end
+        if (node.is_mapping or node.is_list) and "#" in text[start:end]:
+            raise _TooIntricate
+        style = style_of(key)
+        written = flow(new, replace(style, value=node.quote) if isinstance(new, str) and node.quote else style)
+        if anchor := _ANCHOR.match(text, start, end):
+            written = f"{anchor[1]}{written}"
+        if text[start - 1] == ":":  # nothing stood there
+            written = f" {written}"
+        if not node.in_braces and end > start and text[end - 1] in "\r\n":
+            written += line_end_before(text, end)
+        return Edit(start, written, end - start)
+
+    def _mapping(self, node: Node, old: Body, new: Body, key: Node | None) -> Iterator[Edit]:
+        """Remove, change and add entries. One that a merge key or an alias brings is written out to be changed."""
+        here = {name.text for name, _ in node.entries}
+        gone = {name for name in old if name not in new}
+        if not gone <= here:
+            raise _TooIntricate
+        kept = [name.text not in gone for name, _ in node.entries]
+        if here and not any(kept) and (node.in_braces or not new):
+            yield from self._emptied(node, new, key)
+            return
+        removals = self._removals(node, kept)
+        for number, (name, value) in enumerate(node.entries):
+            if not kept[number]:
+                yield from removals[number]
+            elif name.text is not None and name.text in old:
+                yield from self.changes(value, old[name.text], new[name.text], name)
+        added = {
+            name: value for name, value in new.items() if name not in here and not same(old.get(name, ABSENT), value)
+        }
+        if added:
+            yield from insertion(self.text, node, added, replace(style_of(key), step=self.step))
+
+    def _emptied(self, node: Node, new: Json, key: Node | None) -> Iterator[Edit]:
+        """Replace all that a container holds. Comments on lines of their own stay where they are."""
+        written = flow(new, style_of(key))
+        if node.in_braces:
+            yield Edit(node.start, written[1:-1], node.end - node.start - 1)
+            return
+        first = start_of_line(self.text, node.spans[0][0])
+        if key is None or first <= key.end:
+            raise _TooIntricate
+        yield Edit(self.text.index(":", key.end) + 1, f" {written}")
+        for start, end in node.spans:
+            line = start_of_line(self.text, start)
+            yield Edit(line, "", start_of_next_line(self.text, end) - line)
+
+    def _removals(self, node: Node, kept: Sequence[bool]) -> list[list[Edit]]:
+        """For each entry the edits that remove it, where it is not kept."""
+        if node.in_braces:
+            return removals_in_braces(node.spans, kept)
+        return [[] if keep else [self._removed_lines(node, number)] for number, keep in enumerate(kept)]
+
+    def _removed_lines(self, node: Node, number: int) -> Edit:
+        """Take out the lines of an entry; where it follows a dash, what stands up to the next entry."""
+        start, end = node.spans[number]
+        line = start_of_line(self.text, start)
+        before = self.text[line:start].strip()
+        if before and not (node.is_list and before == "-"):
+            if number + 1 == len(node.spans):
+                raise _TooIntricate
+            return Edit(start, "", node.spans[number + 1][0] - start)
+        return Edit(line, "", start_of_next_line(self.text, end) - line)
+
+    def _list(self, node: Node, old: Sequence[Json], new: Sequence[Json], key: Node | None) -> Iterator[Edit]:
+        """Remove, change and add members."""
+        kept, changed, added = _steps(old, new)
+        if kept and not any(kept) and (node.in_braces or not new):
+            yield from self._emptied(node, new, key)
+            return
+        removals = self._removals(node, kept)
+        for number, member in enumerate(node.items):
+            yield from self._added_before(node, number, added.get(number, ()))
+            yield from removals[number]
+            if number in changed:
+                yield from self.changes(member, old[number], changed[number])
+        yield from self._added_at_the_end(node, added.get(len(old), ()), style_of(key))
+
+    def _added_before(self, node: Node, number: int, values: Sequence[Json]) -> Iterator[Edit]:
+        if not values:
+            return
+        start, style = node.spans[number][0], Style(self.step, value=node.items[number].quote)
+        if node.in_braces:
+            yield Edit(start, "".join(f"{flow(value, style)}, " for value in values))
+            return
+        line, column = self._dash(start)
+        if number:  # what stands between belongs to the member that follows
+            line = start_of_next_line(self.text, node.spans[number - 1][1])
+        end = line_end_before(self.text, start)
+        yield Edit(line, "".join(f"{written}{end}" for value in values for written in item(value, column, style)))
+
+    def _added_at_the_end(self, node: Node, values: Sequence[Json], style: Style) -> Iterator[Edit]:
+        if not values:
+            return
+        style = Style(self.step, value=node.items[-1].quote) if node.items else style
+        if node.in_braces:
+            yield from in_braces(self.text, node, [flow(value, style) for value in values])
+            return
+        _, column = self._dash(node.spans[-1][0])
+        lines = [written for value in values for written in item(value, column, style)]
+        yield after_block(self.text, node.end, column, lines)
+
+    def _dash(self, start: int) -> tuple[int, int]:
+        """Where the line of a member of a list starts, and the column of its dash."""
+        line = start_of_line(self.text, start)
+        before = self.text[line:start]
+        if before.strip() != "-":
+            raise _TooIntricate
+        return line, before.index("-")
+
+
+def _steps(
+    old: Sequence[Json], new: Sequence[Json]
+) -> tuple[list[bool], Mapping[int, Json], Mapping[int, Sequence[Json]]]:
+    """Which members stay, which of those change inside, and what is added before each of them.
+
+    A mapping or a list that becomes another one is the same member, changed; a text is not: its comment goes with it.
+    """
+    matcher = SequenceMatcher(None, [*map(canonical_text, old)], [*map(canonical_text, new)], autojunk=False)
+    kept, changed, added = [True] * len(old), dict[int, Json](), dict[int, Sequence[Json]]()
+    for word, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        before, after = old[old_start:old_end], new[new_start:new_end]
+        if word == "replace" and len(before) == len(after) and all(map(_are_alike, before, after)):
+            changed |= {old_start + number: value for number, value in enumerate(after)}
+        elif word != "equal":
+            kept[old_start:old_end] = [False] * len(before)
+            added[old_end] = after
+    return kept, changed, added
+
+
+def _are_alike(left: Json, right: Json) -> bool:
+    return (isinstance(left, Mapping) and isinstance(right, Mapping)) or (is_array(left) and is_array(right))
+
 
 _SCHEMA: Final = "config.v1.schema.json"
-_MARK: Final = "\ufeff"
 
 
 def write_ids(path: Path, at: Sequence[str], ids: Mapping[Address, str]) -> None:
@@ -84,7 +337,7 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
     if not new:
         return content
     whole = {**known, **new}
-    _check(with_value_at(data, at, whole) if at else whole, file, at)
+    _check(with_value_at(data, at, whole) if data and at else whole, file, at)
     result = _added(content, data, at, whole, file)
     if result is None:
         by_hand = ", ".join(f"{name}: {one}" for name, one in new.items())
@@ -99,10 +352,10 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
     return result
 
 
-def _added(content: bytes, data: Body, at: Sequence[str], ids: Body, file: str) -> bytes | None:
+def _added(content: bytes, data: Body | None, at: Sequence[str], ids: Body, file: str) -> bytes | None:
     """The bytes with all ids, or None where more would change; a file of ids may be empty, or comments alone."""
     text = content.decode("utf-8")
-    if at or parse(content, file, IDS_LIMIT).documents:
+    if data is not None:
         changed, refused = with_values(content, file, 0, {tuple(at): ids}, sys.maxsize)
         return None if refused or not _is_written_out(text, at, data) else changed
     line_end = line_end_before(text, len(text))
@@ -116,10 +369,8 @@ def _is_written_out(text: str, at: Sequence[str], data: Body) -> bool:
     node: Node | None = parse_nodes(text.removeprefix(_MARK))[0]
     for count, key in enumerate(at, 1):
         node = node.get(key) if node else None
-        if node is None:
-            return get_at(data, at[:count]) is ABSENT
-        if node.is_alias:
-            return False
+        if node is None or node.is_alias:
+            return node is None and get_at(data, at[:count]) is ABSENT
     return True
 
 
@@ -148,15 +399,14 @@ def _check(wanted: Body, file: str, at: Sequence[str]) -> None:
         )
 
 
-def _data(content: bytes, file: str, at: Sequence[str]) -> Body:
-    """The one document, as all commands read it; a file of ids may be empty."""
+def _data(content: bytes, file: str, at: Sequence[str]) -> Body | None:
+    """The one document, as all commands read it; a file of ids may have none."""
     parsed = parse(content, file, SIZE_LIMIT if at else IDS_LIMIT)
-    data: Json = parsed.documents[0].data if len(parsed.documents) == 1 and not parsed.faults else None
-    if not at and data is None and len(parsed.documents) <= 1 and not parsed.faults:
-        return {}
-    if not isinstance(data, Mapping):
-        raise ReconcilerError(f"{file} can no longer be read as {'a configuration' if at else 'ids'}")
-    return data
+    if not parsed.faults and len(parsed.documents) == 1 and isinstance(data := parsed.documents[0].data, Mapping):
+        return data
+    if not at and not parsed.faults and not parsed.documents:
+        return None
+    raise ReconcilerError(f"{file} can no longer be read as {'a configuration' if at else 'ids'}")
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -165,68 +415,3 @@ def _replace(path: Path, content: bytes) -> None:
         replace_file(path, content, keeps_owner=True)
     except PermissionError:
         replace_file(path, content, stat.S_IMODE(path.stat().st_mode))
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The objects that have or get a manifest."""
-
-    addresses: dict[ObjectKey, Address] = field(default_factory=dict)
-    marketplace: str = ""
-
-    def values(self, kind: Kind, values: Mapping[At, Json], said: Body) -> dict[At, Json]:
-        """The values of a manifest with references."""
-        return {
-            at: one if self._is_of_company(kind, at, values) else self.value(kind, at, one, get_at(said, at))
-            for at, one in values.items()
-        }
-
-    def _is_of_company(self, kind: Kind, at: At, values: Mapping[At, Json]) -> bool:
-        """Whether a value is the id of a group of a buyer or a supplier, which no manifest has."""
-        to = kind.fields[at[1]].refers_to if at[0] == "spec" and at[1] in kind.fields else None
-        company = values.get(("spec", to.company_field)) if isinstance(to, MemberReference) else None
-        return isinstance(company, str) and bool(company) and not same_id(company, self.marketplace)
-
-    def value(self, kind: Kind, at: At, ids: Json, said: Json | Absent) -> Json:
-        """One value with references. What the manifest says already keeps its spelling and its order."""
-        return _as_said(self._named(kind, at, ids), ids, said)
-
-    def _named(self, kind: Kind, at: At, ids: Json) -> Json:
-        if at[0] == "assignments" and kind.assignments and is_array(ids):
-            of_level = kind.assignments.level(at[1]).kind
-            return [self._reference(of_level, one) for one in ids] if of_level else ids
-        if at[0] == "spec":
-            return with_references(kind, {at[1]: ids}, lambda to, one: self._reference(to.kind, one))[at[1]]
-        return ids
-
-    def _reference(self, kind: str, value: Json) -> Json:
-        address = self.addresses.get(ObjectKey(kind, value)) if isinstance(value, str) else None
-        return {"ref": address.name} if address else value
-
-    def ids(self, kind: Kind, name: str, said: Json | Absent) -> Json | Absent:
-        """What a manifest says of one field, with ids in place of the names that are known."""
-        if isinstance(said, Absent):
-            return said
-        known = {(one.kind, one.name): key.id for key, one in self.addresses.items()}
-        return with_references(kind, {name: said}, lambda to, one: known.get((to.kind, referred(one)), one))[name]
-
-
-def refers(kind: Kind, at: At) -> bool:
-    """Whether a value is the id, or a list of ids, of objects that may have a manifest."""
-    if at[0] == "assignments":
-        return kind.assignments is not None and bool(kind.assignments.level(at[1]).kind)
-    to = kind.fields[at[1]].reference if at[1] in kind.fields else None
-    return to is not None and bool(to.kind)
-
-
-def _as_said(named: Json, ids: Json, said: Json | Absent) -> Json:
-    """A list of references: members that a manifest has already stay as they stand there, others come last."""
-    if named is ids or not (is_array(named) and is_array(ids) and is_array(said)):
-        return named
-    live = list(zip(ids, named, strict=True))
-    kept = [one for one in said if any(_is_same(one, *pair) for pair in live)]
-    return [*kept, *(pair[1] for pair in live if not any(_is_same(one, *pair) for one in kept))]
-
-
-def _is_same(said: Json, object_id: Json, named: Json) -> bool:
-    return same(said, named) or (isinstance(said, str) and same_id(said, str(object_id)))

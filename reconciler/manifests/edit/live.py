@@ -12,30 +12,97 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
-from reconciler.manifests.edit import Names, refers
-from reconciler.manifests.edit.values import Path as Keys
-from reconciler.manifests.edit.values import with_documents
+from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.fields import MemberReference
+from reconciler.kinds.references import referred, with_references
+from reconciler.manifests.edit import At, with_documents
 from reconciler.manifests.substitution import literal
 from reconciler.manifests.yaml import Document, parse, unreadable
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.drift import Deviation, DriftKind
-from reconciler.model.json import ABSENT, Absent, Json, get_at, is_array, pointer, pointer_parts
+from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts, same
 from reconciler.model.plan import FieldChange
-from reconciler.model.resource import Address, EffectiveManifest
+from reconciler.model.resource import Address, EffectiveManifest, ObjectKey, same_id
 
 Contents: TypeAlias = Mapping[str, bytes]
 """File, as messages call it -> what it is to hold."""
 
 _RULE: Final = "write-back"
-NAMELESS: Final = Names()
 _LONGEST: Final = 200
 _GONE: Final = {
     DriftKind.MISSING: ("it is not in the service", "apply creates it again; else remove its manifest"),
     DriftKind.RESTORED: ("OrderCloud's restore of staging took it away", "apply puts it back"),
     DriftKind.SURPLUS: ("it is in the service", "apply deletes it; else take policy.state out of its manifest"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The objects that have or get a manifest."""
+
+    addresses: dict[ObjectKey, Address] = field(default_factory=dict)
+    marketplace: str = ""
+
+    def values(self, kind: Kind, values: Mapping[At, Json], said: Body) -> dict[At, Json]:
+        """The values of a manifest with references."""
+        return {
+            at: one if self._is_of_company(kind, at, values) else self.value(kind, at, one, get_at(said, at))
+            for at, one in values.items()
+        }
+
+    def _is_of_company(self, kind: Kind, at: At, values: Mapping[At, Json]) -> bool:
+        """Whether a value is the id of a group of a buyer or a supplier, which no manifest has."""
+        to = kind.fields[at[1]].refers_to if at[0] == "spec" and at[1] in kind.fields else None
+        company = values.get(("spec", to.company_field)) if isinstance(to, MemberReference) else None
+        return isinstance(company, str) and bool(company) and not same_id(company, self.marketplace)
+
+    def value(self, kind: Kind, at: At, ids: Json, said: Json | Absent) -> Json:
+        """One value with references. What the manifest says already keeps its spelling and its order."""
+        return _as_said(self._named(kind, at, ids), ids, said)
+
+    def _named(self, kind: Kind, at: At, ids: Json) -> Json:
+        if at[0] == "assignments" and kind.assignments and is_array(ids):
+            of_level = kind.assignments.level(at[1]).kind
+            return [self._reference(of_level, one) for one in ids] if of_level else ids
+        if at[0] == "spec":
+            return with_references(kind, {at[1]: ids}, lambda to, one: self._reference(to.kind, one))[at[1]]
+        return ids
+
+    def _reference(self, kind: str, value: Json) -> Json:
+        address = self.addresses.get(ObjectKey(kind, value)) if isinstance(value, str) else None
+        return {"ref": address.name} if address else value
+
+    def ids(self, kind: Kind, name: str, said: Json | Absent) -> Json | Absent:
+        """What a manifest says of one field, with ids in place of the names that are known."""
+        if isinstance(said, Absent):
+            return said
+        known = {(one.kind, one.name): key.id for key, one in self.addresses.items()}
+        return with_references(kind, {name: said}, lambda to, one: known.get((to.kind, referred(one)), one))[name]
+
+
+def refers(kind: Kind, at: At) -> bool:
+    """Whether a value is the id, or a list of ids, of objects that may have a manifest."""
+    if at[0] == "assignments":
+        return kind.assignments is not None and bool(kind.assignments.level(at[1]).kind)
+    to = kind.fields[at[1]].reference if at[1] in kind.fields else None
+    return to is not None and bool(to.kind)
+
+
+def _as_said(named: Json, ids: Json, said: Json | Absent) -> Json:
+    """A list of references: members that a manifest has already stay as they stand there, others come last."""
+    if named is ids or not (is_array(named) and is_array(ids) and is_array(said)):
+        return named
+    live = list(zip(ids, named, strict=True))
+    kept = [one for one in said if any(_is_same(one, *pair) for pair in live)]
+    return [*kept, *(pair[1] for pair in live if not any(_is_same(one, *pair) for one in kept))]
+
+
+def _is_same(said: Json, object_id: Json, named: Json) -> bool:
+    return same(said, named) or (isinstance(said, str) and same_id(said, str(object_id)))
+
+
+NAMELESS: Final = Names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +190,7 @@ class _Run:
     refused: list[Refused] = field(default_factory=list)
     _files: dict[str, bytes] = field(default_factory=dict)
     _parsed: dict[str, Mapping[Address, tuple[int, Document]]] = field(default_factory=dict)
-    _wanted: dict[str, dict[Address, dict[Keys, Json | Absent]]] = field(default_factory=dict)
+    _wanted: dict[str, dict[Address, dict[At, Json | Absent]]] = field(default_factory=dict)
 
     def take(self, deviation: Deviation) -> None:
         """Find the place of one deviation."""
@@ -151,7 +218,7 @@ class _Run:
             return
         self._wanted.setdefault(owner, {}).setdefault(address, {})[keys] = value
 
-    def _objection(self, manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> tuple[str, str] | None:
+    def _objection(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
         """Why a manifest does not own a value."""
         if changed.sensitive:
             return "a secret is never written into a manifest", "apply sets it; else take it out of the manifest"
@@ -162,7 +229,7 @@ class _Run:
                 return f"{', '.join(names)} gives its value", f"live is {value}: change it under {where}"
         return None
 
-    def _unsayable(self, manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> tuple[str, str] | None:
+    def _unsayable(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
         """Why an overlay, in which null removes, cannot say what is live."""
         if _has_null(changed.before):
             return "the live value is null or contains one, which an overlay cannot express", "let the manifest say so"
@@ -173,7 +240,7 @@ class _Run:
                 return "its overlay removes what it would be in", "take the null out of the overlay"
         return None
 
-    def _owned(self, manifest: EffectiveManifest, keys: Keys, value: Json | Absent) -> tuple[str, Json | Absent]:
+    def _owned(self, manifest: EffectiveManifest, keys: At, value: Json | Absent) -> tuple[str, Json | Absent]:
         """The file that a value belongs to. What an overlay takes away that the manifest has, it takes away by null."""
         base, overlay = manifest.resource.place.file, manifest.overlay
         if overlay is None or not self._says(overlay, manifest, keys):
@@ -181,7 +248,7 @@ class _Run:
         below = self._data(base, manifest.resource.address)
         return overlay, None if value is ABSENT and get_at(below, keys) is not ABSENT else value
 
-    def _says(self, overlay: str, manifest: EffectiveManifest, keys: Keys) -> bool:
+    def _says(self, overlay: str, manifest: EffectiveManifest, keys: At) -> bool:
         """Whether the overlay says the value, or to remove it, or something else of the field that it would be in."""
         data = self._data(overlay, manifest.resource.address)
         first = len(keys) if pointer(*keys) in manifest.resource.places else 2
@@ -226,13 +293,13 @@ class _Run:
         self.refused.append(Refused(address, at, place, message, hint))
 
 
-def _keys(changed: FieldChange) -> Keys:
+def _keys(changed: FieldChange) -> At:
     """The path into the document: fields stand in its spec, assignments in a block of their own."""
     parts = pointer_parts(changed.pointer)
     return parts if parts[0] == "assignments" else ("spec", *parts)
 
 
-def _place(manifest: EffectiveManifest, keys: Keys) -> Place:
+def _place(manifest: EffectiveManifest, keys: At) -> Place:
     """Where a value stands, or what it would be in."""
     places = manifest.resource.places
     above = (pointer(*keys[:count]) for count in range(len(keys), 0, -1))
@@ -245,7 +312,7 @@ def _address(data: Json) -> Address:
     return Address(str(kind), str(name))
 
 
-def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange, names: Names) -> Json | Absent:
+def _live_value(manifest: EffectiveManifest, keys: At, changed: FieldChange, names: Names) -> Json | Absent:
     """What is live, written for a manifest: of a set, the members that stay keep their order and their spelling."""
     value, kind = changed.before, KINDS[manifest.resource.address.kind]
     named = get_at(manifest.body, keys)
@@ -262,7 +329,7 @@ def _live_value(manifest: EffectiveManifest, keys: Keys, changed: FieldChange, n
     return literal(value)
 
 
-def _rows(manifest: EffectiveManifest, keys: Keys, changed: FieldChange) -> Json:
+def _rows(manifest: EffectiveManifest, keys: At, changed: FieldChange) -> Json:
     """The rows of a level of assignments; ids of parties have no case."""
     assignments = KINDS[manifest.resource.address.kind].assignments
     assert assignments is not None  # noqa: S101  # else its manifest has none

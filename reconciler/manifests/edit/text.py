@@ -137,6 +137,20 @@ class Style:
     value: str = ""
 
 
+def style_of(key: Node | None) -> Style:
+    """Whoever quotes keys means JSON, and quotes values, too."""
+    quote = key.quote if key else ""
+    return Style(key=quote, value=quote)
+
+
+def step_of(node: Node) -> int:
+    """By how much the first block in a block is indented."""
+    for _, value in node.entries:
+        if value.is_mapping and not value.in_braces and value.column > node.column:
+            return value.column - node.column
+    return Style().step
+
+
 def scalar(value: Json, quote: str = "") -> str:
     """A value that is not a mapping and no list; a text in these quotes, or in others where these do not do."""
     if not isinstance(value, str):
@@ -334,3 +348,17 @@ def _separator(text: str, at: int, new: Sequence[str]) -> str:
 def start_of_line(text: str, position: int) -> int:
     """Where the line of a position starts."""
     return max(text.rfind("\n", 0, position), text.rfind("\r", 0, position)) + 1
+
+
+def removals_in_braces(spans: Sequence[tuple[int, int]], kept: Sequence[bool]) -> list[list[Edit]]:
+    """An entry goes with what separates it from the next one, those at the end with what is before them."""
+    last = max((number for number, keep in enumerate(kept) if keep), default=-1)
+    edits: list[list[Edit]] = [[] for _ in kept]
+    for number, keep in enumerate(kept[:last]):
+        if not keep:
+            start = spans[number][0]
+            edits[number] = [Edit(start, "", spans[number + 1][0] - start)]
+    if last + 1 < len(kept):
+        start = spans[last][1]
+        edits[last + 1] = [Edit(start, "", spans[-1][1] - start)]
+    return edits
