@@ -50,6 +50,11 @@ def json_text(document: object) -> str:
     return in_json(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
 
 
+def json_document(version: str = "1.0", /, **members: object) -> str:
+    """Give the text of a JSON document that says of which format it is."""
+    return json_text({"format_version": version, **members})
+
+
 def in_json(text: str) -> str:
     """Give a finished JSON text, ASCII only, in which no CI runner finds a command; it holds the same data."""
     return _INLINE_COMMAND.sub(r"\\u0023", text)

@@ -10,8 +10,9 @@ from typing import Final
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.reports import Exported, ExportStatus, LeftOut
-from reconciler.render.escape import escape, joined, json_text
+from reconciler.render.escape import escape, joined, json_document
 from reconciler.render.style import Style, Tone, Writers, laid_out
+from reconciler.render.wording import number
 
 _CONTEXT: Final = 1
 """Unchanged lines around a change."""
@@ -87,7 +88,7 @@ def _totals(shown: Exporting, style: Style) -> str:
         ExportStatus.SAME: "in step already",
         ExportStatus.LEFT: "left out",
     }
-    told = ", ".join(f"{count} {words[status]}" for status, count in counts.items() if count)
+    told = ", ".join(f"{count:,} {words[status]}" for status, count in counts.items() if count)
     return f"{style.paint(Tone.STRONG, 'Manifests:')} {told or 'there is nothing to make any of'}."
 
 
@@ -96,26 +97,21 @@ def _end(shown: Exporting) -> Iterator[str]:
     if not files:
         yield "There is nothing to write."
     elif shown.written:
-        yield f"Written: {files} {'file' if files == 1 else 'files'}."
+        yield f"Written: {number(files, 'file')}."
     else:
-        yield f"Nothing was written. To write {'this file' if files == 1 else f'these {files} files'}, add --write."
+        yield f"Nothing was written. To write {'this file' if files == 1 else f'these {files:,} files'}, add --write."
     yield from map(escape, shown.end)
-
-
-FORMAT_VERSION: Final = "1.0"
 
 
 def document(shown: Exporting, _style: Style) -> str:
     """The JSON document."""
-    content: Json = {
-        "format_version": FORMAT_VERSION,
-        "source": shown.source,
-        "written": shown.written,
-        "objects": [_exported(one) for one in shown.objects],
-        "changed_files": [file for file, _, _ in shown.edits],
-        "left_out": [asdict(one) for one in shown.left_out],
-    }
-    return json_text(content)
+    return json_document(
+        source=shown.source,
+        written=shown.written,
+        objects=[_exported(one) for one in shown.objects],
+        changed_files=[file for file, _, _ in shown.edits],
+        left_out=[asdict(one) for one in shown.left_out],
+    )
 
 
 def _exported(one: Exported) -> Json:
@@ -131,7 +127,6 @@ def _exported(one: Exported) -> Json:
 EXPORTS: Final[Writers[Exporting]] = MappingProxyType({"text": text, "json": document})
 
 
-INIT_FORMAT_VERSION: Final = "1.0"
 _COMMAND_WIDTH: Final = 27
 
 
@@ -196,15 +191,13 @@ def _next_steps(started: Started) -> Iterator[str]:
 
 def init_document(started: Started, style: Style) -> str:
     """The JSON document."""
-    content: dict[str, Json] = {
-        "format_version": INIT_FORMAT_VERSION,
-        "files": [asdict(file) for file in started.files],
-        "changed_files": [file for file, _, _ in started.edits],
-        "export": json.loads(document(started.exported, style)) if started.exported else None,
-        "next": [one.command for one in started.commands],
-        "notes": list(started.notes),
-    }
-    return json_text(content)
+    return json_document(
+        files=[asdict(file) for file in started.files],
+        changed_files=[file for file, _, _ in started.edits],
+        export=json.loads(document(started.exported, style)) if started.exported else None,
+        next=[one.command for one in started.commands],
+        notes=list(started.notes),
+    )
 
 
 STARTS: Final[Writers[Started]] = MappingProxyType({"text": init_text, "json": init_document})

@@ -14,26 +14,12 @@ from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
+from reconciler.render import wording
 from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
 from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.several import Planned, TextOf, texts_of
 from reconciler.render.style import Style
-from reconciler.render.wording import (
-    DOUBT,
-    DRIFT_WORDS,
-    PLAN_WORDS,
-    SENT_WORDS,
-    View,
-    Words,
-    faults_of,
-    findings_of,
-    heading,
-    is_alarming,
-    named,
-    number,
-    verdict,
-    view,
-)
+from reconciler.render.wording import DRIFT_WORDS, PLAN_WORDS, View, Words, heading, number, verdict, view
 
 
 class Level(StrEnum):
@@ -108,7 +94,9 @@ def _document(found: Plan | Drift, seen: View, first: Iterable[str], style: Styl
 
 
 def _unmanaged(change: Change) -> str:
-    return annotation(Level.WARNING, f"unmanaged {change.address}", [f"{named(change)} is live, in no manifest"])
+    return annotation(
+        Level.WARNING, f"unmanaged {change.address}", [f"{wording.named(change)} is live, in no manifest"]
+    )
 
 
 def _last(subject: str, verdict: str) -> str:
@@ -122,7 +110,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _level(change: Change) -> Level:
-    return Level.WARNING if is_alarming(change, PLAN_WORDS) else Level.NOTICE
+    return Level.WARNING if wording.is_alarming(change, PLAN_WORDS) else Level.NOTICE
 
 
 def _change(change: Change, words: Words, level: Level) -> str:
@@ -143,8 +131,8 @@ def result(result: ApplyResult, style: Style) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     level = Level.WARNING if outcome.status is Status.SKIPPED else Level.ERROR
-    doubt = [DOUBT] if outcome.uncertain else []
-    lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
+    doubt = [wording.DOUBT] if outcome.uncertain else []
+    lost = [f"not kept: {line(row, wording.SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     lines = [*([brief(outcome.message, LONGEST_MESSAGE)] if outcome.message else []), *doubt, *lost]
     title = f"{outcome.status}: {outcome.change.action} {heading(outcome.change)}"
     return annotation(level, title, lines or [outcome.status.value], outcome.change.place)
@@ -167,7 +155,7 @@ def _fault(one: Checked) -> str:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """An error for each fault."""
-    shown = [*map(_fault, faults_of(error)), *map(_finding, findings_of(error))]
+    shown = [*map(_fault, wording.faults_of(error)), *map(_finding, wording.findings_of(error))]
     lines = [brief(text, LONGEST_MESSAGE) for text in (error.message, error.hint) if text]
     shown = shown or [annotation(Level.ERROR, f"{name} failed", lines)]
     return document(shown, _last(style.environment, f"{name} failed"), style)

@@ -10,10 +10,9 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.named_secret import Ended
 from reconciler.model.outcome import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn, Status
-from reconciler.render.escape import escape, json_text
+from reconciler.render.escape import escape, json_document, json_text
 from reconciler.render.style import Moment, Style, Tone, Writers, columns, laid_out
-
-FORMAT_VERSION: Final = "1.0"
+from reconciler.render.wording import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _certainties(run: RecordedRun) -> Mapping[str, int]:
 
 def json_list(runs: Sequence[Listed], _style: Style) -> str:
     """The same as a document."""
-    return json_text({"format_version": FORMAT_VERSION, "runs": [_listed(run) for run in runs]})
+    return json_document(runs=[_listed(run) for run in runs])
 
 
 def _listed(run: Listed) -> dict[str, Json]:
@@ -227,7 +226,7 @@ def _event_line(event: Event) -> str:
 
 def json_run(run: Listed, _style: Style) -> str:
     """The same as a document, with the bodies of before and after; less secrets, which no journal holds."""
-    document = _listed(run) | {"format_version": FORMAT_VERSION}
+    document = _listed(run) | {"format_version": "1.0"}
     if run.applied:
         applied = run.applied
         about = ("base_url", "marketplace", "plan_digest", "git_commit", "host", "pid", "tool_version", "rolls_back")
@@ -279,13 +278,13 @@ class Verified:
 
 def text_verification(verified: Verified, style: Style) -> str:
     """A line for each fault, then the verdict."""
-    count = f"{verified.journals} {'journal' if verified.journals == 1 else 'journals'} read."
-    return laid_out([*map(escape, verified.faults), f"{'Altered' if verified.faults else 'Verified'}: {count}"], style)
+    verdict = f"{'Altered' if verified.faults else 'Verified'}: {number(verified.journals, 'journal')} read."
+    return laid_out([*map(escape, verified.faults), verdict], style)
 
 
 def json_verification(verified: Verified, _style: Style) -> str:
     """The same as a document."""
-    return json_text({"format_version": FORMAT_VERSION, "journals": verified.journals, "faults": list(verified.faults)})
+    return json_document(journals=verified.journals, faults=list(verified.faults))
 
 
 # ----------------------------------------------------------------------------------------------------- what is cut off

@@ -13,11 +13,9 @@ from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import FieldChange, Finding, Notice
-from reconciler.render.escape import json_text
+from reconciler.render.escape import json_document, json_text
 from reconciler.render.style import Style
 from reconciler.render.wording import faults_of, findings_of
-
-FORMAT_VERSION: Final = "1.0"
 
 
 def drift(drift: Drift, _digest: str, _style: Style) -> str:
@@ -28,15 +26,12 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
 def result(result: ApplyResult, _style: Style) -> str:
     """What became of a plan; the numbers of `summary` other than `planned` add up to `planned`."""
     counts: dict[str, Json] = {status.value.replace("-", "_"): result.count(status) for status in Status}
-    return json_text(
-        {
-            "format_version": FORMAT_VERSION,
-            "complete": result.is_complete,
-            "interrupted": result.interrupted,
-            "run": result.run,
-            "summary": {"planned": result.planned, **counts, "unchanged": result.unchanged},
-            "outcomes": [_outcome(outcome) for outcome in result.outcomes],
-        }
+    return json_document(
+        complete=result.is_complete,
+        interrupted=result.interrupted,
+        run=result.run,
+        summary={"planned": result.planned, **counts, "unchanged": result.unchanged},
+        outcomes=[_outcome(outcome) for outcome in result.outcomes],
     )
 
 
@@ -66,17 +61,14 @@ def _field(field: FieldChange) -> Json:
 
 def validation(report: Report, _style: Style) -> str:
     """Every fault with its place; `environments` is empty where a fault is the same in all that were checked."""
-    return json_text(
-        {
-            "format_version": FORMAT_VERSION,
-            "valid": report.valid,
-            "error_count": report.error_count,
-            "warning_count": report.warning_count,
-            "files": report.files,
-            "documents": report.documents,
-            "diagnostics": [diagnostic(one) for one in report.found],
-            "waived": [_waived(one, waiver) for one, waiver in report.waived],
-        }
+    return json_document(
+        valid=report.valid,
+        error_count=report.error_count,
+        warning_count=report.warning_count,
+        files=report.files,
+        documents=report.documents,
+        diagnostics=[diagnostic(one) for one in report.found],
+        waived=[_waived(one, waiver) for one, waiver in report.waived],
     )
 
 
@@ -96,9 +88,7 @@ def diagnostic(one: Checked) -> dict[str, Json]:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Why there is no document; `exit_code` is that of the command."""
-    return json_text(
-        {"format_version": FORMAT_VERSION, "document": name, "environment": style.environment, "error": error_of(error)}
-    )
+    return json_document(document=name, environment=style.environment, error=error_of(error))
 
 
 def error_of(error: ReconcilerError) -> dict[str, Json]:

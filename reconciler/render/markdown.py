@@ -36,24 +36,7 @@ from reconciler.render.escape import escape, joined
 from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
 from reconciler.render.several import End, Group, Planned, TextOf, groups, texts_of, title
 from reconciler.render.style import Style
-from reconciler.render.wording import (
-    DOUBT,
-    SENT_WORDS,
-    Noun,
-    View,
-    Words,
-    errors_first,
-    failures_first,
-    faults_of,
-    findings_of,
-    heading,
-    is_alarming,
-    number,
-    snapshot_note,
-    verdict,
-    view,
-    waived,
-)
+from reconciler.render.wording import Noun, View, Words, heading, number, verdict, view
 
 _PART: Final = 6
 """Findings, warnings and names of unmanaged objects take up to one of so many parts of the room each."""
@@ -157,7 +140,7 @@ def _entry(change: Change, seen: View) -> Entry:
     return Entry(
         tuple(details(summary, fenced(lines, "diff") if lines else ["No field is set."])),
         f"- **{verb}** {code(heading(change))}{of}",
-        is_alarming(change, words),
+        wording.is_alarming(change, words),
     )
 
 
@@ -182,7 +165,7 @@ def _made_from(plan: Plan) -> str:
     commit = f", commit {code(binding.git_commit[:12])}" if binding.git_commit else ""
     dirty = " with uncommitted changes" if binding.git_dirty else ""
     until = f", good until {code(binding.expires_at)}" if binding.expires_at else ""
-    snapshot = f" This plan was {code(snapshot_note(plan))}." if plan.snapshot else ""
+    snapshot = f" This plan was {code(wording.snapshot_note(plan))}." if plan.snapshot else ""
     return f"Marketplace {code(binding.marketplace)} at {code(binding.base_url)}{commit}{dirty}{until}.{snapshot}"
 
 
@@ -193,13 +176,13 @@ def result(result: ApplyResult, style: Style) -> str:
     """What became of a plan, failures first."""
     title = f"Apply to {code(style.environment)}: {verdict(result)}"
     head = [*_head("apply", style.environment, title), *counts(wording.counts(result))]
-    return document(head, [*map(_outcome, failures_first(result.outcomes))], [], _OUTCOMES, style)
+    return document(head, [*map(_outcome, wording.failures_first(result.outcomes))], [], _OUTCOMES, style)
 
 
 def _outcome(outcome: Outcome) -> Entry:
     change, done = outcome.change, outcome.status is Status.APPLIED
     status = outcome.status.value if done else f"**{outcome.status.value}**"
-    doubt = f"; {DOUBT}" if outcome.uncertain else ""
+    doubt = f"; {wording.DOUBT}" if outcome.uncertain else ""
     message = f": {code(outcome.message)}" if outcome.message else ""
     line = f"- {status} {change.action.value} {code(heading(change))}{message}{doubt}"
     lost = [line for row in outcome_rows(outcome.fields) for line in _not_kept(row)]
@@ -211,8 +194,8 @@ def _not_kept(row: Row) -> Iterator[str]:
     if row.note:
         yield f"!     {row.note}"
     if row.before or row.after:
-        yield f"-     {SENT_WORDS.was}{row.before or NOT_SET}"
-        yield f"+     {SENT_WORDS.becomes}{row.after or NOT_SET}"
+        yield f"-     {wording.SENT_WORDS.was}{row.before or NOT_SET}"
+        yield f"+     {wording.SENT_WORDS.becomes}{row.after or NOT_SET}"
 
 
 # ----------------------------------------------------------------------------------------------- validation and failure
@@ -222,11 +205,11 @@ def validation(report: Report, style: Style) -> str:
     """Every fault, errors first."""
     title = f"Manifests: {verdict(report)}"
     head = [*_head("validate", style.environment, title), *counts(wording.counts(report))]
-    return document(head, _faults(report.found), _notes("Waived", waived(report), style), _FAULTS, style)
+    return document(head, _faults(report.found), _notes("Waived", wording.waived(report), style), _FAULTS, style)
 
 
 def _faults(found: Iterable[Checked]) -> list[Entry]:
-    return [_fault(one) for one in errors_first(found)]
+    return [_fault(one) for one in wording.errors_first(found)]
 
 
 def _fault(one: Checked) -> Entry:
@@ -241,7 +224,7 @@ def _fault(one: Checked) -> Entry:
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Why there is no document of this name."""
     environment = f" for {code(style.environment)}" if style.environment else ""
-    findings = findings_of(error)
+    findings = wording.findings_of(error)
     head = [
         *_head(
             name,
@@ -251,7 +234,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
         *(_guards(findings, style) or [code(error.message), ""]),
     ]
     tail = [f"Hint: {code(error.hint)}"] if error.hint else []
-    return document(head, _faults(faults_of(error)), tail, _FAULTS, style)
+    return document(head, _faults(wording.faults_of(error)), tail, _FAULTS, style)
 
 
 # -------------------------------------------------------------------------------------------------------------- review

@@ -9,10 +9,9 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.reports import Adoption, Candidate, Check, Diagnosis, Proposal, State, Verdict
-from reconciler.render.escape import escape, json_text
+from reconciler.render.escape import escape, json_document
 from reconciler.render.style import Style, Tone, Writers, columns, laid_out
-
-FORMAT_VERSION: Final = "1.0"
+from reconciler.render.wording import number
 
 _OF_STATES: Final = {
     State.BIND: Tone.CREATE,
@@ -76,15 +75,14 @@ def _looks(candidate: Candidate) -> str:
 
 
 def _adoption_totals(adoption: Adoption, style: Style) -> str:
-    counts = [f"{adoption.count(state)} {words}" for state, words in _TOTALS.items() if adoption.count(state)]
+    counts = [f"{adoption.count(state):,} {words}" for state, words in _TOTALS.items() if adoption.count(state)]
     return f"{style.paint(Tone.STRONG, 'Adopt:')} {', '.join(counts) or 'there are no manifests'}."
 
 
 def _end(adopted: Adopted) -> Iterator[str]:
     adoption, file = adopted.adoption, escape(adopted.file)
-    count = len(adoption.ids)
-    ids = "1 id" if count == 1 else f"{count} ids"
-    if not count:
+    ids = number(len(adoption.ids), "id")
+    if not adoption.ids:
         yield "There is nothing to write."
     elif adopted.written:
         yield f"Written: {ids}, under {escape(adopted.at)} of {file}." if adopted.at else f"Written: {ids}, in {file}."
@@ -99,18 +97,16 @@ def _end(adopted: Adopted) -> Iterator[str]:
 def adoption_document(adopted: Adopted, _style: Style) -> str:
     """The JSON document: ASCII, so that it holds nothing that a terminal could take for more than text."""
     adoption = adopted.adoption
-    content = {
-        "format_version": FORMAT_VERSION,
-        "environment": adoption.environment,
-        "base_url": adoption.base_url,
-        "marketplace": adoption.marketplace,
-        "file": adopted.file,
-        "written": adopted.written,
-        "summary": {state.value.replace("-", "_"): adoption.count(state) for state in State},
-        "ids": {str(address): one for address, one in adoption.ids.items()},
-        "proposals": [_proposal(one) for one in adoption.proposals],
-    }
-    return json_text(content)
+    return json_document(
+        environment=adoption.environment,
+        base_url=adoption.base_url,
+        marketplace=adoption.marketplace,
+        file=adopted.file,
+        written=adopted.written,
+        summary={state.value.replace("-", "_"): adoption.count(state) for state in State},
+        ids={str(address): one for address, one in adoption.ids.items()},
+        proposals=[_proposal(one) for one in adoption.proposals],
+    )
 
 
 def _proposal(one: Proposal) -> Json:
@@ -159,8 +155,7 @@ def _row(one: Listed) -> tuple[str, str, str, str]:
 
 def environments_document(environments: Sequence[Listed], _style: Style) -> str:
     """The JSON document: all that the table has."""
-    content = {"format_version": FORMAT_VERSION, "environments": [_environment(one) for one in environments]}
-    return json_text(content)
+    return json_document(environments=[_environment(one) for one in environments])
 
 
 def _environment(one: Listed) -> Json:
@@ -223,13 +218,11 @@ _PLURALS: Final = {Verdict.WARNING: "with a warning", Verdict.INFO: "for informa
 
 def diagnosis_document(diagnosis: Diagnosis, _style: Style) -> str:
     """The JSON document: ASCII, its texts escaped as they are for people."""
-    content = {
-        "format_version": FORMAT_VERSION,
-        "ok": diagnosis.is_healthy,
-        "environment": escape(diagnosis.environment),
-        "checks": [_check(check) for check in diagnosis.checks],
-    }
-    return json_text(content)
+    return json_document(
+        ok=diagnosis.is_healthy,
+        environment=escape(diagnosis.environment),
+        checks=[_check(check) for check in diagnosis.checks],
+    )
 
 
 def _check(check: Check) -> Json:

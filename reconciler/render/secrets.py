@@ -12,11 +12,11 @@ from reconciler.model.json import Json
 from reconciler.model.named_secret import Ended, LiveSecret, Standing, Step, StepKind, moment_text
 from reconciler.model.plan import Finding
 from reconciler.model.reports import SecretReport, SecretRow
-from reconciler.render.escape import escape, json_text
+from reconciler.render.escape import escape, json_document
 from reconciler.render.monitoring import family
 from reconciler.render.style import Style, Tone, Writers, columns, laid_out
+from reconciler.render.wording import number
 
-FORMAT_VERSION: Final = "2.0"
 _DAY: Final = timedelta(days=1)
 _NOTHING: Final = "-"
 _TITLES: Final = ("RESOURCE", "SECRET", "SORT", "STATUS", "AGE", "EXPIRES", "LEFT", "MANIFEST")
@@ -85,7 +85,7 @@ def _verdict(report: SecretReport, style: Style) -> Iterator[str]:
 
 def _told(rows: Sequence[SecretRow], what: str, style: Style) -> Iterator[str]:
     if rows:
-        yield style.paint(Tone.ALARM, f"{len(rows)} {'secret is' if len(rows) == 1 else 'secrets are'} {what}:")
+        yield style.paint(Tone.ALARM, f"{number(len(rows), 'secret is', 'secrets are')} {what}:")
         yield from (f"  {escape(str(row.address))} {escape(row.state.name)}: {_fix(row)}" for row in rows)
 
 
@@ -115,16 +115,15 @@ def _fix(row: SecretRow) -> str:
 
 def status_document(report: SecretReport, _style: Style) -> str:
     """The JSON document: ASCII, its texts escaped as they are for people."""
-    content: Json = {
-        "format_version": FORMAT_VERSION,
-        "environment": escape(report.environment),
-        "marketplace": escape(report.marketplace),
-        "at": moment_text(report.now),
-        "attention": len(report.needing_attention),
-        "due": len(report.due),
-        "secrets": [_row(row, report.now) for row in report.rows],
-    }
-    return json_text(content)
+    return json_document(
+        "2.0",
+        environment=escape(report.environment),
+        marketplace=escape(report.marketplace),
+        at=moment_text(report.now),
+        attention=len(report.needing_attention),
+        due=len(report.due),
+        secrets=[_row(row, report.now) for row in report.rows],
+    )
 
 
 def _row(row: SecretRow, now: datetime) -> Json:
@@ -155,39 +154,20 @@ def metrics(reports: Sequence[SecretReport]) -> str:
 
     Source: Prometheus documentation, "Exposition formats": labels escape backslash, quotation mark and line feed.
     """
-    rows = [(row, report) for report in reports for row in report.rows]
-    families: list[tuple[str, str, list[tuple[Mapping[str, str], float]]]] = [
-        (
-            "reconciler_secret_needs_attention",
-            "1 where a secret needs attention, else 0.",
-            [
-                (_labels(row, report) | {"standing": row.state.standing}, row.state.standing.needs_attention)
-                for row, report in rows
-            ],
-        ),
-        (
-            "reconciler_secret_rotation_due",
-            "1 where secrets rotate --due has something to do, else 0.",
-            [(_labels(row, report), row.state.is_due) for row, report in rows],
-        ),
-        (
-            "reconciler_secret_expiry_timestamp_seconds",
-            "When a secret expires, in seconds since the epoch.",
-            [
-                (_labels(row, report), live.expires.timestamp())
-                for row, report in rows
-                if (live := row.state.live) and live.expires
-            ],
-        ),
-        (
-            "reconciler_secrets_checked_timestamp_seconds",
-            "When secrets were looked at, in seconds since the epoch.",
-            [({"environment": report.environment}, report.now.timestamp()) for report in reports],
-        ),
-    ]
+    rows = [(row.state, _labels(row, report)) for report in reports for row in report.rows]
+    attention = [(labels | {"standing": one.standing}, float(one.standing.needs_attention)) for one, labels in rows]
+    due = [(labels, float(one.is_due)) for one, labels in rows]
+    expires = [(labels, one.live.expires.timestamp()) for one, labels in rows if one.live and one.live.expires]
+    checked = [({"environment": report.environment}, report.now.timestamp()) for report in reports]
+    gauges = (
+        ("secret_needs_attention", "1 where a secret needs attention, else 0.", attention),
+        ("secret_rotation_due", "1 where secrets rotate --due has something to do, else 0.", due),
+        ("secret_expiry_timestamp_seconds", "When a secret expires, in seconds since the epoch.", expires),
+        ("secrets_checked_timestamp_seconds", "When secrets were looked at, in seconds since the epoch.", checked),
+    )
     return "".join(
-        family(name, about, [(labels, f"{value:.0f}") for labels, value in samples])
-        for name, about, samples in families
+        family(f"reconciler_{name}", about, [(labels, f"{value:.0f}") for labels, value in samples])
+        for name, about, samples in gauges
     )
 
 
@@ -199,9 +179,6 @@ def _labels(row: SecretRow, report: SecretReport) -> dict[str, str]:
         "id": row.state.live.id if row.state.live else "",
         "sort": row.sort,
     }
-
-
-ROTATION_FORMAT_VERSION: Final = "1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,17 +290,15 @@ def _rotation_verdict(rotated: Rotated, style: Style) -> Iterator[str]:
 
 def rotated_document(rotated: Rotated, _style: Style) -> str:
     """The JSON document: ASCII, its texts escaped as they are for people."""
-    content: Json = {
-        "format_version": ROTATION_FORMAT_VERSION,
-        "environment": escape(rotated.environment),
-        "marketplace": escape(rotated.marketplace),
-        "dry_run": rotated.is_dry_run,
-        "run": rotated.run or None,
-        "rotations": [_turned(turned) for turned in rotated.turns],
-        "guards": [{"rule": one.rule, "message": escape(one.message)} for one in rotated.findings],
-        "acknowledgement": rotated.acknowledgement or None,
-    }
-    return json_text(content)
+    return json_document(
+        environment=escape(rotated.environment),
+        marketplace=escape(rotated.marketplace),
+        dry_run=rotated.is_dry_run,
+        run=rotated.run or None,
+        rotations=[_turned(turned) for turned in rotated.turns],
+        guards=[{"rule": one.rule, "message": escape(one.message)} for one in rotated.findings],
+        acknowledgement=rotated.acknowledgement or None,
+    )
 
 
 def _turned(turned: Turned) -> Json:

@@ -23,7 +23,7 @@ from reconciler.model.plan import Action, Binding, Change, FieldChange, Plan
 from reconciler.render import late
 from reconciler.render import text as terminal
 from reconciler.render.command import all_together, ways
-from reconciler.render.escape import escape, json_text
+from reconciler.render.escape import escape, json_document
 from reconciler.render.json import error_of
 from reconciler.render.style import PLAIN, Style, Tone, laid_out
 from reconciler.render.text import error_text
@@ -255,8 +255,6 @@ def title(found: Sequence[Group]) -> str:
 
 # -------------------------------------------------------------------------------------------------- matrix
 
-FORMAT_VERSION: Final = "1.0"
-
 
 class State(StrEnum):
     """How one resource is in one environment, before anything is applied."""
@@ -358,16 +356,16 @@ def document(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """The JSON document; each plan in it is the one that its environment gives alone. Results have no matrix."""
     cells: dict[str, Json] = {address: dict(row) for address, row in matrix(planned).items()}
     is_planned = all(one.noun in {"plan", "drift"} for one in planned)
-    return json_text(_document(planned, text_of, style) | ({"matrix": cells} if is_planned else {}))
+    return _document(planned, text_of, style, **({"matrix": cells} if is_planned else {}))
 
 
 def parts_document(parts: Sequence[Part[object]], text_of: TextOf, style: Style) -> str:
     """The same without a matrix."""
-    return json_text(_document(parts, text_of, style))
+    return _document(parts, text_of, style)
 
 
-def _document(parts: Sequence[Part[Found_co]], text_of: TextOf, style: Style) -> dict[str, Json]:
-    return {"format_version": FORMAT_VERSION, "environments": [_environment(one, text_of, style) for one in parts]}
+def _document(parts: Sequence[Part[Found_co]], text_of: TextOf, style: Style, **more: Json) -> str:
+    return json_document(environments=[_environment(one, text_of, style) for one in parts], **more)
 
 
 def _environment(one: Part[Found_co], text_of: TextOf, style: Style) -> Json:

@@ -11,25 +11,12 @@ from reconciler.model.diagnostic import Checked, Report, Severity
 from reconciler.model.drift import Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Finding, Plan
+from reconciler.render import wording
 from reconciler.render.command import Offer, applying, command, to_git, ways
 from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
 from reconciler.render.rows import Row, outcome_rows, pair, rows
 from reconciler.render.style import Style, Tone, laid_out
-from reconciler.render.wording import (
-    DOUBT,
-    SENT_WORDS,
-    SIDE_WORDS,
-    View,
-    Words,
-    faults_of,
-    few,
-    findings_of,
-    heading,
-    number,
-    snapshot_note,
-    view,
-    widened,
-)
+from reconciler.render.wording import View, Words, heading, number, view
 
 # ------------------------------------------------------------------------------------------------------ plan and drift
 
@@ -59,7 +46,7 @@ def _body(seen: View, style: Style) -> Iterator[str]:
         f"marketplace {brief(binding.marketplace)} at {escape(binding.base_url)}"
     )
     if plan.snapshot:
-        yield f"It was {brief(snapshot_note(plan))}."
+        yield f"It was {brief(wording.snapshot_note(plan))}."
     yield ""
     for change in seen.written:
         yield from _change(change, seen, style)
@@ -68,7 +55,7 @@ def _body(seen: View, style: Style) -> Iterator[str]:
         "  ".join(filter(None, [name, _said_of(seen.sides_of(change).get("", ""), style)]))
         for change, name in seen.unmanaged
     ]
-    yield from _section("Unmanaged (live, in no manifest; left alone):", few(lines), style)
+    yield from _section("Unmanaged (live, in no manifest; left alone):", wording.few(lines), style)
     yield from _section("Warnings:", (brief(text, LONGEST_MESSAGE) for text in plan.warnings), style)
     yield from _section("Notices:", (brief(text, LONGEST_MESSAGE) for text in seen.notices), style)
 
@@ -93,7 +80,7 @@ def _finding(finding: Finding, style: Style) -> Iterator[str]:
     """A guard's objection: its rule and numbers, what it is about, and the fix."""
     yield f"  {style.paint(Tone.ALARM, brief(finding.rule))}: {brief(finding.message, LONGEST_MESSAGE)}"
     if finding.addresses:
-        yield f"      about: {', '.join(few([brief(str(address)) for address in finding.addresses]))}"
+        yield f"      about: {', '.join(wording.few([brief(str(address)) for address in finding.addresses]))}"
     final = "" if finding.can_be_acknowledged else " (this one cannot be acknowledged)"
     yield f"      fix: {brief(finding.fix, LONGEST_MESSAGE)}{final}"
 
@@ -177,7 +164,7 @@ def _out_of_scope(plan: Plan) -> str:
 
 
 def _alarm(seen: View, one: str, many: str, style: Style) -> Iterator[str]:
-    if marked := widened(seen.changes, seen.words):
+    if marked := wording.widened(seen.changes, seen.words):
         yield style.paint(Tone.ALARM, f"{number(marked, one, many)}: see {seen.words.mark}.")
 
 
@@ -201,7 +188,7 @@ def _change(change: Change, seen: View, style: Style) -> Iterator[str]:
 
 def _said_of(side: str, style: Style) -> str:
     """Who moved, as it is said at the end of a line."""
-    tone = Tone.QUIET if side == SIDE_WORDS[Side.GIT_AHEAD] else Tone.ALARM
+    tone = Tone.QUIET if side == wording.SIDE_WORDS[Side.GIT_AHEAD] else Tone.ALARM
     return style.paint(tone, f"[{side}]") if side else ""
 
 
@@ -272,13 +259,13 @@ def outcome_line(outcome: Outcome, style: Style) -> str:
     known = outcome.id or change.id
     suffix = f" (id {brief(known)})" if known else ""
     message = f": {brief(outcome.message, LONGEST_MESSAGE)}" if outcome.message else ""
-    doubt = f"; {DOUBT}" if outcome.uncertain else ""
+    doubt = f"; {wording.DOUBT}" if outcome.uncertain else ""
     return f"{status}  {change.action} {heading(change)}{suffix}{message}{doubt}"
 
 
 def _outcome_block(outcome: Outcome, style: Style) -> Iterator[str]:
     yield outcome_line(outcome, style)
-    yield from _row_lines(outcome_rows(outcome.fields), SENT_WORDS, style, Action.UPDATE)
+    yield from _row_lines(outcome_rows(outcome.fields), wording.SENT_WORDS, style, Action.UPDATE)
 
 
 def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
@@ -344,11 +331,11 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
 
 def error_text(error: ReconcilerError, style: Style) -> str:
     """What is wrong, where, and what to do about it, of an error that was raised on purpose."""
-    findings = findings_of(error)
+    findings = wording.findings_of(error)
     message = "refused by a guard; nothing was written" if findings else error.message
     reason = f" [{error.reason}]" if isinstance(error, PlanRefused) else ""
     lines = [
-        *diagnostics(faults_of(error), style),
+        *diagnostics(wording.faults_of(error), style),
         f"{style.paint(Tone.ALARM, 'error:')} {brief(f'{message}{reason}', LONGEST_MESSAGE)}",
         *(line for finding in findings for line in _finding(finding, style)),
         *([f"  hint: {brief(error.hint, LONGEST_MESSAGE)}"] if error.hint else []),

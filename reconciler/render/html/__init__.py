@@ -13,7 +13,7 @@ from reconciler.render.command import Offer, all_together, to_git, ways
 from reconciler.render.escape import LONGEST_MESSAGE, brief
 from reconciler.render.html.page import (
     NOTHING,
-    Filters,
+    Choices,
     Html,
     Page,
     bullets,
@@ -29,7 +29,7 @@ from reconciler.render.html.page import (
 from reconciler.render.several import Document, End, Group, Planned, TextOf, groups
 from reconciler.render.several import verdict as verdict_on_all
 from reconciler.render.style import Style
-from reconciler.render.wording import Count, View, faults_of, findings_of, number, snapshot_note, verdict, view
+from reconciler.render.wording import Count, View, number, verdict, view
 
 # ------------------------------------------------------------------------------------------------------- plan and drift
 
@@ -58,7 +58,7 @@ def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
             join(_origin(seen.plan), _receipt(found)),
             wording.counts(found),
             join(timeline(style.history), _refused(seen.plan.guards)),
-            Filters({**kinds_of(seen), "moved": sorted(moved)}) if _has_changes(found) else None,
+            {**kinds_of(seen), "moved": sorted(moved)} if _has_changes(found) else None,
             join(*changes(seen)),
             join(_besides(seen), _ways(found, digest, style)),
         )
@@ -83,7 +83,7 @@ def _origin(plan: Plan) -> Html:
     dirty = " with uncommitted changes" if binding.git_dirty else None
     until = [" · good until ", el("code", binding.expires_at)] if binding.expires_at else []
     place = ["marketplace ", el("code", brief(binding.marketplace)), " at ", el("code", brief(binding.base_url))]
-    return join(*place, *commit, dirty, *until, f" · {snapshot_note(plan)}" if plan.snapshot else None)
+    return join(*place, *commit, dirty, *until, f" · {wording.snapshot_note(plan)}" if plan.snapshot else None)
 
 
 def _refused(findings: Sequence[Finding]) -> Html:
@@ -137,7 +137,7 @@ def result(result: ApplyResult, style: Style) -> str:
             "good" if result.is_complete and not result.interrupted else "bad",
             NOTHING,
             wording.counts(result),
-            filters=Filters({"status": statuses, "action": actions}) if result.outcomes else None,
+            choices={"status": statuses, "action": actions} if result.outcomes else None,
             items=join(*outcomes(result.outcomes)),
         )
     )
@@ -155,7 +155,7 @@ def validation(report: Report, style: Style) -> str:
             "bad" if not report.valid else "warn" if report.warning_count else "good",
             NOTHING,
             wording.counts(report),
-            filters=Filters({"severity": severities, "rule": rules}) if report.found else None,
+            choices={"severity": severities, "rule": rules} if report.found else None,
             items=join(*faults(report.found)),
             after=bullets("Waived", waived),
         )
@@ -164,10 +164,10 @@ def validation(report: Report, style: Style) -> str:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Why there is no document of this name."""
-    found = faults_of(error)
+    found = wording.faults_of(error)
     errors = sum(one.diagnostic.severity is Severity.ERROR for one in found)
     hint = el("p", f"hint: {brief(error.hint, LONGEST_MESSAGE)}") if error.hint else None
-    refused = _refused(findings_of(error))
+    refused = _refused(wording.findings_of(error))
     message = el("section", el("p", brief(error.message, LONGEST_MESSAGE)), class_="refused")
     return html(
         Page(
@@ -177,7 +177,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             NOTHING,
             [Count("errors", errors, is_alarming=True)] if found else [],
             join(refused or message, hint),
-            filters=Filters() if found else None,
+            choices={} if found else None,
             items=join(*faults(found)),
         )
     )
@@ -226,7 +226,7 @@ def _title(group: Group) -> str:
     return ", ".join(names) if len(names) <= _FEW else f"{', '.join(names[:_FEW])} and {len(names) - _FEW:,} more"
 
 
-def _filters(found: Sequence[Group]) -> Filters | None:
+def _filters(found: Sequence[Group]) -> Choices | None:
     """By environment, however it is grouped, and by what can be chosen in each."""
     names: list[str] = []
     chosen: dict[str, set[str]] = {}
@@ -235,12 +235,10 @@ def _filters(found: Sequence[Group]) -> Filters | None:
         names += group.names if choices else []
         for name, values in choices.items():
             chosen.setdefault(name, set()).update(values)
-    return (
-        Filters({"environment": names, **{name: sorted(values) for name, values in chosen.items()}}) if names else None
-    )
+    return {"environment": names, **{name: sorted(values) for name, values in chosen.items()}} if names else None
 
 
-def _choices(found: Document | None) -> Mapping[str, Sequence[str]]:
+def _choices(found: Document | None) -> Choices:
     """Empty where no change is shown."""
     match found:
         case ApplyResult():
@@ -278,8 +276,8 @@ def _section(group: Group, style: Style) -> Html:
 
 
 def _error(error: ReconcilerError) -> Html:
-    if refused := _refused(findings_of(error)):
+    if refused := _refused(wording.findings_of(error)):
         return refused
     texts = [error.message, *([f"hint: {error.hint}"] if error.hint else [])]
     said = el("section", *(el("p", brief(text, LONGEST_MESSAGE)) for text in texts), class_="refused")
-    return join(said, *faults(faults_of(error)))
+    return join(said, *faults(wording.faults_of(error)))

@@ -7,7 +7,6 @@ the page, it is not carried out and cannot reach any server.
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from functools import cache
 from html import escape as in_html
 from typing import Final, TypeAlias
@@ -16,20 +15,11 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Place, Severity
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Direction
+from reconciler.render import wording
 from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
 from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
 from reconciler.render.style import Moment
-from reconciler.render.wording import (
-    PLAN_WORDS,
-    SENT_WORDS,
-    Count,
-    View,
-    Words,
-    errors_first,
-    failures_first,
-    heading,
-    is_alarming,
-)
+from reconciler.render.wording import Count, View, Words, heading
 
 _VOID = frozenset({"meta", "input", "link", "br"})
 
@@ -77,14 +67,9 @@ def _attribute(name: str, value: str | bool | None) -> str:  # noqa: FBT001  # a
     return f" {name}" if value is True else f' {name}="{text(value)}"'
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """By what the items of a page can be chosen, besides a part of their name."""
-
-    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Name of a ``data-`` attribute -> the values that occur; a choice of one value only is not offered."""
-    opens: bool = True
-    """Whether items can be opened and closed."""
+Choices: TypeAlias = Mapping[str, Sequence[str]]
+"""By what the items of a page can be chosen, besides a part of their name: name of a ``data-`` attribute -> the values
+that occur; a choice of one value only is not offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +84,8 @@ class Page:
     numbers: Sequence[Count]
     before: Html = NOTHING
     """Between the numbers and the filter."""
-    filters: Filters | None = None
+    choices: Choices | None = None
+    """None: there is nothing to choose from."""
     items: Html = NOTHING
     after: Html = NOTHING
 
@@ -148,7 +134,7 @@ def html(page: Page) -> str:
         "main",
         el("ul", *map(_number, page.numbers), class_="numbers"),
         page.before,
-        _form(page.filters) if page.filters else None,
+        None if page.choices is None else _form(page.choices),
         el("div", page.items, id="items"),
         page.after,
     )
@@ -162,19 +148,15 @@ def _number(count: Count) -> Html:
     return el("li", el("b", f"{count.number:,}"), el("span", count.name), class_=class_)
 
 
-def _form(filters: Filters) -> Html:
+def _form(choices: Choices) -> Html:
     """Shown by the script, without which it could do nothing."""
     search = el("input", type="search", name="text", placeholder="press / to search", autocomplete="off")
-    choices = [_choice(name, values) for name, values in filters.choices.items() if len(values) > 1]
-    buttons = [
-        el("button", "Open all", type="button", data_open=True),
-        el("button", "Close all", type="button", data_close=True),
-    ]
     return el(
         "form",
         el("label", "Name contains", search, class_="wide"),
-        *choices,
-        *(buttons if filters.opens else []),
+        *(_choice(name, values) for name, values in choices.items() if len(values) > 1),
+        el("button", "Open all", type="button", data_open=True),
+        el("button", "Close all", type="button", data_close=True),
         el("button", "Clear", type="reset"),
         el("output", role="status"),
         hidden=True,
@@ -240,7 +222,7 @@ def _change(change: Change, seen: View, environments: str, *, is_open: bool) -> 
         "details",
         summary,
         el("div", _pairs(shown, words), class_="inside"),
-        class_="wide" if marked else "gone" if is_alarming(change, words) else None,
+        class_="wide" if marked else "gone" if wording.is_alarming(change, words) else None,
         open=is_open,
         data_name=heading(change),
         data_action=verb.replace(" ", "-"),
@@ -259,7 +241,7 @@ _SEEN_FROM_LIVE: Final = {Direction.NARROWS: "wider", Direction.WIDENS: "narrowe
 
 def _direction(change: Change, words: Words) -> str:
     """What the change does; of drift, how the live side is compared with the wanted one."""
-    if words is PLAN_WORDS:
+    if words is wording.PLAN_WORDS:
         return change.direction.value
     return _SEEN_FROM_LIVE.get(change.direction, change.direction.value)
 
@@ -321,7 +303,7 @@ _STATUS_TONES: Final = {Status.APPLIED: "good", Status.SKIPPED: "warn"}
 
 def outcomes(given: Iterable[Outcome], environments: str = "") -> list[Html]:
     """What became of each change, failures first."""
-    return [_outcome(one, environments) for one in failures_first(given)]
+    return [_outcome(one, environments) for one in wording.failures_first(given)]
 
 
 def _outcome(outcome: Outcome, environments: str) -> Html:
@@ -330,7 +312,7 @@ def _outcome(outcome: Outcome, environments: str) -> Html:
     inside = [
         el("p", brief(outcome.message, LONGEST_MESSAGE)) if outcome.message else None,
         el("p", "It may still have been written.") if outcome.uncertain else None,
-        _pairs(list(outcome_rows(outcome.fields)), SENT_WORDS) if outcome.fields else None,
+        _pairs(list(outcome_rows(outcome.fields)), wording.SENT_WORDS) if outcome.fields else None,
         el("p", "id ", el("code", brief(known))) if known else None,
     ]
     summary = el(
@@ -357,7 +339,7 @@ def _outcome(outcome: Outcome, environments: str) -> Html:
 
 def faults(found: Iterable[Checked]) -> list[Html]:
     """Every fault, errors first."""
-    return [_fault(one) for one in errors_first(found)]
+    return [_fault(one) for one in wording.errors_first(found)]
 
 
 def _fault(one: Checked) -> Html:
