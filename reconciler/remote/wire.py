@@ -211,6 +211,13 @@ class _Client(httpx.Client):
         """None."""
         return _NoCookies()
 
+    def close(self) -> None:
+        """Close connections; a second time, those that were opened since, which `httpx.Client.close` leaves open."""
+        super().close()
+        for transport in (self._transport, *self._mounts.values()):
+            if transport:
+                transport.close()
+
 
 def http_client(
     guards: Collection[Callable[[httpx.Request], None]],

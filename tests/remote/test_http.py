@@ -1,6 +1,7 @@
 """The verbs: what each sends, and what it makes of a well-formed answer."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from types import MappingProxyType
@@ -66,6 +67,39 @@ def test_nobody_waits_at_the_end_for_a_greeting_that_nobody_asked_for() -> None:
         hung.wait()
     ended.set()
     assert True not in waited
+
+
+class Connecting(httpx.MockTransport):
+    """Opens a connection with each request, and closes those that it has."""
+
+    open = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        self.open += 1
+        return answer
+
+    def close(self) -> None:
+        self.open = 0
+
+
+def test_a_greeting_leaves_no_connection_that_it_opened_after_the_end() -> None:
+    hung, ended = Event(), Event()
+
+    def hang(_: httpx.Request) -> httpx.Response:
+        hung.set()
+        ended.wait(60)
+        return ok({"ID": "u"})
+
+    transport = Connecting(Service(hang))
+    with Service().reader(transport=transport) as client:
+        client.greet()
+        hung.wait(60)
+    ended.set()
+    for thread in threading.enumerate():
+        if thread.name == "reconciler-greeting":
+            thread.join(60)
+    assert transport.open == 0
 
 
 def test_one_object_is_read_whole_and_raw() -> None:
