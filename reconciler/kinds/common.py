@@ -15,7 +15,6 @@ TO_SECURITY_PROFILE: Final = Reference(
 )
 TITLES: Final = ("AppName", "Name", "Username")
 """Fields by which people know an object whose id says nothing."""
-TO_BUYER: Final = Reference("buyer", "/buyers", "BuyerReader")
 
 
 def to_event(event_type: str) -> Reference:
@@ -94,6 +93,16 @@ def elevated_roles(meaning: str, **known: Any) -> Field:
 def reference(name: str, to: Reference, meaning: str, example: str, **known: Any) -> Field:
     """The ID of another object."""
     return text(name, meaning, example, 100, refers_to=to, **known)
+
+
+def client_id(name: str, meaning: str, **known: Any) -> Field:
+    """The ID of an API client."""
+    return reference(name, TO_API_CLIENT, meaning, "E5A05785-CAFF-4F7D-9CC3-758F13865FC3", **known)
+
+
+def config_data() -> Field:
+    """What a receiver is sent along."""
+    return data("ConfigData", "Data of your own that is sent along.", {"team": "web"})
 
 
 def secret(name: str, meaning: str, variable: str, max_length: int | None = None, **known: Any) -> Field:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import auth_header, chosen_id, data, flag, secret, text, texts, title, url
+from reconciler.kinds.common import auth_header, chosen_id, config_data, flag, secret, text, texts, title, url
 from reconciler.kinds.direction import grows
 from reconciler.kinds.fields import Field, Record, Restore, Secrecy
 
@@ -146,7 +146,7 @@ _TARGETS: Final = Record(
             _hidden("ApiKey", "CONTENT_HUB_API_KEY", 50),
             _endpoint(),
             _name("TargetSchemaName", "The schema.", "products"),
-            data("ConfigData", "Data of your own that is sent along.", {"team": "web"}),
+            config_data(),
         ),
         _target(
             "Mandrill",

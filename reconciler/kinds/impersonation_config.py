@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import TO_API_CLIENT, TO_BUYER, TO_SECURITY_PROFILE, chosen_id, reference, text
+from reconciler.kinds.common import TO_SECURITY_PROFILE, chosen_id, client_id, reference, text
 from reconciler.kinds.direction import acts_as, limited_to
-from reconciler.kinds.fields import Field, MemberReference
+from reconciler.kinds.fields import PARTIES, Field, MemberReference
 
 
 def _member(name: str, to: MemberReference, meaning: str, example: str) -> Field:
@@ -13,7 +13,7 @@ def _member(name: str, to: MemberReference, meaning: str, example: str) -> Field
 
 
 def _buyer(name: str, meaning: str, **known: Any) -> Field:
-    return reference(name, TO_BUYER, meaning, "main", judge=limited_to, **known)
+    return reference(name, PARTIES["buyer"], meaning, "main", judge=limited_to, **known)
 
 
 IMPERSONATION_CONFIG: Final = Kind(
@@ -57,11 +57,9 @@ IMPERSONATION_CONFIG: Final = Kind(
             judge=acts_as,
             required=True,
         ),
-        reference(
+        client_id(
             "ClientID",
-            TO_API_CLIENT,
             "The ID of the API client that they do so through.",
-            "E5A05785-CAFF-4F7D-9CC3-758F13865FC3",
             judge=acts_as,
             required=True,
         ),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import TO_API_CLIENT, chosen_id, flag, reference, secret, text, texts, to_event, url
+from reconciler.kinds.common import chosen_id, client_id, flag, reference, secret, text, texts, to_event, url
 from reconciler.kinds.direction import acts_as
 from reconciler.kinds.fields import Field, Restore, Text
 
@@ -14,11 +14,9 @@ OPEN_ID_CONNECT: Final = Kind(
     path="/openidconnects",
     source='API reference, "OpenID Connects"',
     table=(
-        reference(
+        client_id(
             "OrderCloudApiClientID",
-            TO_API_CLIENT,
             "The ID of the API client that users log in through.",
-            "E5A05785-CAFF-4F7D-9CC3-758F13865FC3",
             judge=acts_as,
             required=True,
         ),

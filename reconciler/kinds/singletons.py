@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from reconciler.kinds.base import IdChoice, Kind
 from reconciler.kinds.common import (
-    TO_API_CLIENT,
     TO_DELIVERY_CONFIG,
     auth_header,
-    data,
+    client_id,
+    config_data,
     elevated_roles,
     flag,
     hash_key,
@@ -28,10 +28,6 @@ def _delivery(what: str, **known: Any) -> Field:
     return reference("DeliveryConfigID", TO_DELIVERY_CONFIG, meaning, "event-hub", required=True, **known)
 
 
-def _config_data() -> Field:
-    return data("ConfigData", "Data of your own that is sent along.", {"team": "web"})
-
-
 def _paused() -> Field:
     return flag("Paused", "Whether nothing is delivered for now.", since="1.0.399")
 
@@ -44,12 +40,10 @@ SUBSCRIPTION_INTEGRATION: Final = _single(
     source='API reference, "Subscription Integrations"',
     since="1.0.276",
     table=(
-        reference(
+        client_id(
             "ApiClientID",
-            TO_API_CLIENT,
             "The ID of the API client that orders are placed through. It needs a DefaultContextUserName and must not "
             "have an OrderCheckoutIntegrationEventID.",
-            "E5A05785-CAFF-4F7D-9CC3-758F13865FC3",
             source="error codes SubscriptionIntegration.DefaultContextUser, SubscriptionIntegration.CannotUseApiClient",
             required=True,
         ),
@@ -78,7 +72,7 @@ PRODUCT_SYNC: Final = _single(
         flag("SyncProductDeleted", "Whether deleted products are delivered.", required=True),
         flag("ExcludePriceSchedules", "Whether price schedules are left out.", since="1.0.407"),
         _paused(),
-        _config_data(),
+        config_data(),
     ),
     writers=("ProductSyncConfigAdmin",),
 )
@@ -111,7 +105,7 @@ ORDER_SYNC: Final = _single(
     path="/integrations/OrderSync",
     source='API reference, "Order Syncs"',
     since="1.0.304",
-    table=(_delivery("orders go through"), _config_data()),
+    table=(_delivery("orders go through"), config_data()),
     writers=("OrderSyncConfigAdmin",),
 )
 

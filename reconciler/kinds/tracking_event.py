@@ -3,7 +3,7 @@
 from typing import Final
 
 from reconciler.kinds.base import Kind
-from reconciler.kinds.common import TO_API_CLIENT, TO_DELIVERY_CONFIG, chosen_id, data, reference, title
+from reconciler.kinds.common import TO_DELIVERY_CONFIG, chosen_id, client_id, config_data, reference, title
 from reconciler.kinds.fields import Choice, Field
 
 TRACKING_EVENT: Final = Kind(
@@ -25,15 +25,13 @@ TRACKING_EVENT: Final = Kind(
             required=True,
             immutable=True,
         ),
-        reference(
+        client_id(
             "ClientID",
-            TO_API_CLIENT,
             "The ID of the API client. Fixed once the event is there.",
-            "E5A05785-CAFF-4F7D-9CC3-758F13865FC3",
             required=True,
             immutable=True,
         ),
-        data("ConfigData", "Data of your own that is sent along.", {"team": "web"}),
+        config_data(),
         reference(
             "DeliveryConfigID",
             TO_DELIVERY_CONFIG,
