@@ -147,7 +147,7 @@ class Exchange:
             self._sleep(pause)
             if self._traffic.retries.is_over or not repeatable:
                 return result, tried
-            self._traffic.meter.count(retries=1)
+            self._traffic.meter.retried()
             if attempt:
                 raise turned_away(call)
             tried += 1

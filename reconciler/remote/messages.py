@@ -9,7 +9,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from enum import Enum, auto
 from typing import Final
 from urllib.parse import quote, unquote
@@ -177,16 +177,17 @@ class Meter:
         with self._lock:
             return tuple(self._samples)
 
-    def note(self, sample: Sample) -> None:
-        """Remember how a request went."""
-        with self._lock:
-            self._samples.append(sample)
-
-    def count(self, *, requests: int = 0, retries: int = 0, size: int = 0, seconds: float = 0.0) -> None:
-        """Add to the counts."""
+    def note(self, sample: Sample, size: int) -> None:
+        """Count a request, whose answer has so many bytes, and remember how it went."""
         with self._lock:
             now = self._stats
-            self._stats = Stats(now.requests + requests, now.retries + retries, now.bytes + size, now.seconds + seconds)
+            self._samples.append(sample)
+            self._stats = Stats(now.requests + 1, now.retries, now.bytes + size, now.seconds + sample.seconds)
+
+    def retried(self) -> None:
+        """Count a retry."""
+        with self._lock:
+            self._stats = replace(self._stats, retries=self._stats.retries + 1)
 
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")

@@ -149,8 +149,8 @@ class Wire:
 
     def _note(self, call: Call, result: Result) -> None:
         answer = result if isinstance(result, Answer) else None
-        self._meter.count(requests=1, size=len(answer.body) if answer else 0, seconds=result.seconds)
-        self._meter.note(Sample(result.seconds, answer.status if answer else None, answer.date if answer else None))
+        sample = Sample(result.seconds, answer.status if answer else None, answer.date if answer else None)
+        self._meter.note(sample, len(answer.body) if answer else 0)
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = result.seconds * 1000
             facts = {"request": _facts(call, answer, milliseconds), "environment": self._environment}

@@ -455,5 +455,5 @@ def test_how_each_attempt_went_is_remembered() -> None:
 def test_only_the_last_requests_are_remembered() -> None:
     meter = Meter()
     for number in range(REMEMBERED + 1):
-        meter.note(Sample(float(number), 200, None))
+        meter.note(Sample(float(number), 200, None), 0)
     assert (len(meter.samples), meter.samples[-1].seconds) == (REMEMBERED, float(REMEMBERED))
