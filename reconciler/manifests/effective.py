@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import chain, zip_longest
-from typing import Final
+from typing import Any, Final
 
 from reconciler.kinds import short
 from reconciler.manifests.edit.text import Style, block
@@ -64,7 +64,9 @@ class Resolved:
 def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
     """Complete a manifest with what was taken out of it or comes from elsewhere, and find where all of it stands."""
     resource = manifest.resource
-    body = {**manifest.body, "metadata": _metadata(manifest)}
+    body: dict[str, Any] = {**manifest.body}
+    if resource.id is not None:  # which is the environment's where it has one
+        body["metadata"] = {"name": "", "id": ""} | body["metadata"] | {"id": resource.id}
     if resource.secrets:
         references = {name: _reference(secret) for name, secret in resource.secrets.items()}
         body["spec"] = {**resource.spec, **references}
@@ -74,19 +76,6 @@ def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
     if resource.address in bound.ids:
         origins["/metadata/id"] = _bound_id(resource.address, bound)
     return Resolved(body, origins, frozenset(pointer("spec", secret) for secret in resource.secrets))
-
-
-def _metadata(manifest: EffectiveManifest) -> Body:
-    """The block with the id that holds, which is the environment's where it has one."""
-    metadata = manifest.body["metadata"]
-    assert isinstance(metadata, Mapping)  # noqa: S101  # it has passed the schema
-    if manifest.resource.id is None:
-        return metadata
-    return {"name": metadata["name"], "id": manifest.resource.id, **_without_id(metadata)}
-
-
-def _without_id(metadata: Body) -> Body:
-    return {key: value for key, value in metadata.items() if key not in {"name", "id"}}
 
 
 def _reference(secret: SecretReference | None) -> Json:

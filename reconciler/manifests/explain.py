@@ -5,7 +5,7 @@ list have the list's path; a key that the user names stands as ``NAME``.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from reconciler.errors import UsageError
@@ -128,7 +128,9 @@ def _entry(path: str, part: Schema, root: Schema, *, is_required: bool) -> Entry
         limits=_limits(resolved, items),
         default=json.dumps(resolved["default"]) if "default" in resolved else "",
         examples=tuple(map(json.dumps, resolved.get("examples", ()))),
-        values=tuple(_texts(items.get("enum", resolved.get("enum", ())))),
+        values=tuple(
+            one if isinstance(one, str) else json.dumps(one) for one in items.get("enum", resolved.get("enum", ()))
+        ),
         source=resolved.get("x-source", ""),
         is_required=is_required,
         takes_values=takes_values,
@@ -198,7 +200,3 @@ def _limits(part: Schema, items: Schema) -> str:
         if "maxLength" in rule:
             found.append(f"at most {rule['maxLength']} characters")
     return "; ".join(found)
-
-
-def _texts(values: Sequence[Any]) -> Iterator[str]:
-    yield from (value if isinstance(value, str) else json.dumps(value) for value in values)

@@ -25,10 +25,9 @@ from reconciler.kinds import KINDS, secret_fields
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
-from reconciler.manifests.overlays import Environments, Overlays, advice, located, read_overlays
-from reconciler.manifests.secrets import empty_secrets, redacted, without_tails
+from reconciler.manifests.overlays import Environments, Overlays, advice, file_faults, located, read_overlays
+from reconciler.manifests.secrets import empty_secrets, without_tails
 from reconciler.manifests.state import clashes, dangling, misplaced, out_of_scope, unclaimed_ids
-from reconciler.manifests.yaml import Parsed
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, Waived
 from reconciler.model.json import digest
@@ -164,7 +163,7 @@ def _check_all(
         parsed = context.parsed(file.path, file.shown)
         broken = {fault.place for fault in parsed.faults} | overlays.broken
         is_whole = is_whole and not parsed.faults
-        diagnostics += redacted(parsed.faults, secret_fields()) if parsed.faults else _emptiness(parsed, file.shown)
+        diagnostics += file_faults(parsed, file)
         for document in parsed.documents:
             effective = overlays.over(document, file.path) if overlays else document
             checked = check(effective, file.path, context, environments)
@@ -175,12 +174,6 @@ def _check_all(
     if is_whole:
         diagnostics += [*overlays.without_manifest(), *unclaimed_ids(candidates, context)]
     return candidates, diagnostics, waived
-
-
-def _emptiness(parsed: Parsed, shown: str) -> list[Diagnostic]:
-    if parsed.documents:
-        return []
-    return [Diagnostic(Place(shown), "the file is empty", "empty-file", severity=Severity.WARNING)]
 
 
 def _state(resources: tuple[DesiredResource, ...], scope: Scope) -> DesiredState:

@@ -85,10 +85,7 @@ class Overlays:
     def add(self, file: File, parsed: Parsed) -> None:
         """Take the overlays of one file."""
         self.broken |= {fault.place for fault in parsed.faults}
-        self.faults += redacted(parsed.faults, secret_fields())
-        if not parsed.documents and not parsed.faults:
-            place, severity = Place(file.shown), Severity.WARNING
-            self.faults.append(Diagnostic(place, "the file is empty", "empty-file", severity=severity))
+        self.faults += file_faults(parsed, file)
         for document in parsed.documents:
             self._add_document(document, file.path)
 
@@ -103,6 +100,13 @@ class Overlays:
             at = first.document.place("/metadata/name")
             message = f"{key[0]}/{key[1]} has two overlays in one environment, the first at {at}"
             self.faults.append(Fault("/metadata/name", message, "duplicate-overlay").within(document))
+
+
+def file_faults(parsed: Parsed, file: File) -> Iterator[Diagnostic]:
+    """What is wrong with a file of manifests or overlays before anybody looks into its documents."""
+    yield from redacted(parsed.faults, secret_fields())
+    if not parsed.documents and not parsed.faults:
+        yield Diagnostic(Place(file.shown), "the file is empty", "empty-file", severity=Severity.WARNING)
 
 
 def read_overlays(context: LoadContext) -> Overlays:
@@ -215,7 +219,7 @@ class Environments:
         return {
             pointer(*path): _listed(self._sharing(path, base))
             for path in (("spec", *one) for one in kind.varying)
-            if _is_literal(get_at(manifest, path))
+            if isinstance(value := get_at(manifest, path), str) and "${" not in value
         }
 
     def _sharing(self, path: tuple[str, ...], base: Body) -> list[str]:
@@ -231,10 +235,6 @@ class Environments:
 def _listed(names: Sequence[str]) -> str:
     *others, last = names or [""]
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _is_literal(value: object) -> bool:
-    return isinstance(value, str) and "${" not in value
 
 
 def _says_otherwise(base: Body, patch: Body, path: tuple[str, ...]) -> bool:

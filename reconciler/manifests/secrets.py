@@ -338,13 +338,11 @@ def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
             "expires is neither a date, such as 2027-01-31, nor a date and time in UTC, such as 2027-01-31T12:00:00Z"
         )
         yield Fault(f"{at}/expires", message, "format")
-    elif "maxAge" in entry and _is_always_due(secret_of({**entry, "deliver": ()})):
-        message = "overlap is not shorter than maxAge, so the secret would be due as soon as it is created"
-        yield Fault(f"{at}/maxAge", message, "contradiction", "make overlap the shorter of the two")
-
-
-def _is_always_due(secret: NamedSecret) -> bool:
-    return secret.max_age is not None and secret.overlap >= secret.max_age
+    elif "maxAge" in entry:
+        secret = secret_of({**entry, "deliver": ()})
+        if secret.max_age is not None and secret.overlap >= secret.max_age:
+            message = "overlap is not shorter than maxAge, so the secret would be due as soon as it is created"
+            yield Fault(f"{at}/maxAge", message, "contradiction", "make overlap the shorter of the two")
 
 
 def _is_moment(text: str) -> bool:

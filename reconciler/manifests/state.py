@@ -17,7 +17,7 @@ from reconciler.manifests.yaml import Document
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
-from reconciler.model.resource import Address, DesiredResource, FieldsPolicy, ObjectKey, Scope
+from reconciler.model.resource import DesiredResource, FieldsPolicy, ObjectKey, Scope
 from reconciler.model.secret import (
     Delivery,
     SecretSource,
@@ -122,15 +122,9 @@ def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iter
         message = f"ids has {json.dumps(name)}, a name that no manifest has"
         names = map(short, known) if number < _GUESSES else ()
         hint = did_you_mean(name, names) or "remove it, or give it the name that its manifest has now"
-        place = next(filter(None, map(context.config_place, _pointers(address, context))), Place("reconciler.yaml"))
+        ids = (pointer("environments", context.environment or "", "ids", one) for one in (str(address), name))
+        place = next(filter(None, map(context.config_place, ids)), Place("reconciler.yaml"))
         yield Diagnostic(place, message, "id-without-manifest", at, hint, Severity.WARNING)
-
-
-def _pointers(address: Address, context: LoadContext) -> Iterator[str]:
-    """Where the configuration may have the id of a manifest."""
-    yield from (
-        pointer("environments", context.environment or "", "ids", one) for one in (str(address), short(address))
-    )
 
 
 def _indistinct(candidates: Iterable[Candidate]) -> Iterator[Diagnostic]:

@@ -110,8 +110,7 @@ class Substitution:
             )
         value = get_at(self._known, name[0].split("."))
         if value is ABSENT:
-            hint = did_you_mean(reference[2], [*_names(self._context.values), *({"marketplace"} & self._known.keys())])
-            raise _Unusable(self._undefined(reference[2]), hint or self._define(reference[2]))
+            raise self._undefined(reference[2])
         self._names.append(reference[2])
         self._bound(reference[0], value)  # type: ignore[arg-type]  # likewise
         return value  # type: ignore[return-value]  # mypy does not narrow by a sentinel's identity
@@ -123,16 +122,14 @@ class Substitution:
             message = f"with {reference} the values of the document exceed {_LARGEST} characters"
             raise _Unusable(message, "shorten the value, or refer to it less often")
 
-    def _define(self, name: str) -> str:
+    def _undefined(self, name: str) -> _Unusable:
         environment = self._context.environment
-        if environment is None:
-            return "choose one with --env"
-        return f"define it in reconciler.yaml, as environments.{environment}.{name}"
-
-    def _undefined(self, name: str) -> str:
-        if self._context.environment is None:
-            return f"{name} is not defined: no environment is selected"
-        return f"{name} is not defined in environment {self._context.environment}"
+        message, hint = f"{name} is not defined: no environment is selected", "choose one with --env"
+        if environment is not None:
+            message = f"{name} is not defined in environment {environment}"
+            hint = f"define it in reconciler.yaml, as environments.{environment}.{name}"
+        guess = did_you_mean(name, [*_names(self._context.values), *({"marketplace"} & self._known.keys())])
+        return _Unusable(message, guess or hint)
 
 
 def _names(values: Mapping[str, Json], prefix: str = "values") -> list[str]:

@@ -207,16 +207,13 @@ class _Run:
         manifest = self.manifests[address]
         keys = _keys(changed)
         reason = self._objection(manifest, keys, changed)
-        if reason:
-            self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
-            return
-        value = _live_value(manifest, keys, changed, self.names)
-        owner, value = self._owned(manifest, keys, value)
-        reason = self._unsayable(manifest, keys, changed) if owner == manifest.overlay else None
-        if reason:
-            self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
-            return
-        self._wanted.setdefault(owner, {}).setdefault(address, {})[keys] = value
+        if not reason:
+            owner, value = self._owned(manifest, keys, _live_value(manifest, keys, changed, self.names))
+            reason = self._unsayable(manifest, keys, changed) if owner == manifest.overlay else None
+            if not reason:
+                self._wanted.setdefault(owner, {}).setdefault(address, {})[keys] = value
+                return
+        self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
 
     def _objection(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
         """Why a manifest does not own a value."""

@@ -7,6 +7,7 @@ from ruamel.yaml import events
 
 from reconciler.manifests.yaml.parser import SPECIAL_STARTS, key_text, resolve, resolve_tagged
 from reconciler.manifests.yaml.tree import COLUMN_BITS, Document, Marks, as_place, find, members, new_marks, size
+from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import pointer
 
@@ -33,15 +34,14 @@ class Stop(Exception):  # no error of the program: the end of what can be read o
         self.diagnostic = diagnostic
 
 
+@dataclass(slots=True)
 class _Anchored:
-    """What an alias stands for. `height` is 0 for a scalar, 1 for a list of scalars."""
+    """What an alias stands for."""
 
-    __slots__ = ("height", "marks", "value")
-
-    def __init__(self, value: _Data, marks: Marks, height: int) -> None:
-        self.value = value
-        self.marks = marks
-        self.height = height
+    value: _Data
+    marks: Marks
+    height: int
+    """0 for a scalar, 1 for a list of scalars."""
 
 
 class _Frame:
