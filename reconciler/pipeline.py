@@ -24,7 +24,7 @@ from reconciler.model.plan import Finding, Plan
 from reconciler.model.reports import Adoption
 from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
 from reconciler.planning import diff as differ
-from reconciler.planning.check import OF_ROLLBACK, check, check_offline
+from reconciler.planning.check import check, check_offline
 from reconciler.planning.comparison import Sides, diff, diff_offline, read
 from reconciler.planning.planfile import refusal
 from reconciler.planning.target import Target
@@ -68,7 +68,7 @@ def plan_back(
     target = replace(target, selection=Selection(only=tuple(sorted(only))))
     sides = rollback.read(run, manifests, remote, target)
     compared = rollback.diff(sides, manifests, target)
-    return check(compared, remote, target, OF_ROLLBACK)
+    return check(compared, remote, target, is_rollback=True)
 
 
 def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> Plan:

@@ -1,13 +1,13 @@
-"""A comparison x the checks -> a plan with all findings, in waves. A check is a function in a list; it only reads.
+"""A comparison x the checks -> a plan with all findings, in waves. The checks only read; their order is the plan's.
 
-`OFFLINE` judges by what is known; `CHECKS` also asks the service. A saved plan is checked once more before it is
-applied. Of a client that exists, a field that its manifest leaves out may be anything; a client that is created has the
-API's default there, so that rules have something to say (`created`) which the loader could not.
+Without a service a plan is judged by what is known. A saved plan is checked once more before it is applied. Of a client
+that exists, a field that its manifest leaves out may be anything; a client that is created has the API's default there,
+so that rules have something to say (`created`) which the loader could not.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -17,12 +17,11 @@ from reconciler.kinds.references import assigned_key, wave
 from reconciler.kinds.references import references as references_in
 from reconciler.live import check_marketplace
 from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
-from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.inputs import Window
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
-from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveState, ObjectKey
+from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, ObjectKey
 from reconciler.planning import deletion, guards, hidden_secrets, planfile, references
 from reconciler.planning import diff as differ
 from reconciler.planning.comparison import Comparison, givers
@@ -31,95 +30,45 @@ from reconciler.planning.target import NOBODY, Target
 from reconciler.remote import ReadRemote
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What checks judge by."""
-
-    compared: Comparison
-    target: Target
-    context: guards.Context
-
-
-@dataclass(frozen=True, slots=True)
-class Online(Facts):
-    """The same, with a service to ask."""
-
-    remote: ReadRemote
-    referred: references.Checked
-
-
-def _guarded(facts: Facts) -> Checked:
-    return Checked(guards.check(facts.compared.whole, _knowing(facts.context, facts.compared.live)))
-
-
-def _knowing(context: guards.Context, live: LiveState) -> guards.Context:
-    """What the guards know, with the assignments that were read."""
-    return replace(context, held={one.key: one.assignments for one in live.resources if one.assignments})
-
-
-def _created(facts: Facts) -> Checked:
-    return created(facts.compared.changes, facts.compared.desired, facts.target.rules)
-
-
-def _renamed(facts: Facts) -> Checked:
-    return Checked(tuple(deletion.renamed(differ.likely_renames(facts.compared.changes))))
-
-
-def _hidden(facts: Online) -> Checked:
-    compared = facts.compared
-    secrets = {(one.address, name): ref for one in compared.desired.resources for name, ref in one.secrets.items()}
-    named = {key for key, reference in secrets.items() if reference}
-    return Checked(hidden_secrets.hidden(compared.changes, compared.live, facts.remote, named, compared.unseen))
-
-
-def _referred(facts: Online) -> Checked:
-    return Checked(facts.referred.findings, facts.referred.warnings)
-
-
-def _dependent(facts: Online) -> Checked:
-    compared = facts.compared
-    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, compared.desired)
-
-
-def _dependent_everywhere(facts: Online) -> Checked:
-    compared = facts.compared
-    return deletion.check(compared.changes, facts.remote, compared.live.marketplace, compared.whole, everywhere=True)
-
-
-OFFLINE: Final[tuple[Callable[[Facts], Checked], ...]] = (_guarded, _created, _renamed)
-
-CHECKS: Final[tuple[Callable[[Online], Checked], ...]] = (*OFFLINE, _hidden, _referred, _dependent)
-"""In the order in which a plan lists what they find."""
-
-OF_ROLLBACK: Final[tuple[Callable[[Online], Checked], ...]] = (_guarded, _hidden, _referred, _dependent_everywhere)
-"""What a run has deleted and made is no rename; and it may have made objects of kinds that are no longer in use."""
-
-
-def check(
-    compared: Comparison,
-    remote: ReadRemote,
-    target: Target,
-    checks: Iterable[Callable[[Online], Checked]] = CHECKS,
-) -> Plan:
+def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollback: bool = False) -> Plan:
     """Judge, and make the plan.
+
+    What a run has deleted and made is no rename; and it may have made objects of kinds that are no longer in use.
 
     Raises:
         RemoteError: a read failed otherwise than by a missing role.
     """
-    access, base_url, marketplace = remote.access(), remote.base_url, compared.live.marketplace
-    referred = references.check(compared.changes, compared.desired, remote, marketplace, compared.whole)
-    facts = Online(compared, target, target.context(compared.manifests, access), remote, referred)
-    checked = [one(facts) for one in checks]
-    spelled = replace(compared, changes=referred.changes)
-    plan = replace(_plan(spelled, base_url, target, checked), login=login_key(access.client_id))
-    return plan if checks is OF_ROLLBACK else _terse(plan)  # what a rollback cannot take back is named for each object
+    access, base_url, live = remote.access(), remote.base_url, compared.live
+    referred = references.check(compared.changes, compared.desired, remote, live.marketplace, compared.whole)
+    named = {(one.address, name) for one in compared.desired.resources for name, ref in one.secrets.items() if ref}
+    hidden = hidden_secrets.hidden(compared.changes, live, remote, named, compared.unseen)
+    places = None if is_rollback else compared.desired
+    dependent = deletion.check(
+        compared.changes, remote, live.marketplace, compared.whole, places, everywhere=is_rollback
+    )
+    checked = [
+        Checked(guards.check(compared.whole, target.context(compared.manifests, access, live))),
+        *([] if is_rollback else _of_manifests(compared, target)),
+        Checked(hidden),
+        Checked(referred.findings, referred.warnings),
+        dependent,
+    ]
+    plan = _plan(replace(compared, changes=referred.changes), base_url, target, checked)
+    plan = replace(plan, login=login_key(access.client_id))
+    return plan if is_rollback else _terse(plan)  # what a rollback cannot take back is named for each object
 
 
 def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
     """Judge by what is known without a service and a login, and make the plan."""
-    context = replace(target.context(compared.manifests, NOBODY), has_secrets=False)
-    facts = Facts(compared, target, context)
-    return _terse(_plan(compared, base_url, target, [one(facts) for one in OFFLINE]))
+    context = replace(target.context(compared.manifests, NOBODY, compared.live), has_secrets=False)
+    checked = [Checked(guards.check(compared.whole, context)), *_of_manifests(compared, target)]
+    return _terse(_plan(compared, base_url, target, checked))
+
+
+def _of_manifests(compared: Comparison, target: Target) -> tuple[Checked, Checked]:
+    """What manifests alone may get wrong."""
+    renamed = deletion.renamed(differ.likely_renames(compared.changes))
+    return created(compared.changes, compared.desired, target.rules), Checked(tuple(renamed))
 
 
 def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Checked]) -> Plan:
@@ -230,7 +179,7 @@ def check_saved(
     known = {planfile.objection(finding) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guards.NEED_THE_WHOLE
     changes = target.protection.mark(saved.changes)
-    context = _knowing(target.context(desired, remote.access()), givers(saved, desired, remote))
+    context = target.context(desired, remote.access(), givers(saved, desired, remote))
     found = [*guards.check(changes, context), *frozen(saved, target.freeze, now)]
     found += references.check(saved.changes, desired, remote, marketplace).findings
     found += deletion.check(saved.changes, remote, marketplace).findings

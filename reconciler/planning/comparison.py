@@ -161,19 +161,18 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
         InputError: a manifest cannot be matched with one live object.
     """
     desired, values = sides.desired, sides.secrets.values
-    changes = differ.diff(desired, sides.live, values, target.plan_key, target.unseen)
+    changes = differ.diff(desired, sides.live, values, target.unseen)
     if restored(changes):  # then secrets that no answer has are production's, and those that can be are written
-        unseen = replace(
-            target.unseen, requested_secrets=target.unseen.requested_secrets | secret_changes.named(desired.resources)
-        )
-        again = differ.diff(desired, sides.live, values, target.plan_key, unseen)
+        requested = target.unseen.requested_secrets | secret_changes.named(desired.resources)
+        unseen = replace(target.unseen, requested_secrets=requested)
+        again = differ.diff(desired, sides.live, values, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
     changes = hidden_secrets.without_known(changes, sides.hidden, values, remote)
     named = differ.with_named_secrets(changes, desired, sides.named, target.now)
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings(planned)
-        yield from secret_changes.unknown(desired.resources, planned, values, target.unseen, target.plan_key)
+        yield from secret_changes.unknown(desired.resources, planned, values, target.unseen)
         yield from secret_changes.patched(planned)
         yield from hidden_secrets.placeholders(seen)
         yield from (*hidden_secrets.not_compared(sides.hidden), *named.warnings)

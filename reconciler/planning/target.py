@@ -11,7 +11,7 @@ from reconciler.manifests.rules import Level
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Access, Checkout, Selection, Window
 from reconciler.model.plan import Binding, Change, Creation, Limits
-from reconciler.model.resource import Address, DesiredState, ObjectKey
+from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
 from reconciler.planning import guards, selection
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff.secret_changes import WriteOnly
@@ -57,7 +57,7 @@ class Target:
     @property
     def unseen(self) -> WriteOnly:
         """What is known of secrets that no answer has."""
-        return WriteOnly(self.fingerprints, selection.requested_secrets(self.selection))
+        return WriteOnly(self.fingerprints, selection.requested_secrets(self.selection), self.plan_key)
 
     def in_use(self, desired: DesiredState) -> frozenset[str]:
         """The kinds that a run reads: those of the manifests, and those that the configuration lists."""
@@ -68,15 +68,16 @@ class Target:
         frozen = (f"freeze: {one.message}" for one in guards.freeze(changes, self.freeze, self.now))
         return (*self.checkout.warnings, *frozen)
 
-    def context(self, desired: DesiredState, access: Access) -> guards.Context:
-        """What the guards know besides the changes."""
+    def context(self, desired: DesiredState, access: Access, live: LiveState) -> guards.Context:
+        """What the guards know besides the changes; of what is live, the assignments that were read."""
         known = frozenset(
             ObjectKey(resource.address.kind, one)
             for resource in desired.resources
             for one in (resource.id, resource.second_id)
             if one
         )
-        return guards.Context(self.limits, access, known, scope=desired.scope)
+        held = {one.key: one.assignments for one in live.resources if one.assignments}
+        return guards.Context(self.limits, access, known, held=held, scope=desired.scope)
 
     def binding(self, desired: DesiredState, base_url: str, marketplace: str) -> Binding:
         """What a plan of these manifests for this service is bound to."""

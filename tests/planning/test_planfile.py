@@ -25,7 +25,7 @@ from reconciler.model.plan import Action, Change, Finding, Plan
 from reconciler.model.resource import Address, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning import planfile
-from reconciler.planning.diff import diff
+from reconciler.planning.diff import WriteOnly, diff
 from tests.builders import body, desired, live, manifest, plan_of
 from tests.render.test_escape import is_harmless
 
@@ -49,7 +49,9 @@ def rich_plan(bodies: Sequence[Any] = BODIES) -> Plan:
     have = live(*bodies)
     secrets = {(Address("ApiClient", "shop"), "ClientSecret"): Secret("planted-new")}
     finding = Finding("limit-deletes", "1 > 0", "raise it", (Address("ApiClient", "gone"),))
-    return replace(plan_of(*diff(want, have, secrets, b"key")), guards=(finding,), warnings=("mind",))
+    return replace(
+        plan_of(*diff(want, have, secrets, WriteOnly(plan_key=b"key"))), guards=(finding,), warnings=("mind",)
+    )
 
 
 def altered(change: Any, *, sealed: bool = False) -> str:

@@ -44,7 +44,6 @@ def diff(
     desired: DesiredState,
     live: LiveState,
     secrets: Secrets,
-    fingerprint_key: bytes | None = None,
     unseen: WriteOnly = NOTHING_KNOWN,
 ) -> tuple[Change, ...]:
     """Give one change per manifest and one per live object that no manifest claims, sorted by address.
@@ -53,8 +52,7 @@ def diff(
         desired: the manifests of one environment.
         live: all that the service has.
         secrets: the value of every secret reference in `desired` that can be read here.
-        fingerprint_key: keys the fingerprints of secrets; None: none are kept.
-        unseen: what is known of write-only secrets.
+        unseen: what is known of write-only secrets, and what keys the fingerprints of all.
 
     Raises:
         InputError: a manifest could be several live objects, two could be the same one, or one names a field that this
@@ -64,7 +62,7 @@ def diff(
     resources = resolved(desired, matches, live.marketplace)
     if faults := faults_of(resources, live):
         raise InputError(faults)
-    run = _Run(live.marketplace, secrets, fingerprint_key, unseen)
+    run = _Run(live.marketplace, secrets, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
     changes += [_unmanaged(one) for one in live.resources if one.key not in claimed and _is_there(one)]
@@ -87,7 +85,6 @@ class _Run:
 
     marketplace: str
     secrets: Secrets
-    fingerprint_key: bytes | None
     unseen: WriteOnly
 
 
@@ -195,11 +192,9 @@ def _secret_changes(
     intents, changes = [], []
     for name in written:
         reference, old = resource.secrets[name], found.secrets.get(name) if found else None
-        new = run.secrets.get((resource.address, name)) if reference else None
-        fingerprint = ""
-        if new and run.fingerprint_key:
-            fingerprint = new.fingerprint(run.fingerprint_key, f"{resource.address} {name}")
-        intents.append(SecretIntent(name, reference, fingerprint))
+        key = (resource.address, name)
+        new = run.secrets.get(key) if reference else None
+        intents.append(SecretIntent(name, reference, run.unseen.fingerprint(key, new)))
         changes.append(FieldChange(f"/{name}", ABSENT, ABSENT, _secret_direction(old, reference), sensitive=True))
     return tuple(intents), tuple(changes)
 
@@ -225,7 +220,7 @@ def _is_written(
         return is_asked_for or _differs(old, new, reference)
     if name not in kind.write_only_fields:
         return False
-    is_another = run.unseen.is_another(key, new, run.fingerprint_key)
+    is_another = run.unseen.is_another(key, new)
     return bool(is_another) or key in run.unseen.requested_secrets or secret_changes.goes_with(kind, name, fields)
 
 

@@ -47,12 +47,17 @@ class WriteOnly:
     requested_secrets: frozenset[tuple[Address, str]] = frozenset()
     """Those that the user wants written."""
 
-    def is_another(self, key: tuple[Address, str], value: Secret | None, plan_key: bytes | None) -> bool | None:
+    plan_key: bytes | None = None
+    """Keys the fingerprints; None: there are none."""
+
+    def fingerprint(self, key: tuple[Address, str], value: Secret | None) -> str:
+        """What a plan keeps of a value; empty without a key or a value."""
+        return value.fingerprint(self.plan_key, f"{key[0]} {key[1]}") if value and self.plan_key else ""
+
+    def is_another(self, key: tuple[Address, str], value: Secret | None) -> bool | None:
         """Whether a value is another one than was last written; None: nobody knows."""
-        last = self.fingerprints.get(key)
-        if not last or not plan_key or value is None:
-            return None
-        return value.fingerprint(plan_key, f"{key[0]} {key[1]}") != last
+        last, now = self.fingerprints.get(key), self.fingerprint(key, value)
+        return now != last if now and last else None
 
 
 def named(resources: Iterable[DesiredResource]) -> frozenset[tuple[Address, str]]:
@@ -99,7 +104,6 @@ def unknown(
     changes: Iterable[Change],
     values: Mapping[tuple[Address, str], Secret],
     known: WriteOnly,
-    plan_key: bytes | None,
 ) -> tuple[str, ...]:
     """Warn of the secrets of which nobody knows whether the service has them as the manifests say."""
     planned = {change.address: change for change in changes}
@@ -109,7 +113,7 @@ def unknown(
         for name, reference in resource.secrets.items()
         if reference and name in KINDS[resource.address.kind].write_only_fields
         if _is_left(planned.get(resource.address), name)
-        if known.is_another((resource.address, name), values.get((resource.address, name)), plan_key) is None
+        if known.is_another((resource.address, name), values.get((resource.address, name))) is None
     ]
     hint = "write one again with --write-secret ADDRESS#FIELD"
     return (f"write-only secrets were not compared ({UNKNOWN}): {', '.join(sorted(names))}; {hint}",) if names else ()

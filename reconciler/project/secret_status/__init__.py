@@ -81,7 +81,7 @@ def _field_rows(
         sort = Sort.WRITE_ONLY if name in kind.write_only_fields else Sort.READABLE
         status, note = _field_status(wanted, name, old, values.get(key))
         if sort is Sort.WRITE_ONLY and status is Standing.UNVERIFIABLE:
-            status, note = _last_written(is_another=target.unseen.is_another(key, values.get(key), target.plan_key))
+            status, note = _last_written(is_another=target.unseen.is_another(key, values.get(key)))
         policy = str(reference) if reference else "none" if name in wanted.secrets else ""
         state = SecretState(name, status, note=note)
         yield SecretRow(wanted.address, found.id if found else None, sort, state, policy)

@@ -139,7 +139,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
                 _subject(resource, found, secret, secrets[resource.address], deliverer), remote, target, wish
             )
     changes = target.protection.mark(_changes(desired, matches, turns))
-    context = target.context(desired, remote.access())
+    context = target.context(desired, remote.access(), live)
     frozen = guard.freeze(changes, target.freeze, target.now)
     findings = (*guard.check(changes, context), *frozen, *_protected(changes, turns, target.now))
     return Rotation(live.marketplace, tuple(turns), changes, findings)

@@ -11,7 +11,7 @@ from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, Direction
 from reconciler.model.resource import DesiredState, FieldsPolicy, LiveState, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
-from reconciler.planning.diff import Secrets, diff, hints
+from reconciler.planning.diff import Secrets, WriteOnly, diff, hints
 from reconciler.planning.diff.identity import derived_id
 from tests.builders import MARKETPLACE, body, desired, live, manifest
 
@@ -244,7 +244,7 @@ def test_a_fingerprint_is_kept_only_under_a_key() -> None:
     want = manifest("shop", secrets={"ClientSecret": FROM_ENV})
     have, secrets = live(body(A, "shop", ClientSecret=None)), {(want.address, "ClientSecret"): Secret("new")}
     (bare,) = diff(desired(want), have, secrets)
-    (keyed,) = diff(desired(want), have, secrets, b"key")
+    (keyed,) = diff(desired(want), have, secrets, WriteOnly(plan_key=b"key"))
     assert bare.secrets[0].fingerprint == ""
     assert keyed.secrets[0].fingerprint == Secret("new").fingerprint(b"key", f"{want.address} ClientSecret")
 
