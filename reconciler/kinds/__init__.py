@@ -3,10 +3,9 @@
 A new kind is one file here, one schema in ``schemas/`` and one line below.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from threading import Thread
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments
@@ -61,7 +60,6 @@ __all__ = [
     "UserReference",
     "address_of",
     "login_key",
-    "make_ready",
     "outside",
     "scope_faults",
     "secret_fields",
@@ -130,9 +128,3 @@ def scope_faults(scope: Scope, kind: str, object_id: str, body: Body) -> Iterato
 def login_key(client_id: str) -> ObjectKey:
     """The object that a run is logged in with."""
     return ObjectKey(LOGIN_KIND, client_id)
-
-
-def make_ready(kinds: Collection[str]) -> None:
-    """Have a thread import what checks bodies of these kinds: it takes as long as the first answers take to come."""
-    # A daemon, for which nobody waits at the end: it may hang in the lock of an import that was broken off.
-    Thread(target=lambda: [KINDS[name].faults for name in kinds], name="reconciler-kinds", daemon=True).start()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
+from threading import Thread
 from typing import TypeVar
 
 from reconciler.errors import (
@@ -23,7 +24,7 @@ from reconciler.errors import (
     RequestFacts,
     WrongMarketplace,
 )
-from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets, make_ready
+from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets
 from reconciler.kinds.roles import naming
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
@@ -35,15 +36,12 @@ from reconciler.remote import ReadRemote
 _ME = RequestFacts("GET", "/v1/me")
 
 
-def check_marketplace(
-    remote: ReadRemote, environment: str, marketplace: str | None, kinds: Collection[str] = ()
-) -> str:
-    """Ask the service who it is, before anything else is read or written; `kinds` are those that are read next.
+def check_marketplace(remote: ReadRemote, environment: str, marketplace: str | None) -> str:
+    """Ask the service who it is, before anything else is read or written.
 
     Raises:
         WrongMarketplace: it is another marketplace than the environment names; None takes any.
     """
-    make_ready(kinds)
     return same_marketplace(identify(remote), environment, marketplace, "the credentials open", remote.base_url)
 
 
@@ -102,8 +100,15 @@ def read(
         WrongMarketplace: it is another than the environment names; nothing else was read.
         RemoteError: a read failed.
     """
-    found = check_marketplace(remote, environment, marketplace, kinds)
+    make_ready(kinds)
+    found = check_marketplace(remote, environment, marketplace)
     return read_objects(remote, kinds, found, optional, expected)
+
+
+def make_ready(kinds: Collection[str]) -> None:
+    """Have a thread import what checks bodies of these kinds: it takes as long as the first answers take to come."""
+    # A daemon, for which nobody waits at the end: it may hang in the lock of an import that was broken off.
+    Thread(target=lambda: [KINDS[name].faults for name in kinds], name="reconciler-kinds", daemon=True).start()
 
 
 def read_objects(

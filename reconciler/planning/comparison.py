@@ -50,11 +50,11 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         InputError: the service lacks the kind of a manifest, or a manifest cannot be matched with one live object.
     """
     considered = selection.without_other_secrets(desired, target.selection)
-    secrets = look_up(considered, resolve)
-    if target.demands_secrets:
-        secrets.require()
+    kinds, named = target.in_use(desired), {one.address.kind for one in desired.resources if not one.policy.absent}
     with _located(desired, target):
-        kinds, named = target.in_use(desired), {one.address.kind for one in desired.resources if not one.policy.absent}
+        secrets = look_up(considered, resolve)
+        if target.demands_secrets:
+            secrets.require()
         live = reader.read(remote, target.environment, target.marketplace, kinds, expected=named)
     there = _there(considered, live)
     assigned = [one.key for manifest, one in there if _is_assigned(manifest, one, target.selection)]

@@ -24,7 +24,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.model.resource import Address, DesiredState, ObjectKey, same_id
+from reconciler.model.resource import Address, DesiredState, ObjectKey, matches, same_id
 from reconciler.planning.guards.every_kind import body_after
 from reconciler.remote import ReadRemote
 
@@ -233,7 +233,7 @@ class Protection:
         bound = self._bound()
         names = {name for change in changes for name in _names(change, bound)}
         for pattern in self.patterns:
-            if not any(map(re.compile(translate(pattern), re.IGNORECASE).match, names)):
+            if not any(matches(pattern, name) for name in names):
                 yield f"protected: {pattern} matches no manifest and no live object"
 
     def _bound(self) -> Mapping[ObjectKey, Address]:

@@ -57,11 +57,12 @@ def find(  # one for each way to look
     lost = restored(plan.changes)
     found = [replace(one, kind=DriftKind.RESTORED) if one.address in lost else one for one in found]
     if unmanaged:
-        found = [one if _is_own(one, plan) else replace(one, is_drift=True) for one in found]
+        found = [one if one.change.key == plan.login else replace(one, is_drift=True) for one in found]
     new = [one for one in found if one.fingerprint not in baseline]
     shown = [one for one in new if not (since_receipt and one.side in _UNMOVED)]
     facts = receipt.facts if receipt else None
-    return Drift(_less_notices(plan, counted), tuple(shown), len(found) - len(new), len(new) - len(shown), facts)
+    plan = replace(plan, notices=tuple(one for one in plan.notices if one not in counted))
+    return Drift(plan, tuple(shown), len(found) - len(new), len(new) - len(shown), facts)
 
 
 def scope_changed(receipt: Receipt, plan: Plan) -> str:
@@ -72,15 +73,6 @@ def scope_changed(receipt: Receipt, plan: Plan) -> str:
         f"scope changed since the last apply, at {receipt.created_at}: objects that have come into scope are "
         "reported although nobody has touched them, and objects that have left it are no longer reported"
     )
-
-
-def _is_own(deviation: Deviation, plan: Plan) -> bool:
-    return deviation.change.key == plan.login
-
-
-def _less_notices(plan: Plan, counted: Sequence[Notice]) -> Plan:
-    """The plan without the notices of what is shown as drift."""
-    return replace(plan, notices=tuple(one for one in plan.notices if one not in counted))
 
 
 def _with_noticed(changes: Sequence[Change], counted: Sequence[Notice]) -> list[Change]:

@@ -7,11 +7,9 @@ of all managed resources. A run that was given PATHs leaves out what no loaded m
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import translate
-from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from reconciler import kinds
 from reconciler.errors import ReconcilerError, UsageError
@@ -20,9 +18,7 @@ from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Action, Change
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, Scope
-
-_Matches: TypeAlias = Callable[[str], object]
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, Scope, matches
 
 _WILD: Final = re.compile(r"\[[^\]]*\]|[*?]")
 _PART_OF_A_GUID: Final = re.compile(r"[0-9a-f-]*", re.IGNORECASE)
@@ -47,7 +43,9 @@ def check(selection: Selection, desired: DesiredState) -> None:
         UsageError: with the address or label that was probably meant.
     """
     for glob in selection.only:
-        if not any(map(_matcher(glob), _addresses(desired))) and (selection.selector or not _may_be_an_id(glob)):
+        if not any(matches(glob, one) for one in _addresses(desired)) and (
+            selection.selector or not _may_be_an_id(glob)
+        ):
             raise UsageError(f"--only {glob} matches no manifest", hint=_meant_address(glob, desired))
     for label, value in selection.selector.items():
         _check_label(label, value, desired)
@@ -129,7 +127,7 @@ def restrict(changes: Sequence[Change], desired: DesiredState, selection: Select
     labels = {resource.address: resource.labels for resource in desired.resources}
     chosen = [_is_chosen(selection, change, labels) for change in changes]
     for glob in selection.only:
-        if not any(map(_matcher(glob), (str(change.address) for change in changes))):
+        if not any(matches(glob, str(change.address)) for change in changes):
             within = "" if desired.scope.is_everything else " in scope"
             raise ReconcilerError(f"--only {glob} matches neither a manifest nor a live object{within}")
     parted = list(zip(changes, chosen, strict=True))
@@ -149,14 +147,9 @@ def _is_chosen(selection: Selection, change: Change, labels: Mapping[Address, Ma
 
 def is_selected(selection: Selection, address: Address, labels: Mapping[str, str]) -> bool:
     """Whether one resource is."""
-    if selection.only and not any(_matcher(glob)(str(address)) for glob in selection.only):
+    if selection.only and not any(matches(glob, str(address)) for glob in selection.only):
         return False
     return all(labels.get(label) == value for label, value in selection.selector.items())
-
-
-@lru_cache(maxsize=256)
-def _matcher(glob: str) -> _Matches:
-    return re.compile(translate(glob), re.IGNORECASE).match
 
 
 def _addresses(desired: DesiredState) -> list[str]:
@@ -166,13 +159,13 @@ def _addresses(desired: DesiredState) -> list[str]:
 def _may_be_an_id(glob: str) -> bool:
     """Whether a pattern may be meant for a live object that no manifest claims; its address has its ID for a name."""
     kind, slash, name = glob.rpartition("/")
-    is_kind = any(map(_matcher(kind), KINDS)) if slash else bool(_WILD.search(name))
+    is_kind = any(matches(kind, one) for one in KINDS) if slash else bool(_WILD.search(name))
     return is_kind and bool(_PART_OF_A_GUID.fullmatch(_WILD.sub("", name)))
 
 
 def _meant_address(glob: str, desired: DesiredState) -> str:
     known = _addresses(desired)
-    whole = next((address for address in known if _matcher(f"*/{glob}")(address)), "")
+    whole = next((address for address in known if matches(f"*/{glob}", address)), "")
     return f"did you mean {whole}?" if whole else did_you_mean(glob, known)
 
 

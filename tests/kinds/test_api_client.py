@@ -1,25 +1,11 @@
-import threading
-from dataclasses import replace
-
 import pytest
 
-from reconciler import kinds
 from reconciler.errors import BadAnswer, RequestFacts
 from reconciler.kinds import KINDS
 from reconciler.model.json import Json
 
 KIND = KINDS["ApiClient"]
 FACTS = RequestFacts("GET", "/v1/apiclients")
-
-
-def test_what_judges_bodies_is_made_by_a_thread_before_the_first_body_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = replace(KIND)
-    monkeypatch.setattr(kinds, "KINDS", {KIND.name: fresh})
-    kinds.make_ready([KIND.name])
-    for thread in threading.enumerate():
-        if thread.name == "reconciler-kinds":
-            thread.join()
-    assert "faults" in vars(fresh)
 
 
 @pytest.mark.parametrize(

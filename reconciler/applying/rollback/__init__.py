@@ -50,7 +50,8 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     """
     taken = _taken(run, target)
     kinds = target.in_use(manifests) | {one.address.kind for one in taken.changes}
-    marketplace = reader.check_marketplace(remote, target.environment, target.marketplace, kinds)
+    reader.make_ready(kinds)
+    marketplace = reader.check_marketplace(remote, target.environment, target.marketplace)
     _require_same(run, target.binding(manifests, remote.base_url, marketplace))
     live = reader.read_objects(remote, kinds, marketplace)
     created = _created(taken, live)

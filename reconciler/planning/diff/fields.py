@@ -35,7 +35,7 @@ def created_fields(kind: Kind, after: Body) -> tuple[FieldChange, ...]:
     """All fields of a body that is new."""
     return tuple(
         FieldChange(
-            pointer(name),
+            f"/{name}",
             ABSENT,
             after[name],
             direction=field.judge(field.canonical_value(None), field.canonical_value(after[name])),
@@ -54,11 +54,11 @@ def _field_changes(field: Field, before: Body, after: Body) -> Iterator[FieldCha
     if field.is_set:
         added = tuple(member for member in _members(new) if member not in _members(old))
         removed = tuple(member for member in _members(old) if member not in _members(new))
-        yield FieldChange(pointer(field.name), old, new, direction, added=added, removed=removed)
+        yield FieldChange(f"/{field.name}", old, new, direction, added=added, removed=removed)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         yield from _leaves(field, before, after, direction)
     else:
-        yield FieldChange(pointer(field.name), _whole(field, before), _whole(field, after), direction)
+        yield FieldChange(f"/{field.name}", _whole(field, before), _whole(field, after), direction)
 
 
 def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> Iterator[FieldChange]:
