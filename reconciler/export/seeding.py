@@ -31,11 +31,24 @@ _MEMBERS: Final[Mapping[str, tuple[str, str]]] = {
     "supplierusergroups": ("supplier", "group"),
 }
 """Section, in lower case -> the company that each of its objects is of, and what the object is."""
+_OBJECTS: Final = {(kind.section or f"{name}s").casefold(): name for name, kind in KINDS.items()}
+_SINGLES: Final = {
+    f"{name}{path.removeprefix(kind.path)}".casefold(): (name, one)
+    for name, kind in KINDS.items()
+    for one, path in kind.singles.items()
+}
+"""What sections with one object are called, in lower case -> its kind and the id that we give it."""
+_ASSIGNMENTS: Final = {
+    (level.section or f"{name}Assignments").casefold(): name
+    for name, kind in KINDS.items()
+    for level in (kind.assignments.levels if kind.assignments else ())
+}
+"""What sections are called, in lower case -> the kind of what is in them."""
 _PATHS: Final[Mapping[str, str]] = {
     "buyers": PARTIES["buyer"].path,
     "suppliers": PARTIES["supplier"].path,
     "adminusers": PARTIES["user"].path,
-    **{(kind.section or f"{name}s").casefold(): kind.path for name, kind in KINDS.items()},
+    **{section: KINDS[name].path for section, name in _OBJECTS.items()},
 }
 """Section, in lower case -> the path of its objects in the API."""
 
@@ -49,12 +62,11 @@ class Held:
     """Path of the API and id, in lower case -> the object, with the names of its fields in lower case."""
 
     def add(self, section: str, entries: Iterable[Json]) -> None:
-        """Keep the objects of a section."""
-        for entry in entries:
-            one = {name.casefold(): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
-            path = _PATHS.get(section.casefold(), "")
-            if section.casefold() in _MEMBERS:
-                company, word = _MEMBERS[section.casefold()]
+        """Keep the objects of a section, whose name is in lower case."""
+        for one in map(_folded, entries):
+            path = _PATHS.get(section, "")
+            if section in _MEMBERS:
+                company, word = _MEMBERS[section]
                 path = member_of(company, str(one.get(f"{company}id")), word).path
             if path:
                 self._lists.add(_list_of(path))
@@ -78,6 +90,11 @@ class Held:
         return "" if is_of == wanted else f"the {to.noun} {object_id} is of {name} {is_of}, and {wanted} is needed"
 
 
+def _folded(entry: Json) -> Body:
+    """The same with the names of its fields in lower case; of what is no object, nothing."""
+    return {name.casefold(): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
+
+
 def _list_of(path: str) -> str:
     """The path, the same for all companies."""
     parts = path.casefold().split("/")
@@ -96,12 +113,12 @@ _DEPTH: Final = 9
 _SHOWN_IN_FULL: Final = 3
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Seeds:
     """What a file holds."""
 
-    live: LiveState = field(default_factory=lambda: LiveState((), ""))
-    left_out: list[LeftOut] = field(default_factory=list)
+    live: LiveState
+    left_out: Sequence[LeftOut]
 
 
 def read_seeds(content: bytes, file: str) -> Seeds:
@@ -117,7 +134,10 @@ def read_seeds(content: bytes, file: str) -> Seeds:
         sections = ", ".join(f"{name}s" for name in KINDS)
         hint = f"a seeding file has Objects: with some of these in it: {sections}"
         raise InputError([Diagnostic(Place(file), "there is nothing to manage in this file", "no-objects", hint=hint)])
-    return _seeds(found)
+    resources = [one for kind, entries in found.objects.items() for one in _of_kind(KINDS[kind], entries, found)]
+    if found.others:
+        found.leave(_sections(found.others), "business data, or of a kind that is not managed")
+    return Seeds(LiveState(tuple(resources), _MARKETPLACE, frozenset(found.objects)), found.left_out)
 
 
 def _documents(content: bytes, file: str) -> list[Json]:
@@ -144,16 +164,21 @@ class _Sections:
     others: dict[str, int] = field(default_factory=dict)
     """Name of a section -> how many members it has."""
     held: Held = field(default_factory=Held)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def leave(self, what: str, why: str) -> None:
+        """Report what cannot be used."""
+        self.left_out.append(LeftOut(what, why))
 
     def walk(self, value: Json, at: str, depth: int) -> None:
         """Find lists wherever a file keeps them: mappings are gone through, members of lists are not."""
-        self.has_assignments |= _key(at) == _ALL_ASSIGNMENTS or _key(at) in _ASSIGNMENTS
+        self.has_assignments |= at.casefold() == _ALL_ASSIGNMENTS or at.casefold() in _ASSIGNMENTS
         if is_array(value):
             self._take(value, at, depth)
-        elif isinstance(value, Mapping) and _key(at) in _SINGLES:
-            kind, one = _SINGLES[_key(at)]
+        elif isinstance(value, Mapping) and at.casefold() in _SINGLES:
+            kind, one = _SINGLES[at.casefold()]
             self.objects.setdefault(kind, []).append((at, {**value, KINDS[kind].id_field: one}))
-        elif isinstance(value, Mapping) and not depth and _key(KINDS[DEFAULT_KIND].name_field) in map(_key, value):
+        elif not depth and KINDS[DEFAULT_KIND].name_field.casefold() in _folded(value):
             self.objects.setdefault(DEFAULT_KIND, []).append(("the file", value))  # the body of one request
         elif isinstance(value, Mapping) and depth < _DEPTH:
             for name, member in value.items():
@@ -163,9 +188,9 @@ class _Sections:
         entries = (
             [(f"{name or 'list'}[{index}]", one) for index, one in enumerate(members)] if is_array(members) else []
         )
-        key = _key(name)
+        key = name.casefold()
         is_page = depth <= 1 and key in {"", _ITEMS}
-        self.held.add(name, (one for _, one in entries))
+        self.held.add(key, (one for _, one in entries))
         if entries and (is_page or key in _OBJECTS):
             self.objects.setdefault(_OBJECTS.get(key, DEFAULT_KIND), []).extend(entries)
         elif key in _ASSIGNMENTS:
@@ -174,26 +199,16 @@ class _Sections:
             self.others[name] = self.others.get(name, 0) + len(entries)
 
 
-def _seeds(found: _Sections) -> Seeds:
-    seeds = Seeds()
-    resources = [one for kind, entries in found.objects.items() for one in _of_kind(KINDS[kind], entries, found, seeds)]
-    if found.others:
-        reason = "business data, or of a kind that is not managed"
-        seeds.left_out.append(LeftOut(_sections(found.others), reason))
-    seeds.live = LiveState(tuple(resources), _MARKETPLACE, frozenset(found.objects))
-    return seeds
-
-
-def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections, seeds: Seeds) -> Iterator[LiveResource]:
+def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections) -> Iterator[LiveResource]:
     """The objects of one kind, each with those who are assigned to it."""
-    parties = _parties(kind, found, seeds)
+    parties = _parties(kind, found)
     levels = kind.assignments.levels if kind.assignments and found.has_assignments else ()
     nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
     taken: dict[str, str] = {}
     if kind.row_fields:
-        entries = [(kind.section, _set_of(kind.row_fields, entries, seeds))]
+        entries = [(kind.section, _set_of(kind.row_fields, entries, found))]
     for number, (place, entry) in enumerate(entries):
-        resource = _object(kind, place, entry, f"entry-{number}", parties, seeds)
+        resource = _object(kind, place, entry, f"entry-{number}", found)
         if resource is None:
             continue
         first = taken.setdefault(resource.id.casefold(), place)
@@ -201,27 +216,24 @@ def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections, 
         if first != place:
             faults = [f"it has the ID of {first}"]
         if faults:
-            seeds.left_out.append(LeftOut(place, "; ".join(faults)))
+            found.leave(place, "; ".join(faults))
         else:
-            yield replace(resource, assignments={**nobody, **resource.assignments})
-    seeds.left_out += [
-        LeftOut(f"assignments of {one}", f"there is no such {kind.noun} in this file")
-        for one in parties
-        if one not in taken
-    ]
+            yield replace(resource, assignments={**nobody, **parties.get(resource.id.casefold(), {})})
+    for one in parties:
+        if one not in taken:
+            found.leave(f"assignments of {one}", f"there is no such {kind.noun} in this file")
 
 
-def _set_of(names: tuple[str, str], entries: Sequence[tuple[str, Json]], seeds: Seeds) -> Body:
+def _set_of(names: tuple[str, str], entries: Sequence[tuple[str, Json]], found: _Sections) -> Body:
     """The set that rows make."""
-    found: dict[str, list[Json]] = {}
+    groups: dict[str, list[Json]] = {}
     for place, entry in entries:
-        row = {_key(name): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
-        group, member = (row.get(_key(name)) for name in names)
+        group, member = (_folded(entry).get(name.casefold()) for name in names)
         if isinstance(group, str) and isinstance(member, str):
-            found.setdefault(group, []).append(member)
+            groups.setdefault(group, []).append(member)
         else:
-            seeds.left_out.append(LeftOut(place, f"it has no {' or no '.join(names)}"))
-    return found
+            found.leave(place, f"it has no {' or no '.join(names)}")
+    return groups
 
 
 def _sections(others: Mapping[str, int]) -> str:
@@ -239,59 +251,57 @@ def _entries(count: int) -> str:
     return "1 entry" if count == 1 else f"{count} entries"
 
 
-def _object(
-    kind: Kind, place: str, entry: Json, key: str, parties: Mapping[str, Mapping[str, tuple[str, ...]]], seeds: Seeds
-) -> LiveResource | None:
+def _object(kind: Kind, place: str, entry: Json, key: str, found: _Sections) -> LiveResource | None:
     """One object; None where it is none."""
     if not isinstance(entry, Mapping):
-        seeds.left_out.append(LeftOut(place, "it is not a mapping"))
+        found.leave(place, "it is not a mapping")
         return None
-    named = dict(_known(kind, place, entry, seeds))
+    named = dict(_known(kind, place, entry, found))
     secrets = {name: Secret("there is one") for name in kind.secret_rows if _is_given(get_at(named, name.split("/")))}
     body = dict(secrecy.without(named, kind.secret_rows))
     called = f"{place} {body.get(kind.name_field)}" if isinstance(body.get(kind.name_field), str) else place
     for name, fault in kind.faults({kind.id_field: key, **body}).items():
         if body.pop(name, None) is not None:
-            seeds.left_out.append(LeftOut(f"{called} {name}", fault.split(": ", 1)[1]))
+            found.leave(f"{called} {name}", fault.split(": ", 1)[1])
     known = body.get(kind.id_field)
     object_id = kind.only_id or (known if isinstance(known, str) and known else key)
-    return LiveResource(kind.name, object_id, body, secrets, parties.get(object_id.casefold(), {}))
+    return LiveResource(kind.name, object_id, body, secrets)
 
 
 def _is_given(value: Json | Absent) -> bool:
     return bool(value) and not isinstance(value, Absent)
 
 
-def _known(kind: Kind, place: str, entry: Body, seeds: Seeds) -> Iterator[tuple[str, Json]]:
+def _known(kind: Kind, place: str, entry: Body, found: _Sections) -> Iterator[tuple[str, Json]]:
     """The fields that the API has, by the names that it has for them."""
-    names = {_key(one.name): one.name for one in kind.table} | {_key(kind.id_field): kind.id_field}
+    names = {one.name.casefold(): one.name for one in kind.table} | {kind.id_field.casefold(): kind.id_field}
     owners = {name for name, one in kind.fields.items() if one.is_owner}
     for name, value in entry.items():
-        known = names.get(_key(name))
+        known = names.get(name.casefold())
         if value == _MARKETPLACE and known not in owners:
-            seeds.left_out.append(LeftOut(f"{place} {name}", "it stands for the ID of the marketplace"))
+            found.leave(f"{place} {name}", "it stands for the ID of the marketplace")
         elif known:
             yield known, value
         elif value is not None:
             reason = f"the API has no such field; {did_you_mean(name, names.values())}".rstrip("; ")
-            seeds.left_out.append(LeftOut(f"{place} {name}", reason))
+            found.leave(f"{place} {name}", reason)
 
 
-def _parties(kind: Kind, found: _Sections, seeds: Seeds) -> dict[str, dict[str, tuple[str, ...]]]:
+def _parties(kind: Kind, found: _Sections) -> dict[str, dict[str, tuple[str, ...]]]:
     """Id of an object, case folded -> party -> ids."""
     parties: dict[str, dict[str, tuple[str, ...]]] = {}
     levels = kind.assignments.levels if kind.assignments else ()
-    names = {_key(name): name for level in levels for name in level.fields}
+    names = {name.casefold(): name for level in levels for name in level.fields}
     for place, entry in found.assignments.get(kind.name, ()):
         row = _named(entry, names) if isinstance(entry, Mapping) else {}
         one = next((known for level in levels if (known := level.object_id(row))), None)
         named = {level.name: text for level in levels if (text := level.found(row)) is not None}
         if not one or not named:
-            seeds.left_out.append(LeftOut(place, f"it names no {kind.noun}, or no party that it can be assigned to"))
+            found.leave(place, f"it names no {kind.noun}, or no party that it can be assigned to")
             continue
         targets = [to for level in levels if level.name in named for to in level.targets(named[level.name])]
         if faults := [fault for to in targets if (fault := found.held.fault(*to))]:
-            seeds.left_out.append(LeftOut(place, "; ".join(faults)))
+            found.leave(place, "; ".join(faults))
             continue
         of_object = parties.setdefault(one.casefold(), {})
         for name, party in named.items():
@@ -302,25 +312,6 @@ def _parties(kind: Kind, found: _Sections, seeds: Seeds) -> dict[str, dict[str, 
 def _named(entry: Body, names: Mapping[str, str]) -> Body:
     """The same with the names that the API has, on every level."""
     return {
-        names.get(_key(name), name): _named(value, names) if isinstance(value, Mapping) else value
+        names.get(name.casefold(), name): _named(value, names) if isinstance(value, Mapping) else value
         for name, value in entry.items()
     }
-
-
-def _key(name: str) -> str:
-    return name.casefold()
-
-
-_OBJECTS: Final = {_key(kind.section or f"{name}s"): name for name, kind in KINDS.items()}
-_SINGLES: Final = {
-    _key(f"{name}{path.removeprefix(kind.path)}"): (name, one)
-    for name, kind in KINDS.items()
-    for one, path in kind.singles.items()
-}
-"""What sections with one object are called, in lower case -> its kind and the id that we give it."""
-_ASSIGNMENTS: Final = {
-    _key(level.section or f"{name}Assignments"): name
-    for name, kind in KINDS.items()
-    for level in (kind.assignments.levels if kind.assignments else ())
-}
-"""What sections are called, in lower case -> the kind of what is in them."""
