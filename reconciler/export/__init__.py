@@ -43,7 +43,6 @@ from reconciler.model.plan import FieldChange
 from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.model.resource import (
     Address,
-    DesiredResource,
     DesiredState,
     EffectiveManifest,
     FieldsPolicy,
@@ -129,7 +128,10 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
     total, live = len(live.resources), _without_foreign(live, bound, context.scope)
-    known = _resolved(manifests, resolved(desired, matches, live.marketplace))
+    known = {
+        one.resource.address: replace(one, resource=resource)
+        for one, resource in zip(manifests, resolved(desired, matches, live.marketplace), strict=True)
+    }
     others = Names({key: at for key, at in bound.items() if not known[at].resource.policy.absent}, live.marketplace)
     overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), known, context, folder), **bound}
@@ -139,15 +141,8 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     choice.check([*addresses.values(), *known], [_by_id(one) for one in live.resources])
     _take(run, live, addresses, known, choice)
     changed = run.finish(manifests)
-    return Export(run.by_address(), changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
-
-
-def _resolved(
-    manifests: Sequence[EffectiveManifest], resources: Sequence[DesiredResource]
-) -> Mapping[Address, EffectiveManifest]:
-    """The manifests, with the ids of what they name."""
-    pairs = zip(manifests, resources, strict=True)
-    return {one.resource.address: replace(one, resource=named) for one, named in pairs}
+    objects = tuple(sorted(run.objects, key=lambda one: one.address))
+    return Export(objects, changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
 
 
 def _take(
@@ -264,11 +259,9 @@ class _Run:
     """See `Export.ids`."""
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
-    _drafts: list[Callable[[], tuple[Path, str]]] = field(default_factory=list)
-    _updates: list[Callable[[], tuple[Exported, tuple[FieldChange, ...]]]] = field(default_factory=list)
+    _later: list[Callable[[], None]] = field(default_factory=list)
     """Worked out when it is known which objects have a manifest."""
-    _overlaid: list[Callable[[], None]] = field(default_factory=list)
-    """The same, where an overlay has what differs."""
+    _updated: list[tuple[Exported, Sequence[FieldChange]]] = field(default_factory=list)
 
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
@@ -293,18 +286,19 @@ class _Run:
         address = Address(kind.name, name)
         path = self.files[address]
         self.others.addresses[live.key] = address
-        self._drafts.append(partial(self._draft, kind, live, path, self._with_policy(empty, wanted, found), found))
+        self._later.append(partial(self._draft, kind, live, path, self._with_policy(empty, wanted, found), found))
         self._bind(address, known, live)
         left = (*found.left_out, *_secrets(kind, live))
         self.objects.append(Exported(address, ExportStatus.NEW, title, live.id, shown(path), left))
         if self.overlays:
             self.overlays.add(address, title)
 
-    def _draft(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: WritableBody) -> tuple[Path, str]:
-        """The text of a new file."""
+    def _draft(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: WritableBody) -> None:
+        """Write the text of a new file."""
         beside = Beside(path, found.left_out, self.secrets.get(live.key, ()))
         body = body_of(empty, self.others.values(kind, found.values, {}))
-        return path, text_of(kind, live, body, beside, replace(self.origin, marketplace=self.others.marketplace))
+        origin = replace(self.origin, marketplace=self.others.marketplace)
+        self.new[path] = text_of(kind, live, body, beside, origin)
 
     def _with_policy(self, empty: Body, wanted: Mapping[At, Json], found: WritableBody) -> Body:
         """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored.
@@ -339,27 +333,22 @@ class _Run:
         if self.overlays or not manifest.resource.policy.absent:
             self._bind(manifest.resource.address, manifest.resource.id, live)
         if self.overlays:
-            self._overlaid.append(partial(self.overlays.update, kind, live, manifest))
+            self._later.append(partial(self.overlays.update, kind, live, manifest))
             return
         address, file = manifest.resource.address, manifest.resource.place.file
         if manifest.resource.policy.absent:
             left = (LeftOut("everything", "the manifest asks for its deletion"),)
             self.objects.append(Exported(address, ExportStatus.SAME, _title(live), live.id, file, left))
             return
-        self._updates.append(partial(self._update, kind, live, manifest))
+        self._later.append(partial(self._update, kind, live, manifest))
 
-    def _update(
-        self, kind: Kind, live: LiveResource, manifest: EffectiveManifest
-    ) -> tuple[Exported, tuple[FieldChange, ...]]:
-        """What a manifest must say to say what is live."""
+    def _update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
+        """Work out what a manifest must say to say what is live."""
         address, file = manifest.resource.address, manifest.resource.place.file
         found = writable_body(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
-        return Exported(address, ExportStatus.CHANGED, _title(live), live.id, file, found.left_out), tuple(fields)
-
-    def by_address(self) -> tuple[Exported, ...]:
-        """What became of each object, sorted."""
-        return tuple(sorted(self.objects, key=lambda one: one.address))
+        exported = Exported(address, ExportStatus.CHANGED, _title(live), live.id, file, found.left_out)
+        self._updated.append((exported, fields))
 
     def miss(self, manifest: EffectiveManifest) -> None:
         """Leave a manifest alone whose object is not live; an overlay says that it is absent."""
@@ -368,21 +357,19 @@ class _Run:
 
     def finish(self, manifests: Sequence[EffectiveManifest]) -> Contents:
         """Bring everything into the manifests that are there, as far as it goes, and write the new ones."""
-        self.new |= dict(draft() for draft in self._drafts)
+        for step in self._later:
+            step()
         if self.overlays:
-            for overlay in self._overlaid:
-                overlay()
             self.overlays.finish()
             self.new |= self.overlays.new
             self.objects += self.overlays.objects
             return self.overlays.changed
-        updates = [update() for update in self._updates]
-        wanted = [(one.address, change) for one, fields in updates for change in fields]
+        wanted = [(one.address, change) for one, fields in self._updated for change in fields]
         contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment", self.others)
         left: dict[Address, list[LeftOut]] = defaultdict(list)
         for each in refused:
             left[each.address].append(LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}"))
-        for one, fields in updates:
+        for one, fields in self._updated:
             reasons = left[one.address]
             status = ExportStatus.CHANGED if len(reasons) < len(fields) else ExportStatus.SAME
             self.objects.append(replace(one, status=status, left_out=(*one.left_out, *reasons)))

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -73,15 +73,12 @@ class Choice:
 
 
 def _matches(glob: str, address: Address, live: Address | None = None) -> bool:
-    return is_selected(_only(glob), address, {}) or (live is not None and _is_id(glob, live))
+    only = Selection((glob if "/" in glob else f"*/{glob}",), {})
+    return is_selected(only, address, {}) or (live is not None and _is_id(glob, live))
 
 
 def _is_id(glob: str, live: Address) -> bool:
     return glob.casefold() in (str(live).casefold(), live.name.casefold())
-
-
-def _only(glob: str) -> Selection:
-    return Selection((glob if "/" in glob else f"*/{glob}",), {})
 
 
 _LONGEST: Final = 60
@@ -111,7 +108,7 @@ def names(objects: Mapping[str, str], taken: Collection[str], nameless: str) -> 
     for one in sorted(objects):
         name = plain[one]
         choices = [name] if name and counts[name] == 1 and name not in _RESERVED else []
-        found[one] = _first_free(chain(choices, _with_id(name or nameless, one)), used)
+        found[one] = next(choice for choice in chain(choices, _with_id(name or nameless, one)) if choice not in used)
         used.add(found[one])
     return found
 
@@ -127,14 +124,7 @@ def _with_id(name: str, object_id: str) -> Iterable[str]:
     yield f"{name}-{digits[:_DIGITS]}".strip("-")
     whole = f"{name}-{digits}".strip("-")
     yield whole
-    number = 2
-    while True:
-        yield f"{whole}-{number}"
-        number += 1
-
-
-def _first_free(choices: Iterable[str], used: Collection[str]) -> str:
-    return next(choice for choice in choices if choice not in used)
+    yield from (f"{whole}-{number}" for number in count(2))
 
 
 _ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments", "policy")

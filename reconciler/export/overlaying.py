@@ -175,9 +175,8 @@ class Overlaying:
         for file, edits in self._edits.items():
             wanted = {index: edit.values for index, edit in edits.items()}
             content, refused = with_documents(self._read(file).content, file, wanted)
-            by_hand = {index: [at for one, at in refused if one == index] for index in {one for one, _ in refused}}
             for index, edit in edits.items():
-                kept = by_hand.get(index, [])
+                kept = [at for one, at in refused if one == index]
                 left = (*edit.left, *(LeftOut(".".join(at[1:]), _BY_HAND) for at in kept))
                 status = ExportStatus.CHANGED if len(kept) < len(edit.values) else ExportStatus.SAME
                 self.objects.append(Exported(edit.address, status, edit.title, "", file, left))

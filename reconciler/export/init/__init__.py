@@ -204,13 +204,8 @@ def _configuration(answers: Answers) -> str:
         TARGET="\n".join(f"    {key}: {scalar(value)}" for key, value in target.items()),
         MARKETPLACE=scalar(answers.marketplace),
         LIMITS="{changes: 20, deletes: 0, restore: true}" if answers.is_staging else "{changes: 20, deletes: 0}",
-        AUTH="\n".join(_references(answers.auth)),
+        AUTH="\n".join(f"      {key}: {{fromEnv: {scalar(name)}}}" for key, name in answers.auth.variables.items()),
     )
-
-
-def _references(auth: Auth) -> Iterator[str]:
-    for key, name in auth.variables.items():
-        yield f"      {key}: {{fromEnv: {scalar(name)}}}"
 
 
 def _file(name: str, **words: str) -> str:
