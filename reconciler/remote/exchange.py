@@ -47,15 +47,6 @@ class Connection:
             raise ReconcilerError(f"concurrency is {self.concurrency}: at least 1 is needed")
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What all threads of a run share."""
-
-    limit: AdaptiveLimit
-    retries: Retries
-    meter: Meter
-
-
 class Exchange:
     """Carries calls to their end, as one logged-in user. Thread-safe."""
 
@@ -63,15 +54,18 @@ class Exchange:
         self,
         wire: Wire,
         connection: Connection,
-        traffic: Traffic,
+        meter: Meter,
         sleep: Callable[[float], None] | None,
         clock: Callable[[], float],
+        random: Callable[[], float],
     ) -> None:
         """Waits by `sleep`; None: in real time, ended by `stop_retrying`."""
         self._wire = wire
         self.credentials, self._scope = connection.credentials, connection.scope
-        self._traffic = traffic
-        self._sleep = sleep or traffic.retries.wait
+        self._meter = meter
+        self._limit = AdaptiveLimit(connection.concurrency, clock)
+        self._retries = Retries(connection.retries, random)
+        self._sleep = sleep or self._retries.wait
         self.tokens = TokenSource(self._log_in, clock)
 
     def send(self, call: Call, *, attempt: int | None = None) -> Answer:
@@ -111,7 +105,7 @@ class Exchange:
 
     def stop_retrying(self) -> None:
         """Let every call end with its present attempt, or at once where it waits for the next one."""
-        self._traffic.retries.stop()
+        self._retries.stop()
 
     def close(self) -> None:
         """Close all connections."""
@@ -136,30 +130,29 @@ class Exchange:
         """
         tried = attempt or 1
         if tried == 1:
-            self._traffic.retries.count_request()
+            self._retries.count_request()
         while True:
             result = self._send_in_slot(call, token)
             repeatable = may_retry(call, result)
             # A caller that looks before the next attempt is spared the wait, even where that attempt is his to decide.
-            pause = self._traffic.retries.pause(tried, result) if repeatable or (attempt and may_pass(result)) else None
+            pause = self._retries.pause(tried, result) if repeatable or (attempt and may_pass(result)) else None
             if pause is None:
                 return result, tried
             self._sleep(pause)
-            if self._traffic.retries.is_over or not repeatable:
+            if self._retries.is_over or not repeatable:
                 return result, tried
-            self._traffic.meter.retried()
+            self._meter.retried()
             if attempt:
                 raise turned_away(call)
             tried += 1
 
     def _send_in_slot(self, call: Call, token: Secret | None) -> Result:
-        limit = self._traffic.limit
-        with limit.slot() as slot:
+        with self._limit.slot() as slot:
             if slot.delay:
                 self._sleep(slot.delay)
             result = self._wire.send(call, token)
         if isinstance(result, Answer) and result.status == THROTTLED:
-            limit.throttled(slot)
+            self._limit.throttled(slot)
         else:
-            limit.served(result.seconds)
+            self._limit.served(result.seconds)
         return result

@@ -20,7 +20,7 @@ from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
 from reconciler.remote import NO_FILTERS, Proof, WireBody
 from reconciler.remote.auth import Claims, ClientCredentials, has_secret, prove
-from reconciler.remote.exchange import Connection, Exchange, Traffic
+from reconciler.remote.exchange import Connection, Exchange
 from reconciler.remote.messages import (
     TOKEN_PATH,
     Call,
@@ -36,7 +36,6 @@ from reconciler.remote.messages import (
     unusable,
 )
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
-from reconciler.remote.throttle import AdaptiveLimit, Retries
 from reconciler.remote.wire import RequestGuard, Wire, http_client
 
 _Read = TypeVar("_Read")
@@ -300,8 +299,7 @@ def open_client(
         guards, connection.limits, at_a_time=at_a_time, base_url=httpx.URL(base_url), transport=transport
     )
     wire = Wire(base_url, http, connection.limits, meter, clock, connection.environment)
-    traffic = Traffic(AdaptiveLimit(at_a_time, clock), Retries(connection.retries, random), meter)
-    exchange = Exchange(wire, connection, traffic, sleep, clock)
+    exchange = Exchange(wire, connection, meter, sleep, clock, random)
     return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
 
 

@@ -432,7 +432,7 @@ def test_a_throttled_run_goes_on_with_fewer_requests_at_a_time() -> None:
     service = Service(in_order(refusal(429), ok(ME)))
     with service.reader(concurrency=8) as client:
         client.me()
-        assert client._exchange._traffic.limit.current == 4
+        assert client._exchange._limit.current == 4
 
 
 def test_all_attempts_and_retries_are_counted() -> None:
