@@ -91,11 +91,6 @@ class Resource(_Described):
     show: Callable[[Marketplace, Body], Body] = lambda _, body: body
     show_in_list: Callable[[Marketplace, Body], Body] | None = None
 
-    @property
-    def listable(self) -> Listable:
-        """What may be asked of the list."""
-        return Listable((ID, *self.fields), self.sortable, self.searchable)
-
     def viewer(self, market: Marketplace, show: Callable[[Marketplace, Body], Body]) -> Callable[[Body], Body]:
         """Give the function that turns a stored body into a shown one: table order, nothing that is never shown."""
         fields = self.fields if self.singleton else (ID, *self.fields)
@@ -104,7 +99,8 @@ class Resource(_Described):
     def listed(self, call: Call) -> Answer:
         """Answer one page."""
         market = call.market
-        query = parse_query(call.query, self.listable, market.settings.max_page_size)
+        listable = Listable((ID, *self.fields), self.sortable, self.searchable)
+        query = parse_query(call.query, listable, market.settings.max_page_size)
         parents = self._parents(call)
         found = self._found(market, query, parents[-1] if parents else None)
         return Answer(200, page_of(query, found, self.viewer(market, self.show_in_list or self.show)))
