@@ -22,14 +22,13 @@ from reconciler.config.settings import (
     kind_faults,
     reference_in,
     scope,
-    window,
+    windows,
 )
 from reconciler.kinds import address_of
 from reconciler.manifests.files import below, objection_to_write
 from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass
-from reconciler.model.inputs import Window
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Address, AssignmentsPolicy, FieldsPolicy, ObjectKey, Policy, Scope
@@ -49,18 +48,18 @@ _T = TypeVar("_T")
 def config_of(data: Json, path: Path) -> Config | list[Fault]:
     """Build the configuration from data that fits the schema; `path` is the file's, absolute."""
     assert isinstance(data, Mapping)  # noqa: S101  # it has passed the schema
-    file = _Part(data)
-    folder = path.parent
-    environments = {name: _environment(part, name, file, folder) for name, part in file.parts("environments").items()}
-    journal = _written(file.part("journal"), "folder", folder, JOURNAL_FOLDER)
+    file = _Part(data, path.parent)
+    parts = {name: file.part("environments").part(name) for name in file.data["environments"]}
+    environments = {name: _environment(part, name, file) for name, part in parts.items()}
+    journal = file.part("journal").written("folder", JOURNAL_FOLDER)
     own = _own_credentials(environments.values())
     rules, shared = _rules(file), file.read("scope", scope) or Scope()
-    _check_file(file, own)
+    _check_file(file, parts, own)
     if file.faults:
         return file.faults
     return Config(
         path,
-        tuple(below(folder, each) for each in file.data["manifests"]),
+        file.paths("manifests"),
         {
             name: replace(
                 each,
@@ -70,7 +69,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
             )
             for name, each in environments.items()
         },
-        journal=journal or folder,
+        journal=journal or path.parent,
         promote=tuple(file.get("promote", ())),
     )
 
@@ -80,6 +79,8 @@ class _Part:
     """A mapping of the file and where it stands; what is wrong with any part is collected in one list."""
 
     data: Mapping[str, Any]
+    folder: Path
+    """The one of the file, which paths are relative to."""
     at: str = ""
     """JSON pointer."""
     faults: list[Fault] = field(default_factory=list)
@@ -91,12 +92,7 @@ class _Part:
 
     def part(self, key: str) -> "_Part":
         """The mapping that stands there, or an empty one."""
-        return _Part(self.get(key, {}), self.at + pointer(key), self.faults)
-
-    def parts(self, key: str) -> dict[str, "_Part"]:
-        """The mappings in the mapping that stands there."""
-        whole = self.part(key)
-        return {name: whole.part(name) for name in whole.data}
+        return _Part(self.get(key, {}), self.folder, self.at + pointer(key), self.faults)
 
     def blame(self, *faults: Fault) -> None:
         """Collect faults whose pointers are relative to this part."""
@@ -111,30 +107,39 @@ class _Part:
             return None
         return found
 
+    def reference(self, key: str) -> SecretReference | None:
+        """Where the secret that stands there comes from."""
+        return self.read(key, partial(reference_in, self.folder))
 
-def _text(part: _Part, key: str, folder: Path) -> str | SecretReference | None:
-    """A plain text, or where it comes from."""
-    value = part.get(key)
-    return value if isinstance(value, str) else part.read(key, partial(reference_in, folder))
+    def text(self, key: str) -> str | SecretReference | None:
+        """A plain text, or where it comes from."""
+        value = self.get(key)
+        return value if isinstance(value, str) else self.reference(key)
+
+    def paths(self, key: str) -> tuple[Path, ...]:
+        """The paths that stand there, as absolute ones."""
+        return tuple(below(self.folder, each) for each in self.get(key, ()))
+
+    def written(self, key: str, otherwise: str | None = None) -> Path | None:
+        """A place that the tool writes to: not outside the repository, and not below .git."""
+        text = self.get(key, otherwise)
+        if not text:
+            return None
+        path = below(self.folder, text)
+        if objection := objection_to_write(path, self.folder):
+            message = f"{text} {objection}"
+            self.blame(Fault(pointer(key), message, "written-path", "choose a place inside the repository"))
+        return path
 
 
-def _written(part: _Part, key: str, folder: Path, otherwise: str | None = None) -> Path | None:
-    """A place that the tool writes to: not outside the repository, and not below .git."""
-    text = part.get(key, otherwise)
-    if not text:
-        return None
-    path = below(folder, text)
-    if objection := objection_to_write(path, folder):
-        part.blame(Fault(pointer(key), f"{text} {objection}", "written-path", "choose a place inside the repository"))
-    return path
+def _emulator(part: _Part) -> EmulatorSettings:
+    seed = part.get("seed")
+    return EmulatorSettings(
+        below(part.folder, seed) if seed else None, part.written("state"), part.get("profile", "current")
+    )
 
 
-def _emulator(part: _Part, folder: Path) -> EmulatorSettings:
-    seed, state = part.get("seed"), _written(part, "state", folder)
-    return EmulatorSettings(below(folder, seed) if seed else None, state, part.get("profile", "current"))
-
-
-def _auth(part: _Part, folder: Path) -> Auth | None:
+def _auth(part: _Part) -> Auth | None:
     """How to log in; None where a part of it is at fault."""
     known = len(part.faults)
     if not (part.get("username") or part.get("password") or part.get("clientSecret")):
@@ -143,9 +148,8 @@ def _auth(part: _Part, folder: Path) -> Auth | None:
     elif (part.get("username") is None) != (part.get("password") is None):
         missing = "password" if part.get("password") is None else "username"
         part.blame(Fault("", f"{missing} is missing", "auth", "username and password go together"))
-    client_id, username = _text(part, "clientId", folder), _text(part, "username", folder)
-    reference = partial(reference_in, folder)
-    client_secret, password = part.read("clientSecret", reference), part.read("password", reference)
+    client_id, username = part.text("clientId"), part.text("username")
+    client_secret, password = part.reference("clientSecret"), part.reference("password")
     if client_id is None or len(part.faults) > known:
         return None
     return Auth(client_id, client_secret, username, password, part.get("scope", ""))
@@ -172,15 +176,6 @@ def _rules(part: _Part) -> dict[str, Level]:
     return {name: Level(level) for name, level in part.get("rules", {}).items()}
 
 
-def _windows(part: _Part) -> Iterator[Window]:
-    for index, entry in enumerate(part.get("freeze", ())):
-        found = window(entry)
-        if isinstance(found, Window):
-            yield found
-        else:
-            part.blame(*(fault.moved("", pointer("freeze", index)) for fault in found))
-
-
 def _defaults(part: _Part, file: _Part) -> Policy:
     """The policy of manifests that do not say it themselves; each key of the environment wins over the file's."""
     said = {**file.part("defaults").get("policy", {}), **part.part("defaults").get("policy", {})}
@@ -190,9 +185,9 @@ def _defaults(part: _Part, file: _Part) -> Policy:
     )
 
 
-def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environment:
+def _environment(part: _Part, name: str, file: _Part) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
-    auth = _auth(part.part("auth"), folder) if part.get("auth") is not None else None
+    auth = _auth(part.part("auth")) if part.get("auth") is not None else None
     url = part.read("url", base_url)
     part.blame(
         *_target_faults(part),
@@ -204,20 +199,20 @@ def _environment(part: _Part, name: str, file: _Part, folder: Path) -> Environme
     return Environment(
         name,
         url or BASE_URLS.get((part.get("region", ""), part.get("stage", "")), EMULATOR_URL),
-        _emulator(part.part("emulator"), folder) if part.get("emulator") is not None else None,
+        _emulator(part.part("emulator")) if part.get("emulator") is not None else None,
         part.get("marketplace"),
         auth,
         part.get("values", {}),
         frozenset(secrets.get("allow", ())),
-        tuple(below(folder, each) for each in secrets.get("folders", ())),
+        secrets.paths("folders"),
         ids={address_of(name): known for name, known in part.get("ids", {}).items()},
         manages=frozenset(file.get("manage", ())),
         limits=_limits(part.part("limits")),
         concurrency=part.get("concurrency", DEFAULT_CONCURRENCY),
         create=part.get("create", "auto"),
         rules=_rules(part),
-        overlays=tuple(below(folder, each) for each in part.get("overlays", ())),
-        freeze=tuple(_windows(part)),
+        overlays=part.paths("overlays"),
+        freeze=part.read("freeze", windows) or (),
         defaults=_defaults(part, file),
         unmanaged_is_drift=part.part("drift").get("unmanaged", file.part("drift").get("unmanaged")) == "fail",
         scope=part.read("scope", scope) or Scope(),
@@ -275,12 +270,12 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
     return frozenset(one for one in named if isinstance(one, SecretReference))
 
 
-def _check_file(file: _Part, own: frozenset[SecretReference]) -> None:
+def _check_file(file: _Part, environments: Mapping[str, _Part], own: frozenset[SecretReference]) -> None:
     for index, kind in enumerate(file.get("manage", ())):
         file.blame(*kind_faults(kind, pointer("manage", index)))
     names = {one.name for one in own}
-    file.blame(*_promotion_faults(file.get("promote"), file.parts("environments")))
-    for part in file.parts("environments").values():
+    file.blame(*_promotion_faults(file.get("promote"), environments))
+    for part in environments.values():
         part.blame(*_listed_credentials(part.part("secrets").get("allow", ()), names))
         part.blame(*_misplaced_overlays(part.get("overlays", ()), file.data["manifests"]))
 

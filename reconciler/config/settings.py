@@ -228,6 +228,13 @@ def scope(entry: Mapping[str, Any]) -> Scope | list[Fault]:
 _HINT: Final = "give days and hours (days, from, to), or from and to as dates"
 
 
+def windows(entries: Sequence[Mapping[str, Any]]) -> tuple[Window, ...] | list[Fault]:
+    """Build windows of entries that have passed the schema."""
+    found = [window(entry) for entry in entries]
+    faults = [fault.moved("", pointer(at)) for at, one in enumerate(found) if isinstance(one, list) for fault in one]
+    return faults or tuple(one for one in found if isinstance(one, Window))
+
+
 def window(entry: Mapping[str, Any]) -> Window | list[Fault]:
     """Build a window of an entry that has passed the schema."""
     when = _when(entry.get("days"), entry.get("from"), entry.get("to"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-from reconciler.manifests.files import AllowedPaths
+from reconciler.manifests.files import AllowedPaths, File
 from reconciler.manifests.git import GitFailed, InGit
 from reconciler.manifests.rules import RULES, Level
 from reconciler.manifests.yaml import Parsed, parse, read
@@ -90,12 +90,12 @@ class LoadContext:
     others: tuple["LoadContext", ...] = ()
     """What the other environments contribute: they must not have secrets delivered to the same files."""
 
-    def parsed(self, path: str, shown: str) -> Parsed:
+    def parsed(self, file: File) -> Parsed:
         """Read and parse a file, or what stands in for it."""
-        content = self.contents.get(shown)
+        content = self.contents.get(file.shown)
         if content is not None:
-            return parse(content, shown)
-        return self.once.get((path, shown), lambda: read(path, shown)) if self.once else read(path, shown)
+            return parse(content, file.shown)
+        return self.once.get(file, lambda: read(file.path, file.shown)) if self.once else read(file.path, file.shown)
 
     @property
     def allowed_paths(self) -> AllowedPaths:

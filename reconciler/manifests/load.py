@@ -160,7 +160,7 @@ def _check_all(
     candidates: list[Candidate] = []
     waived: list[Waived] = []
     for file in found.files:
-        parsed = context.parsed(file.path, file.shown)
+        parsed = context.parsed(file)
         broken = {fault.place for fault in parsed.faults} | overlays.broken
         is_whole = is_whole and not parsed.faults
         diagnostics += file_faults(parsed, file)

@@ -122,7 +122,7 @@ def read_overlays(context: LoadContext) -> Overlays:
             if fault.rule != NO_MANIFESTS or not context.may_be_empty
         ]
         for file in found.files:
-            overlays.add(file, context.parsed(file.path, file.shown))
+            overlays.add(file, context.parsed(file))
     return overlays
 
 

@@ -119,7 +119,7 @@ class Workplace:
         named: list[Json] = [Path(os.path.relpath(one, root)).as_posix() for one in environment.overlays]
         named.append(f"{OVERLAYS}/{environment.name}/")
         file, at = shown(config.path), ("environments", environment.name, "overlays")
-        content, by_hand = with_values(config.path.read_bytes(), file, 0, {at: named})
+        content, by_hand = with_values(config.path.read_bytes(), file, {at: named})
         if by_hand:
             message = f"{file} is written in such a way that {'.'.join(at)} cannot be added without changing more"
             raise ReconcilerError(message, hint=f"add by hand: overlays: [{named[-1]}]")

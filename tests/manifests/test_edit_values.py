@@ -25,17 +25,17 @@ def asked(folder: Path) -> tuple[int, dict[tuple[str, ...], Any]]:
 @pytest.mark.parametrize("folder", sorted(SCENARIOS.iterdir()), ids=lambda folder: folder.name)
 def test_a_document_says_what_it_was_told_to_and_the_rest_of_its_file_stays(folder: Path) -> None:
     document, values = asked(folder)
-    content, refused = with_values((folder / "before.yaml").read_bytes(), "m.yaml", document, values)
+    content, refused = with_documents((folder / "before.yaml").read_bytes(), "m.yaml", {document: values})
     by_hand = folder / "by-hand.txt"
     assert content == (folder / "after.yaml").read_bytes()
-    assert "".join(f"{pointer(*one)}\n" for one in refused) == (by_hand.read_text() if by_hand.exists() else "")
+    assert "".join(f"{pointer(*one)}\n" for _, one in refused) == (by_hand.read_text() if by_hand.exists() else "")
 
 
 @pytest.mark.parametrize("folder", sorted(SCENARIOS.iterdir()), ids=lambda folder: folder.name)
 def test_telling_it_again_changes_nothing(folder: Path) -> None:
     document, values = asked(folder)
     after = (folder / "after.yaml").read_bytes()
-    assert with_values(after, "m.yaml", document, values)[0] == after
+    assert with_documents(after, "m.yaml", {document: values})[0] == after
 
 
 TEXTS = st.text(max_size=6) | st.sampled_from(["null", "yes", "0x1", "1e3", "a b", "a: b", "#", "-", "2026-01-01", ""])
@@ -72,7 +72,7 @@ def test_whatever_is_asked_for_is_said_or_refused_and_comments_between_stay(
     data: st.DataObject, old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     before = data.draw(layouts(old)).encode()
-    content, refused = with_values(before, "m.yaml", 0, {(key,): value for key, value in new.items()})
+    content, refused = with_values(before, "m.yaml", {(key,): value for key, value in new.items()})
     (document,) = parse(content, "m.yaml").documents
     for key, value in (old | new).items():
         wanted = old.get(key, ABSENT) if (key,) in refused else value

@@ -152,11 +152,11 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
     at = ("environments", answers.environment)
     added = get_at(own, at)
     assert not isinstance(added, Absent)  # noqa: S101  # the template has it
-    changed, by_hand = with_values(content, file, 0, {at: added})
+    changed, by_hand = with_values(content, file, {at: added})
     styled = _in_the_style_of_init(content, changed, answers)
     order = get_at(parse(content, file).documents[0].data, ("promote",))
     if is_array(order):
-        styled, unordered = with_values(styled, file, 0, {("promote",): [*order, answers.environment]})
+        styled, unordered = with_values(styled, file, {("promote",): [*order, answers.environment]})
         by_hand += unordered
     if by_hand:
         message = f"{file} is written in such a way that an environment cannot be added without changing more"

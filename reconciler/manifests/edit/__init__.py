@@ -59,10 +59,10 @@ class _TooIntricate(Exception):  # never leaves this module
 
 
 def with_values(
-    content: bytes, file: str, index: int, values: Mapping[At, Json | Absent], limit: int = SIZE_LIMIT
+    content: bytes, file: str, values: Mapping[At, Json | Absent], limit: int = SIZE_LIMIT
 ) -> tuple[bytes, tuple[At, ...]]:
-    """Set values in one document of a file; see `with_documents`."""
-    changed, refused = with_documents(content, file, {index: values}, limit)
+    """Set values in the first document of a file; see `with_documents`."""
+    changed, refused = with_documents(content, file, {0: values}, limit)
     return changed, tuple(path for _, path in refused)
 
 
@@ -356,7 +356,7 @@ def _added(content: bytes, data: Body | None, at: Sequence[str], ids: Body, file
     """The bytes with all ids, or None where more would change; a file of ids may be empty, or comments alone."""
     text = content.decode("utf-8")
     if data is not None:
-        changed, refused = with_values(content, file, 0, {tuple(at): ids}, sys.maxsize)
+        changed, refused = with_values(content, file, {tuple(at): ids}, sys.maxsize)
         return None if refused or not _is_written_out(text, at, data) else changed
     line_end = line_end_before(text, len(text))
     start = "" if not text or text[-1] in "\r\n" else line_end
