@@ -95,7 +95,8 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         return _delete(resource, found)
     assignments, assignment_fields = assignment_changes(kind, resource, found)
     after, body_fields = _after(kind, resource, found)
-    intents, secret_fields = _secret_changes(run, resource, found, after, body_fields)
+    is_patch = found is not None and secret_changes.is_patch(kind, resource, found, after)
+    intents, secret_fields = _secret_changes(run, resource, found, body_fields, is_put=bool(found) and not is_patch)
     fields = body_fields + secret_fields + assignment_fields
     return Change(
         resource.address,
@@ -108,9 +109,7 @@ def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) ->
         assignments=assignments,
         place=resource.place,
         protected=resource.policy.protected,
-        is_patch=bool(
-            found and (body_fields or secret_fields) and secret_changes.is_patch(kind, resource, found, after)
-        ),
+        is_patch=is_patch and bool(body_fields or secret_fields),
     )
 
 
@@ -178,14 +177,17 @@ def _overlay(kind: Kind, resource: DesiredResource, live: Body, replaced: Body) 
 
 
 def _secret_changes(
-    run: _Run, resource: DesiredResource, found: LiveResource | None, after: Body, fields: tuple[FieldChange, ...]
+    run: _Run,
+    resource: DesiredResource,
+    found: LiveResource | None,
+    fields: tuple[FieldChange, ...],
+    *,
+    is_put: bool,
 ) -> tuple[tuple[SecretIntent, ...], tuple[FieldChange, ...]]:
     """The secret fields that the manifest names and that are written; no value leaves this function.
 
     One that the service hides cannot be compared; it is written where the body is PUT, which would overwrite it.
     """
-    kind = KINDS[resource.address.kind]
-    is_put = found is not None and not secret_changes.is_patch(kind, resource, found, after)
     written = [name for name in resource.secrets if _is_written(run, resource, found, name, fields)]
     if is_put and (fields or written):
         written = [one for one in resource.secrets if one in written or _is_overwritten(resource, found, one)]

@@ -14,6 +14,7 @@ from reconciler.model.json import (
     Body,
     Json,
     canonical_text,
+    get_at,
     is_array,
     pointer,
     same,
@@ -66,7 +67,7 @@ def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> It
     old, new = _shown(field, before), _shown(field, after)
     known, members = (field.canonical(old), field.canonical(new)), field.members
     for path, was, becomes in explain(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else ():
-        if not same(*(_at(side, path) for side in known)):
+        if not same(*(get_at(side, path) for side in known)):
             member = members.get(path[0])
             way = member.judge(*(_member(side, member) for side in known)) if member else direction
             yield FieldChange(pointer(field.name, *path), was, becomes, way)
@@ -109,7 +110,7 @@ def explain(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Part]
         ignore_private_variables=False,  # else keys that begin with "__" are never looked at
     )
     paths = {tuple(level.path(output_format="list")) for levels in found.values() for level in levels}
-    return [(path, _at(before, path), _at(after, path)) for path in sorted(paths)]
+    return [(path, get_at(before, path), get_at(after, path)) for path in sorted(paths)]
 
 
 def _comparable(value: Json) -> object:
@@ -117,12 +118,6 @@ def _comparable(value: Json) -> object:
     if isinstance(value, Mapping):
         return {key: _comparable(child) for key, child in value.items()}
     return canonical_text(with_whole_numbers(value))
-
-
-def _at(value: Json | Absent, path: tuple[str, ...]) -> Json | Absent:
-    for part in path:
-        value = value.get(part, ABSENT) if isinstance(value, Mapping) else ABSENT
-    return value
 
 
 def faults_of(resources: Sequence[DesiredResource], live: LiveState) -> list[Diagnostic]:
