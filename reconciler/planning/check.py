@@ -12,12 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.kinds import KINDS, Kind, login_key
+from reconciler.kinds import KINDS, login_key
 from reconciler.kinds.references import assigned_key, wave
 from reconciler.kinds.references import references as references_in
 from reconciler.live import check_marketplace
 from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
-from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.inputs import Window
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
@@ -203,47 +202,34 @@ def created(changes: Sequence[Change], desired: DesiredState, levels: Mapping[st
         What forbids a creation, which is missing all the same, and what is worth a warning.
     """
     resources = {resource.address: resource for resource in desired.resources}
-    found = [
-        diagnostic
-        for change in changes
-        if change.action is Action.CREATE and change.address in resources
-        for diagnostic in _unwise(resources[change.address], KINDS[change.address.kind], levels)
-    ]
-    errors = [(address, one) for address, one in found if one.severity is Severity.ERROR]
-    return Checked(
-        tuple(
-            Finding(one.rule, f"{one.place}: {one.message}", one.hint, (address,), can_be_acknowledged=False)
-            for address, one in errors
-        ),
-        tuple(
-            f"{one.place}: {one.message}; {one.hint} [{one.rule}]"
-            for _, one in found
-            if one.severity is not Severity.ERROR
-        ),
-    )
+    findings, warnings = [], []
+    for change in changes:
+        resource = resources.get(change.address)
+        if change.action is not Action.CREATE or resource is None:
+            continue
+        for rule, objection in _objections(resource, levels):
+            message = (
+                f"{resource.places.get(objection.pointer, resource.place)}: {change.address} does not exist yet, and "
+                f"would be created like this: {objection.message}: {rule.reason}"
+            )
+            if levels.get(rule.name, rule.level) is Level.ERROR:
+                about = (change.address,)
+                findings.append(Finding(rule.name, message, objection.hint, about, can_be_acknowledged=False))
+            else:
+                warnings.append(f"{message}; {objection.hint} [{rule.name}]")
+    return Checked(tuple(findings), tuple(warnings))
 
 
-def _unwise(resource: DesiredResource, kind: Kind, levels: Mapping[str, Level]) -> Iterator[tuple[Address, Diagnostic]]:
+def _objections(resource: DesiredResource, levels: Mapping[str, Level]) -> Iterator[tuple[Rule, Objection]]:
+    kind = KINDS[resource.address.kind]
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     named = bool(resource.named_secrets)
     view = ManifestView(
         resource.spec, kind.defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named
     )
     for rule, objection in objections_if_new(kind, view):
-        level = levels.get(rule.name, rule.level)
-        if level is not Level.OFF and rule.name not in resource.waived:
-            yield resource.address, _unwise_fault(resource, rule, objection, Severity(level))
-
-
-def _unwise_fault(resource: DesiredResource, rule: Rule, objection: Objection, severity: Severity) -> Diagnostic:
-    return Diagnostic(
-        resource.places.get(objection.pointer, resource.place),
-        f"{resource.address} does not exist yet, and would be created like this: {objection.message}: {rule.reason}",
-        rule=rule.name,
-        severity=severity,
-        pointer=objection.pointer,
-        hint=objection.hint,
-    )
+        if levels.get(rule.name, rule.level) is not Level.OFF and rule.name not in resource.waived:
+            yield rule, objection
 
 
 _ABOUT: Final = re.compile(r"^(?:\S+:\d+:\d+: )?([A-Z][A-Za-z]+/[^\s:,;]+)")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import field, replace
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
@@ -24,7 +25,6 @@ from reconciler.planning.guards.every_kind import body_after
 from reconciler.remote import ReadRemote, at_least
 
 _SUPPLIERS: Final = ("/suppliers", "SupplierReader")
-_FORBIDDEN: Final = 403
 _FEW: Final = 3
 """Things that are asked for one by one, whatever a list would take."""
 _AT_A_TIME: Final = 32
@@ -97,10 +97,6 @@ class _User:
     party: str
     active: bool
 
-    @classmethod
-    def of(cls, body: Body, party: str) -> "_User":
-        return cls(str(body.get("Username")), party, bool(body.get("Active")))
-
 
 def _planned(changes: Sequence[Change]) -> Mapping[ObjectKey, Change]:
     """What is live or created, by what other objects call it."""
@@ -152,7 +148,7 @@ class _Lookup:
             left = self._wanted.keys() - self._listed()
             wanted = {key: self._wanted[key] for key in sorted(left)}
             self._objects.update(zip(wanted, pool.map(lambda one: self._get(*one), wanted.values()), strict=True))
-            self._users.update(_Users(self.remote, pool).find(list(self._users)))
+            self._users.update(_users(self.remote, pool, list(self._users)))
 
     def _listed(self) -> Iterator[tuple[str, str]]:
         """Look up what lists tell of that take fewer requests than their objects one by one."""
@@ -182,52 +178,50 @@ def _is_listed(remote: ReadRemote, path: str, wanted: int) -> bool:
         return False  # each by itself says what that means
 
 
-@dataclass(frozen=True, slots=True)
-class _Users:
-    """Who has a username: the lists of users, one after another, asked for those who were in none so far."""
+def _users(remote: ReadRemote, pool: Executor, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
+    """Every name -> the user, or why it cannot be seen whether there is one.
 
-    remote: ReadRemote
-    pool: Executor
-
-    def find(self, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
-        """Every name -> the user, or why it cannot be seen whether there is one."""
-        found: dict[str, _User | _Unseen | None] = {}
-        roles: list[str] = []
-        reasons: list[str] = []
-        for party, path, role in USERS:
-            left = [name for name in names if name not in found]
-            try:
-                found |= self._among(path, party, left)
-            except AccessDenied as error:
-                roles.append(_missing_role(error, role))
-            except NotFound:
-                reasons.append(f"this service has no list of all {party} users")
-        left = [name for name in names if name not in found]
-        if roles or reasons:
-            unseen = _Unseen(" and ".join([*([_lacking(roles)] if roles else []), *reasons]))
-            return {**found, **dict.fromkeys(left, unseen)}
-        return {**found, **self._of_suppliers(left)}
-
-    def _of_suppliers(self, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
-        """The API has no list of all suppliers' users, so that each supplier is asked."""
-        found: dict[str, _User | _Unseen | None] = dict.fromkeys(names)
-        path, role = _SUPPLIERS
+    The lists of users are asked one after another, each for those who were in none so far.
+    """
+    found: dict[str, _User | _Unseen | None] = {}
+    roles: list[str] = []
+    reasons: list[str] = []
+    for party, path, role in USERS:
         try:
-            suppliers = self.remote.list_all(path) if names else []
-            role = SUPPLIER_USERS
-            paths = [f"{path}/{supplier['ID']}/users" for supplier in reversed(suppliers)]
-            for users in self.pool.map(lambda one: self._among(one, "supplier", names), paths):
-                found |= users
+            found |= _among(remote, path, party, [name for name in names if name not in found])
         except AccessDenied as error:
-            unseen = _Unseen(_lacking([_missing_role(error, role)]))
-            return {name: one or unseen for name, one in found.items()}
-        return found
+            roles.append(_missing_role(error, role))
+        except NotFound:
+            reasons.append(f"this service has no list of all {party} users")
+    left = [name for name in names if name not in found]
+    if roles or reasons:
+        unseen = _Unseen(" and ".join([*([_lacking(roles)] if roles else []), *reasons]))
+        return {**found, **dict.fromkeys(left, unseen)}
+    return {**found, **_users_of_suppliers(remote, pool, left)}
 
-    def _among(self, path: str, party: str, names: Sequence[str]) -> dict[str, _User]:
-        """Those of the names that a list has."""
-        users = self.remote.list_all(path, filters=[{"Username": at_least(name)} for name in names]) if names else []
-        found = {str(user.get("Username")).lower(): user for user in reversed(users)}
-        return {name: _User.of(found[name.lower()], party) for name in names if name.lower() in found}
+
+def _users_of_suppliers(remote: ReadRemote, pool: Executor, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
+    """The API has no list of all suppliers' users, so that each supplier is asked."""
+    found: dict[str, _User | _Unseen | None] = dict.fromkeys(names)
+    path, role = _SUPPLIERS
+    try:
+        suppliers = remote.list_all(path) if names else []
+        role = SUPPLIER_USERS
+        paths = [f"{path}/{supplier['ID']}/users" for supplier in reversed(suppliers)]
+        for users in pool.map(lambda one: _among(remote, one, "supplier", names), paths):
+            found |= users
+    except AccessDenied as error:
+        unseen = _Unseen(_lacking([_missing_role(error, role)]))
+        return {name: one or unseen for name, one in found.items()}
+    return found
+
+
+def _among(remote: ReadRemote, path: str, party: str, names: Sequence[str]) -> dict[str, _User]:
+    """Those of the names that a list has."""
+    users = remote.list_all(path, filters=[{"Username": at_least(name)} for name in names]) if names else []
+    bodies = {str(user.get("Username")).lower(): user for user in reversed(users)}
+    there = {name: bodies[name.lower()] for name in names if name.lower() in bodies}
+    return {name: _User(str(one.get("Username")), party, bool(one.get("Active"))) for name, one in there.items()}
 
 
 def _seen(found: T | _Unseen) -> T:
@@ -238,7 +232,7 @@ def _seen(found: T | _Unseen) -> T:
 
 def _missing_role(error: AccessDenied, role: str) -> str:
     """The role that a look was refused for the lack of; a login that is refused as such is no such thing."""
-    if error.request.status != _FORBIDDEN:
+    if error.request.status != HTTPStatus.FORBIDDEN:
         raise error
     return role
 

@@ -14,7 +14,7 @@ said, and nothing else.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from types import MappingProxyType
@@ -66,20 +66,11 @@ def match(desired: DesiredState, live: LiveState) -> dict[Address, LiveResource 
         InputError: with every ambiguity, each at its manifest's place.
     """
     finder = Finder(live, desired.scope)
-    looks = {resource.address: finder.look(resource) for resource in desired.resources}
-    matches = {address: look.found for address, look in looks.items()}
-    faults = [
-        ambiguity(resource, looks[resource.address].listed(KINDS[resource.address.kind]), KINDS[resource.address.kind])
-        for resource in desired.resources
-        if looks[resource.address].is_ambiguous
-    ]
+    looks = [(resource, finder.look(resource)) for resource in desired.resources]
+    matches = {resource.address: look.found for resource, look in looks}
+    faults = [_ambiguity(resource, look.candidates) for resource, look in looks if look.is_ambiguous]
     faults += _odd(desired, matches)
-    claims: dict[ObjectKey, list[DesiredResource]] = defaultdict(list)
-    for resource in desired.resources:
-        found = matches[resource.address]
-        if found:
-            claims[found.key].append(resource)
-    faults += [rivalry(first, other) for first, *others in claims.values() for other in others]
+    faults += _rivals((resource, look.found) for resource, look in looks).values()
     if faults:
         raise InputError(faults)
     return matches
@@ -110,26 +101,38 @@ def _odd(desired: DesiredState, matches: Mapping[Address, LiveResource | None]) 
     ]
 
 
-def rivalry(first: DesiredResource, other: DesiredResource) -> Diagnostic:
-    """Two manifests have the same live object."""
-    return Diagnostic(
-        other.place,
-        f"{other.address} is the same live object as {first.address} ({first.place})",
-        rule="same-object",
-        hint="give each manifest its own metadata.id, or remove one of them",
-    )
+def _rivals(matched: Iterable[tuple[DesiredResource, LiveResource | None]]) -> Mapping[Address, Diagnostic]:
+    """The manifests whose live object is that of a manifest before them."""
+    first: dict[ObjectKey, DesiredResource] = {}
+    found = {}
+    for resource, live in matched:
+        if live and (owner := first.setdefault(live.key, resource)) is not resource:
+            found[resource.address] = Diagnostic(
+                resource.place,
+                f"{resource.address} is the same live object as {owner.address} ({owner.place})",
+                rule="same-object",
+                hint="give each manifest its own metadata.id, or remove one of them",
+            )
+    return found
 
 
-def ambiguity(resource: DesiredResource, candidates: Sequence[Candidate], kind: Kind) -> Diagnostic:
+def _ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource]) -> Diagnostic:
     """Several live objects have the name that a manifest looks for; the message lists them."""
-    listed = ", ".join(f"{one.id} ({_looks(one)})" for one in candidates)
+    name = KINDS[resource.address.kind].name_field
+    listed = ", ".join(f"{one.id} ({_looks(one)})" for one in map(_candidate, candidates))
     return Diagnostic(
-        resource.places.get(pointer("spec", kind.name_field), resource.place),
-        f"{resource.address} could be any of {len(candidates)} live objects of that {kind.name_field}: {listed}",
+        resource.places.get(pointer("spec", name), resource.place),
+        f"{resource.address} could be any of {len(candidates)} live objects of that {name}: {listed}",
         rule="ambiguous-name",
-        pointer=pointer("spec", kind.name_field),
+        pointer=pointer("spec", name),
         hint="name the right one in metadata.id, or under ids: of the environment",
     )
+
+
+def _candidate(live: LiveResource) -> Candidate:
+    """An object as somebody who must choose sees it."""
+    kind = KINDS[live.kind]
+    return Candidate(live.id, bool(live.body.get(kind.active_field)), kind.labels(live.body))
 
 
 def _looks(candidate: Candidate) -> str:
@@ -157,12 +160,6 @@ class Look:
     def found(self) -> LiveResource | None:
         """The one object, where there is no doubt."""
         return self.candidates[0] if len(self.candidates) == 1 else None
-
-    def listed(self, kind: Kind) -> tuple[Candidate, ...]:
-        """All that it may be, as somebody who must choose sees them."""
-        return tuple(
-            Candidate(one.id, bool(one.body.get(kind.active_field)), kind.labels(one.body)) for one in self.candidates
-        )
 
     @property
     def is_ambiguous(self) -> bool:
@@ -280,7 +277,9 @@ def propose(
     """
     finder = Finder(live, desired.scope)
     cases = [_case(one, finder, bound, given.get(one.address)) for one in desired.resources]
-    rivals = _rivals(cases)
+    # The manifest whose id is known comes first, a given one last.
+    by_claim = sorted(cases, key=lambda case: (case.given is not None, case.look.way is not MatchedBy.ID))
+    rivals = _rivals((case.resource, case.look.found) for case in by_claim)
     owners = _owners(desired, bound)
     return tuple(
         _taken(case, rivals[case.resource.address])
@@ -302,19 +301,6 @@ def _case(resource: DesiredResource, finder: Finder, bound: Mapping[Address, str
 def _has_fixed_id(kind: Kind) -> bool:
     """Whether nobody chooses the id of an object, so that there is nothing to bind."""
     return bool(kind.singles or kind.only_id)
-
-
-def _rivals(cases: Sequence[_Case]) -> Mapping[Address, Diagnostic]:
-    """Manifests whose object is another manifest's; the one whose id is known comes first, a given one last."""
-    claims: dict[ObjectKey, list[_Case]] = defaultdict(list)
-    for case in sorted(cases, key=lambda case: (case.given is not None, case.look.way is not MatchedBy.ID)):
-        if case.look.found:
-            claims[case.look.found.key].append(case)
-    return {
-        other.resource.address: rivalry(first.resource, other.resource)
-        for first, *others in claims.values()
-        for other in others
-    }
 
 
 def _owners(desired: DesiredState, bound: Mapping[Address, str]) -> Mapping[ObjectKey, str]:
@@ -351,10 +337,11 @@ def _proposal(case: _Case) -> Proposal:
     if case.given and not (case.in_environment or _has_fixed_id(case.kind)) and found and look.way is MatchedBy.ID:
         return Proposal(address, State.BIND, found.id, "as given")
     if look.is_ambiguous:
-        candidates = look.listed(case.kind)
-        fault = ambiguity(case.resource, candidates, case.kind)
-        note = f"{len(candidates)} live objects have this {case.kind.name_field}"
-        return Proposal(address, State.AMBIGUOUS, note=note, candidates=candidates, fault=fault)
+        note = f"{len(look.candidates)} live objects have this {case.kind.name_field}"
+        fault = _ambiguity(case.resource, look.candidates)
+        return Proposal(
+            address, State.AMBIGUOUS, note=note, candidates=tuple(map(_candidate, look.candidates)), fault=fault
+        )
     if found and look.way is MatchedBy.ID:
         return Proposal(address, State.BOUND, found.id, f"by {case.source}")
     if known and (case.in_environment or not found) and not case.kind.has_chosen_ids:
