@@ -25,7 +25,7 @@ import click
 from reconciler.cli.main import COMMANDS, cli
 from reconciler.export import init as scaffold
 from reconciler.kinds import DEFAULT_KIND, KINDS
-from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.fields import API_ROLES
 from reconciler.manifests.explain import Entry, everything, explain, manual
 from reconciler.manifests.rules import RULES
 from reconciler.planning.planfile import changes_digest

@@ -12,8 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from reconciler.kinds import KINDS, IdChoice, Kind
 from reconciler.kinds.assignments import ABOUT, Assignments, Level
-from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
-from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.fields import API_ROLES, Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.manifests.rules import RULES
 
 Schema: TypeAlias = dict[str, Any]

@@ -8,8 +8,7 @@ from threading import Lock
 from typing import Final, TypeAlias
 
 from reconciler.errors import AnswerLost, ReconcilerError, RemoteError, RequestFacts, TurnedAway
-from reconciler.kinds import Kind
-from reconciler.kinds.roles import naming
+from reconciler.kinds import Kind, naming_roles
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import Provided
@@ -146,7 +145,7 @@ class Newcomers:
         return found
 
     def _listing(self, kind: Kind, filters: Sequence[Mapping[str, str]] = ()) -> Sequence[Body]:
-        with naming(f"reading {kind.noun}s", kind.reading_roles):
+        with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
             return self.remote.list_all(kind.path, filters=filters)
 
     def _new(self, kind: Kind, bodies: Sequence[Body]) -> list[LiveResource]:

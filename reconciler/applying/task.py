@@ -16,11 +16,10 @@ from typing import Final, TypeVar
 
 from reconciler.applying.settle import Conflict, Next, Writer, repeated, settle
 from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
-from reconciler.kinds import KINDS, LOGIN_KIND, Kind
+from reconciler.kinds import KINDS, LOGIN_KIND, Kind, naming_roles
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.fields import with_moments
 from reconciler.kinds.references import with_references
-from reconciler.kinds.roles import naming
 from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.live import body_of
 from reconciler.model.dataclass import dataclass
@@ -143,7 +142,7 @@ class Task:
     def read(self, object_id: str | None = None) -> LiveResource | None:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
         try:
-            with naming(f"reading {self.kind.noun}s", self.kind.reading_roles):
+            with naming_roles(f"reading {self.kind.noun}s", self.kind.reading_roles):
                 body = body_of(self.writer.remote, self.kind, object_id or self._id)
         except NotFound:
             return None
@@ -239,7 +238,7 @@ class Task:
         if party:
             noun, roles = f"assignments of {noun}", self.kind.assigning_roles
         try:
-            with naming(f"writing {noun}", roles):
+            with naming_roles(f"writing {noun}", roles):
                 answer = send()
         except RemoteError as error:
             ending = Ending.LOST if isinstance(error, AnswerLost) else Ending.REFUSED

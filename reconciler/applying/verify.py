@@ -16,9 +16,8 @@ from typing import Final, TypeAlias
 from reconciler.applying.settle import Writer, with_hint
 from reconciler.applying.task import Task
 from reconciler.errors import NotFound, RemoteError, RequestFacts
-from reconciler.kinds import KINDS, Kind
+from reconciler.kinds import KINDS, Kind, naming_roles
 from reconciler.kinds.assignments import Level
-from reconciler.kinds.roles import naming
 from reconciler.live import body_of, every_body
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
@@ -86,7 +85,7 @@ def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Ro
 
 def _rows(path: str, kind: Kind, filters: Sequence[Mapping[str, str]], writer: Writer) -> Sequence[Body] | RemoteError:
     try:
-        with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+        with naming_roles(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
             return writer.remote.list_all(path, key=None, filters=filters)
     except RemoteError as error:
         return error
@@ -185,9 +184,9 @@ def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
 def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Looked:
     try:
         if write.step is Step.ASSIGNMENT:
-            with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+            with naming_roles(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
                 return Looked(change, write, _assignment(change, write, remote, kind))
-        with naming(f"reading {kind.noun}s", kind.reading_roles):
+        with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
             return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
     except RemoteError as error:
         return Looked(change, write, Found.UNREADABLE, with_hint(error))

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments
-from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
+from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets, naming_roles
 from reconciler.kinds.fields import Field, Reference, UserReference
 from reconciler.model.json import Body
 from reconciler.model.resource import Address, ObjectKey, Scope
@@ -60,6 +60,7 @@ __all__ = [
     "UserReference",
     "address_of",
     "login_key",
+    "naming_roles",
     "outside",
     "scope_faults",
     "secret_fields",

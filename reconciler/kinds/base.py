@@ -6,16 +6,19 @@ which way a change of it points) is all that the rest of the program knows about
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
-from reconciler.errors import BadAnswer, RequestFacts
+from reconciler.errors import AccessDenied, BadAnswer, RequestFacts
 from reconciler.kinds import secrecy
 from reconciler.kinds.assignments import Assignments
 from reconciler.kinds.fields import (
+    FULL_ACCESS,
     SUPPLIER_USERS,
     USERS,
     Data,
@@ -26,7 +29,6 @@ from reconciler.kinds.fields import (
     UserReference,
     varying,
 )
-from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, Json, same
 from reconciler.model.resource import LiveResource
@@ -362,3 +364,14 @@ class Kind:
     def writable(self, body: Body) -> dict[str, Json]:
         """The body less the fields that the service makes itself. Unknown fields stay: they may be writable."""
         return {name: value for name, value in body.items() if name not in self.read_only}
+
+
+@contextmanager
+def naming_roles(what: str, roles: Sequence[str]) -> Iterator[None]:
+    """Let a refusal for the lack of a role say which roles would do."""
+    try:
+        yield
+    except AccessDenied as error:
+        if error.request.status == HTTPStatus.FORBIDDEN:
+            error.hint = "; ".join(filter(None, [f"{what} takes one of the roles {', '.join(roles)}", error.hint]))
+        raise

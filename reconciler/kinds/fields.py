@@ -57,6 +57,30 @@ class Role:
     """A role that OrderCloud defines. The list of them grows, so an unknown one is the loader's business."""
 
 
+FULL_ACCESS: Final = "FullAccess"
+"""The role that suffices for everything."""
+
+_ROLES: Final = """
+    AddressAdmin AddressReader AdminAddressAdmin AdminAddressReader AdminUserAdmin AdminUserGroupAdmin
+    AdminUserGroupReader AdminUserReader ApiClientAdmin ApiClientReader ApprovalRuleAdmin ApprovalRuleReader BulkReader
+    BundleAdmin BundleAssignmentAdmin BundleReader BuyerAdmin BuyerImpersonation BuyerReader BuyerUserAdmin
+    BuyerUserReader CatalogAdmin CatalogReader CategoryAdmin CategoryReader CostCenterAdmin CostCenterReader
+    CreditCardAdmin CreditCardReader DeliveryConfigAdmin EntitySyncConfigAdmin ErrorConfigAdmin FullAccess
+    IncrementorAdmin IncrementorReader IntegrationEventAdmin IntegrationEventReader LocaleAdmin LocaleReader
+    MeAddressAdmin MeAdmin MeCreditCardAdmin MeSubscriptionAdmin MeXpAdmin MessageConfigAssignmentAdmin
+    MessageSenderAdmin MessageSenderReader OpenIDConnectAdmin OpenIDConnectReader OrderAdmin OrderEditAfterSubmit
+    OrderReader OrderSyncConfigAdmin OverrideShipping OverrideTax OverrideUnitPrice PasswordReset PriceScheduleAdmin
+    PriceScheduleReader ProductAdmin ProductAssignmentAdmin ProductCollectionReader ProductFacetAdmin ProductFacetReader
+    ProductReader ProductSyncConfigAdmin PromotionAdmin PromotionReader SecurityProfileAdmin SecurityProfileReader
+    SetSecurityProfile ShipmentAdmin ShipmentReader Shopper SpendingAccountAdmin SpendingAccountReader SubscriptionAdmin
+    SubscriptionReader SupplierAddressAdmin SupplierAddressReader SupplierAdmin SupplierReader SupplierUserAdmin
+    SupplierUserGroupAdmin SupplierUserGroupReader SupplierUserReader TrackingEventAdmin TrackingEventReader
+    UnsubmittedOrderReader UserGroupAdmin UserGroupReader WebhookAdmin WebhookReader XpIndexAdmin
+"""
+API_ROLES: Final = frozenset(_ROLES.split())
+"""The roles that the API knew at version 1.0.470 (October 2026)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Data:
     """A JSON object whose content is the user's own."""

@@ -24,8 +24,7 @@ from reconciler.errors import (
     RequestFacts,
     WrongMarketplace,
 )
-from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets
-from reconciler.kinds.roles import naming
+from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets, naming_roles
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import LiveSecret, moment_of
@@ -171,7 +170,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _objects(remote: ReadRemote, kind: Kind) -> list[LiveResource]:
     facts = RequestFacts("GET", f"/v1{kind.path}")
-    with naming(f"reading {kind.noun}s", kind.reading_roles):
+    with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
         bodies = _all(remote, kind)
     bodies.reverse()
     return [kind.seen(bodies.pop(), facts) for _ in range(len(bodies))]  # each is let go of, else all are there twice
@@ -323,7 +322,7 @@ def _rows(remote: ReadRemote, kind: Kind, path: str, ids: Sequence[str]) -> Mapp
     """Object id, case folded -> level -> rows, of one list; of all objects, if no ids are given."""
     assignments = _assignments(kind.name)
     level = next(one for one in assignments.levels if one.path == path)
-    with naming(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
+    with naming_roles(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
         found = remote.list_all(path, key=None, filters=level.filters(ids))
     try:
         return assignments.of_objects(path, found)
@@ -367,7 +366,7 @@ def _secrets_of(
     path = named.of(kind.path, key.id)
     facts = RequestFacts("GET", f"/v1{path}")
     try:
-        with naming(f"reading secrets of {kind.noun}s", kind.reading_roles):
+        with naming_roles(f"reading secrets of {kind.noun}s", kind.reading_roles):
             bodies = remote.list_all(path)
     except NotFound as error:
         if is_optional:

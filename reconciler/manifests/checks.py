@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 
 from reconciler.kinds import DEFAULT_KIND, KINDS, Field, Kind
 from reconciler.kinds.assignments import Level
-from reconciler.kinds.fields import Record, Text
-from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.fields import API_ROLES, Record, Text
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.kinds import KINDS
-from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.fields import API_ROLES
 from reconciler.manifests.explain import SCHEMAS, everything, explain, manual
 from tests.cli.conftest import Completer, Project, Runner, question
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS
-from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.fields import API_ROLES
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
 from reconciler.manifests.rules import RULES, Level, ManifestView, objections
 from reconciler.manifests.rules.api_client import EVERYONE, administrative

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.config import BASE_URLS
 from reconciler.kinds import KINDS, Kind
-from reconciler.kinds.roles import API_ROLES
+from reconciler.kinds.fields import API_ROLES
 from reconciler.kinds.secrecy import field_of
 from reconciler.manifests.schema import Validator, closest, did_you_mean, read_schema, schema_path, validator
 

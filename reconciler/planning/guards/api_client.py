@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.kinds import KINDS, login_key
+from reconciler.kinds.fields import FULL_ACCESS
 from reconciler.kinds.references import references
-from reconciler.kinds.roles import FULL_ACCESS
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.json import Body

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind
-from reconciler.kinds.roles import FULL_ACCESS
+from reconciler.kinds.fields import FULL_ACCESS
 from reconciler.live import read_objects, with_assignments
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES

@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias, TypeVar
 
 from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
-from reconciler.kinds import KINDS
-from reconciler.kinds.roles import naming
+from reconciler.kinds import KINDS, naming_roles
 from reconciler.live import read_secrets
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
@@ -325,7 +324,7 @@ class _Run:
 
     def _naming(self) -> AbstractContextManager[None]:
         kind = self.subject.kind
-        return naming(f"writing secrets of {kind.noun}s", kind.writing_roles)
+        return naming_roles(f"writing secrets of {kind.noun}s", kind.writing_roles)
 
 
 def _moment(value: Json) -> str | None:
