@@ -58,6 +58,15 @@ def recognise(data: Json) -> Unrecognised | None:
     return _of_unknown_kind(name)
 
 
+def address_in(data: Json) -> Address | None:
+    """Whose manifest or overlay a document is; None where it does not say."""
+    match data:
+        case {"kind": str(kind), "metadata": {"name": str(name)}}:
+            return Address(kind, name)
+        case _:
+            return None
+
+
 def _without_kind(data: Mapping[str, Json]) -> Unrecognised:
     if isinstance(data.get("Objects"), Mapping):
         hint = "make manifests of it with: reconciler import FILE; or serve it: reconciler emulator --seed FILE"

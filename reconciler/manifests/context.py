@@ -34,10 +34,6 @@ class Once:
             return cast("T", self._known[key])
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
 @dataclass(frozen=True, slots=True)
 class LoadContext:
     """What one environment contributes."""
@@ -82,7 +78,7 @@ class LoadContext:
     """Keeps what several environments of one run read and work out alike."""
     is_emulated: bool = False
     """Whether its service is the embedded emulator, which sends nothing to anybody."""
-    today: date = field(default_factory=_today)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
     """The day in UTC that waivers are judged by."""
 
     ask_git: Callable[[Collection[Path]], Mapping[Path, InGit | GitFailed]] | None = None

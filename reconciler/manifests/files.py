@@ -115,10 +115,8 @@ class _Search:
             self.faults.append(replace(fault, hint=WAY_TO_FILL) if is_folder and not fault.hint else fault)
             return
         if (status.st_dev, status.st_ino) in self._apart:
-            message, hint = (
-                "this is an overlay or a file of ids, not a manifest",
-                "leave it out: it is read with its environment",
-            )
+            message = "this is an overlay or a file of ids, not a manifest"
+            hint = "leave it out: it is read with its environment"
             self.faults.append(Diagnostic(Place(name), message, "overlay", hint=hint))
         elif not S_ISDIR(status.st_mode):
             self._add_file(path, name, status)

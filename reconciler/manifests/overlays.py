@@ -9,10 +9,10 @@ them share a value of a manifest.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind, secrecy, secret_fields
-from reconciler.manifests.checks import API_VERSION, recognise
+from reconciler.manifests.checks import API_VERSION, address_in, recognise
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
 from reconciler.manifests.schema import Fault, did_you_mean
@@ -21,14 +21,12 @@ from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import ABSENT, Body, Json, get_at, pointer
+from reconciler.model.resource import Address
 
 _WAY_TO_CLEAR: Final = (
     "null in an overlay removes a key of the manifest; "
     "to clear a field of the service, let the manifest say null, or ${values.KEY} where a value is null"
 )
-
-_Key: TypeAlias = tuple[str, str]
-"""Kind and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,6 @@ class _Overlay:
     path: str
     patch: Body
     """What is to be changed: the document less apiVersion, kind and name."""
-    secret_fields: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -48,8 +45,8 @@ class Overlays:
     faults: list[Diagnostic] = field(default_factory=list)
     broken: set[Place] = field(default_factory=set)
     """Places of which something else was said already."""
-    _found: dict[_Key, _Overlay] = field(default_factory=dict)
-    _manifests: dict[_Key, None] = field(default_factory=dict)
+    _found: dict[Address | None, _Overlay] = field(default_factory=dict)
+    _manifests: dict[Address, None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -61,25 +58,24 @@ class Overlays:
 
     def over(self, document: Document, path: str) -> Document:
         """Give the manifest as it is with its overlay, or as it is where it has none; `path` is its file's."""
-        key = _key(document.data)
-        if key is None:
+        address = address_in(document.data)
+        if address is None:
             return document
-        self._manifests[key] = None
-        overlay = self._found.get(key)
+        self._manifests[address] = None
+        overlay = self._found.get(address)
         return _laid(document, path, overlay) if overlay else document
 
     def patch(self, data: Json) -> Body:
         """What is changed of a manifest; nothing where it has no overlay."""
-        key = _key(data)
-        overlay = self._found.get(key) if key else None
+        overlay = self._found.get(address_in(data))
         return overlay.patch if overlay else {}
 
     def without_manifest(self) -> Iterator[Diagnostic]:
         """Find those whose manifest was not among the documents."""
-        for (kind, name), overlay in self._found.items():
-            if (kind, name) not in self._manifests:
-                message = f"there is no manifest {kind}/{name} for this overlay"
-                guess = did_you_mean(name, [other for of_kind, other in self._manifests if of_kind == kind])
+        for address, overlay in self._found.items():
+            if address and address not in self._manifests:
+                message = f"there is no manifest {address} for this overlay"
+                guess = did_you_mean(address.name, [one.name for one in self._manifests if one.kind == address.kind])
                 yield Fault("/metadata/name", message, "overlay-without-manifest", guess).within(overlay.document)
 
     def add(self, file: File, parsed: Parsed) -> None:
@@ -91,14 +87,14 @@ class Overlays:
 
     def _add_document(self, document: Document, path: str) -> None:
         fault = _identity_fault(document.data)
-        key = _key(document.data)
-        if fault or not key:
-            self.faults += [fault.within(document)] if fault else []
+        if fault:
+            self.faults.append(fault.within(document))
             return
-        first = self._found.setdefault(key, _overlay(document, path, KINDS[key[0]]))
+        address = address_in(document.data)
+        first = self._found.setdefault(address, _overlay(document, path))
         if first.document is not document:
             at = first.document.place("/metadata/name")
-            message = f"{key[0]}/{key[1]} has two overlays in one environment, the first at {at}"
+            message = f"{address} has two overlays in one environment, the first at {at}"
             self.faults.append(Fault("/metadata/name", message, "duplicate-overlay").within(document))
 
 
@@ -148,14 +144,6 @@ def located(diagnostic: Diagnostic, document: Document) -> Diagnostic:
     return diagnostic
 
 
-def _key(data: Json) -> _Key | None:
-    match data:
-        case {"kind": str(kind), "metadata": {"name": str(name)}}:
-            return kind, name
-        case _:
-            return None
-
-
 def _identity_fault(data: Json) -> Fault | None:
     """Say why it cannot be known whose overlay this is."""
     unrecognised = recognise(data)
@@ -163,17 +151,17 @@ def _identity_fault(data: Json) -> Fault | None:
         return Fault("", unrecognised.message, "not-a-manifest", unrecognised.hint) if unrecognised else None
     if data.get("apiVersion") != API_VERSION:
         return Fault("/apiVersion", f"an overlay starts with apiVersion: {API_VERSION}", "choice")
-    if _key(data) is None:
+    if address_in(data) is None:
         return Fault("/metadata/name", "an overlay has the name of its manifest as metadata.name", "required")
     return None
 
 
-def _overlay(document: Document, path: str, kind: Kind) -> _Overlay:
+def _overlay(document: Document, path: str) -> _Overlay:
     """Take out what only says whose overlay it is. The manifest keeps the place of its own name."""
     data: Any = document.data
     others = {key: value for key, value in data.items() if key not in {"apiVersion", "kind", "metadata"}}
     metadata = {key: value for key, value in data["metadata"].items() if key != "name"}
-    return _Overlay(document, path, {"metadata": metadata, **others}, kind.secret_fields)
+    return _Overlay(document, path, {"metadata": metadata, **others})
 
 
 def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
@@ -183,9 +171,10 @@ def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
     if "secrets" in patch:
         patch = {**patch, "secrets": moved_paths(patch["secrets"], overlay.path, path)}
     spec = patch.get("spec")
-    found = {name: get_at(spec, name.split("/")) for name in overlay.secret_fields} if isinstance(spec, Mapping) else {}
     references = {
-        name: moved_paths(value, overlay.path, path) for name, value in found.items() if isinstance(value, Mapping)
+        name: moved_paths(value, overlay.path, path)
+        for name in KINDS[target["kind"]].secret_fields
+        if isinstance(value := get_at(spec, name.split("/")), Mapping)
     }
     if references and isinstance(target.get("spec"), Mapping):
         bare = secrecy.without(target["spec"], references)

@@ -15,6 +15,7 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.fields import MemberReference
 from reconciler.kinds.references import referred, with_references
+from reconciler.manifests.checks import address_in
 from reconciler.manifests.edit import At, with_documents
 from reconciler.manifests.substitution import literal
 from reconciler.manifests.yaml import Document, parse, unreadable
@@ -170,7 +171,7 @@ def misfits(
     for fault in (one for one in faults if one.severity is Severity.ERROR and one.place.file in contents):
         documents = parse(contents[fault.place.file], fault.place.file).documents
         above = [one for one in documents if one.place().line <= (fault.place.line or 0)]
-        address, there = _address(above[-1].data) if above else None, pointer_parts(fault.pointer)
+        address, there = address_in(above[-1].data) if above else None, pointer_parts(fault.pointer)
         for one, keys in taken:
             if one.address == address and (keys[: len(there)] == there or there[: len(keys)] == keys):
                 yield one, replace(fault, place=_place(known[one.address], keys))
@@ -189,7 +190,7 @@ class _Run:
     names: Names
     refused: list[Refused] = field(default_factory=list)
     _files: dict[str, bytes] = field(default_factory=dict)
-    _parsed: dict[str, Mapping[Address, tuple[int, Document]]] = field(default_factory=dict)
+    _parsed: dict[str, Mapping[Address | None, tuple[int, Document]]] = field(default_factory=dict)
     _wanted: dict[str, dict[Address, dict[At, Json | Absent]]] = field(default_factory=dict)
 
     def take(self, deviation: Deviation) -> None:
@@ -256,11 +257,11 @@ class _Run:
             raise InputError([Diagnostic(Place(file), f"the file no longer has {address}", _RULE)])
         return self._documents(file)[address][1].data
 
-    def _documents(self, file: str) -> Mapping[Address, tuple[int, Document]]:
+    def _documents(self, file: str) -> Mapping[Address | None, tuple[int, Document]]:
         """The manifests and overlays of a file, each with its number."""
         if file not in self._parsed:
             numbered = enumerate(parse(self._content(file), file).documents)
-            self._parsed[file] = {_address(document.data): (index, document) for index, document in numbered}
+            self._parsed[file] = {address_in(document.data): (index, document) for index, document in numbered}
         return self._parsed[file]
 
     def _content(self, file: str) -> bytes:
@@ -301,12 +302,6 @@ def _place(manifest: EffectiveManifest, keys: At) -> Place:
     places = manifest.resource.places
     above = (pointer(*keys[:count]) for count in range(len(keys), 0, -1))
     return next((places[at] for at in above if at in places), manifest.resource.place)
-
-
-def _address(data: Json) -> Address:
-    """Whose document it is; one that is not a manifest is nobody's."""
-    kind, name = (get_at(data, keys) for keys in (("kind",), ("metadata", "name")))
-    return Address(str(kind), str(name))
 
 
 def _live_value(manifest: EffectiveManifest, keys: At, changed: FieldChange, names: Names) -> Json | Absent:
