@@ -39,9 +39,7 @@ from reconciler.planning.comparison import Sides, diff_offline
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff.fields import explain
 from reconciler.render import FORMATS, Format
-from reconciler.render.export import Exporting
-from reconciler.render.export import text as exporting_text
-from reconciler.render.reports import Adopted, adoption_text
+from reconciler.render.reports import Adopted, Exporting, adoption_text, export_text
 from reconciler.render.style import PLAIN
 from tests.builders import by_address, desired, live, manifest, plan_of
 from tests.service import NO_LIMITS, client_id, shop
@@ -288,7 +286,7 @@ def adopted(size: Marketplace) -> Callable[[], object]:
 
 def exported(size: Marketplace) -> Callable[[], object]:
     origin = Origin("test")
-    return lambda: exporting_text(
+    return lambda: export_text(
         Exporting("test", export(size.live, (), LoadContext(), Path("manifests"), origin).objects), PLAIN
     )
 

@@ -19,7 +19,7 @@ from reconciler.model.named_secret import LiveSecret
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
 from reconciler.project.environment import load_context
-from reconciler.render.export import EXPORTS, Exporting
+from reconciler.render.reports import EXPORTS, Exporting
 from reconciler.render.style import Style
 from reconciler.render.wording import number
 

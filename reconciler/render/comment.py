@@ -100,12 +100,13 @@ def document(
     alarming = [entry for entry in entries if entry.is_alarming]
     ordinary = [entry for entry in entries if not entry.is_alarming]
     room = style.room - _size(head) - _size(tail) - 2 * _FOR_MORE - len(style.source)
-    first, shown, room = _filled(alarming, room, keep_lines=True)
-    first += left_out(len(alarming) - shown.lines, nouns[0])
-    second, others, _ = _filled(ordinary, room, keep_lines=False)
-    second += left_out(len(ordinary) - others.lines, nouns[1])
-    missing = len(entries) - shown.whole - others.whole
-    return joined([*head[:1], *_missing(missing, len(entries), style), *head[1:], *first, *second, "", *tail])
+    first = _fitted(alarming, room, keep_lines=True)
+    second = _fitted(ordinary, room - sum(map(_size, first)), keep_lines=False)
+    kept = zip((*alarming, *ordinary), (*first, *second), strict=True)
+    missing = sum(block is not entry.block for entry, block in kept)
+    blocks = [*first, left_out(first.count(()), nouns[0]), *second, left_out(second.count(()), nouns[1])]
+    shown = [line for block in blocks for line in block]
+    return joined([*head[:1], *_missing(missing, len(entries), style), *head[1:], *shown, "", *tail])
 
 
 def _missing(count: int, total: int, style: Style) -> list[str]:
@@ -124,29 +125,18 @@ NOT_WHOLE: Final = "**Not shown in full: "
 """The beginning of the first line of a document that leaves something out."""
 
 
-@dataclass(slots=True)
-class _Shown:
-    """How many entries are there, at least as a line, and how many of them whole."""
-
-    lines: int = 0
-    whole: int = 0
-
-
-def _filled(entries: Sequence[Entry], room: int, *, keep_lines: bool) -> tuple[list[str], _Shown, int]:
-    """The lines, how many entries are in them, and the room that is left."""
+def _fitted(entries: Sequence[Entry], room: int, *, keep_lines: bool) -> list[tuple[str, ...]]:
+    """What there is room for of each entry: its block, its line or nothing."""
     owed = sum(len(entry.line) + 1 for entry in entries) if keep_lines else 0
-    lines: list[str] = []
-    shown = _Shown()
+    shown: list[tuple[str, ...]] = []
     for entry in entries:
         owed -= len(entry.line) + 1 if keep_lines else 0
-        is_whole = _size(entry.block) + owed <= room
-        block = entry.block if is_whole else (entry.line,) if keep_lines else ()
-        if block and _size(block) <= room:
-            lines += block
-            room -= _size(block)
-            shown.lines += 1
-            shown.whole += is_whole
-    return lines, shown, room
+        block = entry.block
+        if _size(block) + owed > room:
+            block = (entry.line,) if keep_lines and len(entry.line) < room else ()
+        shown.append(block)
+        room -= _size(block)
+    return shown
 
 
 def fitting(blocks: Sequence[Sequence[str]], room: int) -> int:

@@ -12,7 +12,7 @@ from reconciler.model.named_secret import Ended
 from reconciler.model.outcome import Certainty, RecordedChange, RecordedRotation, RecordedRun, RecordedTurn, Status
 from reconciler.render.escape import escape, json_document, json_text
 from reconciler.render.style import Moment, Style, Tone, Writers, columns, laid_out
-from reconciler.render.wording import number
+from reconciler.render.wording import number, summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _result(run: Listed) -> str:
     if run.applied is None:
         return "ended" if run.is_finished else "cut off, or still running"
     counts = _totals(run.applied) if run.is_finished else _certainties(run.applied)
-    told = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "no changes"
+    told = summed(counts) or "no changes"
     if not run.is_finished:
         return f"cut off, or still running: {told}"
     return f"interrupted: {told}" if run.applied.interrupted else told
@@ -301,20 +301,15 @@ class Uncertain:
 
 def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> str:
     """What a run that was cut off has certainly done, what not, and what was found of the rest."""
-    lines = [
-        style.paint(
-            Tone.ALARM, f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
-        ),
-    ]
+    head = f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
+    lines = [style.paint(Tone.ALARM, head)]
     for certainty, words in _CERTAIN.items():
         addresses = [escape(str(change.address)) for change in run.changes if change.certainty is certainty]
         if addresses:
             lines.append(f"  certain: {len(addresses)} {words}: {', '.join(addresses)}")
     for one in uncertain:
-        about = f"{one.change.action} {escape(str(one.change.address))}"
-        lines.append(
-            f"  uncertain: {about}: {escape(one.request)} was announced, its end is not recorded; {escape(one.found)}"
-        )
+        about, found = f"{one.change.action} {escape(str(one.change.address))}", escape(one.found)
+        lines.append(f"  uncertain: {about}: {escape(one.request)} was announced, its end is not recorded; {found}")
     if not run.changes:
         lines.append("  certain: nothing was written")
     return laid_out([*lines, "The plan is made again from what the service has now.", ""], style)

@@ -5,12 +5,11 @@ Pipelines read, too: ``testsuites`` with counts, one ``testsuite``, and in it ``
 or ``skipped``. A place stands in the text: the XSD has no attribute for it.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, fromstring, indent, tostring
 
 from reconciler.errors import ReconcilerError, Skipped
-from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Place, Report, Severity
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -22,50 +21,32 @@ from reconciler.render.several import Planned, TextOf, texts_of
 from reconciler.render.style import Style
 from reconciler.render.wording import DOUBT, DRIFT_WORDS, SENT_WORDS, faults_of, findings_of, heading, named
 
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One test case."""
-
-    group: str
-    name: str
-    end: str = ""
-    """``failure``, ``error``, ``skipped``, or empty: it passed."""
-    message: str = ""
-    detail: Sequence[str] = ()
-    """Lines that are escaped already."""
-    place: Place | None = None
+_ENDS: Final = ("failure", "error", "skipped")
 
 
-def suites(name: str, cases: Sequence[Case]) -> str:
+def _case(  # one for each part
+    group: str, name: str, end: str = "", message: str = "", detail: Sequence[str] = (), place: Place | None = None
+) -> Element:
+    """One test case; without an end it passed. The lines of `detail` are escaped already."""
+    case = Element("testcase", {"classname": brief(group), "name": brief(name)})
+    if end:
+        ended = SubElement(case, end, {"message": brief(message, LONGEST_MESSAGE), "type": end})
+        ended.text = "\n".join([*([f"at {brief(str(place))}"] if place else []), *detail]) or None
+    return case
+
+
+def _suites(name: str, cases: Sequence[Element]) -> str:
     """The document of one suite."""
-    counts = {
-        "tests": len(cases),
-        **{f"{end}s" if end != "skipped" else end: _ended(cases, end) for end in ("failure", "error", "skipped")},
-    }
-    numbers = {key: str(count) for key, count in counts.items()}
-    root = Element("testsuites", {"name": "reconciler", **{key: numbers[key] for key in numbers if key != "skipped"}})
-    suite = SubElement(root, "testsuite", {"name": brief(name), **numbers})
-    for case in cases:
-        _add(suite, case)
+    failures, errors, skipped = (str(sum(case.find(end) is not None for case in cases)) for end in _ENDS)
+    counts = {"tests": str(len(cases)), "failures": failures, "errors": errors}
+    root = Element("testsuites", {"name": "reconciler", **counts})
+    SubElement(root, "testsuite", {"name": brief(name), **counts, "skipped": skipped}).extend(cases)
     return _text(root)
 
 
 def _text(root: Element) -> str:
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
-
-
-def _ended(cases: Iterable[Case], end: str) -> int:
-    return sum(case.end == end for case in cases)
-
-
-def _add(suite: Element, case: Case) -> None:
-    element = SubElement(suite, "testcase", {"classname": brief(case.group), "name": brief(case.name)})
-    if case.end:
-        end = SubElement(element, case.end, {"message": brief(case.message, LONGEST_MESSAGE), "type": case.end})
-        place = [f"at {brief(str(case.place))}"] if case.place else []
-        end.text = "\n".join([*place, *case.detail]) or None
 
 
 # ------------------------------------------------------------------------------------------------------------ documents
@@ -76,23 +57,23 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
     shown = {change.address: change for change in drift.changes}
     drifted = {one.address for one in drift.deviations if one.is_drift}
     cases = [_resource(shown.get(change.address), change, drifted) for change in drift.plan.changes]
-    return suites(f"drift {drift.plan.binding.environment}", cases)
+    return _suites(f"drift {drift.plan.binding.environment}", cases)
 
 
-def _resource(shown: Change | None, change: Change, drifted: Container[Address]) -> Case:
+def _resource(shown: Change | None, change: Change, drifted: Container[Address]) -> Element:
     """What the baseline knows passes."""
     address = change.address
     if shown is None:
-        return Case(address.kind, str(address), place=change.place)
+        return _case(address.kind, str(address), place=change.place)
     if change.action is Action.UNMANAGED:
         end = "failure" if address in drifted else "skipped"
-        return Case(address.kind, named(change), end, "live, in no manifest")
+        return _case(address.kind, named(change), end, "live, in no manifest")
     lines = [line(row, DRIFT_WORDS) for row in rows(shown, DRIFT_WORDS)]
     message = f"{address} {DRIFT_WORDS.verbs[shown.action]}"
-    return Case(address.kind, str(address), "failure", message, lines, change.place)
+    return _case(address.kind, str(address), "failure", message, lines, change.place)
 
 
-_ENDS: Final = {
+_END_OF: Final = {
     Status.APPLIED: "",
     Status.SKIPPED: "skipped",
     Status.FAILED: "error",
@@ -103,42 +84,44 @@ _ENDS: Final = {
 
 def result(result: ApplyResult, style: Style) -> str:
     """A case for each planned change."""
-    return suites(f"apply {style.environment}".strip(), [_outcome(outcome) for outcome in result.outcomes])
+    return _suites(f"apply {style.environment}".strip(), [_outcome(outcome) for outcome in result.outcomes])
 
 
-def _outcome(outcome: Outcome) -> Case:
+def _outcome(outcome: Outcome) -> Element:
     change, status = outcome.change, outcome.status
     doubt = f"; {DOUBT}" if outcome.uncertain else ""
     message = f"{outcome.message or status.value}{doubt}"
     lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
-    return Case(change.address.kind, f"{change.action} {heading(change)}", _ENDS[status], message, lost, change.place)
+    return _case(
+        change.address.kind, f"{change.action} {heading(change)}", _END_OF[status], message, lost, change.place
+    )
 
 
 def validation(report: Report, style: Style) -> str:
     """A case for each fault, of which warnings pass; one case that passes where there is no fault."""
-    cases = [_fault(one) for one in report.found] or [Case("manifests", f"{report.files} files are valid")]
-    return suites(f"validate {style.environment}".strip(), cases)
+    cases = [_fault(one) for one in report.found] or [_case("manifests", f"{report.files} files are valid")]
+    return _suites(f"validate {style.environment}".strip(), cases)
 
 
-def _fault(one: Checked) -> Case:
+def _fault(one: Checked) -> Element:
     fault, is_error = one.diagnostic, one.diagnostic.severity is Severity.ERROR
     name = f"{'' if is_error else 'warning: '}{fault.place}: {fault.message}"
     detail = [brief(text, LONGEST_MESSAGE) for text in (fault.pointer, fault.hint, *one.environments) if text]
-    return Case(fault.rule, name, "failure" if is_error else "", fault.message, detail, fault.place)
+    return _case(fault.rule, name, "failure" if is_error else "", fault.message, detail, fault.place)
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Faults as cases that fail; what kept the run from its document as one that ended in an error."""
     cases = [
         *map(_fault, faults_of(error)),
-        *(Case("guard", one.rule, "failure", one.message, [brief(one.fix)]) for one in findings_of(error)),
+        *(_case("guard", one.rule, "failure", one.message, [brief(one.fix)]) for one in findings_of(error)),
     ]
     if not cases and isinstance(error, Skipped):
-        cases = [Case("reconciler", name, "skipped", error.message)]
+        cases = [_case("reconciler", name, "skipped", error.message)]
     elif not cases:
         hint = [brief(error.hint, LONGEST_MESSAGE)] if error.hint else []
-        cases = [Case("reconciler", name, "error", error.message, hint)]
-    return suites(f"{name} {style.environment}".strip(), cases)
+        cases = [_case("reconciler", name, "error", error.message, hint)]
+    return _suites(f"{name} {style.environment}".strip(), cases)
 
 
 def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:

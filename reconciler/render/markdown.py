@@ -225,14 +225,8 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Why there is no document of this name."""
     environment = f" for {code(style.environment)}" if style.environment else ""
     findings = wording.findings_of(error)
-    head = [
-        *_head(
-            name,
-            style.environment,
-            f"{name.capitalize()}{environment}: {'refused by a guard' if findings else 'failed'}",
-        ),
-        *(_guards(findings, style) or [code(error.message), ""]),
-    ]
+    title = f"{name.capitalize()}{environment}: {'refused by a guard' if findings else 'failed'}"
+    head = [*_head(name, style.environment, title), *(_guards(findings, style) or [code(error.message), ""])]
     tail = [f"Hint: {code(error.hint)}"] if error.hint else []
     return document(head, _faults(wording.faults_of(error)), tail, _FAULTS, style)
 

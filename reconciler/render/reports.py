@@ -1,17 +1,32 @@
-"""What `adopt`, `doctor` and `environments` show -> text for people, or a JSON document for programs."""
+"""What `adopt`, `environments`, `doctor`, `export`, `import` and `init` show -> text for people, or a JSON document."""
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
-from reconciler.model.reports import Adoption, Candidate, Check, Diagnosis, Proposal, State, Verdict
-from reconciler.render.escape import escape, json_document
+from reconciler.model.reports import (
+    Adoption,
+    Candidate,
+    Check,
+    Diagnosis,
+    Exported,
+    ExportStatus,
+    LeftOut,
+    Proposal,
+    State,
+    Verdict,
+)
+from reconciler.render.escape import escape, joined, json_document
 from reconciler.render.style import Style, Tone, Writers, columns, laid_out
-from reconciler.render.wording import number
+from reconciler.render.text import edits
+from reconciler.render.wording import number, summed
+
+# ---------------------------------------------------------------------------------------------------------------- adopt
 
 _OF_STATES: Final = {
     State.BIND: Tone.CREATE,
@@ -75,8 +90,8 @@ def _looks(candidate: Candidate) -> str:
 
 
 def _adoption_totals(adoption: Adoption, style: Style) -> str:
-    counts = [f"{adoption.count(state):,} {words}" for state, words in _TOTALS.items() if adoption.count(state)]
-    return f"{style.paint(Tone.STRONG, 'Adopt:')} {', '.join(counts) or 'there are no manifests'}."
+    counts = summed({words: adoption.count(state) for state, words in _TOTALS.items()})
+    return f"{style.paint(Tone.STRONG, 'Adopt:')} {counts or 'there are no manifests'}."
 
 
 def _end(adopted: Adopted) -> Iterator[str]:
@@ -117,15 +132,14 @@ def _proposal(one: Proposal) -> Json:
         "state": one.state.value,
         "id": one.id,
         "note": one.note,
-        "candidates": [_candidate(candidate) for candidate in one.candidates],
+        "candidates": [{"id": of.id, "active": of.active, "labels": dict(of.labels)} for of in one.candidates],
     }
 
 
-def _candidate(one: Candidate) -> Json:
-    return {"id": one.id, "active": one.active, "labels": dict(one.labels)}
-
-
 ADOPTIONS: Final[Writers[Adopted]] = MappingProxyType({"text": adoption_text, "json": adoption_document})
+
+
+# --------------------------------------------------------------------------------------------------------- environments
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +193,8 @@ ENVIRONMENTS: Final[Writers[Sequence[Listed]]] = MappingProxyType(
 )
 
 
+# --------------------------------------------------------------------------------------------------------------- doctor
+
 _OF_VERDICTS: Final = {
     Verdict.OK: Tone.CREATE,
     Verdict.WARNING: Tone.UPDATE,
@@ -209,8 +225,7 @@ def _diagnosis_totals(diagnosis: Diagnosis, style: Style) -> str:
     healthy = diagnosis.is_healthy
     word = style.paint(Tone.CREATE if healthy else Tone.ALARM, "Healthy:" if healthy else "Not healthy:")
     order = (Verdict.FAILED, Verdict.WARNING, Verdict.SKIPPED, Verdict.OK, Verdict.INFO)
-    counts = [f"{diagnosis.count(one)} {_PLURALS.get(one, one)}" for one in order if diagnosis.count(one)]
-    return f"{word} {', '.join(counts)}."
+    return f"{word} {summed({_PLURALS.get(one, one): diagnosis.count(one) for one in order})}."
 
 
 _PLURALS: Final = {Verdict.WARNING: "with a warning", Verdict.INFO: "for information"}
@@ -218,20 +233,186 @@ _PLURALS: Final = {Verdict.WARNING: "with a warning", Verdict.INFO: "for informa
 
 def diagnosis_document(diagnosis: Diagnosis, _style: Style) -> str:
     """The JSON document: ASCII, its texts escaped as they are for people."""
-    return json_document(
-        ok=diagnosis.is_healthy,
-        environment=escape(diagnosis.environment),
-        checks=[_check(check) for check in diagnosis.checks],
-    )
-
-
-def _check(check: Check) -> Json:
-    return {
-        "name": check.name,
-        "status": check.verdict.value,
-        "found": escape(check.found),
-        "fix": escape(check.fix),
-    }
+    checks = [
+        {"name": one.name, "status": one.verdict.value, "found": escape(one.found), "fix": escape(one.fix)}
+        for one in diagnosis.checks
+    ]
+    return json_document(ok=diagnosis.is_healthy, environment=escape(diagnosis.environment), checks=checks)
 
 
 DIAGNOSES: Final[Writers[Diagnosis]] = MappingProxyType({"text": diagnosis_text, "json": diagnosis_document})
+
+
+# ---------------------------------------------------------------------------------------------------- export and import
+
+_OF_FILES: Final = {ExportStatus.NEW: Tone.CREATE, ExportStatus.CHANGED: Tone.UPDATE}
+_FILE_WIDTH: Final = max(map(len, _OF_FILES))
+
+
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """What is shown."""
+
+    source: str
+    """Where the objects come from: the first line."""
+    objects: Sequence[Exported]
+    edits: Sequence[tuple[str, str, str]] = ()
+    """The files that were there already and change, each with its text before and after."""
+    left_out: Sequence[LeftOut] = ()
+    """What belongs to no object."""
+    written: bool = False
+    end: Sequence[str] = ()
+    """What to know, and what to do next."""
+
+
+def export_text(shown: Exporting, style: Style) -> str:
+    """A line for each object that gets or changes a file, the changes as a diff, what is left out, the totals."""
+    filed = [one for one in shown.objects if one.status in {ExportStatus.NEW, ExportStatus.CHANGED}]
+    width = max((len(escape(str(one.address))) for one in filed), default=0)
+    lines = [_object(one, width, style) for one in filed]
+    diffs = [line for edit in shown.edits for line in edits(*edit, style).splitlines()]
+    left = [*_left_out(shown, style)]
+    blocks = [[escape(shown.source)], lines, diffs, left, [_export_totals(shown, style), *_export_end(shown)]]
+    return laid_out((line for block in blocks if block for line in (*block, "")), style).removesuffix("\n")
+
+
+def _object(one: Exported, width: int, style: Style) -> str:
+    status = style.paint(_OF_FILES[one.status], f"{one.status:<{_FILE_WIDTH}}")
+    return f"{status}  {escape(str(one.address)):<{width}}  {escape(one.file)}"
+
+
+def _left_out(shown: Exporting, style: Style) -> Iterator[str]:
+    named = [(f"{_called(one)} {left.what}", left.reason) for one in shown.objects for left in one.left_out]
+    named += [(left.what, left.reason) for left in shown.left_out]
+    if named:
+        yield style.paint(Tone.STRONG, "Left out:")
+        yield from (f"    {escape(what)}: {escape(reason)}" for what, reason in named)
+
+
+def _called(one: Exported) -> str:
+    """The address, and the name that people know the object by where the address has only its id."""
+    return f'{one.address} "{one.title}"' if one.status is ExportStatus.LEFT and one.title else str(one.address)
+
+
+def _export_totals(shown: Exporting, style: Style) -> str:
+    words = {
+        ExportStatus.NEW: "new",
+        ExportStatus.CHANGED: "changed",
+        ExportStatus.SAME: "in step already",
+        ExportStatus.LEFT: "left out",
+    }
+    counts = {words[status]: sum(one.status is status for one in shown.objects) for status in ExportStatus}
+    return f"{style.paint(Tone.STRONG, 'Manifests:')} {summed(counts) or 'there is nothing to make any of'}."
+
+
+def _export_end(shown: Exporting) -> Iterator[str]:
+    files = len({one.file for one in shown.objects if one.status is ExportStatus.NEW}) + len(shown.edits)
+    if not files:
+        yield "There is nothing to write."
+    elif shown.written:
+        yield f"Written: {number(files, 'file')}."
+    else:
+        yield f"Nothing was written. To write {'this file' if files == 1 else f'these {files:,} files'}, add --write."
+    yield from map(escape, shown.end)
+
+
+def export_document(shown: Exporting, _style: Style) -> str:
+    """The JSON document."""
+    return json_document(
+        source=shown.source,
+        written=shown.written,
+        objects=[_exported(one) for one in shown.objects],
+        changed_files=[file for file, _, _ in shown.edits],
+        left_out=[asdict(one) for one in shown.left_out],
+    )
+
+
+def _exported(one: Exported) -> Json:
+    return {
+        "address": str(one.address),
+        "title": one.title,
+        "fate": one.status.value,
+        "file": one.file,
+        "left_out": [asdict(left) for left in one.left_out],
+    }
+
+
+EXPORTS: Final[Writers[Exporting]] = MappingProxyType({"text": export_text, "json": export_document})
+
+
+# ----------------------------------------------------------------------------------------------------------------- init
+
+_COMMAND_WIDTH: Final = 27
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file, written or kept as it was."""
+
+    path: str
+    written: bool
+    advice: str = ""
+    """What to do about a file that was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to run next."""
+
+    command: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What is shown."""
+
+    files: Sequence[File] = ()
+    edits: Sequence[tuple[str, str, str]] = ()
+    """The files that got an environment or its variables, each with its text before and after."""
+    exported: Exporting | None = None
+    conditions: Sequence[str] = ()
+    """What the commands need: a folder, variables."""
+    commands: Sequence[Command] = ()
+    notes: Sequence[str] = ()
+    """What to know besides."""
+
+
+def init_text(started: Started, style: Style) -> str:
+    """A line for each file, the new lines of the configuration, the export, and the commands to run next."""
+    files = joined(map(_file, started.files)) if started.files else ""
+    changed = "".join(edits(*one, style) for one in started.edits)
+    exported = f"\n{export_text(started.exported, style)}" if started.exported else ""
+    return files + changed + exported + joined(_next_steps(started))
+
+
+def _file(file: File) -> str:
+    if file.written:
+        return f"written  {escape(file.path)}"
+    return f"kept     {escape(file.path)} (already exists){f'; {file.advice}' if file.advice else ''}"
+
+
+def _next_steps(started: Started) -> Iterator[str]:
+    if started.commands:
+        yield ""
+        yield f"{', '.join(['Next', *map(escape, started.conditions)])}:"
+    for one in started.commands:
+        comment = f" # {one.comment}" if one.comment else ""
+        yield f"  {escape(one.command):<{_COMMAND_WIDTH if comment else 0}}{comment}"
+    if started.notes:
+        yield ""
+        yield from map(escape, started.notes)
+
+
+def init_document(started: Started, style: Style) -> str:
+    """The JSON document."""
+    return json_document(
+        files=[asdict(file) for file in started.files],
+        changed_files=[file for file, _, _ in started.edits],
+        export=json.loads(export_document(started.exported, style)) if started.exported else None,
+        next=[one.command for one in started.commands],
+        notes=list(started.notes),
+    )
+
+
+STARTS: Final[Writers[Started]] = MappingProxyType({"text": init_text, "json": init_document})

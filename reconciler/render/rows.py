@@ -23,7 +23,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Absent, Json, canonical_text, is_array, pointer, same, with_whole_numbers
 from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.render.escape import escape
-from reconciler.render.wording import Words, fields_in_order, is_marked, overlay_of, secret_words
+from reconciler.render.wording import Words, is_marked, secret_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,19 @@ def rows(change: Change, words: Words, sides: Mapping[str, str] = _NOBODY) -> It
 
 
 def _fields(change: Change, words: Words, sides: Mapping[str, str]) -> Iterator[Row]:
-    for field in fields_in_order(change, words):
-        side, place = sides.get(field.pointer, ""), overlay_of(change, field)
+    """Those with a mark come first; a new object keeps the kind's order."""
+    is_new = change.action is Action.CREATE
+    for field in sorted(change.fields, key=lambda field: not (is_new or is_marked(change, field, words))):
+        side, place = sides.get(field.pointer, ""), _overlay_of(change, field)
         for row in _of_field(change, field, words):
             yield replace(row, side=side, place=place) if side or place else row
+
+
+def _overlay_of(change: Change, field: FieldChange) -> str:
+    """File and line of a value that is not the manifest's own; else empty."""
+    if not (field.place and change.place) or field.place.file == change.place.file:
+        return ""
+    return escape(f"{field.place.file}:{field.place.line}")
 
 
 def _whole(change: Change, words: Words) -> Iterator[Row]:

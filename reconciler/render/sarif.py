@@ -26,9 +26,6 @@ SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sche
 
 
 _HOME: Final = "https://github.com/your-org/ordercloud-reconciler"
-_DRIFT_PAGE, _RULES_PAGE, _EXIT_PAGE = (
-    f"{_HOME}/blob/main/docs/{page}.md" for page in ("drift", "rules", "exit-codes")
-)
 _DRIFT_HELP: Final = (
     "Take the change back with reconciler apply, or keep it with reconciler drift --write-back --write."
 )
@@ -79,23 +76,20 @@ def _rule(rule: str) -> Json:
     """What viewers show of a rule beside its findings."""
     words = rule.replace("-", " ").replace(".", " ")
     if rule.startswith("drift-"):
-        what, about, page = (
-            f"Live differs from the manifests: {words.removeprefix('drift ')}.",
-            _DRIFT_HELP,
-            _DRIFT_PAGE,
-        )
+        kind = words.removeprefix("drift ")
+        what, about, page = f"Live differs from the manifests: {kind}.", _DRIFT_HELP, "drift.md"
     elif rule.endswith("-failed"):
-        what, about, page = f"The command ended in an error: {words}.", _FAILED_HELP, _EXIT_PAGE
+        what, about, page = f"The command ended in an error: {words}.", _FAILED_HELP, "exit-codes.md"
     else:
-        what, about, page = f"A finding in manifests, configuration or plan: {words}.", _FAULT_HELP, _RULES_PAGE
-    named = _pascal(rule)
+        what, about, page = f"A finding in manifests, configuration or plan: {words}.", _FAULT_HELP, "rules.md"
+    named, uri = _pascal(rule), f"{_HOME}/blob/main/docs/{page}"
     return {
         "id": rule,
         **({} if named.lower() == rule else {"name": named}),
         "shortDescription": {"text": what},
         "fullDescription": {"text": f"{what} {about}"},
-        "help": {"text": about, "markdown": f"{about} See [{page.rpartition('/')[2]}]({page})."},
-        "helpUri": page,
+        "help": {"text": about, "markdown": f"{about} See [{page}]({uri})."},
+        "helpUri": uri,
     }
 
 
@@ -135,10 +129,10 @@ def _location(result: Result) -> Json:
 def _physical(place: Place) -> Json:
     """The place; a file as a whole is its first line, since viewers pass over a file without a region."""
     region: Json = {"startLine": place.line, "startColumn": max(place.column, 1)} if place.line else {"startLine": 1}
-    return {"artifactLocation": {"uri": uri(place.file)}, "region": region}
+    return {"artifactLocation": {"uri": file_uri(place.file)}, "region": region}
 
 
-def uri(file: str) -> str:
+def file_uri(file: str) -> str:
     """A relative path stays relative to the checkout; an absolute one becomes a file URI."""
     path = PurePath(file).as_posix()
     quoted = quote(path, errors="replace")

@@ -15,7 +15,7 @@ from reconciler.model.reports import SecretReport, SecretRow
 from reconciler.render.escape import escape, json_document
 from reconciler.render.monitoring import family
 from reconciler.render.style import Style, Tone, Writers, columns, laid_out
-from reconciler.render.wording import number
+from reconciler.render.wording import number, summed
 
 _DAY: Final = timedelta(days=1)
 _NOTHING: Final = "-"
@@ -60,17 +60,17 @@ def _cells(row: SecretRow, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _age(live: LiveSecret | None, now: datetime) -> timedelta | None:
-    """Never less than nothing: the service's clock may be ahead of this one."""
-    return max(now - live.made_at, timedelta()) if live and live.made_at else None
+def _age(live: LiveSecret | None, now: datetime) -> int | None:
+    """Days, never less than nothing: the service's clock may be ahead of this one."""
+    return max(now - live.made_at, timedelta()) // _DAY if live and live.made_at else None
 
 
-def _left(live: LiveSecret | None, now: datetime) -> timedelta | None:
-    return live.expires - now if live and live.expires else None
+def _left(live: LiveSecret | None, now: datetime) -> int | None:
+    return (live.expires - now) // _DAY if live and live.expires else None
 
 
-def _days(duration: timedelta | None) -> str:
-    return _NOTHING if duration is None else f"{duration // _DAY} d"
+def _days(days: int | None) -> str:
+    return _NOTHING if days is None else f"{days} d"
 
 
 def _verdict(report: SecretReport, style: Style) -> Iterator[str]:
@@ -98,7 +98,6 @@ _WAYS_OUT: Final[Mapping[Standing, str]] = {
     Standing.UNTRIED: f"it was delivered and never tried by a login: {_ROTATE}",
     Standing.SUPERSEDED: f"a rotation did not finish: {_ROTATE}",
     Standing.OVER: f"an old one can be deleted: {_ROTATE}",
-    Standing.DIFFERS: "run reconciler plan, then apply",
     Standing.UNKNOWN: "list it in the manifest, or delete it in the portal if nobody uses it",
 }
 
@@ -128,7 +127,6 @@ def status_document(report: SecretReport, _style: Style) -> str:
 
 def _row(row: SecretRow, now: datetime) -> Json:
     live, state = row.state.live, row.state
-    age, left = _age(live, now), _left(live, now)
     return {
         "address": escape(str(row.address)),
         "resource_id": escape(row.id) if row.id else None,
@@ -138,9 +136,9 @@ def _row(row: SecretRow, now: datetime) -> Json:
         "standing": state.standing.value,
         "in_step": not state.standing.needs_attention,
         "due": state.is_due,
-        "age_days": None if age is None else age // _DAY,
+        "age_days": _age(live, now),
         "expires": moment_text(live.expires) if live and live.expires else None,
-        "days_left": None if left is None else left // _DAY,
+        "days_left": _left(live, now),
         "policy": escape(row.policy) or None,
         "note": escape(state.note) or None,
     }
@@ -251,11 +249,11 @@ def _course(turned: Turned, style: Style) -> Iterator[str]:
     waiting = turned.waiting
     if turned.error:
         yield f"{style.paint(Tone.ALARM, 'Failed:')} {escape(turned.error.message)}"
-        yield from (f"fix: {escape(turned.error.hint)}" for _ in [1] if turned.error.hint)
+        if turned.error.hint:
+            yield f"fix: {escape(turned.error.hint)}"
     elif turned.postponed:
-        reason = escape(turned.postponed)
-        postponed = style.paint(Tone.UPDATE, "Postponed:")
-        yield f"{postponed} the secret cannot be proven yet, and no old secret ends: {reason}"
+        word, reason = style.paint(Tone.UPDATE, "Postponed:"), escape(turned.postponed)
+        yield f"{word} the secret cannot be proven yet, and no old secret ends: {reason}"
         yield "fix: run it again once somebody can log in through the client"
     elif turned.ended is Ended.INTERRUPTED:
         yield f"{style.paint(Tone.ALARM, 'Interrupted:')} {_of_all(turned)}; run it again to continue"
@@ -282,8 +280,8 @@ def _rotation_verdict(rotated: Rotated, style: Style) -> Iterator[str]:
     elif not rotated.turns:
         yield f"{style.paint(Tone.CREATE, 'In step:')} no secret is due for rotation."
     elif any(turned.ended for turned in rotated.turns):
-        counts = {ended: sum(turned.ended is ended for turned in rotated.turns) for ended in Ended}
-        yield f"Rotation: {', '.join(f'{count} {ended.value}' for ended, count in counts.items() if count)}."
+        counts = {ended.value: sum(turned.ended is ended for turned in rotated.turns) for ended in Ended}
+        yield f"Rotation: {summed(counts)}."
     elif all(step.kind is StepKind.WAIT for turned in rotated.turns for step in turned.due):
         yield "Nothing to do now: nothing was written."
 

@@ -1,9 +1,10 @@
-"""Plan, drift, result, validation or error -> text for people, on a terminal or in a CI log.
+"""Plan, drift, result, validation, error or changes of a file -> text for people, on a terminal or in a CI log.
 
 Lines are finished here: every name and value in them is escaped, colour is added last.
 """
 
 from collections.abc import Iterable, Iterator
+from difflib import unified_diff
 from typing import Final
 
 from reconciler.errors import PlanRefused, ReconcilerError
@@ -13,7 +14,7 @@ from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Finding, Plan
 from reconciler.render import wording
 from reconciler.render.command import Offer, applying, command, to_git, ways
-from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
+from reconciler.render.escape import LONGEST_MESSAGE, brief, escape, joined
 from reconciler.render.rows import Row, outcome_rows, pair, rows
 from reconciler.render.style import Style, Tone, laid_out
 from reconciler.render.wording import View, Words, heading, number, view
@@ -106,20 +107,22 @@ def _plan_summary(plan: Plan, style: Style) -> Iterator[str]:
         return
     yield (
         f"{style.paint(Tone.STRONG, 'Plan:')} {count.create:,} to create, {count.update:,} to update, "
-        f"{count.delete:,} to delete; {count.no_op:,} in step, {count.unmanaged:,} unmanaged{_out_of_scope(plan)}."
+        f"{count.delete:,} to delete; {count.no_op:,} in step, {count.unmanaged:,} unmanaged"
+        f"{_also(plan.out_of_scope, 'out of scope')}."
     )
     yield from _alarm(view(plan), "change widens access", "changes widen access", style)
 
 
 def _drift_summary(drift: Drift, style: Style) -> Iterator[str]:
     plan, count = drift.plan, drift.count
-    in_no_manifest = count(DriftKind.UNMANAGED)
+    in_no_manifest, of_them = count(DriftKind.UNMANAGED), len(drift.uncontrolled)
     if drift.has_drift:
         yield (
             f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING):,} missing, "
             f"{number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS):,} still there; "
             f"{_restored(count(DriftKind.RESTORED))}"
-            f"{drift.in_step:,} in step, {in_no_manifest:,} unmanaged{_counted(drift)}{_out_of_scope(plan)}."
+            f"{drift.in_step:,} in step, {in_no_manifest:,} unmanaged"
+            f"{f' ({of_them:,} of them drift)' if of_them else ''}{_also(plan.out_of_scope, 'out of scope')}."
         )
         one, many = "resource has wider access than its manifest", "resources have wider access than their manifests"
         yield from _alarm(view(drift), one, many, style)
@@ -147,20 +150,13 @@ def _left_out(drift: Drift) -> Iterator[str]:
         yield f"The last apply was at {escape(drift.receipt.created_at)}{commit}."
 
 
-def _counted(drift: Drift) -> str:
-    """Say so where objects in no manifest are drift."""
-    count = len(drift.uncontrolled)
-    return f" ({count:,} of them drift)" if count else ""
-
-
 def _in_step(plan: Plan, in_step: int, unmanaged: int) -> str:
-    also = f", {unmanaged:,} unmanaged" if unmanaged else ""
-    return f"{number(in_step, 'resource is', 'resources are')} in step{also}{_out_of_scope(plan)}."
+    also = f"{_also(unmanaged, 'unmanaged')}{_also(plan.out_of_scope, 'out of scope')}"
+    return f"{number(in_step, 'resource is', 'resources are')} in step{also}."
 
 
-def _out_of_scope(plan: Plan) -> str:
-    """How many objects belong to other repositories, where there are any."""
-    return f", {plan.out_of_scope:,} out of scope" if plan.out_of_scope else ""
+def _also(count: int, what: str) -> str:
+    return f", {count:,} {what}" if count else ""
 
 
 def _alarm(seen: View, one: str, many: str, style: Style) -> Iterator[str]:
@@ -352,3 +348,22 @@ def internal_error(error: BaseException, place: str, style: Style) -> str:
     """An error that nobody foresaw: its type and place, never its text, which could quote a value."""
     text = f"internal error: {type(error).__name__} at {place}; please report it with the command that you ran"
     return laid_out([style.paint(Tone.ALARM, escape(text))], style)
+
+
+# --------------------------------------------------------------------------------------------------- changes of a file
+
+_CONTEXT: Final = 1
+"""Unchanged lines around a change."""
+_EDIT_TONES: Final = {"+": Tone.CREATE, "-": Tone.DELETE, "@": Tone.QUIET}
+
+
+def edits(file: str, before: str, after: str, style: Style) -> str:
+    """The difference; line ends and other characters that do not show are escaped."""
+    return joined(_edits(file, before, after, style))
+
+
+def _edits(file: str, before: str, after: str, style: Style) -> Iterator[str]:
+    found = unified_diff(before.splitlines(), after.splitlines(), file, file, n=_CONTEXT, lineterm="")
+    for line in found:
+        tone = _EDIT_TONES.get(line[:1])
+        yield style.paint(tone, escape(line)) if tone else escape(line)

@@ -104,19 +104,6 @@ DRIFT_WORDS: Final = Words(
 )
 
 
-def overlay_of(change: Change, field: FieldChange) -> str:
-    """File and line of a value that is not the manifest's own; else empty."""
-    if not (field.place and change.place) or field.place.file == change.place.file:
-        return ""
-    return escape(f"{field.place.file}:{field.place.line}")
-
-
-def fields_in_order(change: Change, words: Words) -> list[FieldChange]:
-    """The fields of an update as they are shown, those with a mark first; a new object keeps the kind's order."""
-    is_new = change.action is Action.CREATE
-    return sorted(change.fields, key=lambda field: not (is_new or is_marked(change, field, words)))
-
-
 def is_marked(change: Change, field: FieldChange, words: Words) -> bool:
     """Whether somebody should look twice at this field."""
     return change.action in words.marked and field.direction is words.alarm
@@ -195,6 +182,11 @@ class Noun:
 def number(count: int, one: str, many: str = "") -> str:
     """``1 change``, ``2 changes``, ``5,000 changes``."""
     return f"{count:,} {Noun(one, many).of(count)}"
+
+
+def summed(counts: Mapping[str, int]) -> str:
+    """``2 new, 1 changed``: the words, each with its number; what is 0 is left out."""
+    return ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
 
 
 def snapshot_note(plan: Plan) -> str:

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft4Validator
 
 from reconciler.model.diagnostic import Place
-from reconciler.render.sarif import text, uri
+from reconciler.render.sarif import file_uri, text
 from tests.render.test_golden import PLAIN_DOCUMENTS
 
 SCHEMA: Final = Draft4Validator(
@@ -73,7 +73,7 @@ def test_a_waiver_is_a_suppression_with_its_reason() -> None:
     ],
 )
 def test_a_file_becomes_a_uri(file: str, expected: str) -> None:
-    assert uri(file) == expected
+    assert file_uri(file) == expected
 
 
 def test_a_link_in_a_message_is_text() -> None:

@@ -34,8 +34,8 @@ from reconciler.project.environment import configuration
 from reconciler.project.notify import NOTIFY_VARIABLE, Notifier
 from reconciler.project.records import moments
 from reconciler.project.session import Session
-from reconciler.render.export import edits
 from reconciler.render.monitoring import NOTIFICATIONS
+from reconciler.render.text import edits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -25,7 +25,7 @@ from reconciler.project import connect
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.export import MAKINGS, Found, Workplace, difference, written_once
 from reconciler.render.escape import escape
-from reconciler.render.export import EXPORTS
+from reconciler.render.reports import EXPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

@@ -15,7 +15,7 @@ from reconciler.export.seeding import LIMIT, read_seeds
 from reconciler.manifests.yaml import shown, unreadable
 from reconciler.project.environment import chosen_environment, configuration, configuration_path
 from reconciler.project.export import MAKINGS, Found, Workplace
-from reconciler.render.export import EXPORTS
+from reconciler.render.reports import EXPORTS
 
 
 @click.command(

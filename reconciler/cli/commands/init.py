@@ -35,13 +35,13 @@ from reconciler.manifests.yaml import shown
 from reconciler.model.reports import ExportStatus
 from reconciler.model.secret import SecretSource
 from reconciler.project.files import new_file
-from reconciler.render.export import STARTS, Command, File, Started
+from reconciler.render.reports import STARTS, Command, File, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.config import Environment
-    from reconciler.render.export import Exporting
+    from reconciler.render.reports import Exporting
 
 _CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
 """What is checked by itself before anything else is asked."""
