@@ -19,7 +19,7 @@ from reconciler.cli.several import applied_together, digested, each, joined, tel
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, UsageError
 from reconciler.model.dataclass import dataclass
-from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from reconciler.project import environment_name
 from reconciler.project.apply import Order, apply_new, apply_saved, look, promote
 from reconciler.project.environment import keep_apart
@@ -243,4 +243,4 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]
         raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
     if (*plans, *others) != paths:
         raise UsageError("each PLANFILE comes before the PATHs", hint="see reconciler apply --help")
-    return [planfile.read(path, key) for path in plans], others
+    return [reading.read(path, key) for path in plans], others

@@ -12,6 +12,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Finding, Plan, Review
 from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from reconciler.project import Settings
 from reconciler.project.files import read_file
 from reconciler.project.records import check_first, keep, require_newest
@@ -195,7 +196,7 @@ def review(plan: Plan, file: Path, key: bytes | None) -> Review:
     try:
         text = read_file(file)
         if '"resource_changes"' in text:
-            return _of_plan(plan, planfile.loads(text, str(file)))
+            return _of_plan(plan, reading.loads(text, str(file)))
         return _of_receipt(plan, text, file, key)
     except ReconcilerError as error:
         return Review(is_reviewed=False, reason=error.message, unseen=plan)

@@ -22,11 +22,12 @@ from reconciler.kinds import KINDS
 from reconciler.manifests.git import Disbelieved, disbelief
 from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
+from reconciler.model.named_secret import moment_text
 from reconciler.model.outcome import ApplyResult, RecordedRun
 from reconciler.model.plan import Binding, Plan
 from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import drift as drifts
-from reconciler.planning.planfile import plan_digest, timestamp
+from reconciler.planning.planfile import plan_digest
 from reconciler.project import Settings
 from reconciler.project.environment import configuration
 from reconciler.project.files import read_file, write_file
@@ -147,7 +148,7 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
     files = [file for file in (beside, path) if file]
     if not files:
         return
-    now = timestamp(datetime.now(UTC))
+    now = moment_text(datetime.now(UTC))
     kept = drifts.receipt_of(plan, result, session.loaded.desired, now, session.fingerprints)
     text = receiptfile.dumps(replace(kept, plan_digest=plan_digest(plan)), session.plan_key)
     for file in files:

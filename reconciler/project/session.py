@@ -14,12 +14,12 @@ from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Checkout, Selection, Snapshot
+from reconciler.model.named_secret import moment_text
 from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretSource
 from reconciler.planning.deletion import Protection
-from reconciler.planning.planfile import timestamp
 from reconciler.planning.selection import check as check_selection
 from reconciler.project import Settings, connect, environment_name, plan_key
 from reconciler.project.checkout import Inputs, checkout, listed_commits, require_tip
@@ -171,7 +171,7 @@ class Session:
             environment.marketplace,
             environment.limits,
             checkout=Checkout(self.commits[0]) if self.commits else checkout(self.root, self.inputs),
-            expires_at=timestamp(self.expires_at) if self.expires_at else None,
+            expires_at=moment_text(self.expires_at) if self.expires_at else None,
             plan_key=self.plan_key,
             fingerprints=self.fingerprints,
             demands_secrets=demands_secrets,

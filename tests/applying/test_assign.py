@@ -18,6 +18,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Change, Direction, FieldChange
 from reconciler.model.resource import Policy
 from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
@@ -255,7 +256,7 @@ def test_assigning_where_everybody_is_let_in_is_warned_of(one: Shop) -> None:
 
 def test_a_saved_plan_keeps_its_assignments(one: Shop) -> None:
     plan = one.plan(desired(manifest("a", assignments={"buyers": ("b3",)})))
-    assert planfile.loads(planfile.dumps(plan), "plan.json") == plan
+    assert reading.loads(planfile.dumps(plan), "plan.json") == plan
 
 
 class _Odd:

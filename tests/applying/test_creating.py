@@ -13,6 +13,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Creation
 from reconciler.model.secret import SecretReference, SecretSource, ToCommand, ToFile
 from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from reconciler.render import text
 from reconciler.render.style import Style
 from reconciler.secrets.delivery import Deliverer
@@ -71,7 +72,7 @@ def test_where_only_post_creates_the_plan_shows_no_id(tmp_path: Path, object_id:
         plan = empty.plan(new, POST)
         assert [one.id for one in plan.changes if one.action is Action.CREATE] == [None]
         assert "id known after apply" in text.plan(plan, "", Style())
-        saved = planfile.loads(planfile.dumps(plan), "p.json")
+        saved = reading.loads(planfile.dumps(plan), "p.json")
         assert empty.objections(saved, new, POST) == ()
         (outcome,) = empty.apply(saved, Controls(creation="post")).outcomes
         assert (outcome.status, outcome.id) == (Status.APPLIED, empty.bodies()["new"]["ID"])

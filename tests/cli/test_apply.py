@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.applying import journal
 from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from tests.cli.conftest import FRONT, Project, Run, Runner
 
 
@@ -235,7 +236,7 @@ def test_some_refused_changes_among_others_exit_with_5(project: Project, run: Ru
 
 
 def test_what_the_service_does_not_keep_exits_with_6(project: Project, run: Runner, saved: str) -> None:
-    plan = planfile.read(Path(saved))
+    plan = reading.read(Path(saved))
     dreams = [replace(one, after={**one.after, "NotAField": 1}) if one.after else one for one in plan.changes]
     Path(saved).write_text(planfile.dumps(replace(plan, changes=tuple(dreams))), encoding="utf-8")
     done = run("apply", saved)

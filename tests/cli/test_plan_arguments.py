@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reconciler.cli.main import main
 from reconciler.model.json import digest
 from reconciler.planning import planfile
-from reconciler.planning.planfile import plan_of
+from reconciler.planning.planfile.reading import plan_of
 from tests.cli.conftest import FRONT, Project, Run, Runner, git
 from tests.cli.test_apply import sit_down
 from tests.planning.test_planfile import rich_plan

@@ -26,11 +26,12 @@ from reconciler.model.resource import Address, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning import planfile
 from reconciler.planning.diff import WriteOnly, diff
+from reconciler.planning.planfile import reading
 from tests.builders import body, desired, live, manifest, plan_of
 from tests.render.test_escape import is_harmless
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / planfile.SCHEMA).read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / reading.SCHEMA).read_text())
 KEY = b"key"
 SOURCE = SecretReference(SecretSource.FILE, "secret.txt")
 
@@ -66,13 +67,13 @@ def altered(change: Any, *, sealed: bool = False) -> str:
 def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     file.write_text(planfile.dumps(rich_plan()))
-    assert planfile.read(file) == rich_plan()
+    assert reading.read(file) == rich_plan()
 
 
 def test_what_both_sides_of_a_change_share_is_kept_once() -> None:
     there = body("A1", "a", xp={"same": ["x"] * 9}, AccessTokenDuration=1)
     plan = plan_of(*diff(desired(manifest("a", AccessTokenDuration=2)), live(there), {}))
-    (change,) = planfile.loads(planfile.dumps(plan), "plan.json").changes
+    (change,) = reading.loads(planfile.dumps(plan), "plan.json").changes
     assert change.before is not None
     assert change.after is not None
     assert change.before["xp"] is change.after["xp"]
@@ -143,7 +144,7 @@ def test_a_plan_of_which_one_byte_was_changed_is_refused(place: int, byte: int) 
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(altered)
         with pytest.raises(PlanRefused) as error:
-            planfile.read(Path(file.name), KEY)
+            reading.read(Path(file.name), KEY)
     assert error.value.reason in {
         "altered",
         "no-plan",
@@ -160,7 +161,7 @@ def test_a_plan_that_is_printed_is_no_command_to_a_ci_runner(text: str) -> None:
     plan = replace(rich_plan([*BODIES, body("5", text, xp={text: text})]), warnings=(text,))
     written = planfile.dumps(plan)
     assert is_harmless(written)
-    assert planfile.loads(written, "plan.json") == plan
+    assert reading.loads(written, "plan.json") == plan
 
 
 PARTS = 8
@@ -176,7 +177,7 @@ def test_every_byte_of_a_plan_counts(part: int, tmp_path: Path) -> None:
         for other in (b"", bytes([byte ^ 1]), bytes([byte, byte])):
             file.write_bytes(before + other + after)
             with pytest.raises(PlanRefused):
-                planfile.read(file, KEY)
+                reading.read(file, KEY)
 
 
 def texts(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -193,7 +194,7 @@ def test_half_a_character_anywhere_makes_a_plan_an_altered_one() -> None:
         part = reduce(getitem, way, document)
         kept, part[last] = part[last], "\ud800"
         with pytest.raises(PlanRefused) as error:
-            planfile.loads("".join(planfile.pieces_of(document)), "plan.json")
+            reading.loads("".join(planfile.pieces_of(document)), "plan.json")
         assert error.value.reason == "altered"
         part[last] = kept
 
@@ -213,14 +214,14 @@ def test_a_plan_that_says_the_same_in_other_bytes_is_refused(rewritten: Any, tmp
     file = tmp_path / "plan.json"
     file.write_bytes(rewritten(planfile.dumps(rich_plan())).encode())
     with pytest.raises(PlanRefused, match="in other bytes") as error:
-        planfile.read(file)
+        reading.read(file)
     assert error.value.reason == "altered"
 
 
 def test_a_number_beyond_all_numbers_is_no_plan_of_ours() -> None:
     text = planfile.dumps(rich_plan()).replace('"AccessTokenDuration": 60', '"AccessTokenDuration": 1e400', 1)
     with pytest.raises(PlanRefused) as error:
-        planfile.loads(text, "plan.json")
+        reading.loads(text, "plan.json")
     assert error.value.reason == "altered"
 
 
@@ -234,7 +235,7 @@ def saved(folder: Path, key: bytes | None) -> Path:
 
 
 def test_a_signed_plan_is_read_with_its_key(tmp_path: Path) -> None:
-    assert planfile.read(saved(tmp_path, KEY), KEY) == rich_plan()
+    assert reading.read(saved(tmp_path, KEY), KEY) == rich_plan()
 
 
 def test_a_signature_is_no_part_of_what_the_digest_covers() -> None:
@@ -251,7 +252,7 @@ def test_a_plan_whose_signature_is_not_proven_is_refused(
     tmp_path: Path, written_with: bytes | None, read_with: bytes | None, reason: str
 ) -> None:
     with pytest.raises(PlanRefused) as error:
-        planfile.read(saved(tmp_path, written_with), read_with)
+        reading.read(saved(tmp_path, written_with), read_with)
     assert (error.value.reason, error.value.exit_code) == (reason, 4)
 
 
@@ -260,7 +261,7 @@ def test_a_forged_plan_needs_the_key_besides_a_digest_that_fits(tmp_path: Path) 
     document["guards"] = []
     document["digest"] = digest({k: v for k, v in document.items() if k not in {"digest", "signature"}})
     with pytest.raises(PlanRefused) as error:
-        planfile.loads("".join(planfile.pieces_of(document)), "plan.json", KEY)
+        reading.loads("".join(planfile.pieces_of(document)), "plan.json", KEY)
     assert error.value.reason == "signature"
 
 
@@ -305,7 +306,7 @@ def test_no_secret_value_is_in_the_file() -> None:
 )
 def test_a_plan_that_was_touched_is_refused_with_its_reason(change: Any, reason: str) -> None:
     with pytest.raises(PlanRefused) as error:
-        planfile.loads(altered(change), "plan.json")
+        reading.loads(altered(change), "plan.json")
     assert (error.value.reason, error.value.exit_code) == (reason, 4)
     assert "plan.json" in error.value.message
 
@@ -330,19 +331,19 @@ def test_a_plan_that_was_touched_is_refused_with_its_reason(change: Any, reason:
 )
 def test_a_plan_of_another_shape_is_refused_even_where_its_digest_fits(change: Any) -> None:
     with pytest.raises(PlanRefused) as error:
-        planfile.loads(altered(change, sealed=True), "plan.json")
+        reading.loads(altered(change, sealed=True), "plan.json")
     assert error.value.reason == "altered"
 
 
 def test_members_that_a_later_minor_format_adds_are_passed_over() -> None:
     text = altered(lambda d: (d["binding"].update(new=1), d.update(format_version="2.9")), sealed=True)
-    assert planfile.loads(text, "plan.json") == rich_plan()
+    assert reading.loads(text, "plan.json") == rich_plan()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "7", "{", '{"a": NaN}', "[" * 100_000, "apiVersion: reconciler/v1"])
 def test_what_is_no_plan_is_refused(text: str) -> None:
     with pytest.raises(PlanRefused) as error:
-        planfile.loads(text, "plan.json")
+        reading.loads(text, "plan.json")
     assert error.value.reason == "no-plan"
 
 
@@ -352,7 +353,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(PlanRefused, match="cannot be read"):
-        planfile.read(file)
+        reading.read(file)
 
 
 @pytest.mark.parametrize(
@@ -400,5 +401,5 @@ def test_a_role_that_many_changes_of_a_plan_name_is_kept_once() -> None:
         Change(Address("ApiClient", name), Action.CREATE, None, None, {"MaximumGrantedCustomRoles": [*roles]})
         for name in ("a", "b")
     ]
-    first, second = (one.after or {} for one in planfile.loads(planfile.dumps(plan_of(*changes)), "plan.json").changes)
+    first, second = (one.after or {} for one in reading.loads(planfile.dumps(plan_of(*changes)), "plan.json").changes)
     assert first["MaximumGrantedCustomRoles"][0] is second["MaximumGrantedCustomRoles"][0]  # type: ignore[index]

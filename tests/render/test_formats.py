@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.cli.documents import DRIFTS, PLANS, RESULTS, VALIDATIONS
 from reconciler.model.plan import Action, FieldChange
 from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from reconciler.render import FORMATS, Format
 from reconciler.render.json import to_json
 from reconciler.render.style import PLAIN
@@ -41,7 +42,7 @@ def test_a_saved_plan_is_shown_as_it_was_when_it_was_made() -> None:
     plan = replace(
         test_golden.PLANS["noticed"], changes=changes, warnings=("b", "a"), created_at="2026-11-24T12:00:00.000000Z"
     )
-    saved = planfile.loads(planfile.dumps(plan, None), "plan.json", None)
+    saved = reading.loads(planfile.dumps(plan, None), "plan.json", None)
     for name, known in FORMATS.items():
         if known.plan and name != "jsonl":  # programs know no order of members
             assert known.plan(saved, "", PLAIN) == known.plan(plan, "", PLAIN), name

@@ -23,7 +23,8 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Direction
 from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import drift, planfile
-from reconciler.planning.planfile import plan_of
+from reconciler.planning.planfile import reading
+from reconciler.planning.planfile.reading import plan_of
 from reconciler.render import FORMATS
 from reconciler.render.style import Style
 from tests.service import NO_LIMITS, Shop, shop
@@ -296,7 +297,7 @@ def test_who_is_not_there_is_found_before_the_first_write(service: Shop, tmp_pat
 def test_a_saved_plan_keeps_every_level(service: Shop, tmp_path: Path) -> None:
     plan = service.plan(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
     text = planfile.dumps(plan)
-    assert planfile.loads(text, "plan.json").changes == plan.changes
+    assert reading.loads(text, "plan.json").changes == plan.changes
     document = json.loads(text)
     (profile,) = (one for one in document["resource_changes"] if one["kind"] == "SecurityProfile")
     for step in profile["assignments"]:

@@ -23,6 +23,7 @@ from reconciler.model.plan import Action, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, Policy
 from reconciler.planning import drift as drifts
 from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from tests.builders import desired, manifest
 from tests.second import HASH_KEY, event
 from tests.service import NO_LIMITS, Shop, shop
@@ -72,7 +73,7 @@ def test_a_plan_has_the_wave_of_each_change_and_what_it_waits_for(service: Shop)
     plan = service.plan(desired(*ALL))
     found = {one.address: (one.wave, one.depends_on) for one in plan.changes if one.action is Action.CREATE}
     assert found == {EVENT: (1, ()), CLIENT: (2, (EVENT,)), HOOK: (wave("Webhook"), (CLIENT,))}
-    saved = planfile.loads(planfile.dumps(plan, None), "plan.json")
+    saved = reading.loads(planfile.dumps(plan, None), "plan.json")
     assert {one.address: (one.wave, one.depends_on) for one in saved.changes if one.action is Action.CREATE} == found
 
 
@@ -105,7 +106,7 @@ def test_what_a_receipt_keeps_of_a_reference_is_the_id_that_was_made(service: Sh
 
 
 def test_a_saved_plan_is_applied_with_the_ids_that_the_run_learns(service: Shop) -> None:
-    saved = planfile.loads(planfile.dumps(service.plan(desired(*ALL)), None), "plan.json")
+    saved = reading.loads(planfile.dumps(service.plan(desired(*ALL)), None), "plan.json")
     assert service.apply(saved).is_complete
     assert not service.plan(desired(*ALL)).has_changes
 

@@ -17,6 +17,7 @@ from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.resource import Address, DesiredState
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import planfile
+from reconciler.planning.planfile import reading
 from tests.builders import desired, manifest
 from tests.second import Tap, event
 from tests.service import NO_LIMITS, Shop, shop
@@ -74,7 +75,7 @@ def test_without_the_value_exactly_the_changed_fields_are_patched(service: Shop)
     there(service)
     plan = service.plan(wanted(with_value=False, Name="New"))
     assert any(text.startswith(f"{EVENT}: {VALUE} is write-only") for text in plan.warnings)
-    saved = planfile.loads(planfile.dumps(plan), "plan.json")
+    saved = reading.loads(planfile.dumps(plan), "plan.json")
     assert change_of(saved).is_patch
     assert service.apply(saved).is_complete
     assert tap(service).taken() == [("PATCH", {"Name": "New"})]

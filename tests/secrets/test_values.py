@@ -28,6 +28,7 @@ from reconciler.model.secret import (
     ToKubernetesSecret,
 )
 from reconciler.planning import hidden_secrets, planfile
+from reconciler.planning.planfile import reading
 from reconciler.secrets import look_up, prepare
 from reconciler.secrets.delivery import Deliverer
 from tests.builders import BINDING, body, desired, manifest
@@ -363,13 +364,13 @@ def test_a_plan_that_makes_secrets_is_read_from_its_file_as_it_was(one: Shop) ->
     )
     wanted = NamedSecret("primary", None, timedelta(days=90), timedelta(hours=36), every)
     plan = one.plan(desired(wanting(wanted, Active=False)))
-    assert planfile.loads(planfile.dumps(plan), "plan.json").changes == plan.changes
+    assert reading.loads(planfile.dumps(plan), "plan.json").changes == plan.changes
 
 
 def test_a_plan_that_generates_a_secret_is_read_from_its_file_as_it_was(tmp_path: Path) -> None:
     with legacy(tmp_path, None) as one:
         plan = one.plan(desired(with_secret(GENERATED)))
-        assert planfile.loads(planfile.dumps(plan), "plan.json").changes == plan.changes
+        assert reading.loads(planfile.dumps(plan), "plan.json").changes == plan.changes
 
 
 def test_only_the_first_secret_of_a_client_narrows(one: Shop) -> None:

@@ -10,7 +10,7 @@ from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.schema import did_you_mean, schema_path
-from reconciler.planning.planfile import SCHEMA as PLAN
+from reconciler.planning.planfile.reading import SCHEMA as PLAN
 from reconciler.planning.snapshot import SCHEMA as SNAPSHOT
 
 

@@ -15,8 +15,7 @@ from reconciler.errors import UsageError
 from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
 from reconciler.manifests.load import load
 from reconciler.manifests.yaml import shown
-from reconciler.planning import planfile
-from reconciler.planning.planfile import changes_digest
+from reconciler.planning.planfile import changes_digest, reading
 from reconciler.project.apply import review
 from reconciler.project.environment import (
     chosen_environment,
@@ -120,8 +119,8 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
 
 def _plan(path: Path) -> tuple["Plan", str]:
     """The plan, and the text that it was read from, whose every byte has just been checked: its JSON."""
-    written = planfile.content(path)
-    return planfile.loads(written, str(path), key()), written
+    written = reading.content(path)
+    return reading.loads(written, str(path), key()), written
 
 
 _PIECE: Final = 1 << 20

@@ -17,9 +17,9 @@ from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.live import odd
 from reconciler.manifests.load import inspect
+from reconciler.model.named_secret import moment_text
 from reconciler.model.resource import DesiredState
 from reconciler.planning import snapshot as snapshotfile
-from reconciler.planning.planfile import timestamp
 from reconciler.planning.target import Target
 from reconciler.project import connect
 from reconciler.project.environment import chosen_environment, configuration, load_context
@@ -96,4 +96,4 @@ def _taken(settings: "Settings") -> "Snapshot":
     context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
     kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
     with connect.reader(settings, environment, config.path.parent) as remote:
-        return pipeline.snapshot(remote, target, kinds, timestamp(datetime.now(UTC)))
+        return pipeline.snapshot(remote, target, kinds, moment_text(datetime.now(UTC)))

@@ -9,6 +9,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.plan import Change
 from reconciler.planning import planfile
 from reconciler.planning.diff import diff
+from reconciler.planning.planfile import reading
 from tests.builders import body, live, plan_of
 
 BASE = """\
@@ -63,7 +64,7 @@ def test_a_value_is_found_in_the_file_that_sets_it(change: Change) -> None:
 
 
 def test_a_saved_plan_keeps_the_places_of_its_fields(change: Change) -> None:
-    assert planfile.loads(planfile.dumps(plan_of(change)), "plan.json").changes == (change,)
+    assert reading.loads(planfile.dumps(plan_of(change)), "plan.json").changes == (change,)
 
 
 def test_the_document_has_a_place_for_each_field_that_has_one(change: Change) -> None:

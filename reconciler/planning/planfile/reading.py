@@ -1,0 +1,239 @@
+"""The text of a saved plan -> the plan, if it is the very text that was written."""
+
+import hmac
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from sys import intern
+from typing import Any, Final
+
+from reconciler.errors import PlanRefused
+from reconciler.kinds import KINDS
+from reconciler.manifests.schema import validator
+from reconciler.model.diagnostic import Place
+from reconciler.model.inputs import Selection
+from reconciler.model.json import ABSENT, digest_of_members
+from reconciler.model.named_secret import secret_of
+from reconciler.model.plan import (
+    Action,
+    AssignmentChange,
+    Binding,
+    Change,
+    Direction,
+    FieldChange,
+    Finding,
+    Notice,
+    Plan,
+    SecretIntent,
+)
+from reconciler.model.resource import Address, ObjectKey
+from reconciler.model.secret import reference_of
+from reconciler.planning import seal as sealed
+from reconciler.planning.planfile import FORMAT_VERSION, NOUN, changes_digest, pieces_of
+
+SCHEMA: Final = "plan.v2.schema.json"
+_NO_PLAN_HINT: Final = "name a file that plan --out wrote"
+_NOT_DIGESTED: Final = frozenset({"digest", "signature"})
+
+
+def read(path: Path, key: bytes | None = None) -> Plan:
+    """Read a saved plan, to carry it out.
+
+    Args:
+        path: the file.
+        key: what it must be signed with; None: it must not be signed, since nobody could check that.
+
+    Raises:
+        PlanRefused: as `content` and `loads` do, it is signed and there is no key, or it was made from a snapshot.
+    """
+    text = content(path)
+    plan = loads(text, str(path), key)
+    if plan.snapshot is not None:
+        message = f"{path} was made from a snapshot taken at {plan.snapshot}, without a look at the service"
+        raise PlanRefused("snapshot", message, hint="plan again with credentials, and apply that plan")
+    if key is None and "signature" in json.loads(text):
+        message = f"{path} is signed, and no key is set to check its signature"
+        raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan had")
+    return plan
+
+
+def content(path: Path) -> str:
+    """The text of a file, as it is.
+
+    Raises:
+        PlanRefused: it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode()  # not read_text: it would take other line ends for ours
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PlanRefused("unreadable", f"{path} cannot be read: {reason}", hint=_NO_PLAN_HINT) from error
+
+
+def loads(text: str, name: str, key: bytes | None = None) -> Plan:
+    """Read the text of a saved plan; `name` is what messages call it.
+
+    Raises:
+        PlanRefused: it is not a plan, is of a newer format, was altered since it was written, or there is a key and it
+            is not signed with it.
+    """
+    try:
+        document = json.loads(text, parse_constant=_no_constant, object_hook=_shared)
+    except (ValueError, RecursionError) as error:
+        raise PlanRefused("no-plan", f"{name} is not a plan: {error}", hint=_NO_PLAN_HINT) from error
+    _check_format(document, name)
+    if sealed.has_half_characters(document, text):
+        raise _altered(name, "it contains half a character")
+    _check_seal(document, text, name)
+    if key:
+        _check_signature(document, name, key)
+    try:
+        plan = plan_of(document)
+    except ValueError as error:  # half a delivery, a date that is none
+        raise _altered(name, str(error)) from error
+    if changes_digest(plan) != document["changes_digest"]:
+        raise _altered(name, "its changes_digest does not match its changes and findings")
+    return plan
+
+
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """The plan of a document that fits the schema."""
+    return Plan(
+        changes=tuple(_read_change(change) for change in document["resource_changes"]),
+        binding=Binding(**{name: document["binding"][name] for name in Binding.__slots__}),
+        guards=tuple(_read_finding(finding) for finding in document["guards"]),
+        warnings=tuple(document["warnings"]),
+        selection=Selection(
+            tuple(document["selection"]["only"]),
+            document["selection"]["selector"],
+            tuple(document["selection"].get("paths", ())),
+            tuple(document["selection"].get("write_secrets", ())),
+        ),
+        notices=tuple(_read_notice(notice) for notice in document.get("notices", ())),
+        snapshot=document.get("snapshot"),
+        out_of_scope=document["summary"].get("out_of_scope", 0),
+        login=ObjectKey(**document["login"]) if document.get("login") else None,
+        created_at=document["created_at"],
+    )
+
+
+def _shared(members: dict[str, Any]) -> dict[str, Any]:
+    """The same object, with one value for both sides where nothing changes, and for equal texts in lists, as roles."""
+    for name, value in members.items():
+        if isinstance(value, list):
+            members[name] = [intern(one) if isinstance(one, str) else one for one in value]
+    before, after = members.get("before"), members.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in before.keys() & after.keys():
+            if repr(before[name]) == repr(after[name]):  # 1, 1.0 and true differ
+                after[name] = before[name]
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever JSON the file holds
+    version = document.get("format_version") if isinstance(document, Mapping) else None
+    if not isinstance(version, str) or "resource_changes" not in document:
+        raise PlanRefused("no-plan", f"{name} is not a plan", hint=_NO_PLAN_HINT)
+    if sealed.other_format(document, FORMAT_VERSION):
+        raise PlanRefused(
+            "format",
+            f"{name} has plan format {version}, and this version reads format {FORMAT_VERSION}",
+            hint="run plan again with this version",
+        )
+    if "digest" not in document:
+        raise PlanRefused("no-digest", f"{name} has no digest, so changes cannot be detected")
+    faults = validator(SCHEMA).faults(document)
+    if faults:
+        raise _altered(name, f"{faults[0].message} (at {faults[0].pointer or '/'})")
+
+
+def _check_seal(document: Mapping[str, Any], text: str, name: str) -> None:
+    """Compare the digest with the content, and the bytes with the one text that a document has."""
+    try:
+        seal = digest_of_members({name: value for name, value in document.items() if name not in _NOT_DIGESTED})
+        is_as_written = _is_text_of(document, text)
+    except ValueError as error:  # a number beyond all that JSON can tell apart
+        raise _altered(name, str(error)) from error
+    if not hmac.compare_digest(document["digest"], seal):
+        raise _altered(name, "its digest does not match its content")
+    if not is_as_written:
+        raise _altered(name, "its content is the same in other bytes, as an editor or a formatter writes it")
+
+
+def _is_text_of(document: Mapping[str, Any], text: str) -> bool:
+    at = 0
+    for piece in pieces_of(document):
+        if not text.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(text)
+
+
+def _altered(name: str, how: str) -> PlanRefused:
+    return PlanRefused("altered", f"{name} was altered since it was written: {how}")
+
+
+def _check_signature(document: Mapping[str, Any], name: str, key: bytes) -> None:
+    if "signature" not in document:
+        message = f"{name} is not signed, and RECONCILER_PLAN_KEY is set, so every plan must be signed with it"
+        raise PlanRefused("no-signature", message)
+    if not hmac.compare_digest(document["signature"], sealed.signature(NOUN, document["digest"], key)):
+        raise PlanRefused("signature", f"{name} is signed with a key other than RECONCILER_PLAN_KEY")
+
+
+def _read_change(document: Mapping[str, Any]) -> Change:
+    change, place = document["change"], document["place"]
+    address = Address(document["kind"], document["name"])
+    if address.kind not in KINDS or str(address) != document["address"]:
+        raise ValueError(f"it has a change of {document['address']}, which is no {document['kind']} of this version")
+    steps = tuple(AssignmentChange(**step) for step in document["assignments"])
+    assignments = KINDS[address.kind].assignments
+    if not all(assignments and assignments.has(step.party, step.id) for step in steps):
+        raise ValueError(f"{address} has an assignment that no {address.kind} can have")
+    return Change(
+        address,
+        Action(change["actions"][0]),
+        document["id"],
+        change["before"],
+        change["after"],
+        fields=tuple(_read_field(field) for field in document["fields"]),
+        secrets=tuple(_read_secret(intent) for intent in document["secrets"]),
+        assignments=steps,
+        place=Place(**place) if place else None,
+        protected=document["protected"],
+        new_secrets=tuple(secret_of(entry) for entry in document.get("new_secrets", ())),
+        wave=document["wave"],
+        depends_on=tuple(Address(*text.split("/", 1)) for text in document["depends_on"]),
+        is_patch=document.get("method") == "PATCH",
+    )
+
+
+def _read_notice(document: Mapping[str, Any]) -> Notice:
+    fields = tuple(_read_field(field) for field in document["fields"])
+    return Notice(Address(*document["address"].split("/", 1)), fields, document["message"], document["watched"])
+
+
+def _read_field(document: Mapping[str, Any]) -> FieldChange:
+    return FieldChange(
+        document["pointer"],
+        document.get("before", ABSENT),
+        document.get("after", ABSENT),
+        Direction(document["direction"]),
+        document["sensitive"],
+        tuple(document.get("added", ())),
+        tuple(document.get("removed", ())),
+        Place(**document["place"]) if "place" in document else None,
+    )
+
+
+def _read_secret(document: Mapping[str, Any]) -> SecretIntent:
+    return SecretIntent(document["field"], reference_of(document["reference"]), document["fingerprint"])
+
+
+def _read_finding(document: Mapping[str, Any]) -> Finding:
+    addresses = tuple(Address(*text.split("/", 1)) for text in document["addresses"])
+    return Finding(document["rule"], document["message"], document["fix"], addresses, document["can_be_acknowledged"])
