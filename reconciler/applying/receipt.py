@@ -3,12 +3,10 @@
 No value is in it, and so no secret; it may lie in a repository or among the artifacts of a CI job.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.drift import Applied, Receipt
-from reconciler.model.json import Json
 from reconciler.model.plan import Binding
 from reconciler.model.resource import Address
 from reconciler.planning import seal as sealed
@@ -21,34 +19,33 @@ _RENEWED: Final = "delete it; the next apply writes a new one"
 
 def dumps(receipt: Receipt, key: bytes | None) -> str:
     """The JSON text of a receipt, signed where there is a key."""
-    return sealed.dumps(to_document(receipt), _NOUN, key)
-
-
-def to_document(receipt: Receipt) -> dict[str, Json]:
-    """The receipt as JSON values, without its seal."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "created_at": receipt.created_at,
-        "environment": receipt.environment,
-        "base_url": receipt.base_url,
-        "marketplace": receipt.marketplace,
-        "manifest_digest": receipt.manifest_digest,
-        "plan_digest": receipt.plan_digest,
-        "git_commit": receipt.git_commit,
-        "complete": receipt.is_complete,
-        "resources": [
-            {
-                "kind": one.address.kind,
-                "name": one.address.name,
-                "id": one.id,
-                "applied": one.hashes,
-                **({"secrets": dict(one.fingerprints)} if one.fingerprints else {}),
-            }
-            for one in receipt.resources
-        ],
-        "unmanaged": list(receipt.unmanaged),
-        "scope": receipt.scope,
-    }
+    return sealed.dumps(
+        {
+            "format_version": FORMAT_VERSION,
+            "created_at": receipt.created_at,
+            "environment": receipt.environment,
+            "base_url": receipt.base_url,
+            "marketplace": receipt.marketplace,
+            "manifest_digest": receipt.manifest_digest,
+            "plan_digest": receipt.plan_digest,
+            "git_commit": receipt.git_commit,
+            "complete": receipt.is_complete,
+            "resources": [
+                {
+                    "kind": one.address.kind,
+                    "name": one.address.name,
+                    "id": one.id,
+                    "applied": one.hashes,
+                    **({"secrets": dict(one.fingerprints)} if one.fingerprints else {}),
+                }
+                for one in receipt.resources
+            ],
+            "unmanaged": list(receipt.unmanaged),
+            "scope": receipt.scope,
+        },
+        _NOUN,
+        key,
+    )
 
 
 def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
@@ -57,11 +54,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
     Raises:
         ReconcilerError: as `seal.loads` does.
     """
-    return from_document(sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key))
-
-
-def from_document(document: Mapping[str, Any]) -> Receipt:
-    """The receipt of a document that fits the schema."""
+    document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     return Receipt(
         document["created_at"],
         document["environment"],

@@ -28,6 +28,7 @@ from reconciler.model.outcome import Ending, Outcome, Status, Step, Write
 from reconciler.model.plan import AssignmentChange, Change, FieldChange
 from reconciler.model.resource import LiveResource, same_id
 from reconciler.model.secret import Secret
+from reconciler.remote import ReadRemote
 
 ALREADY: Final = "already up to date"
 """The message of a body that nobody had to write."""
@@ -141,12 +142,7 @@ class Task:
 
     def read(self, object_id: str | None = None) -> LiveResource | None:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
-        try:
-            with naming_roles(f"reading {self.kind.noun}s", self.kind.reading_roles):
-                body = body_of(self.writer.remote, self.kind, object_id or self._id)
-        except NotFound:
-            return None
-        return self.kind.live(body, self._facts("GET"))
+        return read(self.writer.remote, self.kind, object_id or self._id)
 
     def demand_unmoved(self, live: LiveResource) -> None:
         """Go on only if the object is what the plan saw.
@@ -259,14 +255,15 @@ class Task:
         Raises:
             AnswerLost: the answer cannot be used, or is about another object, so that only a look tells.
         """
+        facts = _facts(method, self.kind, self.change.id or "")
         if not answer:
-            raise AnswerLost("it was executed, but its answer is empty", self._facts(method))
+            raise AnswerLost("it was executed, but its answer is empty", facts)
         try:
-            live = self.kind.live(self.kind.identified(answer, self.change.id or ""), self._facts(method))
+            live = self.kind.live(self.kind.identified(answer, self.change.id or ""), facts)
         except BadAnswer as error:
             raise AnswerLost("it was executed, but its answer cannot be used", error.request) from error
         if self.change.before is not None and not same_id(live.id, self._id):
-            raise AnswerLost("it was executed, but its answer is about another object", self._facts(method))
+            raise AnswerLost("it was executed, but its answer is about another object", facts)
         return self.compared(live)
 
     def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
@@ -290,9 +287,19 @@ class Task:
             return is_null and remote.has_secret(live.id) and remote.proves(live.id, value).accepted
         return False
 
-    def _facts(self, method: str) -> RequestFacts:
-        path, object_id = self.kind.place(self.change.id or "")
-        return RequestFacts(method, "/".join([f"/v1{path}", *filter(None, [object_id])]))
+
+def read(remote: ReadRemote, kind: Kind, object_id: str) -> LiveResource | None:
+    """The object as it is now; None only where the service says 404."""
+    try:
+        with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
+            body = body_of(remote, kind, object_id)
+    except NotFound:
+        return None
+    return kind.live(body, _facts("GET", kind, object_id))
+
+
+def _facts(method: str, kind: Kind, object_id: str) -> RequestFacts:
+    return RequestFacts(method, "/".join(filter(None, [f"/v1{kind.place(object_id)[0]}", kind.place(object_id)[1]])))
 
 
 def _same_secret(held: Secret | None, sent: Secret | None) -> bool:

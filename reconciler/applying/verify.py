@@ -14,11 +14,11 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from reconciler.applying.settle import Writer, with_hint
-from reconciler.applying.task import Task
-from reconciler.errors import NotFound, RemoteError, RequestFacts
+from reconciler.applying.task import Task, read
+from reconciler.errors import RemoteError, RequestFacts
 from reconciler.kinds import KINDS, Kind, naming_roles
 from reconciler.kinds.assignments import Level
-from reconciler.live import body_of, every_body
+from reconciler.live import every_body
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.outcome import Certainty, Outcome, RecordedChange, RecordedRun, RecordedWrite, Status, Step
@@ -186,8 +186,7 @@ def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, ki
         if write.step is Step.ASSIGNMENT:
             with naming_roles(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
                 return Looked(change, write, _assignment(change, write, remote, kind))
-        with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
-            return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
+        return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
     except RemoteError as error:
         return Looked(change, write, Found.UNREADABLE, with_hint(error))
 
@@ -196,12 +195,10 @@ def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind
     """The object by its id, or where the service was to make the id, the newest of its name."""
     if write.method == "POST" or not change.id:
         name = (change.after or {}).get(kind.name_field)
-        return next((body for body in remote.list_all(kind.path) if body.get(kind.name_field) == name), None)
-    try:
-        body = body_of(remote, kind, change.id)
-        return kind.live(body, RequestFacts("GET", f"/v1{kind.path}/{change.id}")).body
-    except NotFound:
-        return None
+        with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
+            return next((body for body in remote.list_all(kind.path) if body.get(kind.name_field) == name), None)
+    live = read(remote, kind, change.id)
+    return live.body if live else None
 
 
 def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Found:

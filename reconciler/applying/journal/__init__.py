@@ -168,8 +168,8 @@ def lines_of(path: Path) -> tuple[list[str], bool]:
 
 def first(path: Path) -> Entry | None:
     """The first line of a journal; None where it cannot be read."""
-    with suppress(OSError, NotALine), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-        return Entry.of(file.readline().decode("utf-8", "replace"))
+    with suppress(OSError), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        return _entry(file.readline().decode("utf-8", "replace"))
     return None
 
 
@@ -379,15 +379,17 @@ def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -
 
 
 def _after(lines: list[str]) -> Mapping[str, object] | None:
-    try:
-        found = Entry.of(lines[0]).facts.get("after") if lines else None
-    except NotALine:
-        return None
+    first = _entry(lines[0]) if lines else None
+    found = first.facts.get("after") if first else None
     return found if isinstance(found, Mapping) else None
 
 
 def _hash_of(line: str) -> str:
-    try:
-        return Entry.of(line).hash
-    except NotALine:
-        return ""
+    entry = _entry(line)
+    return entry.hash if entry else ""
+
+
+def _entry(line: str) -> Entry | None:
+    with suppress(NotALine):
+        return Entry.of(line)
+    return None

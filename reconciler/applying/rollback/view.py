@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
-from types import MappingProxyType
 from typing import Final
 
 from reconciler.kinds import KINDS, Kind
@@ -26,7 +25,6 @@ from reconciler.model.secret import Secret, SecretReference
 
 RULE: Final = "rollback-moved"
 DOUBT: Final = "rollback-secret"
-_NO_SECRETS: Final[Mapping[str, SecretReference | None]] = MappingProxyType({})
 _NEW_ID: Final = ", under its old id where the service takes it, else under a new one"
 _WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
 
@@ -272,7 +270,7 @@ class View:
         object_id: str | None,
         *,
         absent: bool = False,
-        secrets: Mapping[str, SecretReference | None] = _NO_SECRETS,
+        secrets: Mapping[str, SecretReference | None] | None = None,
         assignments: Mapping[str, tuple[str, ...]] | None = None,
     ) -> DesiredResource:
         manifest = self._manifest
@@ -282,7 +280,7 @@ class View:
             manifest.place if manifest else Place(f"run {self.run_id}"),
             id=object_id,
             labels=manifest.labels if manifest else {},
-            secrets=secrets,
+            secrets=secrets or {},
             assignments=assignments or {},
             policy=Policy(protected=bool(manifest and manifest.policy.protected), absent=absent),
         )

@@ -93,7 +93,7 @@ class Deliverer:
             case ToCommand(argv):
                 _check_command(argv, self._surroundings(), self.allowed_paths.root)
             case ToGithubOutput():
-                files.check_output(self.environ)
+                os.close(files.open_to_append(files.output_file(self.environ)))
 
     def deliver(self, new: NewSecret, delivery: Delivery) -> Undo | None:
         """Make one delivery, and give a way to take it back; None: there is none.

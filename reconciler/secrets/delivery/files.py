@@ -17,11 +17,10 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over, temporary_in
-from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret, ToKubernetesSecret
 
 Undo: TypeAlias = Callable[[], None]
-"""Takes a delivery back, or raises a `ReconcilerError`."""
+"""Takes a delivery back, or raises a `ReconcilerError`. No `partial`, whose text would show the value."""
 _LONGEST: Final = 2**20
 """Bytes of a file that a delivery is read back from."""
 
@@ -63,7 +62,7 @@ def write(path: Path, text: str) -> Undo:
         replace_file(path, text, keeps_owner=True)
     except OSError as error:
         raise unwritable(path, error) from None  # `from None`: its frames hold the text
-    return put_back(path, text.encode(), before)
+    return lambda: _put_back(path, text.encode(), before)
 
 
 def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
@@ -121,21 +120,17 @@ def open_to_append(path: Path) -> int:
     return descriptor
 
 
-def put_back(path: Path, ours: bytes, before: bytes | None) -> Undo:
+def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
     """Restore the content that a file had before a delivery; None: there was no such file."""
-
-    def undo() -> None:
-        try:
-            if path.read_bytes() != ours:
-                raise ReconcilerError(f"{path} has been changed since, and was left as it is")
-            if before is None:
-                path.unlink()
-            else:
-                replace_file(path, before, keeps_owner=True)
-        except OSError as error:
-            raise cannot(path, error) from None
-
-    return undo
+    try:
+        if path.read_bytes() != ours:
+            raise ReconcilerError(f"{path} has been changed since, and was left as it is")
+        if before is None:
+            path.unlink()
+        else:
+            replace_file(path, before, keeps_owner=True)
+    except OSError as error:
+        raise cannot(path, error) from None
 
 
 def cannot(path: Path, error: OSError) -> ReconcilerError:
@@ -154,7 +149,7 @@ def set_variable(path: Path, variable: str, value: Secret) -> Undo:
     new = [_line(one, variable, value) for one in old] or [_line(_end_of(before), variable, value)]
     text = _edited(before, variable, new)
     write(path, text)
-    return lambda: _unset(path, variable, _Edit(new, old, was_empty=existed and not before))
+    return lambda: _unset(path, variable, new, old, was_empty=existed and not before)
 
 
 def variable_in(path: Path, variable: str) -> Secret | None:
@@ -165,29 +160,24 @@ def variable_in(path: Path, variable: str) -> Secret | None:
     return Secret(value) if value else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """What was done to a file."""
-
-    ours: Sequence[str]
-    """The pieces that set the variable."""
-    before: Sequence[str]
-    """Those that did so before."""
-    was_empty: bool
-    """Whether there was a file, and nothing in it."""
-
-
-def _unset(path: Path, variable: str, edit: _Edit) -> None:
+def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str], *, was_empty: bool) -> None:
     """Restore the lines that the variable had, unless somebody has changed them since.
 
     A file in which nothing is left was made for deliveries, all of which have been taken back by now.
+
+    Args:
+        path: the file.
+        variable: the variable.
+        ours: the pieces that set it.
+        before: those that did so before.
+        was_empty: whether there was a file, and nothing in it.
     """
     text = env_text(path)
-    if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in edit.ours]:
+    if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
         raise ReconcilerError(f"{variable} in {path} has been changed since, and was left as it is")
-    left = _edited(text, variable, edit.before or [""] * len(edit.ours))
+    left = _edited(text, variable, before or [""] * len(ours))
     try:
-        if not left and not edit.was_empty:
+        if not left and not was_empty:
             path.unlink()
         else:
             replace_file(path, left, keeps_owner=True)
@@ -236,15 +226,6 @@ def _line(piece: str, variable: str, value: Secret) -> str:
     export = "export " if piece.lstrip().startswith("export ") else ""
     text = value.reveal().replace("\\", "\\\\").replace("'", "\\'")
     return f"{before}{export}{variable}='{text}'{ending}"
-
-
-def check_output(environ: Mapping[str, str]) -> None:
-    """See whether there is a file in which the runner looks for outputs.
-
-    Raises:
-        ReconcilerError: there is none, or it cannot be written.
-    """
-    os.close(open_to_append(output_file(environ)))
 
 
 def output_file(environ: Mapping[str, str]) -> Path:
