@@ -49,8 +49,8 @@ class _Described:
     """What resources and tables have in common.
 
     `kind` is the name under which it is stored, and `Data.ObjectType` of its 404; `path` is that of its list. Callers
-    need one of the roles: those of `role`, or else of the kind, where none are named. `only` is the API generation that
-    has the kind.
+    need one of the roles: those of `role`, or else of the kind, where none are named. The list is searched in what it
+    can be sorted by, unless `searchable` says otherwise. `only` is the API generation that has the kind.
     """
 
     kind: str
@@ -58,10 +58,13 @@ class _Described:
     role: str = ""
     read_roles: tuple[str, ...] = ()
     write_roles: tuple[str, ...] = ()
+    sortable: tuple[str, ...] = ()
+    searchable: tuple[str, ...] = ()
     only: Profile | None = None
 
     def __post_init__(self) -> None:
-        """Name the roles."""
+        """Fill in what follows from the rest."""
+        object.__setattr__(self, "searchable", self.searchable or self.sortable)
         object.__setattr__(self, "read_roles", self.read_roles or readers(self.role or self.kind))
         object.__setattr__(self, "write_roles", self.write_roles or writers(self.role or self.kind))
 
@@ -78,7 +81,6 @@ class Resource(_Described):
 
     fields: tuple[Field, ...]
     sortable: tuple[str, ...] = ("ID", "Name")
-    searchable: tuple[str, ...] = ("ID", "Name")
     parent: str | None = None
     singleton: str = ""
     seller_only: bool = True
@@ -273,8 +275,6 @@ class Table(_Described):
     repeated: int = 204
     narrowing: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
-    sortable: tuple[str, ...] = ()
-    searchable: tuple[str, ...] = ()
     check: Callable[[Body], Iterator[Fault]] = lambda _: iter(())
     show: Callable[[Marketplace, Body], Body] = lambda _, row: row
 

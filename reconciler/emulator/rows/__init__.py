@@ -138,7 +138,6 @@ _COPIES = Table(
     write_roles=_SENDER_ROLES,
     deletions=(),
     sortable=_LISTENERS,
-    searchable=_LISTENERS,
     check=party_faults,
     show=lambda market, row: row | _describe(market, row["MessageSenderAssignment"]["MessageSenderID"]),
 )
@@ -165,7 +164,6 @@ _INDICES = Table(
     save="PUT",
     repeated=409,
     sortable=("ThingType", "Key"),
-    searchable=("ThingType", "Key"),
 )
 
 

@@ -177,7 +177,6 @@ ROWS = (
         path="/v1/apiclients",
         fields=_FIELDS,
         sortable=("ID", "AppName", "DefaultContextUserName"),
-        searchable=("ID", "AppName", "DefaultContextUserName"),
         client_may_choose_id=False,
         make_id=lambda: str(uuid.uuid4()).upper(),
         may_put_new=lambda market, object_id: market.settings.put_creates and is_guid(object_id),

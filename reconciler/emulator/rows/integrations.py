@@ -66,7 +66,6 @@ _EVENT = Resource(
         Field("HashKey", required=True, maximum=50),
     ),
     sortable=("ID", "EventType", "Name"),
-    searchable=("ID", "EventType", "Name"),
     check=_check_event,
 )
 
@@ -140,7 +139,6 @@ _SENDER = Resource(
         Field("AllowAllBuyers", "boolean", default=False, only="current"),
     ),
     sortable=("ID", "Name", "URL"),
-    searchable=("ID", "Name", "URL"),
     check=_check_sender,
 )
 
@@ -170,7 +168,6 @@ _PROVIDER = Resource(
     ),
     role="OpenIDConnect",
     sortable=("ID",),
-    searchable=("ID",),
     check=_check_provider,
     show=_show_provider,
 )
@@ -207,7 +204,6 @@ _TRACKING = Resource(
         ),
     ),
     sortable=("ID", "EventType"),
-    searchable=("ID", "EventType"),
     only="current",
     check=_check_tracking,
 )

@@ -111,7 +111,6 @@ _IMPERSONATION = Resource(
     read_roles=(FULL_ACCESS, "SetSecurityProfile"),
     write_roles=(FULL_ACCESS, "SetSecurityProfile"),
     sortable=("ID", *_IMPERSONATION_IDS),
-    searchable=("ID", *_IMPERSONATION_IDS),
     check=_check_impersonation,
 )
 
@@ -153,6 +152,7 @@ def _company_row(company: str, user_kind: str, *fields: Field) -> Resource:
         ),
         seller_only=False,
         sortable=("ID", "Name", "DateCreated"),
+        searchable=("ID", "Name"),
         settle=_settle_created,
         guard=guard,
     )
