@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 
 from reconciler.errors import AccessDenied
 from reconciler.model.dataclass import dataclass
-from reconciler.model.json import Json, is_array
+from reconciler.model.json import Json
 from reconciler.model.secret import Secret
 from reconciler.remote import Proof
-from reconciler.remote.messages import TOKEN_PATH, Call, Misshapen, text_or_empty
+from reconciler.remote.messages import TOKEN_PATH, Call, Misshapen, names_in, text_or_empty
 
 EARLY_SECONDS: Final = 30.0
 EARLY_SHARE: Final = 0.1
@@ -138,7 +138,7 @@ class Claims:
             client_id=text_or_empty(payload.get("cid")),
             username=text_or_empty(payload.get("usr")),
             user_type=text_or_empty(payload.get("usrtype")),
-            roles=_roles(payload.get("role")),
+            roles=frozenset(names_in(payload.get("role"))),
             expires_at=_moment(payload.get("exp")),
             issued_at=_moment(payload.get("nbf")),
         )
@@ -162,13 +162,6 @@ def _moment(value: Json) -> float | None:
         return None
     # An integer may have any number of digits, and would then not fit a float.
     return float(value) if 0 <= value < MAX_MOMENT else None
-
-
-def _roles(value: Json) -> frozenset[str]:
-    """OrderCloud writes a single role as a bare string."""
-    if isinstance(value, str):
-        return frozenset({value})
-    return frozenset(role for role in value if isinstance(role, str)) if is_array(value) else frozenset()
 
 
 class TokenSource:

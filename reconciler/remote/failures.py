@@ -23,7 +23,7 @@ from reconciler.errors import (
     Unreachable,
 )
 from reconciler.model.dataclass import dataclass
-from reconciler.model.json import Json, is_array
+from reconciler.model.json import Json
 from reconciler.model.secret import REDACTED, Secret
 from reconciler.remote.messages import (
     LOOK_FIRST,
@@ -36,6 +36,7 @@ from reconciler.remote.messages import (
     Result,
     ServiceError,
     kind_of,
+    names_in,
     parse,
     service_errors,
     text_or_empty,
@@ -176,17 +177,11 @@ def roles_hint(data: Mapping[str, Json]) -> str:
 
     The name of the first field differs between versions of the service.
     """
-    wanted = next((_names(data[name]) for name in _WANTED if _names(data.get(name))), "")
-    assigned = _names(data.get("AssignedRoles"))
+    wanted = ", ".join(next(filter(None, (names_in(data.get(name)) for name in _WANTED)), []))
+    assigned = ", ".join(names_in(data.get("AssignedRoles")))
     parts = [f"one of these roles is enough: {wanted}" if wanted else ""]
     parts.append(f"the token has {assigned}" if assigned else "")
     return "; ".join(filter(None, parts))
-
-
-def _names(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return ", ".join(item for item in value if isinstance(item, str)) if is_array(value) else ""
 
 
 _Error = TypeVar("_Error", bound=RemoteError)

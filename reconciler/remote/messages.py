@@ -283,6 +283,13 @@ def text_or_empty(value: Json) -> str:
     return value if isinstance(value, str) else ""
 
 
+def names_in(value: Json) -> list[str]:
+    """Give the names of a list; OrderCloud writes a single one as a bare string."""
+    if isinstance(value, str):
+        return [value]
+    return [name for name in value if isinstance(name, str)] if is_array(value) else []
+
+
 def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
     """Read an error body; empty where it is none. The token endpoint may give only OAuth's own two fields."""
     body = _error_body(answer)
