@@ -23,9 +23,9 @@ from reconciler.model.outcome import ApplyResult, RecordedRun
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.reports import Adoption
 from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
-from reconciler.planning import diff as differ
 from reconciler.planning.check import check, check_offline
 from reconciler.planning.comparison import Sides, diff, diff_offline, read
+from reconciler.planning.diff.identity import propose, require_valid
 from reconciler.planning.planfile import refusal
 from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote, SecretRemote
@@ -125,8 +125,8 @@ def adopt(
         RemoteError: a read failed.
     """
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
-    differ.require_valid(desired, live)
-    proposals = differ.propose(desired, live, bound, given)
+    require_valid(desired, live)
+    proposals = propose(desired, live, bound, given)
     return Adoption(target.environment, remote.base_url, live.marketplace, proposals)
 
 

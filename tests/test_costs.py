@@ -38,6 +38,8 @@ from reconciler.planning.check import check_offline
 from reconciler.planning.comparison import Sides, diff_offline
 from reconciler.planning.deletion import Protection
 from reconciler.planning.diff.fields import explain
+from reconciler.planning.diff.identity import propose
+from reconciler.planning.diff.notices import hints
 from reconciler.render import FORMATS, Format
 from reconciler.render.reports import Adopted, Exporting, adoption_text, export_text
 from reconciler.render.style import PLAIN
@@ -276,11 +278,11 @@ def renamed(size: Marketplace) -> Callable[[], object]:
         *({**client, "AppName": f"{name} old"} for client, name in zip(clients(size.count), names, strict=True))
     )
     changes = differ.diff(wanted, there, {})
-    return lambda: differ.hints(changes, wanted)
+    return lambda: hints(changes, wanted)
 
 
 def adopted(size: Marketplace) -> Callable[[], object]:
-    adoption = Adoption("test", "https://shop.example", "shop", differ.propose(size.desired, size.live, {}))
+    adoption = Adoption("test", "https://shop.example", "shop", propose(size.desired, size.live, {}))
     return lambda: adoption_text(Adopted(adoption, "reconciler.yaml", written=False), PLAIN)
 
 
@@ -322,7 +324,7 @@ def looked_at(size: Marketplace) -> Callable[[], object]:
 
 WORKS: Mapping[str, Callable[[Marketplace], list[Callable[[], object]]]] = {
     "diff": lambda size: [partial(differ.diff, size.desired, size.live, {})],
-    "propose": lambda size: [partial(differ.propose, size.desired, size.live, by_address(size.ids))],
+    "propose": lambda size: [partial(propose, size.desired, size.live, by_address(size.ids))],
     "plan": lambda size: [compared(size)],
     "settle": lambda size: [settled(size)],
     "guard": lambda size: [guarded(size)],

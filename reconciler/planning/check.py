@@ -22,9 +22,9 @@ from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, ObjectKey
 from reconciler.planning import deletion, guards, hidden_secrets, planfile, references
-from reconciler.planning import diff as differ
 from reconciler.planning.comparison import Comparison, givers
 from reconciler.planning.deletion import Checked
+from reconciler.planning.diff.notices import likely_renames
 from reconciler.planning.target import NOBODY, Target
 from reconciler.remote import ReadRemote
 
@@ -66,7 +66,7 @@ def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
 
 def _of_manifests(compared: Comparison, target: Target) -> tuple[Checked, Checked]:
     """What manifests alone may get wrong."""
-    renamed = deletion.renamed(differ.likely_renames(compared.changes))
+    renamed = deletion.renamed(likely_renames(compared.changes))
     return created(compared.changes, compared.desired, target.rules), Checked(tuple(renamed))
 
 

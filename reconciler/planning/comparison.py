@@ -16,7 +16,10 @@ from reconciler.model.plan import Action, Change, Creation, Finding, Notice, Pla
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
 from reconciler.planning import deletion, hidden_secrets, selection
 from reconciler.planning import diff as differ
-from reconciler.planning.diff import match, secret_changes
+from reconciler.planning.diff import secret_changes
+from reconciler.planning.diff.identity import match
+from reconciler.planning.diff.notices import hints, notices
+from reconciler.planning.diff.secret_changes import with_named_secrets
 from reconciler.planning.restore import copied, may_be_restored, restored
 from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
@@ -168,7 +171,7 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
         again = differ.diff(desired, sides.live, values, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
     changes = hidden_secrets.without_known(changes, sides.hidden, values, remote)
-    named = differ.with_named_secrets(changes, desired, sides.named, target.now)
+    named = with_named_secrets(changes, desired, sides.named, target.now)
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings(planned)
@@ -215,10 +218,10 @@ def _compared(
         *odd(seen),
         *settled.warnings,
         *selection.left_scope(selected.changes, desired.scope),
-        *differ.hints(selected.whole, desired),
+        *hints(selected.whole, desired),
         *copied(selected.changes),
     )
-    notices = differ.notices(selected.changes, desired, live, selected.whole)
+    noticed = notices(selected.changes, desired, live, selected.whole)
     whole = (*selected.whole, *foreign)
     return Comparison(
         desired,
@@ -228,7 +231,7 @@ def _compared(
         whole,
         sides.hidden,
         warnings=warnings,
-        notices=notices,
+        notices=noticed,
         out_of_scope=len(foreign),
     )
 

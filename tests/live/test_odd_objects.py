@@ -20,6 +20,7 @@ from reconciler.model.plan import Action, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.planning import diff as differ
 from reconciler.planning import snapshot as snapshotfile
+from reconciler.planning.diff.notices import hints
 from tests.builders import body, by_address, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
@@ -146,4 +147,4 @@ def test_whatever_an_unmanaged_object_holds_the_others_are_planned(fields: dict[
     want = desired(manifest("ours", Active=False), manifest("new", AccessTokenDuration=60))
     changes = differ.diff(want, state, {})
     assert {change.id: change.action for change in changes}[A] is Action.UPDATE
-    differ.hints(changes, want)  # compares all unmanaged ones with what is created
+    hints(changes, want)  # compares all unmanaged ones with what is created

@@ -16,7 +16,8 @@ from reconciler.model.resource import Address, DesiredResource, Policy
 from reconciler.planning import deletion, planfile
 from reconciler.planning.check import check_saved
 from reconciler.planning.deletion import Protection
-from reconciler.planning.diff import diff, likely_renames
+from reconciler.planning.diff import diff
+from reconciler.planning.diff.notices import likely_renames
 from tests.builders import body, by_address, desired, live, manifest
 from tests.second import event
 from tests.service import NO_LIMITS, Shop, client_id, shop

@@ -25,7 +25,8 @@ from reconciler.model.plan import Action, Change, Finding, Plan
 from reconciler.model.resource import Address, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.planning import planfile
-from reconciler.planning.diff import WriteOnly, diff
+from reconciler.planning.diff import diff
+from reconciler.planning.diff.secret_changes import WriteOnly
 from reconciler.planning.planfile import reading
 from tests.builders import body, desired, live, manifest, plan_of
 from tests.render.test_escape import is_harmless

@@ -19,22 +19,9 @@ from reconciler.model.resource import Address, DesiredResource, DesiredState, Fi
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.planning.diff import secret_changes
 from reconciler.planning.diff.fields import changed_fields, created_fields, faults_of
-from reconciler.planning.diff.identity import match, new_id, propose, require_valid, resolved
-from reconciler.planning.diff.notices import assignment_changes, hints, likely_renames, notices, placed
-from reconciler.planning.diff.secret_changes import NOTHING_KNOWN, WriteOnly, with_named_secrets
-
-__all__ = [
-    "Secrets",
-    "WriteOnly",
-    "diff",
-    "hints",
-    "likely_renames",
-    "match",
-    "notices",
-    "propose",
-    "require_valid",
-    "with_named_secrets",
-]
+from reconciler.planning.diff.identity import match, new_id, resolved
+from reconciler.planning.diff.notices import assignment_changes, placed
+from reconciler.planning.diff.secret_changes import NOTHING_KNOWN, WriteOnly
 
 Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
 """(address, secret field) -> the value that its reference stands for."""

@@ -9,8 +9,8 @@ from reconciler.model.named_secret import LiveSecret, SecretState, Standing, sta
 from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
 from reconciler.model.secret import Secret
-from reconciler.planning import diff as differ
 from reconciler.planning import selection
+from reconciler.planning.diff.identity import match
 from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
@@ -26,7 +26,7 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
         InputError: a manifest cannot be matched with one live object.
     """
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
-    matches = differ.match(desired, live)
+    matches = match(desired, live)
     chosen = [
         one
         for one in desired.resources

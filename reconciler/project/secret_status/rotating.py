@@ -24,9 +24,9 @@ from reconciler.model.named_secret import (
 )
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
-from reconciler.planning import diff as differ
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
+from reconciler.planning.diff.identity import match
 from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
 from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
@@ -126,7 +126,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
     """
     chosen = wanted(desired, target.selection, wish)
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
-    matches = differ.match(desired, live)
+    matches = match(desired, live)
     secrets = _secrets({resource.address: matches[resource.address] for resource, _ in chosen}, remote)
     turns: list[Turn] = []
     for resource, secret in chosen:

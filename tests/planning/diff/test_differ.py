@@ -11,8 +11,10 @@ from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, Direction
 from reconciler.model.resource import DesiredState, FieldsPolicy, LiveState, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
-from reconciler.planning.diff import Secrets, WriteOnly, diff, hints
+from reconciler.planning.diff import Secrets, diff
 from reconciler.planning.diff.identity import derived_id
+from reconciler.planning.diff.notices import hints
+from reconciler.planning.diff.secret_changes import WriteOnly
 from tests.builders import MARKETPLACE, body, desired, live, manifest
 
 A, B = "AAAAAAAA-0000-4000-8000-000000000001", "BBBBBBBB-0000-4000-8000-000000000002"

@@ -12,8 +12,8 @@ from reconciler.errors import InputError
 from reconciler.model.plan import Action
 from reconciler.model.reports import Adoption, Proposal, State
 from reconciler.model.resource import Address, DesiredResource, Policy
-from reconciler.planning.diff import diff, propose
-from reconciler.planning.diff.identity import derived_id
+from reconciler.planning.diff import diff
+from reconciler.planning.diff.identity import derived_id, propose
 from tests.builders import MARKETPLACE, body, by_address, desired, live, manifest
 
 

@@ -7,7 +7,8 @@ from reconciler.kinds import KINDS, TABLES
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.resource import DesiredResource
 from reconciler.model.secret import SecretReference, SecretSource
-from reconciler.planning.diff import diff, hints, likely_renames
+from reconciler.planning.diff import diff
+from reconciler.planning.diff.notices import hints, likely_renames
 from tests.builders import body, desired, live, manifest
 
 
