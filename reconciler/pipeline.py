@@ -24,10 +24,9 @@ from reconciler.model.plan import Finding, Plan
 from reconciler.model.reports import Adoption
 from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
 from reconciler.planning.check import check, check_offline
-from reconciler.planning.comparison import Sides, diff, diff_offline, read
+from reconciler.planning.comparison import Sides, Target, diff, diff_offline, read
 from reconciler.planning.diff.identity import propose, require_valid
 from reconciler.planning.planfile import refusal
-from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote, SecretRemote
 from reconciler.secrets import Resolve, prepare
 from reconciler.secrets.delivery import Deliverer

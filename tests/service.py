@@ -21,7 +21,7 @@ from reconciler.model.plan import Finding, Limits, Plan
 from reconciler.model.resource import DesiredState
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.planning.check import check_saved
-from reconciler.planning.target import Target
+from reconciler.planning.comparison import Target
 from reconciler.remote.auth import ClientCredentials
 from reconciler.remote.exchange import Connection
 from reconciler.remote.http import ReadClient, WriteClient, open_reader, open_writer

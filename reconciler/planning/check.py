@@ -22,10 +22,9 @@ from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, ObjectKey
 from reconciler.planning import deletion, guards, hidden_secrets, planfile, references
-from reconciler.planning.comparison import Comparison, givers
+from reconciler.planning.comparison import NOBODY, Comparison, Target, givers
 from reconciler.planning.deletion import Checked
 from reconciler.planning.diff.notices import likely_renames
-from reconciler.planning.target import NOBODY, Target
 from reconciler.remote import ReadRemote
 
 

@@ -37,7 +37,7 @@ from reconciler.secrets import Resolver
 from reconciler.secrets.delivery import Deliverer
 
 if TYPE_CHECKING:
-    from reconciler.planning.target import Target
+    from reconciler.planning.comparison import Target
 
 
 EVERYTHING: Final = Selection()
@@ -163,7 +163,7 @@ class Session:
 
     def target(self, *, demands_secrets: bool = False) -> "Target":
         """What a plan is made for."""
-        from reconciler.planning.target import Target  # noqa: PLC0415  # while the login is on its way
+        from reconciler.planning.comparison import Target  # noqa: PLC0415  # while the login is on its way
 
         environment = self.environment
         return Target(

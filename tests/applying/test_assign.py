@@ -18,8 +18,8 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Change, Direction, FieldChange
 from reconciler.model.resource import Policy
 from reconciler.planning import planfile
+from reconciler.planning.comparison import Target
 from reconciler.planning.planfile import reading
-from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 

@@ -19,8 +19,8 @@ from reconciler.model.outcome import ApplyResult, RecordedRun, Status
 from reconciler.model.plan import Action, Limits, Plan
 from reconciler.model.resource import DesiredResource, DesiredState, FieldsPolicy, Policy
 from reconciler.model.secret import SecretReference, SecretSource, ToFile
+from reconciler.planning.comparison import Target
 from reconciler.planning.planfile import acknowledgement, plan_digest
-from reconciler.planning.target import Target
 from reconciler.secrets.delivery import Deliverer
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop

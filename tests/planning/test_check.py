@@ -15,9 +15,9 @@ from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.check import created
+from reconciler.planning.comparison import Target
 from reconciler.planning.deletion import Checked
 from reconciler.planning.diff import diff
-from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
 from tests.service import Shop, client_id, shop
 

@@ -14,9 +14,8 @@ from reconciler.model.resource import Address, DesiredResource, DesiredState, Po
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
-from reconciler.planning.comparison import Sides, diff_offline
+from reconciler.planning.comparison import Sides, Target, diff_offline
 from reconciler.planning.diff import diff
-from reconciler.planning.target import Target
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 

@@ -22,7 +22,7 @@ from reconciler.model.named_secret import LiveSecret, NamedSecret, Step, StepKin
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState, Policy
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile
-from reconciler.planning.target import Target
+from reconciler.planning.comparison import Target
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Rotation, Wish
 from reconciler.remote import Proof

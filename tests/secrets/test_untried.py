@@ -19,7 +19,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile, ToKubernetesSecret
-from reconciler.planning.target import Target
+from reconciler.planning.comparison import Target
 from reconciler.project.secret_status import rotating
 from reconciler.project.secret_status.rotating import Wish
 from reconciler.remote import Proof

@@ -20,9 +20,8 @@ from reconciler.model.plan import Action, Binding, Change, Finding
 from reconciler.model.resource import DesiredResource, DesiredState, LiveState, ObjectKey
 from reconciler.planning import diff as differ
 from reconciler.planning import selection
-from reconciler.planning.comparison import Comparison, identified
+from reconciler.planning.comparison import Comparison, Target, identified
 from reconciler.planning.diff import secret_changes
-from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
 
 __all__ = ["RULE"]

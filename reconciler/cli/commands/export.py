@@ -20,7 +20,7 @@ from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.reports import LeftOut
-from reconciler.planning.target import Target
+from reconciler.planning.comparison import Target
 from reconciler.project import connect
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.export import MAKINGS, Found, Workplace, difference, written_once

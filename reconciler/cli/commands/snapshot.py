@@ -20,7 +20,7 @@ from reconciler.manifests.load import inspect
 from reconciler.model.named_secret import moment_text
 from reconciler.model.resource import DesiredState
 from reconciler.planning import snapshot as snapshotfile
-from reconciler.planning.target import Target
+from reconciler.planning.comparison import Target
 from reconciler.project import connect
 from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.project.files import make_folder, write_file

@@ -10,9 +10,9 @@ from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource
 from reconciler.model.secret import Secret
 from reconciler.planning import selection
+from reconciler.planning.comparison import Target
 from reconciler.planning.diff.identity import match
 from reconciler.planning.diff.secret_changes import UNKNOWN
-from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
 from reconciler.secrets import Resolve, Values, look_up
 

@@ -26,9 +26,9 @@ from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
+from reconciler.planning.comparison import Target
 from reconciler.planning.diff.identity import match
 from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
-from reconciler.planning.target import Target
 from reconciler.remote import ReadRemote
 from reconciler.secrets.delivery import Deliverer, lost, recall
 from reconciler.secrets.rotation.due import Subject, due
