@@ -118,7 +118,7 @@ def test_another_marketplace_is_refused(saved: Project, run: Runner, served: tup
 
 
 def test_another_version_of_the_tool_is_refused(saved: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.planning.target.__version__", "99.0")
+    monkeypatch.setattr("reconciler.planning.comparison.__version__", "99.0")
     refused(saved, run("apply", "plan.json"), "tool-version")
 
 
