@@ -169,16 +169,15 @@ FOR_CODE: Final[Mapping[str, str]] = {
 }
 """By code, less the prefix ``Auth.``; the last three are OAuth's own (RFC 6749, section 5.2)."""
 
-_WANTED: Final = ("SufficientRoles", "RequiredRoles")
-
 
 def roles_hint(data: Mapping[str, Json]) -> str:
     """Say which roles would do and which the token has, from the data of a refusal; empty where it does not say.
 
     The name of the first field differs between versions of the service.
     """
-    wanted = ", ".join(next(filter(None, (names_in(data.get(name)) for name in _WANTED)), []))
-    assigned = ", ".join(names_in(data.get("AssignedRoles")))
+    fields = ("SufficientRoles", "RequiredRoles", "AssignedRoles")
+    sufficient, required, assigned = (", ".join(names_in(data.get(name))) for name in fields)
+    wanted = sufficient or required
     parts = [f"one of these roles is enough: {wanted}" if wanted else ""]
     parts.append(f"the token has {assigned}" if assigned else "")
     return "; ".join(filter(None, parts))
