@@ -68,7 +68,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "second/test_nested_secrets.py",
         "second/test_write_only.py",
     ],
-    **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "write", "settle", "verify")},
+    **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "write", "verify")},
     "planning/planfile": [
         "planning/test_planfile.py",
         "secrets/test_values.py",

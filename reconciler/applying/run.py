@@ -17,9 +17,8 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.applying import verify
-from reconciler.applying.settle import Conflict, Newcomers, Provide, Secrets, Writer
-from reconciler.applying.task import Task
-from reconciler.applying.write import write
+from reconciler.applying.task import Conflict, Provide, Secrets, Task, Writer
+from reconciler.applying.write import Newcomers, write
 from reconciler.errors import AnswerLost, ReconcilerError, RemoteError
 from reconciler.kinds import login_key
 from reconciler.model.dataclass import dataclass

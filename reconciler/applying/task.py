@@ -9,13 +9,13 @@ after such a look, too: somebody may have changed the object while we waited.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import field
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from reconciler.applying.settle import Conflict, Next, Writer, repeated, settle
-from reconciler.errors import AnswerLost, BadAnswer, NotFound, RemoteError, RequestFacts
+from reconciler.errors import AnswerLost, BadAnswer, NotFound, ReconcilerError, RemoteError, RequestFacts, TurnedAway
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind, naming_roles
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.fields import with_moments
@@ -24,16 +24,127 @@ from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.live import body_of
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer, same
-from reconciler.model.outcome import Ending, Outcome, Status, Step, Write
-from reconciler.model.plan import AssignmentChange, Change, FieldChange
-from reconciler.model.resource import LiveResource, same_id
+from reconciler.model.named_secret import Provided
+from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
+from reconciler.model.plan import AssignmentChange, Change, Creation, FieldChange
+from reconciler.model.resource import Address, LiveResource, same_id
 from reconciler.model.secret import Secret
-from reconciler.remote import ReadRemote
+from reconciler.remote import ReadRemote, WriteRemote
+
+if TYPE_CHECKING:
+    from reconciler.applying.write import Newcomers
 
 ALREADY: Final = "already up to date"
 """The message of a body that nobody had to write."""
 
 _T = TypeVar("_T")
+
+
+_TRIES: Final = 3
+"""How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""
+
+Next: TypeAlias = Outcome | Callable[[int], Outcome]
+"""How a change ended, or else the write that is due, which takes how often it has been tried, itself included."""
+
+
+class Conflict(Exception):
+    """The object is not what the plan saw; the message says how."""
+
+    after_a_write = False
+    """A write of ours, whose answer is lost, may be a part of what it is now."""
+
+
+def with_hint(error: ReconcilerError) -> str:
+    """Say what went wrong, and what to do."""
+    return "; ".join(filter(None, [error.message, error.hint]))
+
+
+def repeated(
+    send: Callable[[int], None], tries: int = _TRIES, attempt: int = 1, lost: AnswerLost | None = None
+) -> bool:
+    """Send a write that may be repeated until there is an answer to it, or no more tries.
+
+    Returns:
+        Whether an answer was lost before: then that write may be the one that was carried out.
+
+    Raises:
+        AnswerLost: nobody knows whether it was written, also where it was refused after an answer was lost.
+    """
+    try:
+        send(attempt)
+    except TurnedAway:
+        return repeated(send, tries, attempt + 1, lost)
+    except AnswerLost as error:
+        if tries == 1:
+            raise
+        return repeated(send, tries - 1, attempt + 1, error)
+    except RemoteError as error:
+        if lost is None:
+            raise
+        lost.message += f"; then it was refused: {error.message}"
+        lost.hint = error.hint
+        raise lost from error
+    return lost is not None
+
+
+def settle(
+    step: Callable[[AnswerLost | None], Next], tries: int = _TRIES, lost: AnswerLost | None = None, attempt: int = 1
+) -> Outcome:
+    """Look, write, and where the answer is lost or the write turned away look again, until it is known how it ended.
+
+    Args:
+        step: looks, and gives the outcome or else the write to be sent; takes the error of the write before, if any.
+        tries: how many writes may be sent.
+        lost: the error of the write before.
+        attempt: counts the writes that were sent; the remote waits the longer after each, and its patience with one
+            that is turned away ends, not ours.
+
+    Raises:
+        AnswerLost: nobody knows whether it was written, or every answer was lost and the object is as it was.
+    """
+    try:
+        now = step(lost)
+    except Conflict as conflict:
+        conflict.after_a_write = lost is not None
+        raise
+    except RemoteError as error:
+        if lost is None:
+            raise
+        lost.message += f"; it could not be looked at: {error.message}"
+        lost.hint = error.hint
+        raise lost from error
+    if isinstance(now, Outcome):
+        return now
+    if lost and not tries:
+        raise lost
+    try:
+        return now(attempt)
+    except TurnedAway:
+        return settle(step, tries, lost, attempt + 1)
+    except AnswerLost as error:
+        return settle(step, tries - 1, error, attempt + 1)
+
+
+Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
+"""(address, secret field) -> the value to be sent."""
+Provide: TypeAlias = Callable[[Change, str], Provided]
+"""Makes and delivers the new secrets of one change, whose object has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What all changes of a run are written with."""
+
+    remote: WriteRemote
+    secrets: Secrets
+    newcomers: "Newcomers"
+    recorder: Recorder
+    provide: Provide
+    creation: Creation
+    pool: Executor
+    """Makes the writes of one change that can go side by side."""
+    made: dict[str, str] = field(default_factory=dict)
+    """What stands in the plan for an id that is known after apply -> the id."""
 
 
 @dataclass(slots=True)
@@ -299,7 +410,7 @@ def read(remote: ReadRemote, kind: Kind, object_id: str) -> LiveResource | None:
 
 
 def _facts(method: str, kind: Kind, object_id: str) -> RequestFacts:
-    return RequestFacts(method, "/".join(filter(None, [f"/v1{kind.place(object_id)[0]}", kind.place(object_id)[1]])))
+    return RequestFacts(method, f"/v1{'/'.join(filter(None, kind.place(object_id)))}")
 
 
 def _same_secret(held: Secret | None, sent: Secret | None) -> bool:

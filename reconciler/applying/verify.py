@@ -13,8 +13,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from reconciler.applying.settle import Writer, with_hint
-from reconciler.applying.task import Task, read
+from reconciler.applying.task import Task, Writer, read, with_hint
 from reconciler.errors import RemoteError, RequestFacts
 from reconciler.kinds import KINDS, Kind, naming_roles
 from reconciler.kinds.assignments import Level

@@ -10,26 +10,28 @@ that is gone 404; either means done. Deletions come first: a service that compar
 new one for an old one of another case.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from http import HTTPStatus
-from threading import Event
+from threading import Event, Lock
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
-from reconciler.applying.settle import Conflict, Next, settle, with_hint
-from reconciler.applying.task import ALREADY, Task
-from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError
-from reconciler.kinds import Kind
+from reconciler.applying.task import ALREADY, Conflict, Next, Task, settle, with_hint
+from reconciler.errors import AnswerLost, NotFound, ReconcilerError, Rejected, RemoteError, RequestFacts
+from reconciler.kinds import Kind, naming_roles
 from reconciler.kinds.secrecy import with_secrets
-from reconciler.model.json import Body, is_array
+from reconciler.model.dataclass import dataclass
+from reconciler.model.json import Body, Json, is_array
 from reconciler.model.named_secret import Provided
 from reconciler.model.outcome import Outcome, Status, Step
 from reconciler.model.plan import Action, AssignmentChange
-from reconciler.model.resource import LiveResource
+from reconciler.model.resource import LiveResource, ObjectKey
+from reconciler.remote import ReadRemote, at_least
 
 _NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})
 _NOT_THIS_ID: Final = frozenset({"ApiClient.InvalidClientID", "Request.InvalidRequestBody"})
@@ -152,6 +154,57 @@ def _require_one(found: Sequence[LiveResource]) -> None:
         conflict = Conflict(f"it was created twice, delete one of them: {ids}")
         conflict.after_a_write = True
         raise conflict
+
+
+@dataclass(slots=True)
+class Newcomers:
+    """Knows what has appeared since the plan. Thread-safe."""
+
+    remote: ReadRemote
+    known: frozenset[ObjectKey]
+    """What was live when the plan was made: none of these is what a creation made."""
+    _listed: dict[str, Mapping[Json, Sequence[Body]] | RemoteError] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def before_the_run(self, kind: Kind, name: str) -> list[LiveResource]:
+        """Objects of the name as they were before this run created its first one by POST.
+
+        Raises:
+            RemoteError: the list could not be read; it is not tried again in this run.
+        """
+        with self._lock:
+            if kind.name not in self._listed:
+                self._listed[kind.name] = self._read(kind)
+            listed = self._listed[kind.name]
+        if isinstance(listed, RemoteError):
+            raise listed
+        return self._new(kind, listed.get(name, ()))
+
+    def now(self, kind: Kind, name: str) -> list[LiveResource]:
+        """Objects of the name as they are."""
+        bodies = self._listing(kind, [{kind.name_field: at_least(name)}])
+        return self._new(kind, [body for body in bodies if body.get(kind.name_field) == name])
+
+    def _read(self, kind: Kind) -> Mapping[Json, Sequence[Body]] | RemoteError:
+        found: dict[Json, list[Body]] = defaultdict(list)
+        try:
+            bodies = self._listing(kind)
+        except RemoteError as error:
+            return error
+        for body in bodies:
+            name = body.get(kind.name_field)
+            if isinstance(name, str):
+                found[name].append(body)
+        return found
+
+    def _listing(self, kind: Kind, filters: Sequence[Mapping[str, str]] = ()) -> Sequence[Body]:
+        with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
+            return self.remote.list_all(kind.path, filters=filters)
+
+    def _new(self, kind: Kind, bodies: Sequence[Body]) -> list[LiveResource]:
+        facts = RequestFacts("GET", f"/v1{kind.path}")
+        found = [kind.live(body, facts) for body in bodies]
+        return [one for one in found if one.key not in self.known]
 
 
 def assign(task: Task, outcome: Outcome) -> Outcome:

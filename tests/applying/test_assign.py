@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.applying.run import Controls
-from reconciler.applying.settle import repeated
+from reconciler.applying.task import repeated
 from reconciler.errors import AnswerLost, BadAnswer, RequestFacts, TurnedAway
 from reconciler.live import with_assignments
 from reconciler.model.inputs import Selection
