@@ -2,35 +2,30 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from reconciler.cli import signals
 from reconciler.cli.console import progress
-from reconciler.cli.documents import PLANS, plan_text, style_of_stdout
 from reconciler.cli.failures import style_of_stderr, tell_problem
-from reconciler.cli.options import Common, common_of_this_run
-from reconciler.cli.selecting import carried_out_by, shared_options
+from reconciler.cli.options import Common, carried_out_by, common_of_this_run, shared_options
+from reconciler.cli.outputs import style_of_stdout
 from reconciler.cli.streams import emit, in_job, is_terminal, tell
 from reconciler.errors import Interrupted, ReconcilerError, UsageError
 from reconciler.model.json import Json
-from reconciler.model.plan import Plan
+from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Finding, Plan
 from reconciler.model.secret import InFile
-from reconciler.planning.planfile import refusal
-from reconciler.project.apply import Watch
+from reconciler.project.api import text_of
 from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import plan_events
 from reconciler.render.style import Style
-
-if TYPE_CHECKING:
-    from reconciler.project.session import Session
-
 
 _YES: Final = "yes"
 _STOPPING: Final = "reconciler.stopping"
@@ -106,26 +101,33 @@ def _answer() -> str:
         return sys.stdin.readline()
 
 
-def require_approval(session: "Session", common: Common, plan: Plan, ack: str | None, *, ask: bool) -> None:
+def require_approval(common: Common, plan: Plan, ack: str | None, objections: Sequence[Finding], *, ask: bool) -> bool:
     """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
+
+    Args:
+        common: the options of the run.
+        plan: what would be carried out.
+        ack: what acknowledges the findings of guards.
+        objections: what freeze windows say at this moment.
+        ask: whether it is not approved already; this is given back.
 
     Raises:
         ReconcilerError: the answer was no, or there is nobody to ask.
         Interrupted: the user has asked to stop, in an environment before this one.
     """
-    if is_stopping():
+    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # --help needs nothing of it
+
+    if is_stopping(click.get_current_context())():
         raise Interrupted
-    ask = ask and plan.has_changes and not refusal(plan, ack, session.frozen(plan))
-    if not ask and (common.quiet or not _says_more_than_the_result(plan)):
-        return
 
     def shown(style: Style) -> str:
-        return plan_text(PLANS["text"], plan, replace(style, options=shared_options(), verb=carried_out_by()))
+        return text_of(plan, "text", replace(style, options=shared_options(), verb=carried_out_by()))
 
-    if ask:
+    if ask and plan.has_changes and not refusal(plan, ack, objections):
         require_yes(f"Apply these changes to {_target(plan)}?", shown, plan_events(plan))
-    else:
+    elif not common.quiet and _says_more_than_the_result(plan):
         tell(shown(style_of_stderr()), plan_events(plan))
+    return ask
 
 
 def _says_more_than_the_result(plan: Plan) -> bool:
@@ -139,7 +141,7 @@ def _target(plan: Plan) -> str:
 
 
 @contextmanager
-def watch(plan: Plan, common: Common, *, is_saved: bool = False) -> Iterator[Watch]:
+def watch(plan: Plan, common: Common, *, is_saved: bool = False) -> Iterator[Callable[[Outcome], None]]:
     """Say where a saved plan is about to be carried out; then show progress on stderr, and stop at a signal."""
     if is_saved and not common.quiet:
         tell(joined([f"Applying the saved plan to {_target(plan)}"]))
@@ -150,13 +152,17 @@ def watch(plan: Plan, common: Common, *, is_saved: bool = False) -> Iterator[Wat
         # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
         context.meta[_STOPPING] = context.with_resource(stoppable())
     with progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
-        yield Watch(on_outcome, context.meta[_STOPPING])
+        yield on_outcome
 
 
-def is_stopping() -> bool:
-    """Whether a signal has come since the first write of this command."""
-    should_stop: Callable[[], bool] = click.get_current_context().meta.get(_STOPPING, bool)
-    return should_stop()
+def is_stopping(context: click.Context) -> Callable[[], bool]:
+    """Give a question, for threads, too: whether a signal has come since the first write of this command."""
+
+    def question() -> bool:
+        asked: Callable[[], bool] = context.meta.get(_STOPPING, bool)
+        return asked()
+
+    return question
 
 
 def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:

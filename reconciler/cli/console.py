@@ -17,12 +17,12 @@ import click
 
 from reconciler.cli.failures import style_of_stderr, tell_error, tell_warnings
 from reconciler.cli.options import Common, Log
-from reconciler.cli.selecting import shows_text
 from reconciler.cli.streams import is_terminal, tell
 from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Checked
 from reconciler.model.outcome import Outcome, Status
 from reconciler.project import Listener, Settings
+from reconciler.project.api import Project
 from reconciler.remote.messages import Stats
 from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import event, outcome_event
@@ -49,9 +49,15 @@ def progress(total: int, *, quiet: bool) -> AbstractContextManager[Report]:
     is_in_text = Log.format == "text"
     if is_terminal(sys.stderr) and is_in_text and not quiet:
         return bar(total, sys.stderr, time.monotonic)
-    if quiet or (is_in_text and shows_text()):
+    if quiet or (is_in_text and _shows_text()):
         return nullcontext(lambda _outcome: None)
     return nullcontext(lambda outcome: tell(joined([outcome_line(outcome, PLAIN)]), [outcome_event(outcome)]))
+
+
+def _shows_text() -> bool:
+    """Whether the document on stdout is the text."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.params.get("format_name") == "text"
 
 
 @contextmanager
@@ -215,6 +221,11 @@ def settings_of(common: Common) -> Settings:
         tuple(common.writes),
         Console(common),
     )
+
+
+def project_of(common: Common) -> Project:
+    """The project that the options mean."""
+    return Project(settings_of(common))
 
 
 class Console(Listener):

@@ -1,27 +1,44 @@
-"""The name of a format -> what writes each document in it.
+"""What a command finds in one environment, or in each of several -> one document, in the formats that were asked for.
 
 Formats come from `render`. The JSON of a plan is the plan file itself, which `planfile` writes and the plan key signs.
 """
 
 import os
-import sys
-from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from reconciler.cli.failures import tell_problem
-from reconciler.cli.streams import wants_colour, width
+from reconciler.cli import exit as codes
+from reconciler.cli.console import project_of, requests_told, settings_of
+from reconciler.cli.exit import ExitCode
+from reconciler.cli.failures import tell_error, tell_problem, tell_warnings
+from reconciler.cli.options import Common, shared_options
+from reconciler.cli.outputs import Outputs, TextOf
+from reconciler.cli.streams import in_job
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.secret import PLAN_KEY_VARIABLE
 from reconciler.project import plan_key
-from reconciler.render import FORMATS, DriftWriter, PlanWriter, ResultWriter, ValidationWriter
-from reconciler.render.style import Style
+from reconciler.project.api import Project, digest_of, text_of
+from reconciler.render import FORMATS, command
+from reconciler.render.style import Moment, Style
 
 if TYPE_CHECKING:
-    from reconciler.cli.outputs import Outputs
-    from reconciler.model.drift import Drift
     from reconciler.model.plan import Plan
+    from reconciler.render.several import Document, Part
+
+T = TypeVar("T")
+D = TypeVar("D", bound="Document")
+
+PLANS: Final = (*(name for name, known in FORMATS.items() if known.plan), "json")
+"""The formats that plans have, and so on."""
+DRIFTS: Final = tuple(name for name, known in FORMATS.items() if known.drift)
+RESULTS: Final = tuple(name for name, known in FORMATS.items() if known.result)
+VALIDATIONS: Final = {name: known.validation for name, known in FORMATS.items() if known.validation}
 
 
 def key() -> bytes | None:
@@ -50,19 +67,9 @@ def plan_file(plan: "Plan") -> Iterator[str]:
     return pieces(plan, key())
 
 
-def _plan_file(plan: "Plan", _digest: str, _style: Style) -> str:
-    from reconciler.planning.planfile import dumps  # noqa: PLC0415  # what makes no plan does without it
-
-    return dumps(plan, key())
-
-
-_FILE: Final[dict[str, PlanWriter]] = {"json": _plan_file}
-PLANS: Final = {name: known.plan for name, known in FORMATS.items() if known.plan} | _FILE
-DRIFTS: Final[Mapping[str, DriftWriter]] = {name: known.drift for name, known in FORMATS.items() if known.drift}
-RESULTS: Final[Mapping[str, ResultWriter]] = {name: known.result for name, known in FORMATS.items() if known.result}
-VALIDATIONS: Final[Mapping[str, ValidationWriter]] = {
-    name: known.validation for name, known in FORMATS.items() if known.validation
-}
+def plan_document(name: str, plan: "Plan", style: Style) -> str | Iterator[str]:
+    """The text of a plan; its file in pieces."""
+    return plan_file(plan) if name == "json" else text_of(plan, name, style)
 
 
 def require_formats(outputs: "Outputs", known: Collection[str]) -> None:
@@ -76,28 +83,149 @@ def require_formats(outputs: "Outputs", known: Collection[str]) -> None:
         raise UsageError(f"a plan has no format {missing[0]}", hint=hint)
 
 
-def style_of_stdout() -> Style:
-    """How the document is to look."""
-    return Style(colour=wants_colour(sys.stdout), width=width(sys.stdout))
+def write_result(outputs: Outputs, text_of: TextOf, environment: str = "") -> None:
+    """Write the result. Where that fails, the exit code is still that of what was done to the service."""
+    try:
+        outputs.write(text_of, environment=environment)
+    except ReconcilerError as error:
+        tell_error(error)
 
 
-def plan_text(write: PlanWriter, plan: "Plan", style: Style) -> str:
-    """A plan; the digest of its changes is worked out only where there is something to apply."""
-    return write(plan, digest_of(plan), style)
+# ------------------------------------------------------------------------------------------------ several environments
 
 
-def plan_document(name: str, plan: "Plan", style: Style) -> str | Iterator[str]:
-    """The same by the name of the format; the file of a plan in pieces."""
-    return plan_file(plan) if name == "json" else plan_text(PLANS[name], plan, style)
+def show(
+    common: Common,
+    outputs: Outputs,
+    find: Callable[[Project], T],
+    writers: Mapping[str, Callable[[T, Style], str]],
+    end: Callable[[T], ExitCode],
+    *,
+    in_turn: bool = False,
+) -> ExitCode:
+    """Show what is found in the environment that is meant, or in each of several, in one document.
+
+    For `end` and `in_turn` see `several.each`.
+
+    Raises:
+        ReconcilerError: what `find` or `end` raises, where one environment is meant.
+    """
+    if common.is_of_several:
+        return show_parts(each(common, find, outputs.noun, end, in_turn=in_turn), outputs, writers)
+    found = find(project_of(common))
+    outputs.write(lambda name, style: writers[name](found, style))
+    return end(found)
 
 
-def drift_text(write: DriftWriter, drift: "Drift", style: Style) -> str:
-    """Drift, with the digest of its plan's changes as above."""
-    return write(drift, digest_of(drift.plan), style)
+def show_parts(
+    parts: "Sequence[Part[T]]", outputs: Outputs, writers: Mapping[str, Callable[[T, Style], str]]
+) -> ExitCode:
+    """Show what was found in several environments."""
+    from reconciler.render.several import PARTS  # noqa: PLC0415  # one environment does without it
+
+    outputs.write(lambda name, style: PARTS[name](parts, _text_of(name, writers[name]), style))
+    return worst(parts)
 
 
-def digest_of(plan: "Plan") -> str:
-    """The digest of its changes; empty where there is nothing to apply."""
-    from reconciler.planning.planfile import changes_digest  # noqa: PLC0415  # what makes no plan does without it
+def show_planned(
+    parts: "Sequence[Part[D]]",
+    outputs: Outputs,
+    *,
+    together: str = "",
+    history: Callable[[], tuple[Moment, ...]] = tuple,
+) -> ExitCode:
+    """Show the plans or the drift of several environments."""
+    outputs.write(joined(parts, together), history=history)
+    return worst(parts)
 
-    return changes_digest(plan) if plan.guards or plan.has_changes else ""
+
+def joined(parts: "Sequence[Part[D]]", together: str = "") -> TextOf:
+    """The plans, the drift or the results of several environments in one document; `together` applies all plans."""
+    from reconciler.render.several import SEVERAL, plan_of  # noqa: PLC0415  # as above
+
+    digested = [replace(one, digest=digest_of(plan)) if (plan := plan_of(one)) else one for one in parts]
+
+    def write(name: str, style: Style) -> str:
+        def alone(found: "Document", style: Style) -> str:
+            return text_of(found, name, style, key())
+
+        return SEVERAL[name](digested, _text_of(name, alone), replace(style, together=together))
+
+    return write
+
+
+def _text_of(format_name: str, write: Callable[[T, Style], str]) -> "Callable[[Part[T], Style], str]":
+    fail = FORMATS[format_name].failure
+
+    def text(one: "Part[T]", style: Style) -> str:
+        style = replace(style, environment=one.environment)
+        if one.found is not None:
+            return write(one.found, style)
+        return fail(one.noun, one.error, style) if fail and one.error else ""
+
+    return text
+
+
+def each(
+    common: Common,
+    find: Callable[[Project], T],
+    noun: str,
+    end: Callable[[T], ExitCode],
+    *,
+    in_turn: bool = False,
+    names: Sequence[str] = (),
+) -> "tuple[Part[T], ...]":
+    """Find it in each, or in those that are named; see `several.each`."""
+    from reconciler.project import several  # noqa: PLC0415  # --help needs nothing of it
+
+    names, settings = names or names_of(common), settings_of(common)
+    verbose, quiet = common.verbose and not common.quiet, common.quiet
+    with requests_told(wanted=verbose, sign_of_life=not quiet, named=True) as ended:
+        parts = several.each(
+            settings, names, lambda one: find(Project(one)), noun, end, jobs=common.jobs, in_turn=in_turn, ended=ended
+        )
+    tell_all_warnings(common, names)
+    return parts
+
+
+def tell_all_warnings(common: Common, names: Sequence[str]) -> None:
+    """Tell each warning once, with the environments that it holds in where these are not all."""
+    found = defaultdict[Diagnostic, list[str]](list)
+    for name in names:
+        for warning in common.warned.get(name, ()):
+            found[warning].append(name)
+    if found and not common.quiet:
+        tell_warnings(
+            Checked(warning, () if len(of) == len(names) else tuple(of)) for warning, of in sorted(found.items())
+        )
+
+
+def names_of(common: Common) -> list[str]:
+    """The environments that are meant."""
+    from reconciler.project import several  # noqa: PLC0415  # as above
+
+    return several.names_of(settings_of(common), common.envs)
+
+
+def worst(parts: "Sequence[Part[object]]") -> ExitCode:
+    """The worst code of all; see `exit.worst`."""
+    return codes.worst([ExitCode(one.code) for one in parts])
+
+
+def files_of_each(common: Common, folder: Path) -> Mapping[str, Path]:
+    """Environment -> its file in a folder."""
+    return {name: folder / f"{name}.json" for name in names_of(common)}
+
+
+def applied_together(common: Common, parts: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> str:
+    """The command that applies all plans, where the configuration has an order and no guard objects; else empty."""
+    found = {one.environment: one.found for one in parts}
+    plans = {name: plan for name in project_of(common).promotion if (plan := found.get(name))}
+    changed = [plan for plan in plans.values() if command.may_be_applied(plan)]
+    is_clear = len(plans) == len(parts) and not any(plan.guards or plan.snapshot for plan in plans.values())
+    if len(changed) < _SEVERAL or not is_clear or (files and in_job()):
+        return ""
+    return command.together(plans, {name: str(path) for name, path in files.items()}, shared_options())
+
+
+_SEVERAL: Final = 2

@@ -1,21 +1,24 @@
-"""Options that several commands share -> one `Common` per run, wherever on the command line they stand.
+"""Options that several commands share -> one `Common` per run, and what is selected; and words of other command lines.
 
 ``reconciler --env staging plan`` and ``reconciler plan --env staging`` are the same. An option that is given twice with
 different values is a mistake, and is refused rather than guessed at.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
-from reconciler.cli import completing
 from reconciler.model.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.remote.messages import Stats
 
@@ -93,42 +96,47 @@ def text(value: str) -> str:
 
 
 class _FileName(click.Path):
-    """A path; whether there is such a file is for whoever opens it to say. Shells complete it from what is there."""
+    """A path; whether there is such a file is for whoever opens it to say. Shells complete it from what is there.
+
+    One that the run reads or writes is kept under that word, so that no output overwrites an input.
+    """
+
+    def __init__(self, kept: str = "") -> None:
+        super().__init__()
+        self._kept = kept
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
         """Make a path of a value that somebody means."""
         del param, ctx
-        return Path(text(str(value)))
-
-
-class _InputFile(_FileName):
-    """The same of a file that the run reads."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
-        """Keep it, so that no output overwrites it."""
-        path = super().convert(value, param, ctx)
-        click.get_current_context().find_root().ensure_object(Common).reads.append(path)
-        return path
-
-
-class _OutputFile(_FileName):
-    """The same of a file that the run writes."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
-        """Keep it, so that it overwrites no input."""
-        path = super().convert(value, param, ctx)
-        click.get_current_context().find_root().ensure_object(Common).writes.append(path)
+        path = Path(text(str(value)))
+        if self._kept:
+            getattr(_common(click.get_current_context()), self._kept).append(path)
         return path
 
 
 file_name: Final = _FileName()
-input_file: Final = _InputFile()
-output_file: Final = _OutputFile()
+input_file: Final = _FileName("reads")
+output_file: Final = _FileName("writes")
+
+
+def offer(what: str | Sequence[str]) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
+    """Have a shell offer values: these, or those of this name in the command `completion`."""
+
+    def offered(ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from reconciler.cli.commands.completion import offered  # noqa: PLC0415  # only a shell that completes needs it
+
+        return offered(what, ctx, incomplete)
+
+    return offered
+
+
+def _common(ctx: click.Context) -> Common:
+    return ctx.find_root().ensure_object(Common)
 
 
 def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) -> None:
     """Keep a global option, unless it was given before with another value."""
-    common = ctx.find_root().ensure_object(Common)
+    common = _common(ctx)
     name = str(param.name)
     given = {*values, *filter(None, [getattr(common, name)])}
     if len(given) > 1:
@@ -139,27 +147,27 @@ def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) ->
 
 def _gather(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
     """Keep all environments that are named, each once."""
-    common = ctx.find_root().ensure_object(Common)
+    common = _common(ctx)
     common.envs = tuple(dict.fromkeys((*common.envs, *values)))
     _check_env_all(common, ctx, param)
 
 
 def _allow(ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> None:
-    common = ctx.find_root().ensure_object(Common)
+    common = _common(ctx)
     common.allow_hosts = tuple(dict.fromkeys((*common.allow_hosts, *values)))
 
 
 def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
     """Keep the environment, unless another one was named before. Ahead of the command it cannot be judged yet."""
     _gather(ctx, param, values)
-    envs = ctx.find_root().ensure_object(Common).envs
+    envs = _common(ctx).envs
     if ctx.parent and len(envs) > 1:
         raise click.BadParameter(f"given twice, as {' and as '.join(sorted(envs))}.", ctx, param)
 
 
 def _all(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
     """Keep the wish for all environments, where none is named."""
-    common = ctx.find_root().ensure_object(Common)
+    common = _common(ctx)
     common.env_all = value
     _check_env_all(common, ctx, param)
 
@@ -170,12 +178,12 @@ def _check_env_all(common: Common, ctx: click.Context, param: click.Parameter) -
 
 
 def _switch(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
-    common = ctx.find_root().ensure_object(Common)
+    common = _common(ctx)
     setattr(common, str(param.name), value or getattr(common, str(param.name)))
 
 
 def _jobs(ctx: click.Context, _param: click.Parameter, value: int | None) -> None:
-    ctx.find_root().ensure_object(Common).jobs = value or 0
+    _common(ctx).jobs = value or 0
 
 
 def _log(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -191,8 +199,8 @@ def _global_text(
     keep: Callable[[click.Context, click.Parameter, Sequence[Any]], None],
     kind: Any = text,  # noqa: ANN401  # what click takes for a type
 ) -> Callable[[F], F]:
-    offer = completing.environments if name == "--env" else None
-    known: Mapping[str, Any] = {"metavar": metavar, "help": explanation, "type": kind, "shell_complete": offer}
+    offered = offer("environments") if name == "--env" else None
+    known: Mapping[str, Any] = {"metavar": metavar, "help": explanation, "type": kind, "shell_complete": offered}
     return click.option(name, multiple=True, callback=keep, expose_value=False, **known)
 
 
@@ -295,3 +303,127 @@ def format_option(names: Sequence[str]) -> Callable[[F], F]:
         show_default=True,
         help="What is written to stdout.",
     )
+
+
+def selection_options(function: F) -> F:
+    """Give a command both options, and what they and `--write-secret` select, whatever their order, as `selection`."""
+
+    @wraps(function)
+    def call(*arguments: Any, only: Any, selector: Any, write_secrets: Any = (), **options: Any) -> Any:  # noqa: ANN401
+        from reconciler.model.inputs import Selection  # noqa: PLC0415  # --help needs nothing of it
+
+        made = Selection(tuple(sorted(set(only))), selector, write_secrets=tuple(sorted(set(write_secrets))))
+        return function(*arguments, selection=made, **options)
+
+    of_label = click.option(
+        "--selector",
+        multiple=True,
+        type=text,
+        metavar="LABEL=VALUE",
+        callback=_labels,
+        help="Only manifests with this label; of several labels, with all of them.",
+    )
+    of_address = click.option(
+        "--only",
+        multiple=True,
+        type=text,
+        metavar="ADDRESS-GLOB",
+        shell_complete=offer("addresses"),
+        help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
+    )
+    return of_address(of_label(cast("F", call)))
+
+
+prune_option: Final = click.option(
+    "--prune", is_flag=True, help="Also delete what no manifest claims. Needs all manifests, and limits.deletes."
+)
+
+
+write_secret_option: Final = click.option(
+    "--write-secret",
+    "write_secrets",
+    multiple=True,
+    type=text,
+    metavar="ADDRESS#FIELD",
+    help="Write this write-only secret again, though nothing says that it differs; may be given several times.",
+)
+
+
+def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """Read ``a=b,c=d``; a comma stands between labels, so that no value can have one."""
+    labels: dict[str, str] = {}
+    for pair in ",".join(values).split(",") if values else ():
+        label, equals, value = (part.strip() for part in pair.partition("="))
+        if not label or not equals:
+            raise click.BadParameter(f"'{pair}' is not LABEL=VALUE, such as team=web.", ctx, param)
+        if labels.setdefault(label, value) != value:
+            message = f"'{label}' is given twice, as {labels[label]} and as {value}; a resource has only one of them."
+            raise click.BadParameter(message, ctx, param)
+    return dict(sorted(labels.items()))
+
+
+# ------------------------------------------------------------- words that give another command the same options
+
+_SHARED: Final = ("prune", "allow_unknown_roles")
+"""Options of this command that `apply` takes, too, and that no plan keeps."""
+_MEANT: Final = (
+    "only",
+    "selector",
+    "out",
+    "own_client",
+    "from_snapshot",
+    "baseline",
+    "since_receipt",
+    "strict",
+    *_SHARED,
+)
+"""Options that say what a command is about, not how it shows that."""
+
+
+def shared_options() -> tuple[str, ...]:
+    """``--config`` and the other options that `apply` must be given as well."""
+    return (*_of_common(common_of_this_run()), *_options(_SHARED))
+
+
+def carried_out_by() -> tuple[str, ...]:
+    """The command that carries out what this one shows, and what it is given first."""
+    context = click.get_current_context()
+    return ("rollback", context.params["run"]) if context.command.name == "rollback" else ("apply",)
+
+
+def like_this_command(*words: str) -> str:
+    """This command about the same, with other words in place of its environments."""
+    options = (*_of_common(common_of_this_run()), *_options((*_MEANT, "out")))
+    return shlex.join([*click.get_current_context().command_path.split(), *words, *options])
+
+
+def this_command() -> str:
+    """The command line as it was given, with text on stdout and without what it writes besides."""
+    context = click.get_current_context()
+    common, arguments = common_of_this_run(), map(str, context.params.get("paths") or ())
+    environments = ["--env-all"] if common.env_all else [word for name in common.envs for word in ("--env", name)]
+    return shlex.join(
+        [*context.command_path.split(), *arguments, *environments, *_of_common(common), *_options(_MEANT)]
+    )
+
+
+def _of_common(common: Common) -> Iterator[str]:
+    if common.config:
+        yield from ("--config", str(common.config))
+    for host in common.allow_hosts:
+        yield from ("--allow-host", host)
+
+
+def _options(names: tuple[str, ...]) -> Iterator[str]:
+    """Those of them that this command has and that were given."""
+    params = click.get_current_context().params
+    for name in names:
+        option, value = f"--{name.replace('_', '-')}", params.get(name)
+        if value is True:
+            yield option
+        elif isinstance(value, dict):
+            yield from (word for label, one in value.items() for word in (option, f"{label}={one}"))
+        elif value:
+            yield from (
+                word for one in (value if isinstance(value, tuple) else (value,)) for word in (option, str(one))
+            )

@@ -6,6 +6,7 @@ so in its format; an older file says so from the start, so that nobody takes it 
 
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import wraps
@@ -15,13 +16,19 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import click
 
-from reconciler.cli import completing
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import style_of_stdout
 from reconciler.cli.failures import tell_error
-from reconciler.cli.options import common_of_this_run, file_name, format_option, text
-from reconciler.cli.selecting import carried_out_by, shared_options, this_command
-from reconciler.cli.streams import emit, in_job
+from reconciler.cli.options import (
+    carried_out_by,
+    common_of_this_run,
+    file_name,
+    format_option,
+    offer,
+    shared_options,
+    text,
+    this_command,
+)
+from reconciler.cli.streams import emit, in_job, wants_colour, width
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
 from reconciler.project import environment_name
@@ -120,6 +127,11 @@ class Outputs:
             emit(_failure(self.format_name, self.noun, error, replace(PLAIN, environment=environment)))
 
 
+def style_of_stdout() -> Style:
+    """How the document is to look."""
+    return Style(colour=wants_colour(sys.stdout), width=width(sys.stdout))
+
+
 def _found_as(plan_file: str) -> str:
     """What the file is called where somebody has fetched it: jobs keep it without their folders."""
     return Path(plan_file).name if in_job() else plan_file
@@ -197,7 +209,7 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
         type=read,
         metavar="FORMAT=FILE",
         help=explanation,
-        shell_complete=completing.words([f"{name}=" for name in names]),
+        shell_complete=offer([f"{name}=" for name in names]),
     )
 
 

@@ -1,25 +1,39 @@
-"""A configuration -> plans, results and drift of its environments, for programs. What `import reconciler` exports."""
+"""A configuration -> all that is done with its environments: for programs, and for every command.
+
+`import reconciler` exports it; docs/python.md lists what programs may count on. A method imports what it needs when it
+is called, so that `--help` needs none of it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
+from reconciler.errors import GuardRefusal, UsageError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome
 from reconciler.model.plan import Plan
 from reconciler.project import SILENT, Listener, Settings
-from reconciler.project.apply import Order, Watch, apply_saved
-from reconciler.project.drift import DriftView
-from reconciler.project.environment import configuration, keep_apart
-from reconciler.project.files import read_file
-from reconciler.project.session import EVERYTHING, Session
 from reconciler.render import FORMATS
-from reconciler.render.style import PLAIN
+from reconciler.render.style import PLAIN, Style
+
+if TYPE_CHECKING:
+    from reconciler.model.diagnostic import Report
+    from reconciler.model.inputs import Snapshot
+    from reconciler.model.outcome import RecordedRun
+    from reconciler.model.reports import Diagnosis, SecretReport
+    from reconciler.project.apply import Order
+    from reconciler.project.drift import DriftView, WriteBack
+    from reconciler.project.export import Making, Wish
+    from reconciler.project.rotate import Order as RotationOrder
+    from reconciler.project.rotate import Rotation
+    from reconciler.project.session import Session
+    from reconciler.render.history import Listed
+    from reconciler.render.several import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +53,26 @@ class Project:
         Raises:
             InputError: the configuration has faults.
         """
+        from reconciler.project.environment import configuration
+
         return tuple(configuration(self.settings).environments)
 
     @property
     def promotion(self) -> tuple[str, ...]:
         """The names of the environments that are applied together, in the order of `promote:`; errors as above."""
+        from reconciler.project.environment import configuration
+
         return configuration(self.settings).promote
+
+    def of(self, environment: str) -> "Project":
+        """The same for one of the environments."""
+        return replace(self, settings=replace(self.settings, environment=environment))
+
+    def validate(self, paths: Sequence[Path] = (), *, allow_unknown_roles: bool = False) -> "Report":
+        """Find every fault of manifests and configuration, offline; see `validate.check`."""
+        from reconciler.project.validate import check
+
+        return check(self.settings, paths, allow_unknown_roles=allow_unknown_roles)
 
     def plan(  # noqa: PLR0913  # one for each choice
         self,
@@ -80,7 +108,7 @@ class Project:
             expires=expires,
             allow_unknown_roles=allow_unknown_roles,
         )
-        return _planned_from(session, snapshot) if snapshot else session.plan()
+        return session.plan_from(snapshot) if snapshot else session.plan()
 
     def apply(
         self,
@@ -106,12 +134,62 @@ class Project:
             GuardRefusal: a guard refuses the plan; nothing was written.
             PlanRefused: it is stale, expired, applied already or of another target; nothing was written.
         """
+        from reconciler.project.apply import Order
 
-        def watch(_plan: Plan) -> AbstractContextManager[Watch]:
-            return nullcontext(Watch(on_outcome, should_stop))
+        def watch(_plan: Plan) -> AbstractContextManager[Callable[[Outcome], None]]:
+            return nullcontext(on_outcome)
 
-        session = self._session(plan.binding.environment, paths, saved=plan, allow_unknown_roles=True)
-        return apply_saved(session, Order(plan, acknowledge, keep_going, watch=watch))
+        order = Order(
+            paths,
+            [plan],
+            ack=acknowledge,
+            keep_going=keep_going,
+            allow_unknown_roles=True,
+            watch=watch,
+            should_stop=should_stop,
+        )
+        return self.of(plan.binding.environment).carry_out(order)
+
+    def carry_out(self, order: "Order") -> ApplyResult:
+        """Apply to one environment, a saved plan or a new one; see `apply.apply`."""
+        from reconciler.project.apply import apply
+
+        return apply(order.opened(self.settings), order)
+
+    def preview(self, order: "Order") -> tuple[Plan, GuardRefusal | None]:
+        """What `carry_out` would carry out; see `apply.look`."""
+        from reconciler.project.apply import look
+
+        return look(order.opened(self.settings), order)
+
+    def promote(
+        self, names: Sequence[str], order: "Order", end: Callable[[ApplyResult], int]
+    ) -> "tuple[Part[ApplyResult], ...]":
+        """Apply to these environments one after another; see `apply.promote`."""
+        from reconciler.project.apply import promote
+
+        return promote(self.settings, names, order, end)
+
+    def run_to_take_back(self, run: str) -> "tuple[Project, RecordedRun]":
+        """The run that `rollback` is about, and its environment; see `apply.run_to_take_back`."""
+        from reconciler.project.apply import run_to_take_back
+
+        recorded = run_to_take_back(self.settings, run)
+        return self.of(recorded.environment), recorded
+
+    def rollback(self, run: "RecordedRun", only: Sequence[str], order: "Order") -> ApplyResult:
+        """Undo what a run of this environment has written; see `apply.roll_back`."""
+        from reconciler.project.apply import roll_back
+
+        return roll_back(self._session(None, (), allow_unknown_roles=True), run, only, order)
+
+    def preview_rollback(
+        self, run: "RecordedRun", only: Sequence[str], order: "Order"
+    ) -> tuple[Plan, GuardRefusal | None]:
+        """What `rollback` would carry out; see `apply.look_at_rollback`."""
+        from reconciler.project.apply import look_at_rollback
+
+        return look_at_rollback(self._session(None, (), allow_unknown_roles=True), run, only, order.ack)
 
     def drift(
         self,
@@ -119,57 +197,91 @@ class Project:
         *,
         paths: Sequence[Path] = (),
         selection: Selection | None = None,
-        view: DriftView | None = None,
+        view: "DriftView | None" = None,
         allow_unknown_roles: bool = False,
     ) -> Drift:
         """Find in what the service differs from the manifests. Only reads; arguments and errors as those of `plan`."""
-        session = self._session(environment, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
-        return (view or _view(session, is_whole=not paths)).see(session.plan())
+        from reconciler.project.drift import DriftView
 
-    def _session(  # noqa: PLR0913  # one for each choice
+        session = self._session(environment, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
+        return (view or DriftView()).see(session, session.plan())
+
+    def write_back(
+        self, paths: Sequence[Path], selection: Selection, view: "DriftView", *, allow_unknown_roles: bool
+    ) -> "WriteBack":
+        """Work out manifests with the values that drifted; see `drift.write_back`."""
+        from reconciler.project.drift import write_back
+
+        session = self._session(None, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
+        return write_back(session, view)
+
+    def export(self, wish: "Wish", *, allow_unknown_roles: bool = False) -> "Making":
+        """Work out manifests of what is live; see `export.from_live`."""
+        from reconciler.project.export import from_live
+
+        return from_live(self.settings, wish, allow_unknown_roles=allow_unknown_roles)
+
+    def import_(self, file: Path, wish: "Wish", *, allow_unknown_roles: bool = False) -> "Making":
+        """Work out manifests of what a seeding file has, offline; see `export.from_file`."""
+        from reconciler.project.export import from_file
+
+        return from_file(self.settings, file, wish, allow_unknown_roles=allow_unknown_roles)
+
+    def snapshot(self) -> "Snapshot":
+        """Keep what the service has of the kinds in use."""
+        from reconciler.project.export import snapshot
+
+        return snapshot(self.settings)
+
+    def diagnose(self) -> "Diagnosis":
+        """Check all that plan and apply need; see `doctor`."""
+        from reconciler.project.doctor import diagnose
+
+        return diagnose(self.settings)
+
+    def secrets(self, paths: Sequence[Path], selection: Selection) -> "SecretReport":
+        """Say how every secret stands; see `secret_status.status`."""
+        from reconciler.project.secret_status import status
+
+        session = self._session(None, paths, selection=selection, allow_unknown_roles=True)
+        with session.reader() as remote:
+            return status(session.loaded.desired, remote, session.target(), session.resolve)
+
+    def rotate(self, selection: Selection, order: "RotationOrder", *, dry_run: bool) -> "Rotation":
+        """Put new secrets in the place of old ones, or only work out the steps; see `rotate`."""
+        from reconciler.project.rotate import carry_out, show
+        from reconciler.project.secret_status import wanted
+
+        session = self._session(None, (), selection=selection, allow_unknown_roles=True)
+        wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
+        return show(session, order) if dry_run else carry_out(session, order)
+
+    def history(self, environments: Sequence[str]) -> "list[Listed]":
+        """The runs of these environments, or of all; see `records.history`."""
+        from reconciler.project.records import history
+
+        return history(self.settings, environments)
+
+    def _session(  # one for each choice
         self,
         environment: str | None,
         paths: Sequence[Path],
         *,
         selection: Selection | None = None,
-        saved: Plan | None = None,
         prunes: bool = False,
         expires: timedelta | None = None,
         allow_unknown_roles: bool,
-    ) -> Session:
+    ) -> "Session":
+        from reconciler.project.session import Session
+
         return Session.open(
             replace(self.settings, environment=environment or self.settings.environment),
             paths,
             allow_unknown_roles=allow_unknown_roles,
-            saved=saved,
-            selection=selection or EVERYTHING,
+            selection=selection or Selection(),
             expires=expires,
             prunes=prunes,
         )
-
-
-def _planned_from(session: Session, path: Path) -> Plan:
-    """Plan from a snapshot, or from that of the environment in a folder of them.
-
-    Raises:
-        ReconcilerError: the folder has none of this environment.
-    """
-    name = session.environment.name
-    file = path / f"{name}.json" if path.is_dir() else path
-    if file != path and not file.exists():
-        hint = f"a job with credentials takes it: reconciler snapshot --env {name} --out {file}"
-        raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
-    from reconciler.planning.snapshot import loads  # noqa: PLC0415  # brings the schema checker along
-
-    keep_apart(session.settings, [file])
-    return session.plan_from(loads(read_file(file), str(file), session.plan_key))
-
-
-def _view(session: Session, *, is_whole: bool) -> DriftView:
-    """Where only some manifests are read, nobody can say what is in none."""
-    environment = session.environment
-    failing = frozenset({environment.name}) if is_whole and environment.unmanaged_is_drift else frozenset[str]()
-    return DriftView(journal=session.journal, failing=failing, key=session.plan_key)
 
 
 def load(
@@ -191,6 +303,8 @@ def load(
         InputError: with every fault of the configuration.
         ReconcilerError: there is none.
     """
+    from reconciler.project.environment import configuration
+
     settings = Settings(Path(config) if config else None, allowed_hosts=tuple(allowed_hosts), listener=listener)
     settings = settings if variables is None else replace(settings, variables=variables)
     return Project(replace(settings, config=configuration(settings).path))
@@ -198,7 +312,7 @@ def load(
 
 def refusal(plan: Plan, acknowledge: str = "") -> GuardRefusal | None:
     """Why the guards refuse a plan; its `hint` says how to accept that. None: they do not."""
-    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # see to_text
+    from reconciler.planning.planfile import refusal
 
     return refusal(plan, acknowledge)
 
@@ -209,19 +323,29 @@ def to_text(document: Plan | Drift | ApplyResult, format_name: str = "text") -> 
     Raises:
         UsageError: there is no such format of this document.
     """
-    from reconciler.planning.planfile import changes_digest, dumps  # noqa: PLC0415  # brings the schema checker along
+    return text_of(document, format_name, PLAIN)
+
+
+def text_of(document: Plan | Drift | ApplyResult, format_name: str, style: Style, plan_key: bytes | None = None) -> str:
+    """The text of a document in a style; a plan key signs a plan file. Errors as above."""
+    from reconciler.planning.planfile import dumps
 
     if isinstance(document, Plan) and format_name == "json":
-        return dumps(document, None)
+        return dumps(document, plan_key)
     known = FORMATS.get(format_name)
-    plan = document.plan if isinstance(document, Drift) else document
-    digest = changes_digest(plan) if isinstance(plan, Plan) and (plan.guards or plan.has_changes) else ""
     match document:
         case Plan() if known and known.plan:
-            return known.plan(document, digest, PLAIN)
+            return known.plan(document, digest_of(document), style)
         case Drift() if known and known.drift:
-            return known.drift(document, digest, PLAIN)
+            return known.drift(document, digest_of(document.plan), style)
         case ApplyResult() if known and known.result:
-            return known.result(document, PLAIN)
+            return known.result(document, style)
     message = f"there is no format {format_name} of {type(document).__name__}"
     raise UsageError(message, hint=f"formats: {', '.join(FORMATS)}")
+
+
+def digest_of(plan: Plan) -> str:
+    """The digest of its changes; empty where there is nothing to apply."""
+    from reconciler.planning.planfile import changes_digest
+
+    return changes_digest(plan) if plan.guards or plan.has_changes else ""

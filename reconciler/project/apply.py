@@ -1,142 +1,161 @@
-"""A session and a plan, saved or new -> whether it was reviewed, and what carrying it out came to, with its receipt."""
+"""What is to be applied, where, and who watches -> what became of it, on the record; or of a run that is taken back."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeAlias
 
+from reconciler.applying import journal
 from reconciler.applying import receipt as receiptfile
-from reconciler.errors import GuardRefusal, ReconcilerError, Skipped
+from reconciler.applying.journal import events
+from reconciler.errors import GuardRefusal, Interrupted, PlanRefused, ReconcilerError, Skipped
 from reconciler.model.dataclass import dataclass
-from reconciler.model.outcome import ApplyResult, Outcome
+from reconciler.model.inputs import Selection
+from reconciler.model.outcome import ApplyResult, Outcome, RecordedRun
 from reconciler.model.plan import Finding, Plan, Review
 from reconciler.planning import planfile
 from reconciler.planning.planfile import reading
-from reconciler.project import Settings
+from reconciler.project import Settings, environment_name
+from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import read_file
-from reconciler.project.records import check_first, keep, require_newest
-from reconciler.project.several import Search, each, in_order
-from reconciler.remote import SecretRemote
+from reconciler.project.records import check_first, finished, keep, look_back, recorder_of, require_newest
+from reconciler.project.session import EVERYTHING, Session
+from reconciler.project.several import each, part_of
+from reconciler.remote import ReadRemote, SecretRemote
 from reconciler.render.several import Part
 
-if TYPE_CHECKING:
-    from reconciler.project.session import Session
-
-
+Watch: TypeAlias = Callable[[Plan], AbstractContextManager[Callable[[Outcome], None]]]
 _NOUN: Final = "apply"
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """How a run is watched and stopped; see `Controls`."""
-
-    on_outcome: Callable[[Outcome], None] = lambda _outcome: None
-    should_stop: Callable[[], bool] = lambda: False
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be carried out, what the user said about it, and how it is watched."""
+    """What is to be applied, what the user said about it, and how it is watched and stopped."""
 
-    plan: Plan
+    paths: Sequence[Path] = ()
+    saved: Sequence[Plan] = ()
+    """One for each environment; none: plans are made, and approved."""
+    selection: Selection = EVERYTHING
+    prune: bool = False
+    allow_unknown_roles: bool = False
+    require_tip: str | None = None
+    """The branch whose manifests these must be."""
+    receipt: Path | None = None
+    """Where the receipt is written, besides the journal."""
     ack: str | None = None
     keep_going: bool = False
-    rolls_back: str | None = None
-    """The run that it takes back."""
-    watch: Callable[[Plan], AbstractContextManager[Watch]] = lambda _plan: nullcontext(Watch())
-    """Entered just before the first write, left after the last."""
+    approve: Callable[[Plan, Sequence[Finding]], bool] = lambda _plan, _objections: False
+    """Called with a plan that was made, and with what freeze windows say of it; raises where it is not approved.
+
+    True: somebody was asked, so that time has passed."""
+    watch: Watch = lambda _plan: nullcontext(lambda _outcome: None)
+    """Entered just before the first write, left after the last; gives what is called with each outcome."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked before each change, and before each environment."""
+    ended: Callable[[Plan, ApplyResult], None] = lambda _plan, _result: None
+    """Called with what became of each plan."""
+
+    def opened(self, settings: Settings) -> Session:
+        """The session of one environment; a saved plan of it is for what is here."""
+        session = Session.open(
+            settings,
+            self.paths,
+            allow_unknown_roles=self.allow_unknown_roles,
+            saved=self._saved_for(settings),
+            selection=self.selection,
+            prunes=self.prune,
+        )
+        if session.saved and len(self.saved) > 1:  # before another one is applied
+            session.check_here(session.saved)
+        if self.require_tip:
+            session.require_tip(self.require_tip)
+        return session
+
+    def _saved_for(self, settings: Settings) -> Plan | None:
+        """The saved plan of an environment; the only one is for `Session.open` to judge."""
+        if len(self.saved) <= 1:
+            return next(iter(self.saved), None)
+        return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
 
 
-def look(
-    session: "Session", saved: Plan | None, ack: str | None, receipt: Path | None = None
-) -> tuple[Plan, GuardRefusal | None]:
+def look(session: Session, order: Order) -> tuple[Plan, GuardRefusal | None]:
     """What would be carried out, over a connection that cannot write, and how it is refused by what it does not say.
 
     Raises:
         PlanRefused: the saved plan would be refused.
     """
-    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # while the login is on its way
-
-    require_newest(session, receipt)
-    if saved:
-        session.check_here(saved)
-        check_first(saved, session.journal, None, session.plan_key)
+    _check(session, order, receipt=None)
     with session.reader() as remote:
-        plan = saved or session.plan_with(remote, demands_secrets=True)
-        objections = session.check(saved, remote) if saved else session.frozen(plan)
-    return plan, refusal(plan, ack, objections) if objections else None
+        plan, objections = _judged(session, remote)
+    return plan, planfile.refusal(plan, order.ack, objections) if objections else None
 
 
-def apply_saved(session: "Session", order: Order, receipt: Path | None = None) -> ApplyResult:
-    """Check the plan and carry it out. What is known here to speak against it is reported before anybody is contacted.
+def apply(session: Session, order: Order) -> ApplyResult:
+    """Check the saved plan and carry it out; or plan, have the plan approved and carry it out.
+
+    What is known here to speak against a saved plan is reported before anybody is contacted.
 
     Raises:
         PlanRefused: it was made for something else, or was applied before; nothing was written.
         GuardRefusal: a guard refuses it; nothing was written.
+        ReconcilerError: it was not approved; nothing was written.
     """
     with session.exclusively():
-        require_newest(session, receipt)
-        session.check_here(order.plan)
-        check_first(order.plan, session.journal, receipt, session.plan_key)
+        _check(session, order, order.receipt)
         with session.writer() as remote:
-            from reconciler.project.records import look_back  # noqa: PLC0415  # while the login is on its way
-
-            objections = session.check(order.plan, remote)
-            follows_up = look_back(session, remote, order.plan)
-            result = execute(session, remote, order, objections, follows_up)
-    keep(receipt, session, order.plan, result)
+            plan, objections = _judged(session, remote)
+            follows_up = look_back(session, remote, plan)
+            if not session.saved:
+                order.approve(plan, objections)
+                objections = session.frozen(plan)
+            result = _execute(session, remote, order, plan, objections, follows_up=follows_up)
+    keep(order.receipt, session, plan, result)
+    order.ended(plan, result)
     return result
 
 
-def apply_new(
-    session: "Session", order_of: Callable[[Plan], Order], receipt: Path | None = None
-) -> tuple[Plan, ApplyResult]:
-    """Plan and carry it out; `order_of` approves the plan, or raises."""
-    with session.exclusively():
-        require_newest(session, receipt)
-        with session.writer() as remote:
-            from reconciler.project.records import look_back  # noqa: PLC0415  # while the login is on its way
-
-            plan = session.plan_with(remote, demands_secrets=True)
-            follows_up = look_back(session, remote, plan)
-            order = order_of(plan)
-            result = execute(session, remote, order, session.frozen(plan), follows_up)
-    keep(receipt, session, plan, result)
-    return plan, result
+def _check(session: Session, order: Order, receipt: Path | None) -> None:
+    require_newest(session, order.receipt)
+    if session.saved:
+        session.check_here(session.saved)
+        check_first(session.saved, session.journal, receipt, session.plan_key)
 
 
-def execute(
-    session: "Session",
+def _judged(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Finding]]:
+    """The plan, and what objects to it besides what it says."""
+    if session.saved:
+        return session.saved, session.check(session.saved, remote)
+    plan = session.plan_with(remote, demands_secrets=True)
+    return plan, session.frozen(plan)
+
+
+def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of earlier runs
+    session: Session,
     remote: SecretRemote,
     order: Order,
+    plan: Plan,
     objections: Sequence[Finding],
-    follows_up: tuple[str, ...] = (),
+    *,
+    follows_up: tuple[str, ...],
+    rolls_back: str | None = None,
 ) -> ApplyResult:
-    """Apply the plan on the record.
-
-    Args:
-        session: of the environment.
-        remote: the service.
-        order: what to do.
-        objections: as `pipeline.apply` takes them.
-        follows_up: the runs that were cut off and have been looked at.
-    """
+    """Apply the plan on the record. `follows_up` are the runs that were cut off and have been looked at."""
     from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
     from reconciler.applying.run import Controls  # noqa: PLC0415
-    from reconciler.project.records import finished, recorder_of  # noqa: PLC0415
 
-    recorder, environment = recorder_of(session, order.plan, follows_up, order.rolls_back), session.environment
-    with order.watch(order.plan) as watch:
+    recorder, environment = recorder_of(session, plan, follows_up, rolls_back), session.environment
+    with order.watch(plan) as on_outcome:
         result = pipeline.apply(
-            order.plan,
+            plan,
             remote,
             session.resolve,
             Controls(
                 environment.concurrency,
                 order.keep_going,
-                watch.on_outcome,
-                watch.should_stop,
+                on_outcome,
+                order.should_stop,
                 recorder,
                 environment.create,
             ),
@@ -149,36 +168,113 @@ def execute(
 
 
 def promote(
-    settings: Settings,
-    names: Sequence[str],
-    opened: Callable[[Settings], "Session"],
-    carried_out: Callable[["Session"], ApplyResult],
-    end: Callable[[ApplyResult], int],
-    *,
-    is_stopping: Callable[[], bool],
+    settings: Settings, names: Sequence[str], order: Order, end: Callable[[ApplyResult], int]
 ) -> tuple[Part[ApplyResult], ...]:
-    """Apply environments one after another, up to the first that does not exit with 0.
+    """Apply environments one after another, up to the first that does not exit with 0; the others are skipped.
 
     All are loaded before: where one of them cannot be, none is begun, and all get the same manifests.
 
     Args:
         settings: of the run.
         names: of the environments, in their order.
-        opened: gives the session of one.
-        carried_out: applies in one, and gives the result.
-        end: the exit code of a result.
-        is_stopping: see `in_order`.
+        order: what to apply.
+        end: gives the exit code of a result.
     """
-    sessions = each(Search(opened, _NOUN, lambda _session: 0), settings, names)
-    faulty = ", ".join(one.environment for one in sessions if one.error)
-    if faulty:
+    opened = each(settings, names, order.opened, _NOUN, lambda _session: 0)
+    if faulty := ", ".join(one.environment for one in opened if one.error):
         skipped = Skipped(f"skipped: not started, because of {faulty}")
-        return tuple(
-            Part(one.environment, None, error := one.error or skipped, _NOUN, error.exit_code) for one in sessions
-        )
-    found = {one.environment: one.found for one in sessions if one.found}
-    search = Search(lambda one: carried_out(found[str(one.environment)]), _NOUN, end)
-    return in_order(search, settings, names, is_stopping=is_stopping)
+        return tuple(_failed(one.environment, one.error or skipped) for one in opened)
+    parts: list[Part[ApplyResult]] = []
+    for one in opened:
+        stop = next((done for done in parts if done.code), None)
+        if stop:
+            parts.append(_failed(one.environment, Skipped(f"skipped: {stop.environment} did not exit with 0")))
+        elif order.should_stop():
+            parts.append(_failed(one.environment, Interrupted()))
+        elif one.found:
+            parts.append(part_of(one.environment, partial(apply, one.found, order), _NOUN, end))
+    return tuple(parts)
+
+
+def _failed(environment: str, error: ReconcilerError) -> Part[ApplyResult]:
+    return Part(environment, None, error, _NOUN, error.exit_code)
+
+
+# ------------------------------------------------------------------------------------------------------------ rollback
+
+
+def run_to_take_back(settings: Settings, name: str) -> RecordedRun:
+    """Read the run, if its journal is as it was written; ``last`` is the newest that has written.
+
+    Raises:
+        UsageError: there is no such run.
+        PlanRefused: its journal was altered, it applied nothing, or it is of another environment.
+    """
+    config, environment = configuration(settings), environment_name(settings)
+    if environment:
+        chosen_environment(config, settings)
+    is_last = name == "last"
+    path = events.last_written(config.journal, environment) if is_last else journal.find(config.journal, name)
+    faults = journal.check(path)
+    if faults:
+        raise PlanRefused("journal", f"{faults[0]}", hint="reconciler history verify lists all that was altered")
+    run = events.recorded(journal.read(path))
+    if run is None:
+        hint = "a rotation cannot be rolled back; reconciler history lists the runs"
+        raise PlanRefused("journal", f"{path.stem} is not a run of apply or rollback", hint=hint)
+    if environment and environment != run.environment:
+        message = f"run {run.id} was of environment {run.environment}, not of {environment}"
+        raise PlanRefused("environment", message, hint=f"choose --env {run.environment}")
+    if run.environment not in config.environments:
+        message = f"run {run.id} was of environment {run.environment}, which is not in {config.path}"
+        raise PlanRefused("environment", message, hint="add the environment again, or change the service by manifests")
+    return run
+
+
+def look_at_rollback(
+    session: Session, run: RecordedRun, only: Sequence[str], ack: str | None
+) -> tuple[Plan, GuardRefusal | None]:
+    """What `roll_back` would carry out, as `look` does."""
+    with session.reader() as remote:
+        plan = session.plan_back(run, only, remote)
+    objections = session.frozen(plan)
+    return plan, planfile.refusal(plan, ack, objections) if objections else None
+
+
+def roll_back(session: Session, run: RecordedRun, only: Sequence[str], order: Order) -> ApplyResult:
+    """Plan back to what was before a run, have that approved, and carry it out.
+
+    Raises:
+        GuardRefusal: a guard refuses it; nothing was written.
+        ReconcilerError: it was not approved, or the service has changed meanwhile; nothing was written.
+    """
+    with session.exclusively(), session.writer() as remote:
+        plan = session.plan_back(run, only, remote)
+        follows_up = look_back(session, remote, plan)
+        if order.approve(plan, session.frozen(plan)):
+            _require_unchanged(plan, session.plan_back(run, only, remote))
+        objections = session.frozen(plan)
+        return _execute(session, remote, order, plan, objections, follows_up=follows_up, rolls_back=run.id)
+
+
+def _require_unchanged(shown: Plan, now: Plan) -> None:
+    """Refuse where the service has changed while the plan was read: assignments and secrets are not looked at again.
+
+    Raises:
+        GuardRefusal: something that would be taken back was changed.
+        ReconcilerError: the plan is another one by now.
+    """
+    from reconciler.applying.rollback import RULE  # noqa: PLC0415  # only a rollback that was asked about needs it
+
+    moved = [finding for finding in now.guards if finding.rule == RULE]
+    if moved:
+        raise GuardRefusal(moved)
+    if now.changes != shown.changes:
+        message = "the service has changed since the plan was shown; nothing was written"
+        raise ReconcilerError(message, hint="run it again to see the plan as it is now")
+
+
+# -------------------------------------------------------------------------------------------------------------- review
 
 
 def review(plan: Plan, file: Path, key: bytes | None) -> Review:

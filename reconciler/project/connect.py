@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.config import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.manifests.files import AllowedPaths
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Secret, SecretReference
 from reconciler.project import Settings
 from reconciler.project.files import own_folder
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
@@ -145,22 +145,25 @@ def _credentials(settings: Settings, environment: Environment, root: Path) -> Cr
     return PasswordGrant(client_id, given["username"].reveal(), given["password"], secret)
 
 
-def _given(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secret]:
-    """What there is of ``auth``, by the keys of the configuration. A name that is no secret is handled as one.
-
-    Raises:
-        ReconcilerError: with all that is missing on this machine.
-    """
-    keys = {
+def named_credentials(auth: Auth) -> Mapping[str, SecretReference | str]:
+    """What there is of ``auth``, by the keys of the configuration; a name may stand in the configuration itself."""
+    named = {
         "clientId": auth.client_id,
         "clientSecret": auth.client_secret,
         "username": auth.username,
         "password": auth.password,
     }
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def _given(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secret]:
+    """The values of these. A name that is no secret is handled as one.
+
+    Raises:
+        ReconcilerError: with all that is missing on this machine.
+    """
     given, missing = {}, []
-    for key, value in keys.items():
-        if value is None:
-            continue
+    for key, value in named_credentials(auth).items():
         try:
             given[key] = Secret(value) if isinstance(value, str) else resolve(value)
         except SecretMissing as error:

@@ -1,29 +1,42 @@
-"""A session, a baseline and a receipt -> drift, and the manifests with live values written back."""
+"""A session, a baseline and a receipt -> drift, the manifests with live values written back, and who is notified of it.
+
+A message goes to a URL when something new has drifted, and one when all is in step again. What was told is kept in
+`.reconciler/notified.json` beside the configuration. A message that cannot be sent is tried again by the next run. A
+file that git tracks counts as none.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from reconciler.applying import receipt as receiptfile
-from reconciler.errors import InputError, ReconcilerError
+from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.manifests.edit.live import Contents, Names, bring_back, misfits
 from reconciler.manifests.files import require_inside
-from reconciler.manifests.git import Disbelieved
+from reconciler.manifests.git import Disbelieved, disbelief
+from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.drift import Deviation, Drift, DriftKind, Receipt
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Address
+from reconciler.model.secret import Secret
 from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
-from reconciler.project.files import read_file
+from reconciler.project import Settings
+from reconciler.project.environment import configuration
+from reconciler.project.files import OWN_FOLDER, own_folder, read_file
 from reconciler.project.records import of_journal
 from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.render.json import DRIFT_FORMAT_VERSION
+from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
+
+if TYPE_CHECKING:
+    from reconciler.remote.wire import Webhook
 
 _HINT: Final = "write one with: reconciler drift --format json > FILE"
 
@@ -33,32 +46,28 @@ class DriftView:
     """How drift is seen in one run."""
 
     baseline: frozenset[str] = frozenset()
+    """Fingerprints of what is known, and is left out."""
     receipt: Receipt | None = None
+    """None: that of the newest run in the journal."""
     since_receipt: bool = False
-    journal: Path = Path()
-    """Where the receipt is looked for when none is named."""
     strict: bool = False
     """Whether unowned fields that are wider than the API's default are drift."""
-    failing: frozenset[str] = frozenset()
-    """The environments in which objects in no manifest are drift."""
-    key: bytes | None = None
-    """What receipts must be signed with."""
 
     @classmethod
     def of_files(
-        cls, baseline: Path | None, receipt: Path | None, key: bytes | None, journal: Path, *, since_receipt: bool
+        cls, baseline: Path | None, receipt: Path | None, key: bytes | None, *, since_receipt: bool, strict: bool
     ) -> Self:
-        """Read both files, where they are named.
+        """Read both files, where they are named; `key` is what receipts must be signed with.
 
         Raises:
             ReconcilerError: a file cannot be read, or is something else.
         """
         known = fingerprints(read_file(baseline), str(baseline)) if baseline else frozenset()
         past = receiptfile.loads(read_file(receipt), str(receipt), key) if receipt else None
-        return cls(known, past, since_receipt, journal, key=key)
+        return cls(known, past, since_receipt, strict)
 
-    def see(self, plan: Plan) -> Drift:
-        """See a plan as drift.
+    def see(self, session: Session, plan: Plan) -> Drift:
+        """See a plan of this session as drift.
 
         Raises:
             ReconcilerError: the receipt is one of another environment or marketplace, or one is needed and not there;
@@ -67,7 +76,7 @@ class DriftView:
         if self.receipt:
             receiptfile.check(self.receipt, plan.binding)
         try:
-            receipt = self.receipt or of_journal(self.journal, plan.binding, self.key)
+            receipt = self.receipt or of_journal(session.journal, plan.binding, session.plan_key)
         except (OtherKeyError, Disbelieved) as error:
             if self.since_receipt:
                 raise
@@ -75,15 +84,16 @@ class DriftView:
             why = "; ".join(filter(None, [f"{error.message}: who changed what is not known", error.hint]))
             plan = replace(plan, warnings=(*plan.warnings, why))
         if self.since_receipt and not receipt:
-            message = f"there is no receipt of the last apply to {plan.binding.environment} in {self.journal}"
+            message = f"there is no receipt of the last apply to {plan.binding.environment} in {session.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")
+        is_whole = not session.selection.paths  # else nobody can say what is in no manifest
         return drifts.find(
             plan,
             receipt,
             baseline=self.baseline,
             since_receipt=self.since_receipt,
             strict=self.strict,
-            unmanaged=plan.binding.environment in self.failing,
+            unmanaged=is_whole and session.environment.unmanaged_is_drift,
         )
 
 
@@ -141,7 +151,7 @@ def write_back(session: Session, view: DriftView) -> WriteBack:
         ReconcilerError: there would still be drift.
     """
     with session.reader() as remote:
-        drift = view.see(session.plan_with(remote))
+        drift = view.see(session, session.plan_with(remote))
         fitting = _fitting(session, drift)
         faults = tuple(sorted(fitting.refused.values()))
         if not fitting.contents and faults:
@@ -189,10 +199,113 @@ def _fitting(session: Session, drift: Drift) -> _Fitting:
 
 
 def _tried(fitting: _Fitting, view: DriftView, remote: ReadRemote) -> Drift:
-    left = view.see(fitting.session.plan_with(remote))
+    left = view.see(fitting.session, fitting.session.plan_with(remote))
     still = [one for one in left.deviations if one.kind is not DriftKind.UNMANAGED and not fitting.leaves(one)]
     if still:
         named = ", ".join(f"{one.address}{one.pointer}" for one in still)
         hint = "somebody may have changed the service meanwhile: try again"
         raise ReconcilerError(f"the manifests would still differ in {named}; nothing was written", hint=hint)
     return left
+
+
+# -------------------------------------------------------------------------------------------------------- notification
+
+NOTIFY_VARIABLE: Final = "RECONCILER_NOTIFY_URL"
+_STATE: Final = Path(OWN_FOLDER) / "notified.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Whom to tell, and in which words; nobody where there is no URL."""
+
+    url: Secret | None
+    format_name: str | None
+
+    def check(self) -> None:
+        """Refuse what can never be sent, before anything is contacted.
+
+        Raises:
+            UsageError: the URL is none, or there is a format and no URL.
+        """
+        if self.url is None and self.format_name:
+            raise UsageError(
+                "--notify-format is for a URL that is notified", hint=f"add --notify, or set {NOTIFY_VARIABLE}"
+            )
+        if self.url is not None:
+            self._webhook()
+
+    def _webhook(self) -> "Webhook":
+        from reconciler.remote.wire import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
+
+        try:
+            return Webhook(self.url or Secret(""))
+        except ReconcilerError as error:
+            raise UsageError(error.message, hint=error.hint) from None
+
+    def tell(self, drifts: Iterable[Drift], settings: Settings) -> Iterator[ReconcilerError]:
+        """Tell of each environment that has something new; give what has kept it from being told."""
+        if self.url is None:
+            return
+        path = configuration(settings).path.parent / _STATE
+        problem = disbelief([path]).get(path)
+        if problem:
+            yield problem
+        state = _State(path, {} if problem else _read(path))
+        for drift in drifts:
+            try:
+                self._tell(drift, state)
+            except ReconcilerError as error:
+                yield error
+
+    def _tell(self, drift: Drift, state: "_State") -> None:
+        webhook = self._webhook()
+        notice = state.news(drift)
+        if notice:
+            write = NOTIFICATIONS[self.format_name or format_for(webhook.host)]
+            webhook.post(write(notice))
+        state.keep(drift)
+
+
+class _State:
+    """What was notified of each environment. A damaged file counts as none: then it is notified again."""
+
+    def __init__(self, path: Path, known: dict[str, list[str]]) -> None:
+        self._path = path
+        self._known = known
+
+    def news(self, drift: Drift) -> Notice | None:
+        """What was not notified yet."""
+        known, found = self._known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
+        new = tuple(one for one in found if one.fingerprint not in known)
+        if new or (known and not found):
+            return Notice(drift.plan.binding.environment, new, len(found) - len(new))
+        return None
+
+    def keep(self, drift: Drift) -> None:
+        """Note that all of this is known now.
+
+        Raises:
+            ReconcilerError: it cannot be written.
+        """
+        subject = _subject(drift)
+        found = sorted({one.fingerprint for one in drift.deviations if one.is_drift})
+        if self._known.get(subject, []) != found:
+            self._known[subject] = found
+            own_folder(self._path)
+            try:
+                replace_file(self._path, json.dumps(self._known, indent=2, sort_keys=True) + "\n")
+            except OSError as error:
+                raise ReconcilerError(f"cannot write {self._path}: {error.strerror}") from error
+
+
+def _subject(drift: Drift) -> str:
+    """What was looked at: an environment, or a selection of what is in it, which is in step on its own."""
+    return f"{drift.plan.binding.environment} {drift.plan.selection}".strip()
+
+
+def _read(path: Path) -> dict[str, list[str]]:
+    try:
+        found = json.loads(read_own(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {name: ones for name, ones in found.items() if isinstance(ones, list)} if isinstance(found, dict) else {}

@@ -1,30 +1,38 @@
-"""Live objects, or those of a file -> files of manifests beside those that are there, and what is said of them."""
+"""Live objects, or those of a file -> files of manifests beside those that are there, and what is said of them.
+
+A snapshot is what is live in one file.
+"""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from reconciler.config import Config, Environment
-from reconciler.errors import ReconcilerError
+from reconciler.errors import InputError, ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
+from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.manifests.context import Once
 from reconciler.manifests.edit import with_ids, with_values, write_ids
 from reconciler.manifests.files import require_inside
-from reconciler.manifests.load import LoadContext, Loaded, load
-from reconciler.manifests.yaml import shown
+from reconciler.manifests.load import LoadContext, Loaded, inspect, load
+from reconciler.manifests.yaml import shown, unreadable
 from reconciler.model.dataclass import dataclass
-from reconciler.model.named_secret import LiveSecret
+from reconciler.model.inputs import Snapshot
+from reconciler.model.named_secret import LiveSecret, moment_text
 from reconciler.model.reports import LeftOut
-from reconciler.model.resource import FieldsPolicy, LiveState, ObjectKey
-from reconciler.project.environment import load_context
-from reconciler.render.reports import EXPORTS, Exporting
-from reconciler.render.style import Style
+from reconciler.model.resource import DesiredState, FieldsPolicy, LiveState, ObjectKey
+from reconciler.project import Settings, connect
+from reconciler.project.environment import chosen_environment, configuration, configuration_path, load_context
+from reconciler.render.reports import Exporting
 from reconciler.render.wording import number
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
+    from reconciler.planning.comparison import Target
 
 FOLDER: Final = "manifests"
 OVERLAYS: Final = "overlays"
@@ -38,10 +46,36 @@ _NOT_NAMED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be exported, and where to."""
+
+    out: Path | None = None
+    """Where new files go; None: the first folder of manifests."""
+    only: tuple[str, ...] = ()
+    into_overlay: bool = False
+    """Whether overlays of the environment are to have what differs."""
+    with_own_client: bool = False
+    with_secrets: bool = False
+    """Whether comments tell which named secrets there are."""
+    kinds: frozenset[str] = frozenset()
+    """Empty: those in use."""
+    with_all_kinds: bool = False
+    """Whether kinds that the service does not have are left out."""
+
+
+EVERYTHING: Final = Wish()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What manifests are to be made of."""
 
     live: LiveState
+    source: str
+    """Where it was found, as comments call it."""
+    title: str
+    choice: Choice
+    """What of it is taken."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
     """The named secrets of each object."""
     left_out: Sequence[LeftOut] = ()
@@ -62,8 +96,8 @@ class Workplace:
     context: LoadContext
     schema: Path
     """The schema that `init` puts beside the configuration, be it there or not."""
-    choice: Choice = field(default_factory=Choice)
-    """What is exported, and where to."""
+    overlay: Path | None = None
+    """The folder of overlays that are to have what differs."""
     ids_file: Path | None = None
     """What is to keep the ids of what is live; None where the manifests are of no environment."""
     configuration: Mapping[str, bytes] = field(default_factory=dict)
@@ -74,7 +108,7 @@ class Workplace:
         cls,
         config: Config,
         environment: Environment,
-        out: Path | None,
+        wish: Wish,
         *,
         allow_unknown_roles: bool,
         once: Once | None = None,
@@ -83,29 +117,27 @@ class Workplace:
 
         Raises:
             InputError: with every fault of every file.
+            ReconcilerError: a folder is elsewhere, or see `_into_overlay`.
         """
-        folder = _absolute(out or _default_folder(config))
+        folder = _absolute(wish.out or _default_folder(config))
         among = any(folder.is_relative_to(path) for path in config.manifests)
-        if among or out is None:
+        if among or wish.out is None:
             require_inside([folder, *config.manifests], config.path.parent)
         paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests, once=once
         )
         loaded = load(paths, replace(context, may_be_empty=True))
-        return cls(
+        opened = cls(
             folder,
             loaded,
             context,
             config.path.parent / SCHEMAS / MANIFEST,
             ids_file=(environment.ids_file or config.path) if among else None,
         )
+        return opened._into_overlay(config, environment) if wish.into_overlay else opened
 
-    def choosing(self, choice: Choice) -> "Workplace":
-        """The same for a part of what is live."""
-        return replace(self, choice=replace(choice, overlay=self.choice.overlay))
-
-    def into_overlay(self, config: Config, environment: Environment) -> "Workplace":
+    def _into_overlay(self, config: Config, environment: Environment) -> "Workplace":
         """The same with overlays of an environment for what differs; the configuration names their folder.
 
         Raises:
@@ -115,7 +147,7 @@ class Workplace:
         folder = next((path for path in environment.overlays if not path.is_file()), None)
         require_inside([*environment.overlays, folder or root / OVERLAYS / environment.name], root)
         if folder:
-            return replace(self, choice=replace(self.choice, overlay=folder))
+            return replace(self, overlay=folder)
         named: list[Json] = [Path(os.path.relpath(one, root)).as_posix() for one in environment.overlays]
         named.append(f"{OVERLAYS}/{environment.name}/")
         file, at = shown(config.path), ("environments", environment.name, "overlays")
@@ -123,8 +155,7 @@ class Workplace:
         if by_hand:
             message = f"{file} is written in such a way that {'.'.join(at)} cannot be added without changing more"
             raise ReconcilerError(message, hint=f"add by hand: overlays: [{named[-1]}]")
-        choice = replace(self.choice, overlay=root / OVERLAYS / environment.name)
-        return replace(self, choice=choice, configuration={file: content})
+        return replace(self, overlay=root / OVERLAYS / environment.name, configuration={file: content})
 
     @classmethod
     def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
@@ -134,33 +165,32 @@ class Workplace:
         loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, Path.cwd() / SCHEMAS / MANIFEST)
 
-    def make(self, found: Found, source: str, title: str) -> "Making":
+    def make(self, found: Found) -> "Making":
         """Work out the files.
 
         Raises:
             InputError: a manifest could be several objects.
         """
-        origin = Origin(source, self.schema)
-        found_here = self.loaded.manifests
-        made = export(found.live, found_here, self.context, self.folder, origin, found.secrets, choice=self.choice)
+        origin, choice = Origin(found.source, self.schema), replace(found.choice, overlay=self.overlay)
+        here = self.loaded.manifests
+        made = export(found.live, here, self.context, self.folder, origin, found.secrets, choice=choice)
         made = replace(made, changed={**made.changed, **self._configuration(made, found)})
         changes = [
             (file, Path(file).read_text(encoding="utf-8"), now.decode("utf-8")) for file, now in made.changed.items()
         ]
-        end = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
         left_out = [*found.left_out]
         if made.out_of_scope:
-            left_out.append(
-                LeftOut(number(made.out_of_scope, "object"), "out of scope: other repositories manage them")
-            )
-        end = (*end, *found.end, *self._only_here(made))
-        shows = Exporting(title, made.objects, changes, left_out, end=end)
+            why = "out of scope: other repositories manage them"
+            left_out.append(LeftOut(number(made.out_of_scope, "object"), why))
+        not_named = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
+        end = (*not_named, *found.end, *self._only_here(made))
+        shows = Exporting(found.title, made.objects, changes, left_out, end=end)
         return Making(made, shows, self.context.ids_at, self.ids_file if found.is_of_environment else None)
 
     def _only_here(self, made: Export) -> Iterator[str]:
         """What no other environment is known to have."""
         files = {shown(path) for path in made.new if path.parent == self.folder}
-        if self.choice.overlay and files:
+        if self.overlay and files:
             addresses = ", ".join(str(one.address) for one in made.objects if one.file in files)
             yield f"Only in {self.context.environment}: {addresses}. For other environments the manifest says"
             yield "state: absent. Export each of them before you plan it, else the plan deletes what is live there:"
@@ -172,7 +202,7 @@ class Workplace:
         Raises:
             ReconcilerError: the ids cannot be added without changing more.
         """
-        contents = self.configuration if any(path.parent == self.choice.overlay for path in made.new) else {}
+        contents = self.configuration if any(path.parent == self.overlay for path in made.new) else {}
         if not (self.ids_file and made.ids and found.is_of_environment):
             return contents
         file = shown(self.ids_file)
@@ -244,12 +274,111 @@ def written_once(made: Mapping[str, Making]) -> Mapping[str, Making]:
     return {name: one.as_written() for name, one in made.items()}
 
 
-def _writer(write: Callable[[Exporting, Style], str]) -> Callable[[Making, Style], str]:
-    return lambda made, style: write(made.shown, style)
+def from_live(settings: Settings, wish: Wish, *, allow_unknown_roles: bool) -> Making:
+    """Work out manifests of one environment's objects. The service is only read.
+
+    Raises:
+        InputError: with every fault of every file; or a manifest could be several objects.
+        RemoteError: the service could not be read.
+    """
+    from reconciler import pipeline  # noqa: PLC0415  # a file is imported without it
+
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
+    workplace = Workplace.open(config, environment, wish, allow_unknown_roles=allow_unknown_roles, once=settings.once)
+    target = _target(environment)
+    desired = workplace.loaded.desired
+    kinds = wish.kinds | {one.address.kind for one in desired.resources} if wish.kinds else target.in_use(desired)
+    optional = wish.kinds - {LOGIN_KIND} if wish.with_all_kinds else frozenset()
+    with connect.reader(settings, environment, config.path.parent) as remote:
+        live = pipeline.live(remote, target, kinds, optional)
+        secrets = pipeline.secrets_beside(remote, live) if wish.with_secrets else {}
+        own = "" if wish.with_own_client else remote.client_id
+    source = f"marketplace {live.marketplace}"
+    return workplace.make(
+        Found(
+            live,
+            source,
+            f"Environment {environment.name}: {source} at {environment.base_url}",
+            Choice(wish.only, own, kinds=wish.kinds),
+            secrets,
+            [*map(_lacking, sorted(kinds - live.kinds))],
+            end=[*_other_kinds(kinds), *_unwatched(wish, target, live)],
+        )
+    )
 
 
-MAKINGS: Final = {name: _writer(write) for name, write in EXPORTS.items()}
-"""Name of a format -> what writes it."""
+def _target(environment: Environment) -> "Target":
+    from reconciler.planning.comparison import Target  # noqa: PLC0415  # a file is imported without it
+
+    return Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
+
+
+def _lacking(kind: str) -> LeftOut:
+    return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
+
+
+def _unwatched(wish: Wish, target: "Target", live: LiveState) -> Iterator[str]:
+    """The kinds that were asked for, of which nothing is live: drift would not see what somebody creates of them."""
+    names = sorted((wish.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
+    if names:
+        yield from _listed("Nothing live: ", names, ".")
+        yield "drift reads them once a manifest names them; to have it report new objects, add to reconciler.yaml:"
+        yield from _listed("manage: [", names, "]")
+
+
+def _other_kinds(read: Collection[str]) -> Iterator[str]:
+    """How to get the kinds that were not read."""
+    if others := [kind for kind in KINDS if kind not in read]:
+        yield from _listed("Not read: ", others, ".")
+        yield f"To export them, too, add --kinds all, or --kinds {','.join(others[:2])}"
+
+
+def _listed(before: str, names: Sequence[str], after: str) -> list[str]:
+    return wrap(f"{before}{', '.join(names)}{after}", 100, subsequent_indent="  ")
+
+
+def from_file(settings: Settings, file: Path, wish: Wish, *, allow_unknown_roles: bool) -> Making:
+    """Work out manifests of the objects in a seeding file, offline, beside those of the configuration if there is one.
+
+    Raises:
+        InputError: with every fault of every file.
+    """
+    from reconciler.export.seeding import LIMIT, read_seeds  # noqa: PLC0415  # an export does without it
+
+    name = shown(file)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LIMIT + 1)
+    except OSError as error:
+        raise InputError([unreadable(error, file, name)]) from error
+    seeds = read_seeds(content, name)
+    if configuration_path(settings) is None and not wish.into_overlay:
+        workplace = Workplace.bare(wish.out, allow_unknown_roles=allow_unknown_roles)
+    else:
+        config = configuration(settings)
+        environment = chosen_environment(config, settings)
+        workplace = Workplace.open(config, environment, wish, allow_unknown_roles=allow_unknown_roles)
+    choice = Choice(kinds=seeds.live.kinds)
+    found = Found(seeds.live, file.name, f"File {name}", choice, left_out=seeds.left_out, is_of_environment=False)
+    return workplace.make(found)
+
+
+def snapshot(settings: Settings) -> Snapshot:
+    """Keep what the service has of the kinds that the manifests, as far as they are sound, name or that are managed.
+
+    Raises:
+        RemoteError: the service could not be read.
+    """
+    from reconciler import pipeline  # noqa: PLC0415  # a file is imported without it
+
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
+    context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
+    target = _target(environment)
+    kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
+    with connect.reader(settings, environment, config.path.parent) as remote:
+        return pipeline.snapshot(remote, target, kinds, moment_text(datetime.now(UTC)))
 
 
 def _absolute(path: Path) -> Path:

@@ -17,6 +17,7 @@ from reconciler.applying.journal import Run, all_files, applied, last_run, newes
 from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded, recorded_rotation, unfinished
 from reconciler.applying.journal.write import Journal
 from reconciler.applying.verify import Found, Looked
+from reconciler.config import select_environment
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.manifests.git import Disbelieved, disbelief
@@ -40,14 +41,27 @@ if TYPE_CHECKING:
     from reconciler.project.session import Session
 
 
+def history(settings: Settings, environments: Collection[str]) -> list[Listed]:
+    """The runs of these environments, the newest last; of all, where none is named.
+
+    Raises:
+        UsageError: an environment is neither configured nor in any journal.
+    """
+    config = configuration(settings)
+    found = [listed(run, path) for path, run in runs(config.journal).items()]
+    for name in environments:
+        if all(run.environment != name for run in found):
+            select_environment(config, name)
+    return [run for run in found if run.environment in environments or not environments]
+
+
 _MOMENTS: Final = 40
 """Runs that a page shows: a year of weekly restores, or a busy month."""
 
 
 def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, ...]:
     """The newest runs that wrote to one of these environments; a journal that cannot be read is shown as such."""
-    folder = configuration(settings).journal
-    found = [listed(run, path) for path, run in runs(folder).items()]
+    found = history(settings, ())
     return tuple(moment(run) for run in found if run.fault or run.environment in environments)[-_MOMENTS:]
 
 

@@ -14,10 +14,9 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import Ended
 from reconciler.planning import guards as guard
 from reconciler.planning.planfile import given
-from reconciler.project import Listener
-from reconciler.project.secret_status import rotating
-from reconciler.project.secret_status.rotating import Rotation as Planned
-from reconciler.project.secret_status.rotating import Turn, Wish
+from reconciler.project import Listener, secret_status
+from reconciler.project.secret_status import Rotation as Planned
+from reconciler.project.secret_status import Turn, Wish
 from reconciler.remote import ReadRemote
 from reconciler.render.secrets import Rotated, Turned
 from reconciler.secrets.rotation import Tools
@@ -85,7 +84,7 @@ def carry_out(session: "Session", order: Order) -> Rotation:
 
 def _planned(session: "Session", order: Order, remote: ReadRemote) -> Planned:
     target = replace(session.target(), now=_utc_now())
-    return rotating.plan(session.loaded.desired, remote, target, order.wish, session.deliverer)
+    return secret_status.plan(session.loaded.desired, remote, target, order.wish, session.deliverer)
 
 
 def _approved(session: "Session", order: Order, plan: Planned, remote: ReadRemote) -> Planned:
@@ -113,7 +112,8 @@ def _taken(session: "Session", plan: Planned, tools: Tools, journal: Journal) ->
         turned, written = _turned(session, turn, tools)
         turns.append(turned)
         is_written |= written
-        record.note("secret-outcome", outcome_facts(turned.address, turned.secret, _ended(turned), _message(turned)))
+        ended, message = turned.ended or Ended.COMPLETED, turned.error.message if turned.error else turned.postponed
+        record.note("secret-outcome", outcome_facts(turned.address, turned.secret, ended, message))
     record.end(interrupted=tools.should_stop())
     rotated = replace(_shown(session, plan), turns=turns, findings=(), run=journal.run_id)
     return Rotation(rotated, has_written=is_written, is_recorded=record.fault is None)
@@ -161,11 +161,7 @@ def _turned(session: "Session", turn: Turn, tools: Tools) -> tuple[Turned, bool]
 
 
 def _unturned(turn: Turn) -> Turned:
-    subject = turn.subject
-    ended = Ended.FAILED if turn.error else None
-    return Turned(
-        str(subject.address), subject.client_id, subject.wanted.name, turn.steps, ended=ended, error=turn.error
-    )
+    return Turned(*turn.about, turn.steps, ended=Ended.FAILED if turn.error else None, error=turn.error)
 
 
 def _shown(session: "Session", plan: Planned, *, is_dry_run: bool = False) -> Rotated:
@@ -183,25 +179,13 @@ def _shown(session: "Session", plan: Planned, *, is_dry_run: bool = False) -> Ro
 
 def _facts(session: "Session", plan: Planned) -> "Mapping[str, Json]":
     environment = session.environment
-    turns = [
-        turn_facts(str(turn.subject.address), turn.subject.client_id, turn.subject.wanted.name, turn.steps)
-        for turn in plan.turns
-    ]
     return {
         "kind": ROTATION,
         "environment": environment.name,
         "base_url": environment.base_url,
         "marketplace": plan.marketplace,
-        "turns": turns,
+        "turns": [turn_facts(*turn.about, turn.steps) for turn in plan.turns],
     }
-
-
-def _ended(turned: Turned) -> Ended:
-    return turned.ended or Ended.COMPLETED
-
-
-def _message(turned: Turned) -> str:
-    return turned.error.message if turned.error else turned.postponed
 
 
 def _utc_now() -> datetime:

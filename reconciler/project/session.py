@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 from reconciler.applying.journal.write import exclusive
 from reconciler.config import Config, Environment
-from reconciler.errors import PlanRefused, UsageError
+from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all
 from reconciler.model.dataclass import dataclass
-from reconciler.model.inputs import Checkout, Selection, Snapshot
+from reconciler.model.inputs import Checkout, Selection
 from reconciler.model.named_secret import moment_text
 from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Finding, Plan
@@ -30,7 +30,7 @@ from reconciler.project.environment import (
     keep_manifests_apart,
     load_context,
 )
-from reconciler.project.files import own_folder
+from reconciler.project.files import own_folder, read_file
 from reconciler.project.records import last_written, scope_changed
 from reconciler.remote import ReadRemote, SecretRemote
 from reconciler.secrets import Resolver
@@ -54,6 +54,8 @@ class Session:
     loaded: Loaded
     load: Callable[[Mapping[str, bytes]], Loaded]
     """Loads the same manifests anew, with other contents of some files."""
+    saved: Plan | None = None
+    """The plan that is to be carried out; None: one is made."""
     selection: Selection = EVERYTHING
     """What plans are restricted to."""
     folders: tuple[Path, ...] = ()
@@ -104,6 +106,7 @@ class Session:
             environment,
             loaded := loader({}),
             loader,
+            saved,
             selection=replace(selection, paths=tuple(map(str, paths))),
             folders=(*(paths or config.manifests), *environment.overlays),
             expires_at=datetime.now(UTC) + expires if expires else None,
@@ -197,10 +200,22 @@ class Session:
         with self.reader() as remote:
             return self.plan_with(remote)
 
-    def plan_from(self, snapshot: Snapshot) -> Plan:
-        """Plan from a snapshot, without a connection."""
-        from reconciler import pipeline  # noqa: PLC0415
+    def plan_from(self, path: Path) -> Plan:
+        """Plan from a snapshot, or from that of the environment in a folder of them, without a connection.
 
+        Raises:
+            ReconcilerError: the folder has none of this environment.
+        """
+        name = self.environment.name
+        file = path / f"{name}.json" if path.is_dir() else path
+        if file != path and not file.exists():
+            hint = f"a job with credentials takes it: reconciler snapshot --env {name} --out {file}"
+            raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
+        from reconciler import pipeline  # noqa: PLC0415
+        from reconciler.planning.snapshot import loads  # noqa: PLC0415  # brings the schema checker along
+
+        keep_apart(self.settings, [file])
+        snapshot = loads(read_file(file), str(file), self.plan_key)
         return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
     def plan_with(self, remote: ReadRemote, *, demands_secrets: bool = False) -> Plan:

@@ -4,21 +4,18 @@ They are read side by side, in threads, and stand in the order in which they wer
 environment that fails does not stop the others.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from typing import Final, Generic, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from reconciler.config import select_environment
-from reconciler.errors import Interrupted, ReconcilerError, Skipped, UsageError, WouldOverwrite
+from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.manifests.context import Once
 from reconciler.manifests.yaml import shown
-from reconciler.model.dataclass import dataclass
-from reconciler.model.plan import Plan
 from reconciler.project import Settings
 from reconciler.project.environment import configuration
-from reconciler.project.files import make_folder, remove_file, write_file
 from reconciler.render.several import Part
 
 T = TypeVar("T")
@@ -27,21 +24,12 @@ AT_A_TIME: Final = 32
 """Environments, where nobody has said how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search(Generic[T]):
-    """What is looked for in each environment."""
-
-    find: Callable[[Settings], T]
-    noun: str
-    """What the document is called."""
-    end: Callable[[T], int]
-    """The exit code of what was found; raises what is an error although there is a document."""
-
-
-def each(
-    search: Search[T],
+def each(  # noqa: PLR0913  # one for each choice
     settings: Settings,
     names: Sequence[str],
+    find: Callable[[Settings], T],
+    noun: str,
+    end: Callable[[T], int],
     *,
     jobs: int = 0,
     in_turn: bool = False,
@@ -50,9 +38,11 @@ def each(
     """Look into each environment.
 
     Args:
-        search: what for.
         settings: of the run.
         names: of the environments; see `names_of`.
+        find: what is looked for in each.
+        noun: what the document is called.
+        end: gives the exit code of what was found; raises what is an error although there is a document.
         jobs: how many run side by side; 0: up to `AT_A_TIME`.
         in_turn: for what writes files: one environment after another, each reading what the one before has left.
         ended: called with an environment and a word on how it has ended.
@@ -60,8 +50,14 @@ def each(
     if not in_turn:
         settings = replace(settings, loaded=configuration(settings), once=Once())
         _import_what_connects()
+
+    def part(name: str) -> Part[T]:
+        found = part_of(name, partial(find, replace(settings, environment=name)), noun, end)
+        ended(name, "failed" if found.error else "done")
+        return found
+
     with ThreadPoolExecutor(1 if in_turn else jobs or min(len(names), AT_A_TIME) or 1) as pool:
-        return tuple(pool.map(lambda name: _part(search, replace(settings, environment=name), ended), names))
+        return tuple(pool.map(part, names))
 
 
 def _import_what_connects() -> None:
@@ -70,44 +66,16 @@ def _import_what_connects() -> None:
     from reconciler.remote import http  # noqa: F401, PLC0415
 
 
-def _part(
-    search: Search[T], settings: Settings, ended: Callable[[str, str], None] = lambda _name, _how: None
-) -> Part[T]:
-    name = str(settings.environment)
-    part: Part[T] = Part(name, None, noun=search.noun)
+def part_of(environment: str, find: Callable[[], T], noun: str, end: Callable[[T], int]) -> Part[T]:
+    """What is found in one environment, or the error in its place."""
+    part: Part[T] = Part(environment, None, noun=noun)
     try:
-        part = replace(part, found=(found := search.find(settings)))
-        part = replace(part, code=search.end(found))
+        part = replace(part, found=(found := find()))
+        return replace(part, code=end(found))
     except WouldOverwrite:
         raise
     except ReconcilerError as error:
-        part = replace(part, error=error, code=error.exit_code)
-    ended(name, "failed" if part.error else "done")
-    return part
-
-
-def in_order(
-    search: Search[T],
-    settings: Settings,
-    names: Sequence[str],
-    *,
-    is_stopping: Callable[[], bool],
-) -> tuple[Part[T], ...]:
-    """Do it in one environment after another, up to the first that does not exit with 0; the others are skipped.
-
-    `is_stopping` is asked before each: True interrupts; for the rest see `each`.
-    """
-    parts: list[Part[T]] = []
-    for name in names:
-        stop = next((one for one in parts if one.code), None)
-        if stop:
-            why = f"skipped: {stop.environment} did not exit with 0"
-            parts.append(Part(name, None, Skipped(why), search.noun, Skipped.exit_code))
-        elif is_stopping():
-            parts.append(Part(name, None, Interrupted(), search.noun, Interrupted.exit_code))
-        else:
-            parts.append(_part(search, replace(settings, environment=name)))
-    return tuple(parts)
+        return replace(part, error=error, code=error.exit_code)
 
 
 def promoted(settings: Settings, named: Collection[str]) -> list[str]:
@@ -139,18 +107,3 @@ def names_of(settings: Settings, named: Iterable[str]) -> list[str]:
     """
     config = configuration(settings)
     return [select_environment(config, name).name for name in named] or list(config.environments)
-
-
-def save_each(parts: Sequence[Part[Plan]], files: Mapping[str, Path], pieces: Callable[[Plan], Iterator[str]]) -> None:
-    """Write each plan into the file of its environment, and remove the older file of one that has no plan now.
-
-    Raises:
-        ReconcilerError: one cannot be written.
-    """
-    for one in parts if files else ():
-        file = files[one.environment]
-        make_folder(file.parent)
-        if one.found:
-            write_file(file, pieces(one.found))
-        else:
-            remove_file(file)

@@ -204,7 +204,6 @@ def test_help_imports_neither_the_network_nor_yaml_nor_pydantic() -> None:
         ".cli",
         ".cli.main",
         ".cli.options",
-        ".cli.completing",
         ".cli.signals",
         ".manifests",
         ".manifests.replacing",

@@ -23,8 +23,8 @@ from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState, Policy
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile
 from reconciler.planning.comparison import Target
-from reconciler.project.secret_status import rotating
-from reconciler.project.secret_status.rotating import Rotation, Wish
+from reconciler.project import secret_status
+from reconciler.project.secret_status import Rotation, Wish
 from reconciler.remote import Proof
 from reconciler.remote.http import WriteClient
 from reconciler.secrets import rotation
@@ -120,13 +120,13 @@ class World:
             object.__setattr__(deliverer, "point", self.point)
         with self.shop.writer() as writer:
             remote: Any = FragileRemote(writer, self.point)
-            (turn,) = rotating.plan(state, remote, self.target(), Wish("apiclient/A"), deliverer).turns
+            (turn,) = secret_status.plan(state, remote, self.target(), Wish("apiclient/A"), deliverer).turns
             tools = {"record": self.record, **tools}
             return rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: self.now, **tools))
 
     def plan(self, state: DesiredState, wish: Wish) -> Rotation:
         with self.shop.reader() as reader:
-            return rotating.plan(
+            return secret_status.plan(
                 state, reader, self.target(), wish, Deliverer(AllowedPaths(self.folder), lambda _text: None)
             )
 
@@ -341,7 +341,7 @@ def test_a_service_that_does_not_take_a_change_is_found_out(world: World) -> Non
     with world.shop.writer() as writer:
         remote: Any = _Stubborn(writer, world.point)
         deliverer = Deliverer(AllowedPaths(world.folder), lambda _text: None)
-        (turn,) = rotating.plan(world.desired, remote, world.target(), Wish("ApiClient/a"), deliverer).turns
+        (turn,) = secret_status.plan(world.desired, remote, world.target(), Wish("ApiClient/a"), deliverer).turns
         done = rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: world.now))
     assert done.error is not None
     assert "did not take the new Name" in done.error.message

@@ -20,8 +20,8 @@ from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile, ToKubernetesSecret
 from reconciler.planning.comparison import Target
-from reconciler.project.secret_status import rotating
-from reconciler.project.secret_status.rotating import Wish
+from reconciler.project import secret_status
+from reconciler.project.secret_status import Wish
 from reconciler.remote import Proof
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Deliverer
@@ -108,7 +108,7 @@ class World:
     def rotate(self, *, only_due: bool = False) -> list[Done]:
         with self.shop.writer() as remote:
             target = Target("test", None, Limits(), now=self.now)
-            plan = rotating.plan(
+            plan = secret_status.plan(
                 self.desired,
                 remote,
                 target,

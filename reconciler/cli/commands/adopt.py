@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import pipeline
+from reconciler.cli.documents import show
 from reconciler.cli.exit import ExitCode, of_writing
 from reconciler.cli.options import Common, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.several import show
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.edit import write_ids
 from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.yaml import shown
-from reconciler.project import connect
+from reconciler.project.api import Project
 from reconciler.project.session import Session
 from reconciler.render.reports import ADOPTIONS, Adopted
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from reconciler.model.reports import Adoption
     from reconciler.model.resource import Address
-    from reconciler.project import Settings
 
 
 @click.command(
@@ -60,8 +59,8 @@ def command(
     given, paths = _parted(arguments)
     written: list[str] = []
 
-    def find(each: "Settings") -> Adopted:
-        session = Session.open(each, paths, allow_unknown_roles=allow_unknown_roles)
+    def find(project: Project) -> Adopted:
+        session = Session.open(project.settings, paths, allow_unknown_roles=allow_unknown_roles)
         adopted = _adopted(session, _addresses(given, session), write=write)
         written.extend([session.environment.name] if adopted.written else [])
         return adopted
@@ -127,5 +126,5 @@ def _addresses(given: "Mapping[str, str]", session: Session) -> "dict[Address, s
 
 
 def _adoption(session: Session, given: "Mapping[Address, str]") -> "Adoption":
-    with connect.reader(session.settings, session.environment, session.root) as remote:
+    with session.reader() as remote:
         return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)

@@ -1,23 +1,58 @@
 """Saved plans, or manifests and services -> changes of the services, and what became of each."""
 
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.documents import RESULTS
+from reconciler.cli import exit as codes
+from reconciler.cli.approving import is_stopping, require_approval, watch
+from reconciler.cli.console import project_of, requests_told, settings_of
+from reconciler.cli.documents import (
+    PLANS,
+    RESULTS,
+    applied_together,
+    each,
+    joined,
+    key,
+    plan_document,
+    require_formats,
+    show_planned,
+    tell_all_warnings,
+    warn_if_blank,
+    write_result,
+)
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.metering import metrics_option
+from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
     environments_options,
     input_file,
     output_file,
+    prune_option,
+    selection_options,
     text,
     unknown_roles_option,
+    write_secret_option,
 )
-from reconciler.cli.outputs import outputs_option
-from reconciler.cli.selecting import prune_option, selection_options, write_secret_option
+from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.streams import tell
+from reconciler.errors import GuardRefusal, PlanRefused, UsageError
+from reconciler.project import environment_name
+from reconciler.project.api import Project, text_of
+from reconciler.project.files import is_plan
+from reconciler.render.escape import escape
+from reconciler.render.wording import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.model.inputs import Selection
+    from reconciler.model.outcome import ApplyResult
+    from reconciler.model.plan import Finding, Plan
+    from reconciler.project.apply import Order
 
 
 @click.command(
@@ -61,7 +96,17 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @unknown_roles_option
 @environments_options
 @click.pass_obj
-def command(common: Common, /, **options: Any) -> ExitCode:  # noqa: ANN401  # the fields of `Wish`
+def command(  # what is not of the order itself
+    common: Common,
+    /,
+    *,
+    paths: tuple[Path, ...],
+    dry_run: bool,
+    auto_approve: bool,
+    outputs: Outputs,
+    metering: Metering,
+    **choices: Any,  # noqa: ANN401  # the fields of `Order`
+) -> ExitCode:
     """Change the service to what the manifests ask for.
 
     Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
@@ -71,6 +116,136 @@ def command(common: Common, /, **options: Any) -> ExitCode:  # noqa: ANN401  # t
     that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
     alone.
     """
-    from reconciler.cli.applying import Wish, apply  # noqa: PLC0415  # --help needs nothing of it
+    from reconciler.project.apply import Order  # noqa: PLC0415  # --help needs nothing of it
+    from reconciler.project.environment import keep_apart  # noqa: PLC0415
 
-    return apply(Wish(common, **options))
+    keep_apart(settings_of(common), ())
+    saved, others = _parted(paths)
+    _check(saved, choices["selection"], prune=choices["prune"])
+    is_of_several = common.is_of_several or len(saved) > 1
+
+    def approve(plan: "Plan", objections: "Sequence[Finding]") -> bool:
+        return require_approval(common, plan, choices["ack"], objections, ask=not auto_approve)
+
+    def ended(plan: "Plan", result: "ApplyResult") -> None:
+        metering.plan(plan)
+        metering.result(plan.binding.environment, result)
+        if choices["receipt"] or result.run:
+            warn_if_blank("receipt")
+        if is_of_several and not common.quiet:
+            tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
+
+    watched = partial(watch, common=common, is_saved=bool(saved))
+    stopping = is_stopping(click.get_current_context())
+    order = Order(others, saved, approve=approve, watch=watched, should_stop=stopping, ended=ended, **choices)
+    if dry_run:
+        require_formats(outputs, PLANS)
+        return (_several_shown if is_of_several else _shown)(common, order, outputs)
+    if is_of_several:
+        return _several_applied(common, order, outputs, metering)
+    result = project_of(common).carry_out(order)
+    write_result(outputs, lambda name, style: text_of(result, name, style), common.chosen)
+    return codes.of_result(result)
+
+
+def _shown(common: Common, order: "Order", outputs: Outputs) -> ExitCode:
+    """Show what would be carried out, over a connection that cannot write.
+
+    Raises:
+        PlanRefused: the saved plan would be refused.
+        GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
+    """
+    plan, refused = project_of(common).preview(order)
+    outputs.write(lambda name, style: plan_document(name, plan, style))
+    if refused:
+        raise refused
+    return codes.of_plan(plan, order.ack, detailed=False)
+
+
+# -- several environments, in the order of the configuration ---------------------------------------------------------
+
+
+def _names(common: Common, order: "Order") -> list[str]:
+    """The environments that are meant, in the order in which they are applied.
+
+    Raises:
+        UsageError: there is no such order; or saved plans, which name their environments, do not fit the command line.
+    """
+    from reconciler.project.several import promoted  # noqa: PLC0415  # --help needs nothing of it
+
+    planned = [plan.binding.environment for plan in order.saved]
+    if order.receipt:
+        raise UsageError("--receipt is for one environment", hint="leave it out: the journal keeps a receipt of each")
+    named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
+    if planned and (common.env_all or (named and named != set(planned))):
+        hint = "leave out --env, --env-all and RECONCILER_ENV; to apply some of the plans, name their files alone"
+        raise UsageError("saved plans name their environments", hint=hint)
+    if len(set(planned)) < len(planned):
+        raise UsageError("two of the saved plans are for the same environment", hint="give one for each")
+    return promoted(settings_of(common), planned or common.envs)
+
+
+def _several_shown(common: Common, order: "Order", outputs: Outputs) -> ExitCode:
+    """Show what would be carried out in each."""
+    refusals: dict[str, GuardRefusal | None] = {}
+
+    def find(project: Project) -> "Plan":
+        plan, refusals[str(project.settings.environment)] = project.preview(order)
+        return plan
+
+    def end(plan: "Plan") -> ExitCode:
+        if refused := refusals[plan.binding.environment]:
+            raise refused
+        return codes.of_plan(plan, order.ack, detailed=False)
+
+    plans = each(common, find, "plan", end, names=_names(common, order))
+    return show_planned(plans, outputs, together="" if order.saved else applied_together(common, plans, {}))
+
+
+def _several_applied(common: Common, order: "Order", outputs: Outputs, metering: Metering) -> ExitCode:
+    """Apply to one after another, up to the first that does not exit with 0, and show all results."""
+    names = _names(common, order)
+    with requests_told(wanted=common.verbose and not common.quiet, sign_of_life=False, named=True):
+        parts = project_of(common).promote(names, order, codes.of_result)
+    tell_all_warnings(common, names)
+    metering.planned(parts)
+    write_result(outputs, joined(parts))
+    return codes.of_promotion(parts)
+
+
+# -- what is common to both -------------------------------------------------------------------------------------------
+
+
+def _check(saved: "Sequence[Plan]", selection: "Selection", *, prune: bool) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        UsageError: a saved plan is to be restricted or to prune.
+    """
+    if saved and not selection.is_everything:
+        hint = "leave them out, or plan again with them"
+        raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
+    if saved and selection.write_secrets:
+        message = "--write-secret is for a plan while it is made; a saved plan writes what it shows"
+        raise UsageError(message, hint="leave it out, or plan again with it")
+    if saved and prune:
+        raise UsageError("a saved plan prunes if it was made with --prune", hint="leave it out, or plan again with it")
+
+
+def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]]:
+    """The saved plans, where the first paths are some, and the other paths.
+
+    Raises:
+        PlanRefused: a plan is refused, or there is a key and a path is none.
+        UsageError: a plan stands behind another path.
+    """
+    from reconciler.planning.planfile import reading  # noqa: PLC0415  # --help needs nothing of it
+
+    plans = [path for path in paths if is_plan(path)]
+    others = tuple(path for path in paths if path not in plans)
+    if key() and others:
+        message = f"RECONCILER_PLAN_KEY is set, so apply takes only plans signed with it; {others[0]} is not one"
+        raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
+    if (*plans, *others) != paths:
+        raise UsageError("each PLANFILE comes before the PATHs", hint="see reconciler apply --help")
+    return [reading.read(path, key()) for path in plans], others

@@ -1,15 +1,20 @@
-"""The name of a shell -> the script that completes commands and options in it."""
+"""The name of a shell -> the script that completes commands and options in it; what was typed -> the values it offers.
 
-from collections.abc import Mapping
+Values are offered offline; a fault of the input offers nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import click
-from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.main import cli
 from reconciler.cli.options import output_options
 from reconciler.cli.streams import emit
+from reconciler.errors import ReconcilerError
 
 _SHELLS: Final[Mapping[str, type[ShellComplete]]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
@@ -30,3 +35,71 @@ def command(shell: str) -> ExitCode:
     """Print the script that completes commands and options in bash, zsh or fish."""
     emit(_SHELLS[shell](cli, {}, "reconciler", "_RECONCILER_COMPLETE").source())
     return ExitCode.DONE
+
+
+def offered(what: str | Sequence[str], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """What of these values, or of those of this name, starts like what was typed."""
+    try:
+        values = sorted(set(_VALUES[what](ctx, incomplete) if isinstance(what, str) else what))
+    except (ReconcilerError, OSError):
+        return []
+    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+
+
+# Each imports what it needs when it is asked: somebody is waiting.
+
+
+def _environments(ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    from reconciler.cli.console import project_of  # noqa: PLC0415
+
+    return project_of(ctx.find_root().obj).environments
+
+
+def _addresses(ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    from reconciler.cli.console import settings_of  # noqa: PLC0415
+    from reconciler.manifests.load import inspect  # noqa: PLC0415
+    from reconciler.project.environment import configuration, load_context  # noqa: PLC0415
+
+    config = configuration(settings_of(ctx.find_root().obj))
+    for environment in config.environments.values():
+        found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True))
+        yield from (str(resource.address) for resource in found.resources)
+
+
+def _runs(ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    return ["last", *(path.stem for path in _journals(ctx))]
+
+
+_MOST: Final = 40
+"""Journals that are opened while somebody waits for a completion."""
+
+
+def _written_runs(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """The newest ones of those that start so: to see what a run has written, its journal is read."""
+    from reconciler.applying.journal.events import may_have_written  # noqa: PLC0415
+
+    newest = [path for path in _journals(ctx) if path.stem.startswith(incomplete)][-_MOST:]
+    return ["last", *(path.stem for path in newest if may_have_written(path))]
+
+
+def _journals(ctx: click.Context) -> list[Path]:
+    from reconciler.applying.journal import run_files  # noqa: PLC0415
+    from reconciler.cli.console import settings_of  # noqa: PLC0415
+    from reconciler.project.environment import configuration  # noqa: PLC0415
+
+    return run_files(configuration(settings_of(ctx.find_root().obj)).journal)
+
+
+def _keys(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    from reconciler.manifests.explain import SCHEMAS, everything, manual  # noqa: PLC0415
+
+    return (entry.path for name in SCHEMAS for entry in everything(manual(name)))
+
+
+_VALUES: Final[Mapping[str, Callable[[click.Context, str], Iterable[str]]]] = {
+    "environments": _environments,
+    "addresses": _addresses,
+    "runs": _runs,
+    "written-runs": _written_runs,
+    "keys": _keys,
+}

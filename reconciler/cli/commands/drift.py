@@ -1,57 +1,42 @@
 """Manifests and a service -> in what the service differs, as a document and an exit code. Writes nothing to it."""
 
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.console import settings_of
-from reconciler.cli.documents import DRIFTS, drift_text, key
+from reconciler.cli.console import project_of, settings_of
+from reconciler.cli.documents import DRIFTS, each, key, show_planned
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import style_of_stderr, tell_problem
+from reconciler.cli.failures import style_of_stderr, tell_error, tell_problem
 from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     input_file,
     paths_argument,
     reading_options,
+    selection_options,
     text,
     unknown_roles_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import selection_options
-from reconciler.cli.several import digested, each, joined, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.edit import write_contents
-from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret
-from reconciler.project.drift import DriftView, write_back
+from reconciler.project.api import Project, text_of
+from reconciler.project.drift import NOTIFY_VARIABLE, DriftView, Notifier, WriteBack
 from reconciler.project.environment import configuration
-from reconciler.project.notify import NOTIFY_VARIABLE, Notifier
 from reconciler.project.records import moments
-from reconciler.project.session import Session
 from reconciler.render.monitoring import NOTIFICATIONS
 from reconciler.render.text import edits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Sequence
 
     from reconciler.model.drift import Drift
     from reconciler.model.inputs import Selection
-    from reconciler.project import Settings
-    from reconciler.render.style import Moment
-
-
-@dataclass(frozen=True, slots=True)
-class Reporting:
-    """Who else is notified of drift."""
-
-    metering: Metering
-    notifier: Notifier
 
 
 @click.command(
@@ -135,36 +120,42 @@ def command(  # noqa: PLR0913  # one for each option
         raise UsageError("--write is for --write-back", hint="drift --write-back --write")
     if common.is_of_several and (write_back or receipt):
         raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
-    reporting = Reporting(metering, Notifier(notify_url, notify_format))
-    reporting.notifier.check()
-    view = _view(common, baseline, receipt, since_receipt=since_receipt, strict=strict, is_whole=not paths)
+    notifier = Notifier(notify_url, notify_format)
+    notifier.check()
+    settings = settings_of(common)
+    configuration(settings)  # its faults come before those of the other files
+    view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)
 
-    def find(each: "Settings") -> "Drift":
+    def find(project: Project) -> "Drift":
         if write_back:
-            session = Session.open(each, paths, allow_unknown_roles=allow_unknown_roles, selection=selection)
-            return _left(common, session, view, write=write)
-        from reconciler.project.api import Project  # noqa: PLC0415  # --help needs nothing of it
-
-        project = Project(each)
+            found = project.write_back(paths, selection, view, allow_unknown_roles=allow_unknown_roles)
+            return _left(common, found, write=write)
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 
-    return (_of_several if common.is_of_several else _of_one)(common, find, outputs, reporting)
+    def report(drifts: "Sequence[Drift]") -> None:
+        """Notify of what is new; what has kept a message from being sent changes no exit code."""
+        for problem in notifier.tell(drifts, settings):
+            tell_problem(problem)
+
+    if common.is_of_several:
+        parts = each(common, find, outputs.noun, codes.of_drift)
+        metering.planned(parts)
+        report([one.found for one in parts if one.found])
+        return show_planned(parts, outputs, history=lambda: moments(settings, [one.environment for one in parts]))
+    drift = find(project_of(common))
+    metering.drift(drift)
+    report([drift])
+    outputs.write(
+        lambda name, style: text_of(drift, name, style),
+        history=lambda: moments(settings, [drift.plan.binding.environment]),
+    )
+    return codes.of_drift(drift)
 
 
-def _view(
-    common: Common, baseline: Path | None, receipt: Path | None, *, since_receipt: bool, strict: bool, is_whole: bool
-) -> DriftView:
-    """Where only some manifests are read, nobody can say what is in none."""
-    config = configuration(settings_of(common))
-    view = DriftView.of_files(baseline, receipt, key(), config.journal, since_receipt=since_receipt)
-    return replace(view, strict=strict, failing=config.failing_on_unmanaged if is_whole else frozenset())
-
-
-def _left(common: Common, session: Session, view: DriftView, *, write: bool) -> "Drift":
+def _left(common: Common, found: WriteBack, *, write: bool) -> "Drift":
     """Show the manifests with the live values, however quiet the run is, and write them if that is asked for."""
-    found = write_back(session, view)
     if found.refused:
-        session.settings.listener.failed(InputError(found.refused))
+        tell_error(InputError(found.refused))
     if not found.contents:
         return found.left
     style = style_of_stderr()
@@ -178,39 +169,3 @@ def _left(common: Common, session: Session, view: DriftView, *, write: bool) -> 
         tell(f"Writing {files}.\n")
     write_contents(found.contents)
     return found.left
-
-
-def _of_one(common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting) -> ExitCode:
-    drift = find(settings_of(common))
-    reporting.metering.drift(drift)
-    _notify(reporting.notifier, [drift], common)
-    outputs.write(
-        lambda name, style: drift_text(DRIFTS[name], drift, style),
-        history=lambda: _history(common, drift.plan.binding.environment),
-    )
-    return codes.of_drift(drift)
-
-
-def _of_several(
-    common: Common, find: "Callable[[Settings], Drift]", outputs: Outputs, reporting: Reporting
-) -> ExitCode:
-
-    drifts = digested(each(common, find, outputs.noun, codes.of_drift))
-    reporting.metering.planned(drifts)
-    _notify(reporting.notifier, [one.found for one in drifts if one.found], common)
-
-    outputs.write(
-        lambda name, style: joined(drifts, name, partial(drift_text, DRIFTS[name]), style),
-        history=lambda: _history(common, *(one.environment for one in drifts)),
-    )
-    return worst(drifts)
-
-
-def _notify(notifier: Notifier, drifts: "Iterable[Drift]", common: Common) -> None:
-    """Tell of what is new; what has kept a message from being sent changes no exit code."""
-    for problem in notifier.tell(drifts, settings_of(common)):
-        tell_problem(problem)
-
-
-def _history(common: Common, *environments: str) -> "tuple[Moment, ...]":
-    return moments(settings_of(common), environments)

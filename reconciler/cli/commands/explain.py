@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli import completing
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import output_options, text
+from reconciler.cli.options import offer, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.manifests.explain import contents, explain
 from reconciler.render.escape import joined, json_text
@@ -37,7 +36,7 @@ Examples:
 Exit codes: 0 done; 64 there is no such key: the nearest one is named.
 """,
 )
-@click.argument("path", type=text, metavar="[PATH]", required=False, shell_complete=completing.keys)
+@click.argument("path", type=text, metavar="[PATH]", required=False, shell_complete=offer("keys"))
 @outputs_option("explain", ["text", "json"])
 @output_options
 def command(path: str | None, *, outputs: Outputs) -> ExitCode:

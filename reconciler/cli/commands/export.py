@@ -2,38 +2,35 @@
 
 from dataclasses import replace
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler import pipeline
-from reconciler.cli import completing
+from reconciler.cli.documents import each, show, show_parts
 from reconciler.cli.exit import ExitCode, of_writing
-from reconciler.cli.options import Common, file_name, reading_options, text, unknown_roles_option
+from reconciler.cli.options import (
+    Common,
+    file_name,
+    like_this_command,
+    offer,
+    reading_options,
+    text,
+    unknown_roles_option,
+)
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import like_this_command
-from reconciler.cli.several import each, show, show_parts
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.export import Choice
-from reconciler.kinds import KINDS, LOGIN_KIND
+from reconciler.kinds import KINDS
 from reconciler.manifests.schema import did_you_mean
-from reconciler.model.dataclass import dataclass
-from reconciler.model.reports import LeftOut
-from reconciler.planning.comparison import Target
-from reconciler.project import connect
-from reconciler.project.environment import chosen_environment, configuration
-from reconciler.project.export import MAKINGS, Found, Workplace, difference, written_once
+from reconciler.project.api import Project
+from reconciler.project.export import Making, Wish, difference, written_once
 from reconciler.render.escape import escape
 from reconciler.render.reports import EXPORTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from reconciler.config import Config, Environment
-    from reconciler.model.resource import LiveState
-    from reconciler.project import Settings
-    from reconciler.project.export import Making
+    from reconciler.render.reports import Exporting
+    from reconciler.render.style import Style
 
 
 class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only since click 8.4
@@ -50,23 +47,11 @@ class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only 
         return frozenset() if "all" in names else names
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be exported, and where to."""
-
-    out: Path | None = None
-    only: tuple[str, ...] = ()
-    into_overlay: bool = False
-    with_own_client: bool = False
-    with_secrets: bool = False
-    """Whether comments tell which named secrets there are."""
-    kinds: frozenset[str] = frozenset()
-    """Empty: those in use."""
-    with_all_kinds: bool = False
-    """Whether kinds that the service does not have are left out."""
+def _writer(write: "Callable[[Exporting, Style], str]") -> "Callable[[Making, Style], str]":
+    return lambda made, style: write(made.shown, style)
 
 
-_EVERYTHING: Final = Wish()
+_MAKINGS: Final = {name: _writer(write) for name, write in EXPORTS.items()}
 
 
 @click.command(
@@ -102,7 +87,7 @@ environments were written, and there was an error in another.
     multiple=True,
     type=text,
     metavar="ENV",
-    shell_complete=completing.environments,
+    shell_complete=offer("environments"),
     help="Write what differs in this environment into its overlays, and leave the manifests alone; several times.",
 )
 @click.option(
@@ -141,22 +126,21 @@ def command(  # noqa: PLR0913  # one for each option
     wish = Wish(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every)
     written: list[str] = []
 
-    def work_out(each: "Settings") -> "Making":
-        config = configuration(each)
-        return made(each, config, chosen_environment(config, each), wish, allow_unknown_roles=allow_unknown_roles)
+    def work_out(project: Project) -> Making:
+        return project.export(wish, allow_unknown_roles=allow_unknown_roles)
 
-    def find(each: "Settings") -> "Making":
-        done = work_out(each).write()
-        written.extend([str(each.environment)] if done.export.has_changes else [])
+    def find(project: Project) -> Making:
+        done = work_out(project).write()
+        written.extend([str(project.settings.environment)] if done.export.has_changes else [])
         return done
 
     if write and common.is_of_several and not overlaid:
         return _write_shared(common, outputs, work_out)
-    code = show(common, outputs, find if write else work_out, MAKINGS, _done, in_turn=write)
+    code = show(common, outputs, find if write else work_out, _MAKINGS, _done, in_turn=write)
     return of_writing(code, is_written=bool(written))
 
 
-def _done(_made: "Making") -> ExitCode:
+def _done(_made: Making) -> ExitCode:
     return ExitCode.DONE
 
 
@@ -173,7 +157,7 @@ def mean_overlays(common: Common, names: "Sequence[str]") -> None:
     common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 
-def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Settings], Making]") -> ExitCode:
+def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], Making]") -> ExitCode:
     """Write the manifests that all environments share, where every one of them has the same to write.
 
     Raises:
@@ -183,7 +167,7 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Settings], 
     found = {one.environment: one.found for one in parts if one.found}
     refusal = difference(found) if len(found) == len(parts) else "not every environment could be read"
     done = {} if refusal else written_once(found)
-    code = show_parts([replace(one, found=done.get(one.environment, one.found)) for one in parts], outputs, MAKINGS)
+    code = show_parts([replace(one, found=done.get(one.environment, one.found)) for one in parts], outputs, _MAKINGS)
     if refusal:
         raise ReconcilerError(f"nothing was written: {refusal}", hint=_one_by_one(list(found)))
     return code
@@ -195,62 +179,3 @@ def _one_by_one(names: "Sequence[str]") -> str:
     overlays = [word for name in others for word in ("--into-overlay", name)]
     then = f", then the others as overlays: {like_this_command(*overlays, '--write')}" if others else ""
     return f"export one environment: {like_this_command('--env', first, '--write')}{then}"
-
-
-def made(
-    settings: "Settings",
-    config: "Config",
-    environment: "Environment",
-    wish: Wish = _EVERYTHING,
-    *,
-    allow_unknown_roles: bool = False,
-) -> "Making":
-    """Make manifests of one environment's objects."""
-    workplace = Workplace.open(
-        config, environment, wish.out, allow_unknown_roles=allow_unknown_roles, once=settings.once
-    )
-    if wish.into_overlay:
-        workplace = workplace.into_overlay(config, environment)
-    target = Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
-    desired = workplace.loaded.desired
-    kinds = wish.kinds | {one.address.kind for one in desired.resources} if wish.kinds else target.in_use(desired)
-    optional = wish.kinds - {LOGIN_KIND} if wish.with_all_kinds else frozenset()
-    with connect.reader(settings, environment, config.path.parent) as remote:
-        live = pipeline.live(remote, target, kinds, optional)
-        secrets = pipeline.secrets_beside(remote, live) if wish.with_secrets else {}
-        own = "" if wish.with_own_client else remote.client_id
-    found = Found(
-        live,
-        secrets,
-        [*map(_lacking, sorted(kinds - live.kinds))],
-        end=[*_other_kinds(kinds), *_unwatched(wish, target, live)],
-    )
-    source = f"marketplace {live.marketplace}"
-    title = f"Environment {environment.name}: {source} at {environment.base_url}"
-    return workplace.choosing(Choice(wish.only, own, kinds=wish.kinds)).make(found, source, title)
-
-
-def _lacking(kind: str) -> LeftOut:
-    return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
-
-
-def _unwatched(wish: Wish, target: Target, live: "LiveState") -> "Iterator[str]":
-    """The kinds that were asked for, of which nothing is live: drift would not see what somebody creates of them."""
-    names = sorted((wish.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
-    if names:
-        yield from _listed("Nothing live: ", names, ".")
-        yield "drift reads them once a manifest names them; to have it report new objects, add to reconciler.yaml:"
-        yield from _listed("manage: [", names, "]")
-
-
-def _other_kinds(read: "Collection[str]") -> "Sequence[str]":
-    """How to get the kinds that were not read."""
-    others = [kind for kind in KINDS if kind not in read]
-    if not others:
-        return ()
-    how = f"To export them, too, add --kinds all, or --kinds {','.join(others[:2])}"
-    return (*_listed("Not read: ", others, "."), how)
-
-
-def _listed(before: str, names: "Sequence[str]", after: str) -> "list[str]":
-    return wrap(f"{before}{', '.join(names)}{after}", 100, subsequent_indent="  ")

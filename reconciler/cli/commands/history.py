@@ -4,13 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.applying.journal import check, check_all, find, read, run_files, runs
-from reconciler.cli import completing
-from reconciler.cli.console import settings_of
+from reconciler.applying.journal import check, check_all, find, read, run_files
+from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, environments_options, text
+from reconciler.cli.options import Common, common_options, environments_options, offer, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.config import select_environment
 from reconciler.project import environment_name
 from reconciler.project.environment import configuration
 from reconciler.project.records import listed
@@ -18,8 +16,6 @@ from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from reconciler.render.history import Listed
 
 
 @click.group(
@@ -46,25 +42,11 @@ def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
     """
     if ctx.invoked_subcommand is not None:
         return None
-    found = _listed(ctx.ensure_object(Common))
+    common = ctx.ensure_object(Common)
+    name = environment_name(settings_of(common))
+    found = project_of(common).history(common.envs or ([name] if name and not common.env_all else []))
     outputs.write(lambda name, style: LISTS[name](found, style))
     return ExitCode.DONE
-
-
-def _listed(common: Common) -> "list[Listed]":
-    """The runs of the environments that are meant; all, where none is named.
-
-    Raises:
-        UsageError: an environment is neither configured nor in any journal.
-    """
-    settings = settings_of(common)
-    config, name = configuration(settings), environment_name(settings)
-    names = common.envs or tuple([name] if name and not common.env_all else [])
-    found = [listed(run, path) for path, run in runs(config.journal).items()]
-    for name in names:
-        if all(run.environment != name for run in found):
-            select_environment(config, name)
-    return [run for run in found if run.environment in names or not names]
 
 
 def _path(common: Common, run: str) -> "Path":
@@ -82,7 +64,7 @@ Examples:
   reconciler history show 20261124T170306.104233Z-9f3c --format json
 """,
 )
-@click.argument("run", type=text, metavar="RUN", shell_complete=completing.runs)
+@click.argument("run", type=text, metavar="RUN", shell_complete=offer("runs"))
 @outputs_option("history", list(RUNS))
 @common_options
 @click.pass_obj
@@ -105,7 +87,7 @@ Examples:
 Exit codes: 0 all lines are as they were written, 1 some are not.
 """,
 )
-@click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=completing.runs)
+@click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=offer("runs"))
 @outputs_option("history", list(VERIFICATIONS))
 @common_options
 @click.pass_obj

@@ -5,16 +5,11 @@ from pathlib import Path
 import click
 
 from reconciler.cli.commands.export import mean_overlays
-from reconciler.cli.console import settings_of
+from reconciler.cli.console import project_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.errors import InputError
-from reconciler.export import Choice
-from reconciler.export.seeding import LIMIT, read_seeds
-from reconciler.manifests.yaml import shown, unreadable
-from reconciler.project.environment import chosen_environment, configuration, configuration_path
-from reconciler.project.export import MAKINGS, Found, Workplace
+from reconciler.project.export import Wish
 from reconciler.render.reports import EXPORTS
 
 
@@ -61,28 +56,9 @@ def command(  # noqa: PLR0913  # one for each option
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the objects in a seeding file, offline."""
-    name = shown(file)
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(LIMIT + 1)
-    except OSError as error:
-        raise InputError([unreadable(error, file, name)]) from error
-    seeds = read_seeds(content, name)
-    workplace = _workplace(common, out, overlaid, allow_unknown_roles=allow_unknown_roles)
-    found = Found(seeds.live, left_out=seeds.left_out, is_of_environment=False)
-    made = workplace.choosing(Choice(kinds=seeds.live.kinds)).make(found, file.name, f"File {name}")
-    done = made.write() if write else made
-    outputs.write(lambda name, style: MAKINGS[name](done, style))
-    return ExitCode.DONE
-
-
-def _workplace(common: Common, out: Path | None, overlaid: str | None, *, allow_unknown_roles: bool) -> Workplace:
-    """Beside the manifests of the configuration, where there is one."""
-    if configuration_path(settings_of(common)) is None and not overlaid:
-        return Workplace.bare(out, allow_unknown_roles=allow_unknown_roles)
     mean_overlays(common, [overlaid] if overlaid else [])
-    settings = settings_of(common)
-    config = configuration(settings)
-    environment = chosen_environment(config, settings)
-    workplace = Workplace.open(config, environment, out, allow_unknown_roles=allow_unknown_roles)
-    return workplace.into_overlay(config, environment) if overlaid else workplace
+    wish = Wish(out, into_overlay=bool(overlaid))
+    made = project_of(common).import_(file, wish, allow_unknown_roles=allow_unknown_roles)
+    done = made.write() if write else made
+    outputs.write(lambda name, style: EXPORTS[name](done.shown, style))
+    return ExitCode.DONE

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.approving import ask, somebody_is_there
-from reconciler.cli.commands.export import made
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.config import load_config, select_environment
+from reconciler.config import load_config
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export.init import (
     CONFIG,
@@ -34,6 +33,8 @@ from reconciler.manifests.files import repository_of, require_inside, resolved
 from reconciler.manifests.yaml import shown
 from reconciler.model.reports import ExportStatus
 from reconciler.model.secret import SecretSource
+from reconciler.project.api import Project
+from reconciler.project.export import EVERYTHING
 from reconciler.project.files import new_file
 from reconciler.render.reports import STARTS, Command, File, Started
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.config import Environment
-    from reconciler.render.reports import Exporting
 
 _CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
 """What is checked by itself before anything else is asked."""
@@ -122,7 +122,7 @@ def _start(folder: Path, answers: Answers, common: Common, outputs: Outputs, *, 
     require_inside(wanted, folder)
     started = Started(list(_written(wanted)))
     try:
-        exported = _export(common, folder / CONFIG, answers.environment) if from_live else None
+        exported = _project(common, folder, answers).export(EVERYTHING).write().shown if from_live else None
     except ReconcilerError:
         outputs.write(lambda name, style: STARTS[name](started, style))
         raise
@@ -268,9 +268,9 @@ def _advice(path: Path, content: str) -> str:
     return ""
 
 
-def _export(common: Common, path: Path, name: str) -> "Exporting":
-    config = load_config(path)
-    return made(settings_of(common), config, select_environment(config, name)).write().shown
+def _project(common: Common, folder: Path, answers: Answers) -> Project:
+    """The project that has just been started."""
+    return Project(replace(settings_of(common), config=folder / CONFIG, environment=answers.environment))
 
 
 def _conditions(folder: Path, answers: Answers, *, from_live: bool) -> "Iterator[str]":

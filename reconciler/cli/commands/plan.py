@@ -1,7 +1,6 @@
 """Manifests and a service -> a plan on stdout, and in a file that apply carries out unchanged."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -10,8 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, plan_document, plan_file, plan_text
+from reconciler.cli.console import project_of, settings_of
+from reconciler.cli.documents import (
+    PLANS,
+    applied_together,
+    each,
+    files_of_each,
+    plan_document,
+    plan_file,
+    show_planned,
+)
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
@@ -20,20 +27,24 @@ from reconciler.cli.options import (
     input_file,
     output_file,
     paths_argument,
+    prune_option,
     reading_options,
+    selection_options,
     unknown_roles_option,
+    write_secret_option,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import prune_option, selection_options, write_secret_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
-from reconciler.project import Settings
-from reconciler.project.files import write_file
+from reconciler.project.api import Project
+from reconciler.project.files import make_folder, remove_file, write_file
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.render.several import Part
 
 
 _UNITS: Final = ("days", "hours", "minutes", "seconds")
@@ -112,16 +123,20 @@ def command(  # noqa: PLR0913  # one for each option
     """
     if expires and not (out or "json" in outputs.names):
         raise UsageError("--expires is for a plan that is saved", hint="add --out FILE")
-    from reconciler.project.api import Project  # noqa: PLC0415  # --help needs nothing of it
 
-    def plan_of(each: Settings) -> Plan:
-        return Project(each).plan(expires=expires, snapshot=from_snapshot, **choices)
+    def plan_of(project: Project) -> Plan:
+        return project.plan(expires=expires, snapshot=from_snapshot, **choices)
 
     code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
     if common.is_of_several:
-        return _of_several(common, plan_of, out, outputs, metering, code_of)
+        files = files_of_each(common, out) if out else {}
+        common.writes += files.values()
+        plans = each(common, plan_of, outputs.noun, code_of)
+        metering.planned(plans)
+        _save(plans, files)
+        return show_planned(plans, outputs, together=applied_together(common, plans, files))
     out = _file_in(common, out) if out and out.is_dir() else out
-    plan = plan_of(settings_of(common))
+    plan = plan_of(project_of(common))
     metering.plan(plan)
     if out:
         write_file(out, plan_file(plan))
@@ -133,7 +148,7 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _file_in(common: Common, folder: Path) -> Path:
     """The file of the plan of the environment that is meant."""
-    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # as above
+    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
 
     settings = settings_of(common)
     file = folder / f"{chosen_environment(configuration(settings), settings).name}.json"
@@ -141,26 +156,16 @@ def _file_in(common: Common, folder: Path) -> Path:
     return file
 
 
-def _of_several(
-    common: Common,
-    plan_of: "Callable[[Settings], Plan]",
-    out: Path | None,
-    outputs: Outputs,
-    metering: Metering,
-    code_of: "Callable[[Plan], ExitCode]",
-) -> ExitCode:
-    """Plan for each environment and show all of it; `out` is a folder with a plan file for each."""
-    from reconciler.cli.several import applied_together, digested, each, files_of_each, joined, worst  # noqa: PLC0415  # as above
-    from reconciler.project.several import save_each  # noqa: PLC0415
+def _save(plans: "Sequence[Part[Plan]]", files: "Mapping[str, Path]") -> None:
+    """Write each plan into the file of its environment, and remove the older file of one that has no plan now.
 
-    files = files_of_each(common, out) if out else {}
-    common.writes += files.values()
-    plans = digested(each(common, plan_of, outputs.noun, code_of))
-    metering.planned(plans)
-    save_each(plans, files, plan_file)
-
-    how = applied_together(common, plans, files)
-    outputs.write(
-        lambda name, style: joined(plans, name, partial(plan_text, PLANS[name]), replace(style, together=how))
-    )
-    return worst(plans)
+    Raises:
+        ReconcilerError: one cannot be written.
+    """
+    for one in plans if files else ():
+        file = files[one.environment]
+        make_folder(file.parent)
+        if one.found:
+            write_file(file, plan_file(one.found))
+        else:
+            remove_file(file)

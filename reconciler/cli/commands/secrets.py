@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import completing
 from reconciler.cli.approving import require_yes, stoppable, target
-from reconciler.cli.console import settings_of
+from reconciler.cli.console import project_of
+from reconciler.cli.documents import names_of, show
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.options import (
@@ -16,23 +16,20 @@ from reconciler.cli.options import (
     ack_option,
     common_options,
     environments_options,
+    offer,
     output_file,
     paths_argument,
     reading_options,
+    selection_options,
     text,
 )
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.selecting import selection_options
-from reconciler.cli.several import names_of, show
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
-from reconciler.project import connect
-from reconciler.project import rotate as rotation
+from reconciler.project.api import Project
 from reconciler.project.files import write_file
-from reconciler.project.rotate import Order, carry_out
-from reconciler.project.secret_status import status as inspect
-from reconciler.project.secret_status.rotating import Wish, wanted
-from reconciler.project.session import Session
+from reconciler.project.rotate import Order
+from reconciler.project.secret_status import Wish
 from reconciler.render.secrets import ROTATIONS, STATUSES, metrics, rotated_text
 
 if TYPE_CHECKING:
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 
     from reconciler.model.inputs import Selection
     from reconciler.model.reports import SecretReport
-    from reconciler.project import Settings
     from reconciler.render.secrets import Rotated
 
 
@@ -92,8 +88,8 @@ def status(
     """Say of every secret how old it is, when it expires, and whether it is what its manifest asks for. Reads only."""
     reports: dict[str, SecretReport] = {}
 
-    def find(each: "Settings") -> "SecretReport":
-        report = reports[str(each.environment)] = _report(each, paths, selection)
+    def find(project: Project) -> "SecretReport":
+        report = reports[str(project.settings.environment)] = project.secrets(paths, selection)
         return report
 
     code = show(common, outputs, find, STATUSES, _code)
@@ -105,12 +101,6 @@ def status(
 
 def _code(report: "SecretReport") -> ExitCode:
     return ExitCode.CHANGES if report.due else ExitCode.DONE
-
-
-def _report(settings: "Settings", paths: tuple[Path, ...], selection: "Selection") -> "SecretReport":
-    session = Session.open(settings, paths, allow_unknown_roles=True, selection=selection)
-    with connect.reader(settings, session.environment, session.root) as remote:
-        return inspect(session.loaded.desired, remote, session.target(), session.resolve)
 
 
 @command.command(
@@ -129,7 +119,7 @@ Exit codes: 0 all that is due was done, or is postponed until somebody can log i
 was written; 3 a guard refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.
 """,
 )
-@click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=completing.addresses)
+@click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=offer("addresses"))
 @click.option("--secret", "name", type=text, metavar="NAME", help="Which one, where the manifest lists several.")
 @click.option("--due", is_flag=True, help="Only what is due: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
@@ -157,11 +147,9 @@ def rotate(  # noqa: PLR0913  # one for each option
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
     _check(address, name, selection, due=due)
-    session = Session.open(settings_of(common), (), allow_unknown_roles=True, selection=selection)
     approve = partial(_approve, common, ask=not auto_approve)
     order = Order(Wish(address, name, only_due=due), ack, approve, _begin)
-    wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
-    done = rotation.show(session, order) if dry_run else carry_out(session, order)
+    done = project_of(common).rotate(selection, order, dry_run=dry_run)
     outputs.write(lambda name, style: ROTATIONS[name](done.rotated, style))
     return of_rotation(done)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, key, plan_text
+from reconciler.cli.documents import PLANS, key
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -16,6 +16,7 @@ from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
 from reconciler.manifests.load import load
 from reconciler.manifests.yaml import shown
 from reconciler.planning.planfile import changes_digest, reading
+from reconciler.project.api import text_of
 from reconciler.project.apply import review
 from reconciler.project.environment import (
     chosen_environment,
@@ -89,7 +90,7 @@ def command(
         keep_apart(settings_of(common), [path])
         plan, written = _plan(path)
         outputs.write(
-            lambda name, style: _pieces(written) if name == "json" else plan_text(PLANS[name], plan, style),
+            lambda name, style: _pieces(written) if name == "json" else text_of(plan, name, style),
             plan_file=str(path),
         )
     return ExitCode.DONE

@@ -1,34 +1,25 @@
 """A service -> its state in a file, free of secrets: what plan --from-snapshot reads where there are no credentials."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import pipeline
-from reconciler.cli.console import settings_of
-from reconciler.cli.documents import key, warn_if_blank
+from reconciler.cli.console import project_of
+from reconciler.cli.documents import each, files_of_each, key, warn_if_blank, worst
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error, tell_problem
 from reconciler.cli.options import Common, output_file, reading_options
-from reconciler.cli.several import each, files_of_each, worst
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.live import odd
-from reconciler.manifests.load import inspect
-from reconciler.model.named_secret import moment_text
-from reconciler.model.resource import DesiredState
 from reconciler.planning import snapshot as snapshotfile
-from reconciler.planning.comparison import Target
-from reconciler.project import connect
-from reconciler.project.environment import chosen_environment, configuration, load_context
+from reconciler.project.api import Project
 from reconciler.project.files import make_folder, write_file
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
     from reconciler.model.inputs import Snapshot
-    from reconciler.project import Settings
 
 
 @click.command(
@@ -57,14 +48,14 @@ def command(common: Common, *, out: Path) -> ExitCode:
     """
     warn_if_blank("snapshot")
     if not common.is_of_several:
-        _tell(common, _written(settings_of(common), out), out)
+        _tell(common, _written(project_of(common), out), out)
         return ExitCode.DONE
 
     files = files_of_each(common, out)
     common.writes += files.values()
     make_folder(out)
     parts = each(
-        common, lambda one: _written(one, files[str(one.environment)]), "snapshot", lambda _taken: ExitCode.DONE
+        common, lambda one: _written(one, files[str(one.settings.environment)]), "snapshot", lambda _: ExitCode.DONE
     )
     for part in parts:
         if part.found:
@@ -75,8 +66,8 @@ def command(common: Common, *, out: Path) -> ExitCode:
     return worst(parts)
 
 
-def _written(settings: "Settings", file: Path) -> "Snapshot":
-    taken = _taken(settings)
+def _written(project: Project, file: Path) -> "Snapshot":
+    taken = project.snapshot()
     write_file(file, snapshotfile.dumps(taken, key()))
     return taken
 
@@ -87,13 +78,3 @@ def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
         tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment} in {escape(str(file))}.\n")
         for text in odd(taken.live):
             tell_problem(ReconcilerError(text))
-
-
-def _taken(settings: "Settings") -> "Snapshot":
-    config = configuration(settings)
-    environment = chosen_environment(config, settings)
-    target = Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
-    context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
-    kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
-    with connect.reader(settings, environment, config.path.parent) as remote:
-        return pipeline.snapshot(remote, target, kinds, moment_text(datetime.now(UTC)))

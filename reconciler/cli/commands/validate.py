@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import settings_of
+from reconciler.cli.console import project_of
 from reconciler.cli.documents import VALIDATIONS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, paths_argument, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.project.validate import check
 
 
 @click.command(
@@ -35,6 +34,6 @@ def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_
 
     Every fault of every file is shown, with its line and column.
     """
-    report = check(settings_of(common), paths, allow_unknown_roles=allow_unknown_roles)
+    report = project_of(common).validate(paths, allow_unknown_roles=allow_unknown_roles)
     outputs.write(lambda name, style: VALIDATIONS[name](report, style))
     return ExitCode.DONE if report.valid else ExitCode.ERROR

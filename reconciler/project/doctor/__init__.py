@@ -6,24 +6,38 @@ is given what is known so far and may add to it; a check whose premise failed is
 that they are given only reads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from reconciler.config import Config, Environment
 from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
-from reconciler.kinds import KINDS, LOGIN_KIND, Kind
+from reconciler.kinds import DEFAULT_KIND, KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.fields import FULL_ACCESS
-from reconciler.live import read_objects, with_assignments
+from reconciler.live import check_marketplace, read_objects, with_assignments
+from reconciler.manifests.files import AllowedPaths
+from reconciler.manifests.load import inspect
+from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
 from reconciler.model.reports import Check, Diagnosis, Verdict
+from reconciler.model.resource import DesiredResource, FieldsPolicy
+from reconciler.model.secret import SecretReference
+from reconciler.planning.guards.every_kind import unnamed_secrets
+from reconciler.project import Settings, connect, plan_key
 from reconciler.project.doctor import connectivity
 from reconciler.project.doctor.connectivity import AGAIN, Known, Result, Subject, Tools, few, number
+from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.remote.auth import Claims
+from reconciler.remote.network import Network, reach
+from reconciler.remote.wire import checked
+from reconciler.secrets import value_of
 
 __all__ = ["STEPS", "Subject", "Tools", "examine"]
 
@@ -295,3 +309,65 @@ def _attempt(step: Step, known: Known) -> Result:
     except Exception as error:  # noqa: BLE001  # a bug in one check must not hide what the others find
         # The type only: the text could quote a value.
         return Result(Verdict.FAILED, f"internal error: {type(error).__name__}", "please report it")
+
+
+# ----------------------------------------------------------------------------------------------------- one environment
+
+
+def diagnose(settings: Settings) -> Diagnosis:
+    """Examine the environment that is meant.
+
+    Raises:
+        ReconcilerError: there is no configuration, or no such environment.
+    """
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
+    return examine(_subject(settings, config, environment), _tools(settings, environment, config.path.parent))
+
+
+def _subject(settings: Settings, config: Config, environment: Environment) -> Subject:
+    context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
+    resources = inspect(config.manifests, context).resources  # as far as they are sound
+    given = connect.named_credentials(environment.auth) if environment.auth else {}
+    return Subject(
+        shown(config.path),
+        environment.name,
+        environment.base_url,
+        environment.concurrency,
+        environment.marketplace,
+        is_embedded=environment.emulator is not None,
+        credentials={name: value for name, value in given.items() if isinstance(value, SecretReference)},
+        kinds=_kinds(resources, environment),
+        unnamed=tuple(_unnamed(resources)),
+        has_plan_key=plan_key(settings.variables) is not None,
+        unwatched=tuple(_unwatched(environment)),
+    )
+
+
+def _unnamed(found: Sequence[DesiredResource]) -> Iterator[str]:
+    for one in sorted(found, key=lambda resource: resource.address):
+        yield from (f"{one.address}: {path}" for path in unnamed_secrets(one))
+
+
+def _kinds(found: Sequence[DesiredResource], environment: Environment) -> Mapping[str, bool]:
+    """The kinds in use -> whether assignments are."""
+    kinds = environment.manages | {one.address.kind for one in found} or {DEFAULT_KIND}
+    assigned = {one.address.kind for one in found if one.assignments}
+    return {name: name in assigned for name in kinds}
+
+
+def _unwatched(environment: Environment) -> Iterator[str]:
+    if environment.defaults.fields is FieldsPolicy.MERGE:
+        yield "fields that a manifest does not name"
+    if not environment.unmanaged_is_drift:
+        yield "objects in no manifest"
+
+
+def _tools(settings: Settings, environment: Environment, root: Path) -> Tools:
+    return Tools(
+        resolve=partial(value_of, allowed_paths=AllowedPaths(root), variables=settings.variables),
+        require_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(settings)),
+        reach=partial(reach, network=Network()),
+        open=partial(connect.reader, settings, environment, root),
+        identify=partial(check_marketplace, environment=environment.name, marketplace=environment.marketplace),
+    )

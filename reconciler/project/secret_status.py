@@ -1,12 +1,16 @@
-"""Manifests and a service -> what a rotation would do, judged by the guards as a plan is. Reads only."""
+"""Manifests and a service -> how every secret stands, and what a rotation would do, judged by guards as a plan is.
+
+Reads only.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from reconciler import live as reader
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
-from reconciler.kinds import KINDS, login_key
+from reconciler.kinds import KINDS, Kind, login_key, outside
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection, Window
@@ -18,20 +22,140 @@ from reconciler.model.named_secret import (
     Begin,
     LiveSecret,
     NamedSecret,
+    SecretState,
+    Standing,
     Step,
     StepKind,
     states,
 )
 from reconciler.model.plan import Action, Change, Finding
+from reconciler.model.reports import SecretReport, SecretRow, Sort
 from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
+from reconciler.model.secret import Secret
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
 from reconciler.planning.comparison import Target
 from reconciler.planning.diff.identity import match
+from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
 from reconciler.remote import ReadRemote
+from reconciler.secrets import Resolve, Values, look_up
 from reconciler.secrets.delivery import Deliverer, lost, recall
 from reconciler.secrets.rotation.due import Subject, due
+
+
+def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> SecretReport:
+    """Say how every secret stands: of each resource that has a manifest and is selected. Reads only.
+
+    Raises:
+        WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
+        RemoteError: a read failed.
+        InputError: a manifest cannot be matched with one live object.
+    """
+    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
+    matches = match(desired, live)
+    chosen = _selected(desired.resources, target.selection)
+    values = look_up(DesiredState(tuple(chosen), desired.digest), resolve).values
+    named = _named_secrets(chosen, matches, remote)
+    rows = [
+        row
+        for one in sorted(chosen, key=lambda resource: resource.address)
+        for row in (
+            *_field_rows(one, matches[one.address], KINDS[one.address.kind], values, target),
+            *_named_rows(one, matches[one.address], named.get(one.address, ()), target.now),
+        )
+    ]
+    claimed = {found.key for found in matches.values() if found}
+    left_out = sum(
+        one.key not in claimed and not outside(desired.scope, one.kind, one.id, one.body) for one in live.resources
+    )
+    return SecretReport(target.environment, live.marketplace, target.now, tuple(rows), left_out)
+
+
+def _selected(resources: Sequence[DesiredResource], selected: Selection) -> list[DesiredResource]:
+    return [
+        one for one in resources if not one.policy.absent and selection.is_selected(selected, one.address, one.labels)
+    ]
+
+
+def _named_secrets(
+    chosen: Sequence[DesiredResource], matches: Mapping[Address, LiveResource | None], remote: ReadRemote
+) -> dict[Address, tuple[LiveSecret, ...]]:
+    """The named secrets of every object. A service that has none is an error only where a manifest lists some."""
+    found: dict[Address, tuple[LiveSecret, ...]] = {}
+    for is_listed in (True, False):
+        there = {
+            one.address: match.key
+            for one in chosen
+            if (one.named_secrets is not None) is is_listed and (match := matches[one.address])
+        }
+        found |= _secrets(there, remote, is_optional=not is_listed)
+    return found
+
+
+def _secrets(
+    there: Mapping[Address, ObjectKey], remote: ReadRemote, *, is_optional: bool = False
+) -> Mapping[Address, tuple[LiveSecret, ...]]:
+    secrets = reader.read_secrets(remote, list(there.values()), is_optional=is_optional)
+    return {address: secrets[key] for address, key in there.items()}
+
+
+def _field_rows(
+    wanted: DesiredResource,
+    found: LiveResource | None,
+    kind: Kind,
+    values: Values,
+    target: Target,
+) -> Iterator[SecretRow]:
+    """One row for each secret field that the manifest names or the object has a value in."""
+    for name in sorted(kind.secret_fields):
+        old = found.secrets.get(name) if found else None
+        if name not in wanted.secrets and old is None:
+            continue
+        reference, key = wanted.secrets.get(name), (wanted.address, name)
+        sort = Sort.WRITE_ONLY if name in kind.write_only_fields else Sort.READABLE
+        status, note = _field_status(wanted, name, old, values.get(key))
+        if sort is Sort.WRITE_ONLY and status is Standing.UNVERIFIABLE:
+            status, note = _LAST_WRITTEN[target.unseen.is_another(key, values.get(key))]
+        policy = str(reference) if reference else "none" if name in wanted.secrets else ""
+        state = SecretState(name, status, note=note)
+        yield SecretRow(wanted.address, found.id if found else None, sort, state, policy)
+
+
+_LAST_WRITTEN: Final = {
+    None: (Standing.UNVERIFIABLE, UNKNOWN),
+    True: (Standing.DIFFERS, "the last apply wrote another value"),
+    False: (Standing.UNVERIFIABLE, "the last apply wrote this value"),
+}
+"""Whether the last apply wrote another value, if anybody knows -> what is known of a write-only secret."""
+
+
+def _field_status(wanted: DesiredResource, name: str, old: Secret | None, new: Secret | None) -> tuple[Standing, str]:
+    if name not in wanted.secrets:
+        return Standing.UNMANAGED, ""
+    reference = wanted.secrets[name]
+    if reference is None:
+        return (Standing.DIFFERS, "it has a value where none is wanted") if old else (Standing.IN_STEP, "")
+    if old is None:
+        return Standing.MISSING, "it has none"
+    if old.is_mask:
+        return Standing.UNVERIFIABLE, "the service does not show it"
+    if new is None:
+        note = "not compared: it was generated" if reference.is_generated else "not compared: its value is not at hand"
+        return Standing.IN_STEP, note
+    return (Standing.IN_STEP, "") if old.equals(new) else (Standing.DIFFERS, "it has another value")
+
+
+def _named_rows(
+    wanted: DesiredResource, found: LiveResource | None, live: Sequence[LiveSecret], now: datetime
+) -> Iterator[SecretRow]:
+    is_active = bool(found and found.body.get(KINDS[wanted.address.kind].active_field))
+    for state in states(wanted.named_secrets, live, now, is_active=is_active):
+        policy = state.wanted.policy if state.wanted else ""
+        yield SecretRow(wanted.address, found.id if found else None, Sort.NAMED, state, policy)
+
+
+# ------------------------------------------------------------------------------------------------------------ rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +179,9 @@ class Turn:
     """Why it cannot be done; then there are no steps."""
 
     @property
-    def does_something(self) -> bool:
-        """Whether there is more to it than to wait."""
-        return any(step.kind is not StepKind.WAIT for step in self.steps)
+    def about(self) -> tuple[str, str, str]:
+        """Whose secret, by address and by id, and its name."""
+        return str(self.subject.address), self.subject.client_id, self.subject.wanted.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +196,14 @@ class Rotation:
 
     @property
     def does_something(self) -> bool:
-        """Whether any turn does."""
-        return any(turn.does_something for turn in self.turns)
+        """Whether there is more to it than to wait."""
+        return any(step.kind is not StepKind.WAIT for turn in self.turns for step in turn.steps)
 
     @property
     def acknowledgement(self) -> str:
         """What ``--ack`` must be given to accept the findings of exactly these steps, whenever they are taken."""
         turns = [
-            [
-                str(turn.subject.address),
-                turn.subject.client_id,
-                turn.subject.wanted.name,
-                [[step.kind.value, step.secret.id if step.secret else ""] for step in turn.steps],
-            ]
+            [*turn.about, [[step.kind.value, step.secret.id if step.secret else ""] for step in turn.steps]]
             for turn in self.turns
         ]
         findings = [[one.rule, one.message] for one in self.findings]
@@ -127,7 +246,8 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
     chosen = wanted(desired, target.selection, wish)
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
     matches = match(desired, live)
-    secrets = _secrets({resource.address: matches[resource.address] for resource, _ in chosen}, remote)
+    there = {one.address: found.key for one, _ in chosen if (found := matches[one.address])}
+    secrets = _secrets(there, remote)
     turns: list[Turn] = []
     for resource, secret in chosen:
         found = matches[resource.address]
@@ -135,9 +255,8 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
             hint = "run apply first: it makes the client, and its secrets"
             raise ReconcilerError(f"{resource.address} is not there yet, so it has no secret to be rotated", hint=hint)
         if found is not None:
-            turns += _turn(
-                _subject(resource, found, secret, secrets[resource.address], deliverer), remote, target, wish
-            )
+            subject = _subject(resource, found, secret, secrets[resource.address], deliverer)
+            turns += _turn(subject, remote, target, wish)
     changes = target.protection.mark(_changes(desired, matches, turns))
     context = target.context(desired, remote.access(), live)
     frozen = guard.freeze(changes, target.freeze, target.now)
@@ -159,12 +278,9 @@ def wanted(desired: DesiredState, selected: Selection, wish: Wish) -> Sequence[t
         resource = _resource(desired, wish.address)
         return [(resource, _secret(resource, wish.name))]
     resources = [_resource(desired, wish.address)] if wish.address else desired.resources
-    chosen = [
-        one for one in resources if not one.policy.absent and selection.is_selected(selected, one.address, one.labels)
-    ]
     return [
         (one, secret)
-        for one in chosen
+        for one in _selected(resources, selected)
         for secret in ([_secret(one, wish.name)] if wish.name else one.named_secrets or ())
     ]
 
@@ -210,14 +326,6 @@ def _nothing_listed(resource: DesiredResource) -> ReconcilerError:
 # -------------------------------------------------------------------------------------------------------------- turning
 
 
-def _secrets(
-    wanted: Mapping[Address, LiveResource | None], remote: ReadRemote
-) -> Mapping[Address, tuple[LiveSecret, ...]]:
-    there = {address: one.key for address, one in wanted.items() if one}
-    secrets = reader.read_secrets(remote, list(there.values()))
-    return {address: secrets[key] for address, key in there.items()}
-
-
 def _subject(
     resource: DesiredResource,
     found: LiveResource,
@@ -239,16 +347,16 @@ def _subject(
 
 
 def _turn(subject: Subject, remote: ReadRemote, target: Target, wish: Wish) -> Iterator[Turn]:
-    if not wish.only_due:
-        _spare_ourselves(subject, remote)
-        yield Turn(subject, due(subject, target.now))
-        return
-    if not any(one.is_due for one in states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)):
+    """The turn of one secret; none where only what is due is wanted, and it is not. What is wanted anyway may raise."""
+    judged = states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)
+    if wish.only_due and not any(one.is_due for one in judged):
         return
     try:
         _spare_ourselves(subject, remote)
-        yield Turn(subject, due(subject, target.now, Begin.IF_DUE))
+        yield Turn(subject, due(subject, target.now, Begin.IF_DUE if wish.only_due else Begin.ANYWAY))
     except ReconcilerError as error:
+        if not wish.only_due:
+            raise
         yield Turn(subject, error=error)
 
 
@@ -274,11 +382,10 @@ def _changes(
     for resource in desired.resources:
         found = matches[resource.address]
         if found:
-            stays = Change(resource.address, Action.NO_OP, found.id, found.body, found.body)
-            stays = replace(stays, protected=resource.policy.protected)
-            is_changed = resource.address in new
+            action = Action.UPDATE if resource.address in new else Action.NO_OP
+            change = Change(resource.address, action, found.id, found.body, found.body)
             secrets = tuple(new.get(resource.address, ()))
-            yield replace(stays, action=Action.UPDATE, new_secrets=secrets) if is_changed else stays
+            yield replace(change, protected=resource.policy.protected, new_secrets=secrets)
 
 
 def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) -> Iterator[Finding]:
