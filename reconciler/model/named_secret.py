@@ -154,20 +154,21 @@ class LiveSecret:
     @property
     def ending(self) -> str:
         """`UNDELIVERED`, `UNPROVEN`, `UNTRIED`, `RETIRED` or empty."""
-        found = _ENDING.search(self.name)
-        return found[1] if found else ""
+        return self._part(1)
 
     @property
     def mark(self) -> str:
         """By what its value is recognised, see `Secret.mark`; empty: by nothing."""
-        found = _ENDING.search(self.name)
-        return (found[3] or "") if found else ""
+        return self._part(3)
 
     @property
     def holders_mark(self) -> str:
         """Which deliveries may have its value, see `NamedSecret.holders`; empty: nobody knows."""
+        return self._part(2)
+
+    def _part(self, number: int) -> str:
         found = _ENDING.search(self.name)
-        return (found[2] or "") if found else ""
+        return (found[number] or "") if found else ""
 
     @property
     def made_at(self) -> datetime | None:

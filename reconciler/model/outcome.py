@@ -240,7 +240,7 @@ class RecordedChange:
             return Certainty.ENDED
         if not self.writes:
             return Certainty.UNCERTAIN if self.uncertain else Certainty.NOT_STARTED
-        if self.uncertain or any(write.ending in {None, Ending.LOST} for write in self.writes):
+        if self.uncertain or self.open_writes:
             return Certainty.UNCERTAIN
         return Certainty.WRITTEN if any(write.may_be_carried_out for write in self.writes) else Certainty.REFUSED
 

@@ -173,7 +173,8 @@ def givers(saved: Plan, desired: DesiredState, remote: ReadRemote) -> LiveState:
     Raises:
         RemoteError: a read failed otherwise than by a missing role.
     """
-    found = [one for one in saved.changes if one.before is not None and _gives_roles(KINDS[one.address.kind])]
+    kinds = {name for name in {one.address.kind for one in saved.changes} if KINDS[name].gives or KINDS[name].members}
+    found = [one for one in saved.changes if one.before is not None and one.address.kind in kinds]
     seen = (LiveResource(one.address.kind, one.id or "", one.before or {}) for one in found)
     live = LiveState(tuple(seen), saved.binding.marketplace)
     named = {one.address for one in desired.resources if one.assignments and not one.policy.absent}
@@ -182,10 +183,6 @@ def givers(saved: Plan, desired: DesiredState, remote: ReadRemote) -> LiveState:
         with suppress(AccessDenied):
             return reader.with_assignments(remote, live, compared)
     return live
-
-
-def _gives_roles(kind: Kind) -> bool:
-    return bool(kind.gives or kind.members)
 
 
 @contextmanager
@@ -254,16 +251,16 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
         again = differ.diff(desired, sides.live, values, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
     changes = hidden_secrets.without_known(changes, sides.hidden, values, remote)
-    named = with_named_secrets(changes, desired, sides.named, target.now)
+    changes, about_named = with_named_secrets(changes, desired, sides.named, target.now)
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings(planned)
         yield from secret_changes.unknown(desired.resources, planned, values, target.unseen)
         yield from secret_changes.patched(planned)
         yield from hidden_secrets.placeholders(seen)
-        yield from (*hidden_secrets.not_compared(sides.hidden), *named.warnings)
+        yield from (*hidden_secrets.not_compared(sides.hidden), *about_named)
 
-    return _compared(sides, named.changes, target, about_secrets)
+    return _compared(sides, changes, target, about_secrets)
 
 
 def diff_offline(sides: Sides, target: Target) -> Comparison:
@@ -285,21 +282,21 @@ def _compared(
 ) -> Comparison:
     desired, live = sides.desired, sides.live
     own, foreign = selection.parted(changes, desired.scope)
-    settled = deletion.settle(
+    settled, about_settling = deletion.settle(
         identified(own, target.creation),
         target.protection,
         prunes=target.prunes,
         own_client_id=sides.login,
         odd={Address(one.kind, one.id) for one in live.resources if one.faults},
     )
-    selected = selection.restrict(settled.changes, desired, target.selection)
+    selected = selection.restrict(settled, desired, target.selection)
     seen = selection.without(live, foreign)
     warnings = (
         *target.warnings(selected.changes),
         *selected.warnings,
         *about_secrets(selected.changes, seen),
         *odd(seen),
-        *settled.warnings,
+        *about_settling,
         *selection.left_scope(selected.changes, desired.scope),
         *hints(selected.whole, desired),
         *copied(selected.changes),
@@ -321,8 +318,8 @@ def _compared(
 
 def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
     """The same changes; what is created by POST has no id before the service makes one."""
-    return tuple(replace(one, id=None) if way == "post" and _is_made_by_post(one) else one for one in changes)
 
+    def is_made(change: Change) -> bool:
+        return way == "post" and change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids
 
-def _is_made_by_post(change: Change) -> bool:
-    return change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids
+    return tuple(replace(one, id=None) if is_made(one) else one for one in changes)

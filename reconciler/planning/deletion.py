@@ -254,15 +254,6 @@ def _names(change: Change, bound: Mapping[ObjectKey, Address]) -> Iterator[str]:
         yield name
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """The changes of a run that deletes what no manifest claims."""
-
-    changes: tuple[Change, ...]
-    warnings: tuple[str, ...] = ()
-    """What is spared all the same, and why."""
-
-
 def settle(
     changes: Iterable[Change],
     protection: Protection,
@@ -270,26 +261,22 @@ def settle(
     prunes: bool,
     own_client_id: str,
     odd: Container[Address] = (),
-) -> Pruned:
-    """Mark what is protected, and where it is asked for delete what no manifest claims, less `odd` objects."""
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Mark what is protected, and where it is asked for delete what no manifest claims.
+
+    Protected objects, `odd` ones, and the client that the run is logged in with are spared; a warning says so of each.
+    """
     marked = protection.mark(changes)
-    pruned = prune(marked, own_client_id, odd) if prunes else Pruned(marked)
-    return replace(pruned, warnings=(*protection.idle(marked), *pruned.warnings))
-
-
-def prune(changes: Iterable[Change], own_client_id: str, odd: Container[Address] = ()) -> Pruned:
-    """Make deletions of unmanaged objects, but for protected ones and the client that the run is logged in with."""
-    pruned: list[Change] = []
-    warnings: list[str] = []
-    for change in changes:
-        if change.action is not Action.UNMANAGED:
-            pruned.append(change)
+    found, warnings = [], [*protection.idle(marked)]
+    for change in marked:
+        if not prunes or change.action is not Action.UNMANAGED:
+            found.append(change)
         elif reason := _spared(change, own_client_id, odd):
-            pruned.append(change)
+            found.append(change)
             warnings.append(f"{change.address} is in no manifest and is not pruned: it is {reason}")
         else:
-            pruned.append(replace(change, action=Action.DELETE))
-    return Pruned(tuple(pruned), tuple(warnings))
+            found.append(replace(change, action=Action.DELETE))
+    return tuple(found), tuple(warnings)
 
 
 def _spared(change: Change, own_client_id: str, odd: Container[Address]) -> str:

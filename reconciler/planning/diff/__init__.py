@@ -52,7 +52,11 @@ def diff(
     run = _Run(live.marketplace, secrets, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
-    changes += [_unmanaged(one) for one in live.resources if one.key not in claimed and _is_there(one)]
+    changes += [
+        Change(Address(one.kind, one.id), Action.UNMANAGED, one.id, before=one.body, after=None)
+        for one in live.resources
+        if one.key not in claimed and _is_there(one)
+    ]
     return tuple(sorted(changes, key=lambda change: change.address))
 
 
@@ -60,10 +64,6 @@ def _is_there(found: LiveResource) -> bool:
     """Whether there is something to manage: a set is always there, and may be empty."""
     kind = KINDS[found.kind]
     return not kind.row_fields or any(found.body.get(name) for name in kind.fields)
-
-
-def _unmanaged(found: LiveResource) -> Change:
-    return Change(Address(found.kind, found.id), Action.UNMANAGED, found.id, before=found.body, after=None)
 
 
 @dataclass(frozen=True, slots=True)

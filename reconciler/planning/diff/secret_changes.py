@@ -121,8 +121,9 @@ def unknown(
 
 def _is_left(change: Change | None, name: str) -> bool:
     """Whether the object stays and this secret is not written."""
-    stays = change is not None and change.action in {Action.UPDATE, Action.NO_OP} and change.before is not None
-    return stays and change is not None and all(intent.field != name for intent in change.secrets)
+    if change is None or change.before is None or change.action not in {Action.UPDATE, Action.NO_OP}:
+        return False
+    return all(intent.field != name for intent in change.secrets)
 
 
 def patched(changes: Iterable[Change]) -> Iterator[str]:
@@ -139,21 +140,13 @@ def patched(changes: Iterable[Change]) -> Iterator[str]:
 _ROTATE: Final = "run reconciler secrets rotate --due"
 
 
-@dataclass(frozen=True, slots=True)
-class WithSecrets:
-    """The changes, and what else there is to say of secrets."""
-
-    changes: tuple[Change, ...]
-    warnings: tuple[str, ...]
-
-
 def with_named_secrets(
     changes: Sequence[Change],
     desired: DesiredState,
     live: Mapping[ObjectKey, Sequence[LiveSecret]],
     now: datetime,
-) -> WithSecrets:
-    """Add to each change the secrets that its object lacks.
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Add to each change the secrets that its object lacks, and say what else there is to say of secrets.
 
     Args:
         changes: of these manifests and this service.
@@ -176,7 +169,7 @@ def with_named_secrets(
         found.append(_with(change, new, is_first=not there) if new else change)
         warnings += [f"{change.address}: {text}" for one in judged for text in _told(one)]
         warnings += list(_crowd(change, judged, new))
-    return WithSecrets(tuple(found), tuple(warnings))
+    return tuple(found), tuple(warnings)
 
 
 def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Change:
