@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from reconciler.kinds.fields import PARTIES, Reference, member_of
 from reconciler.model.dataclass import dataclass
+from reconciler.model.diagnostic import listed
 from reconciler.model.json import Body, Json, get_at, is_array, with_value_at
 from reconciler.model.plan import known_after
 from reconciler.model.resource import Address
@@ -48,8 +49,7 @@ def _places(object_path: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _any_of(shapes: Sequence[Shape]) -> str:
-    *most, last = [f"{{{', '.join(shape)}}}" for shape in shapes]
-    return f"{', '.join(most)} or {last}" if most else last
+    return listed((f"{{{', '.join(shape)}}}" for shape in shapes), "or")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ the value that is at fault, in the manifest or in the overlay. The overlays of a
 them share a value of a manifest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -19,7 +19,7 @@ from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.secrets import moved_paths, redacted
 from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Diagnostic, Place, Severity
+from reconciler.model.diagnostic import Diagnostic, Place, Severity, listed
 from reconciler.model.json import ABSENT, Body, Json, get_at, pointer
 from reconciler.model.resource import Address
 
@@ -206,7 +206,7 @@ class Environments:
             return {}
         base: Any = document.target if isinstance(document, Layered) else manifest
         return {
-            pointer(*path): _listed(self._sharing(path, base))
+            pointer(*path): listed(self._sharing(path, base))
             for path in (("spec", *one) for one in kind.varying)
             if isinstance(value := get_at(manifest, path), str) and "${" not in value
         }
@@ -219,11 +219,6 @@ class Environments:
             if not _says_otherwise(base, overlays.patch(base), path)
         ]
         return sorted(named) if len(named) > 1 and str(self.context.environment) in named else []
-
-
-def _listed(names: Sequence[str]) -> str:
-    *others, last = names or [""]
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _says_otherwise(base: Body, patch: Body, path: tuple[str, ...]) -> bool:

@@ -16,7 +16,7 @@ from reconciler.manifests.schema import UNPARTED, Fault, meant, part_validator
 from reconciler.manifests.substitution import Substitution, texts
 from reconciler.manifests.yaml import Document
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Diagnostic, Place, Severity
+from reconciler.model.diagnostic import Diagnostic, Place, Severity, listed
 from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.named_secret import LiveSecret, NamedSecret, moment_of, secret_of
 from reconciler.model.secret import REDACTION, Delivery, SecretReference, SecretSource, delivery_of, is_own_variable
@@ -264,7 +264,7 @@ _BELONGS_TO: Final = {"timeout": "command", "variable": "envFile"}
 def _delivery_faults(entry: Mapping[str, Any], at: str, file: str, allowed_paths: AllowedPaths) -> Iterator[Fault]:
     kinds = [kind for kind in _KINDS if kind in entry]
     if len(kinds) != 1:
-        message = f"a delivery is one of {', '.join(_KINDS[:-1])} or {_KINDS[-1]}"
+        message = f"a delivery is one of {listed(_KINDS, 'or')}"
         yield Fault(at, message + (f", and this one has {' and '.join(kinds)}" if kinds else ""), "delivery")
         return
     for name, owner in _BELONGS_TO.items():

@@ -1,9 +1,16 @@
 """What is wrong with an input, and where; and all that one validation found."""
 
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 
 from reconciler.model.dataclass import dataclass
+
+
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """``a, b and c``; nothing where there is no name."""
+    *others, last = list(names) or [""]
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 @dataclass(frozen=True, slots=True, order=True)

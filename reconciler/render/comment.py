@@ -28,11 +28,6 @@ def code(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def cell(text: str) -> str:
-    """A code span for a table, in which a pipe ends the cell, even in code."""
-    return code(text).replace("|", "\\u007c")
-
-
 def fenced(lines: Sequence[str], language: str) -> list[str]:
     """A code block; its lines are escaped already."""
     fence = "`" * max(3, 1 + max(map(_longest_run, lines), default=0))

@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Plan
-from reconciler.render.comment import cell, code, fenced
+from reconciler.render.comment import code, fenced
 from reconciler.render.markdown import drift, plan, result
 from reconciler.render.style import PLAIN
 from tests.render.test_golden import BINDING, DIGEST, DRIFTS, NARROWS, PLAIN_DOCUMENTS, WIDENS, change, field
@@ -112,12 +112,6 @@ def test_a_code_span_shows_the_text_and_nothing_else(text: str) -> None:
     (paragraph,) = [token for token in READER.parse(f"x {code(text)} y") if token.type == "inline"]
     assert [token.type for token in paragraph.children or ()] == ["text", "code_inline", "text"]
     assert (paragraph.children or [])[1].content.strip() == text.strip()
-
-
-@pytest.mark.parametrize("text", ["a|b", "|", "\\|", "`|`", "a\\"])
-def test_a_cell_of_a_table_stays_one_cell(text: str) -> None:
-    found = [token.type for token in READER.parse(f"| a | b |\n|---|---|\n| {cell(text)} | x |\n")]
-    assert found.count("td_open") == 2
 
 
 def test_a_fence_is_longer_than_any_in_it() -> None:

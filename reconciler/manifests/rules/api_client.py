@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from reconciler.manifests.rules.rule import Level, ManifestView, Objection, Rule
+from reconciler.model.diagnostic import listed
 from reconciler.model.json import ABSENT, pointer
 
 KIND: Final = "ApiClient"
@@ -92,7 +93,7 @@ def public_client_with_admin_role(view: ManifestView) -> Iterator[Objection]:
     if not roles:
         yield Objection(at, f"{why}, and MaximumGrantedRoles sets no limit", hint)
     elif found := administrative(roles):
-        yield Objection(at, f"{why}, and the client may grant {_listed(found)}", hint)
+        yield Objection(at, f"{why}, and the client may grant {listed(found)}", hint)
 
 
 def _publicity(view: ManifestView) -> tuple[str, str]:
@@ -113,7 +114,7 @@ def context_user_with_several_parties(view: ManifestView) -> Iterator[Objection]
     parties = ["the seller"] if view.is_on("AllowSeller") else []
     parties += [name for name, flag in EVERYONE.items() if view.is_on(flag) or view.assignments.get(name)]
     if len(parties) > 1:
-        message = f"DefaultContextUserName is set, and the client is open to {_listed(parties)}"
+        message = f"DefaultContextUserName is set, and the client is open to {listed(parties)}"
         hint = "give each kind of party an API client of its own"
         yield Objection("/spec/DefaultContextUserName", message, hint)
 
@@ -124,7 +125,7 @@ def long_token_with_admin_role(view: ManifestView) -> Iterator[Objection]:
     if minutes is None or minutes <= SHORT_TOKEN_MINUTES:
         return
     if found := administrative(view.members("MaximumGrantedRoles") or ()):
-        message = f"an access token is valid for {minutes} minutes, and may grant {_listed(found)}"
+        message = f"an access token is valid for {minutes} minutes, and may grant {listed(found)}"
         hint = f"make it {SHORT_TOKEN_MINUTES} at most; a RefreshTokenDuration spares users the next login"
         yield Objection("/spec/AccessTokenDuration", message, hint)
 
@@ -153,7 +154,7 @@ def required_roles_not_granted(view: ManifestView) -> Iterator[Objection]:
             continue
         missing = [role for role in view.members(requirement) or () if role not in granted]
         if missing:
-            message = f"{requirement} requires {_listed(missing)}, which {cap} does not grant"
+            message = f"{requirement} requires {listed(missing)}, which {cap} does not grant"
             yield Objection(pointer("spec", requirement), message, f"add it to {cap}, or require less")
 
 
@@ -164,11 +165,6 @@ def pointless_assignments(view: ManifestView) -> Iterator[Objection]:
             message = f"{flag} is true and {party} are assigned"
             hint = f"write {flag}: false, or leave {party} out of assignments"
             yield Objection(pointer("assignments", party), message, hint)
-
-
-def _listed(names: list[str]) -> str:
-    *before, last = names
-    return f"{', '.join(before)} and {last}" if before else last
 
 
 _CLIENTS: Final = 'knowledge base, "Introduction to API Clients", '
