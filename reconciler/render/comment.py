@@ -101,19 +101,15 @@ def document(
     missing = sum(block is not entry.block for entry, block in kept)
     blocks = [*first, left_out(first.count(()), nouns[0]), *second, left_out(second.count(()), nouns[1])]
     shown = [line for block in blocks for line in block]
-    return joined([*head[:1], *_missing(missing, len(entries), style), *head[1:], *shown, "", *tail])
+    what = f"{missing:,} of {len(entries):,}**: there is no room here"
+    first_line = not_whole(what, style) if missing else []
+    return joined([*head[:1], *first_line, *head[1:], *shown, "", *tail])
 
 
-def _missing(count: int, total: int, style: Style) -> list[str]:
-    """What the reader has to know first."""
-    if not count:
-        return []
-    return [f"{NOT_WHOLE}{count:,} of {total:,}**: there is no room here.{source_of(style)}", ""]
-
-
-def source_of(style: Style) -> str:
-    """Where to read all of it."""
-    return f" All of it: {code(style.source)}." if style.source else ""
+def not_whole(what: str, style: Style) -> list[str]:
+    """What the reader has to know first, and where to read all of it."""
+    source = f" All of it: {code(style.source)}." if style.source else ""
+    return [f"{NOT_WHOLE}{what}.{source}", ""]
 
 
 NOT_WHOLE: Final = "**Not shown in full: "

@@ -105,9 +105,7 @@ _BAD: Final = (Status.FAILED, Status.CONFLICT, Status.NOT_CONVERGED)
 
 
 def _tone(run: Listed) -> str:
-    if run.fault:
-        return "bad"
-    if run.rotation and run.rotation.ended(Ended.FAILED):
+    if run.fault or (run.rotation and run.rotation.ended(Ended.FAILED)):
         return "bad"
     if not run.is_finished or _is_incomplete(run):
         return "warn"
@@ -145,7 +143,7 @@ def _listed(run: Listed) -> dict[str, Json]:
         "fault": run.fault,
     }
     if run.rotation:
-        turns = [_listed_turn(turn) for turn in run.rotation.turns]
+        turns = [_turn(turn) for turn in run.rotation.turns]
         return known | {"interrupted": run.rotation.interrupted, "rotations": turns}
     if run.applied is None:
         return known
@@ -156,7 +154,7 @@ def _listed(run: Listed) -> dict[str, Json]:
     }
 
 
-def _listed_turn(turn: RecordedTurn) -> dict[str, Json]:
+def _turn(turn: RecordedTurn) -> dict[str, Json]:
     return {
         "address": turn.address,
         "client_id": turn.client_id,
@@ -235,14 +233,12 @@ def json_run(run: Listed, _style: Style) -> str:
     elif run.rotation:
         whence = ("base_url", "marketplace", "host", "pid", "tool_version")
         document |= {name: getattr(run.rotation, name) for name in whence}
-        document |= {"rotations": [_turn_document(turn) for turn in run.rotation.turns]}
+        document |= {
+            "rotations": [_turn(turn) | {"steps": [asdict(step) for step in turn.steps]} for turn in run.rotation.turns]
+        }
     else:
         document |= {"events": [asdict(event) for event in run.events]}
     return json_text(document)
-
-
-def _turn_document(turn: RecordedTurn) -> Json:
-    return _listed_turn(turn) | {"steps": [asdict(step) for step in turn.steps]}
 
 
 def _change(change: RecordedChange) -> Json:

@@ -119,7 +119,6 @@ DRIFT_FORMAT_VERSION: Final = "2.0"
 def to_json(drift: Drift) -> dict[str, Json]:
     """The same as data. A side that is not there is left out, which is not the same as null."""
     binding = drift.plan.binding
-    receipt: Json = asdict(drift.receipt) if drift.receipt else None
     return {
         "format_version": DRIFT_FORMAT_VERSION,
         "environment": binding.environment,
@@ -136,7 +135,7 @@ def to_json(drift: Drift) -> dict[str, Json]:
             "unmoved": drift.unmoved,
             **({"out_of_scope": count} if (count := drift.plan.out_of_scope) else {}),
         },
-        "receipt": receipt,
+        "receipt": asdict(drift.receipt) if drift.receipt else None,
         "deviations": [_deviation(one) for one in drift.deviations],
         "guards": [*map(_finding, drift.plan.guards)],
         "warnings": list(drift.plan.warnings),

@@ -30,7 +30,7 @@ from reconciler.render.comment import (
     in_code_tag,
     left_out,
     marker,
-    source_of,
+    not_whole,
 )
 from reconciler.render.escape import escape, joined
 from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
@@ -273,7 +273,7 @@ def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     noun = planned[0].noun
     head = [
         marker(noun, _known_as([one.environment for one in planned])),
-        *([f"{NOT_WHOLE}{', '.join(map(code, cut[:_FEW]))}**: see there.{source_of(style)}", ""] if cut else []),
+        *(not_whole(f"{', '.join(map(code, cut[:_FEW]))}**: see there", style) if cut else []),
         f"## {noun.capitalize()} of {title(found)}",
         "",
     ]

@@ -53,10 +53,7 @@ class Row:
         return max(len(self.before), len(self.after)) > LONG
 
 
-_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-def rows(change: Change, words: Words, sides: Mapping[str, str] = _NOBODY) -> Iterator[Row]:
+def rows(change: Change, words: Words, sides: Mapping[str, str] = MappingProxyType({})) -> Iterator[Row]:
     """The fields of a change; of a deleted object, all that it has. `sides` has who moved, by JSON pointer."""
     if change.action in {Action.DELETE, Action.UNMANAGED}:
         yield from _whole(change, words)

@@ -256,14 +256,11 @@ def _course(turned: Turned, style: Style) -> Iterator[str]:
         yield f"{word} the secret cannot be proven yet, and no old secret ends: {reason}"
         yield "fix: run it again once somebody can log in through the client"
     elif turned.ended is Ended.INTERRUPTED:
-        yield f"{style.paint(Tone.ALARM, 'Interrupted:')} {_of_all(turned)}; run it again to continue"
+        taken = f"{len(turned.done)} of {len(turned.due)} steps were taken"
+        yield f"{style.paint(Tone.ALARM, 'Interrupted:')} {taken}; run it again to continue"
     elif waiting and waiting.until and all(step.kind is StepKind.WAIT for step in turned.left):
         until = moment_text(waiting.until)
         yield f"{style.paint(Tone.CREATE, 'In overlap:')} run it again after {until} to delete the old secret."
-
-
-def _of_all(turned: Turned) -> str:
-    return f"{len(turned.done)} of {len(turned.due)} steps were taken"
 
 
 def _findings(rotated: Rotated, style: Style) -> Iterator[str]:

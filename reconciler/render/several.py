@@ -311,13 +311,8 @@ def text(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """Every document, or error in its place, under a heading; then the totals."""
     found = groups(planned)
     sections = "".join(_section(one, text_of, style) for one in found)
-    return sections + _heading("all environments", style) + laid_out([f"{title(found)}.", *_together(style)], style)
-
-
-def _together(style: Style) -> Iterator[str]:
-    """How all of them are applied, where one command does that."""
-    for how in all_together(style):
-        yield from (how.words, f"    {how.copied}")
+    applied = (line for how in all_together(style) for line in terminal.offered(how))
+    return sections + _heading("all environments", style) + laid_out([f"{title(found)}.", *applied], style)
 
 
 def _section(group: Group, text_of: TextOf, style: Style) -> str:

@@ -73,7 +73,7 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
         for finding in plan.guards:
             yield from _finding(finding, style)
         for how in applying(plan, digest, style, "To accept them"):
-            yield from _offered(how, "  ")
+            yield from offered(how, "  ")
         yield ""
 
 
@@ -91,10 +91,11 @@ def _offers(found: Plan | Drift, plan: Plan, digest: str, style: Style) -> Itera
     if style.is_offered:
         applied = [] if plan.guards else ways(found, digest, style)
         for how in [*applied, *to_git(found, style)]:
-            yield from _offered(how)
+            yield from offered(how)
 
 
-def _offered(how: Offer, indent: str = "") -> Iterator[str]:
+def offered(how: Offer, indent: str = "") -> Iterator[str]:
+    """What to do, and what to copy for it."""
     yield f"{indent}{how.words}"
     if how.copied:
         yield f"    {how.copied}"

@@ -48,6 +48,7 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
 
 def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
     seen, moved = view(found), set[str]()
+    has_changes = found.has_drift if isinstance(found, Drift) else found.has_changes
     for sides in seen.sides.values():
         moved |= {words.replace(" ", "-") for words in sides.values()}
     return html(
@@ -58,15 +59,11 @@ def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
             join(_origin(seen.plan), _receipt(found)),
             wording.counts(found),
             join(timeline(style.history), _refused(seen.plan.guards)),
-            {**kinds_of(seen), "moved": sorted(moved)} if _has_changes(found) else None,
+            {**kinds_of(seen), "moved": sorted(moved)} if has_changes else None,
             join(*changes(seen)),
             join(_besides(seen), _ways(found, digest, style)),
         )
     )
-
-
-def _has_changes(found: Plan | Drift) -> bool:
-    return found.has_drift if isinstance(found, Drift) else found.has_changes
 
 
 def _receipt(found: Plan | Drift) -> Html:
