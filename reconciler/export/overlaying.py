@@ -6,7 +6,7 @@ environment lacks is absent in its overlay.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -131,8 +131,10 @@ class Overlaying:
     changed: dict[str, bytes] = field(default_factory=dict)
     """File, as messages call it -> what it is to hold."""
     objects: list[Exported] = field(default_factory=list)
-    _edits: dict[str, dict[int, "_Edit"]] = field(default_factory=lambda: defaultdict(dict))
-    """File -> number of a document -> what it is to say."""
+    _edits: dict[str, dict[int, tuple[Exported, Mapping[At, Json | Absent]]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """File -> number of a document -> whose it is, and what it is to say."""
     _files: dict[str, "_File"] = field(default_factory=dict)
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
@@ -161,25 +163,25 @@ class Overlaying:
 
     def _put(self, manifest: EffectiveManifest, values: Mapping[At, Json], title: str, left: list[LeftOut]) -> None:
         address, overlay = manifest.resource.address, manifest.overlay
+        file = overlay or manifest.resource.place.file
+        exported = Exported(address, ExportStatus.SAME, title, "", file, tuple(left))
         if not values:
-            file = overlay or manifest.resource.place.file
-            self.objects.append(Exported(address, ExportStatus.SAME, title, "", file, tuple(left)))
+            self.objects.append(exported)
         elif overlay is None:
             self._make(address, values, title, left)
         else:
-            edit = _Edit(address, self._less_needless(manifest, values), title, left)
-            self._edits[overlay][self._read(overlay).index(overlay, address)] = edit
+            number = self._read(overlay).index(overlay, address)
+            self._edits[overlay][number] = exported, self._less_needless(manifest, values)
 
     def finish(self) -> None:
         """Put what is to be said into the overlays that are there, each file at once."""
         for file, edits in self._edits.items():
-            wanted = {index: edit.values for index, edit in edits.items()}
+            wanted = {index: values for index, (_, values) in edits.items()}
             content, refused = with_documents(self._read(file).content, file, wanted)
-            for index, edit in edits.items():
-                kept = [at for one, at in refused if one == index]
-                left = (*edit.left, *(LeftOut(".".join(at[1:]), _BY_HAND) for at in kept))
-                status = ExportStatus.CHANGED if len(kept) < len(edit.values) else ExportStatus.SAME
-                self.objects.append(Exported(edit.address, status, edit.title, "", file, left))
+            for index, (one, values) in edits.items():
+                kept = [LeftOut(".".join(at[1:]), _BY_HAND) for number, at in refused if number == index]
+                status = ExportStatus.CHANGED if len(kept) < len(values) else ExportStatus.SAME
+                self.objects.append(replace(one, status=status, left_out=(*one.left_out, *kept)))
             if len(refused) < sum(map(len, wanted.values())):
                 self.changed[file] = content
 
@@ -228,16 +230,6 @@ def _has_null(at: At, step: Json | Absent) -> bool:
     if step is None:
         return len(at) > _FIELD
     return isinstance(step, Mapping) and not same(merge_patch({}, step), step)
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """What an overlay that is there is to say."""
-
-    address: Address
-    values: Mapping[At, Json | Absent]
-    title: str
-    left: Sequence[LeftOut]
 
 
 @dataclass(frozen=True, slots=True)

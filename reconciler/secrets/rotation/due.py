@@ -69,7 +69,8 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
         proving = _proving(subject, relatives, resumed, clearing)
         return (*clearing, *proving, *_ending(subject, relatives, resumed, clearing, now))
     if current and not subject.is_active and _begins(subject, relatives, now, begin):
-        return (*clearing, _postponed(subject))
+        text = f"{subject.address} is not active, so that no secret can be tried: run it again once it is"
+        return (*clearing, Step(StepKind.WAIT, text))
     if not _begins(subject, relatives, now, begin):
         advice = _advice(subject, relatives) if begin is Begin.ANYWAY else ()
         return (*clearing, *_ending(subject, relatives, current, clearing, now), *advice)
@@ -144,11 +145,6 @@ def _is_full(subject: Subject, clearing: Sequence[Step]) -> bool:
 
 def _delete(one: LiveSecret, why: str) -> Step:
     return Step(StepKind.DELETE, f"delete secret {one.id}, which {why}", one)
-
-
-def _postponed(subject: Subject) -> Step:
-    text = f"{subject.address} is not active, so that no secret can be tried: run it again once it is"
-    return Step(StepKind.WAIT, text)
 
 
 def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
