@@ -237,9 +237,6 @@ def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
 
     None is started after one that failed.
     """
-    if len(writes) == 1:
-        writes[0]()
-        return
     failed = Event()
 
     def unless_failed(write: Callable[[], None]) -> None:

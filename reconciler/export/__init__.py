@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -26,6 +25,7 @@ from reconciler.export.manifest import (
     WritableBody,
     base,
     body_of,
+    file_names,
     names,
     text_of,
     wanted_fields,
@@ -56,7 +56,6 @@ from reconciler.planning.diff.identity import match, resolved
 
 __all__ = ["Choice", "Export", "Origin", "export"]
 
-_SUFFIX: Final = ".yaml"
 _OWN: Final = LeftOut("everything", "this run is logged in with it; to have a manifest of it, add --own-client")
 _NO_SECRETS: Final[Mapping[ObjectKey, Sequence[LiveSecret]]] = MappingProxyType({})
 
@@ -231,9 +230,8 @@ def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Pat
 
     def choices(one: Address) -> Iterator[Path]:
         if counts[one.name] == 1:
-            yield folder / f"{one.name}{_SUFFIX}"
-        yield folder / one.kind / f"{one.name}{_SUFFIX}"
-        yield from (folder / one.kind / f"{one.name}-{number}{_SUFFIX}" for number in count(2))
+            yield next(file_names(folder, one.name))
+        yield from file_names(folder / one.kind, one.name)
 
     return {one: next(path for path in choices(one) if not path.exists()) for one in addresses}
 

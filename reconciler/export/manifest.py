@@ -127,6 +127,12 @@ def _with_id(name: str, object_id: str) -> Iterable[str]:
     yield from (f"{whole}-{number}" for number in count(2))
 
 
+def file_names(folder: Path, name: str) -> Iterator[Path]:
+    """What a new file can be called, the best first."""
+    yield folder / f"{name}.yaml"
+    yield from (folder / f"{name}-{number}.yaml" for number in count(2))
+
+
 _ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments", "policy")
 
 

@@ -7,12 +7,11 @@ environment lacks is absent in its overlay.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from itertools import count
 from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.manifest import API_VERSION, wanted_fields, writable_body
+from reconciler.export.manifest import API_VERSION, file_names, wanted_fields, writable_body
 from reconciler.kinds import Kind
 from reconciler.manifests.edit import At, with_documents
 from reconciler.manifests.edit.live import Names
@@ -200,18 +199,13 @@ class Overlaying:
         return {at: ABSENT if value is None and get_at(base, at) is ABSENT else value for at, value in values.items()}
 
     def _make(self, address: Address, values: Mapping[At, Json], title: str, left: list[LeftOut]) -> None:
-        path = next(one for one in _choices(self.folder, address.name) if one not in self.new and not one.exists())
+        path = next(one for one in file_names(self.folder, address.name) if one not in self.new and not one.exists())
         body: Body = {"apiVersion": API_VERSION, "kind": address.kind, "metadata": {"name": address.name}}
         for at, value in values.items():
             body = with_value_at(body, at, value)
         lines = [f"# From {escape(self.source)}: what differs in {self.context.environment}."]
         self.new[path] = "".join(f"{line}\n" for line in (*lines, *block(body, 0, Style())))
         self.objects.append(Exported(address, ExportStatus.NEW, title, "", shown(path), tuple(left)))
-
-
-def _choices(folder: Path, name: str) -> Iterator[Path]:
-    yield folder / f"{name}.yaml"
-    yield from (folder / f"{name}-{number}.yaml" for number in count(2))
 
 
 def _steps(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[tuple[At, Json | Absent]]:

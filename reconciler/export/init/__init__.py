@@ -17,18 +17,6 @@ from reconciler.manifests.yaml import parse
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Absent, Json, get_at, is_array
 
-__all__ = [
-    "REGIONS",
-    "STAGES",
-    "Answers",
-    "Auth",
-    "check",
-    "files",
-    "files_at_top",
-    "passing_on",
-    "with_environment",
-]
-
 REGIONS: Final = tuple(dict.fromkeys(region for region, _ in BASE_URLS))
 STAGES: Final = tuple(dict.fromkeys(stage for _, stage in BASE_URLS))
 CONFIG: Final = "reconciler.yaml"

@@ -32,8 +32,6 @@ from reconciler.model.secret import (
 from reconciler.secrets.delivery import files
 from reconciler.secrets.delivery.files import Undo
 
-__all__ = ["Deliverer", "NewSecret", "Undo"]
-
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
