@@ -105,7 +105,7 @@ def show(
 ) -> ExitCode:
     """Show what is found in the environment that is meant, or in each of several, in one document.
 
-    For `end` and `in_turn` see `several.each`.
+    For `end` and `in_turn` see `Project.each`.
 
     Raises:
         ReconcilerError: what `find` or `end` raises, where one environment is meant.
@@ -175,15 +175,11 @@ def each(
     in_turn: bool = False,
     names: Sequence[str] = (),
 ) -> "tuple[Part[T], ...]":
-    """Find it in each, or in those that are named; see `several.each`."""
-    from reconciler.project import several  # noqa: PLC0415  # --help needs nothing of it
-
-    names, settings = names or names_of(common), settings_of(common)
+    """Find it in each, or in those that are named; see `Project.each`."""
+    names = names or names_of(common)
     verbose, quiet = common.verbose and not common.quiet, common.quiet
     with requests_told(wanted=verbose, sign_of_life=not quiet, named=True) as ended:
-        parts = several.each(
-            settings, names, lambda one: find(Project(one)), noun, end, jobs=common.jobs, in_turn=in_turn, ended=ended
-        )
+        parts = project_of(common).each(names, find, noun, end, jobs=common.jobs, in_turn=in_turn, ended=ended)
     tell_all_warnings(common, names)
     return parts
 
@@ -202,9 +198,9 @@ def tell_all_warnings(common: Common, names: Sequence[str]) -> None:
 
 def names_of(common: Common) -> list[str]:
     """The environments that are meant."""
-    from reconciler.project import several  # noqa: PLC0415  # as above
+    from reconciler.project import environment  # noqa: PLC0415  # --help needs nothing of it
 
-    return several.names_of(settings_of(common), common.envs)
+    return environment.names_of(settings_of(common), common.envs)
 
 
 def worst(parts: "Sequence[Part[object]]") -> ExitCode:

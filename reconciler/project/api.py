@@ -5,13 +5,15 @@ is called, so that `--help` needs none of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from reconciler.errors import GuardRefusal, UsageError
+from reconciler.errors import GuardRefusal, Interrupted, ReconcilerError, Skipped, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift
 from reconciler.model.inputs import Selection
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
     from reconciler.project.session import Session
     from reconciler.render.history import Listed
     from reconciler.render.several import Part
+
+
+T = TypeVar("T")
+
+AT_A_TIME: Final = 32
+"""Environments, where nobody has said how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +173,68 @@ class Project:
     def promote(
         self, names: Sequence[str], order: "Order", end: Callable[[ApplyResult], int]
     ) -> "tuple[Part[ApplyResult], ...]":
-        """Apply to these environments one after another; see `apply.promote`."""
-        from reconciler.project.apply import promote
+        """Apply to these environments one after another, up to the first that does not exit with 0; skip the others.
 
-        return promote(self.settings, names, order, end)
+        All are loaded before: where one of them cannot be, none is begun, and all get the same manifests. `end` gives
+        the exit code of a result.
+        """
+        from reconciler.project.apply import apply
+
+        opened = self.each(names, lambda one: order.opened(one.settings), "apply", lambda _session: 0)
+        if faulty := ", ".join(one.environment for one in opened if one.error):
+            skipped = Skipped(f"skipped: not started, because of {faulty}")
+            return tuple(_not_applied(one.environment, one.error or skipped) for one in opened)
+        parts: list[Part[ApplyResult]] = []
+        for one in opened:
+            stop = next((done for done in parts if done.code), None)
+            if stop:
+                skipped = Skipped(f"skipped: {stop.environment} did not exit with 0")
+                parts.append(_not_applied(one.environment, skipped))
+            elif order.should_stop():
+                parts.append(_not_applied(one.environment, Interrupted()))
+            elif one.found:
+                parts.append(_part(one.environment, partial(apply, one.found, order), "apply", end))
+        return tuple(parts)
+
+    def each(  # noqa: PLR0913  # one for each choice
+        self,
+        names: Sequence[str],
+        find: "Callable[[Project], T]",
+        noun: str,
+        end: Callable[[T], int],
+        *,
+        jobs: int = 0,
+        in_turn: bool = False,
+        ended: Callable[[str, str], None] = lambda _name, _how: None,
+    ) -> "tuple[Part[T], ...]":
+        """Look into these environments, side by side. One that fails does not stop the others.
+
+        Args:
+            names: of the environments; see `environment.names_of`.
+            find: what is looked for in each.
+            noun: what the document is called.
+            end: gives the exit code of what was found; raises what is an error although there is a document.
+            jobs: how many run side by side; 0: up to `AT_A_TIME`.
+            in_turn: for what writes files: one environment after another, each reading what the one before has left.
+            ended: called with an environment and a word on how it has ended.
+        """
+        # In one thread: where several import what imports each other, one can find a half of it.
+        from reconciler import pipeline  # noqa: F401
+        from reconciler.manifests.context import Once
+        from reconciler.project.environment import configuration
+        from reconciler.remote import http  # noqa: F401
+
+        shared = self.settings
+        if not in_turn:
+            shared = replace(shared, loaded=configuration(shared), once=Once())
+
+        def part(name: str) -> "Part[T]":
+            found = _part(name, partial(find, replace(self, settings=shared).of(name)), noun, end)
+            ended(name, "failed" if found.error else "done")
+            return found
+
+        with ThreadPoolExecutor(1 if in_turn else jobs or min(len(names), AT_A_TIME) or 1) as pool:
+            return tuple(pool.map(part, names))
 
     def run_to_take_back(self, run: str) -> "tuple[Project, RecordedRun]":
         """The run that `rollback` is about, and its environment; see `apply.run_to_take_back`."""
@@ -282,6 +348,26 @@ class Project:
             expires=expires,
             prunes=prunes,
         )
+
+
+def _part(environment: str, find: Callable[[], T], noun: str, end: Callable[[T], int]) -> "Part[T]":
+    """What is found in one environment, or the error in its place."""
+    from reconciler.render.several import Part
+
+    part: Part[T] = Part(environment, None, noun=noun)
+    try:
+        part = replace(part, found=(found := find()))
+        return replace(part, code=end(found))
+    except WouldOverwrite:
+        raise
+    except ReconcilerError as error:
+        return replace(part, error=error, code=error.exit_code)
+
+
+def _not_applied(environment: str, error: ReconcilerError) -> "Part[ApplyResult]":
+    from reconciler.render.several import Part
+
+    return Part(environment, None, error, "apply", error.exit_code)
 
 
 def load(

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from reconciler.applying import journal
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import events
-from reconciler.errors import GuardRefusal, Interrupted, PlanRefused, ReconcilerError, Skipped
+from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome, RecordedRun
@@ -22,12 +21,9 @@ from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import read_file
 from reconciler.project.records import check_first, finished, keep, look_back, recorder_of, require_newest
 from reconciler.project.session import EVERYTHING, Session
-from reconciler.project.several import each, part_of
 from reconciler.remote import ReadRemote, SecretRemote
-from reconciler.render.several import Part
 
 Watch: TypeAlias = Callable[[Plan], AbstractContextManager[Callable[[Outcome], None]]]
-_NOUN: Final = "apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,39 +161,6 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
             deliverer=session.deliverer,
         )
     return finished(session, recorder, result, follows_up)
-
-
-def promote(
-    settings: Settings, names: Sequence[str], order: Order, end: Callable[[ApplyResult], int]
-) -> tuple[Part[ApplyResult], ...]:
-    """Apply environments one after another, up to the first that does not exit with 0; the others are skipped.
-
-    All are loaded before: where one of them cannot be, none is begun, and all get the same manifests.
-
-    Args:
-        settings: of the run.
-        names: of the environments, in their order.
-        order: what to apply.
-        end: gives the exit code of a result.
-    """
-    opened = each(settings, names, order.opened, _NOUN, lambda _session: 0)
-    if faulty := ", ".join(one.environment for one in opened if one.error):
-        skipped = Skipped(f"skipped: not started, because of {faulty}")
-        return tuple(_failed(one.environment, one.error or skipped) for one in opened)
-    parts: list[Part[ApplyResult]] = []
-    for one in opened:
-        stop = next((done for done in parts if done.code), None)
-        if stop:
-            parts.append(_failed(one.environment, Skipped(f"skipped: {stop.environment} did not exit with 0")))
-        elif order.should_stop():
-            parts.append(_failed(one.environment, Interrupted()))
-        elif one.found:
-            parts.append(part_of(one.environment, partial(apply, one.found, order), _NOUN, end))
-    return tuple(parts)
-
-
-def _failed(environment: str, error: ReconcilerError) -> Part[ApplyResult]:
-    return Part(environment, None, error, _NOUN, error.exit_code)
 
 
 # ------------------------------------------------------------------------------------------------------------ rollback

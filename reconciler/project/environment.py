@@ -4,8 +4,8 @@ Kept apart from `session`, which imports what contacts the service: `validate` n
 """
 
 import shlex
-from collections.abc import Iterable
-from dataclasses import field, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.config import (
@@ -23,7 +23,6 @@ from reconciler.manifests.files import find_files
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
-from reconciler.model.dataclass import dataclass
 from reconciler.project import ENVIRONMENT_VARIABLE, Settings, environment_name
 from reconciler.project.files import identity
 
@@ -80,6 +79,37 @@ def chosen_environment(config: Config, settings: Settings, otherwise: str | None
     return environment
 
 
+def promoted(settings: Settings, named: Collection[str]) -> list[str]:
+    """The environments that are to be applied together, in the order of the configuration; none named: all of it.
+
+    Raises:
+        InputError: the configuration has faults.
+        UsageError: it gives no order, or one without an environment that was named; nothing was contacted.
+    """
+    config = configuration(settings)
+    order, names = config.promote, [select_environment(config, name).name for name in named]
+    if not order:
+        message = f"apply takes several environments where {shown(config.path)} says in which order"
+        hint = f"give one --env, or add promote: [{', '.join(config.environments)}], in your order"
+        raise UsageError(message, hint=hint)
+    for name in names:
+        if name not in order:
+            message = f"promote: in {shown(config.path)} does not name {name}"
+            raise UsageError(message, hint=f"add it, or apply it alone: --env {name}")
+    return [name for name in order if name in named or not named]
+
+
+def names_of(settings: Settings, named: Iterable[str]) -> list[str]:
+    """The environments that are meant; none named: all.
+
+    Raises:
+        InputError: the configuration has faults.
+        UsageError: there is no environment of a name that was given; nothing was contacted.
+    """
+    config = configuration(settings)
+    return [select_environment(config, name).name for name in named] or list(config.environments)
+
+
 def load_context(
     config: Config,
     environment: Environment,
@@ -90,51 +120,42 @@ def load_context(
 ) -> LoadContext:
     """What the loader is to know of an environment and of those beside it; see `LoadContext.partial`."""
 
-    def alone() -> dict[str, LoadContext]:
-        shared = _Shared(config.inputs, config.apart, once)
+    def of_all() -> dict[str, LoadContext]:
+        resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = {}
         return {
-            name: _alone(config, each, shared, allow_unknown_roles=allow_unknown_roles, partial=partial)
+            name: replace(
+                _of_itself(each),
+                config_place=config.place,
+                allow_unknown_roles=allow_unknown_roles,
+                root=config.path.parent,
+                inputs=config.inputs,
+                resolved_inputs=resolved_inputs,
+                apart=config.apart,
+                once=once,
+                partial=partial,
+            )
             for name, each in config.environments.items()
         }
 
-    contexts = once.get(("contexts", partial, allow_unknown_roles), alone) if once else alone()
+    contexts = once.get(("contexts", partial, allow_unknown_roles), of_all) if once else of_all()
     others = tuple(other for name, other in contexts.items() if name != environment.name)
     return replace(contexts[environment.name], ask_git=in_git, others=others)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What the environments of a configuration have in common."""
-
-    inputs: tuple[Path, ...]
-    apart: tuple[Path, ...]
-    once: Once | None
-    resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict)
-
-
-def _alone(
-    config: Config, environment: Environment, shared: _Shared, *, allow_unknown_roles: bool, partial: bool
-) -> LoadContext:
+def _of_itself(environment: Environment) -> LoadContext:
+    """What an environment alone says."""
     return LoadContext(
         environment=environment.name,
         values=environment.values,
         marketplace=environment.marketplace or (EMULATOR_MARKETPLACE if environment.emulator else None),
         ids=environment.ids,
         ids_at=environment.ids_at,
-        config_place=config.place,
         defaults=environment.defaults,
         scope=environment.scope,
         allowed_secrets=environment.allowed_secrets,
         secret_folders=environment.secret_folders,
         own_credentials=environment.own_credentials,
-        allow_unknown_roles=allow_unknown_roles,
-        root=config.path.parent,
-        inputs=shared.inputs,
-        resolved_inputs=shared.resolved_inputs,
         overlays=environment.overlays,
-        apart=shared.apart,
-        once=shared.once,
-        partial=partial,
         rules=environment.rules,
         is_emulated=environment.emulator is not None,
     )

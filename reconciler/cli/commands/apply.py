@@ -171,7 +171,7 @@ def _names(common: Common, order: "Order") -> list[str]:
     Raises:
         UsageError: there is no such order; or saved plans, which name their environments, do not fit the command line.
     """
-    from reconciler.project.several import promoted  # noqa: PLC0415  # --help needs nothing of it
+    from reconciler.project.environment import promoted  # noqa: PLC0415  # --help needs nothing of it
 
     planned = [plan.binding.environment for plan in order.saved]
     if order.receipt:
