@@ -56,7 +56,6 @@ class ReadClient:
         self._pool = pool
         self._meter = meter
         self._greeting: Future[Body] | None = None
-        self._is_closed = False
         self._user = ""
 
     def __enter__(self) -> Self:
@@ -67,7 +66,6 @@ class ReadClient:
 
     def close(self) -> None:
         """End connections: requests on their way are waited for, but no retry."""
-        self._is_closed = True
         self._exchange.stop_retrying()
         self._pool.shutdown(cancel_futures=True)
         self._exchange.close()
@@ -123,8 +121,6 @@ class ReadClient:
                 greeting.set_result(self.single("/me"))
             except BaseException as error:  # noqa: BLE001  # it is raised where the answer is asked for
                 greeting.set_exception(error)
-            if self._is_closed:
-                self._exchange.close()  # again: a request on its way may have opened a connection since
 
         # Not in the pool, which is waited for at the end: who breaks off in a long silence waits for nobody.
         Thread(target=ask, name="reconciler-greeting", daemon=True).start()

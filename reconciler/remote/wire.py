@@ -85,6 +85,7 @@ class Wire:
         self._meter = meter
         self._clock = clock
         self._environment = environment
+        self._is_closed = False
         self._extensions = {"timeout": http.timeout.as_dict()}
         self._url = lru_cache(_URLS)(httpx.URL)
 
@@ -100,12 +101,16 @@ class Wire:
         return result
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; those of requests on their way are closed with the answer."""
+        self._is_closed = True
         self._http.close()
 
     def _exchange(self, call: Call, token: Secret | None, started: float) -> Result:
         with closing(self._http.send(self._request(call, token), stream=True)) as response:
-            return self._taken_in(response, started)
+            result = self._taken_in(response, started)
+            if self._is_closed and (stream := response.extensions.get("network_stream")):
+                stream.close()  # nobody else does if it was opened while the client was being closed
+            return result
 
     def _request(self, call: Call, token: Secret | None) -> httpx.Request:
         """Put a request together, with all of its headers: merging them with a client's own takes as long as the rest.
@@ -210,13 +215,6 @@ class _Client(httpx.Client):
     def cookies(self) -> httpx.Cookies:
         """None."""
         return _NoCookies()
-
-    def close(self) -> None:
-        """Close connections; a second time, those that were opened since, which `httpx.Client.close` leaves open."""
-        super().close()
-        for transport in (self._transport, *self._mounts.values()):
-            if transport:
-                transport.close()
 
 
 def http_client(

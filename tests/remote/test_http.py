@@ -69,37 +69,31 @@ def test_nobody_waits_at_the_end_for_a_greeting_that_nobody_asked_for() -> None:
     assert True not in waited
 
 
-class Connecting(httpx.MockTransport):
-    """Opens a connection with each request, and closes those that it has."""
+class Stream:
+    """The connection that an answer came over."""
 
-    open = 0
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        answer = super().handle_request(request)
-        self.open += 1
-        return answer
+    is_open = True
 
     def close(self) -> None:
-        self.open = 0
+        self.is_open = False
 
 
-def test_a_greeting_leaves_no_connection_that_it_opened_after_the_end() -> None:
-    hung, ended = Event(), Event()
+def test_a_greeting_that_is_answered_after_the_end_leaves_no_connection_open() -> None:
+    hung, ended, stream = Event(), Event(), Stream()
 
     def hang(_: httpx.Request) -> httpx.Response:
         hung.set()
         ended.wait(60)
-        return ok({"ID": "u"})
+        return httpx.Response(200, json={"ID": "u"}, extensions={"network_stream": stream})
 
-    transport = Connecting(Service(hang))
-    with Service().reader(transport=transport) as client:
+    with Service(hang).reader() as client:
         client.greet()
         hung.wait(60)
     ended.set()
     for thread in threading.enumerate():
         if thread.name == "reconciler-greeting":
             thread.join(60)
-    assert transport.open == 0
+    assert not stream.is_open
 
 
 def test_one_object_is_read_whole_and_raw() -> None:
