@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.model.diagnostic import Checked, Place, Report, Severity
+from reconciler.model.diagnostic import Checked, Place, Report
 from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
@@ -138,9 +138,6 @@ def _outcome(outcome: Outcome) -> str:
     return annotation(level, title, lines or [outcome.status.value], outcome.change.place)
 
 
-_LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.WARNING: Level.WARNING}
-
-
 def validation(report: Report, style: Style) -> str:
     """An annotation for each fault, at its line."""
     return document(map(_fault, report.found), _last(style.environment, verdict(report)), style)
@@ -150,7 +147,7 @@ def _fault(one: Checked) -> str:
     fault = one.diagnostic
     texts = [fault.message, fault.hint, f"in {', '.join(one.environments)}" if one.environments else ""]
     lines = [brief(text, LONGEST_MESSAGE) for text in texts if text]
-    return annotation(_LEVELS[fault.severity], fault.rule, lines, fault.place)
+    return annotation(Level(fault.severity), fault.rule, lines, fault.place)
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:

@@ -212,9 +212,8 @@ def _change_line(change: RecordedChange) -> str:
 
 
 def _word(change: RecordedChange) -> str:
-    if change.certainty is Certainty.ENDED and change.status:
-        return change.status.value
-    return change.certainty.value
+    status = change.status if change.certainty is Certainty.ENDED else None
+    return (status or change.certainty).value
 
 
 def _event_line(event: Event) -> str:

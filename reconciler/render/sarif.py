@@ -13,7 +13,7 @@ from urllib.parse import quote
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Severity, Waiver
+from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waiver
 from reconciler.model.drift import Deviation, Drift
 from reconciler.model.json import Json, digest
 from reconciler.render.escape import LONGEST_MESSAGE, brief, escape, json_text
@@ -164,9 +164,6 @@ def _deviation(one: Deviation) -> Result:
     )
 
 
-_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning"}
-
-
 def validation(report: Report, style: Style) -> str:
     """Every fault; those that a waiver lets pass are suppressed."""
     waived = [_fault(one, waiver) for one, waiver in report.waived]
@@ -181,7 +178,7 @@ def _fault(one: Checked, waiver: Waiver | None = None) -> Result:
     environments: dict[str, Json] = {"environments": list(one.environments)} if one.environments else {}
     return Result(
         fault.rule,
-        _LEVELS[fault.severity],
+        fault.severity.value,
         message,
         _fingerprint(fault),
         fault.place,
