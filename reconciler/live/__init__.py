@@ -291,19 +291,20 @@ def with_assignments(remote: ReadRemote, live: LiveState, of: Collection[ObjectK
         RemoteError: a read failed, or gave something that the API does not promise.
     """
     there = Counter(one.kind for one in live.resources)
+    tables = {kind: table for kind in live.kinds | there.keys() if (table := KINDS[kind].assignments)}
     ids: dict[str, list[str]] = defaultdict(list)
     if of is None:
-        ids |= {kind: [] for kind in live.kinds if KINDS[kind].assignments}
+        ids |= {kind: [] for kind in live.kinds if kind in tables}
     for one in live.resources:
-        if KINDS[one.kind].assignments and (of is None or one.key in of):
+        if one.kind in tables and (of is None or one.key in of):
             ids[one.kind].append(one.id)
-    lists = [(kind, path) for kind in sorted(ids) for path in _assignments(kind).paths]
+    lists = [(kind, path) for kind in sorted(ids) for path in tables[kind].paths]
 
     def rows(of_list: tuple[str, str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
         kind, path = of_list
-        return _rows(remote, KINDS[kind], path, ids[kind] if len(ids[kind]) < there[kind] else ())
+        return _rows(remote, KINDS[kind], tables[kind], path, ids[kind] if len(ids[kind]) < there[kind] else ())
 
-    nobody = {kind: {level.name: () for level in _assignments(kind).levels} for kind in ids}
+    nobody = {kind: {level.name: () for level in tables[kind].levels} for kind in ids}
     found = {ObjectKey(kind, one): dict[str, tuple[str, ...]](nobody[kind]) for kind in ids for one in ids[kind]}
     for (kind, _), of_objects in zip(lists, _side_by_side(rows, lists), strict=True):
         for object_id, levels in of_objects.items():
@@ -312,15 +313,10 @@ def with_assignments(remote: ReadRemote, live: LiveState, of: Collection[ObjectK
     return replace(live, resources=tuple(known)) if found else live
 
 
-def _assignments(kind: str) -> Assignments:
-    found = KINDS[kind].assignments
-    assert found  # noqa: S101  # asked of kinds that have them
-    return found
-
-
-def _rows(remote: ReadRemote, kind: Kind, path: str, ids: Sequence[str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+def _rows(
+    remote: ReadRemote, kind: Kind, assignments: Assignments, path: str, ids: Sequence[str]
+) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     """Object id, case folded -> level -> rows, of one list; of all objects, if no ids are given."""
-    assignments = _assignments(kind.name)
     level = next(one for one in assignments.levels if one.path == path)
     with naming_roles(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
         found = remote.list_all(path, key=None, filters=level.filters(ids))

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
-from reconciler.kinds import KINDS, Field, Kind, Reference, UserReference
+from reconciler.kinds import KINDS, Kind, Reference, UserReference
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, MemberReference
 from reconciler.kinds.references import Path, references
 from reconciler.model.dataclass import dataclass
@@ -253,14 +253,10 @@ class _Task:
 
     def findings(self) -> Iterator[Finding]:
         """Everything that is wrong."""
-        after = self.change.after or {}
-        for name, one in self.kind.fields.items():
-            value = after.get(name)
-            if not isinstance(value, str) or not value:
-                continue
-            if isinstance(one.refers_to, UserReference) and self._changes(name, one.refers_to.buyer_flag):
-                yield from self._user(name, one.refers_to, value)
-        for path, to, value in references(self.kind, after, self.lookup.marketplace):
+        for name, reference, user in self._users():
+            if self._changes(name, reference.buyer_flag):
+                yield from self._user(name, reference, user)
+        for path, to, value in references(self.kind, self.change.after or {}, self.lookup.marketplace):
             if isinstance(value, str) and value and self._is_new(path, value):
                 yield from self._object(pointer("spec", *path), to, value)
         yield from self._parties()
@@ -279,27 +275,23 @@ class _Task:
 
     def as_spelled(self) -> Change:
         """The change with the service's spelling of the users that it names: the service may keep no other."""
-        names = {name: self._spelling(name) for name, one in self.kind.fields.items() if self._names_user(name, one)}
-        if not any(names.values()):
+        names = {}
+        for name, _, user in self._users():
+            with suppress(_Unseen):
+                found = self.lookup.user(user) if self._changes(name) else None
+                if found and found.name != user:
+                    names[name] = found.name
+        if not names:
             return self.change
-        after = {**(self.change.after or {}), **{name: found for name, found in names.items() if found}}
-        fields = (
-            replace(one, after=after[one.pointer[1:]]) if names.get(one.pointer[1:]) else one
-            for one in self.change.fields
-        )
-        return replace(self.change, after=after, fields=tuple(fields))
+        fields = (replace(one, after=names.get(one.pointer[1:], one.after)) for one in self.change.fields)
+        return replace(self.change, after={**(self.change.after or {}), **names}, fields=tuple(fields))
 
-    def _names_user(self, name: str, field: Field) -> bool:
-        return isinstance(field.refers_to, UserReference) and self._changes(name)
-
-    def _spelling(self, name: str) -> str | None:
-        """How the service spells the user that a field names, where that is another way."""
-        value = (self.change.after or {}).get(name)
-        try:
-            found = self.lookup.user(value) if isinstance(value, str) and value else None
-        except _Unseen:
-            return None
-        return found.name if found and found.name != value else None
+    def _users(self) -> Iterator[tuple[str, UserReference, str]]:
+        """The users that the object names, each with its field."""
+        for name, one in self.kind.fields.items():
+            user = (self.change.after or {}).get(name)
+            if isinstance(one.refers_to, UserReference) and isinstance(user, str) and user:
+                yield name, one.refers_to, user
 
     def _object(self, at: str, reference: Reference, value: str) -> Iterator[Finding]:
         try:
