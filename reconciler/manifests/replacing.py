@@ -43,23 +43,20 @@ def replace_file(
     Raises:
         OSError: it cannot be written, or its owner cannot be kept.
     """
+    pieces = [text] if isinstance(text, str | bytes) else text
     try:
-        _replace(path, [text] if isinstance(text, str | bytes) else text, mode, keeps_owner=keeps_owner)
+        with temporary_in(path.parent) as (descriptor, temporary):
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+                file.flush()
+                os.fsync(file.fileno())
+                if keeps_owner:
+                    take_over(file.fileno(), path)
+            if mode != _OWN:
+                temporary.chmod(mode)
+            temporary.replace(path)
     except UnicodeEncodeError:  # `from None`: it holds the text
         raise OSError(errno.EILSEQ, "its name or its content is not UTF-8 text") from None
-
-
-def _replace(path: "Path", text: Iterable[str | bytes], mode: int, *, keeps_owner: bool) -> None:
-    with temporary_in(path.parent) as (descriptor, temporary):
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in text)
-            file.flush()
-            os.fsync(file.fileno())
-            if keeps_owner:
-                take_over(file.fileno(), path)
-        if mode != _OWN:
-            temporary.chmod(mode)
-        temporary.replace(path)
 
 
 @contextmanager
