@@ -238,18 +238,10 @@ def _misplaced(ids: Body, path: Path, folder: Path, others: Mapping[str, Path]) 
         yield Fault(at, f"{named} {objection}", "written-path", "choose a place inside the repository")
     for name in ids:
         if name != _FILE:
-            yield Fault(
-                pointer(name),
-                "ids are in a file, and another one is written here",
-                "ids-file",
-                f"move it to {named}",
-                at_key=True,
-            )
-    if (other := _owner(path, others)) is not None:
+            message = "ids are in a file, and another one is written here"
+            yield Fault(pointer(name), message, "ids-file", f"move it to {named}", at_key=True)
+    target = resolved(path)
+    other = next((name for name, one in others.items() if target and resolved(one) == target), None)
+    if other is not None:
         hint = "an id that environments share goes in metadata.id of the manifest"
         yield Fault(at, f"{named} has the ids of {other}", "ids-file", hint)
-
-
-def _owner(path: Path, others: Mapping[str, Path]) -> str | None:
-    target = resolved(path)
-    return next((name for name, other in others.items() if target and resolved(other) == target), None)

@@ -196,10 +196,8 @@ class _Run:
     def take(self, deviation: Deviation) -> None:
         """Find the place of one deviation."""
         if deviation.kind in _GONE:
-            message, hint = _GONE[deviation.kind]
-            self._refuse(
-                self.manifests[deviation.address].resource.place, deviation.address, deviation.pointer, message, hint
-            )
+            place = self.manifests[deviation.address].resource.place
+            self._refuse(place, deviation.address, deviation.pointer, *_GONE[deviation.kind])
         elif deviation.field and not _goes_along(deviation):
             self.put(deviation.address, deviation.field)
 
