@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.diagnostic import Diagnostic, Severity, listed
 from reconciler.model.json import Json, pointer, same
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def _no_choice(problem: _Problem) -> Iterator[Fault]:
             yield from explain(error)
         return
     choices = [branch.get("title") or _types(branch.get("type", "object")) for branch in problem.wanted]
-    message = f"{problem.name} must be {_either(choices)}, got {_kind_of(problem.value)}"
+    message = f"{problem.name} must be {listed(choices, 'or')}, got {_kind_of(problem.value)}"
     yield Fault(problem.pointer, message, "type")
 
 
@@ -304,7 +304,7 @@ def _expectation(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for
         case "minimum" | "maximum":
             return f"must be {_range(problem.schema)}, got {value}"
         case "enum":
-            return f"must be {_either([_shown(choice) for choice in wanted])}, got {_shown(value)}"
+            return f"must be {listed([_shown(choice) for choice in wanted], 'or')}, got {_shown(value)}"
         case "const":
             return f"must be {_shown(wanted)}, got {_shown(value)}"
         case "pattern":
@@ -314,7 +314,7 @@ def _expectation(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for
         case "minLength" | "minItems" | "minProperties":
             return "must not be empty"
         case "maxProperties":
-            return f"takes only one of {_either(list(problem.schema['properties']))}"
+            return f"takes only one of {listed(problem.schema['properties'], 'or')}"
         case keyword:
             return f"does not fit ({keyword} in the schema)"
 
@@ -352,12 +352,7 @@ def _looks_typed(value: str) -> bool:
 
 def _types(wanted: str | Sequence[str]) -> str:
     names = [wanted] if isinstance(wanted, str) else wanted
-    return _either([word for name in names for word in _TYPES[name]])
-
-
-def _either(choices: Sequence[str]) -> str:
-    *before, last = choices
-    return f"{', '.join(before)} or {last}" if before else last
+    return listed([word for name in names for word in _TYPES[name]], "or")
 
 
 def _range(schema: Mapping[str, Any]) -> str:
