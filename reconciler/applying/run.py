@@ -17,7 +17,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.applying import verify
-from reconciler.applying.task import Conflict, Provide, Secrets, Task, Writer
+from reconciler.applying.task import Conflict, Provide, Task, Writer
 from reconciler.applying.write import Newcomers, write
 from reconciler.errors import AnswerLost, ReconcilerError, RemoteError
 from reconciler.kinds import login_key
@@ -25,6 +25,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
 from reconciler.remote import WriteRemote
+from reconciler.secrets import Values
 
 if TYPE_CHECKING:
     from reconciler.model.resource import Address
@@ -84,7 +85,7 @@ class Controls:
     """Gives each outcome as it is recorded. Called once per change, from one thread at a time."""
 
 
-def apply(plan: Plan, remote: WriteRemote, secrets: Secrets, controls: Controls, provide: Provide) -> ApplyResult:
+def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, provide: Provide) -> ApplyResult:
     """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
     known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
     newcomers = Newcomers(remote, known)

@@ -27,9 +27,10 @@ from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.named_secret import Provided
 from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
 from reconciler.model.plan import AssignmentChange, Change, Creation, FieldChange
-from reconciler.model.resource import Address, LiveResource, same_id
+from reconciler.model.resource import LiveResource, same_id
 from reconciler.model.secret import Secret
 from reconciler.remote import ReadRemote, WriteRemote
+from reconciler.secrets import Values
 
 if TYPE_CHECKING:
     from reconciler.applying.write import Newcomers
@@ -125,8 +126,6 @@ def settle(
         return settle(step, tries - 1, error, attempt + 1)
 
 
-Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
-"""(address, secret field) -> the value to be sent."""
 Provide: TypeAlias = Callable[[Change, str], Provided]
 """Makes and delivers the new secrets of one change, whose object has this id."""
 
@@ -136,7 +135,8 @@ class Writer:
     """What all changes of a run are written with."""
 
     remote: WriteRemote
-    secrets: Secrets
+    secrets: Values
+    """Those to be sent."""
     newcomers: "Newcomers"
     recorder: Recorder
     provide: Provide

@@ -109,19 +109,17 @@ class _Look:
     def by_itself(self, task: Task, outcome: Outcome) -> Outcome:
         """Read the object, and judge what the service holds now."""
         try:
-            return self.with_parties(task, self._read(task, outcome))
+            live = task.read(outcome.id)
         except RemoteError as error:
             return _unseen(outcome, error)
-
-    def _read(self, task: Task, outcome: Outcome) -> Outcome:
-        live = task.read(outcome.id)
         if task.change.action is Action.DELETE:
-            return outcome if live is None else _not_held(outcome, "it still exists")
-        if live is None:
-            return _not_held(outcome, "it was written, but does not exist")
-        misses = task.misses(live)
-        status = Status.NOT_CONVERGED if misses else Status.APPLIED
-        return replace(outcome, status=status, fields=misses)
+            held = outcome if live is None else _not_held(outcome, "it still exists")
+        elif live is None:
+            held = _not_held(outcome, "it was written, but does not exist")
+        else:
+            misses = task.misses(live)
+            held = replace(outcome, status=Status.NOT_CONVERGED if misses else Status.APPLIED, fields=misses)
+        return self.with_parties(task, held)
 
     def with_parties(self, task: Task, outcome: Outcome) -> Outcome:
         """Add the parties that are not assigned as they were to be."""

@@ -121,8 +121,7 @@ def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
         if not found:
             return lambda attempt: _post_again(task, name, attempt) if lost else _post(task, attempt)
         if len(found) > 1 or not (lost or task.is_done(found[0])):
-            ids = ", ".join(sorted(one.id for one in found))
-            raise Conflict(f"objects of its name have appeared since it was planned: {ids}")
+            raise Conflict(f"objects of its name have appeared since it was planned: {_ids(found)}")
         return task.found(found[0], lost)
 
     return settle(step, lost=lost)
@@ -143,17 +142,18 @@ def _post_again(task: Task, name: str, attempt: int) -> Outcome:
         Conflict: there are two of them now.
     """
     outcome = _post(task, attempt)
+    found: Sequence[LiveResource] = ()
     with suppress(RemoteError):  # nobody can tell; the next plan sees two of one name
-        _require_one(task.writer.newcomers.now(task.kind, name))
+        found = task.writer.newcomers.now(task.kind, name)
+    if len(found) > 1:
+        conflict = Conflict(f"it was created twice, delete one of them: {_ids(found)}")
+        conflict.after_a_write = True
+        raise conflict
     return outcome
 
 
-def _require_one(found: Sequence[LiveResource]) -> None:
-    if len(found) > 1:
-        ids = ", ".join(sorted(one.id for one in found))
-        conflict = Conflict(f"it was created twice, delete one of them: {ids}")
-        conflict.after_a_write = True
-        raise conflict
+def _ids(found: Sequence[LiveResource]) -> str:
+    return ", ".join(sorted(one.id for one in found))
 
 
 @dataclass(slots=True)

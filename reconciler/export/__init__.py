@@ -151,7 +151,10 @@ def _take(
     manifests: Mapping[Address, EffectiveManifest],
     choice: Choice,
 ) -> None:
-    """Bring each object that is chosen into its manifest, or into a new one; leave manifests of what is not live."""
+    """Bring each object that is chosen into its manifest, or into a new one; leave manifests of what is not live.
+
+    An overlay says of these that they are absent.
+    """
     for resource in live.resources:
         kind, address = KINDS[resource.kind], addresses[resource.key]
         if not choice.takes(address, _by_id(resource)):
@@ -159,13 +162,13 @@ def _take(
         if address in manifests:
             run.update(kind, resource, manifests[address])
         elif resource.key == login_key(choice.own_client_id):
-            run.leave(kind, resource, (_OWN,))
+            run.leave(resource, _OWN)
         else:
             run.add(kind, resource, address.name)
     found = {*addresses.values()}
     for address in manifests:
-        if address not in found and choice.takes(address):
-            run.miss(manifests[address])
+        if run.overlays and address not in found and choice.takes(address):
+            run.overlays.miss(manifests[address])
 
 
 def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
@@ -264,7 +267,7 @@ class _Run:
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
         if live.faults:
-            self.leave(kind, live, (LeftOut("everything", kind.odd(live)),))
+            self.leave(live, LeftOut("everything", kind.odd(live)))
             return
         title, known = _title(live), str(live.body.get(kind.id_field) or "")
         if kind.has_chosen_ids:
@@ -273,13 +276,13 @@ class _Run:
             known = ""
         elif not known:
             reason = f"another object has this {kind.name_field}, and without an id the match is ambiguous"
-            self.leave(kind, live, (LeftOut(kind.name_field, reason),))
+            self.leave(live, LeftOut(kind.name_field, reason))
             return
         empty, wanted = base(kind, name, known), wanted_fields(kind, live)
         found = writable_body(kind, self.context, empty, wanted)
         is_found = kind.has_chosen_ids or ("spec", kind.name_field) in found.values
         if not found.is_manifest or not is_found:
-            self.leave(kind, live, found.left_out)
+            self.leave(live, *found.left_out)
             return
         address = Address(kind.name, name)
         path = self.files[address]
@@ -311,10 +314,9 @@ class _Run:
             policy["state"] = "absent"
         return {**empty, "policy": policy} if policy else empty
 
-    def leave(self, kind: Kind, live: LiveResource, reasons: tuple[LeftOut, ...]) -> None:
+    def leave(self, live: LiveResource, *reasons: LeftOut) -> None:
         """Write nothing for an object."""
-        address = Address(kind.name, live.id)
-        self.objects.append(Exported(address, ExportStatus.LEFT, _title(live), live.id, left_out=reasons))
+        self.objects.append(Exported(_by_id(live), ExportStatus.LEFT, _title(live), live.id, left_out=reasons))
 
     def _bind(self, address: Address, known: str | None, live: LiveResource) -> None:
         """Keep the id of an object, so that it is found whatever it is called; an id that is kept is never replaced."""
@@ -326,7 +328,7 @@ class _Run:
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Bring what is live into a manifest that is there, unless the manifest would be out of scope then."""
         if why := outside(self.context.scope, kind.name, live.id, live.body):
-            self.leave(kind, live, (LeftOut("everything", f"it is out of scope: {why}"),))
+            self.leave(live, LeftOut("everything", f"it is out of scope: {why}"))
             return
         if self.overlays or not manifest.resource.policy.absent:
             self._bind(manifest.resource.address, manifest.resource.id, live)
@@ -347,11 +349,6 @@ class _Run:
         fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
         exported = Exported(address, ExportStatus.CHANGED, _title(live), live.id, file, found.left_out)
         self._updated.append((exported, fields))
-
-    def miss(self, manifest: EffectiveManifest) -> None:
-        """Leave a manifest alone whose object is not live; an overlay says that it is absent."""
-        if self.overlays:
-            self.overlays.miss(manifest)
 
     def finish(self, manifests: Sequence[EffectiveManifest]) -> Contents:
         """Bring everything into the manifests that are there, as far as it goes, and write the new ones."""
