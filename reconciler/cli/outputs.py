@@ -2,17 +2,22 @@
 
 A file is written whole or not at all, before the command exits. Where there is no document because of an error, it says
 so in its format; an older file says so from the start, so that nobody takes it for the answer of a run that was killed.
+
+`--metrics FILE` has what the run found and cost in each environment, for Prometheus, also where it failed. A file of
+metrics that cannot be written is a warning, and changes no exit code. It may be read by everybody: the exporter that
+collects it seldom runs as the same user, and there is nothing secret in it.
 """
 
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import click
 
@@ -24,6 +29,7 @@ from reconciler.cli.options import (
     file_name,
     format_option,
     offer,
+    output_file,
     shared_options,
     text,
     this_command,
@@ -31,10 +37,18 @@ from reconciler.cli.options import (
 from reconciler.cli.streams import emit, in_job, wants_colour, width
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
+from reconciler.model.drift import Drift
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Plan
 from reconciler.project import environment_name
-from reconciler.project.files import identity, is_manifest, write_file
+from reconciler.project.files import identity, is_manifest, read_file, write_file
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style
+
+if TYPE_CHECKING:
+    from reconciler.remote.messages import Stats
+    from reconciler.render.monitoring import Measured
+    from reconciler.render.several import Planned
 
 F = TypeVar("F", bound=Callable[..., Any])
 Into: TypeAlias = tuple[tuple[str, Path], ...]
@@ -248,3 +262,120 @@ def _files_of(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
 def _environment() -> str:
     common = common_of_this_run()
     return common.chosen or environment_name(settings_of(common)) or ""
+
+
+# ------------------------------------------------------------------------------------------------------------ --metrics
+
+
+@dataclass(slots=True)
+class Metering:
+    """What a run has found so far, by environment."""
+
+    command: str
+    began: float
+    found: "dict[str, Measured]" = field(default_factory=dict)
+
+    def plan(self, plan: Plan) -> None:
+        """Count a plan."""
+        from reconciler.render import monitoring  # noqa: PLC0415  # only commands that measure need it
+
+        self._add(plan.binding.environment, actions=monitoring.actions_of(plan))
+
+    def drift(self, drift: Drift) -> None:
+        """Count drift, and the plan that it was seen in."""
+        from reconciler.render import monitoring  # noqa: PLC0415  # only commands that measure need it
+
+        self._add(
+            drift.plan.binding.environment, actions=monitoring.actions_of(drift.plan), drift=monitoring.drift_of(drift)
+        )
+
+    def result(self, environment: str, result: ApplyResult) -> None:
+        """Count outcomes; a run that did not do all of it has no success."""
+        from reconciler.render import monitoring  # noqa: PLC0415  # only commands that measure need it
+
+        self._add(environment, outcomes=monitoring.outcomes_of(result))
+        if not result.is_complete or result.interrupted:
+            self.failed(environment)
+
+    def planned(self, planned: "Sequence[Planned]") -> None:
+        """Count several environments."""
+        for one in planned:
+            match one.found:
+                case Drift():
+                    self.drift(one.found)
+                case Plan():
+                    self.plan(one.found)
+                case ApplyResult():
+                    self.result(one.environment, one.found)
+                case None:
+                    self.failed(one.environment)
+
+    def failed(self, environment: str) -> None:
+        """Note that there is no answer for an environment."""
+        self._add(environment, succeeded=False)
+
+    def _add(self, environment: str, **facts: Any) -> None:  # noqa: ANN401  # fields of `Measured`
+        from reconciler.render.monitoring import Measured  # noqa: PLC0415  # as above
+
+        empty = Measured(environment, self.command, succeeded=True, ended_at=0, seconds=0, requests=0, retries=0)
+        self.found[environment] = replace(self.found.get(environment, empty), **facts)
+
+    def measured(self, costs: "Mapping[str, Stats]", old: str) -> "list[Measured]":
+        """All runs with what they cost, by environment; `old` is the text of the file that is there already."""
+        now, seconds = time.time(), time.monotonic() - self.began
+        return [self._finished(one, costs.get(one.environment), old, now, seconds) for one in self.found.values()]
+
+    def _finished(self, one: "Measured", stats: "Stats | None", old: str, now: float, seconds: float) -> "Measured":
+        return replace(
+            one,
+            ended_at=now,
+            seconds=seconds,
+            requests=stats.requests if stats else 0,
+            retries=stats.retries if stats else 0,
+            last_success_at=now if one.succeeded else _last_success(old, one),
+        )
+
+
+def _last_success(old: str, run: "Measured") -> float | None:
+    from reconciler.render.monitoring import LAST_SUCCESS, series  # noqa: PLC0415  # as above
+
+    name = re.escape(series(LAST_SUCCESS, environment=run.environment, command=run.command))
+    found = re.search(rf"^{name} ([0-9.]+)$", old, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+_FOR_ALL: Final = 0o644
+
+
+def metrics_option(command: str) -> Callable[[F], F]:
+    """Give a command ``--metrics FILE``, and a `Metering` named `metering`."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def call(*arguments: Any, metrics_file: Path | None, **options: Any) -> Any:  # noqa: ANN401  # click's signature
+            metering = Metering(command, time.monotonic())
+            try:
+                return function(*arguments, metering=metering, **options)
+            except BaseException:
+                metering.failed(_environment())
+                raise
+            finally:
+                if metrics_file and not is_manifest(metrics_file):
+                    _write_metrics(metrics_file, metering)
+
+        option = click.option(
+            "--metrics", "metrics_file", type=output_file, metavar="FILE", help="Write metrics for Prometheus, as text."
+        )
+        return option(cast("F", call))
+
+    return decorate
+
+
+def _write_metrics(path: Path, metering: Metering) -> None:
+    from reconciler.render.monitoring import metrics  # noqa: PLC0415  # as above
+
+    try:
+        old = read_file(path) if path.is_file() else ""
+        write_file(path, metrics(metering.measured(common_of_this_run().stats, old)), _FOR_ALL)
+    except ReconcilerError as error:
+        tell_error(error)

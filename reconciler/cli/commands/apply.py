@@ -24,7 +24,6 @@ from reconciler.cli.documents import (
     write_result,
 )
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -37,7 +36,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
     write_secret_option,
 )
-from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
 from reconciler.project import environment_name

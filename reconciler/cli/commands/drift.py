@@ -10,7 +10,6 @@ from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.documents import DRIFTS, each, key, show_planned
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr, tell_error, tell_problem
-from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     input_file,
@@ -20,7 +19,7 @@ from reconciler.cli.options import (
     text,
     unknown_roles_option,
 )
-from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.edit import write_contents

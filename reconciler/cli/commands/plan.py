@@ -20,7 +20,6 @@ from reconciler.cli.documents import (
     show_planned,
 )
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.metering import Metering, metrics_option
 from reconciler.cli.options import (
     Common,
     ack_option,
@@ -33,7 +32,7 @@ from reconciler.cli.options import (
     unknown_roles_option,
     write_secret_option,
 )
-from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
