@@ -136,11 +136,6 @@ class Config:
     """JSON pointer into the file, ids of other files included -> where it stands."""
 
     @property
-    def failing_on_unmanaged(self) -> frozenset[str]:
-        """The environments in which objects in no manifest are drift."""
-        return frozenset(name for name, one in self.environments.items() if one.unmanaged_is_drift)
-
-    @property
     def inputs(self) -> tuple[Path, ...]:
         """What is read or kept for any environment.
 

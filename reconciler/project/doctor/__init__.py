@@ -193,13 +193,16 @@ def own_client(known: Known) -> Result:
     if own is None:
         found = f"API client {wanted}, which this login goes through, is not among those that can be read"
         return Result(Verdict.WARNING, found, "check by hand that no change takes this client's access away")
-    life, secrets = _token_life(known.claims), _secrets_life(known)
-    found = "; ".join([f"{own.get(CLIENTS.name_field)} ({own.get('ID')})", *_life_words(life), *secrets.words])
+    life, end = _token_life(known.claims), _first_end(known)
+    words = [f"{own.get(CLIENTS.name_field)} ({own.get('ID')})"]
+    words += [] if life is None else [f"its tokens live {number(int(life / _MINUTE), 'minute')}"]
+    words += [] if end is None else [f"one of its secrets expires on {datetime.fromtimestamp(end, UTC):%Y-%m-%d}"]
+    found = "; ".join(words)
     if life is not None and life < LEAST_TOKEN_MINUTES * _MINUTE:
         field = CLIENTS.lifetime_field
         hint = f"raise {field} of this client to {LEAST_TOKEN_MINUTES} at least: a long apply may need it"
         return Result(Verdict.WARNING, found, hint)
-    if secrets.end_soon:
+    if end is not None and end - known.tools.now() < SOON:
         return Result(Verdict.WARNING, found, "if it is the one in use here, replace it before that day")
     return Result(Verdict.OK, found)
 
@@ -210,30 +213,14 @@ def _token_life(claims: Claims) -> float | None:
     return claims.expires_at - claims.issued_at
 
 
-def _life_words(life: float | None) -> Sequence[str]:
-    return [] if life is None else [f"its tokens live {number(int(life / _MINUTE), 'minute')}"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Secrets:
-    """How long the secrets of our own client are good for; which of them we use, nobody can tell."""
-
-    words: Sequence[str] = ()
-    end_soon: bool = False
-
-
-def _secrets_life(known: Known) -> _Secrets:
-    """Look at the ends of the secrets; older services have no list of them, and no ends."""
+def _first_end(known: Known) -> float | None:
+    """When the first secret of our own client ends; which of them we use, nobody can tell. Older services tell none."""
     try:
         secrets = known.connection.list_all(f"{CLIENTS.path}/{quote(known.connection.client_id, safe='')}/secrets")
     except RemoteError:
-        return _Secrets()
+        return None
     ends = [end for one in secrets if (end := _moment(one.get("Expiration"))) and end > known.tools.now()]
-    if not ends:
-        return _Secrets()
-    left = min(ends) - known.tools.now()
-    when = f"{datetime.fromtimestamp(min(ends), UTC):%Y-%m-%d}"
-    return _Secrets([f"one of its secrets expires on {when}"], left < SOON)
+    return min(ends, default=None)
 
 
 def _moment(value: object) -> float | None:
