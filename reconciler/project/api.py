@@ -307,10 +307,11 @@ class Project:
 
     def secrets(self, paths: Sequence[Path], selection: Selection) -> "SecretReport":
         """Say how every secret stands; see `secret_status.status`."""
+        from reconciler.project import connect
         from reconciler.project.secret_status import status
 
         session = self._session(None, paths, selection=selection, allow_unknown_roles=True)
-        with session.reader() as remote:
+        with connect.reader(session.settings, session.environment, session.root) as remote:
             return status(session.loaded.desired, remote, session.target(), session.resolve)
 
     def rotate(self, selection: Selection, order: "RotationOrder", *, dry_run: bool) -> "Rotation":

@@ -16,6 +16,7 @@ from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.edit import write_ids
 from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.yaml import shown
+from reconciler.project import connect
 from reconciler.project.api import Project
 from reconciler.project.session import Session
 from reconciler.render.reports import ADOPTIONS, Adopted
@@ -23,7 +24,6 @@ from reconciler.render.reports import ADOPTIONS, Adopted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.model.reports import Adoption
     from reconciler.model.resource import Address
 
 
@@ -82,7 +82,9 @@ def _adopted(session: Session, given: "Mapping[Address, str]", *, write: bool) -
     """Find the live objects; write what is beyond doubt, unless something is in doubt."""
     environment = session.environment
     file, at = environment.ids_file or session.file, ".".join(environment.ids_at)
-    adopted = Adopted(_adoption(session, given), shown(file), at=at, written=False, asked=write)
+    with connect.reader(session.settings, environment, session.root) as remote:
+        found = pipeline.adopt(session.loaded.desired, remote, session.target(), environment.ids, given)
+    adopted = Adopted(found, shown(file), at=at, written=False, asked=write)
     if not write or not adopted.adoption.ids or adopted.adoption.faults:
         return adopted
     try:
@@ -123,8 +125,3 @@ def _addresses(given: "Mapping[str, str]", session: Session) -> "dict[Address, s
             raise UsageError(f"there is {'no' if not meant else 'more than one'} manifest {name}", hint=hint)
         found[meant[0]] = object_id
     return found
-
-
-def _adoption(session: Session, given: "Mapping[Address, str]") -> "Adoption":
-    with session.reader() as remote:
-        return pipeline.adopt(session.loaded.desired, remote, session.target(), session.environment.ids, given)
