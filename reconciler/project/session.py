@@ -94,8 +94,7 @@ class Session:
             UsageError: the selection selects nothing, or is to be pruned.
             PlanRefused: the saved plan was made for an environment that is no longer there.
         """
-        if prunes:
-            _check_prune(selection, paths)
+        _check_prune(selection, paths, prunes=prunes)
         key = plan_key(settings.variables)
         config = configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
@@ -299,14 +298,14 @@ def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> s
     return name
 
 
-def _check_prune(selection: Selection, paths: Sequence[Path]) -> None:
+def _check_prune(selection: Selection, paths: Sequence[Path], *, prunes: bool) -> None:
     """Refuse to prune where not all manifests are looked at: what the others claim would be deleted.
 
     Raises:
         UsageError: a part was chosen.
     """
-    if selection.only or selection.selector:
+    if prunes and (selection.only or selection.selector):
         raise UsageError("--prune does not go with --only or --selector", hint="prune with all manifests")
-    if paths:
+    if prunes and paths:
         message = "--prune does not go with PATHs: it would delete what all other manifests claim"
         raise UsageError(message, hint="leave the PATHs out; those of the configuration are then read")

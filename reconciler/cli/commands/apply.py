@@ -27,6 +27,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import (
     Common,
     ack_option,
+    common_of_this_run,
     environments_options,
     input_file,
     output_file,
@@ -129,10 +130,7 @@ def command(  # what is not of the order itself
     def ended(plan: "Plan", result: "ApplyResult") -> None:
         metering.plan(plan)
         metering.result(plan.binding.environment, result)
-        if choices["receipt"] or result.run:
-            warn_if_blank("receipt")
-        if is_of_several and not common.quiet:
-            tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
+        _tell_end(plan, result, has_receipt=bool(choices["receipt"] or result.run), named=is_of_several)
 
     watched = partial(watch, common=common, is_saved=bool(saved))
     stopping = is_stopping(click.get_current_context())
@@ -145,6 +143,13 @@ def command(  # what is not of the order itself
     result = project_of(common).carry_out(order)
     write_result(outputs, lambda name, style: text_of(result, name, style), common.chosen)
     return codes.of_result(result)
+
+
+def _tell_end(plan: "Plan", result: "ApplyResult", *, has_receipt: bool, named: bool) -> None:
+    if has_receipt:
+        warn_if_blank("receipt")
+    if named and not common_of_this_run().quiet:
+        tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
 
 
 def _shown(common: Common, order: "Order", outputs: Outputs) -> ExitCode:

@@ -32,7 +32,7 @@ from reconciler.render.monitoring import NOTIFICATIONS
 from reconciler.render.text import edits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from reconciler.model.drift import Drift
     from reconciler.model.inputs import Selection
@@ -121,8 +121,7 @@ def command(  # noqa: PLR0913  # one for each option
         raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
     notifier = Notifier(notify_url, notify_format)
     notifier.check()
-    settings = settings_of(common)
-    configuration(settings)  # its faults come before those of the other files
+    configuration(settings_of(common))  # its faults come before those of the other files
     view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)
 
     def find(project: Project) -> "Drift":
@@ -131,24 +130,36 @@ def command(  # noqa: PLR0913  # one for each option
             return _left(common, found, write=write)
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 
-    def report(drifts: "Sequence[Drift]") -> None:
-        """Notify of what is new; what has kept a message from being sent changes no exit code."""
-        for problem in notifier.tell(drifts, settings):
-            tell_problem(problem)
+    return (_of_several if common.is_of_several else _of_one)(common, find, outputs, metering, notifier)
 
-    if common.is_of_several:
-        parts = each(common, find, outputs.noun, codes.of_drift)
-        metering.planned(parts)
-        report([one.found for one in parts if one.found])
-        return show_planned(parts, outputs, history=lambda: moments(settings, [one.environment for one in parts]))
+
+def _of_one(
+    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: Notifier
+) -> ExitCode:
     drift = find(project_of(common))
     metering.drift(drift)
-    report([drift])
+    _notify(common, notifier, [drift])
     outputs.write(
         lambda name, style: text_of(drift, name, style),
-        history=lambda: moments(settings, [drift.plan.binding.environment]),
+        history=lambda: moments(settings_of(common), [drift.plan.binding.environment]),
     )
     return codes.of_drift(drift)
+
+
+def _of_several(
+    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: Notifier
+) -> ExitCode:
+    parts = each(common, find, outputs.noun, codes.of_drift)
+    metering.planned(parts)
+    _notify(common, notifier, [one.found for one in parts if one.found])
+    names = [one.environment for one in parts]
+    return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
+
+
+def _notify(common: Common, notifier: Notifier, drifts: "Sequence[Drift]") -> None:
+    """Tell of what is new; what has kept a message from being sent changes no exit code."""
+    for problem in notifier.tell(drifts, settings_of(common)):
+        tell_problem(problem)
 
 
 def _left(common: Common, found: WriteBack, *, write: bool) -> "Drift":
