@@ -127,17 +127,14 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
     total, live = len(live.resources), _without_foreign(live, bound, context.scope)
-    known = {
-        one.resource.address: replace(one, resource=resource)
-        for one, resource in zip(manifests, resolved(desired, matches, live.marketplace), strict=True)
-    }
+    identified = resolved(desired, matches, live.marketplace)
+    known = {one.address: replace(each, resource=one) for each, one in zip(manifests, identified, strict=True)}
     others = Names({key: at for key, at in bound.items() if not known[at].resource.policy.absent}, live.marketplace)
     overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), known, context, folder), **bound}
     files = _files(addresses.values(), folder)
     kept = {ObjectKey(one.kind, given) for one, given in context.ids.items()}
     run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
-    choice.check([*addresses.values(), *known], [_by_id(one) for one in live.resources])
     _take(run, live, addresses, known, choice)
     changed = run.finish(manifests)
     objects = tuple(sorted(run.objects, key=lambda one: one.address))
@@ -155,6 +152,7 @@ def _take(
 
     An overlay says of these that they are absent.
     """
+    choice.check([*addresses.values(), *manifests], [_by_id(one) for one in live.resources])
     for resource in live.resources:
         kind, address = KINDS[resource.kind], addresses[resource.key]
         if not choice.takes(address, _by_id(resource)):

@@ -285,14 +285,11 @@ def _judge(
         found = objections(kind, replace(view, open_fields=view.open_fields | _ignored(policy["ignore"])))
     if faulty:
         found = [(rule, objection) for rule, objection in found if objection.is_certain]
-    if not found and "waivers" not in policy:
-        return _Weighed()
-    faults = list(_faults(found, context))
 
-    def finds_nothing_if_new(rule: str) -> bool:
+    def needless(rule: str) -> bool:
         return not faulty and all(other.name != rule for other, _ in objections_if_new(kind, view))
 
-    return _weigh(faults, policy, context, finds_nothing_if_new)
+    return _weigh(list(_faults(found, context)), policy, context, needless)
 
 
 def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> Iterator[Fault]:
