@@ -4,7 +4,6 @@
 different values is a mistake, and is refused rather than guessed at.
 """
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import wraps
@@ -391,20 +390,18 @@ def carried_out_by() -> tuple[str, ...]:
     return ("rollback", context.params["run"]) if context.command.name == "rollback" else ("apply",)
 
 
-def like_this_command(*words: str) -> str:
+def like_this_command(*words: str) -> list[str]:
     """This command about the same, with other words in place of its environments."""
     options = (*_of_common(common_of_this_run()), *_options((*_MEANT, "out")))
-    return shlex.join([*click.get_current_context().command_path.split(), *words, *options])
+    return [*click.get_current_context().command_path.split(), *words, *options]
 
 
-def this_command() -> str:
-    """The command line as it was given, with text on stdout and without what it writes besides."""
+def this_command() -> list[str]:
+    """The command line as it was given, word by word, with text on stdout and without what it writes besides."""
     context = click.get_current_context()
     common, arguments = common_of_this_run(), map(str, context.params.get("paths") or ())
     environments = ["--env-all"] if common.env_all else [word for name in common.envs for word in ("--env", name)]
-    return shlex.join(
-        [*context.command_path.split(), *arguments, *environments, *_of_common(common), *_options(_MEANT)]
-    )
+    return [*context.command_path.split(), *arguments, *environments, *_of_common(common), *_options(_MEANT)]
 
 
 def _of_common(common: Common) -> Iterator[str]:

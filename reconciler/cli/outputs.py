@@ -112,7 +112,7 @@ class Outputs:
             options=shared_options(),
             verb=carried_out_by(),
             is_job=in_job(),
-            source=shlex.join(["reconciler", "show", _found_as(plan_file)]) if plan_file else this_command(),
+            source=shlex.join(["reconciler", "show", _found_as(plan_file)] if plan_file else this_command()),
             is_offered=True,
         )
         look = style_of_stdout()

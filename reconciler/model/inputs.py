@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import heapify, heappop, heapreplace
-from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.resource import LiveState
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,12 @@ class Weekly:
     """Minutes after midnight."""
     end: int
 
-    def span(self, day: date, zone: ZoneInfo) -> Span:
+    def span(self, day: date, zone: "ZoneInfo") -> Span:
         """When the window of this day begins and ends, in UTC."""
         last = self.end if self.end > self.start else self.end + MIDNIGHT
         return _instant(day, self.start, zone, min), _instant(day, last, zone, max)
 
-    def next_span(self, moment: datetime, zone: ZoneInfo) -> Span | None:
+    def next_span(self, moment: datetime, zone: "ZoneInfo") -> Span | None:
         """The first time that ends after this moment, in UTC; None: there is none."""
         today = moment.astimezone(zone).date()
         # From yesterday's on; tomorrow's may have begun: an hour that is there twice begins before midnight.
@@ -137,7 +139,7 @@ class Dated:
     start: datetime
     end: datetime
 
-    def next_span(self, moment: datetime, zone: ZoneInfo) -> Span | None:
+    def next_span(self, moment: datetime, zone: "ZoneInfo") -> Span | None:
         """See `Weekly.next_span`."""
         begin, end = _utc(self.start, zone, min), _utc(self.end, zone, max)
         return (begin, end) if moment < end else None
@@ -155,7 +157,7 @@ class Window:
     """
 
     when: Weekly | Dated
-    zone: ZoneInfo
+    zone: "ZoneInfo"
     reason: str = ""
 
     def next_span(self, moment: datetime) -> Span | None:
@@ -193,11 +195,11 @@ def opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
 _Pick: TypeAlias = Callable[[list[datetime]], datetime]
 
 
-def _instant(day: date, minutes: int, zone: ZoneInfo, pick: _Pick) -> datetime:
+def _instant(day: date, minutes: int, zone: "ZoneInfo", pick: _Pick) -> datetime:
     return _utc(datetime.combine(day, time()) + timedelta(minutes=minutes), zone, pick)
 
 
-def _utc(wall: datetime, zone: ZoneInfo, pick: _Pick) -> datetime:
+def _utc(wall: datetime, zone: "ZoneInfo", pick: _Pick) -> datetime:
     """What a clock on the wall means: of the two moments that it can mean where it is changed, the picked one."""
     try:
         return pick([wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)])

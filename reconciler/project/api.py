@@ -5,7 +5,6 @@ is called, so that `--help` needs none of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
@@ -218,6 +217,8 @@ class Project:
             in_turn: for what writes files: one environment after another, each reading what the one before has left.
             ended: called with an environment and a word on how it has ended.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         # In one thread: where several import what imports each other, one can find a half of it.
         from reconciler import pipeline  # noqa: F401
         from reconciler.manifests.context import Once

@@ -1,5 +1,6 @@
 """Services -> manifests of all that is live, one file for each, or overlays. Services are only read."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -177,5 +178,9 @@ def _one_by_one(names: "Sequence[str]") -> str:
     """How to export the environments that could be read."""
     first, *others = names or ["NAME"]
     overlays = [word for name in others for word in ("--into-overlay", name)]
-    then = f", then the others as overlays: {like_this_command(*overlays, '--write')}" if others else ""
-    return f"export one environment: {like_this_command('--env', first, '--write')}{then}"
+    then = f", then the others as overlays: {_like_this(*overlays)}" if others else ""
+    return f"export one environment: {_like_this('--env', first)}{then}"
+
+
+def _like_this(*words: str) -> str:
+    return shlex.join(like_this_command(*words, "--write"))
