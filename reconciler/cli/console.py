@@ -243,7 +243,7 @@ class Console(Listener):
             self._common.chosen = environment
 
     def connected(self, environment: str, *, can_write: bool) -> None:
-        """Show each request, or that something goes on; while writing, `progress` does, of several, `several`."""
+        """Show each request, or that something goes on; while writing, `progress` does, of several, `each`."""
         del environment
         if not self._common.is_of_several:
             is_reading = not (can_write or self._common.quiet)

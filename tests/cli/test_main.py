@@ -213,6 +213,7 @@ def test_help_imports_neither_the_network_nor_yaml_nor_pydantic() -> None:
     assert ours == {f"reconciler{name}" for name in modules}
     assert {"httpx", "ruamel", "pydantic", "jsonschema", "deepdiff", "rich"}.isdisjoint(of_both.split())
     assert {"reconciler.config", "reconciler.manifests.load"}.isdisjoint(of_both.split())
+    assert {"zoneinfo", "concurrent.futures"}.isdisjoint(of_both.split())
 
 
 def test_validate_imports_neither_the_network_nor_deepdiff(local: Path) -> None:
