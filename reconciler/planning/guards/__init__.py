@@ -11,7 +11,6 @@ from typing import Final
 
 from reconciler.model.plan import Change, Finding
 from reconciler.planning.guards import api_client
-from reconciler.planning.guards.api_client import own_event, own_roles
 from reconciler.planning.guards.every_kind import (
     Context,
     Guard,
@@ -26,6 +25,7 @@ from reconciler.planning.guards.every_kind import (
     out_of_scope,
     protected,
 )
+from reconciler.planning.guards.login import own_event, own_roles
 from reconciler.planning.restore import restored
 
 __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]
