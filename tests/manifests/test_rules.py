@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from reconciler.config import load_config
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS
+from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.fields import API_ROLES
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
-from reconciler.manifests.rules import RULES, Level, ManifestView, objections
+from reconciler.manifests.rules import RULES, Level, ManifestView, objections, rules_of
 from reconciler.manifests.rules.api_client import EVERYONE, administrative
 from reconciler.manifests.schema import read_schema
 from reconciler.model.json import ABSENT, Body, get_at, pointer_parts
@@ -482,8 +482,12 @@ def test_editors_complete_the_rules_and_their_levels() -> None:
 def test_what_the_rules_know_of_api_clients_is_what_the_kind_says() -> None:
     parties = API_CLIENT.assignments.levels if API_CLIENT.assignments else ()
     assert {party.name: party.everyone_field for party in parties} == EVERYONE
-    known = API_CLIENT.fields.keys() | API_CLIENT.secret_fields | {"assignments", "secrets"}
-    assert all(rule.about <= known for rule in RULES.values())
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_rule_is_about_fields_and_blocks_that_its_kind_has(kind: Kind) -> None:
+    known = kind.fields.keys() | kind.secret_fields | {"assignments", "secrets"}
+    assert [rule.name for rule in rules_of(kind) if not rule.about <= known] == []
 
 
 def test_the_manifests_of_this_repository_have_no_errors() -> None:
