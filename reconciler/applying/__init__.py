@@ -1,1 +1,1 @@
-"""A plan -> writes and their outcomes: one change at a time, verified and on the record; and back."""
+"""A plan -> writes and their outcomes, wave by wave, each verified and on the record; and a run that is taken back."""

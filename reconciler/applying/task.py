@@ -1,4 +1,4 @@
-"""One change -> its outcome: read the object, write it, and know whether it was written.
+"""One write of a change -> how it ended: the object is read before it, and again if no answer says that it was written.
 
 The only thing that the wire body has beyond `Change.after` are secret values: those that the live object shows are
 carried over, so that a PUT cannot erase them, and those that the plan names are put in.

@@ -1,4 +1,4 @@
-"""The kinds of resources we manage, in the order in which they are read and applied.
+"""The kinds of resources we manage, in the order in which messages and schemas list them.
 
 A new kind is one file here, one schema in ``schemas/`` and one line below.
 """

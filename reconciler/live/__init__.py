@@ -1,4 +1,4 @@
-"""A remote -> the marketplace that it opens, and what it has: every object of every kind, complete or not at all.
+"""A remote -> the marketplace that it opens, and what it has of the kinds in use: complete or not at all.
 
 `read` gives the objects; `details` then asks for what is beside some of them: assignments, named secrets, and whether
 there is a secret that is not shown.

@@ -1,7 +1,8 @@
 """A plan, a result or diagnostics -> text, one file per audience. Nothing here prints.
 
 A format is a module of its name with a function for each document that it writes. It is imported when it first writes:
-a run needs one format of all of them, and `--help` none. A new format is one such module, and one line in `FORMATS`.
+a run needs one format of all of them, and `--help` none. A new format is one such module, and one line in `FORMATS`,
+with its function `several` in `SEVERAL` of `several`.
 """
 
 from collections.abc import Callable, Mapping

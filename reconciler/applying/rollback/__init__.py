@@ -1,4 +1,4 @@
-"""A recorded run, manifests and a service -> the comparison whose changes take the run back, as if they asked for it.
+"""A recorded run, manifests and a service -> the comparison whose changes take the run back, as if manifests asked.
 
 Of an updated object only what the run changed is named: a field that it did not touch keeps its live value, whoever has
 changed it since. A field that it did touch must still be as the run left it. An object that it created is deleted only
