@@ -5,6 +5,7 @@ import inspect
 import re
 import shlex
 import subprocess
+import symtable
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -155,6 +156,32 @@ def test_every_path_that_contributors_are_sent_to_exists() -> None:
     below = [ROOT, package, *(folder for folder in package.iterdir() if folder.is_dir())]
     assert len(named) > 30
     assert [one for one in sorted(named) if not any((folder / one).exists() for folder in below)] == []
+
+
+NAMED = re.compile(r"`((?:[a-z_]+\.)+(?!ya?ml`)\w+)`")
+LIBRARIES = {"dataclasses", "httpx", "str", "urllib"}
+KEYS = {"ids", "limits", "metadata", "policy", "safe", "values"}
+"""How the keys of files begin that docstrings name, in the same way as modules."""
+
+
+def test_what_a_docstring_names_by_its_module_exists() -> None:
+    known, named = set(), set()
+    for path in (ROOT / "reconciler").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        names = symtable.symtable(text, path.name, "exec").get_identifiers()
+        known |= {f".{module}", *(f".{module}.{name}" for name in names)}
+        named |= {name for words in _docstrings(ast.parse(text)) for name in NAMED.findall(words)}
+    ours = {name for name in named if name.partition(".")[0] not in LIBRARIES | KEYS}
+    assert len(ours) > 20
+    assert [name for name in sorted(ours) if not any(one.endswith(f".{name}") for one in known)] == []
+
+
+def _docstrings(tree: ast.Module) -> Iterator[str]:
+    """All texts that stand alone: those of modules, classes, functions and attributes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
 
 
 def test_the_table_of_the_page_on_a_new_kind_is_that_of_the_program() -> None:

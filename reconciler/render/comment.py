@@ -82,7 +82,7 @@ def document(
     nouns: tuple[Noun, Noun],
     style: Style,
 ) -> str:
-    """Put a comment together that has `style.room` characters at most, as long as head and tail have fewer.
+    """Put a comment together that has `Style.room` characters at most, as long as head and tail have fewer.
 
     Args:
         head: what is always there; its first line is the marker.
