@@ -1,4 +1,4 @@
-"""The working set of this repository -> the daily work with it, from first plan to mended drift, as a user sees it.
+"""The working set of this repository -> the daily work with it, from first plan to corrected drift, as a user sees it.
 
 Runs the real commands in a temporary copy of `reconciler.yaml`, `marketplace.yaml` and `manifests/`, against the
 emulator that is embedded in it: no server, no network, nothing left behind. Ends with an error as soon as a command
@@ -56,7 +56,7 @@ def play(folder: Path) -> None:
     say(
         "Note that AllowSeller is not among it: no manifest names that field, so it is not managed. To own every field,"
     )
-    print("a manifest says `policy: {fields: exclusive}`. What is managed is mended:")
+    print("a manifest says `policy: {fields: exclusive}`. Correct what is managed:")
     run(folder, "apply", "--auto-approve")
     say("And all is in step again:")
     run(folder, "drift")
