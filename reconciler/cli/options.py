@@ -1,4 +1,4 @@
-"""Options that several commands share -> one `Common` per run, and what is selected; and words of other command lines.
+"""Options that several commands share -> one `Common` per run, and what is selected; and commands for messages to name.
 
 ``reconciler --env staging plan`` and ``reconciler plan --env staging`` are the same. An option that is given twice with
 different values is a mistake, and is refused rather than guessed at.

@@ -111,7 +111,7 @@ class _Search:
             status = os.stat(path)  # noqa: PTH116  # strings: ten thousand Path objects cost more than reading the files
         except OSError as error:
             fault = unreadable(error, path, name)
-            is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see below
+            is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see above
             self.faults.append(replace(fault, hint=WAY_TO_FILL) if is_folder and not fault.hint else fault)
             return
         if (status.st_dev, status.st_ino) in self._apart:

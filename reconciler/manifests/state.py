@@ -1,4 +1,4 @@
-"""All manifests -> what one of them alone cannot show: names, ids, AppNames and delivery places that are taken."""
+"""All manifests -> what one alone cannot show: what two of them claim, what leads nowhere, and what is out of scope."""
 
 import json
 from collections import defaultdict

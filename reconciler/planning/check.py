@@ -1,4 +1,4 @@
-"""A comparison x the checks -> a plan with all findings, in waves. The checks only read; their order is the plan's.
+"""A comparison x the checks -> a plan with all findings, in waves. The checks only read.
 
 Without a service a plan is judged by what is known. A saved plan is checked once more before it is applied. Of a client
 that exists, a field that its manifest leaves out may be anything; a client that is created has the API's default there,

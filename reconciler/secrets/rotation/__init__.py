@@ -304,7 +304,7 @@ class _Run:
         self.value = None
 
     def _expire(self, step: Step) -> None:
-        assert step.secret and step.until  # noqa: S101, PT018  # see _ending
+        assert step.secret and step.until  # noqa: S101, PT018  # see due
         named = self.subject.named
         retired = {named.name_field: self.subject.wanted.name + RETIRED, named.expiry_field: moment_text(step.until)}
         self._patch(step.secret.id, retired)
