@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+if TYPE_CHECKING:
+    from inspect import Signature
+
 _ORDERING: Final = {"__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="}
 
 
@@ -101,9 +104,26 @@ def _restore(self: object, state: Any) -> None:  # noqa: ANN401  # what `object.
             object.__setattr__(self, name, value)
 
 
-_MUTABLE: Final[Mapping[str, Any]] = {"__hash__": None, "__repr__": _show}
+class _Signature:
+    """What `help` and editors show of a class: its fields with their types, ``...`` where a value is made."""
+
+    def __get__(self, _instance: object, cls: type) -> "Signature":
+        from inspect import Parameter, Signature  # noqa: PLC0415  # no run needs it
+
+        def default(one: Field[Any]) -> Any:  # noqa: ANN401  # of any field
+            return one.default if one.default is not MISSING else ... if _is_optional(one) else Parameter.empty
+
+        kind = Parameter.POSITIONAL_OR_KEYWORD
+        given = [one for one in dataclasses.fields(cls) if one.init]
+        shown = [Parameter(one.name, kind, default=default(one), annotation=one.type) for one in given]
+        return Signature(shown, return_annotation=None)
+
+
+_SIGNATURE: Final = _Signature()
+_MUTABLE: Final[Mapping[str, Any]] = {"__hash__": None, "__repr__": _show, "__signature__": _SIGNATURE}
 _FROZEN: Final[Mapping[str, Any]] = {
     "__repr__": _show,
+    "__signature__": _SIGNATURE,
     "__setattr__": _refuse_to_set,
     "__delattr__": _refuse_to_delete,
     "__setstate__": _restore,

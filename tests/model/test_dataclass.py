@@ -2,8 +2,10 @@ import copy
 import dataclasses
 import operator
 import pickle
+import pydoc
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, field
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -53,6 +55,12 @@ def test_an_instance_reads_as_one_of_the_standard_library() -> None:
     assert repr(Point(1, note="n")) == "Point(x=1, y=2, note='n', total=3)"
     assert repr([Empty(), Open(1), Count(), Child(1)]) == "[Empty(), Open(x=1, y=[]), Count(x=0), child 3]"
     assert (Point.__doc__, Empty.__doc__) == ("A place.", "Empty")
+
+
+def test_help_and_editors_show_the_fields_that_are_given() -> None:
+    assert str(signature(Point)) == "(x: int, y: int = 2, note: str = '', tags: list[str] = Ellipsis) -> None"
+    assert list(signature(Child).parameters) == ["x", "z"]
+    assert "Point(x: int, y: int = 2" in pydoc.render_doc(Point)
 
 
 def test_instances_compare_by_their_fields_within_their_class() -> None:
