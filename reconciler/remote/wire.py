@@ -298,7 +298,7 @@ class Webhook:
     def __post_init__(self) -> None:
         try:
             url = self._parsed
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeError):  # the latter: it has bytes that are not UTF-8
             url = httpx.URL()
         if url.scheme not in {"https", "http"} or not _host(url):
             raise ReconcilerError("the URL to notify is not valid: it must begin with https:// and a host")
