@@ -11,8 +11,9 @@ Before each write is sent it is announced to a recorder, and after it what came 
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -130,6 +131,7 @@ class _Run:
         self._tasks: dict[Address, Task] = {}
         self._lock = threading.Lock()
         self._failed = False
+        self._is_broken = False
 
     def carry_out(self, changes: Sequence[Change], way: _Way) -> None:
         """Return when every change has an outcome."""
@@ -137,22 +139,31 @@ class _Run:
             # A few more than requests at a time, which the remote sees to: while one compares, another's request goes.
             with ThreadPoolExecutor(self._controls.concurrency + self._controls.concurrency // 4) as pool:
                 futures = [pool.submit(self._one, change, way) for change in changes]
-                self._controls.recorder.make_ready()
-                try:
+                with self._or_broken():
+                    self._controls.recorder.make_ready()
                     for future in futures:
                         future.result()
-                except BaseException:  # a fault of ours, or of who watches: nothing more is begun
-                    pool.shutdown(cancel_futures=True)
-                    raise
 
     def _one(self, change: Change, way: _Way) -> None:
-        task = self._tasks[change.address] = Task(change, self._writer)
-        ended = self._skipped(change) or way(task)
-        with self._lock:
-            outcome = self._controls.conclude(ended)
-            self._failed |= outcome.status is not Status.APPLIED
-            self._keep(outcome)
-            self._controls.on_outcome(outcome)
+        if self._is_broken:
+            return
+        with self._or_broken():
+            task = self._tasks[change.address] = Task(change, self._writer)
+            ended = self._skipped(change) or way(task)
+            with self._lock:
+                outcome = self._controls.conclude(ended)
+                self._failed |= outcome.status is not Status.APPLIED
+                self._keep(outcome)
+                self._controls.on_outcome(outcome)
+
+    @contextmanager
+    def _or_broken(self) -> Iterator[None]:
+        """Begin nothing more after a fault of ours, or of who watches, whatever else is still on its way."""
+        try:
+            yield
+        except BaseException:
+            self._is_broken = True
+            raise
 
     def _skipped(self, change: Change) -> Outcome | None:
         if self._controls.should_stop():

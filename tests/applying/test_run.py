@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Lock
+from time import sleep
 from typing import Any
 
 import httpx
@@ -511,12 +512,21 @@ def test_a_failure_without_a_hint_ends_with_its_message(two: Shop) -> None:
     assert outcome.message == "no more room"
 
 
-def test_where_whoever_watches_fails_hardly_another_change_is_begun(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("concurrency", "workers"), [(1, 1), (4, 5)])
+def test_where_whoever_watches_fails_no_other_change_is_begun_even_while_the_first_takes_long(
+    tmp_path: Path, concurrency: int, workers: int
+) -> None:
     def fail(_outcome: Outcome) -> None:
         raise RuntimeError("the screen is gone")
 
+    def take_long(_write: Write) -> int:
+        sleep(0.3 if _write.change.address.name == "client-0" else 0)
+        return 0
+
+    recorder = NoRecord()
+    recorder.intend = take_long  # type: ignore[method-assign]  # as a service does that asks to wait
     with shop(tmp_path) as empty:
         plan = empty.plan(desired(*(manifest(f"client-{number}", AccessTokenDuration=60) for number in range(60))))
         with pytest.raises(RuntimeError, match="the screen is gone"):
-            empty.apply(plan, Controls(concurrency=1, on_outcome=fail))
-        assert len(empty.bodies()) < 60
+            empty.apply(plan, Controls(concurrency=concurrency, on_outcome=fail, recorder=recorder))
+        assert len(empty.bodies()) <= workers
