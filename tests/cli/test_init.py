@@ -357,6 +357,7 @@ def test_an_environment_is_added_to_a_configuration_written_as_json(
         (("--region", "mars"), "mars"),
         (("--url", "ftp://shop"), "https://"),
         (("--env", "two words"), "two words"),
+        (("--env", "not-\udcff"), "an answer is not UTF-8 text"),
     ],
 )
 def test_an_unusable_option_is_refused_before_anything_is_asked(

@@ -177,7 +177,10 @@ def check(answers: Answers) -> None:
     Raises:
         UsageError: with all that is wrong.
     """
-    data = parse(_configuration(answers).encode(), CONFIG).documents[0].data
+    parsed = parse(_configuration(answers).encode(), CONFIG)
+    if parsed.faults:
+        raise UsageError("an answer is not UTF-8 text", hint="reconciler init --help has examples")
+    data = parsed.documents[0].data
     outcome = structure_faults(data) or config_of(data, Path(CONFIG).absolute())
     if isinstance(outcome, list):
         faults = dict.fromkeys(f"{fault.message}{f'; {fault.hint}' if fault.hint else ''}" for fault in outcome)
