@@ -47,7 +47,7 @@ class Target:
     checkout: Checkout = field(default_factory=Checkout)
     expires_at: str | None = None
     """See `Binding.expires_at`."""
-    plan_key: bytes | None = None
+    plan_key: bytes | None = field(default=None, repr=False)
     """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
     demands_secrets: bool = False
     """Whether a secret that cannot be read here is an error; else it is not compared, and the plan says so."""

@@ -68,7 +68,7 @@ class Session:
     """The folder of the journals."""
     kept_inputs: tuple[Path, ...] = ()
     """What no delivery may write over."""
-    plan_key: bytes | None = None
+    plan_key: bytes | None = field(default=None, repr=False)
     """Signs plans, and keys the fingerprints of secrets in them."""
     fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
     """Of the write-only secrets that the last apply wrote."""

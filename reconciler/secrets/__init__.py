@@ -207,7 +207,7 @@ class Prepared:
 
     values: Values
     delivered: Mapping[Address, Sequence[Delivered]] = field(default_factory=dict)
-    plan_key: bytes | None = None
+    plan_key: bytes | None = field(default=None, repr=False)
     deliverer: Deliverer | None = None
 
     def conclude(self, outcome: Outcome) -> Outcome:

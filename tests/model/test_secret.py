@@ -7,9 +7,11 @@ import json
 import logging
 import pickle
 import pprint
+import re
 import string
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import rich
@@ -18,6 +20,7 @@ from rich.traceback import Traceback
 
 from reconciler.model.secret import REDACTION, Secret
 
+RECONCILER = Path(__file__).parents[2] / "reconciler"
 CANARY = "planted canary".replace(" ", "-")
 """A traceback may quote a line of this file, and none has it whole."""
 
@@ -85,6 +88,14 @@ def test_no_way_of_serialising_gives_the_value(spill: object) -> None:
 def test_there_are_no_other_kinds_of_secrets_that_could_be_printed() -> None:
     with pytest.raises(TypeError, match="no other kinds"):
         type("Loud", (Secret,), {})
+
+
+def test_no_object_that_holds_the_plan_key_shows_it() -> None:
+    sources = (path.read_text(encoding="utf-8") for path in RECONCILER.rglob("*.py"))
+    fields = [line for text in sources for line in re.findall(r"^    \w*key: bytes.*$", text, re.MULTILINE)]
+    fields = [line for line in fields if not line.endswith(",")]  # parameters
+    assert len(fields) == 5
+    assert [line for line in fields if "repr=False" not in line] == []
 
 
 def test_a_log_shows_none(caplog: pytest.LogCaptureFixture) -> None:

@@ -41,7 +41,7 @@ class View:
     """Kind and `repr` of the name, which may be null."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     manifests: Mapping[Address, DesiredResource]
-    plan_key: bytes | None
+    plan_key: bytes | None = field(repr=False)
     doubts: list[Finding] = field(default_factory=list)
     """What nobody can say of what `wanted` would delete."""
     _notes: list[str] = field(default_factory=list)

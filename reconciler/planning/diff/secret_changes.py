@@ -47,7 +47,7 @@ class WriteOnly:
     requested_secrets: frozenset[tuple[Address, str]] = frozenset()
     """Those that the user wants written."""
 
-    plan_key: bytes | None = None
+    plan_key: bytes | None = field(default=None, repr=False)
     """Keys the fingerprints; None: there are none."""
 
     def fingerprint(self, key: tuple[Address, str], value: Secret | None) -> str:
