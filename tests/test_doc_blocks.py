@@ -80,7 +80,7 @@ def marketplace(tmp_path: Path) -> Iterator[Playground]:
     emulator.close()
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=name)
 def test_the_commands_of_a_page_run(
     page: Path, tmp_path: Path, prefork: dict[str, str], request: pytest.FixtureRequest

@@ -164,6 +164,7 @@ KEYS = {"ids", "limits", "metadata", "policy", "safe", "values"}
 """How the keys of files begin that docstrings name, in the same way as modules."""
 
 
+@pytest.mark.sweep
 def test_what_a_docstring_names_by_its_module_exists() -> None:
     known, named = set(), set()
     for path in (ROOT / "reconciler").rglob("*.py"):

@@ -34,6 +34,7 @@ def run(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=cwd, env=environment, check=False, capture_output=True, text=True)
 
 
+@pytest.mark.sweep
 def test_the_wheel_carries_the_schemas_from_their_one_place(installed: Path) -> None:
     shipped = {path.name: path.read_bytes() for path in (installed / "reconciler" / "schemas").iterdir()}
     assert shipped == {path.name: path.read_bytes() for path in (ROOT / "schemas").iterdir()}

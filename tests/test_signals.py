@@ -45,7 +45,7 @@ def demand_a_clean_end(ending: Ending, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moments", "preload"), [(4, True), *(pytest.param(MOMENTS, one, marks=pytest.mark.sweep) for one in (False, True))]
+    ("moments", "preload"), [(2, True), *(pytest.param(MOMENTS, one, marks=pytest.mark.sweep) for one in (False, True))]
 )
 def test_a_command_that_reads_ends_at_once_whatever_it_is_doing(
     template: Path, tmp_path: Path, moments: int, preload: bool

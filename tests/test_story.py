@@ -119,7 +119,7 @@ def serve(block: str, terminal: Terminal, opened: ExitStack) -> None:
         terminal.urls[f"http://127.0.0.1:{port}"] = opened.enter_context(running(emulator))
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.stem)
 def test_the_story_happens_as_it_is_told(story: Path, terminal: Terminal) -> None:
     told, blocks = 0, FENCE.findall(story.read_text(encoding="utf-8"))

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier, Lock
-from time import sleep
+from threading import Barrier, Lock, Semaphore
 from typing import Any
 
 import httpx
@@ -516,17 +515,24 @@ def test_a_failure_without_a_hint_ends_with_its_message(two: Shop) -> None:
 def test_where_whoever_watches_fails_no_other_change_is_begun_even_while_the_first_takes_long(
     tmp_path: Path, concurrency: int, workers: int
 ) -> None:
+    begun, together, others = [], Barrier(workers), Semaphore(0)
+
     def fail(_outcome: Outcome) -> None:
+        others.release()
         raise RuntimeError("the screen is gone")
 
-    def take_long(_write: Write) -> int:
-        sleep(0.3 if _write.change.address.name == "client-0" else 0)
+    def begin(_write: Write) -> int:
+        begun.append(name := _write.change.address.name)
+        if len(begun) <= workers:
+            together.wait(60)
+        for _ in range(workers - 1) if name == "client-0" else ():
+            others.acquire(timeout=60)
         return 0
 
     recorder = NoRecord()
-    recorder.intend = take_long  # type: ignore[method-assign]  # as a service does that asks to wait
+    recorder.intend = begin  # type: ignore[method-assign]  # as a service does that asks to wait
     with shop(tmp_path) as empty:
         plan = empty.plan(desired(*(manifest(f"client-{number}", AccessTokenDuration=60) for number in range(60))))
         with pytest.raises(RuntimeError, match="the screen is gone"):
             empty.apply(plan, Controls(concurrency=concurrency, on_outcome=fail, recorder=recorder))
-        assert len(empty.bodies()) <= workers
+    assert len(begun) == workers

@@ -1,6 +1,6 @@
 """A week of a repository on GitHub: the workflows with their real shell and git against two marketplaces.
 
-All of it is played by `make sweep`; one way through the recipes of another system is among the other tests, too.
+`make sweep` plays it.
 """
 
 import json
@@ -9,6 +9,8 @@ import pytest
 
 from tests.ci.conftest import NAMES, Shop
 from tests.cli.conftest import git
+
+pytestmark = pytest.mark.sweep
 
 APPLIED = {
     "environments": "success",
@@ -21,7 +23,6 @@ def change(shop: Shop, minutes: int) -> None:
     shop.manifest(AccessTokenDuration=minutes)
 
 
-@pytest.mark.sweep
 def test_nobody_is_asked_where_what_was_reviewed_is_what_is_planned(watched: Shop) -> None:
     change(watched, 300)
     pull, review = watched.hub.propose("shorter")
@@ -36,7 +37,6 @@ def test_nobody_is_asked_where_what_was_reviewed_is_what_is_planned(watched: Sho
     assert watched.minutes() == [300, 300]
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
 @pytest.mark.parametrize("first", [0, 1])
 def test_two_open_pull_requests_do_not_hinder_each_other(watched: Shop, how: str, first: int) -> None:
@@ -62,7 +62,6 @@ def test_two_open_pull_requests_do_not_hinder_each_other(watched: Shop, how: str
     assert watched.live("production", "0F0F0F0F-0000-0000-0000-000000000001")["AccessTokenDuration"] == 60
 
 
-@pytest.mark.sweep
 def test_a_run_that_was_dropped_is_caught_up_by_the_next_one_which_shows_what_it_adds(watched: Shop) -> None:
     change(watched, 300)
     one, _ = watched.hub.propose("one")
@@ -79,7 +78,6 @@ def test_a_run_that_was_dropped_is_caught_up_by_the_next_one_which_shows_what_it
     assert watched.minutes() == [300, 300], run.log
 
 
-@pytest.mark.sweep
 def test_a_direct_push_waits_for_approval(watched: Shop) -> None:
     change(watched, 300)
     watched.hub.commit("straight to main")
@@ -90,7 +88,6 @@ def test_a_direct_push_waits_for_approval(watched: Shop) -> None:
     assert (run.waiting, watched.minutes()) == ({"production"}, [300, 600]), run.log
 
 
-@pytest.mark.sweep
 def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
@@ -104,7 +101,6 @@ def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(watched: Shop)
     assert watched.minutes() == [300, 300], run.log
 
 
-@pytest.mark.sweep
 def test_nothing_old_is_applied_late(watched: Shop) -> None:
     change(watched, 300)
     watched.hub.commit("straight to main")
@@ -118,7 +114,6 @@ def test_nothing_old_is_applied_late(watched: Shop) -> None:
     assert (now.waiting, watched.minutes()) == (set(), [600, 600]), now.log
 
 
-@pytest.mark.sweep
 def test_a_late_approval_holds_where_other_files_have_changed_on_main(watched: Shop) -> None:
     change(watched, 300)
     watched.hub.commit("straight to main")
@@ -130,7 +125,6 @@ def test_a_late_approval_holds_where_other_files_have_changed_on_main(watched: S
     assert watched.minutes() == [600, 300], run.log
 
 
-@pytest.mark.sweep
 def test_an_old_job_that_is_run_again_has_nothing_to_do_or_plans_the_tip(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
@@ -145,7 +139,6 @@ def test_an_old_job_that_is_run_again_has_nothing_to_do_or_plans_the_tip(watched
     assert (again.waiting, watched.minutes()) == (set(), [400, 400]), again.log
 
 
-@pytest.mark.sweep
 def test_a_plan_is_applied_once(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
@@ -155,7 +148,6 @@ def test_a_plan_is_applied_once(watched: Shop) -> None:
     assert (again.result, watched.minutes()) == ("failure", [300, 600]), again.log
 
 
-@pytest.mark.sweep
 def test_a_revert_is_a_change_like_any_other(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
@@ -167,7 +159,6 @@ def test_a_revert_is_a_change_like_any_other(watched: Shop) -> None:
     assert (run.results, watched.minutes()) == (APPLIED, [600, 600]), run.log
 
 
-@pytest.mark.sweep
 def test_a_fork_is_no_special_case_but_for_the_comment(watched: Shop) -> None:
     change(watched, 300)
     pull, review = watched.hub.propose("of-a-fork", fork=True)
@@ -177,7 +168,6 @@ def test_a_fork_is_no_special_case_but_for_the_comment(watched: Shop) -> None:
     assert (run.results, watched.minutes()) == (APPLIED, [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_a_merge_queue_plans_what_main_would_be(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
@@ -187,7 +177,6 @@ def test_a_merge_queue_plans_what_main_would_be(watched: Shop) -> None:
     assert run.results == APPLIED, run.log
 
 
-@pytest.mark.sweep
 def test_a_head_that_does_not_validate_replaces_the_comment_of_the_older_one(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
@@ -205,7 +194,6 @@ def test_a_head_that_does_not_validate_replaces_the_comment_of_the_older_one(wat
     assert "reconciler.yaml" in comment
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
 def test_the_comment_says_how_to_acknowledge_and_a_trailer_holds_after_the_merge(watched: Shop, how: str) -> None:
     watched.hub.limit_production(watched.folder)
@@ -230,7 +218,6 @@ def test_the_comment_says_how_to_acknowledge_and_a_trailer_holds_after_the_merge
     assert (run.results, watched.minutes()) == (APPLIED, [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_what_was_not_acknowledged_is_refused_and_an_input_of_the_run_acknowledges_it(watched: Shop) -> None:
     watched.hub.limit_production(watched.folder)
     change(watched, 300)
@@ -244,7 +231,6 @@ def test_what_was_not_acknowledged_is_refused_and_an_input_of_the_run_acknowledg
     assert (run.results["apply production/apply"], watched.minutes()) == ("success", [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_an_environment_that_nobody_has_to_approve_lets_nothing_pass(watched: Shop) -> None:
     watched.hub.keep(watched.hub.state | {"rules": {}})
     change(watched, 300)
@@ -254,7 +240,6 @@ def test_an_environment_that_nobody_has_to_approve_lets_nothing_pass(watched: Sh
     assert (run.results["apply production/approve"], watched.minutes()) == ("failure", [600, 600]), run.log
 
 
-@pytest.mark.sweep
 def test_line_ends_of_another_system_change_nothing(watched: Shop) -> None:
     watched.hub.gitconfig = "[core]\n\tautocrlf = true\n"
     change(watched, 300)
@@ -263,7 +248,6 @@ def test_line_ends_of_another_system_change_nothing(watched: Shop) -> None:
     assert (run.results, watched.minutes()) == (APPLIED, [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_a_folder_of_a_larger_repository_with_manifests_beside_it(watched: Shop) -> None:
     watched.hub.branch()
     watched.hub.move("teams/shop")

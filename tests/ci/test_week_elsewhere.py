@@ -1,6 +1,6 @@
 """A week of a repository on GitLab and on Azure: the shell of ci/ against two marketplaces, with real git.
 
-What is not marked `sweep` is one way through all of it; `make sweep` plays the rest.
+`make sweep` plays it.
 """
 
 import json
@@ -27,11 +27,11 @@ OTHER = json.dumps(
         "spec": {"AppName": "other", "Active": True, "AccessTokenDuration": 60},
     }
 )
-SWEEP = [pytest.param(one, marks=pytest.mark.sweep) for one in ("merge", "rebase")]
-HOW = pytest.mark.parametrize("how", ["squash", *SWEEP])
+pytestmark = pytest.mark.sweep
+HOW = pytest.mark.parametrize("how", ["squash", "merge", "rebase"])
 
 
-@pytest.fixture(params=["gitlab", pytest.param("azure", marks=pytest.mark.sweep)])
+@pytest.fixture(params=["gitlab", "azure"])
 def forge(request: pytest.FixtureRequest) -> Forges:
     """The shop on another system."""
     forge: Forges = request.getfixturevalue(request.param)
@@ -77,7 +77,6 @@ def test_what_was_reviewed_is_applied_without_asking(shop: Shop, project: Forges
     assert (run.failed, run.waiting, shop.minutes()) == (set(), set(), [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_a_direct_push_waits_for_approval_and_nothing_old_is_applied(shop: Shop, project: Forges) -> None:
     old = push(project, 300)
     run = project.run()
@@ -94,7 +93,6 @@ def test_a_direct_push_waits_for_approval_and_nothing_old_is_applied(shop: Shop,
     assert shop.minutes() == [600, 600], run.log
 
 
-@pytest.mark.sweep
 def test_what_does_not_validate_is_red_and_its_document_says_why(project: Forges) -> None:
     project.branch()
     (project.clone / "manifests" / "front.yaml").write_text("kind: ApiClient\n")
@@ -108,7 +106,6 @@ def test_what_does_not_validate_is_red_and_its_document_says_why(project: Forges
     assert "Traceback" not in review.log
 
 
-@pytest.mark.sweep
 def test_an_apply_that_fails_in_part_keeps_its_journal_and_renews_the_snapshot_and_when_run_again_finishes(
     shop: Shop, project: Forges
 ) -> None:
@@ -132,7 +129,6 @@ def test_an_apply_that_fails_in_part_keeps_its_journal_and_renews_the_snapshot_a
     assert (run.failed, shop.minutes()) == (set(), [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_a_plan_is_applied_once(shop: Shop, project: Forges) -> None:
     push(project, 300)
     run = project.run()
@@ -142,7 +138,6 @@ def test_a_plan_is_applied_once(shop: Shop, project: Forges) -> None:
     assert (run.failed, shop.minutes()) == ({"production"}, [600, 600]), run.log
 
 
-@pytest.mark.sweep
 def test_the_restore_is_put_back_unattended_and_brings_nothing_that_was_not_approved(
     shop: Shop, project: Forges
 ) -> None:
@@ -157,7 +152,6 @@ def test_the_restore_is_put_back_unattended_and_brings_nothing_that_was_not_appr
     assert "the manifests are not those of the last apply" in run.summary
 
 
-@pytest.mark.sweep
 @HOW
 def test_an_acknowledgement_makes_the_review_green_and_holds_after_the_merge(
     shop: Shop, project: Forges, how: str
@@ -176,7 +170,6 @@ def test_an_acknowledgement_makes_the_review_green_and_holds_after_the_merge(
     assert (run.failed, run.waiting, shop.minutes()) == (set(), set(), [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_what_was_not_acknowledged_is_refused_and_a_run_by_hand_acknowledges_it(shop: Shop, project: Forges) -> None:
     project.limit_production()
     project.change(300)
@@ -190,7 +183,6 @@ def test_what_was_not_acknowledged_is_refused_and_a_run_by_hand_acknowledges_it(
     assert (run.failed, run.waiting, shop.minutes()) == (set(), set(), [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_the_first_review_is_green_and_says_that_there_is_no_snapshot_yet(forge: Forges) -> None:
     forge.change(300)
     forge.commit("shorter", "shorter")
@@ -198,7 +190,6 @@ def test_the_first_review_is_green_and_says_that_there_is_no_snapshot_yet(forge:
     assert (review.is_green, review.document.count("There is no snapshot of ")) == (True, 2), review.log
 
 
-@pytest.mark.sweep
 def test_nothing_of_a_checkout_is_executed(project: Forges) -> None:
     project.change(300)
     for name in ("json", "sys", "reconciler", "site", "zipfile"):
@@ -208,7 +199,6 @@ def test_nothing_of_a_checkout_is_executed(project: Forges) -> None:
     assert (review.is_green, "executed" in review.log.splitlines()) == (True, False), review.log
 
 
-@pytest.mark.sweep
 def test_a_folder_of_a_larger_repository_with_manifests_beside_it(shop: Shop, forge: Forges) -> None:
     forge.move("teams/shop")
     forge.variables["RECONCILER_FOLDER"] = "teams/shop"
@@ -227,7 +217,6 @@ def test_a_folder_of_a_larger_repository_with_manifests_beside_it(shop: Shop, fo
     assert (late.failed, shop.minutes()) == ({"production"}, [300, 300]), late.log
 
 
-@pytest.mark.sweep
 def test_the_night_keeps_a_patch_that_takes_the_live_values_over(shop: Shop, project: Forges) -> None:
     for name in NAMES:
         shop.portal(name, AccessTokenDuration=60)
@@ -239,7 +228,6 @@ def test_the_night_keeps_a_patch_that_takes_the_live_values_over(shop: Shop, pro
     assert project.run("drift").failed == set()
 
 
-@pytest.mark.sweep
 def test_known_drift_is_left_out_by_a_baseline(shop: Shop, project: Forges) -> None:
     shop.portal("production", AccessTokenDuration=60)
     project.branch()
@@ -253,7 +241,6 @@ def test_known_drift_is_left_out_by_a_baseline(shop: Shop, project: Forges) -> N
         assert ("production" in night.failed) == failed, night.log
 
 
-@pytest.mark.sweep
 @HOW
 def test_two_open_requests_do_not_hinder_each_other(shop: Shop, project: Forges, how: str) -> None:
     propose(project, 300, "one")
@@ -267,7 +254,6 @@ def test_two_open_requests_do_not_hinder_each_other(shop: Shop, project: Forges,
     assert (shop.minutes(), shop.live("production", OTHER_ID)["AccessTokenDuration"]) == ([300, 300], 60)
 
 
-@pytest.mark.sweep
 def test_main_that_was_pushed_back_waits_for_approval(shop: Shop, project: Forges) -> None:
     before = project.tip
     propose(project, 300)
@@ -277,7 +263,6 @@ def test_main_that_was_pushed_back_waits_for_approval(shop: Shop, project: Forge
     assert (run.waiting, shop.minutes()) == (set(NAMES), [300, 300]), run.log
 
 
-@pytest.mark.sweep
 def test_a_new_plan_key_makes_jobs_ask_once_and_stops_no_night(shop: Shop, project: Forges) -> None:
     apply_directly(project, 300, ["staging"])
     project.secrets = {name: {**one, "RECONCILER_PLAN_KEY": "new"} for name, one in project.secrets.items()}
@@ -291,7 +276,6 @@ def test_a_new_plan_key_makes_jobs_ask_once_and_stops_no_night(shop: Shop, proje
     assert (run.waiting, shop.minutes()) == (set(), [300, 600]), run.log
 
 
-@pytest.mark.sweep
 def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(shop: Shop, project: Forges) -> None:
     propose(project, 300)
     shop.portal("production", AccessTokenDuration=500)
@@ -303,7 +287,6 @@ def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(shop: Shop, pr
     assert shop.minutes() == [300, 300], run.log
 
 
-@pytest.mark.sweep
 def test_drift_is_told_once_and_so_is_its_end_although_the_job_is_red(
     shop: Shop, project: Forges, chat: list[str]
 ) -> None:
@@ -315,7 +298,6 @@ def test_drift_is_told_once_and_so_is_its_end_although_the_job_is_red(
     assert [json.loads(one)["state"] for one in chat] == ["drifted", "in-step"]
 
 
-@pytest.mark.sweep
 def test_a_run_is_taken_back_once_with_approval_and_the_restore_asks_from_then_on(shop: Shop, project: Forges) -> None:
     apply_directly(project, 300)
     run = project.run(rollback="staging last")
@@ -333,7 +315,6 @@ def test_a_run_is_taken_back_once_with_approval_and_the_restore_asks_from_then_o
     assert (code, [word in log for word in ("apply", "rollback")]) == (0, [True, True]), log
 
 
-@pytest.mark.sweep
 def test_a_rollback_is_refused_as_any_apply_is(shop: Shop, project: Forges) -> None:
     run = project.run(rollback="production last")
     assert (run.failed, run.waiting - run.failed) == ({"production"}, set()), run.log
@@ -349,7 +330,6 @@ def test_a_rollback_is_refused_as_any_apply_is(shop: Shop, project: Forges) -> N
     assert (project.state("production") / "receipt.json").exists()
 
 
-@pytest.mark.sweep
 def test_a_clone_that_has_fetched_the_state_shows_the_history_and_takes_a_run_back(shop: Shop, project: Forges) -> None:
     propose(project, 300)
     project.merge("shorter")
@@ -360,7 +340,6 @@ def test_a_clone_that_has_fetched_the_state_shows_the_history_and_takes_a_run_ba
     assert (code, shop.minutes()) == (0, [300, 600]), log
 
 
-@pytest.mark.sweep
 def test_a_new_secret_reaches_a_store_and_one_for_a_file_is_warned_of_before_the_first_write(
     shop: Shop, project: Forges, tmp_path: Path
 ) -> None:
@@ -385,7 +364,6 @@ def test_a_new_secret_reaches_a_store_and_one_for_a_file_is_warned_of_before_the
     assert warned < run.log.index("Apply: ")
 
 
-@pytest.mark.sweep
 def test_a_revert_is_a_change_like_any_other(shop: Shop, project: Forges) -> None:
     propose(project, 300)
     project.merge("shorter", "squash")
@@ -397,7 +375,6 @@ def test_a_revert_is_a_change_like_any_other(shop: Shop, project: Forges) -> Non
     assert (run.failed, run.waiting, shop.minutes()) == (set(), set(), [600, 600]), run.log
 
 
-@pytest.mark.sweep
 def test_line_ends_of_another_system_change_nothing(shop: Shop, project: Forges) -> None:
     project.gitconfig = "[core]\n\tautocrlf = true\n"
     propose(project, 300)

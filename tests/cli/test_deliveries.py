@@ -171,6 +171,7 @@ def test_a_secret_that_is_set_stays_where_it_was_delivered(legacy: Project, run:
     assert secret_of(legacy) == (legacy.folder / "first").read_text()
 
 
+@pytest.mark.sweep
 def test_a_secret_whose_write_nobody_can_judge_stays_where_it_was_delivered(legacy: Project, run: Runner) -> None:
     generate(legacy, {"file": "../first"})
     fault = f"PUT /v1/apiclients/{FRONT} drop=after"

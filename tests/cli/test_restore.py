@@ -115,7 +115,7 @@ def test_one_apply_puts_back_all_that_the_restore_took(staging: Project, run: Ru
     assert run("plan", "--detailed-exitcode").code == 0
 
 
-@pytest.mark.sample(1)
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("reading", "refused"), [("", "PUT /v1/integrationEvents/ShopAddToCart"), (BOTH, "PUT /v1/apiclients/*")]
 )
@@ -144,6 +144,7 @@ def test_drift_names_what_apply_will_need_and_apply_writes_nothing_without_it(st
     assert (run("apply", "--auto-approve").code, written(staging)) == (3, [])
 
 
+@pytest.mark.sweep
 def test_without_the_key_the_limits_hold_as_ever(staging: Project, run: Runner) -> None:
     text = (staging.folder / "reconciler.yaml").read_text()
     (staging.folder / "reconciler.yaml").write_text(text.replace('"restore": true', '"restore": false'))

@@ -59,6 +59,7 @@ def test_an_empty_marketplace_comes_in_step_in_one_apply(run: Runner) -> None:
     assert (exported.code, "planted" in exported.out) == (0, False), exported.err
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("reading", ["url-null", "removed"])
 def test_one_apply_heals_staging_after_its_restore(run: Runner, example: Path, reading: str) -> None:
     apply(run, "staging")
