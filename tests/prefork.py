@@ -59,7 +59,14 @@ def import_everything() -> None:
 
     from reconciler.cli.main import COMMANDS
 
-    for module in ("cli.failures", "pipeline", "project.records", "project.validate", "planning.check", "remote.http"):
+    for module in (
+        "cli.failures",
+        "pipeline",
+        "project.records",
+        "project.validate",
+        "planning.check",
+        "remote.client",
+    ):
         import_module(f"reconciler.{module}")
     for name in COMMANDS:
         import_module(f"reconciler.cli.commands.{name}")

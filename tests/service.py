@@ -23,8 +23,8 @@ from reconciler.model.secret import Secret, SecretReference
 from reconciler.planning.check import check_saved
 from reconciler.planning.comparison import Target
 from reconciler.remote.auth import ClientCredentials
+from reconciler.remote.client import ReadClient, WriteClient, open_reader, open_writer
 from reconciler.remote.exchange import Connection
-from reconciler.remote.http import ReadClient, WriteClient, open_reader, open_writer
 
 BASE_URL = "http://127.0.0.1"
 NO_LIMITS = Target("test", None, Limits(deletes=None))

@@ -25,7 +25,7 @@ from reconciler.model.resource import Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.check import check_saved
 from reconciler.planning.planfile import acknowledgement
-from reconciler.remote.http import ReadClient
+from reconciler.remote.client import ReadClient
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 

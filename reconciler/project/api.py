@@ -223,7 +223,7 @@ class Project:
         from reconciler import pipeline  # noqa: F401
         from reconciler.manifests.context import Once
         from reconciler.project.environment import configuration
-        from reconciler.remote import http  # noqa: F401
+        from reconciler.remote import client  # noqa: F401
 
         shared = self.settings
         if not in_turn:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import httpx
 
     from reconciler.emulator import Settings as EmulatorOptions
+    from reconciler.remote.client import Client, ReadClient, WriteClient
     from reconciler.remote.exchange import Connection
-    from reconciler.remote.http import Client, ReadClient, WriteClient
 
 
 @contextmanager
@@ -48,14 +48,14 @@ def emulator_errors() -> Iterator[None]:
 
 def reader(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[ReadClient]":
     """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
-    from reconciler.remote.http import open_reader  # noqa: PLC0415  # what contacts no service does without its library
+    from reconciler.remote.client import open_reader  # noqa: PLC0415  # what contacts no service does without its library
 
     return _opened(settings, environment, root, open_reader, can_write=False)
 
 
 def writer(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[WriteClient]":
     """Open a connection that also writes; for the rest see `reader`."""
-    from reconciler.remote.http import open_writer  # noqa: PLC0415  # what contacts no service does without its library
+    from reconciler.remote.client import open_writer  # noqa: PLC0415  # what contacts no service does without its library
 
     return _opened(settings, environment, root, open_writer, can_write=True)
 

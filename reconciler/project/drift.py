@@ -36,7 +36,7 @@ from reconciler.render.json import DRIFT_FORMAT_VERSION
 from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
 
 if TYPE_CHECKING:
-    from reconciler.remote.wire import Webhook
+    from reconciler.remote.http import Webhook
 
 _HINT: Final = "write one with: reconciler drift --format json > FILE"
 
@@ -235,7 +235,7 @@ class Notifier:
             self._webhook()
 
     def _webhook(self) -> "Webhook":
-        from reconciler.remote.wire import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
+        from reconciler.remote.http import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
 
         try:
             return Webhook(self.url or Secret(""))

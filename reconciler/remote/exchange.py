@@ -10,10 +10,10 @@ from reconciler.model.secret import Secret
 from reconciler.remote.auth import Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept, turned_away
 from reconciler.remote.hosts import Origin
+from reconciler.remote.http import Wire, checked
 from reconciler.remote.messages import Answer, Call, Meter, Misshapen, Result, object_in, unusable
 from reconciler.remote.network import Limits
 from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, may_pass, may_retry
-from reconciler.remote.wire import Wire, checked
 
 UNAUTHORIZED: Final = 401
 

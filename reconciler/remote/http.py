@@ -1,303 +1,331 @@
-"""Connection -> a client that reads, or one that also writes: the protocol over HTTP. Headers are put on by `wire`.
+"""Call -> Answer or NoAnswer, document -> webhook: the one place that holds httpx clients, the end of their exceptions.
 
-A `ReadClient` cannot write, not even by a private road: the wire below it lets nothing pass but GET and the login.
+What may leave is decided here, by a hook that httpx calls before every request: one host, and only the methods that
+the wire was made for. A custom transport in its place would turn off the proxies of the environment.
 """
 
-import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from random import random as draw
-from threading import Thread
-from typing import ClassVar, Self, TypeVar
+import logging
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+from urllib.request import getproxies
 
 import httpx
 
-from reconciler.errors import BadAnswer, NotFound, RequestFacts
-from reconciler.model.inputs import Access
-from reconciler.model.json import Body, Json
-from reconciler.model.secret import Secret, unsendable
-from reconciler.remote import NO_FILTERS, Proof, WireBody
-from reconciler.remote.auth import Claims, ClientCredentials, has_secret, prove
-from reconciler.remote.exchange import Connection, Exchange
-from reconciler.remote.messages import (
-    TOKEN_PATH,
-    Call,
-    Meter,
-    Misshapen,
-    Sample,
-    Stats,
-    call_with_body,
-    kind_of,
-    names_something,
-    object_in,
-    path_of,
-    unusable,
+from reconciler import __version__
+from reconciler.errors import ReconcilerError
+from reconciler.model.dataclass import dataclass
+from reconciler.model.json import Json, canonical_text
+from reconciler.model.secret import Secret
+from reconciler.remote.failures import EXCEPTIONS, SUCCESS, no_answer
+from reconciler.remote.hosts import Origin, is_loopback, require_allowed
+from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Meter, NoAnswer, RequestState, Result, Sample
+from reconciler.remote.network import Limits, proxy_for, trust
+from reconciler.remote.throttle import seconds_to_wait, timestamp
+
+log = logging.getLogger("reconciler.remote")
+
+READABLE_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
+"""Compressed at most once: each layer may grow a chunk a thousandfold before the size limit sees it."""
+
+_USER_AGENT: Final = f"ordercloud-reconciler/{__version__}"
+_HEADERS: Final = (
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "gzip, deflate"),
+    ("Connection", "keep-alive"),
+    ("User-Agent", _USER_AGENT),
 )
-from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
-from reconciler.remote.wire import RequestGuard, Wire, http_client
+_URLS: Final = 256
+"""Addresses kept in parsed form: a write mostly follows a look at the same one."""
 
-_Read = TypeVar("_Read")
+SHOWN_QUERY: Final = frozenset({"page", "pageSize", "sortBy"})
 
 
-class ReadClient:
-    """A logged-in view of one marketplace that cannot write. Thread-safe; a context manager that ends connections.
+class ForbiddenRequest(RuntimeError):
+    """A programming error, stopped before anything was sent: another host, or a method that this wire must not use."""
 
-    Every method raises `RemoteError`s, and ValueError for a path or an ID that can mean no single object.
-    """
 
-    METHODS: ClassVar = frozenset({"GET"})
-    """All that the wire lets pass, besides the login."""
+class RequestGuard:
+    """A request hook: raises `ForbiddenRequest` at every request but those to one origin with the methods allowed."""
 
-    def __init__(self, base_url: str, exchange: Exchange, pool: ThreadPoolExecutor, meter: Meter) -> None:
+    def __init__(self, base_url: str, methods: Iterable[str]) -> None:
+        self._origin = self._origin_of(httpx.URL(base_url))
+        self._methods = frozenset(methods)
+
+    def __call__(self, request: httpx.Request) -> None:
+        """Let the request pass, or raise."""
+        if self._origin_of(request.url) != self._origin:
+            raise ForbiddenRequest(f"{request.url.host} is not the host of this environment")
+        is_login = request.method == "POST" and request.url.raw_path == TOKEN_PATH.encode()
+        if request.method not in self._methods and not is_login:
+            raise ForbiddenRequest(f"{request.method} is not allowed here: this connection only reads")
+
+    @staticmethod
+    def _origin_of(url: httpx.URL) -> tuple[bytes, bytes, int | None]:
+        return url.raw_scheme, url.raw_host, url.port
+
+
+class Wire:
+    """Sends calls to one base URL. Thread-safe."""
+
+    def __init__(
+        self,
+        base_url: str,
+        http: httpx.Client,
+        limits: Limits,
+        meter: Meter,
+        clock: Callable[[], float],
+        environment: str = "",
+    ) -> None:
         self._base_url = base_url
-        self._exchange = exchange
-        self._pool = pool
+        self._http = http
+        self._limits = limits
         self._meter = meter
-        self._greeting: Future[Body] | None = None
-        self._user = ""
+        self._clock = clock
+        self._environment = environment
+        self._is_closed = False
+        self._extensions = {"timeout": http.timeout.as_dict()}
+        self._url = lru_cache(_URLS)(httpx.URL)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def send(self, call: Call, token: Secret | None) -> Result:
+        """Send once. Never raises for what the network or the service does."""
+        started = self._clock()
+        try:
+            result: Result = self._exchange(call, token, started)
+        except tuple(EXCEPTIONS) as error:
+            result = no_answer(error)
+        result = replace(result, seconds=self._clock() - started)
+        self._note(call, result)
+        return result
 
     def close(self) -> None:
-        """End connections: requests on their way are waited for, but no retry."""
-        self._exchange.stop_retrying()
-        self._pool.shutdown(cancel_futures=True)
-        self._exchange.close()
+        """Close all connections; those of requests on their way are closed with the answer."""
+        self._is_closed = True
+        self._http.close()
 
-    @property
-    def base_url(self) -> str:
-        """Scheme and host, without a trailing slash."""
-        return self._base_url
+    def _exchange(self, call: Call, token: Secret | None, started: float) -> Result:
+        with closing(self._http.send(self._request(call, token), stream=True)) as response:
+            result = self._taken_in(response, started)
+            if self._is_closed and (stream := response.extensions.get("network_stream")):
+                stream.close()  # nobody else does if it was opened while the client was being closed
+            return result
 
-    @property
-    def client_id(self) -> str:
-        """The API client that the credentials log in through."""
-        return self._exchange.credentials.client_id
+    def _request(self, call: Call, token: Secret | None) -> httpx.Request:
+        """Put a request together, with all of its headers: merging them with a client's own takes as long as the rest.
 
-    @property
-    def stats(self) -> Stats:
-        """What it has cost so far: requests, retries, bytes, seconds."""
-        return self._meter.stats
-
-    @property
-    def samples(self) -> tuple[Sample, ...]:
-        """How the last requests went, logins and retries included; the oldest first."""
-        return self._meter.samples
-
-    def claims(self) -> Claims:
-        """Give what the token says of itself; logs in where there is no token yet."""
-        try:
-            return Claims.of(self._exchange.tokens.current())
-        except Misshapen as fault:
-            raise BadAnswer(str(fault), RequestFacts("POST", TOKEN_PATH)) from None
-
-    def access(self) -> Access:
-        """Give what the token and the credentials say; a token that says nothing of its roles is no fault here."""
-        try:
-            roles = Claims.of(self._exchange.tokens.current()).roles or None
-        except Misshapen:
-            roles = None
-        credentials = self._exchange.credentials
-        return Access(
-            credentials.client_id,
-            roles,
-            as_context_user=isinstance(credentials, ClientCredentials),
-            with_secret=credentials.client_secret is not None,
-            user=self._user,
+        Source: `httpx.Client.build_request`, which adds the timeout in just this way.
+        """
+        headers = list(_HEADERS)
+        if call.content_type:
+            headers.append(("Content-Type", call.content_type))
+        if token:
+            headers.append(("Authorization", f"Bearer {token.reveal()}"))
+        return httpx.Request(
+            call.method,
+            self._url(self._base_url + call.path),
+            params=call.query or None,
+            headers=httpx.Headers(headers, encoding="ascii"),
+            content=call.content or None,
+            extensions=self._extensions,
         )
 
-    def greet(self) -> None:
-        """Have a thread log in and ask `me`; whoever asks it next gets that answer, or its error."""
-        greeting: Future[Body] = Future()
+    def _taken_in(self, response: httpx.Response, started: float) -> Result:
+        headers = _joined(response.headers.raw)
+        if headers.get("content-encoding", "").strip().lower() not in READABLE_ENCODINGS:
+            return _unreadable("the answer is compressed in a way that was not asked for")
+        chunks, size = [], 0
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._limits.size:
+                return _unreadable(f"the answer is larger than {self._limits.size} bytes")
+            if self._clock() - started > self._limits.answer:
+                return no_answer(httpx.ReadTimeout(f"not whole after {self._limits.answer:g} s"))
+        return Answer(
+            response.status_code,
+            b"".join(chunks),
+            content_type=headers.get("content-type", ""),
+            log_id=printable(headers.get("x-oc-logid", ""))[:100],
+            retry_after=seconds_to_wait(headers.get("retry-after"), headers.get("date")),
+            date=timestamp(headers.get("date")),
+        )
 
-        def ask() -> None:
-            try:
-                greeting.set_result(self.single("/me"))
-            except BaseException as error:  # noqa: BLE001  # it is raised where the answer is asked for
-                greeting.set_exception(error)
-
-        # Not in the pool, which is waited for at the end: who breaks off in a long silence waits for nobody.
-        Thread(target=ask, name="reconciler-greeting", daemon=True).start()
-        self._greeting = greeting
-
-    def me(self) -> Body:
-        """``GET /v1/me``: the user that the credentials act as."""
-        greeting, self._greeting = self._greeting, None
-        me = greeting.result() if greeting else self.single("/me")
-        self._user = str(me.get("ID") or "")
-        return me
-
-    def single(self, path: str) -> dict[str, Json]:
-        """Give the object that is alone at its path; NotFound: the service says that there is none."""
-        call = Call("GET", path_of(path))
-        return object_in(call, self._exchange.send(call))
-
-    def get(self, path: str, object_id: str) -> dict[str, Json]:
-        """Give one object, ``{path}/{id}``; an answer with another ID is a `BadAnswer`.
-
-        NotFound: the service says that there is no such object, or no object can have this ID.
-        """
-        if not names_something(object_id):
-            raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", path_of(path)))
-        call = Call("GET", path_of(path, object_id))
-        answer = self._exchange.send(call)
-        body = object_in(call, answer)
-        found = body.get("ID")
-        if not isinstance(found, str):
-            raise unusable(call, answer, f"expected an object with a string ID and found {kind_of(found)}")
-        if found.casefold() != object_id.casefold():
-            raise unusable(call, answer, "expected the object asked for and found one with another ID")
-        return body
-
-    def list_all(
-        self, path: str, *, key: str | None = "ID", filters: Sequence[Mapping[str, str]] = ()
-    ) -> list[dict[str, Json]]:
-        """Give every item of a list, or an error; never half a list. A list that changes meanwhile is read again.
-
-        Args:
-            path: below ``/v1``, without a query.
-            key: the field that identifies an item and that the list can be sorted by; None for lists of rows
-                without one (``/apiclients/assignments``).
-            filters: field -> value, in the service's filter language; see the protocol.
-        """
-
-        def fetch(which: Mapping[str, str]) -> Callable[[int, Query], Page]:
-            return partial(self._page, path, key, tuple(which.items()))
-
-        parts = [Paged(fetch(one), map, key) for one in filters]
-        try:
-            return Paged(fetch({}), self._side_by_side, key, parts).read()
-        except ListKeepsChanging as fault:
-            message = f"the list keeps changing while it is read ({fault})"
-            hint = "try again when nobody else is changing it"
-            raise BadAnswer(message, RequestFacts("GET", path_of(path)), hint=hint) from fault
-
-    def pages(self, path: str) -> int:
-        """Give how many requests it takes to read a list."""
-        return math.ceil(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total / PAGE_SIZE)
-
-    def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
-        call = Call("GET", path_of(path), (*filters, *query))
-        answer = self._exchange.send(call)
-        try:
-            return Page.of(object_in(call, answer), number, key)
-        except Misshapen as fault:
-            raise unusable(call, answer, str(fault)) from None
-
-    def _side_by_side(self, read: Callable[[int], _Read], numbers: Iterable[int], /) -> Iterable[_Read]:
-        return self._pool.map(read, numbers)
-
-    def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
-        """Try to log in through a client with one of its secrets; the token is forgotten."""
-        proof = prove(self._exchange.try_login, client_id, secret)
-        for attempt in range(1, tries):
-            if proof.accepted or not proof.is_tried:
-                break
-            self._exchange.pause(2**attempt)
-            proof = prove(self._exchange.try_login, client_id, secret)
-        return proof
-
-    def has_secret(self, client_id: str) -> bool:
-        """Try to log in through a client with a wrong secret."""
-        return has_secret(self._exchange.try_login, client_id)
+    def _note(self, call: Call, result: Result) -> None:
+        answer = result if isinstance(result, Answer) else None
+        sample = Sample(result.seconds, answer.status if answer else None, answer.date if answer else None)
+        self._meter.note(sample, len(answer.body) if answer else 0)
+        if log.isEnabledFor(logging.DEBUG):
+            milliseconds = result.seconds * 1000
+            facts = {"request": _facts(call, answer, milliseconds), "environment": self._environment}
+            log.debug("%s %s in %.0f ms", _shown(call), _ending(result), milliseconds, extra=facts)
 
 
-class WriteClient(ReadClient):
-    """A view that may also write. Each write is sent once, unless it certainly was not carried out.
-
-    Even then it is sent once where the caller counts the attempts, so as to look before each. For this and for what is
-    raised see `WriteRemote`; besides, NotFound: the object that the path names is not there; Rejected: the service
-    refuses the content.
-    """
-
-    METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
-
-    def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Replace one object, or save one row of a list; gives the service's answer, empty for a row."""
-        call = call_with_body("PUT", path_of(path, object_id), body)
-        answer = self._exchange.send(call, attempt=attempt)
-        return object_in(call, answer) if answer.body.strip() or object_id is not None else {}
-
-    def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Create one object; gives the service's answer, an empty object where it has no body."""
-        call = call_with_body("POST", path_of(path), body)
-        answer = self._exchange.send(call, attempt=attempt)
-        return object_in(call, answer) if answer.body.strip() else {}
-
-    def delete(
-        self,
-        path: str,
-        object_id: str | None = None,
-        *,
-        query: Mapping[str, str] = NO_FILTERS,
-        attempt: int | None = None,
-    ) -> None:
-        """Delete one object; without an id, what the path and the query name."""
-        self._exchange.send(Call("DELETE", path_of(path, object_id), tuple(query.items())), attempt=attempt)
-
-    def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
-        """Create one object whose answer shows a secret, this once; the secret is taken out of the answer here."""
-        call = call_with_body("POST", path_of(path), body)
-        answer = self._exchange.send(call)
-        shown = object_in(call, answer)
-        value = shown.pop(value_field, None)
-        if not isinstance(value, str) or not value:
-            raise unusable(call, answer, f"expected {value_field} to be a text and found {kind_of(value)}")
-        if fault := unsendable(value):
-            raise unusable(call, answer, f"expected {value_field} to be one line of text and found that it {fault}")
-        return shown, Secret(value)
-
-    def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Change some fields of one object; gives the service's answer."""
-        call = call_with_body("PATCH", path_of(path, object_id), body)
-        return object_in(call, self._exchange.send(call, attempt=attempt))
-
-    def prove_login(self) -> None:
-        """Log in anew, and use the new token from now on; where that fails, the old one stays."""
-        self._exchange.tokens.renew()
+def _unreadable(reason: str) -> NoAnswer:
+    """An answer came that cannot be taken in."""
+    return NoAnswer(RequestState.UNREADABLE, reason, httpx.DecodingError(reason))
 
 
-Client = TypeVar("Client", bound=ReadClient)
+def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by their name in lower case; those of one name as one, by RFC 9110, section 5.3."""
+    joined: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        joined[key] = f"{joined[key]}, {text}" if key in joined else text
+    return joined
 
 
-def open_client(
-    kind: type[Client],
-    connection: Connection,
+def printable(text: str) -> str:
+    """Drop what could act on a terminal or end a log line."""
+    return "".join(letter for letter in text if letter.isprintable())
+
+
+def _shown(call: Call) -> str:
+    query = "&".join(f"{name}={value if name in SHOWN_QUERY else '...'}" for name, value in call.query)
+    return f"{call.method} {call.path}{'?' if query else ''}{query}"
+
+
+def _facts(call: Call, answer: Answer | None, milliseconds: float) -> Json:
+    """The same for programs."""
+    status, log_id = (answer.status, answer.log_id) if answer else (None, "")
+    shown = {"method": call.method, "path": _shown(call).partition(" ")[2], "status": status, "log_id": log_id}
+    return {**shown, "ms": round(milliseconds)}
+
+
+def _ending(result: Result) -> str:
+    match result:
+        case Answer(status=status, log_id=log_id):
+            return f"answered {status}{', log id ' if log_id else ''}{log_id}"
+        case NoAnswer(reason=reason):
+            return f"got no answer ({reason})"
+
+
+class _NoCookies(httpx.Cookies):
+    """Stays empty. To look for cookies in an answer takes a tenth of the time that a request takes."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Take none."""
+
+
+class _Client(httpx.Client):
+    """Keeps no cookies, so that no request depends on those before it."""
+
+    @property  # type: ignore[misc]  # nobody sets them
+    def cookies(self) -> httpx.Cookies:
+        """None."""
+        return _NoCookies()
+
+
+def http_client(
+    guards: Collection[Callable[[httpx.Request], None]],
+    limits: Limits,
     *,
-    transport: httpx.BaseTransport | None = None,
-    sleep: Callable[[float], None] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    random: Callable[[], float] = draw,
-) -> Client:
-    """Give a client of this kind. Nothing is sent before it is first asked for something.
-
-    Args:
-        kind: decides whether it can write.
-        connection: where, who and how.
-        transport: instead of the network: an application in process, or a test's server.
-        sleep: waits for so many seconds; None: in real time, and closing the client ends it.
-        clock: seconds from any fixed moment.
-        random: draws from 0 to 1.
+    at_a_time: int,
+    base_url: httpx.URL,
+    transport: httpx.BaseTransport | None,
+) -> httpx.Client:
+    """Build the client: TLS verified; proxy and authorities as the environment's variables say; no cookies kept.
 
     Raises:
-        ReconcilerError: the environment's proxy or certificate settings are unusable.
+        ReconcilerError: one of these variables is unusable.
     """
-    base_url, at_a_time = connection.base_url, connection.concurrency
-    meter = Meter()
-    guards = (RequestGuard(base_url, kind.METHODS),)
-    http = http_client(
-        guards, connection.limits, at_a_time=at_a_time, base_url=httpx.URL(base_url), transport=transport
+    # Their debug loggers print headers, a proxy's credentials among them.
+    for name in ("httpx", "httpcore", "hpack"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    proxy = None if transport else proxy_for(base_url, getproxies())
+    is_tls = base_url.scheme == "https" or (proxy is not None and proxy.scheme == "https")
+    return _Client(
+        transport=transport,
+        trust_env=False,
+        proxy=proxy,
+        verify=trust(is_needed=is_tls and transport is None),
+        timeout=httpx.Timeout(limits.read, connect=limits.connect),
+        limits=httpx.Limits(max_connections=at_a_time, max_keepalive_connections=at_a_time),
+        event_hooks={"request": list(guards)},
+        follow_redirects=False,
     )
-    wire = Wire(base_url, http, connection.limits, meter, clock, connection.environment)
-    exchange = Exchange(wire, connection, meter, sleep, clock, random)
-    return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
 
 
-open_reader = partial(open_client, ReadClient)
-open_writer = partial(open_client, WriteClient)
+def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
+    """Give a base URL as scheme and host, if credentials may be sent there. Contacts nobody.
+
+    Raises:
+        ReconcilerError: it is none.
+        GuardRefusal: credentials may not be sent there, see `hosts`.
+    """
+    try:
+        # Twice: a default port is seen only after a lower-case scheme.
+        url = httpx.URL(str(httpx.URL(base_url.strip())))
+    except httpx.InvalidURL as fault:
+        raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
+    if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
+        raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
+    if url.scheme not in {"http", "https"} or not _host(url):
+        raise ReconcilerError("the base URL must begin with https:// and a host")
+    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    try:
+        require_allowed(origin, allowed_hosts)
+    except ValueError:
+        raise ReconcilerError("the base URL must begin with https:// and a host") from None
+    return origin
+
+
+def _host(url: httpx.URL) -> str:
+    """The host in Unicode; empty where there is none, or where its Punycode is malformed."""
+    try:
+        return url.host
+    except UnicodeError:
+        return ""
+
+
+_NOTIFY_SECONDS: Final = 10.0
+"""How long each step may take: a chat must not hold up a nightly job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A URL of the user's choice, kept out of sight: whoever has it can write to its channel.
+
+    It gets the one request that does not go to an environment. Messages show its host alone.
+
+    Raises:
+        ReconcilerError: it is not a URL, or would show what it is to the network.
+    """
+
+    url: Secret
+
+    def __post_init__(self) -> None:
+        try:
+            url = self._parsed
+        except (httpx.InvalidURL, UnicodeError):  # the latter: it has bytes that are not UTF-8
+            url = httpx.URL()
+        if url.scheme not in {"https", "http"} or not _host(url):
+            raise ReconcilerError("the URL to notify is not valid: it must begin with https:// and a host")
+        if url.scheme == "http" and not is_loopback(url.host):
+            raise ReconcilerError(f"plain http to {url.host} would show the URL to the network", hint="use https")
+
+    @property
+    def host(self) -> str:
+        """All of it that may be shown."""
+        return self._parsed.host
+
+    @property
+    def _parsed(self) -> httpx.URL:
+        return httpx.URL(self.url.reveal().strip())
+
+    def post(self, document: Json, transport: httpx.BaseTransport | None = None) -> None:
+        """Send once; a redirect is not followed.
+
+        Raises:
+            ReconcilerError: it was not taken, or a variable of the network is unusable.
+        """
+        headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
+        url, limits = self._parsed, Limits(read=_NOTIFY_SECONDS)
+        try:
+            with http_client((), limits, at_a_time=1, base_url=url, transport=transport) as http:
+                status = http.post(url, content=canonical_text(document), headers=headers).status_code
+        except tuple(EXCEPTIONS) as error:
+            raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
+        if status not in SUCCESS:
+            raise ReconcilerError(f"{self.host} did not accept the notification: it answered {status}")

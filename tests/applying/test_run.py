@@ -21,8 +21,8 @@ from reconciler.model.resource import Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.remote import WireBody
 from reconciler.remote.auth import ClientCredentials
+from reconciler.remote.client import WriteClient, open_writer
 from reconciler.remote.exchange import Connection
-from reconciler.remote.http import WriteClient, open_writer
 from tests.builders import body, desired, manifest
 from tests.service import BASE_URL, Shop, client_id, shop
 

@@ -14,7 +14,7 @@ from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import FieldChange
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.remote import WireBody
-from reconciler.remote.http import WriteClient
+from reconciler.remote.client import WriteClient
 from tests.builders import body, desired, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 

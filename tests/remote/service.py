@@ -12,9 +12,9 @@ import httpx
 
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials
+from reconciler.remote.client import ReadClient, WriteClient, open_reader, open_writer
 from reconciler.remote.exchange import Connection
 from reconciler.remote.hosts import allowed_origin
-from reconciler.remote.http import ReadClient, WriteClient, open_reader, open_writer
 
 BASE = "https://shop.example"
 CLIENT_SECRET = "canary-client-secret-4711"

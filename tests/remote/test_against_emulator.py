@@ -15,8 +15,8 @@ from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, 
 from reconciler.errors import AccessDenied, AnswerLost, BadAnswer, NotFound, Rejected, RemoteError, Unreachable
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import ClientCredentials
+from reconciler.remote.client import WriteClient, open_writer
 from reconciler.remote.exchange import Connection
-from reconciler.remote.http import WriteClient, open_writer
 
 ADMIN = ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
 CLIENT: dict[str, Any] = {"AppName": "shop", "AccessTokenDuration": 600}

@@ -1,275 +1,281 @@
-"""The verbs: what each sends, and what it makes of a well-formed answer."""
+"""The wire: what may leave, what is taken in, and what becomes of every exception of httpx."""
 
-import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+import gzip
+import logging
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from reconciler.errors import AccessDenied, AnswerLost, BadAnswer, NotFound, ReconcilerError, Unreachable
-from reconciler.model.secret import Secret
-from tests.remote.service import BASE, Service, always, ok, refusal, serving
+from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
+from reconciler.remote.exchange import Connection
+from reconciler.remote.failures import EXCEPTIONS, no_answer
+from reconciler.remote.http import ForbiddenRequest, RequestGuard
+from reconciler.remote.messages import Answer, Call, RequestState
+from reconciler.remote.network import Limits
+from tests.remote.service import ALLOWED, BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
 
-if TYPE_CHECKING:
-    from reconciler.remote import ReadRemote, WriteRemote
-    from reconciler.remote.http import ReadClient
-
-
-def test_the_clients_are_what_the_pipeline_asks_for() -> None:
-    with Service().writer() as writer, Service().reader() as reader:
-        remotes: tuple[WriteRemote, ReadRemote] = (writer, reader)
-        assert {(remote.base_url, remote.client_id) for remote in remotes} == {(BASE, "the-client")}
+ME = {"ID": "me"}
+HTTPX_EXCEPTIONS = [cls for cls in vars(httpx).values() if isinstance(cls, type) and issubclass(cls, Exception)]
 
 
-def test_opening_a_client_sends_nothing() -> None:
-    service = Service()
-    with service.reader():
-        pass
-    assert service.requests == []
+def made(cls: type[Exception]) -> Exception:
+    """One of a kind: a few of httpx's exceptions want more than a message, some want none."""
+    if cls is httpx.HTTPStatusError:
+        return httpx.HTTPStatusError("", request=httpx.Request("GET", BASE), response=httpx.Response(500))
+    no_message = {httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead}
+    return cls() if cls in no_message else cls("Illegal header value b'Bearer canary-token'")
 
 
-def test_me_is_read() -> None:
-    service = serving(ok({"ID": "u", "Seller": {"ID": "market"}}))
-    with service.reader() as client:
-        assert client.me()["Seller"] == {"ID": "market"}
-    assert service.journal == ["GET /v1/me"]
+def test_every_exception_of_httpx_has_a_fate() -> None:
+    assert len(HTTPX_EXCEPTIONS) > 20
+    assert set(HTTPX_EXCEPTIONS) <= set(EXCEPTIONS)
 
 
-def test_a_greeting_is_the_answer_to_the_next_question_who_we_are() -> None:
-    service = serving(ok({"ID": "u", "Username": "first"}), ok({"ID": "u", "Username": "second"}))
-    with service.reader() as client:
-        client.greet()
-        assert [client.me()["Username"], client.me()["Username"]] == ["first", "second"]
-    assert service.journal == ["GET /v1/me", "GET /v1/me"]
+@pytest.mark.parametrize("cls", HTTPX_EXCEPTIONS)
+def test_every_exception_of_httpx_becomes_ours_and_quotes_nothing(cls: type[Exception]) -> None:
+    with Service(always(lambda: made(cls))).reader() as client, pytest.raises(RemoteError) as caught:
+        client.me()
+    assert isinstance(caught.value.__cause__, cls)
+    assert "canary" not in caught.value.message + caught.value.hint
 
 
-def test_a_greeting_that_failed_is_told_where_its_answer_is_asked_for() -> None:
-    with serving(refusal(403, "InsufficientRoles", "No.")).reader() as client:
-        client.greet()
-        with pytest.raises(AccessDenied):
-            client.me()
-
-
-def test_nobody_waits_at_the_end_for_a_greeting_that_nobody_asked_for() -> None:
-    hung, ended, waited = Event(), Event(), []
-
-    def hang(_: httpx.Request) -> httpx.Response:
-        hung.set()
-        waited.append(not ended.wait(10))
-        return ok({"ID": "u"})
-
-    with Service(hang).reader() as client:
-        client.greet()
-        hung.wait()
-    ended.set()
-    assert True not in waited
-
-
-class Stream:
-    """The connection that an answer came over."""
-
-    is_open = True
-
-    def close(self) -> None:
-        self.is_open = False
-
-
-def test_a_greeting_that_is_answered_after_the_end_leaves_no_connection_open() -> None:
-    hung, ended, stream = Event(), Event(), Stream()
-
-    def hang(_: httpx.Request) -> httpx.Response:
-        hung.set()
-        ended.wait(60)
-        return httpx.Response(200, json={"ID": "u"}, extensions={"network_stream": stream})
-
-    with Service(hang).reader() as client:
-        client.greet()
-        hung.wait(60)
-    ended.set()
-    for thread in threading.enumerate():
-        if thread.name == "reconciler-greeting":
-            thread.join(60)
-    assert not stream.is_open
-
-
-def test_one_object_is_read_whole_and_raw() -> None:
-    body = {"ID": "ABC", "AppName": "x", "ClientSecret": "shown", "Unheard": {"of": [1, 2.5, None]}}
-    service = serving(ok(body))
-    with service.reader() as client:
-        assert client.get("/apiclients", "abc") == body
-    assert service.journal == ["GET /v1/apiclients/abc"]
-
-
-def test_an_absent_object_is_not_found() -> None:
-    with serving(refusal(404, "NotFound", "Object not found.")).reader() as client, pytest.raises(NotFound):
-        client.get("/apiclients", "a")
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({"ID": "other"}, "one with another ID"),
-        ({"AppName": "a"}, "a string ID and found null"),
-        ({"ID": 5}, "a string ID and found a number"),
-        ({"Meta": {}, "Items": []}, "a string ID and found null"),
-    ],
-)
-def test_an_answer_about_something_else_is_not_taken_for_the_object(body: dict[str, Any], words: str) -> None:
-    with serving(ok(body)).reader() as client, pytest.raises(BadAnswer, match=words):
-        client.get("/apiclients", "a")
-
-
-@pytest.mark.parametrize(
-    ("object_id", "encoded"),
-    [
-        ("a/b", "a%2Fb"),
-        ("a?b#c", "a%3Fb%23c"),
-        ("a b%20", "a%20b%2520"),
-        ("é", "%C3%A9"),
-        ("../x", "..%2Fx"),
-        ("a;b\r\n", "a%3Bb%0D%0A"),
-    ],
-)
-def test_an_id_is_percent_encoded_into_one_segment(object_id: str, encoded: str) -> None:
-    service = serving(ok({"ID": object_id}))
-    with service.reader() as client:
-        client.get("/apiclients", object_id)
-    assert service.requests[-1].url.raw_path == f"/v1/apiclients/{encoded}".encode()
-
-
-@pytest.mark.parametrize("object_id", ["", ".", "..", "...", " ", "\t", ". ."])
-def test_an_id_that_names_nothing_is_refused_before_anything_is_sent(object_id: str) -> None:
-    service = Service()
-    with service.writer() as client:
-        for act in (client.delete, lambda path, one: client.put(path, one, {})):
-            with pytest.raises(ValueError, match="names nothing"):
-                act("/apiclients", object_id)
-        with pytest.raises(NotFound, match="no object can have the ID"):
-            client.get("/apiclients", object_id)
-    assert service.requests == []
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["", "/", "apiclients", "/apiclients/", "//x", "/a//b", "/a/../b", "/a/%2e%2E/b", "/a?b=c", "/a#b", "/a b", "/é"],
-)
-def test_a_path_that_is_none_is_refused_before_anything_is_sent(path: str) -> None:
-    service = Service()
-    with service.writer() as client:
-        for act in (client.list_all, lambda path: client.post(path, {}), lambda path: client.get(path, "a")):
-            with pytest.raises(ValueError, match="names nothing"):
-                act(path)
-    assert service.requests == []
-
-
-def test_put_replaces_one_object_and_gives_the_answer() -> None:
-    service = serving(ok({"ID": "NEW", "AppName": "x"}, 201))
-    with service.writer() as client:
-        assert client.put("/apiclients", "a", {"AppName": "x", "xp": {}}) == {"ID": "NEW", "AppName": "x"}
-    sent = service.requests[-1]
-    assert (sent.method, str(sent.url)) == ("PUT", f"{BASE}/v1/apiclients/a")
-    assert json.loads(sent.content) == {"AppName": "x", "xp": {}}
-
-
-def test_post_creates_one_object_and_gives_the_answer() -> None:
-    service = serving(ok({"ID": "s", "ClientSecret": "shown once"}, 201))
-    with service.writer() as client:
-        assert client.post("/apiclients/a/secrets", {"Name": "n"})["ClientSecret"] == "shown once"
-    assert service.journal == ["POST /v1/apiclients/a/secrets"]
-
-
-@pytest.mark.parametrize("answer", [httpx.Response(204), httpx.Response(200, text=" ")])
-def test_a_post_without_an_answer_gives_an_empty_object(answer: httpx.Response) -> None:
-    with serving(answer).writer() as client:
-        assert client.post("/apiclients/assignments", {"ApiClientID": "a", "BuyerID": "b"}) == {}
-
-
-def test_delete_deletes_one_object() -> None:
-    service = serving(httpx.Response(204))
-    with service.writer() as client:
-        client.delete("/buyers/b/ApiClients/Assignments", "a")
-    assert service.journal == ["DELETE /v1/buyers/b/ApiClients/Assignments/a"]
-
-
-def test_a_put_whose_answer_is_empty_is_lost() -> None:
-    with serving(httpx.Response(204)).writer() as client, pytest.raises(AnswerLost, match="found an empty body"):
+@pytest.mark.parametrize("cls", HTTPX_EXCEPTIONS)
+def test_a_write_that_may_have_left_is_lost(cls: type[Exception]) -> None:
+    with Service(always(lambda: made(cls))).writer() as client, pytest.raises(RemoteError) as caught:
         client.put("/apiclients", "a", {})
+    left = EXCEPTIONS[cls][0] in {RequestState.LOST, RequestState.UNREADABLE}
+    assert type(caught.value) is (AnswerLost if left else Unreachable)
 
 
-def test_secrets_are_written_in_clear_only_into_the_body() -> None:
-    service = serving(ok({"ID": "a"}))
-    body: dict[str, Any] = {
-        "ClientSecret": Secret("canary"),
-        "xp": MappingProxyType({"key": Secret("bird")}),
-        "list": (1,),
-    }
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError("gone"), TimeoutError("slow"), BrokenPipeError(32, "Broken pipe")]
+)
+def test_errors_of_transports_that_are_not_httpx_are_ours_too(error: OSError) -> None:
+    service = Service(always(lambda: error))
     with service.writer() as client:
-        client.put("/apiclients", "a", body)
-    sent = json.loads(service.requests[-1].content)
-    assert sent == {"ClientSecret": "canary", "xp": {"key": "bird"}, "list": [1]}
+        with pytest.raises(Unreachable, match="the connection broke"):
+            client.me()
+        with pytest.raises(AnswerLost):
+            client.post("/apiclients", {})
 
 
-@pytest.mark.parametrize("value", ["", 5, "two\nlines", "half \ud800", "a\x00b", "\ufeffa"])
-def test_a_new_secret_that_could_not_be_delivered_is_no_answer(value: Any) -> None:
-    answer = httpx.Response(201, content=json.dumps({"ID": "s", "ClientSecret": value}))
-    with serving(answer).writer() as client, pytest.raises(AnswerLost, match="expected ClientSecret to be"):
-        client.post_for_secret("/apiclients/a/secrets", {}, "ClientSecret")
+def test_the_operating_systems_words_are_shown() -> None:
+    error = httpx.ConnectError("canary")
+    error.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    assert no_answer(error).reason == "no connection: Connection refused"
 
 
-def test_the_text_that_exports_have_in_place_of_a_secret_is_never_sent() -> None:
+@pytest.mark.parametrize(
+    ("message", "state", "words"),
+    [
+        ("407 Proxy Authentication Required", RequestState.UNSENDABLE, "the proxy refused to connect: it answered 407"),
+        ("503 Service Unavailable", RequestState.NEVER_SENT, "the proxy refused to connect: it answered 503"),
+        ("Invalid username/password", RequestState.NEVER_SENT, "the proxy refused to connect"),
+    ],
+)
+def test_a_proxy_that_will_not_have_us_is_not_asked_again(message: str, state: RequestState, words: str) -> None:
+    result = no_answer(httpx.ProxyError(message))
+    assert (result.state, result.reason) == (state, words)
+
+
+def test_an_unknown_subclass_shares_the_fate_of_its_base() -> None:
+    class Odd(httpx.ReadError): ...
+
+    assert no_answer(Odd("")).state is RequestState.LOST
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
+def test_not_even_the_wire_below_a_reader_can_write(method: str) -> None:
     service = Service()
-    body: dict[str, Any] = {"ClientSecret": Secret("<Redacted. Leave unchanged.>")}
-    with service.writer() as client, pytest.raises(ReconcilerError, match="an export or the service shows"):
-        client.put("/apiclients", "a", body)
+    with service.reader() as client, pytest.raises(ForbiddenRequest, match="only reads"):
+        client._exchange.send(Call(method, "/v1/apiclients/a"))
+    assert service.journal == []
+
+
+def test_not_even_the_http_client_below_a_reader_can_write() -> None:
+    service = Service()
+    with service.reader() as client, pytest.raises(ForbiddenRequest):
+        client._exchange._wire._http.put(f"{BASE}/v1/apiclients/a", json={})
     assert service.requests == []
 
 
-@pytest.mark.parametrize(("value", "error"), [(float("nan"), ValueError), ({1, 2}, TypeError), (b"x", TypeError)])
-def test_what_is_no_json_is_refused_before_anything_is_sent(value: Any, error: type[Exception]) -> None:
+def test_a_reader_has_no_verb_that_writes() -> None:
+    with Service().reader() as client:
+        assert not {"put", "post", "patch", "delete"} & set(dir(client))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/v1/me",
+        "http://shop.example/v1/me",
+        "https://shop.example:8443/v1/me",
+        "https://shop.example.evil.example/v1/me",
+        "https://shop.example@evil.example/v1/me",
+    ],
+)
+def test_no_other_host_is_ever_contacted(url: str) -> None:
     service = Service()
-    with service.writer() as client, pytest.raises(error):
-        client.post("/apiclients", {"x": value})
+    with service.reader() as client, pytest.raises(ForbiddenRequest, match="is not the host"):
+        client._exchange._wire._http.get(url)
     assert service.requests == []
 
 
-def test_any_text_survives_the_way_there() -> None:
-    text = "\u2028 \x00 é 😀 \ud800"
-    service = serving(ok({"ID": "a"}))
-    with service.writer() as client:
-        client.put("/apiclients", "a", {"AppName": text})
-    assert json.loads(service.requests[-1].content)["AppName"] == text
+def test_the_environments_host_is_let_through_however_it_is_written() -> None:
+    guard = RequestGuard("https://SHOP.example:443", {"GET"})
+    guard(httpx.Request("GET", f"{BASE}/v1/me"))
 
 
-def test_closing_ends_the_patience() -> None:
-    service = Service(always(lambda: refusal(503)))
-    client: ReadClient = service.reader(sleep=lambda _: client.close())
-    with client, pytest.raises(Unreachable):
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status: int) -> None:
+    service = serving(httpx.Response(status, headers={"Location": "https://evil.example/v1/me"}))
+    with service.reader() as client, pytest.raises(BadAnswer, match="the service redirects"):
         client.me()
     assert len(service.journal) == 1
 
 
-def test_closing_ends_a_wait_in_real_time() -> None:
-    waiting = Event()
-
-    def refuse(_: httpx.Request) -> httpx.Response:
-        waiting.set()
-        return refusal(503, **{"Retry-After": "60"})
-
-    with ThreadPoolExecutor(1) as pool, Service(refuse).reader(sleep=None) as client:
-        call = pool.submit(client.me)
-        waiting.wait()
-        client.close()
-        assert isinstance(call.exception(), Unreachable)
+def test_a_redirected_write_is_lost() -> None:
+    service = serving(httpx.Response(307, headers={"Location": "/elsewhere"}))
+    with service.writer() as client, pytest.raises(AnswerLost, match="redirects"):
+        client.delete("/apiclients", "a")
 
 
-def test_a_closed_client_sends_nothing() -> None:
-    service = Service()
-    with service.reader() as client:
-        pass
-    with pytest.raises(RuntimeError, match="closed"):
+def chunks(count: int, sent: list[int]) -> Iterator[bytes]:
+    for number in range(count):
+        sent.append(number)
+        yield b" " * 1000
+
+
+def test_an_answer_that_is_too_large_is_given_up_before_it_is_all_there() -> None:
+    sent: list[int] = []
+    service = serving(httpx.Response(200, content=chunks(1000, sent)))
+    with service.reader(limits=Limits(size=5000)) as client, pytest.raises(BadAnswer, match="larger than 5000 bytes"):
         client.me()
-    assert service.requests == []
+    assert len(sent) == 6
+
+
+def test_the_size_is_that_after_decompression() -> None:
+    bomb = gzip.compress(b" " * 100_000)
+    service = serving(httpx.Response(200, content=bomb, headers={"Content-Encoding": "gzip"}))
+    with service.reader(limits=Limits(size=5000)) as client, pytest.raises(BadAnswer, match="larger than"):
+        client.me()
+
+
+def test_a_compressed_answer_is_read() -> None:
+    zipped = httpx.Response(200, content=gzip.compress(b'{"ID":"me"}'), headers={"Content-Encoding": "gzip"})
+    with serving(zipped).reader() as client:
+        assert client.me() == ME
+
+
+@pytest.mark.parametrize(
+    "headers", [[("Content-Encoding", "gzip, gzip")], [("Content-Encoding", "gzip"), ("CONTENT-ENCODING", "gzip")]]
+)
+def test_an_answer_compressed_in_layers_is_not_unpacked(headers: list[tuple[str, str]]) -> None:
+    layers = httpx.Response(200, content=iter([b"x"]), headers=headers)
+    with serving(layers).reader() as client, pytest.raises(BadAnswer, match="compressed"):
+        client.me()
+
+
+def test_damaged_compression_is_a_bad_answer() -> None:
+    damaged = httpx.Response(200, content=iter([b"not gzip"]), headers={"Content-Encoding": "gzip"})
+    with serving(damaged).reader() as client, pytest.raises(BadAnswer, match="compression is damaged"):
+        client.me()
+
+
+def test_an_answer_that_trickles_on_is_given_up() -> None:
+    times = iter(range(0, 100_000, 30))
+    service = Service(always(lambda: httpx.Response(200, content=chunks(1000, []))))
+    with service.reader(clock=lambda: float(next(times))) as client, pytest.raises(Unreachable, match="in time"):
+        client.me()
+
+
+def test_cookies_are_neither_kept_nor_sent() -> None:
+    service = serving(ok(ME, headers={"Set-Cookie": "session=1; Path=/"}), ok(ME))
+    with service.reader() as client:
+        client.me()
+        client.me()
+    assert all("Cookie" not in each.headers for each in service.requests)
+
+
+def test_debug_lines_tell_the_request_and_nothing_secret(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = {"Meta": {"Page": 1, "PageSize": 100, "TotalCount": 0}, "Items": [], "Note": "canary-body"}
+    service = serving(ok(body))
+    with service.reader() as client:
+        client.list_all("/apiclients")
+    ours = [record.getMessage() for record in caplog.records]
+    assert any(
+        line.startswith("GET /v1/apiclients?page=1&pageSize=100&sortBy=ID answered 200, log id") for line in ours
+    )
+    assert "canary" not in caplog.text
+    assert CLIENT_SECRET not in caplog.text
+
+
+def test_filter_values_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(OSError("x"), ok(ME)).reader() as client:
+        client._exchange.send(Call("GET", "/v1/apiclients", (("ID", ">canary"), ("page", "1"))))
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(
+        line.startswith("GET /v1/apiclients?ID=...&page=1 got no answer (the connection broke)") for line in lines
+    )
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["https://shop.example/", "HTTPS://Shop.Example:443", " https://shop.example "])
+def test_a_base_url_is_kept_without_a_trailing_slash(url: str) -> None:
+    assert Connection(url, CREDENTIALS, allowed_hosts=ALLOWED).base_url == BASE
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "shop.example",
+        "ftp://shop.example",
+        "https://",
+        "https://a:b@shop.example",
+        "https://shop.example/v1",
+        "https://shop.example?x=1",
+        "https://shop.example#x",
+        "https://[::1",
+        "https://shop.example:port",
+    ],
+)
+def test_what_is_no_base_url_is_refused(url: str) -> None:
+    with pytest.raises(ReconcilerError, match="base URL"):
+        Connection(url, CREDENTIALS)
+
+
+def test_a_connection_needs_room_for_one_request() -> None:
+    with pytest.raises(ReconcilerError, match="at least 1"):
+        Connection(BASE, CREDENTIALS, concurrency=0, allowed_hosts=ALLOWED)
+
+
+def test_it_is_remembered_how_the_last_requests_went() -> None:
+    dated = ok(ME, headers={"Date": "Thu, 01 Jan 1970 00:01:40 GMT"})
+    with serving(refusal(503), OSError("gone"), dated).reader() as client:
+        client.me()
+        went = [(sample.status, sample.date) for sample in client.samples]
+    assert went == [(200, None), (503, None), (None, None), (200, 100.0)]
+
+
+def test_a_connection_is_patient_and_modest_unless_told_otherwise() -> None:
+    connection = Connection(BASE, CREDENTIALS, allowed_hosts=ALLOWED)
+    assert connection.concurrency == 8
+    assert connection.limits == Limits(connect=10, read=60, answer=300, size=67_108_864)
+
+
+def test_neither_a_call_nor_an_answer_shows_its_content() -> None:
+    shown = repr(Call("PUT", "/v1/a", content=b"canary")) + repr(Answer(200, b"canary")) + repr(CREDENTIALS)
+    assert "canary" not in shown
+
+
+def test_requests_say_what_they_want() -> None:
+    service = serving(ok({"ID": "a"}))
+    with service.writer() as client:
+        client.put("/apiclients", "a", {})
+    headers = service.requests[-1].headers
+    assert (headers["Accept"], headers["Content-Type"]) == ("application/json", "application/json; charset=utf-8")
+    assert headers["User-Agent"].startswith("ordercloud-reconciler/")

@@ -13,11 +13,11 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.secret import Secret
+from reconciler.remote.client import open_reader
 from reconciler.remote.exchange import Connection
 from reconciler.remote.hosts import allowed_origin
-from reconciler.remote.http import open_reader
+from reconciler.remote.http import Webhook
 from reconciler.remote.network import Network, Reached, proxy_for, reach, trust
-from reconciler.remote.wire import Webhook
 from tests.remote.service import CREDENTIALS
 from tests.remote.test_real_sockets import certificate, closed_port, serving, serving_tls, url_of
 

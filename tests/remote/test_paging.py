@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors import BadAnswer, RemoteError
-from reconciler.remote.http import ReadClient
+from reconciler.remote.client import ReadClient
 from tests.remote.service import Service, html, ok, refusal
 
 Body = dict[str, Any]

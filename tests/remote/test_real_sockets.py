@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from reconciler.errors import AnswerLost, Unreachable
+from reconciler.remote.client import ReadClient, open_reader, open_writer
 from reconciler.remote.exchange import Connection
 from reconciler.remote.hosts import allowed_origin
-from reconciler.remote.http import ReadClient, open_reader, open_writer
 from reconciler.remote.throttle import RetryPolicy
 from tests.remote.service import CLIENT_SECRET, CREDENTIALS
 

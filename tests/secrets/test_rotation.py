@@ -26,7 +26,7 @@ from reconciler.planning.comparison import Target
 from reconciler.project import secret_status
 from reconciler.project.secret_status import Rotation, Wish
 from reconciler.remote import Proof
-from reconciler.remote.http import WriteClient
+from reconciler.remote.client import WriteClient
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Deliverer, NewSecret
 from reconciler.secrets.rotation import Done, Tools

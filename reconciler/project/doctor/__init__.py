@@ -35,8 +35,8 @@ from reconciler.project.doctor import connectivity
 from reconciler.project.doctor.connectivity import AGAIN, Known, Result, Subject, Tools, few, number
 from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.remote.auth import Claims
+from reconciler.remote.http import checked
 from reconciler.remote.network import Network, reach
-from reconciler.remote.wire import checked
 from reconciler.secrets import value_of
 
 __all__ = ["STEPS", "Subject", "Tools", "examine"]

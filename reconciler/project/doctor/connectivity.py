@@ -19,8 +19,8 @@ from reconciler.model.reports import Verdict
 from reconciler.model.secret import SecretReference
 from reconciler.remote import ReadRemote
 from reconciler.remote.auth import Claims
+from reconciler.remote.client import ReadClient
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trusted, origin_of
-from reconciler.remote.http import ReadClient
 from reconciler.remote.network import Reached
 from reconciler.remote.throttle import THROTTLED
 

@@ -18,9 +18,9 @@ from reconciler.model.reports import Check, Diagnosis
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.project.doctor import Subject, Tools, examine
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
+from reconciler.remote.client import ReadClient, open_reader
 from reconciler.remote.exchange import Connection
 from reconciler.remote.hosts import require_allowed
-from reconciler.remote.http import ReadClient, open_reader
 from reconciler.remote.network import Reached
 from tests.remote.service import Service, jwt, ok
 from tests.service import client_id

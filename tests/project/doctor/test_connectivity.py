@@ -9,7 +9,7 @@ from reconciler.model.reports import Verdict
 from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.project.doctor import Subject, examine
 from reconciler.remote.auth import ClientCredentials
-from reconciler.remote.http import ReadClient
+from reconciler.remote.client import ReadClient
 from reconciler.remote.network import Reached
 from tests.project.doctor.patient import (
     NOW,

@@ -1,0 +1,303 @@
+"""Connection -> a client that reads, or one that also writes: the protocol over HTTP. Headers are put on by `http`.
+
+A `ReadClient` cannot write, not even by a private road: the wire below it lets nothing pass but GET and the login.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from random import random as draw
+from threading import Thread
+from typing import ClassVar, Self, TypeVar
+
+import httpx
+
+from reconciler.errors import BadAnswer, NotFound, RequestFacts
+from reconciler.model.inputs import Access
+from reconciler.model.json import Body, Json
+from reconciler.model.secret import Secret, unsendable
+from reconciler.remote import NO_FILTERS, Proof, WireBody
+from reconciler.remote.auth import Claims, ClientCredentials, has_secret, prove
+from reconciler.remote.exchange import Connection, Exchange
+from reconciler.remote.http import RequestGuard, Wire, http_client
+from reconciler.remote.messages import (
+    TOKEN_PATH,
+    Call,
+    Meter,
+    Misshapen,
+    Sample,
+    Stats,
+    call_with_body,
+    kind_of,
+    names_something,
+    object_in,
+    path_of,
+    unusable,
+)
+from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
+
+_Read = TypeVar("_Read")
+
+
+class ReadClient:
+    """A logged-in view of one marketplace that cannot write. Thread-safe; a context manager that ends connections.
+
+    Every method raises `RemoteError`s, and ValueError for a path or an ID that can mean no single object.
+    """
+
+    METHODS: ClassVar = frozenset({"GET"})
+    """All that the wire lets pass, besides the login."""
+
+    def __init__(self, base_url: str, exchange: Exchange, pool: ThreadPoolExecutor, meter: Meter) -> None:
+        self._base_url = base_url
+        self._exchange = exchange
+        self._pool = pool
+        self._meter = meter
+        self._greeting: Future[Body] | None = None
+        self._user = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End connections: requests on their way are waited for, but no retry."""
+        self._exchange.stop_retrying()
+        self._pool.shutdown(cancel_futures=True)
+        self._exchange.close()
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host, without a trailing slash."""
+        return self._base_url
+
+    @property
+    def client_id(self) -> str:
+        """The API client that the credentials log in through."""
+        return self._exchange.credentials.client_id
+
+    @property
+    def stats(self) -> Stats:
+        """What it has cost so far: requests, retries, bytes, seconds."""
+        return self._meter.stats
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """How the last requests went, logins and retries included; the oldest first."""
+        return self._meter.samples
+
+    def claims(self) -> Claims:
+        """Give what the token says of itself; logs in where there is no token yet."""
+        try:
+            return Claims.of(self._exchange.tokens.current())
+        except Misshapen as fault:
+            raise BadAnswer(str(fault), RequestFacts("POST", TOKEN_PATH)) from None
+
+    def access(self) -> Access:
+        """Give what the token and the credentials say; a token that says nothing of its roles is no fault here."""
+        try:
+            roles = Claims.of(self._exchange.tokens.current()).roles or None
+        except Misshapen:
+            roles = None
+        credentials = self._exchange.credentials
+        return Access(
+            credentials.client_id,
+            roles,
+            as_context_user=isinstance(credentials, ClientCredentials),
+            with_secret=credentials.client_secret is not None,
+            user=self._user,
+        )
+
+    def greet(self) -> None:
+        """Have a thread log in and ask `me`; whoever asks it next gets that answer, or its error."""
+        greeting: Future[Body] = Future()
+
+        def ask() -> None:
+            try:
+                greeting.set_result(self.single("/me"))
+            except BaseException as error:  # noqa: BLE001  # it is raised where the answer is asked for
+                greeting.set_exception(error)
+
+        # Not in the pool, which is waited for at the end: who breaks off in a long silence waits for nobody.
+        Thread(target=ask, name="reconciler-greeting", daemon=True).start()
+        self._greeting = greeting
+
+    def me(self) -> Body:
+        """``GET /v1/me``: the user that the credentials act as."""
+        greeting, self._greeting = self._greeting, None
+        me = greeting.result() if greeting else self.single("/me")
+        self._user = str(me.get("ID") or "")
+        return me
+
+    def single(self, path: str) -> dict[str, Json]:
+        """Give the object that is alone at its path; NotFound: the service says that there is none."""
+        call = Call("GET", path_of(path))
+        return object_in(call, self._exchange.send(call))
+
+    def get(self, path: str, object_id: str) -> dict[str, Json]:
+        """Give one object, ``{path}/{id}``; an answer with another ID is a `BadAnswer`.
+
+        NotFound: the service says that there is no such object, or no object can have this ID.
+        """
+        if not names_something(object_id):
+            raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", path_of(path)))
+        call = Call("GET", path_of(path, object_id))
+        answer = self._exchange.send(call)
+        body = object_in(call, answer)
+        found = body.get("ID")
+        if not isinstance(found, str):
+            raise unusable(call, answer, f"expected an object with a string ID and found {kind_of(found)}")
+        if found.casefold() != object_id.casefold():
+            raise unusable(call, answer, "expected the object asked for and found one with another ID")
+        return body
+
+    def list_all(
+        self, path: str, *, key: str | None = "ID", filters: Sequence[Mapping[str, str]] = ()
+    ) -> list[dict[str, Json]]:
+        """Give every item of a list, or an error; never half a list. A list that changes meanwhile is read again.
+
+        Args:
+            path: below ``/v1``, without a query.
+            key: the field that identifies an item and that the list can be sorted by; None for lists of rows
+                without one (``/apiclients/assignments``).
+            filters: field -> value, in the service's filter language; see the protocol.
+        """
+
+        def fetch(which: Mapping[str, str]) -> Callable[[int, Query], Page]:
+            return partial(self._page, path, key, tuple(which.items()))
+
+        parts = [Paged(fetch(one), map, key) for one in filters]
+        try:
+            return Paged(fetch({}), self._side_by_side, key, parts).read()
+        except ListKeepsChanging as fault:
+            message = f"the list keeps changing while it is read ({fault})"
+            hint = "try again when nobody else is changing it"
+            raise BadAnswer(message, RequestFacts("GET", path_of(path)), hint=hint) from fault
+
+    def pages(self, path: str) -> int:
+        """Give how many requests it takes to read a list."""
+        return math.ceil(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total / PAGE_SIZE)
+
+    def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
+        call = Call("GET", path_of(path), (*filters, *query))
+        answer = self._exchange.send(call)
+        try:
+            return Page.of(object_in(call, answer), number, key)
+        except Misshapen as fault:
+            raise unusable(call, answer, str(fault)) from None
+
+    def _side_by_side(self, read: Callable[[int], _Read], numbers: Iterable[int], /) -> Iterable[_Read]:
+        return self._pool.map(read, numbers)
+
+    def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
+        """Try to log in through a client with one of its secrets; the token is forgotten."""
+        proof = prove(self._exchange.try_login, client_id, secret)
+        for attempt in range(1, tries):
+            if proof.accepted or not proof.is_tried:
+                break
+            self._exchange.pause(2**attempt)
+            proof = prove(self._exchange.try_login, client_id, secret)
+        return proof
+
+    def has_secret(self, client_id: str) -> bool:
+        """Try to log in through a client with a wrong secret."""
+        return has_secret(self._exchange.try_login, client_id)
+
+
+class WriteClient(ReadClient):
+    """A view that may also write. Each write is sent once, unless it certainly was not carried out.
+
+    Even then it is sent once where the caller counts the attempts, so as to look before each. For this and for what is
+    raised see `WriteRemote`; besides, NotFound: the object that the path names is not there; Rejected: the service
+    refuses the content.
+    """
+
+    METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
+
+    def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+        """Replace one object, or save one row of a list; gives the service's answer, empty for a row."""
+        call = call_with_body("PUT", path_of(path, object_id), body)
+        answer = self._exchange.send(call, attempt=attempt)
+        return object_in(call, answer) if answer.body.strip() or object_id is not None else {}
+
+    def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+        """Create one object; gives the service's answer, an empty object where it has no body."""
+        call = call_with_body("POST", path_of(path), body)
+        answer = self._exchange.send(call, attempt=attempt)
+        return object_in(call, answer) if answer.body.strip() else {}
+
+    def delete(
+        self,
+        path: str,
+        object_id: str | None = None,
+        *,
+        query: Mapping[str, str] = NO_FILTERS,
+        attempt: int | None = None,
+    ) -> None:
+        """Delete one object; without an id, what the path and the query name."""
+        self._exchange.send(Call("DELETE", path_of(path, object_id), tuple(query.items())), attempt=attempt)
+
+    def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
+        """Create one object whose answer shows a secret, this once; the secret is taken out of the answer here."""
+        call = call_with_body("POST", path_of(path), body)
+        answer = self._exchange.send(call)
+        shown = object_in(call, answer)
+        value = shown.pop(value_field, None)
+        if not isinstance(value, str) or not value:
+            raise unusable(call, answer, f"expected {value_field} to be a text and found {kind_of(value)}")
+        if fault := unsendable(value):
+            raise unusable(call, answer, f"expected {value_field} to be one line of text and found that it {fault}")
+        return shown, Secret(value)
+
+    def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
+        """Change some fields of one object; gives the service's answer."""
+        call = call_with_body("PATCH", path_of(path, object_id), body)
+        return object_in(call, self._exchange.send(call, attempt=attempt))
+
+    def prove_login(self) -> None:
+        """Log in anew, and use the new token from now on; where that fails, the old one stays."""
+        self._exchange.tokens.renew()
+
+
+Client = TypeVar("Client", bound=ReadClient)
+
+
+def open_client(
+    kind: type[Client],
+    connection: Connection,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    sleep: Callable[[float], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    random: Callable[[], float] = draw,
+) -> Client:
+    """Give a client of this kind. Nothing is sent before it is first asked for something.
+
+    Args:
+        kind: decides whether it can write.
+        connection: where, who and how.
+        transport: instead of the network: an application in process, or a test's server.
+        sleep: waits for so many seconds; None: in real time, and closing the client ends it.
+        clock: seconds from any fixed moment.
+        random: draws from 0 to 1.
+
+    Raises:
+        ReconcilerError: the environment's proxy or certificate settings are unusable.
+    """
+    base_url, at_a_time = connection.base_url, connection.concurrency
+    meter = Meter()
+    guards = (RequestGuard(base_url, kind.METHODS),)
+    http = http_client(
+        guards, connection.limits, at_a_time=at_a_time, base_url=httpx.URL(base_url), transport=transport
+    )
+    wire = Wire(base_url, http, connection.limits, meter, clock, connection.environment)
+    exchange = Exchange(wire, connection, meter, sleep, clock, random)
+    return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
+
+
+open_reader = partial(open_client, ReadClient)
+open_writer = partial(open_client, WriteClient)
