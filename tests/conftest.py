@@ -18,6 +18,7 @@ import tests.network  # noqa: F401  # from here on nothing leaves this machine
 
 _EXAMPLES = 50  # `make test` draws fewer; HYPOTHESIS_EXAMPLES=1000 looks longer
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
+_ALL_SWEEP = "\npytestmark = pytest.mark.sweep\n"
 _COMMON = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -33,6 +34,12 @@ os.environ.pop("COLUMNS", None)  # the workers of pytest-xdist have it, and text
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:  # so it is in a job in the background, and beneath nohup
         signal.signal(number, usual)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import the modules of which `make test` runs nothing."""
+    is_left_out = config.option.markexpr == "not sweep" and collection_path.name.startswith("test_")
+    return True if is_left_out and _ALL_SWEEP in collection_path.read_text(encoding="utf-8") else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -42,6 +42,7 @@ def scripts(value: Any) -> Iterator[str]:
                 yield from scripts(member)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("path", "arguments"),
     [

@@ -71,6 +71,7 @@ def forget_others(shop: Project) -> None:
     shop.writes()
 
 
+@pytest.mark.sweep
 def test_a_rotation_with_a_record_that_is_not_whole_ends_with_1_only_where_nothing_was_written(
     shop: Project, run: Runner
 ) -> None:

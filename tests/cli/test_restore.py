@@ -132,6 +132,7 @@ def test_what_an_apply_has_left_of_the_restore_is_put_back_by_the_next_one(
     assert bodies(staging) == before
 
 
+@pytest.mark.sweep
 def test_drift_names_what_apply_will_need_and_apply_writes_nothing_without_it(staging: Project, run: Runner) -> None:
     for file in staging.folder.glob("manifests/*.yaml"):
         file.write_text(file.read_text().replace("  HashKey: {fromEnv: HASH_KEY}\n", ""))

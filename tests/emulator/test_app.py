@@ -126,7 +126,7 @@ def started(script: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             server.kill()  # else one that does not end would be waited for
 
 
-@pytest.mark.sample(1)
+@pytest.mark.sweep
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
     with started(SCRIPT) as (server, url):

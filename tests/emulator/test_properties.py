@@ -44,6 +44,7 @@ def admin() -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.sample(2)
 @pytest.mark.sample(6)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", sorted(PATHS))

@@ -106,7 +106,7 @@ def wanted(
     return load([file], CONTEXT).desired
 
 
-@pytest.mark.sample(7)
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("kind", CHOSEN)
 def test_a_kind_goes_round(kind: str, service: Shop, tmp_path: Path) -> None:
     spec = SPECS[kind]

@@ -98,6 +98,7 @@ def documents(name: str) -> Iterator[str]:
         yield from (known.failure("plan", error, STYLE) for error in ERRORS.values())
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in {"github", "html"}])
 def test_nothing_invisible_and_no_command_is_in_a_document(name: str) -> None:
     assert [text for text in documents(name) if not is_harmless(text)] == []

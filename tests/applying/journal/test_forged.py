@@ -190,6 +190,7 @@ def members(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
         yield from members(part, (*at, key))
 
 
+@pytest.mark.sweep
 def test_a_rotation_is_used_as_it_was_written_and_with_any_odd_fact_refused_or_used(
     service: Shop, tmp_path: Path
 ) -> None:
