@@ -1,4 +1,4 @@
-"""Two canonical values of a field -> whether the change lets in more people, or fewer.
+"""Two canonical values of a field -> whether the change widens access, or narrows it.
 
 Swapping the two values flips the answer, except where neither side contains the other: such an exchange grants
 something that was not granted before, and is called widening both ways.
