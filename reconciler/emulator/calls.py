@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator.errors import ApiError, Fault
@@ -31,10 +31,6 @@ class Reply:
     headers: list[tuple[str, str]]
     body: bytes
 
-    def with_body(self, body: bytes) -> Reply:
-        """Give the same reply with another body."""
-        return replace(self, body=body)
-
 
 def dumps(value: object) -> bytes:
     """Encode JSON as the service does: UTF-8, compact; a lone surrogate stays an escape."""
@@ -43,16 +39,16 @@ def dumps(value: object) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as the access token says; nothing in it is looked up again."""
+    """Who calls, as the access token says, and until when (seconds since 1970); nothing in it is looked up again."""
 
     client: str
     username: str
     usrtype: str
     roles: tuple[str, ...]
-    token: str
+    expires: float
 
 
-NOBODY = Caller("", "", "", (), "")  # who calls a route that needs no token
+NOBODY = Caller("", "", "", (), 0)  # who calls a route that needs no token
 
 
 @dataclass(frozen=True, slots=True)

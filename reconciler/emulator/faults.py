@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 METHODS = ("*", "GET", "POST", "PUT", "PATCH", "DELETE")
-BODIES = ("truncated", "html", "bom", "empty", "wrong-type")
 DROPS = ("before", "after")
 
 _EDITABLE = {field.name for field in kinds_of("legacy")["ApiClient"].fields if not field.read_only}
@@ -93,15 +92,31 @@ class _Reader:
         self.place = end
         return value
 
-    def text(self, what: str) -> str:
+    def text(self, key: str) -> str:
         if self.spec.startswith('"', self.place):
             return str(self.json())
-        return self.take(_VALUE, what)
+        return self.take(_VALUE, f"the value of {key}")
+
+
+def html_page(reply: Reply) -> Reply:
+    """Replace the body by a page as a proxy would make it; the status stays."""
+    headers = [(name, value) for name, value in reply.headers if name.lower() != "content-type"]
+    page = f"<html><head><title>{reply.status}</title></head><body><h1>{reply.status}</h1></body></html>"
+    return Reply(reply.status, [*headers, ("Content-Type", HTML)], page.encode())
+
+
+SPOILERS: dict[str, Callable[[Reply], Reply]] = {
+    "truncated": lambda reply: replace(reply, body=reply.body[: len(reply.body) // 2]),
+    "html": html_page,
+    "bom": lambda reply: replace(reply, body=b"\xef\xbb\xbf" + reply.body),
+    "empty": lambda reply: replace(reply, body=b""),
+    "wrong-type": lambda reply: replace(reply, body=b'["unexpected"]'),
+}
 
 
 def _number(low: int, high: int) -> Callable[[_Reader, str], int]:
     def read(reader: _Reader, key: str) -> int:
-        place, text = reader.place, reader.text(f"the value of {key}")
+        place, text = reader.place, reader.text(key)
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             reader.fail(f"{key} must be a number from {low} to {high}, not {text!r}", place)
         return int(text)
@@ -111,7 +126,7 @@ def _number(low: int, high: int) -> Callable[[_Reader, str], int]:
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[_Reader, str], str]:
     def read(reader: _Reader, key: str) -> str:
-        place, text = reader.place, reader.text(f"the value of {key}")
+        place, text = reader.place, reader.text(key)
         if text not in choices:
             reader.fail(f"{key} must be one of {', '.join(choices)}, not {text!r}", place)
         return text
@@ -134,20 +149,16 @@ def _edit(reader: _Reader, _key: str) -> tuple[str, Any]:
     return name, reader.json()
 
 
-def _text(reader: _Reader, key: str) -> str:
-    return reader.text(f"the value of {key}")
-
-
 _KEYS: dict[str, Callable[[_Reader, str], object]] = {
     "status": _number(400, 599),
-    "code": _text,
-    "message": _text,
+    "code": _Reader.text,
+    "message": _Reader.text,
     "retry-after": _number(0, 86_400),
     "latency": _number(0, 600_000),
     "drop": _one_of(DROPS),
-    "body": _one_of(BODIES),
+    "body": _one_of(tuple(SPOILERS)),
     "edit": _edit,
-    "client": _text,
+    "client": _Reader.text,
     "count": _count,
     "after": _number(0, 1_000_000),
 }
@@ -248,19 +259,3 @@ def refusal(rule: Rule, path: str) -> Reply:
     data = not_found_at(path).data if status == HTTPStatus.NOT_FOUND else None
     errors = {"Errors": [Fault(code, message, data).entry()]}
     return Reply(status, [*headers, ("X-oc-logid", str(uuid.uuid4())), ("Content-Type", JSON)], dumps(errors))
-
-
-def html_page(reply: Reply) -> Reply:
-    """Replace the body by a page as a proxy would make it; the status stays."""
-    headers = [(name, value) for name, value in reply.headers if name.lower() != "content-type"]
-    page = f"<html><head><title>{reply.status}</title></head><body><h1>{reply.status}</h1></body></html>"
-    return Reply(reply.status, [*headers, ("Content-Type", HTML)], page.encode())
-
-
-SPOILERS: dict[str, Callable[[Reply], Reply]] = {
-    "truncated": lambda reply: reply.with_body(reply.body[: len(reply.body) // 2]),
-    "html": html_page,
-    "bom": lambda reply: reply.with_body(b"\xef\xbb\xbf" + reply.body),
-    "empty": lambda reply: reply.with_body(b""),
-    "wrong-type": lambda reply: reply.with_body(b'["unexpected"]'),
-}

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator.errors import ApiError, Fault
@@ -160,8 +161,11 @@ def parse_query(pairs: Iterable[tuple[str, str]], listable: Listable, cap: int |
     known |= {name: ",".join(value for key, value in pairs if key.lower() == name) for name in _LISTS if name in known}
     filters = [(listable.field(name), text) for name, text in pairs if name.lower() not in _RESERVED]
     return ListQuery(
-        page=_page(known.get("page")),
-        size=min(_page_size(known.get("pagesize")), cap or MAXIMUM_PAGE_SIZE),
+        page=_count(known.get("page"), 1, Fault("List.InvalidType", "page is not valid.")),
+        size=min(
+            _count(known.get("pagesize"), DEFAULT_PAGE_SIZE, Fault("List.InvalidPageSize"), MAXIMUM_PAGE_SIZE),
+            cap or MAXIMUM_PAGE_SIZE,
+        ),
         words=tuple(known.get("search", "").lower().split()),
         search_on=_search_on(known.get("searchon"), listable),
         sort_by=_sort_by(known.get("sortby"), listable),
@@ -169,24 +173,12 @@ def parse_query(pairs: Iterable[tuple[str, str]], listable: Listable, cap: int |
     )
 
 
-def _page(text: str | None) -> int:
+def _count(text: str | None, default: int, refusal: Fault, most: int = 999_999_999) -> int:
     if text is None:
-        return 1
-    if not _is_count(text):
-        raise ApiError(Fault("List.InvalidType", "page is not valid."))
+        return default
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text) or int(text) > most:
+        raise ApiError(refusal)
     return int(text)
-
-
-def _page_size(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_PAGE_SIZE
-    if not _is_count(text) or int(text) > MAXIMUM_PAGE_SIZE:
-        raise ApiError(Fault("List.InvalidPageSize"))
-    return int(text)
-
-
-def _is_count(text: str) -> bool:
-    return re.fullmatch(r"[1-9][0-9]{0,8}", text) is not None
 
 
 def _search_on(text: str | None, listable: Listable) -> tuple[str, ...]:
@@ -215,16 +207,13 @@ def ordered(bodies: Sequence[Body], sort_by: Sequence[Sorting]) -> list[Body]:
     """Sort objects, text without case, what has no value first; equal ones stay in the order given."""
     result = list(bodies)
     for name, is_descending in reversed(sort_by):
-        result.sort(key=_sort_key(name), reverse=is_descending)
+        result.sort(key=partial(_sort_key, name), reverse=is_descending)
     return result
 
 
-def _sort_key(name: str) -> Callable[[Body], tuple[bool, Any]]:
-    def key(body: Body) -> tuple[bool, Any]:
-        value = body.get(name)
-        return (value is not None, value.lower() if isinstance(value, str) else value or 0)
-
-    return key
+def _sort_key(name: str, body: Body) -> tuple[bool, Any]:
+    value = body.get(name)
+    return value is not None, value.lower() if isinstance(value, str) else value or 0
 
 
 def page_of(query: ListQuery, found: Sequence[Body], view: Callable[[Body], Body]) -> dict[str, Any]:

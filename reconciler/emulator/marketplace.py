@@ -180,8 +180,9 @@ Place = tuple[str, str]  # kind and key
 def broken_references(market: Marketplace, fields: Iterable[Field], body: Body) -> Iterator[Fault]:
     """Find the references of a body, nested ones included, that lead nowhere."""
     for _, refers, holder, value in _references(fields, body):
-        if not _leads_somewhere(market, refers, holder, value):
-            kind, _ = place_of(market, refers, holder, value)
+        kind, key = place_of(market, refers, holder, value)
+        is_the_seller = refers.or_seller and _is_seller(market, value)
+        if not is_the_seller and market.store.get(kind, key) is None:
             yield not_found(kind, value) if refers.missing == "NotFound" else Fault(refers.missing)
 
 
@@ -272,12 +273,6 @@ def _ids(field: Field, body: Body) -> list[str]:
     if value == "" or not has_kind(field, value):
         return []
     return [each for each in values_of(value) if isinstance(each, str)]
-
-
-def _leads_somewhere(market: Marketplace, refers: Reference, body: Body, value: str) -> bool:
-    if refers.or_seller and _is_seller(market, value):
-        return True
-    return market.store.get(*place_of(market, refers, body, value)) is not None
 
 
 def _spelling(market: Marketplace, refers: Reference, body: Body, value: str) -> str:

@@ -76,7 +76,8 @@ class Resource(_Described):
     The variable segment in its path, if any, is the ID of the `parent`. With `singleton`, the ID under which the only
     object is stored, `path` is that of the object, which has no `ID`. `check` sees the old body (None at creation) and
     the new one and yields faults, `settle` turns the new one into what is stored, `guard` may forbid a deletion. `show`
-    and `show_in_list` add what is derived.
+    and `show_in_list` add what is derived. `shown_once` names what the answer to a POST shows and no other; without
+    `has_put` there is no PUT.
     """
 
     fields: tuple[Field, ...]
@@ -92,11 +93,13 @@ class Resource(_Described):
     guard: Callable[[Marketplace, Body], Iterator[Fault]] = lambda *_: iter(())
     show: Callable[[Marketplace, Body], Body] = lambda _, body: body
     show_in_list: Callable[[Marketplace, Body], Body] | None = None
+    shown_once: tuple[str, ...] = ()
+    has_put: bool = True
 
-    def viewer(self, market: Marketplace, show: Callable[[Marketplace, Body], Body]) -> Callable[[Body], Body]:
-        """Give the function that turns a stored body into a shown one: table order, nothing that is never shown."""
-        fields = self.fields if self.singleton else (ID, *self.fields)
-        return lambda body: shown(fields, show(market, body))
+    def view(self, market: Marketplace, body: Body, *, in_list: bool = False) -> Body:
+        """Give what is shown of a stored body: in the order of the table, nothing that is never shown."""
+        show = self.show_in_list if in_list and self.show_in_list else self.show
+        return shown(self.fields if self.singleton else (ID, *self.fields), show(market, body))
 
     def listed(self, call: Call) -> Answer:
         """Answer one page."""
@@ -105,14 +108,14 @@ class Resource(_Described):
         query = parse_query(call.query, listable, market.settings.max_page_size)
         parents = self._parents(call)
         found = self._found(market, query, parents[-1] if parents else None)
-        return Answer(200, page_of(query, found, self.viewer(market, self.show_in_list or self.show)))
+        return Answer(200, page_of(query, found, lambda body: self.view(market, body, in_list=True)))
 
     def got(self, call: Call) -> Answer:
         """Answer one object; a singleton that is not set is a 404 (switch: `unset-singleton-is-null`)."""
         if self.singleton and "unset-singleton-is-null" in call.market.settings.readings:
             unset = call.market.find(self.kind, self.singleton) or replaced(self.fields, {})
-            return Answer(200, self._shown(call.market, unset))
-        return Answer(200, self._shown(call.market, self._existing(call)))
+            return Answer(200, self.view(call.market, unset))
+        return Answer(200, self.view(call.market, self._existing(call)))
 
     def created(self, call: Call) -> Answer:
         """Create from a POST; the ID may come from the body where the row allows it."""
@@ -154,7 +157,7 @@ class Resource(_Described):
         return Answer(204)
 
     def routes(self) -> Sequence[Route]:
-        """Give the six routes, or the four of a singleton."""
+        """Give the six routes, or the four of a singleton; one less without PUT."""
         one = self.path if self.singleton else self.path + "/{id}"
         of_the_list = (
             ("GET", self.path, self.listed, self.read_roles),
@@ -163,7 +166,7 @@ class Resource(_Described):
         table = (
             *(() if self.singleton else of_the_list),
             ("GET", one, self.got, self.read_roles),
-            ("PUT", one, self.saved, self.write_roles),
+            *([("PUT", one, self.saved, self.write_roles)] if self.has_put else []),
             ("PATCH", one, self.patched, self.write_roles),
             ("DELETE", one, self.deleted, self.write_roles),
         )
@@ -199,9 +202,10 @@ class Resource(_Described):
     def _create(self, market: Marketplace, parents: tuple[str, ...], object_id: str, sent: Body) -> Answer:
         new = {"ID": object_id, "_parent": key_of(*parents)} | replaced(self.fields, sent)
         answer = self._store(market, None, new)
+        once = {name: market.require(self.kind, *parents, object_id)[name] for name in self.shown_once}
         prefix = self.path.replace("{parent}", parents[0] if parents else "")
         location = prefix if self.singleton else f"{prefix}/{answer.body['ID']}"
-        return Answer(201, answer.body, location=location)
+        return Answer(201, answer.body | once, location=location)
 
     def _store(self, market: Marketplace, old: Body | None, new: Body) -> Answer:
         changed = with_spelled_references(market, self.fields, new)
@@ -216,10 +220,7 @@ class Resource(_Described):
         settled = self.settle(market, old, changed)
         parents = [settled["_parent"]] if settled["_parent"] else []
         market.store.put(self.kind, key_of(*parents, settled["ID"]), settled)
-        return Answer(200, self._shown(market, settled))
-
-    def _shown(self, market: Marketplace, body: Body) -> Body:
-        return self.viewer(market, self.show)(body)
+        return Answer(200, self.view(market, settled))
 
 
 def _is_id(value: object) -> bool:

@@ -59,20 +59,6 @@ _REMEMBERED = 1000  # tokens whose signature need not be checked again
 _ONLY_THE_SIGNATURE: Options = {"verify_exp": False, "verify_nbf": False, "verify_aud": False, "verify_iss": False}
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A token whose signature was checked; `expires` in seconds since 1970."""
-
-    caller: Caller
-    expires: float
-
-    @classmethod
-    def of(cls, token: str, claims: dict[str, Any]) -> _Known:
-        roles = claims["role"]
-        names = (roles,) if isinstance(roles, str) else tuple(roles)
-        return cls(Caller(claims["cid"], claims["usr"], claims["usrtype"], names, token), float(claims["exp"]))
-
-
 @functools.cache
 def _fresh_key() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
@@ -91,7 +77,7 @@ class TokenOffice:
 
     def __init__(self, market: Marketplace) -> None:
         self._market = market
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Caller] = {}
         self._revoked: set[str] = set()
         if market.store.get(_KIND, "current") is None:
             market.store.put(_KIND, "current", {"pem": _fresh_key(), "kid": str(uuid.uuid4()), "revoked": []})
@@ -124,17 +110,17 @@ class TokenOffice:
 
     def caller(self, token: str) -> Caller:
         """Tell who calls; raises ApiError when the token is invalid, expired or revoked."""
-        known = self._known.get(token) or self._verify(token)
+        caller = self._known.get(token) or self._verify(token)
         if token in self._revoked:
             raise ApiError(Fault("Auth.TokenRevoked"))
-        if self._market.clock().timestamp() >= known.expires:
+        if self._market.clock().timestamp() >= caller.expires:
             raise ApiError(Fault("InvalidToken"))
-        return known.caller
+        return caller
 
     def client_of(self, token: str) -> str | None:
         """Give the client ID of a token that this emulator has signed, whether or not it is still good."""
         try:
-            return (self._known.get(token) or self._verify(token)).caller.client
+            return (self._known.get(token) or self._verify(token)).client
         except ApiError:
             return None
 
@@ -157,7 +143,7 @@ class TokenOffice:
         public = json.loads(RSAAlgorithm.to_jwk(self._public_key()))
         return {"kty": "RSA", "n": public["n"], "e": public["e"], "alg": _ALGORITHM, "use": "sig", "kid": kid}
 
-    def _verify(self, token: str) -> _Known:
+    def _verify(self, token: str) -> Caller:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             if kid in self._key["revoked"]:
@@ -169,8 +155,10 @@ class TokenOffice:
             raise ApiError(Fault("InvalidToken"))
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        known = self._known[token] = _Known.of(token, claims)
-        return known
+        roles = (claims["role"],) if isinstance(claims["role"], str) else tuple(claims["role"])
+        caller = Caller(claims["cid"], claims["usr"], claims["usrtype"], roles, float(claims["exp"]))
+        self._known[token] = caller
+        return caller
 
     def _public_key(self) -> rsa.RSAPublicKey:
         return _private_key(self._key["pem"]).public_key()

@@ -11,6 +11,7 @@ import logging
 import uuid
 from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -21,15 +22,14 @@ from reconciler.emulator.calls import JSON, NOBODY, Answer, Call, Route, authori
 from reconciler.emulator.errors import ApiError, Fault, FaultSpecError, not_found_at
 from reconciler.emulator.marketplace import PARTIES, User
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
-from reconciler.emulator.rows.clients import CLIENT_SECRETS, secret_routes
 from reconciler.emulator.seed import restore_staging
 from reconciler.emulator.tokens import token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.emulator import Profile
-    from reconciler.emulator.calls import Site
+    from reconciler.emulator.calls import Handler, Site
 
 
 PREFIX = "/_emulator"
@@ -46,7 +46,7 @@ def all_routes(profile: Profile, *, revisions: bool = False) -> Iterator[Route]:
     for table in tables_of(profile).values():
         yield from table.routes()
     for row in rows_of(profile, revisions=revisions):
-        yield from secret_routes() if row.kind == CLIENT_SECRETS.kind else row.routes()
+        yield from row.routes()
     users = kinds_of(profile)["User"]
     everybody = replace(users, path="/v1/buyerusers", parent=None)
     yield Route("GET", everybody.path, everybody.listed, users.read_roles)
@@ -66,8 +66,7 @@ def _me(call: Call) -> Answer:
     user = call.market.user_named(call.caller.username)
     if user is None:
         raise ApiError(Fault("InvalidToken"))
-    row = call.market.rows[user.party.kind]
-    body = row.viewer(call.market, row.show)(user.body)
+    body = call.market.rows[user.party.kind].view(call.market, user.body)
     body.pop("FailedLoginAttempts", None)  # .NET SDK: a User has it, a MeUser has not
     return Answer(200, body | {"Seller": {"ID": call.market.settings.marketplace}} | _companies(call, user))
 
@@ -83,37 +82,29 @@ def _companies(call: Call, user: User) -> dict[str, Any]:
 
 def _control_routes() -> Iterator[Route]:
     """Give the orders from a test to the stand-in itself: restore, journal, faults, revocation. No login."""
-    table = (
-        ("POST", "/staging-restore", _staging_restore),
-        ("POST", "/revoke-tokens", _revoke),
-        ("GET", "/requests", _journal),
-        ("DELETE", "/requests", _empty_journal),
-        ("GET", "/faults", _faults),
+    orders: tuple[tuple[str, str, Callable[[Call], Any]], ...] = (
+        ("POST", "/staging-restore", lambda call: restore_staging(call.market, call.query)),
+        ("POST", "/revoke-tokens", lambda call: call.site.office.revoke_all()),
+        ("GET", "/requests", lambda call: {"requests": [asdict(entry) for entry in call.site.journal]}),
+        ("DELETE", "/requests", lambda call: call.site.journal.clear()),
+        ("GET", "/faults", lambda call: {"faults": call.site.faults.specs()}),
         ("POST", "/faults", _add_fault),
-        ("DELETE", "/faults", _clear_faults),
+        ("DELETE", "/faults", lambda call: call.site.faults.clear()),
     )
-    yield from (Route(method, PREFIX + path, handler, public=True) for method, path, handler in table)
+    yield from (Route(method, PREFIX + path, _carrying_out(order), public=True) for method, path, order in orders)
 
 
-def _revoke(call: Call) -> Answer:
-    call.site.office.revoke_all()
-    return Answer(204)
+def _carrying_out(order: Callable[[Call], Any]) -> Handler:
+    """Answer with what the order gives, or with nothing where it gives nothing."""
+
+    def handler(call: Call) -> Answer:
+        body = order(call)
+        return Answer(204 if body is None else 200, body)
+
+    return handler
 
 
-def _journal(call: Call) -> Answer:
-    return Answer(200, {"requests": [asdict(entry) for entry in call.site.journal]})
-
-
-def _empty_journal(call: Call) -> Answer:
-    call.site.journal.clear()
-    return Answer(204)
-
-
-def _faults(call: Call) -> Answer:
-    return Answer(200, {"faults": call.site.faults.specs()})
-
-
-def _add_fault(call: Call) -> Answer:
+def _add_fault(call: Call) -> None:
     spec = call.body().get("spec")
     if not isinstance(spec, str):
         raise ApiError(Fault("RequiredField", "spec is required, a text."))
@@ -121,17 +112,6 @@ def _add_fault(call: Call) -> Answer:
         call.site.faults.add(spec)
     except FaultSpecError as error:
         raise ApiError(Fault("ValidationFailure", str(error))) from error
-    return Answer(204)
-
-
-def _clear_faults(call: Call) -> Answer:
-    call.site.faults.clear()
-    return Answer(204)
-
-
-def _staging_restore(call: Call) -> Answer:
-    restore_staging(call.market, call.query)
-    return Answer(204)
 
 
 _LOG = logging.getLogger("reconciler.emulator")
@@ -184,16 +164,6 @@ class Responder:
         _write(self.route.handler(Call(site, params, query, raw, req.content_type or "", caller)), req, resp)
 
 
-class _Path:
-    """What falcon takes for a resource: one attribute `on_get` etc. for each method of the path."""
-
-    def __init__(self, responders: dict[str, Responder]) -> None:
-        for method, responder in responders.items():
-            setattr(self, f"on_{method.lower()}", responder)
-        if "GET" in responders:
-            self.on_head = responders["GET"]  # falcon leaves the body out
-
-
 def bearer(header: str | None) -> str:
     """Take the token out of an Authorization header; empty when there is none."""
     scheme, _, token = (header or "").partition(" ")
@@ -208,11 +178,14 @@ def application(profile: Profile, *, revisions: bool) -> falcon.App[falcon.Reque
     app.add_error_handler(Exception, _on_crash)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(ApiError, _on_api_error)
-    paths: dict[str, dict[str, Responder]] = {}
+    paths: dict[str, SimpleNamespace] = {}  # what falcon takes for a resource: with `on_get` etc. for each method
     for route in all_routes(profile, revisions=revisions):
-        paths.setdefault(route.path, {})[route.method] = Responder(route)
-    for path, responders in paths.items():
-        app.add_route(path, _Path(responders))
+        responders = vars(paths.setdefault(route.path, SimpleNamespace()))
+        responders[f"on_{route.method.lower()}"] = Responder(route)
+        if route.method == "GET":
+            responders["on_head"] = Responder(route)  # falcon leaves the body out
+    for path, resource in paths.items():
+        app.add_route(path, resource)
     return app
 
 

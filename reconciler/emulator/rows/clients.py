@@ -24,19 +24,16 @@ import hmac
 import re
 import secrets
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.emulator.calls import Answer
 from reconciler.emulator.errors import ApiError, Fault, not_found
 from reconciler.emulator.fields import Field, parse_moment
 from reconciler.emulator.resources import Resource
 from reconciler.emulator.rows.integrations import AN_EVENT, event_type_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from reconciler.emulator.calls import Call, Route
     from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.store import Body
 
@@ -117,14 +114,6 @@ def _guard(market: Marketplace, body: Body) -> Iterator[Fault]:
         yield Fault("ApiClient.CannotDeleteLastFullAccess")
 
 
-def _show(market: Marketplace, body: Body) -> Body:
-    return _derived(market, body, shouts=body["ID"][-1] < "8")
-
-
-def _show_in_list(market: Marketplace, body: Body) -> Body:
-    return _derived(market, body, shouts=body["ID"][-1] >= "8")
-
-
 def _derived(market: Marketplace, body: Body, *, shouts: bool) -> Body:
     shown = body | {
         "AssignedBuyerCount": market.assigned(body["ID"], "Buyer"),
@@ -168,6 +157,8 @@ CLIENT_SECRETS = Resource(
     parent="ApiClient",
     check=_check_secret,
     settle=_settle_secret,
+    shown_once=("ClientSecret",),
+    has_put=False,
 )
 
 
@@ -183,23 +174,11 @@ ROWS = (
         check=_check,
         settle=_settle,
         guard=_guard,
-        show=_show,
-        show_in_list=_show_in_list,
+        show=lambda market, body: _derived(market, body, shouts=body["ID"][-1] < "8"),
+        show_in_list=lambda market, body: _derived(market, body, shouts=body["ID"][-1] >= "8"),
     ),
     CLIENT_SECRETS,
 )
-
-
-def secret_routes() -> Sequence[Route]:
-    """Give the routes; the POST alone shows the value."""
-    found = [route for route in CLIENT_SECRETS.routes() if route.method != "PUT"]
-    return [replace(route, handler=_create_secret) if route.method == "POST" else route for route in found]
-
-
-def _create_secret(call: Call) -> Answer:
-    answer = CLIENT_SECRETS.created(call)
-    stored = call.market.require(CLIENT_SECRETS.kind, call.params["parent"], answer.body["ID"])
-    return Answer(answer.status, answer.body | {"ClientSecret": stored["ClientSecret"]}, answer.location)
 
 
 def add_secret(market: Marketplace, client_id: str, secret_id: str, name: str, value: str) -> None:

@@ -177,10 +177,7 @@ _FIXED = "TrackingEvent.CannotUpdateProperty"
 
 
 def _check_tracking(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
-    def pair(body: Body) -> tuple[object, str]:
-        return body.get("EventType"), str(body.get("ClientID")).lower()
-
-    if any(pair(each) == pair(new) for each in market.store.all("TrackingEvent").values() if each is not old):
+    if market.is_taken("TrackingEvent", ("EventType", "ClientID"), old, new):
         yield Fault("TrackingEvent.CannotCreateMultipleEventsOfSameType")
 
 

@@ -37,11 +37,6 @@ PASSWORD_FIELDS = (
 )
 
 
-def _check_profile(_market: Marketplace, old: Body | None, _new: Body) -> Iterator[Fault]:
-    if old is not None:
-        yield from _guard_profile(_market, old)
-
-
 def _guard_profile(_market: Marketplace, profile: Body) -> Iterator[Fault]:
     if profile.get("IsExternalRoleGroup"):
         yield Fault("SecurityProfile.ExternalRoleGroupReadOnly")
@@ -59,7 +54,7 @@ _SECURITY_PROFILE = Resource(
     ),
     read_roles=(*readers("SecurityProfile"), "SetSecurityProfile"),
     write_roles=(*writers("SecurityProfile"), "SetSecurityProfile"),
-    check=_check_profile,
+    check=lambda market, old, _new: _guard_profile(market, old or {}),
     guard=_guard_profile,
 )
 
