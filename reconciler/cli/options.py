@@ -4,7 +4,7 @@
 different values is a mistake, and is refused rather than guessed at.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from functools import wraps
 from itertools import pairwise
@@ -133,145 +133,125 @@ def _common(ctx: click.Context) -> Common:
     return ctx.find_root().ensure_object(Common)
 
 
-def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) -> None:
-    """Keep a global option, unless it was given before with another value."""
-    common = _common(ctx)
-    name = str(param.name)
-    given = {*values, *filter(None, [getattr(common, name)])}
-    if len(given) > 1:
-        raise click.BadParameter(f"given twice, as {' and as '.join(sorted(map(str, given)))}.", ctx, param)
-    for value in values:
-        setattr(common, name, value)
-
-
-def _gather(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
-    """Keep all environments that are named, each once."""
-    common = _common(ctx)
-    common.envs = tuple(dict.fromkeys((*common.envs, *values)))
-    _check_env_all(common, ctx, param)
-
-
-def _allow(ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> None:
-    common = _common(ctx)
-    common.allow_hosts = tuple(dict.fromkeys((*common.allow_hosts, *values)))
-
-
-def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
-    """Keep the environment, unless another one was named before. Ahead of the command it cannot be judged yet."""
-    _gather(ctx, param, values)
-    envs = _common(ctx).envs
-    if ctx.parent and len(envs) > 1:
-        raise click.BadParameter(f"given twice, as {' and as '.join(sorted(envs))}.", ctx, param)
-
-
-def _all(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
-    """Keep the wish for all environments, where none is named."""
-    common = _common(ctx)
-    common.env_all = value
-    _check_env_all(common, ctx, param)
-
-
-def _check_env_all(common: Common, ctx: click.Context, param: click.Parameter) -> None:
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401  # what the option takes
+    """Keep a global option: that a switch was given, a number, or all values, each once."""
+    common, name = _common(ctx), str(param.name)
+    known = getattr(common, name)
+    setattr(common, name, tuple(dict.fromkeys((*known, *value))) if isinstance(known, tuple) else value or known)
     if common.env_all and common.envs:
         raise click.BadParameter(f"all environments, or --env {common.env}: not both.", ctx, param)
 
 
-def _switch(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
+def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
+    """Keep the environment, unless another one was named before. Ahead of the command it cannot be judged yet."""
+    _keep(ctx, param, values)
     common = _common(ctx)
-    setattr(common, str(param.name), value or getattr(common, str(param.name)))
+    if ctx.parent and common.env_all:
+        raise click.BadParameter(f"{ctx.info_name} takes one environment, and --env-all is given.", ctx, param)
+    if ctx.parent and len(common.envs) > 1:
+        raise _given_twice(common.envs, ctx, param)
 
 
-def _jobs(ctx: click.Context, _param: click.Parameter, value: int | None) -> None:
-    _common(ctx).jobs = value or 0
+def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) -> None:
+    """Keep the configuration, unless another one was named before."""
+    common = _common(ctx)
+    given = {*values, *filter(None, [common.config])}
+    if len(given) > 1:
+        raise _given_twice(map(str, given), ctx, param)
+    common.config = next(iter(given), None)
 
 
-def _log(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    del ctx
+def _given_twice(values: Iterable[str], ctx: click.Context, param: click.Parameter) -> click.BadParameter:
+    return click.BadParameter(f"given twice, as {' and as '.join(sorted(values))}.", ctx, param)
+
+
+def _log(_ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value:
-        setattr(Log, {"log_format": "format", "color": "colour"}[str(param.name)], value)
+        setattr(Log, str(param.name), value)
 
 
-def _global_text(
-    name: str,
-    metavar: str,
-    explanation: str,
-    keep: Callable[[click.Context, click.Parameter, Sequence[Any]], None],
-    kind: Any = text,  # noqa: ANN401  # what click takes for a type
-) -> Callable[[F], F]:
-    offered = offer("environments") if name == "--env" else None
-    known: Mapping[str, Any] = {"metavar": metavar, "help": explanation, "type": kind, "shell_complete": offered}
-    return click.option(name, multiple=True, callback=keep, expose_value=False, **known)
+def _global(*names: str, callback: Callable[..., None] = _keep, **known: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's
+    """An option that is kept for the run, and not given to the command."""
+    return click.option(*names, callback=callback, expose_value=False, **known)
 
 
-def _global_switch(name: str, explanation: str) -> Callable[[F], F]:
-    return click.option(name, is_flag=True, callback=_switch, expose_value=False, help=explanation)
+def _env_option(explanation: str, callback: Callable[..., None]) -> Callable[[F], F]:
+    return _global(
+        "--env",
+        "envs",
+        callback=callback,
+        multiple=True,
+        type=text,
+        metavar="NAME",
+        help=explanation,
+        shell_complete=offer("environments"),
+    )
 
 
 def output_options(function: F) -> F:
     """Give a command the global options that every command heeds."""
-    log_format = click.option(
-        "--log-format",
-        type=click.Choice(LOG_FORMATS),
-        callback=_log,
-        expose_value=False,
-        help="How stderr is written; json: an event on each line.",
-    )
-    colour = click.option(
-        "--color",
-        type=click.Choice(COLOURS),
-        callback=_log,
-        expose_value=False,
-        help="Whether to write colours; auto: to a terminal, unless NO_COLOR is set, and wherever FORCE_COLOR is.",
-    )
     for decorate in (
-        colour,
-        log_format,
-        _global_switch("--verbose", "On stderr, more about each step, and a line for each request."),
-        _global_switch("--quiet", "On stderr, only errors and questions."),
+        _global(
+            "--color",
+            "colour",
+            callback=_log,
+            type=click.Choice(COLOURS),
+            help="Whether to write colours; auto: to a terminal, unless NO_COLOR is set, and wherever FORCE_COLOR is.",
+        ),
+        _global(
+            "--log-format",
+            "format",
+            callback=_log,
+            type=click.Choice(LOG_FORMATS),
+            help="How stderr is written; json: an event on each line.",
+        ),
+        _global("--verbose", is_flag=True, help="On stderr, more about each step, and a line for each request."),
+        _global("--quiet", is_flag=True, help="On stderr, only errors and questions."),
     ):
         function = decorate(function)
     return function
 
 
-_config_option: Final = _global_text(
-    "--config", "FILE", "The configuration; else the nearest reconciler.yaml, here or above.", _once, file_name
+_config_option: Final = _global(
+    "--config",
+    callback=_once,
+    multiple=True,
+    type=file_name,
+    metavar="FILE",
+    help="The configuration; else the nearest reconciler.yaml, here or above.",
 )
-_allow_host_option: Final = _global_text(
+_allow_host_option: Final = _global(
     "--allow-host",
-    "HOST[:PORT]",
-    "Allow credentials to be sent to this host; repeatable, see RECONCILER_ALLOWED_HOSTS.",
-    _allow,
+    "allow_hosts",
+    multiple=True,
+    type=text,
+    metavar="HOST[:PORT]",
+    help="Allow credentials to be sent to this host; repeatable, see RECONCILER_ALLOWED_HOSTS.",
 )
 
 
-environment_option: Final = _global_text("--env", "NAME", "Name of the environment; default: its stage.", _one)
+environment_option: Final = _env_option("Name of the environment; default: its stage.", _one)
 
 
 def common_options(function: F) -> F:
     """Give a command all global options: those above, and those that choose an environment."""
-    explanation = "The environment; else RECONCILER_ENV, or the only one configured."
-    env = _global_text("--env", "NAME", explanation, _one)
+    env = _env_option("The environment; else RECONCILER_ENV, or the only one configured.", _one)
     return _config_option(env(_allow_host_option(output_options(function))))
 
 
 def environments_options(function: F) -> F:
     """Give a command the same options, of which ``--env`` may be repeated, and ``--env-all``."""
-    explanation = "The environment, or several; else RECONCILER_ENV, or the only one configured."
-    env_all = click.option(
-        "--env-all", is_flag=True, callback=_all, expose_value=False, help="All environments of the configuration."
-    )
-    env = _global_text("--env", "NAME", explanation, _gather)
+    env_all = _global("--env-all", is_flag=True, help="All environments of the configuration.")
+    env = _env_option("The environment, or several; else RECONCILER_ENV, or the only one configured.", _keep)
     return _config_option(env(env_all(_allow_host_option(output_options(function)))))
 
 
 def reading_options(function: F) -> F:
     """Give a command that reads services these options, and how many environments run side by side."""
-    jobs = click.option(
+    jobs = _global(
         "--jobs",
         type=click.IntRange(min=1),
         metavar="N",
-        callback=_jobs,
-        expose_value=False,
         help="Environments that run side by side; default: all of them, at most 32.",
     )
     return environments_options(jobs(function))

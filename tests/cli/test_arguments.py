@@ -127,6 +127,8 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["plan", "--env", "test", "--env-all"], "all environments, or --env test: not both"),
         (["plan", "--env-all", "--env", "test"], "all environments, or --env test: not both"),
         (["--env", "test", "drift", "--env-all"], "all environments, or --env test: not both"),
+        (["secrets", "--env-all", "rotate", "--due"], "rotate takes one environment, and --env-all is given"),
+        (["history", "--env-all", "show", "last"], "show takes one environment, and --env-all is given"),
         (["apply", "--env-all"], "apply takes several environments where reconciler.yaml says in which order"),
         (["plan", "--env", "tset"], "there is no environment 'tset'"),
         (["show"], "write show PLANFILE, or show --resolved [PATH]..."),

@@ -214,6 +214,10 @@ def test_secrets_are_rotated_in_one_environment_at_a_time(three: Project, run: R
     assert three.writes() == []
 
 
+def test_all_environments_are_meant_also_where_that_is_said_ahead_of_the_command(three: Project, run: Runner) -> None:
+    assert run("secrets", "--env-all", "status").out == run("secrets", "status", "--env-all").out != ""
+
+
 def test_metrics_of_secrets_have_the_series_of_all_environments(three: Project, run: Runner) -> None:
     assert run("secrets", "status", "--env-all", "--metrics", "secrets.prom").code == 3
     text = (three.folder / "secrets.prom").read_text()
