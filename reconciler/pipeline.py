@@ -43,7 +43,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         InputError: a manifest cannot be matched with one live object.
     """
     sides = read(desired, remote, target, resolve)
-    compared = diff(sides, remote, target)
+    compared = diff(sides, target)
     return check(compared, remote, target)
 
 
@@ -123,7 +123,7 @@ def adopt(
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
+    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired)).live
     require_valid(desired, live)
     proposals = propose(desired, live, bound, given)
     return Adoption(target.environment, remote.base_url, live.marketplace, proposals)
@@ -136,8 +136,11 @@ def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: C
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    found = reader.read(remote, target.environment, target.marketplace, kinds, optional)
-    return reader.with_assignments(remote, found)
+    everything = reader.Beside(assigned=None)
+    found = reader.read(
+        remote, target.environment, target.marketplace, kinds, optional=optional, beside=lambda _: everything
+    )
+    return found.live
 
 
 def snapshot(remote: ReadRemote, target: Target, kinds: Collection[str], taken_at: str) -> Snapshot:

@@ -21,6 +21,7 @@ from reconciler.applying import verify
 from reconciler.applying.task import Task
 from reconciler.cli.main import main
 from reconciler.export import Origin, export
+from reconciler.live import with_assignments
 from reconciler.manifests import schema
 from reconciler.manifests import yaml as document
 from reconciler.manifests.edit.live import bring_back
@@ -345,6 +346,16 @@ def test_twice_as_many_clients_are_about_twice_the_work(name: str) -> None:
     for less, more in zip(small, large, strict=True):
         less()  # what is made once for all
         assert calls_in(more) < 2.3 * calls_in(less)
+
+
+def test_objects_whose_assignments_are_read_are_found_without_a_search(tmp_path: Path) -> None:
+    assert ObjectKey("ApiClient", "a") != ObjectKey("ApiClient", "b")  # its method is there now
+    with (
+        shop(tmp_path, *clients(MANY)) as marketplace,
+        counted(comparisons=ObjectKey.__eq__, reads=with_assignments) as calls,
+    ):
+        marketplace.plan(desired(*(manifest(f"c{n}", assignments={"buyers": ()}) for n in range(MANY))))
+    assert (calls["reads"], calls["comparisons"] < 20 * MANY) == (1, True)
 
 
 def test_twice_as_many_manifests_of_one_file_are_about_twice_the_work_to_bring_back(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler import live as reader
 from reconciler.errors import InputError, RemoteError
-from reconciler.kinds import KINDS, outside
+from reconciler.kinds import KINDS
 from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import Status
@@ -275,7 +275,7 @@ def shared(draw: st.DrawFn) -> tuple[list[DesiredState], list[dict[str, Any]]]:
             )
             for name, title in zip(names, titles, strict=False)
         ]
-        chosen = [one for one in made if not outside(scope, "ApiClient", "", one.spec)]
+        chosen = [one for one in made if not KINDS["ApiClient"].outside(scope, "", one.spec)]
         state = desired(*{one.id or one.address: one for one in chosen}.values())
         repositories.append(replace(state, scope=scope))
     return repositories, have

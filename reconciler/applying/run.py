@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from reconciler.applying import verify
 from reconciler.applying.task import Conflict, Provide, Task, Writer
@@ -25,11 +25,8 @@ from reconciler.kinds import login_key
 from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, Status
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
+from reconciler.model.resource import Address, Values
 from reconciler.remote import WriteRemote
-from reconciler.secrets import Values
-
-if TYPE_CHECKING:
-    from reconciler.model.resource import Address
 
 
 def _write_login_client(task: Task) -> Outcome:

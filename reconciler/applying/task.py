@@ -20,17 +20,16 @@ from reconciler.kinds import KINDS, LOGIN_KIND, Kind, naming_roles
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.fields import with_moments
 from reconciler.kinds.references import with_references
-from reconciler.kinds.secrecy import record_of, with_secrets
+from reconciler.kinds.secrecy import with_secrets
 from reconciler.live import body_of
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.named_secret import Provided
 from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
 from reconciler.model.plan import AssignmentChange, Change, Creation, FieldChange
-from reconciler.model.resource import LiveResource, same_id
+from reconciler.model.resource import LiveResource, Values, same_id
 from reconciler.model.secret import Secret
 from reconciler.remote import ReadRemote, WriteRemote
-from reconciler.secrets import Values
 
 if TYPE_CHECKING:
     from reconciler.applying.write import Newcomers
@@ -292,7 +291,7 @@ class Task:
     def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
         """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
         shown = live.secrets if live and not self.change.is_patch else {}
-        carried = {name: value for name, value in shown.items() if record_of(name, self.planned) is not None}
+        carried = {name: value for name, value in shown.items() if self.kind.has_place_for(name, self.planned)}
         address = self.change.address
         planned = {intent.field: self.writer.secrets.get((address, intent.field)) for intent in self.change.secrets}
         return {**carried, **planned}

@@ -32,7 +32,7 @@ from reconciler.export.manifest import (
     writable_body,
 )
 from reconciler.export.overlaying import Overlaying, changes, differences
-from reconciler.kinds import KINDS, Kind, login_key, outside
+from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.edit import At, write_contents
 from reconciler.manifests.edit.live import Contents, Names, bring_in
 from reconciler.manifests.load import LoadContext
@@ -171,7 +171,7 @@ def _take(
 
 def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
     """What is live, less what belongs to other repositories."""
-    own = (one for one in live.resources if one.key in bound or not outside(scope, one.kind, one.id, one.body))
+    own = (one for one in live.resources if one.key in bound or not KINDS[one.kind].outside(scope, one.id, one.body))
     return replace(live, resources=tuple(own))
 
 
@@ -325,7 +325,7 @@ class _Run:
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Bring what is live into a manifest that is there, unless the manifest would be out of scope then."""
-        if why := outside(self.context.scope, kind.name, live.id, live.body):
+        if why := kind.outside(self.context.scope, live.id, live.body):
             self.leave(live, LeftOut("everything", f"it is out of scope: {why}"))
             return
         if self.overlays or not manifest.resource.policy.absent:

@@ -11,8 +11,7 @@ from typing import Final
 from reconciler.kinds.assignments import Assignments
 from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets, naming_roles
 from reconciler.kinds.fields import Field, Reference, UserReference
-from reconciler.model.json import Body
-from reconciler.model.resource import Address, ObjectKey, Scope
+from reconciler.model.resource import Address, ObjectKey
 
 DEFAULT_KIND: Final = "ApiClient"
 """What is read where no manifest names a kind, and what a name without a kind means."""
@@ -61,8 +60,6 @@ __all__ = [
     "address_of",
     "login_key",
     "naming_roles",
-    "outside",
-    "scope_faults",
     "secret_fields",
     "short",
 ]
@@ -109,21 +106,6 @@ def address_of(text: str) -> Address:
 def short(address: Address) -> str:
     """The shortest text that means an address."""
     return address.name if address.kind == DEFAULT_KIND else str(address)
-
-
-def outside(scope: Scope, kind: str, object_id: str, body: Body) -> str:
-    """Why an object is out of scope; empty: it is in scope."""
-    return "" if scope.is_everything else next((why for _, why in scope_faults(scope, kind, object_id, body)), "")
-
-
-def scope_faults(scope: Scope, kind: str, object_id: str, body: Body) -> Iterator[tuple[str, str]]:
-    """The fields by which an object is out of scope, and why: its ID where people choose it, else name and xp."""
-    table = KINDS[kind]
-    field = table.id_field if table.has_chosen_ids else table.name_field
-    if why := scope.objection(kind, object_id if table.has_chosen_ids else str(body.get(field) or "")):
-        yield field, why
-    if table.label_field and (why := scope.objection_to_xp(body.get(table.label_field))):
-        yield table.label_field, why
 
 
 def login_key(client_id: str) -> ObjectKey:

@@ -15,7 +15,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import listed
 from reconciler.model.json import Body, Json, get_at, is_array, with_value_at
 from reconciler.model.plan import known_after
-from reconciler.model.resource import Address
+from reconciler.model.resource import Address, ObjectKey
 
 Row: TypeAlias = Mapping[str, str]
 """Word of a manifest (``buyer``) -> id."""
@@ -230,6 +230,11 @@ class Assignments:
     def level(self, name: str) -> Level:
         """The level of this name."""
         return next(level for level in self.levels if level.name == name)
+
+    def key(self, name: str, text: str) -> ObjectKey | None:
+        """The object of a kind that we manage that a row names."""
+        to = self.level(name).kind
+        return ObjectKey(to, text) if to else None
 
     def has(self, name: str, text: str) -> bool:
         """Whether there is such a level with such a row."""

@@ -6,7 +6,7 @@ which way a change of it points) is all that the rest of the program knows about
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
@@ -30,8 +30,8 @@ from reconciler.kinds.fields import (
     varying,
 )
 from reconciler.model.dataclass import dataclass
-from reconciler.model.json import ABSENT, Body, Json, same
-from reconciler.model.resource import LiveResource
+from reconciler.model.json import ABSENT, Body, Json, get_at, pointer_parts, same, with_value_at
+from reconciler.model.resource import LiveResource, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,9 +361,42 @@ class Kind:
         unknown = (name for name in sorted(names) if not same(before.get(name, ABSENT), after.get(name, ABSENT)))
         return (*known, *unknown)
 
+    def outside(self, scope: Scope, object_id: str, body: Body) -> str:
+        """Why an object is out of scope; empty: it is in scope."""
+        return "" if scope.is_everything else next((why for _, why in self.scope_faults(scope, object_id, body)), "")
+
+    def scope_faults(self, scope: Scope, object_id: str, body: Body) -> Iterator[tuple[str, str]]:
+        """The fields by which an object is out of scope, and why: its ID where people choose it, else name and xp."""
+        field, name = (
+            (self.id_field, object_id)
+            if self.has_chosen_ids
+            else (self.name_field, str(body.get(self.name_field) or ""))
+        )
+        if why := scope.objection(self.name, name):
+            yield field, why
+        if self.label_field and (why := scope.objection_to_xp(body.get(self.label_field))):
+            yield self.label_field, why
+
+    def has_place_for(self, secret: str, body: Body) -> bool:
+        """Whether an object of this body has the record that a secret is in."""
+        return secrecy.record_of(secret, body) is not None
+
+    def may_have(self, secret: str, body: Body) -> bool:
+        """Whether an object of this body may have a value of a secret: it has its record, and the field beside it."""
+        record, beside = secrecy.record_of(secret, body), self.secret_rows[secret].together
+        return record is not None and (not beside or record.get(beside) is not None)
+
     def writable(self, body: Body) -> dict[str, Json]:
         """The body less the fields that the service makes itself. Unknown fields stay: they may be writable."""
         return {name: value for name, value in body.items() if name not in self.read_only}
+
+    def overlaid(self, live: Body, replaced: Body, kept: Iterable[str]) -> Body:
+        """The complete body that a PUT replaces a live one with, where some JSON pointers keep what is live."""
+        after: Body = {**self.writable(live), **replaced}
+        for text in kept:
+            path = pointer_parts(text)
+            after = with_value_at(after, path, get_at(live, path))
+        return after
 
 
 @contextmanager

@@ -5,18 +5,14 @@ something that was not granted before, and is called widening both ways.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from reconciler.model.json import Json, is_array
-from reconciler.model.plan import Direction
+from reconciler.model.plan import Direction, host_of
 
 Judge: TypeAlias = Callable[[Json, Json], Direction]
 """Says which way a change from one canonical value to another points."""
-
-
-_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+")
 
 
 def neutral(_before: Json, _after: Json) -> Direction:
@@ -74,12 +70,6 @@ def sends_to(before: Json, after: Json) -> Direction:
     if before == after or host_of(before) == host_of(after) is not None:
         return Direction.NEUTRAL
     return Direction.NARROWS if after is None else Direction.WIDENS
-
-
-def host_of(url: object) -> str | None:
-    """Scheme, host and port, with whatever else stands before the path; `casefold` would make one host of two."""
-    found = _HOST.match(url.lower()) if isinstance(url, str) else None
-    return found[0] if found else None
 
 
 def limited_to(before: Json, after: Json) -> Direction:

@@ -10,7 +10,6 @@ from reconciler.kinds import KINDS
 from reconciler.kinds.base import Kind
 from reconciler.kinds.fields import MemberReference, Reference
 from reconciler.model.json import Body, Json, is_array
-from reconciler.model.resource import ObjectKey
 
 Path: TypeAlias = tuple[str, *tuple[int, ...]]
 
@@ -64,12 +63,6 @@ def _referring(kind: Kind) -> Iterator[tuple[str, Reference]]:
 def referred_kinds(kind: Kind) -> frozenset[str]:
     """The kinds that its fields name objects of."""
     return frozenset(to.kind for _, to in _referring(kind) if to.kind)
-
-
-def assigned_key(kind: Kind, level: str, text: str) -> ObjectKey | None:
-    """The object of a kind that we manage that a row of assignments names."""
-    to = kind.assignments.level(level).kind if kind.assignments else ""
-    return ObjectKey(to, text) if to else None
 
 
 def wave(name: str) -> int:

@@ -66,12 +66,6 @@ def record_of(path: str, body: Body) -> Body | None:
     return record if isinstance(record, Mapping) else None
 
 
-def may_have(path: str, row: Field, body: Body) -> bool:
-    """Whether an object of this body may have a value of this secret: it has its record, and the field beside it."""
-    record = record_of(path, body)
-    return record is not None and (not row.together or record.get(row.together) is not None)
-
-
 def field_of(path: str) -> str:
     """The field of the object that a secret is, or is in."""
     return path.partition("/")[0]

@@ -1,14 +1,15 @@
 """A remote -> the marketplace that it opens, and what it has of the kinds in use: complete or not at all.
 
-`read` gives the objects; `details` then asks for what is beside some of them: assignments, named secrets, and whether
-there is a secret that is not shown.
+The objects come first, and then what is beside some of them: assignments, named secrets, and what only a login tells of
+secrets that are not shown.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -24,12 +25,13 @@ from reconciler.errors import (
     RequestFacts,
     WrongMarketplace,
 )
-from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets, naming_roles
+from reconciler.kinds import KINDS, LOGIN_KIND, Assignments, Kind, NamedSecrets, login_key, naming_roles
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json
 from reconciler.model.named_secret import LiveSecret, moment_of
 from reconciler.model.plan import Finding
-from reconciler.model.resource import LiveResource, LiveState, ObjectKey
+from reconciler.model.resource import LiveResource, LiveState, ObjectKey, SecretKey
+from reconciler.model.secret import Secret
 from reconciler.remote import ReadRemote
 
 _ME = RequestFacts("GET", "/v1/me")
@@ -85,23 +87,52 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def read(
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is read besides the objects."""
+
+    assigned: AbstractSet[ObjectKey] | None = frozenset()
+    """The objects whose assignments are read; None: all."""
+    secretive: Sequence[ObjectKey] = ()
+    """Those whose named secrets are read."""
+    is_optional: bool = False
+    """Whether a service that has no named secrets at all has just none of these objects; else that is an error."""
+    in_doubt: Mapping[ObjectKey, Mapping[SecretKey, Secret | None]] = field(default_factory=dict)
+    """Those of which the service shows no secret, although they may have one: which, and of what value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is there, and what is beside some of it."""
+
+    live: LiveState
+    """With the assignments that were asked for."""
+    secrets: Mapping[ObjectKey, tuple[LiveSecret, ...]]
+    """Named secrets by object."""
+    hidden: Mapping[SecretKey, bool]
+    """The secrets in doubt that are there, and whether a login proves that they have the value."""
+
+
+def read(  # noqa: PLR0913  # what is checked, what is read, and what is read beside it
     remote: ReadRemote,
     environment: str,
     marketplace: str | None,
     kinds: Collection[str],
+    *,
     optional: Container[str] = (),
     expected: Container[str] = (),
-) -> LiveState:
-    """Check which marketplace it is, and then read as `read_objects` does.
+    beside: Callable[[LiveState], Beside] = lambda _: Beside(),
+) -> Found:
+    """Check which marketplace it is, read as `read_objects` does, and then what is beside these objects.
 
     Raises:
         WrongMarketplace: it is another than the environment names; nothing else was read.
-        RemoteError: a read failed.
+        ReconcilerError: this version of the service has no named secrets, and they are not optional.
+        RemoteError: a read failed, or gave something that the API does not promise.
     """
     make_ready(kinds)
-    found = check_marketplace(remote, environment, marketplace)
-    return read_objects(remote, kinds, found, optional, expected)
+    live = read_objects(remote, kinds, check_marketplace(remote, environment, marketplace), optional, expected)
+    return read_beside(remote, live, beside(live))
 
 
 def make_ready(kinds: Collection[str]) -> None:
@@ -230,61 +261,49 @@ def _sets(rows: list[dict[str, Json]], names: tuple[str, str], path: str) -> dic
     return dict(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What is there, and what is beside some of it."""
-
-    live: LiveState
-    """With the assignments that were asked for."""
-    secrets: Mapping[ObjectKey, tuple[LiveSecret, ...]]
-    """Named secrets by object."""
-    hidden: frozenset[ObjectKey] = frozenset()
-    """The objects that have a secret which no answer shows, see `has_hidden_secret`."""
-
-
-def details(
-    remote: ReadRemote,
-    live: LiveState,
-    assigned: Collection[ObjectKey],
-    secretive: Sequence[ObjectKey],
-    in_doubt: Sequence[ObjectKey] = (),
-    *,
-    is_optional: bool = False,
-) -> Details:
+def read_beside(remote: ReadRemote, live: LiveState, wanted: Beside) -> Found:
     """Read what is beside the objects.
-
-    Args:
-        remote: the service.
-        live: the objects.
-        assigned: those whose assignments are read.
-        secretive: those whose named secrets are read; where they are optional, a service without such has just none.
-        in_doubt: those of which the service shows no secret, although they may have one.
-        is_optional: see `secretive`.
 
     Raises:
         ReconcilerError: this version of the service has no named secrets, and they are not optional.
         RemoteError: a read failed, or gave something that the API does not promise.
     """
-    known = with_assignments(remote, live, assigned)
-    secrets = read_secrets(remote, secretive, is_optional=is_optional)
-    return Details(known, secrets, frozenset(key for key in in_doubt if has_hidden_secret(remote, key)))
+    known = with_assignments(remote, live, wanted.assigned)
+    secrets = read_secrets(remote, wanted.secretive, is_optional=wanted.is_optional)
+    hidden = {
+        name: value is not None and remote.proves(key.id, value).accepted
+        for key, values in wanted.in_doubt.items()
+        if _needs_secret(remote, key)
+        for name, value in values.items()
+    }
+    return Found(known, secrets, hidden)
 
 
-def has_hidden_secret(remote: ReadRemote, key: ObjectKey) -> bool:
-    """Whether there is a secret that is none of the named ones; only what logs in can tell.
+def has_hidden_secret(remote: ReadRemote, key: ObjectKey, is_shown: bool) -> bool:  # noqa: FBT001  # bound by partial
+    """Whether an object of which no secret is shown has one that is none of the named ones.
 
-    Through a client that is not active nothing does, unless the service looks at the secret first: there null is taken
-    for none (docs/decisions/0009).
+    A service that shows those of others (`is_shown`) means null where it says so. But a run that is logged in with a
+    secret of the object knows that there is one.
     """
-    return key.kind == LOGIN_KIND and remote.has_secret(key.id) and not has_named_secrets(remote, key)
+    if key != login_key(remote.client_id):
+        return not is_shown and _needs_secret(remote, key)
+    return remote.access().with_secret and not _has_named_secrets(remote, key)
 
 
-def has_named_secrets(remote: ReadRemote, key: ObjectKey) -> bool:
-    """Whether there are secrets beside an object."""
+def _needs_secret(remote: ReadRemote, key: ObjectKey) -> bool:
+    """Whether logins need a secret that is none of the named ones.
+
+    Through a client that is not active nothing logs in, unless the service looks at the secret first: there null is
+    taken for none (docs/decisions/0009).
+    """
+    return key.kind == LOGIN_KIND and remote.has_secret(key.id) and not _has_named_secrets(remote, key)
+
+
+def _has_named_secrets(remote: ReadRemote, key: ObjectKey) -> bool:
     return bool(read_secrets(remote, [key], is_optional=True)[key])
 
 
-def with_assignments(remote: ReadRemote, live: LiveState, of: Collection[ObjectKey] | None = None) -> LiveState:
+def with_assignments(remote: ReadRemote, live: LiveState, of: AbstractSet[ObjectKey] | None = None) -> LiveState:
     """Read who is assigned to these objects, or to all of their kinds; of other objects it stays unknown.
 
     Raises:
@@ -326,11 +345,11 @@ def _rows(
         raise BadAnswer(f"an assignment has no {error}", RequestFacts("GET", f"/v1{path}")) from None
 
 
-def _side_by_side(read: Callable[[_T], _R], ones: Sequence[_T]) -> list[_R]:
-    if len(ones) == 1:
-        return [read(ones[0])]
+def _side_by_side(ask: Callable[[_T], _R], about: Sequence[_T]) -> list[_R]:
+    if len(about) == 1:
+        return [ask(about[0])]
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return list(pool.map(read, ones))
+        return list(pool.map(ask, about))
 
 
 _AT_A_TIME = 8

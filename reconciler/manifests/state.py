@@ -8,7 +8,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-from reconciler.kinds import KINDS, scope_faults, short
+from reconciler.kinds import KINDS, short
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.git import GitFailed, InGit
 from reconciler.manifests.manifest import Candidate
@@ -105,7 +105,7 @@ def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diag
         if resource is None:
             continue
         kind = KINDS[resource.address.kind]
-        for field, why in scope_faults(scope, kind.name, resource.id or "", resource.spec):
+        for field, why in kind.scope_faults(scope, resource.id or "", resource.spec):
             own_id = "/metadata/id" if "/metadata/id" in resource.places else "/metadata/name"
             at = own_id if field == kind.id_field else pointer("spec", field)
             if field == kind.id_field or field in resource.spec or not resource.policy.absent:

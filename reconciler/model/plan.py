@@ -1,9 +1,10 @@
 """A plan: what would be done, complete enough to be shown, saved, compared and carried out without thinking again."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
@@ -77,6 +78,20 @@ class FieldChange:
     def name(self) -> str:
         """The field of the object that it is, or is in."""
         return self.path[0]
+
+    @property
+    def hosts(self) -> tuple[str | None, str | None]:
+        """Where a URL points before and after; see `host_of`."""
+        return host_of(self.before), host_of(self.after)
+
+
+_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+")
+
+
+def host_of(url: object) -> str | None:
+    """Scheme, host and port, with whatever else stands before the path; `casefold` would make one host of two."""
+    found = _HOST.match(url.lower()) if isinstance(url, str) else None
+    return found[0] if found else None
 
 
 def known_after(address: Address) -> str:

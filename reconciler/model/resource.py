@@ -10,7 +10,7 @@ from dataclasses import field
 from enum import StrEnum
 from fnmatch import translate
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
@@ -89,6 +89,12 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+
+SecretKey: TypeAlias = tuple[Address, str]
+"""A resource and its secret field."""
+Values: TypeAlias = Mapping[SecretKey, Secret]
+"""What the secret references of manifests stand for, as far as it can be read."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

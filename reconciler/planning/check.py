@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from reconciler.kinds import KINDS, login_key
-from reconciler.kinds.references import assigned_key, wave
 from reconciler.kinds.references import references as references_in
-from reconciler.live import check_marketplace
+from reconciler.kinds.references import wave
+from reconciler.live import check_marketplace, has_hidden_secret
 from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
 from reconciler.model.inputs import Window
 from reconciler.model.json import Body
@@ -39,7 +40,7 @@ def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollba
     access, base_url, live = remote.access(), remote.base_url, compared.live
     referred = references.check(compared.changes, compared.desired, remote, live.marketplace, compared.whole)
     named = {(one.address, name) for one in compared.desired.resources for name, ref in one.secrets.items() if ref}
-    hidden = hidden_secrets.hidden(compared.changes, live, remote, named, compared.unseen)
+    hidden = hidden_secrets.hidden(compared.changes, live, partial(has_hidden_secret, remote), named, compared.unseen)
     places = None if is_rollback else compared.desired
     dependent = deletion.check(
         compared.changes, remote, live.marketplace, compared.whole, places, everywhere=is_rollback
@@ -130,9 +131,9 @@ def _awaited(
 
 
 def _assigned(change: Change, *, assign: bool) -> Iterator[ObjectKey]:
-    kind = KINDS[change.address.kind]
+    table = KINDS[change.address.kind].assignments
     for step in change.assignments:
-        if step.assign is assign and (key := assigned_key(kind, step.party, step.id)):
+        if table and step.assign is assign and (key := table.key(step.party, step.id)):
             yield key
 
 

@@ -7,20 +7,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from reconciler import __version__
 from reconciler import live as reader
 from reconciler.errors import AccessDenied, InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
-from reconciler.live import odd
+from reconciler.live import Beside, odd
 from reconciler.manifests.rules import Level
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.inputs import Access, Checkout, Selection, Window
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Binding, Change, Creation, Finding, Limits, Notice, Plan
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, LiveState, ObjectKey
+from reconciler.model.resource import (
+    Address,
+    DesiredResource,
+    DesiredState,
+    LiveResource,
+    LiveState,
+    ObjectKey,
+    SecretKey,
+    Values,
+)
 from reconciler.planning import deletion, guards, hidden_secrets, selection
 from reconciler.planning import diff as differ
 from reconciler.planning.deletion import Protection
@@ -67,7 +77,7 @@ class Target:
     """The moment at which a plan is made, and by which freeze windows are judged."""
     manages: frozenset[str] = frozenset()
     """The kinds that are read although no manifest names them."""
-    fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
+    fingerprints: Mapping[SecretKey, str] = field(default_factory=dict)
     """Of the write-only secrets that the last apply wrote, by resource and field, keyed with `plan_key`."""
 
     @property
@@ -120,8 +130,8 @@ class Sides:
     """What the references of the manifests stand for."""
     named: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
     """The named secrets of every object that is there and whose manifest lists secrets."""
-    hidden: frozenset[tuple[Address, str]] = frozenset()
-    """The secrets of manifests that are there, although the service shows null."""
+    hidden: Mapping[SecretKey, bool] = field(default_factory=dict)
+    """The secrets of manifests that are there, although the service shows null; whether each has the wanted value."""
     login: str = ""
     """The id of the client that the run is logged in with; empty: nobody is."""
 
@@ -141,21 +151,22 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         secrets = look_up(considered, resolve)
         if target.demands_secrets:
             secrets.require()
-        live = reader.read(remote, target.environment, target.marketplace, kinds, expected=named)
-    there = _there(considered, live)
-    assigned = [one.key for manifest, one in there if _is_assigned(manifest, one, target.selection)]
-    secretive = [one.key for manifest, one in there if manifest.named_secrets is not None]
-    null = {one.key: hidden_secrets.null_fields(manifest, one) for manifest, one in there}
-    found = reader.details(remote, live, assigned, secretive, [key for key, fields in null.items() if fields])
-    hidden = frozenset(field for key in found.hidden for field in null[key])
-    return Sides(considered, found.live, secrets, found.secrets, hidden, remote.client_id)
+        beside = partial(_beside, considered, secrets.values, target.selection)
+        found = reader.read(remote, target.environment, target.marketplace, kinds, expected=named, beside=beside)
+    return Sides(considered, found.live, secrets, found.secrets, found.hidden, remote.client_id)
 
 
-def _there(desired: DesiredState, live: LiveState) -> list[tuple[DesiredResource, LiveResource]]:
-    """The manifests of which more than the body may be compared, with their live objects."""
+def _beside(desired: DesiredState, values: Values, selected: Selection, live: LiveState) -> Beside:
+    """What is compared of the objects besides their bodies."""
     detailed = [one for one in desired.resources if one.assignments or one.secrets or one.named_secrets is not None]
     matches = match(desired, live) if detailed else {}
-    return [(one, found) for one in detailed if not one.policy.absent and (found := matches[one.address])]
+    there = [(one, found) for one in detailed if not one.policy.absent and (found := matches[one.address])]
+    in_doubt = {found.key: hidden_secrets.in_doubt(one, found, values) for one, found in there}
+    return Beside(
+        assigned={found.key for one, found in there if _is_assigned(one, found, selected)},
+        secretive=[found.key for one, found in there if one.named_secrets is not None],
+        in_doubt={key: secrets for key, secrets in in_doubt.items() if secrets},
+    )
 
 
 def _is_assigned(manifest: DesiredResource, live: LiveResource, selected: Selection) -> bool:
@@ -227,7 +238,7 @@ class Comparison:
     """Those that are planned."""
     whole: tuple[Change, ...]
     """Those, and all else that was read as it is: what the guards judge."""
-    unseen: frozenset[tuple[Address, str]] = frozenset()
+    unseen: frozenset[SecretKey] = frozenset()
     """Secrets that are there and that the service does not show."""
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -236,11 +247,10 @@ class Comparison:
     """Live objects that belong to other repositories: in `whole` alone."""
 
 
-def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
-    """Compare; the service is only asked whether secrets that it does not show are there.
+def diff(sides: Sides, target: Target) -> Comparison:
+    """Compare.
 
     Raises:
-        RemoteError: a login failed otherwise than by a wrong secret.
         InputError: a manifest cannot be matched with one live object.
     """
     desired, values = sides.desired, sides.secrets.values
@@ -250,7 +260,7 @@ def diff(sides: Sides, remote: ReadRemote, target: Target) -> Comparison:
         unseen = replace(target.unseen, requested_secrets=requested)
         again = differ.diff(desired, sides.live, values, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
-    changes = hidden_secrets.without_known(changes, sides.hidden, values, remote)
+    changes = hidden_secrets.without_known(changes, sides.hidden, values)
     changes, about_named = with_named_secrets(changes, desired, sides.named, target.now)
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
@@ -309,7 +319,7 @@ def _compared(
         live,
         selected.changes,
         whole,
-        sides.hidden,
+        frozenset(sides.hidden),
         warnings=warnings,
         notices=noticed,
         out_of_scope=len(foreign),

@@ -15,7 +15,7 @@ from reconciler.model.drift import Applied, Deviation, Drift, DriftKind, Receipt
 from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, FieldChange, Notice, Plan
-from reconciler.model.resource import Address, DesiredState, ObjectKey
+from reconciler.model.resource import Address, DesiredState, ObjectKey, SecretKey
 from reconciler.planning.diff.identity import known_ids, with_ids
 from reconciler.planning.restore import restored
 
@@ -219,7 +219,7 @@ def receipt_of(
     result: ApplyResult,
     desired: DesiredState,
     created_at: str,
-    known: Mapping[tuple[Address, str], str] = MappingProxyType({}),
+    known: Mapping[SecretKey, str] = MappingProxyType({}),
 ) -> Receipt:
     """Keep what an apply left behind. What failed, was skipped or did not converge is left out: nobody knows it.
 
@@ -246,7 +246,7 @@ def receipt_of(
 
 
 def _applied(
-    plan: Plan, result: ApplyResult, desired: DesiredState, known: Mapping[tuple[Address, str], str]
+    plan: Plan, result: ApplyResult, desired: DesiredState, known: Mapping[SecretKey, str]
 ) -> Iterator[Applied]:
     done = {outcome.change.address: outcome for outcome in result.outcomes if outcome.status is Status.APPLIED}
     ids = {address: outcome.id for address, outcome in done.items()}
@@ -264,9 +264,7 @@ def _applied(
             )
 
 
-def _fingerprints(
-    change: Change, outcome: Outcome | None, known: Mapping[tuple[Address, str], str]
-) -> Mapping[str, str]:
+def _fingerprints(change: Change, outcome: Outcome | None, known: Mapping[SecretKey, str]) -> Mapping[str, str]:
     """The fingerprints of the write-only secrets that an object has now, as far as anybody knows."""
     if change.after is None:
         return {}

@@ -1,70 +1,60 @@
 """Secrets that a service does not show x a plan -> what is not written for them, and what must not be.
 
 A service may show a mask, the text of exports, or null in place of a secret. A mask is recognised. Of null a login
-tells, which is refused because of a wrong secret where there is a right one.
+tells, which is refused because of a wrong secret where there is a right one; the service is asked by `live`. Pure.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from reconciler.kinds import KINDS, login_key
+from reconciler.kinds import KINDS
 from reconciler.kinds.fields import Secrecy
-from reconciler.kinds.secrecy import field_of, may_have, record_of
-from reconciler.live import has_hidden_secret, has_named_secrets
+from reconciler.kinds.secrecy import field_of
 from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, FieldChange, Finding, SecretIntent
-from reconciler.model.resource import Address, DesiredResource, LiveResource, LiveState
+from reconciler.model.resource import DesiredResource, LiveResource, LiveState, ObjectKey, SecretKey, Values
 from reconciler.model.secret import Secret
 from reconciler.planning.diff.secret_changes import is_sent_elsewhere
-from reconciler.remote import ReadRemote
 
-_Fields: TypeAlias = Collection[tuple[Address, str]]
+_Fields: TypeAlias = Collection[SecretKey]
+_IsThere: TypeAlias = Callable[[ObjectKey, bool], bool]
 
 
-def null_fields(resource: DesiredResource, found: LiveResource) -> list[tuple[Address, str]]:
-    """The secrets that a manifest sets and of which the service shows null: there may be one all the same."""
+def in_doubt(resource: DesiredResource, found: LiveResource, values: Values) -> dict[SecretKey, Secret | None]:
+    """The secrets that a manifest sets and of which the service shows null: there may be one all the same.
+
+    With the value that it would have; None where that is not known, or is generated and stays as it is.
+    """
     null = [name for name, secret in found.secrets.items() if secret is None]
-    return [(resource.address, name) for name, reference in resource.secrets.items() if reference and name in null]
+    return {
+        (resource.address, name): None if reference.is_generated else values.get((resource.address, name))
+        for name, reference in resource.secrets.items()
+        if reference and name in null
+    }
 
 
-def without_known(
-    changes: Iterable[Change],
-    hidden: _Fields,
-    values: Mapping[tuple[Address, str], Secret],
-    remote: ReadRemote,
-) -> tuple[Change, ...]:
-    """The changes, less those secrets that are not shown and are there already, as a login with each proves.
+def without_known(changes: Iterable[Change], hidden: Mapping[SecretKey, bool], values: Values) -> tuple[Change, ...]:
+    """The changes, less those secrets that are not shown and are there already, as a login with each has proven.
 
     Args:
         changes: what would be planned.
-        hidden: the secrets that are there and not shown.
+        hidden: the secrets that are there and not shown, and whether each is proven to be the wanted one.
         values: what the references of manifests stand for.
-        remote: asked by logins.
-
-    Raises:
-        RemoteError: a login gave no answer of use.
     """
     found = []
     for change in changes:
         there = [intent for intent in change.secrets if (change.address, intent.field) in hidden]
-        found.append(_without(change, [one for one in there if not _is_to_be_sent(change, one, values, remote)]))
+        found.append(_without(change, [one for one in there if not _is_to_be_sent(change, one, hidden, values)]))
     return tuple(found)
 
 
-def _is_to_be_sent(
-    change: Change,
-    intent: SecretIntent,
-    values: Mapping[tuple[Address, str], Secret],
-    remote: ReadRemote,
-) -> bool:
+def _is_to_be_sent(change: Change, intent: SecretIntent, hidden: Mapping[SecretKey, bool], values: Values) -> bool:
     """Whether a hidden secret is another one, or is sent because the body is; what is generated stays as it is."""
-    value = values.get((change.address, intent.field))
+    key = (change.address, intent.field)
     if intent.reference and intent.reference.is_generated:
         return False
-    return _is_put(replace(change, fields=_others(change, [intent]))) or bool(
-        value and change.id and not remote.proves(change.id, value).accepted
-    )
+    return _is_put(replace(change, fields=_others(change, [intent]))) or (key in values and not hidden[key])
 
 
 def _others(change: Change, intents: Collection[SecretIntent]) -> tuple[FieldChange, ...]:
@@ -106,7 +96,7 @@ _PLACEHOLDER: Final = {
 def hidden(
     changes: Iterable[Change],
     live: LiveState,
-    remote: ReadRemote,
+    is_there: _IsThere,
     named: _Fields,
     unseen: _Fields = frozenset(),
 ) -> list[Finding]:
@@ -115,12 +105,9 @@ def hidden(
     Args:
         changes: what is planned.
         live: what there is.
-        remote: asked for what cannot be known otherwise.
+        is_there: asked whether an object of which no secret is shown has one; whether those of others are is a hint.
         named: the secrets whose values the manifests give.
         unseen: those that are there, although the service shows null.
-
-    Raises:
-        RemoteError: a read failed.
     """
     shown = {one.key: one for one in live.resources}
     in_clear = {(one.kind, name) for one in live.resources for name, secret in one.secrets.items() if _is_clear(secret)}
@@ -135,16 +122,19 @@ def hidden(
         if change.is_patch:
             found += [_unpatchable(change, name) for name in left if _is_needed(change, one, name)]
         else:
-            shows = {name for kind, name in in_clear if kind == one.kind}
-            sent = [name for name in left if (change.address, name) in unseen or _is_hidden(one, name, remote, shows)]
-            found += [_hidden(change, name) for name in sent]
+            found += [
+                _hidden(change, name)
+                for name in left
+                if (change.address, name) in unseen
+                or _is_hidden(one, name, is_there, is_shown=(one.kind, name) in in_clear)
+            ]
     return found
 
 
 def _left(change: Change, one: LiveResource) -> list[str]:
     """The secrets of an object that a change does not set, and that it has afterwards."""
-    given = {intent.field for intent in change.secrets}
-    return [name for name in one.secrets if name not in given and record_of(name, change.after or {}) is not None]
+    given, kind = {intent.field for intent in change.secrets}, KINDS[one.kind]
+    return [name for name in one.secrets if name not in given and kind.has_place_for(name, change.after or {})]
 
 
 def _is_clear(secret: Secret | None) -> bool:
@@ -158,8 +148,8 @@ def _is_unseen(one: LiveResource, name: str) -> bool:
 
 def _is_misdirected(change: Change, name: str) -> bool:
     """Whether another host would get a live secret that stays, at once or with the next URL."""
-    row = KINDS[change.address.kind].secret_rows[name]
-    return may_have(name, row, change.after or {}) and is_sent_elsewhere(row, change.fields)
+    kind = KINDS[change.address.kind]
+    return kind.may_have(name, change.after or {}) and is_sent_elsewhere(kind.secret_rows[name], change.fields)
 
 
 def _misdirected(change: Change, name: str) -> Finding:
@@ -208,15 +198,10 @@ def _is_put(change: Change) -> bool:
     return change.action is Action.UPDATE and any(one.name not in {"assignments", "secrets"} for one in change.fields)
 
 
-def _is_hidden(one: LiveResource, name: str, remote: ReadRemote, shown: Collection[str]) -> bool:
-    """Whether there is a secret that is not shown. A service that shows those of others means null where it says so."""
+def _is_hidden(one: LiveResource, name: str, is_there: _IsThere, *, is_shown: bool) -> bool:
+    """Whether there is a secret that is not shown, though others may be (`is_shown`)."""
     secret = one.secrets[name]
-    if secret:
-        return secret.is_placeholder
-    if one.key != login_key(remote.client_id):
-        return name not in shown and has_hidden_secret(remote, one.key)
-    # A run that is logged in with a secret of it knows that there is one.
-    return remote.access().with_secret and not has_named_secrets(remote, one.key)
+    return secret.is_placeholder if secret else is_there(one.key, is_shown)
 
 
 def _hidden(change: Change, name: str) -> Finding:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from reconciler.kinds import KINDS, Kind
-from reconciler.kinds.direction import host_of
 from reconciler.kinds.fields import Restore
 from reconciler.model.json import Absent, Body, Json
 from reconciler.model.plan import Action, Change, FieldChange
@@ -103,8 +102,7 @@ def _is_unseen(change: Change) -> bool:
 def _other_hosts(change: Change) -> list[tuple[str, str]]:
     """The hosts that a field with a copy of production's names, and those that the manifest names."""
     names = {one.name for one in KINDS[change.address.kind].table if one.restore is Restore.COPIES}
-    fields = [one for one in change.fields if one.name in names]
-    hosts = [(host_of(one.before), host_of(one.after)) for one in fields if change.action is Action.UPDATE]
+    hosts = [one.hosts for one in change.fields if one.name in names and change.action is Action.UPDATE]
     return [(_bare(was), _bare(becomes)) for was, becomes in hosts if was and becomes and was != becomes]
 
 

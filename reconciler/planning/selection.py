@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from reconciler import kinds
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS, address_of
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Action, Change
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, Scope, matches
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveState, Scope, SecretKey, matches
 
 _WILD: Final = re.compile(r"\[[^\]]*\]|[*?]")
 _PART_OF_A_GUID: Final = re.compile(r"[0-9a-f-]*", re.IGNORECASE)
@@ -55,7 +54,7 @@ def check(selection: Selection, desired: DesiredState) -> None:
         raise UsageError(f"no manifest matches all of {selection}")
 
 
-def requested_secrets(selection: Selection) -> frozenset[tuple[Address, str]]:
+def requested_secrets(selection: Selection) -> frozenset[SecretKey]:
     """The write-only secrets that the user wants written."""
     parted = [one.partition("#") for one in selection.write_secrets]
     return frozenset((address_of(address), name) for address, _, name in parted)
@@ -100,7 +99,8 @@ def parted(changes: Iterable[Change], scope: Scope) -> tuple[list[Change], list[
 
 def outside(change: Change, scope: Scope) -> str:
     """Why the live object of a change is out of scope; empty: it is not, or there is none."""
-    return "" if change.before is None else kinds.outside(scope, change.address.kind, change.id or "", change.before)
+    kind = KINDS[change.address.kind]
+    return "" if change.before is None else kind.outside(scope, change.id or "", change.before)
 
 
 def left_scope(changes: Iterable[Change], scope: Scope) -> Iterator[str]:

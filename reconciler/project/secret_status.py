@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler import live as reader
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
-from reconciler.kinds import KINDS, Kind, login_key, outside
+from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection, Window
@@ -30,7 +30,7 @@ from reconciler.model.named_secret import (
 )
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.reports import SecretReport, SecretRow, Sort
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey, Values
 from reconciler.model.secret import Secret
 from reconciler.planning import guards as guard
 from reconciler.planning import selection
@@ -39,7 +39,7 @@ from reconciler.planning.diff.identity import match
 from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
 from reconciler.remote import ReadRemote
-from reconciler.secrets import Resolve, Values, look_up
+from reconciler.secrets import Resolve, look_up
 from reconciler.secrets.delivery import Deliverer, lost, recall
 from reconciler.secrets.rotation.due import Subject, due
 
@@ -52,7 +52,7 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
         RemoteError: a read failed.
         InputError: a manifest cannot be matched with one live object.
     """
-    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
+    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired)).live
     matches = match(desired, live)
     chosen = _selected(desired.resources, target.selection)
     values = look_up(DesiredState(tuple(chosen), desired.digest), resolve).values
@@ -67,7 +67,8 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
     ]
     claimed = {found.key for found in matches.values() if found}
     left_out = sum(
-        one.key not in claimed and not outside(desired.scope, one.kind, one.id, one.body) for one in live.resources
+        one.key not in claimed and not KINDS[one.kind].outside(desired.scope, one.id, one.body)
+        for one in live.resources
     )
     return SecretReport(target.environment, live.marketplace, target.now, tuple(rows), left_out)
 
@@ -244,7 +245,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
         ReconcilerError: the one rotation that was asked for is not possible; says why.
     """
     chosen = wanted(desired, target.selection, wish)
-    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired))
+    live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired)).live
     matches = match(desired, live)
     there = {one.address: found.key for one, _ in chosen if (found := matches[one.address])}
     secrets = _secrets(there, remote)

@@ -18,7 +18,6 @@ from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.common import TITLES
-from reconciler.kinds.secrecy import may_have
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Absent, Json, canonical_text, is_array, pointer, same, with_whole_numbers
 from reconciler.model.plan import Action, Change, FieldChange
@@ -98,7 +97,7 @@ def _beside(change: Change) -> str:
     kind, body = KINDS.get(change.address.kind), change.before or {}
     if kind is None:
         return ""
-    secrets = kind.named_secrets or any(may_have(path, row, body) for path, row in kind.secret_rows.items())
+    secrets = kind.named_secrets or any(kind.may_have(one, body) for one in kind.secret_rows)
     return " and ".join([*["secrets"] * bool(secrets), *["assignments"] * bool(kind.assignments)])
 
 

@@ -24,7 +24,7 @@ from reconciler.manifests.replacing import AS_IT_IS
 from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
-from reconciler.model.resource import Address, DesiredState
+from reconciler.model.resource import Address, DesiredState, SecretKey, Values
 from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable
 from reconciler.secrets.delivery import (
     Delivered,
@@ -131,8 +131,6 @@ _ALPHABET: Final = string.ascii_letters + string.digits
 
 Resolve: TypeAlias = Callable[[SecretReference], Secret]
 """Gives the value that a reference stands for, or raises a `ReconcilerError` that names the reference."""
-Values: TypeAlias = Mapping[tuple[Address, str], Secret]
-"""(address, secret field) -> the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,7 @@ class Known:
     """What the references of some manifests stand for."""
 
     values: Values = field(default_factory=dict)
-    unread: tuple[tuple[Address, str], ...] = ()
+    unread: tuple[SecretKey, ...] = ()
     """Whose secret gives nothing on this machine, and why; each once."""
 
     def require(self) -> None:

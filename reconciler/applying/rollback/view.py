@@ -5,7 +5,7 @@ from dataclasses import field
 from typing import Final
 
 from reconciler.kinds import KINDS, Kind
-from reconciler.kinds.secrecy import field_of, may_have
+from reconciler.kinds.secrecy import field_of
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
@@ -120,8 +120,8 @@ class View:
     def _recreation_note(self, named: Collection[str]) -> str:
         """What the object lacks that is created again."""
         new_id = "" if self.kind.has_chosen_ids else _NEW_ID
-        rows, before = self.kind.secret_rows, self.change.before or {}
-        secrets = [name for name, row in rows.items() if name not in named and may_have(name, row, before)]
+        before, kind = self.change.before or {}, self.kind
+        secrets = [name for name in kind.secret_rows if name not in named and kind.may_have(name, before)]
         secrets = ["secrets"] if self.kind.named_secrets else secrets
         lost = [*secrets, *["assignments"] * bool(self.kind.assignments)]
         gone = f"; what it had of these is gone: {', '.join(lost)}" if lost else ""

@@ -1,21 +1,26 @@
 """DesiredState x LiveState -> changes. Pure: no clock, no files, no network; equal states give equal changes.
 
 1. Each manifest is matched with a live object (`identity`).
-2. `after` is the live body overlaid by what the manifest names; what it does not name is carried over (`_overlay`).
+2. `after` is the live body overlaid by what the manifest names; what it does not name is carried over.
 3. Both bodies are compared in the kind's canonical form, where ``xp: null`` equals ``{}`` and roles are sets.
 4. Only for an object that differs it is worked out which part of it does (`fields`).
 5. Secrets that no answer shows are judged apart (`secret_changes`).
 """
 
-from collections.abc import Mapping
-from typing import TypeAlias
-
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
 from reconciler.model.dataclass import dataclass
-from reconciler.model.json import ABSENT, Body, get_at, pointer_parts, with_value_at
+from reconciler.model.json import ABSENT, Body
 from reconciler.model.plan import Action, Change, Direction, FieldChange, SecretIntent
-from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, LiveResource, LiveState
+from reconciler.model.resource import (
+    Address,
+    DesiredResource,
+    DesiredState,
+    FieldsPolicy,
+    LiveResource,
+    LiveState,
+    Values,
+)
 from reconciler.model.secret import Secret, SecretReference
 from reconciler.planning.diff import secret_changes
 from reconciler.planning.diff.fields import changed_fields, created_fields, faults_of
@@ -23,14 +28,11 @@ from reconciler.planning.diff.identity import match, new_id, resolved
 from reconciler.planning.diff.notices import assignment_changes, placed
 from reconciler.planning.diff.secret_changes import NOTHING_KNOWN, WriteOnly
 
-Secrets: TypeAlias = Mapping[tuple[Address, str], Secret]
-"""(address, secret field) -> the value that its reference stands for."""
-
 
 def diff(
     desired: DesiredState,
     live: LiveState,
-    secrets: Secrets,
+    secrets: Values,
     unseen: WriteOnly = NOTHING_KNOWN,
 ) -> tuple[Change, ...]:
     """Give one change per manifest and one per live object that no manifest claims, sorted by address.
@@ -71,7 +73,7 @@ class _Run:
     """What every change of one run is computed with."""
 
     marketplace: str
-    secrets: Secrets
+    secrets: Values
     unseen: WriteOnly
 
 
@@ -106,7 +108,7 @@ def _after(kind: Kind, resource: DesiredResource, found: LiveResource | None) ->
         after = _created(kind, resource)
         return after, created_fields(kind, after)
     replaced = _replaced(kind, resource, found.body)
-    after = _overlay(kind, resource, found.body, replaced)
+    after = kind.overlaid(found.body, replaced, resource.policy.ignore)
     return after, changed_fields(kind, found.body, after) if replaced else ()
 
 
@@ -152,15 +154,6 @@ def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
         if not field.equal(wanted, live.get(name)):
             replaced[name] = field.default if wanted is None else wanted
     return replaced
-
-
-def _overlay(kind: Kind, resource: DesiredResource, live: Body, replaced: Body) -> Body:
-    """The complete body that a PUT replaces the live one with."""
-    after: Body = {**kind.writable(live), **replaced}
-    for text in resource.policy.ignore:
-        path = pointer_parts(text)
-        after = with_value_at(after, path, get_at(live, path))
-    return after
 
 
 def _secret_changes(

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.errors import InputError
-from reconciler.kinds import KINDS, Kind, outside, short
+from reconciler.kinds import KINDS, Kind, short
 from reconciler.kinds.fields import Reference
 from reconciler.kinds.references import referred, with_references
 from reconciler.model.dataclass import dataclass
@@ -176,7 +176,7 @@ class Finder:
         self._by_name: dict[tuple[str, Json], list[LiveResource]] = defaultdict(list)
         for resource in live.resources:
             name = resource.body.get(KINDS[resource.kind].name_field)
-            if isinstance(name, str) and not outside(scope, resource.kind, resource.id, resource.body):
+            if isinstance(name, str) and not KINDS[resource.kind].outside(scope, resource.id, resource.body):
                 self._by_name[resource.kind, name].append(resource)
 
     def look(self, resource: DesiredResource) -> Look:
@@ -325,7 +325,7 @@ def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) ->
         message = f"{is_live}, bound to {owner}, a name that no manifest here has"
         hint = f"if {owner} was renamed, rename it under ids: of the environment, too; else remove it there"
         return _taken(case, Diagnostic(case.resource.place, message, "duplicate-id", hint=hint))
-    if objection := outside(scope, found.kind, found.id, found.body):
+    if objection := KINDS[found.kind].outside(scope, found.id, found.body):
         message, hint = f"{is_live}, which is out of scope: {objection}", "another repository may manage it"
         return _taken(case, Diagnostic(case.resource.place, message, "out-of-scope", hint=hint))
     return proposal

@@ -13,7 +13,7 @@ from typing import Final
 
 from reconciler.kinds import KINDS, Field, Kind, short
 from reconciler.model.diagnostic import Place
-from reconciler.model.json import Body, Json, canonical_text, pointer, pointer_parts, same
+from reconciler.model.json import Body, Json, canonical_text, pointer, pointer_parts
 from reconciler.model.plan import Action, AssignmentChange, Change, Direction, FieldChange, Notice
 from reconciler.model.resource import (
     Address,
@@ -295,13 +295,13 @@ def _unowned(kind: Kind, resource: DesiredResource, live: Body) -> Iterator[Fiel
     """Fields that the manifest does not own and that are wider than the API's default."""
     if resource.policy.fields is FieldsPolicy.EXCLUSIVE:
         return
-    ignored = {path[0] for text in resource.policy.ignore if len(path := pointer_parts(text)) == 1}
     for name, field in kind.fields.items():
-        if name not in resource.spec and name not in kind.required and name not in ignored:
-            value = live.get(name)
-            if value is not None and not same(value, field.default) and _widens(field, value):
-                # Taking it back narrows.
-                yield FieldChange(pointer(name), value, field.default, Direction.NARROWS)
+        at, value = f"/{name}", live.get(name)
+        if name in resource.spec or name in kind.required or at in resource.policy.ignore:
+            continue
+        if value is not None and not field.equal(value, field.default) and _widens(field, value):
+            # Taking it back narrows.
+            yield FieldChange(at, value, field.default, Direction.NARROWS)
 
 
 def _widens(field: Field, value: Json) -> bool:

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.fields import Field
-from reconciler.kinds.secrecy import field_of, may_have, record_of
+from reconciler.kinds.secrecy import field_of
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
 from reconciler.model.named_secret import (
@@ -30,10 +30,10 @@ from reconciler.model.named_secret import (
     states,
 )
 from reconciler.model.plan import Action, Change, Direction, FieldChange
-from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey
+from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, ObjectKey, SecretKey, Values
 from reconciler.model.secret import Secret
 
-Fields: TypeAlias = Collection[tuple[Address, str]]
+Fields: TypeAlias = Collection[SecretKey]
 """Resources and their secret fields."""
 UNKNOWN: Final = "unknown: no receipt"
 
@@ -42,25 +42,25 @@ UNKNOWN: Final = "unknown: no receipt"
 class WriteOnly:
     """What is known of write-only secrets besides what the service shows, which is nothing."""
 
-    fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
+    fingerprints: Mapping[SecretKey, str] = field(default_factory=dict)
     """Of the values that were last written, as the receipt of the last apply has them."""
-    requested_secrets: frozenset[tuple[Address, str]] = frozenset()
+    requested_secrets: frozenset[SecretKey] = frozenset()
     """Those that the user wants written."""
 
     plan_key: bytes | None = field(default=None, repr=False)
     """Keys the fingerprints; None: there are none."""
 
-    def fingerprint(self, key: tuple[Address, str], value: Secret | None) -> str:
+    def fingerprint(self, key: SecretKey, value: Secret | None) -> str:
         """What a plan keeps of a value; empty without a key or a value."""
         return value.fingerprint(self.plan_key, f"{key[0]} {key[1]}") if value and self.plan_key else ""
 
-    def is_another(self, key: tuple[Address, str], value: Secret | None) -> bool | None:
+    def is_another(self, key: SecretKey, value: Secret | None) -> bool | None:
         """Whether a value is another one than was last written; None: nobody knows."""
         last, now = self.fingerprints.get(key), self.fingerprint(key, value)
         return now != last if now and last else None
 
 
-def named(resources: Iterable[DesiredResource]) -> frozenset[tuple[Address, str]]:
+def named(resources: Iterable[DesiredResource]) -> frozenset[SecretKey]:
     """The secrets that no answer has and that a manifest names."""
     return frozenset(
         (one.address, name)
@@ -77,7 +77,7 @@ def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: 
     """Whether a PUT would erase a secret that stays, or set data back: the manifest does not say what they are."""
     if kind.initial_fields:
         return True
-    hidden = [name for name in kind.write_only_fields if found.secrets.get(name) and record_of(name, after) is not None]
+    hidden = [name for name in kind.write_only_fields if found.secrets.get(name) and kind.has_place_for(name, after)]
     return not resource.is_disarmed and any(name not in resource.secrets for name in hidden)
 
 
@@ -102,7 +102,7 @@ def is_sent_elsewhere(row: Field, fields: Iterable[FieldChange]) -> bool:
 def unknown(
     resources: Iterable[DesiredResource],
     changes: Iterable[Change],
-    values: Mapping[tuple[Address, str], Secret],
+    values: Values,
     known: WriteOnly,
 ) -> tuple[str, ...]:
     """Warn of the secrets of which nobody knows whether the service has them as the manifests say."""
@@ -129,8 +129,8 @@ def _is_left(change: Change | None, name: str) -> bool:
 def patched(changes: Iterable[Change]) -> Iterator[str]:
     """Say which objects are not replaced, and why."""
     for change in changes:
-        rows, there = KINDS[change.address.kind].secret_rows, change.before or {}
-        fields = [name for name in KINDS[change.address.kind].write_only_fields if may_have(name, rows[name], there)]
+        kind, there = KINDS[change.address.kind], change.before or {}
+        fields = [name for name in kind.write_only_fields if kind.may_have(name, there)]
         if change.is_patch and change.action is Action.UPDATE and fields:
             names = ", ".join(sorted(fields))
             message = "is write-only and not in its manifest, so only the changed fields are sent (PATCH)"

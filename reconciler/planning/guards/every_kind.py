@@ -10,7 +10,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import TypeAlias
 
-from reconciler.kinds import KINDS, Field, Kind, outside
+from reconciler.kinds import KINDS, Field, Kind
 from reconciler.kinds.fields import Record
 from reconciler.kinds.secrecy import record_of, with_secrets
 from reconciler.model.dataclass import dataclass
@@ -252,7 +252,7 @@ def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Findin
     namesakes = _foreign_names(changes, context.scope)
     for change in writing(changes):
         kind, sides = KINDS[change.address.kind], (change.before, change.after)
-        was, becomes = (body and outside(context.scope, kind.name, change.id or "", body) for body in sides)
+        was, becomes = (body and kind.outside(context.scope, change.id or "", body) for body in sides)
         other = namesakes.get((kind.name, (change.after or {}).get(kind.name_field))) if not change.before else None
         if was:
             message = f"{change.address} is live as {change.id}, which is out of scope: {was}"
@@ -275,7 +275,7 @@ def _foreign_names(changes: Sequence[Change], scope: Scope) -> Mapping[tuple[str
         (one.address.kind, one.before.get(KINDS[one.address.kind].name_field)): one.id or ""
         for one in changes
         if one.action is Action.UNMANAGED and one.address.kind in kinds and one.before
-        if outside(scope, one.address.kind, one.id or "", one.before)
+        if KINDS[one.address.kind].outside(scope, one.id or "", one.before)
     }
 
 

@@ -9,9 +9,9 @@ from reconciler.errors import InputError
 from reconciler.kinds import KINDS
 from reconciler.model.json import ABSENT
 from reconciler.model.plan import Action, Change, Direction
-from reconciler.model.resource import DesiredState, FieldsPolicy, LiveState, Policy
+from reconciler.model.resource import DesiredState, FieldsPolicy, LiveState, Policy, Values
 from reconciler.model.secret import Secret, SecretReference, SecretSource
-from reconciler.planning.diff import Secrets, diff
+from reconciler.planning.diff import diff
 from reconciler.planning.diff.identity import derived_id
 from reconciler.planning.diff.notices import hints
 from reconciler.planning.diff.secret_changes import WriteOnly
@@ -21,11 +21,11 @@ A, B = "AAAAAAAA-0000-4000-8000-000000000001", "BBBBBBBB-0000-4000-8000-00000000
 FROM_ENV = SecretReference(SecretSource.ENVIRONMENT, "SHOP_SECRET")
 
 
-def changes(want: DesiredState, have: LiveState, secrets: Secrets | None = None) -> list[Change]:
+def changes(want: DesiredState, have: LiveState, secrets: Values | None = None) -> list[Change]:
     return list(diff(want, have, secrets or {}))
 
 
-def only(want: DesiredState, have: LiveState, secrets: Secrets | None = None) -> Change:
+def only(want: DesiredState, have: LiveState, secrets: Values | None = None) -> Change:
     (change,) = changes(want, have, secrets)
     return change
 
