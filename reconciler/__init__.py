@@ -1,4 +1,4 @@
-"""API clients of Sitecore OrderCloud, declared in YAML, kept true: plans, results and drift for programs.
+"""The access configuration of Sitecore OrderCloud marketplaces, from YAML: plans, results and drift for programs.
 
     project = reconciler.load("reconciler.yaml")
     plan = project.plan("staging")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         UsageError,
         WrongMarketplace,
     )
-    from reconciler.model.drift import Drift
+    from reconciler.model.drift import Deviation, Drift, DriftKind
     from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult, Outcome, Status
     from reconciler.model.plan import Action, Change, Plan
@@ -37,7 +37,9 @@ __all__ = [
     "Action",
     "ApplyResult",
     "Change",
+    "Deviation",
     "Drift",
+    "DriftKind",
     "GuardRefusal",
     "InputError",
     "Listener",
@@ -59,7 +61,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "model.drift": ("Drift",),
+    "model.drift": ("Deviation", "Drift", "DriftKind"),
     "model.outcome": ("ApplyResult", "Outcome", "Status"),
     "model.plan": ("Action", "Change", "Plan"),
     "model.inputs": ("Selection",),

@@ -108,7 +108,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 )
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """API clients of Sitecore OrderCloud, declared in YAML, kept true."""
+    """Keep the access configuration of Sitecore OrderCloud marketplaces as declared in YAML."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(f"A command is needed: one of {', '.join(COMMANDS)}.", ctx)
 

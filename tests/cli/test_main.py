@@ -179,7 +179,7 @@ def test_the_emulator_announces_itself_and_stops_when_told_to(tmp_path: Path) ->
     with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as server:  # our own command
         try:
             first = server.stdout.readline() if server.stdout else ""
-            exports = [server.stderr.readline() for _ in range(2)] if server.stderr else []
+            exports = [server.stderr.readline() for _ in range(3)] if server.stderr else []
             server.terminate()
             assert server.wait(timeout=60) == 0
         finally:
@@ -188,6 +188,7 @@ def test_the_emulator_announces_itself_and_stops_when_told_to(tmp_path: Path) ->
     assert exports == [
         "export OC_CLIENT_ID=00000000-0000-0000-0000-00000000AD01\n",
         "export OC_CLIENT_SECRET=emulator-admin-secret\n",
+        f"reconciler init --url {first.split()[-1]} --marketplace emulator\n",
     ]
 
 

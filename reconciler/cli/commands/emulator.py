@@ -1,5 +1,6 @@
 """Options -> a stand-in for OrderCloud that serves on this machine until it is stopped."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from reconciler.cli.streams import emit, tell
 from reconciler.emulator import READINGS
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.project.connect import emulator_errors
+from reconciler.render.command import command as command_line
 
 if TYPE_CHECKING:
     from reconciler.emulator import Settings
@@ -32,9 +34,9 @@ Examples:
   reconciler emulator --profile legacy --no-put-creates
   reconciler emulator --fault 'PUT /v1/apiclients/* status=503 count=2'
 
-The first line on stdout is `listening on http://127.0.0.1:PORT`. It always holds one client for administration:
-00000000-0000-0000-0000-00000000AD01 with the secret emulator-admin-secret; stderr has the lines that export both.
-Ctrl-C ends it, with exit code 0.
+The first line on stdout is `listening on http://127.0.0.1:PORT`. There is always a client for administration:
+00000000-0000-0000-0000-00000000AD01 with the secret emulator-admin-secret. stderr has the commands that export both
+and start a repository. Ctrl-C stops it, with exit code 0.
 """,
 )
 @click.option(
@@ -57,14 +59,14 @@ Ctrl-C ends it, with exit code 0.
     metavar="MS",
     help="Milliseconds to wait before each answer.",
 )
-@click.option("--fault", "faults", multiple=True, type=text, metavar="SPEC", help="What goes wrong; may be repeated.")
+@click.option("--fault", "faults", multiple=True, type=text, metavar="SPEC", help="What goes wrong; repeatable.")
 @click.option(
     "--max-page-size",
     type=click.IntRange(1, _LARGEST_PAGE),
     metavar="N",
-    help="Give lists in smaller pages than asked.",
+    help="Answer lists with smaller pages than asked for.",
 )
-@click.option("--marketplace", type=text, default="emulator", show_default=True, help="The Seller.ID it answers with.")
+@click.option("--marketplace", type=text, default="emulator", show_default=True, help="Its marketplace ID (Seller.ID).")
 @click.option("--no-put-creates", is_flag=True, help="Answer 404 to a PUT of an unknown API client.")
 @click.option(
     "--put-create-status",
@@ -78,16 +80,16 @@ Ctrl-C ends it, with exit code 0.
     "readings",
     multiple=True,
     type=click.Choice(READINGS),
-    help="Answers a question that OrderCloud's documentation leaves open the other way; may be repeated.",
+    help="Answer a question that OrderCloud's documentation leaves open in the other way; repeatable.",
 )
 @click.option("--revisions", is_flag=True, help="Show a read-only field of API clients that grows with every write.")
 @output_options
 def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for each option above
-    """Serve a stand-in for OrderCloud on this machine, for trying things out and for tests."""
+    """Serve an OrderCloud emulator on this machine, to try things out and for tests."""
     with emulator_errors():
         stand_in = emulator.Emulator(_settings(port, **options))
         try:
-            emulator.serve(stand_in, _HOST, port, _announce)
+            emulator.serve(stand_in, _HOST, port, partial(_announce, options["marketplace"]))
         except OSError as error:
             raise ReconcilerError(f"cannot listen on port {port}: {error.strerror or error}") from error
     return ExitCode.DONE
@@ -115,9 +117,10 @@ def _settings(  # one keyword for each option that is not passed on as it is
     )
 
 
-def _announce(base_url: str) -> None:
+def _announce(marketplace: str, base_url: str) -> None:
     emit(f"listening on {base_url}\n")
     if not common_of_this_run().quiet:
         tell(
             f"export OC_CLIENT_ID={emulator.ADMIN_CLIENT_ID}\nexport OC_CLIENT_SECRET={emulator.ADMIN_CLIENT_SECRET}\n"
+            f"{command_line('init', '--url', base_url, '--marketplace', marketplace)}\n"
         )
