@@ -6,6 +6,7 @@ of the API are taken, too. Whatever cannot be used is reported, and keeps nothin
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Final
@@ -92,7 +93,7 @@ class Held:
 
 def _folded(entry: Json) -> Body:
     """The same with the names of its fields in lower case; of what is no object, nothing."""
-    return {name.casefold(): value for name, value in entry.items()} if isinstance(entry, Mapping) else {}
+    return {key: entry[name] for key, name in _first_names(entry).items()} if isinstance(entry, Mapping) else {}
 
 
 def _list_of(path: str) -> str:
@@ -134,21 +135,37 @@ def read_seeds(content: bytes, file: str) -> Seeds:
         sections = ", ".join(f"{name}s" for name in KINDS)
         hint = f"a seeding file has Objects: with some of these in it: {sections}"
         raise InputError([Diagnostic(Place(file), "there is nothing to manage in this file", "no-objects", hint=hint)])
-    resources = [one for kind, entries in found.objects.items() for one in _of_kind(KINDS[kind], entries, found)]
+    kinds = dict.fromkeys([*found.objects, *found.assignments])
+    resources = [one for kind in kinds for one in _of_kind(KINDS[kind], found.objects.get(kind, ()), found)]
     if found.others:
         found.leave(_sections(found.others), "business data, or of a kind that is not managed")
     return Seeds(LiveState(tuple(resources), _MARKETPLACE, frozenset(found.objects)), found.left_out)
 
 
 def _documents(content: bytes, file: str) -> list[Json]:
-    """JSON is read as such: its escapes are not all YAML's."""
+    """JSON is read as such: its escapes are not all YAML's. Where it has a key twice, YAML's parser knows the place."""
+    is_repeated = False
     try:
-        return [json.loads(content.decode("utf-8-sig"))]
-    except (ValueError, RecursionError):
-        parsed = parse(content, file, LIMIT)
+        return [json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object_of)]
+    except (ValueError, RecursionError) as error:
+        is_repeated = isinstance(error, _Repeated)
+    parsed = parse(content, file, LIMIT)
+    if is_repeated and "duplicate-key" not in {one.rule for one in parsed.faults}:
+        raise InputError([Diagnostic(Place(file), "an object has the same key twice", "duplicate-key")])
     if parsed.faults:
         raise InputError(tuple(redacted(parsed.faults, secret_fields())))
     return [document.data for document in parsed.documents]
+
+
+class _Repeated(ValueError):
+    """A key is given twice: one of the two values would be lost."""
+
+
+def _object_of(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Repeated
+    return found
 
 
 @dataclass(slots=True)
@@ -172,12 +189,14 @@ class _Sections:
 
     def walk(self, value: Json, at: str, depth: int) -> None:
         """Find lists wherever a file keeps them: mappings are gone through, members of lists are not."""
-        self.has_assignments |= at.casefold() == _ALL_ASSIGNMENTS or at.casefold() in _ASSIGNMENTS
+        key = at.casefold()
+        self.has_assignments |= key == _ALL_ASSIGNMENTS or key in _ASSIGNMENTS
         if is_array(value):
             self._take(value, at, depth)
-        elif isinstance(value, Mapping) and at.casefold() in _SINGLES:
-            kind, one = _SINGLES[at.casefold()]
-            self.objects.setdefault(kind, []).append((at, {**value, KINDS[kind].id_field: one}))
+        elif value is not None and (key in _OBJECTS or key in _ASSIGNMENTS) and not _leads_on(value):
+            self.leave(at, "it is not a list")
+        elif isinstance(value, Mapping) and key in _SINGLES:
+            self._take_single(key, at, value)
         elif not depth and KINDS[DEFAULT_KIND].name_field.casefold() in _folded(value):
             self.objects.setdefault(DEFAULT_KIND, []).append(("the file", value))  # the body of one request
         elif isinstance(value, Mapping) and depth < _DEPTH:
@@ -192,11 +211,41 @@ class _Sections:
         is_page = depth <= 1 and key in {"", _ITEMS}
         self.held.add(key, (one for _, one in entries))
         if entries and (is_page or key in _OBJECTS):
-            self.objects.setdefault(_OBJECTS.get(key, DEFAULT_KIND), []).extend(entries)
+            self.objects.setdefault(_OBJECTS.get(key, DEFAULT_KIND), []).extend(self._distinct(entries))
         elif key in _ASSIGNMENTS:
-            self.assignments.setdefault(_ASSIGNMENTS[key], []).extend(entries)
+            self.assignments.setdefault(_ASSIGNMENTS[key], []).extend(self._distinct(entries))
+        elif key in _SINGLES:
+            for place, one in entries:
+                self._take_single(key, place, one)
         elif entries:
             self.others[name] = self.others.get(name, 0) + len(entries)
+
+    def _take_single(self, key: str, place: str, value: Json) -> None:
+        kind, one = _SINGLES[key]
+        entry = {**value, KINDS[kind].id_field: one} if isinstance(value, Mapping) else value
+        self.objects.setdefault(kind, []).extend(self._distinct([(place, entry)]))
+
+    def _distinct(self, entries: Iterable[tuple[str, Json]]) -> Iterator[tuple[str, Json]]:
+        """The entries, of whose fields none has the name of another one in another case."""
+        for place, entry in entries:
+            if isinstance(entry, Mapping) and len(first := _first_names(entry)) != len(entry):
+                for name in entry:
+                    if name != (kept := first[name.casefold()]):
+                        self.leave(f"{place} {name}", f"it has {kept}, too")
+                yield place, {name: entry[name] for name in first.values()}
+            else:
+                yield place, entry
+
+
+def _leads_on(value: Json) -> bool:
+    """Whether lists may stand below it."""
+    names = _folded(value).keys()
+    return not names.isdisjoint([*_OBJECTS, *_ASSIGNMENTS, *_SINGLES, _ITEMS])
+
+
+def _first_names(entry: Body) -> dict[str, str]:
+    """Name of a field in lower case -> as it is given first."""
+    return {name.casefold(): name for name in reversed([*entry])}
 
 
 def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections) -> Iterator[LiveResource]:
@@ -206,15 +255,15 @@ def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections) 
     nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
     taken: dict[str, str] = {}
     if kind.row_fields:
-        entries = [(kind.section, _set_of(kind.row_fields, entries, found))]
+        entries = [(kind.section, _set_of(kind, kind.row_fields, entries, found))]
     for number, (place, entry) in enumerate(entries):
         resource = _object(kind, place, entry, f"entry-{number}", found)
         if resource is None:
             continue
-        first = taken.setdefault(resource.id.casefold(), place)
         faults = [*found.held.faults(kind, resource.body, _MARKETPLACE)]
-        if first != place:
-            faults = [f"it has the ID of {first}"]
+        if first := taken.get(resource.id.casefold()):
+            faults = [f"it has the ID of {'an earlier one' if first == place else first}"]
+        taken.setdefault(resource.id.casefold(), place)
         if faults:
             found.leave(place, "; ".join(faults))
         else:
@@ -224,13 +273,14 @@ def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections) 
             found.leave(f"assignments of {one}", f"there is no such {kind.noun} in this file")
 
 
-def _set_of(names: tuple[str, str], entries: Sequence[tuple[str, Json]], found: _Sections) -> Body:
+def _set_of(kind: Kind, names: tuple[str, str], entries: Sequence[tuple[str, Json]], found: _Sections) -> Body:
     """The set that rows make."""
+    known = {one.name.casefold(): one.name for one in kind.table}
     groups: dict[str, list[Json]] = {}
     for place, entry in entries:
         group, member = (_folded(entry).get(name.casefold()) for name in names)
-        if isinstance(group, str) and isinstance(member, str):
-            groups.setdefault(group, []).append(member)
+        if isinstance(group, str) and isinstance(member, str) and group and member:
+            groups.setdefault(known.get(group.casefold(), group), []).append(member)
         else:
             found.leave(place, f"it has no {' or no '.join(names)}")
     return groups
@@ -289,7 +339,7 @@ def _known(kind: Kind, place: str, entry: Body, found: _Sections) -> Iterator[tu
 
 def _parties(kind: Kind, found: _Sections) -> dict[str, dict[str, tuple[str, ...]]]:
     """Id of an object, case folded -> party -> ids."""
-    parties: dict[str, dict[str, tuple[str, ...]]] = {}
+    parties: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     levels = kind.assignments.levels if kind.assignments else ()
     names = {name.casefold(): name for level in levels for name in level.fields}
     for place, entry in found.assignments.get(kind.name, ()):
@@ -303,10 +353,11 @@ def _parties(kind: Kind, found: _Sections) -> dict[str, dict[str, tuple[str, ...
         if faults := [fault for to in targets if (fault := found.held.fault(*to))]:
             found.leave(place, "; ".join(faults))
             continue
-        of_object = parties.setdefault(one.casefold(), {})
         for name, party in named.items():
-            of_object[name] = (*of_object.get(name, ()), party)
-    return parties
+            parties[one.casefold()][name].setdefault(
+                party.casefold(), party
+            )  # a row that is there twice says nothing new
+    return {one: {name: (*ones.values(),) for name, ones in of_one.items()} for one, of_one in parties.items()}
 
 
 def _named(entry: Body, names: Mapping[str, str]) -> Body:

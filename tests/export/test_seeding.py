@@ -109,6 +109,73 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_taken() -> None:
     assert "planted" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"ApiClients": [{"AppName": "Shop",\n "Active": true, "Active": false}]}', "seed.json:2:18"),
+        ('{"Objects": {"ApiClients": []},\n "Objects": {}}', "seed.json:2:2"),
+        ('{"ApiClients": [{"AppName": "\\ud83d\\ude00", "AppName": "Shop"}]}', "seed.json"),
+    ],
+)
+def test_json_that_has_a_key_twice_is_refused_as_yaml_is(text: str, place: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_seeds(text.encode(), "seed.json")
+    (fault,) = caught.value.diagnostics
+    assert (str(fault.place), fault.rule) == (place, "duplicate-key")
+
+
+def test_a_field_that_is_there_in_two_cases_is_taken_once_and_the_other_one_is_told() -> None:
+    rows = [{"ApiClientID": "e5a05785", "BuyerID": "north", "buyerid": "south"}]
+    found = seeds({"ApiClients": [{**CLIENT, "appname": "Other"}], "ApiClientAssignments": rows})
+    (client,) = found.live.resources
+    assert (client.body, client.assignments["buyers"]) == (CLIENT, ("north",))
+    assert told(found) == {
+        "ApiClients[0] appname": "it has AppName, too",
+        "ApiClientAssignments[0] buyerid": "it has BuyerID, too",
+    }
+
+
+def test_an_assignment_that_is_there_twice_is_one() -> None:
+    rows = [{"ApiClientID": "e5a05785", "BuyerID": one} for one in ("north", "south", "NORTH", "south")]
+    found = seeds({"ApiClients": [CLIENT], "ApiClientAssignments": rows})
+    assert (found.live.resources[0].assignments["buyers"], found.left_out) == (("north", "south"), [])
+
+
+def test_indices_of_one_type_are_one_set_whatever_the_case_of_its_name() -> None:
+    rows = [{"ThingType": one, "Key": key} for one, key in (("Order", "a"), ("order", "b"), ("Order", ""))]
+    found = seeds({"XpIndices": rows})
+    assert found.live.resources[0].body["Order"] == ["a", "b"]
+    assert told(found) == {"XpIndices[2]": "it has no ThingType or no Key"}
+
+
+@pytest.mark.parametrize("objects", [{}, {"SecurityProfiles": []}])
+def test_assignments_of_a_kind_that_the_file_has_no_object_of_are_told(objects: dict[str, Any]) -> None:
+    rows = [{"SecurityProfileID": "acting", "BuyerID": "north"}]
+    found = seeds({"ApiClients": [CLIENT], **objects, "SecurityProfileAssignments": rows})
+    assert told(found) == {"assignments of acting": "there is no such security profile in this file"}
+
+
+@pytest.mark.parametrize("odd", [CLIENT, {"shop": CLIENT}, "Shop", 5])
+def test_a_section_that_is_not_a_list_is_told(odd: object) -> None:
+    event = {"ID": "checkout", "Name": "Checkout"}
+    found = seeds({"Objects": {"ApiClients": odd, "IntegrationEvents": [event]}})
+    assert told(found) == {"ApiClients": "it is not a list"}
+
+
+def test_what_a_marketplace_has_once_is_taken_from_a_list_too() -> None:
+    sync = {"DeliveryConfigID": "search", "SyncProductChanged": True, "SyncProductDeleted": True}
+    found = seeds({"ProductSync": [sync, sync | {"DeliveryConfigID": "other"}, "x"]})
+    assert [one.body["DeliveryConfigID"] for one in found.live.resources] == ["search"]
+    assert told(found) == {"ProductSync[1]": "it has the ID of ProductSync[0]", "ProductSync[2]": "it is not a mapping"}
+
+
+def test_an_id_that_two_documents_of_a_file_have_is_taken_once() -> None:
+    text = "\n---\n".join(json.dumps({"ApiClients": [{**CLIENT, "AppName": name}]}) for name in ("Shop", "Other"))
+    found = read_seeds(text.encode(), "seed.yaml")
+    assert [one.body["AppName"] for one in found.live.resources] == ["Shop"]
+    assert told(found) == {"ApiClients[0]": "it has the ID of an earlier one"}
+
+
 PARTIES: dict[str, Any] = {
     "Buyers": [{"ID": "north"}, {"ID": "south"}],
     "Suppliers": [{"ID": "mill"}],
