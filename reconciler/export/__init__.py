@@ -285,7 +285,7 @@ class _Run:
         address = Address(kind.name, name)
         path = self.files[address]
         self.others.addresses[live.key] = address
-        self._later.append(partial(self._draft, kind, live, path, self._with_policy(empty, wanted, found), found))
+        self._later.append(partial(self._draft, kind, live, path, self._with_policy(kind, empty, wanted, found), found))
         self._bind(address, known, live)
         left = (*found.left_out, *_secrets(kind, live))
         self.objects.append(Exported(address, ExportStatus.NEW, title, live.id, shown(path), left))
@@ -299,12 +299,13 @@ class _Run:
         origin = replace(self.origin, marketplace=self.others.marketplace)
         self.new[path] = text_of(kind, live, body, beside, origin)
 
-    def _with_policy(self, empty: Body, wanted: Mapping[At, Json], found: WritableBody) -> Body:
+    def _with_policy(self, kind: Kind, empty: Body, wanted: Mapping[At, Json], found: WritableBody) -> Body:
         """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored.
 
         What only one environment is known to have is absent in the others.
         """
-        unsaid: list[Json] = [pointer(at[1]) for at in wanted if at not in found.values and at[0] == "spec"]
+        compared = [name for area, name in wanted if area == "spec" and name in kind.fields]
+        unsaid: list[Json] = [pointer(name) for name in compared if ("spec", name) not in found.values]
         policy: dict[str, Json] = {}
         if unsaid and self.context.defaults.fields is FieldsPolicy.EXCLUSIVE:
             policy["ignore"] = unsaid

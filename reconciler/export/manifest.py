@@ -308,7 +308,7 @@ def writable_body(kind: Kind, context: LoadContext, base: Body, values: Mapping[
         del kept[path]
         left.append(LeftOut(_name(path), "YAML has no way to write it"))
     while faults := _errors(kind, context, base, kept):
-        guilty = {_path(fault): fault for fault in faults if _path(fault) in kept and _path(fault) != _title(kind)}
+        guilty = {_path(fault): fault for fault in faults if _path(fault) in kept and _path(fault) != _identity(kind)}
         for path, fault in (guilty or dict.fromkeys(list(kept), faults[0])).items():
             del kept[path]
             left.append(LeftOut(_name(path), _reason(fault)))
@@ -331,8 +331,9 @@ def _errors(kind: Kind, context: LoadContext, base: Body, values: Mapping[At, Js
     return [fault for fault in faults if fault.severity is Severity.ERROR]
 
 
-def _title(kind: Kind) -> At:
-    return ("spec", kind.name_field)
+def _identity(kind: Kind) -> At | None:
+    """The field without which nothing finds the object: then a manifest of it is no good."""
+    return None if kind.has_chosen_ids else ("spec", kind.name_field)
 
 
 def _path(fault: Fault) -> At:

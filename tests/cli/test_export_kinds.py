@@ -68,6 +68,21 @@ def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second
     assert files(shop) == made
 
 
+def test_a_name_that_no_manifest_may_have_keeps_nothing_else_out(shop: Project, run: Runner) -> None:
+    config = json.loads((shop.folder / "reconciler.yaml").read_text())
+    config["defaults"] = {"policy": {"fields": "exclusive"}}
+    (shop.folder / "reconciler.yaml").write_text(json.dumps(config))
+    blank = {"Name": "<Redacted. Leave unchanged.>"}
+    shop.ask("PATCH", "/v1/securityprofiles/HSBuyer", blank)
+    shop.ask("PUT", "/v1/incrementors/orders", blank | {"LastNumber": 7, "LeftPaddingCount": 6})
+    done = run("export", "--kinds", "SecurityProfile,Incrementor", "--write")
+    assert done.out.count("this is the placeholder") == 2
+    made = "".join(files(shop).values())
+    assert all(text in made for text in ("Roles: [Shopper]", "LeftPaddingCount: 6", "LastNumber: 7", "buyers: []"))
+    assert made.count('ignore: ["/Name"]') == 2
+    assert (run("validate").code, run("plan", "--detailed-exitcode").code) == (0, 0)
+
+
 @pytest.mark.parametrize("known", [{}, {"marketplace": "mine"}])
 def test_an_export_of_an_embedded_marketplace_is_in_step_whether_its_id_is_configured_or_not(
     project: Project, run: Runner, known: dict[str, Json]
