@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from reconciler.model.inputs import Snapshot
     from reconciler.model.outcome import RecordedRun
     from reconciler.model.reports import Diagnosis, SecretReport
-    from reconciler.project.apply import Order
+    from reconciler.project.apply import ApplyOptions
     from reconciler.project.drift import DriftView, WriteBack
-    from reconciler.project.export import Making, Wish
-    from reconciler.project.rotate import Order as RotationOrder
-    from reconciler.project.rotate import Rotation
+    from reconciler.project.export import ExportOptions, ExportResult
+    from reconciler.project.rotate import RotateOptions, Rotation
     from reconciler.project.session import Session
     from reconciler.render.history import Listed
     from reconciler.render.several import Part
@@ -141,12 +140,12 @@ class Project:
             GuardRefusal: a guard refuses the plan; nothing was written.
             PlanRefused: it is stale, expired, applied already or of another target; nothing was written.
         """
-        from reconciler.project.apply import Order
+        from reconciler.project.apply import ApplyOptions
 
         def watch(_plan: Plan) -> AbstractContextManager[Callable[[Outcome], None]]:
             return nullcontext(on_outcome)
 
-        order = Order(
+        options = ApplyOptions(
             paths,
             [plan],
             ack=acknowledge,
@@ -155,22 +154,22 @@ class Project:
             watch=watch,
             should_stop=should_stop,
         )
-        return self.of(plan.binding.environment).carry_out(order)
+        return self.of(plan.binding.environment).carry_out(options)
 
-    def carry_out(self, order: "Order") -> ApplyResult:
+    def carry_out(self, options: "ApplyOptions") -> ApplyResult:
         """Apply to one environment, a saved plan or a new one; see `apply.apply`."""
         from reconciler.project.apply import apply
 
-        return apply(order.opened(self.settings), order)
+        return apply(options.opened(self.settings), options)
 
-    def preview(self, order: "Order") -> tuple[Plan, GuardRefusal | None]:
+    def preview(self, options: "ApplyOptions") -> tuple[Plan, GuardRefusal | None]:
         """What `carry_out` would carry out; see `apply.look`."""
         from reconciler.project.apply import look
 
-        return look(order.opened(self.settings), order)
+        return look(options.opened(self.settings), options)
 
     def promote(
-        self, names: Sequence[str], order: "Order", end: Callable[[ApplyResult], int]
+        self, names: Sequence[str], options: "ApplyOptions", end: Callable[[ApplyResult], int]
     ) -> "tuple[Part[ApplyResult], ...]":
         """Apply to these environments one after another, up to the first that does not exit with 0; skip the others.
 
@@ -179,7 +178,7 @@ class Project:
         """
         from reconciler.project.apply import apply
 
-        opened = self.each(names, lambda one: order.opened(one.settings), "apply", lambda _session: 0)
+        opened = self.each(names, lambda one: options.opened(one.settings), "apply", lambda _session: 0)
         if faulty := ", ".join(one.environment for one in opened if one.error):
             skipped = Skipped(f"skipped: not started, because of {faulty}")
             return tuple(_not_applied(one.environment, one.error or skipped) for one in opened)
@@ -189,10 +188,10 @@ class Project:
             if stop:
                 skipped = Skipped(f"skipped: {stop.environment} did not exit with 0")
                 parts.append(_not_applied(one.environment, skipped))
-            elif order.should_stop():
+            elif options.should_stop():
                 parts.append(_not_applied(one.environment, Interrupted()))
             elif one.found:
-                parts.append(_part(one.environment, partial(apply, one.found, order), "apply", end))
+                parts.append(_part(one.environment, partial(apply, one.found, options), "apply", end))
         return tuple(parts)
 
     def each(  # noqa: PLR0913  # one for each choice
@@ -237,26 +236,26 @@ class Project:
         with ThreadPoolExecutor(1 if in_turn else jobs or min(len(names), AT_A_TIME) or 1) as pool:
             return tuple(pool.map(part, names))
 
-    def run_to_take_back(self, run: str) -> "tuple[Project, RecordedRun]":
-        """The run that `rollback` is about, and its environment; see `apply.run_to_take_back`."""
-        from reconciler.project.apply import run_to_take_back
+    def run_to_roll_back(self, run: str) -> "tuple[Project, RecordedRun]":
+        """The run that `rollback` is about, and its environment; see `apply.run_to_roll_back`."""
+        from reconciler.project.apply import run_to_roll_back
 
-        recorded = run_to_take_back(self.settings, run)
+        recorded = run_to_roll_back(self.settings, run)
         return self.of(recorded.environment), recorded
 
-    def rollback(self, run: "RecordedRun", only: Sequence[str], order: "Order") -> ApplyResult:
+    def rollback(self, run: "RecordedRun", only: Sequence[str], options: "ApplyOptions") -> ApplyResult:
         """Undo what a run of this environment has written; see `apply.roll_back`."""
         from reconciler.project.apply import roll_back
 
-        return roll_back(self._session(None, (), allow_unknown_roles=True), run, only, order)
+        return roll_back(self._session(None, (), allow_unknown_roles=True), run, only, options)
 
     def preview_rollback(
-        self, run: "RecordedRun", only: Sequence[str], order: "Order"
+        self, run: "RecordedRun", only: Sequence[str], options: "ApplyOptions"
     ) -> tuple[Plan, GuardRefusal | None]:
         """What `rollback` would carry out; see `apply.look_at_rollback`."""
         from reconciler.project.apply import look_at_rollback
 
-        return look_at_rollback(self._session(None, (), allow_unknown_roles=True), run, only, order.ack)
+        return look_at_rollback(self._session(None, (), allow_unknown_roles=True), run, only, options.ack)
 
     def drift(
         self,
@@ -282,17 +281,17 @@ class Project:
         session = self._session(None, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
         return write_back(session, view)
 
-    def export(self, wish: "Wish", *, allow_unknown_roles: bool = False) -> "Making":
+    def export(self, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
         """Work out manifests of what is live; see `export.from_live`."""
         from reconciler.project.export import from_live
 
-        return from_live(self.settings, wish, allow_unknown_roles=allow_unknown_roles)
+        return from_live(self.settings, options, allow_unknown_roles=allow_unknown_roles)
 
-    def import_(self, file: Path, wish: "Wish", *, allow_unknown_roles: bool = False) -> "Making":
+    def import_(self, file: Path, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
         """Work out manifests of what a seeding file has, offline; see `export.from_file`."""
         from reconciler.project.export import from_file
 
-        return from_file(self.settings, file, wish, allow_unknown_roles=allow_unknown_roles)
+        return from_file(self.settings, file, options, allow_unknown_roles=allow_unknown_roles)
 
     def snapshot(self) -> "Snapshot":
         """Keep what the service has of the kinds in use."""
@@ -315,14 +314,16 @@ class Project:
         with connect.reader(session.settings, session.environment, session.root) as remote:
             return status(session.loaded.desired, remote, session.target(), session.resolve)
 
-    def rotate(self, selection: Selection, order: "RotationOrder", *, dry_run: bool) -> "Rotation":
+    def rotate(self, selection: Selection, options: "RotateOptions", *, dry_run: bool) -> "Rotation":
         """Put new secrets in the place of old ones, or only work out the steps; see `rotate`."""
         from reconciler.project.rotate import carry_out, show
         from reconciler.project.secret_status import wanted
 
         session = self._session(None, (), selection=selection, allow_unknown_roles=True)
-        wanted(session.loaded.desired, selection, order.wish)  # what is not there is found before anybody is contacted
-        return show(session, order) if dry_run else carry_out(session, order)
+        wanted(
+            session.loaded.desired, selection, options.choice
+        )  # what is not there is found before anybody is contacted
+        return show(session, options) if dry_run else carry_out(session, options)
 
     def history(self, environments: Sequence[str]) -> "list[Listed]":
         """The runs of these environments, or of all; see `records.history`."""

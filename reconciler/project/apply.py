@@ -27,7 +27,7 @@ Watch: TypeAlias = Callable[[Plan], AbstractContextManager[Callable[[Outcome], N
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ApplyOptions:
     """What is to be applied, what the user said about it, and how it is watched and stopped."""
 
     paths: Sequence[Path] = ()
@@ -76,19 +76,19 @@ class Order:
         return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
 
 
-def look(session: Session, order: Order) -> tuple[Plan, GuardRefusal | None]:
+def look(session: Session, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
     """What would be carried out, over a connection that cannot write, and how it is refused by what it does not say.
 
     Raises:
         PlanRefused: the saved plan would be refused.
     """
-    _check(session, order, receipt=None)
+    _check(session, options, receipt=None)
     with session.reader() as remote:
         plan, objections = _judged(session, remote)
-    return plan, planfile.refusal(plan, order.ack, objections) if objections else None
+    return plan, planfile.refusal(plan, options.ack, objections) if objections else None
 
 
-def apply(session: Session, order: Order) -> ApplyResult:
+def apply(session: Session, options: ApplyOptions) -> ApplyResult:
     """Check the saved plan and carry it out; or plan, have the plan approved and carry it out.
 
     What is known here to speak against a saved plan is reported before anybody is contacted.
@@ -99,21 +99,21 @@ def apply(session: Session, order: Order) -> ApplyResult:
         ReconcilerError: it was not approved; nothing was written.
     """
     with session.exclusively():
-        _check(session, order, order.receipt)
+        _check(session, options, options.receipt)
         with session.writer() as remote:
             plan, objections = _judged(session, remote)
             follows_up = look_back(session, remote, plan)
             if not session.saved:
-                order.approve(plan, objections)
+                options.approve(plan, objections)
                 objections = session.frozen(plan)
-            result = _execute(session, remote, order, plan, objections, follows_up=follows_up)
-    keep(order.receipt, session, plan, result)
-    order.ended(plan, result)
+            result = _execute(session, remote, options, plan, objections, follows_up=follows_up)
+    keep(options.receipt, session, plan, result)
+    options.ended(plan, result)
     return result
 
 
-def _check(session: Session, order: Order, receipt: Path | None) -> None:
-    require_newest(session, order.receipt)
+def _check(session: Session, options: ApplyOptions, receipt: Path | None) -> None:
+    require_newest(session, options.receipt)
     if session.saved:
         session.check_here(session.saved)
         check_first(session.saved, session.journal, receipt, session.plan_key)
@@ -130,7 +130,7 @@ def _judged(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Findin
 def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of earlier runs
     session: Session,
     remote: SecretRemote,
-    order: Order,
+    options: ApplyOptions,
     plan: Plan,
     objections: Sequence[Finding],
     *,
@@ -142,21 +142,21 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
     from reconciler.applying.run import Controls  # noqa: PLC0415
 
     recorder, environment = recorder_of(session, plan, follows_up, rolls_back), session.environment
-    with order.watch(plan) as on_outcome:
+    with options.watch(plan) as on_outcome:
         result = pipeline.apply(
             plan,
             remote,
             session.resolve,
             Controls(
                 environment.concurrency,
-                order.keep_going,
+                options.keep_going,
                 on_outcome,
-                order.should_stop,
+                options.should_stop,
                 recorder,
                 environment.create,
             ),
             objections=objections,
-            acknowledged=order.ack,
+            acknowledged=options.ack,
             plan_key=session.plan_key,
             deliverer=session.deliverer,
         )
@@ -166,7 +166,7 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
 # ------------------------------------------------------------------------------------------------------------ rollback
 
 
-def run_to_take_back(settings: Settings, name: str) -> RecordedRun:
+def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
     """Read the run, if its journal is as it was written; ``last`` is the newest that has written.
 
     Raises:
@@ -204,7 +204,7 @@ def look_at_rollback(
     return plan, planfile.refusal(plan, ack, objections) if objections else None
 
 
-def roll_back(session: Session, run: RecordedRun, only: Sequence[str], order: Order) -> ApplyResult:
+def roll_back(session: Session, run: RecordedRun, only: Sequence[str], options: ApplyOptions) -> ApplyResult:
     """Plan back to what was before a run, have that approved, and carry it out.
 
     Raises:
@@ -214,10 +214,10 @@ def roll_back(session: Session, run: RecordedRun, only: Sequence[str], order: Or
     with session.exclusively(), session.writer() as remote:
         plan = session.plan_back(run, only, remote)
         follows_up = look_back(session, remote, plan)
-        if order.approve(plan, session.frozen(plan)):
+        if options.approve(plan, session.frozen(plan)):
             _require_unchanged(plan, session.plan_back(run, only, remote))
         objections = session.frozen(plan)
-        return _execute(session, remote, order, plan, objections, follows_up=follows_up, rolls_back=run.id)
+        return _execute(session, remote, options, plan, objections, follows_up=follows_up, rolls_back=run.id)
 
 
 def _require_unchanged(shown: Plan, now: Plan) -> None:

@@ -46,7 +46,7 @@ _NOT_NAMED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ExportOptions:
     """What is to be exported, and where to."""
 
     out: Path | None = None
@@ -63,11 +63,11 @@ class Wish:
     """Whether kinds that the service does not have are left out."""
 
 
-EVERYTHING: Final = Wish()
+EVERYTHING: Final = ExportOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ExportSource:
     """What manifests are to be made of."""
 
     live: LiveState
@@ -87,7 +87,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class Destination:
     """Where new manifests go, and what is there."""
 
     folder: Path
@@ -108,20 +108,20 @@ class Workplace:
         cls,
         config: Config,
         environment: Environment,
-        wish: Wish,
+        options: ExportOptions,
         *,
         allow_unknown_roles: bool,
         once: Once | None = None,
-    ) -> "Workplace":
+    ) -> "Destination":
         """Load all manifests where the folder is among them, else those in the folder.
 
         Raises:
             InputError: with every fault of every file.
             ReconcilerError: a folder is elsewhere, or see `_into_overlay`.
         """
-        folder = _absolute(wish.out or _default_folder(config))
+        folder = _absolute(options.out or _default_folder(config))
         among = any(folder.is_relative_to(path) for path in config.manifests)
-        if among or wish.out is None:
+        if among or options.out is None:
             require_inside([folder, *config.manifests], config.path.parent)
         paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
         context = load_context(
@@ -135,9 +135,9 @@ class Workplace:
             config.path.parent / SCHEMAS / MANIFEST,
             ids_file=(environment.ids_file or config.path) if among else None,
         )
-        return opened._into_overlay(config, environment) if wish.into_overlay else opened
+        return opened._into_overlay(config, environment) if options.into_overlay else opened
 
-    def _into_overlay(self, config: Config, environment: Environment) -> "Workplace":
+    def _into_overlay(self, config: Config, environment: Environment) -> "Destination":
         """The same with overlays of an environment for what differs; the configuration names their folder.
 
         Raises:
@@ -158,14 +158,14 @@ class Workplace:
         return replace(self, overlay=root / OVERLAYS / environment.name, configuration={file: content})
 
     @classmethod
-    def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Workplace":
+    def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Destination":
         """Do the same where there is no configuration."""
         folder = _absolute(out or Path(FOLDER))
         context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True, may_be_empty=True)
         loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, Path.cwd() / SCHEMAS / MANIFEST)
 
-    def make(self, found: Found) -> "Making":
+    def make(self, found: ExportSource) -> "ExportResult":
         """Work out the files.
 
         Raises:
@@ -185,7 +185,7 @@ class Workplace:
         not_named = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
         end = (*not_named, *found.end, *self._only_here(made))
         shows = Exporting(found.title, made.objects, changes, left_out, end=end)
-        return Making(made, shows, self.context.ids_at, self.ids_file if found.is_of_environment else None)
+        return ExportResult(made, shows, self.context.ids_at, self.ids_file if found.is_of_environment else None)
 
     def _only_here(self, made: Export) -> Iterator[str]:
         """What no other environment is known to have."""
@@ -196,7 +196,7 @@ class Workplace:
             yield "state: absent. Export each of them before you plan it, else the plan deletes what is live there:"
             yield "reconciler export --into-overlay ENV --write"
 
-    def _configuration(self, made: Export, found: Found) -> Mapping[str, bytes]:
+    def _configuration(self, made: Export, found: ExportSource) -> Mapping[str, bytes]:
         """The configuration with its folder of overlays, and the file of ids with new ones, as far as they change.
 
         Raises:
@@ -211,7 +211,7 @@ class Workplace:
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class ExportResult:
     """Files that were worked out, and what is said of them."""
 
     export: Export
@@ -221,7 +221,7 @@ class Making:
     ids_file: Path | None = None
     """What is to keep the ids, if anything is."""
 
-    def write(self) -> "Making":
+    def write(self) -> "ExportResult":
         """Write the files; give what is said of them then.
 
         Raises:
@@ -230,12 +230,12 @@ class Making:
         self.export.write()
         return self.as_written()
 
-    def as_written(self) -> "Making":
+    def as_written(self) -> "ExportResult":
         """The same, as it is shown once the files are written."""
         return replace(self, shown=replace(self.shown, written=True))
 
 
-def difference(made: Mapping[str, Making]) -> str:
+def difference(made: Mapping[str, ExportResult]) -> str:
     """What stands against writing these files once for all environments, in words; comments do not."""
     contents = {name: _contents(one) for name, one in made.items()}
     differing = sorted(
@@ -252,7 +252,7 @@ def difference(made: Mapping[str, Making]) -> str:
     return f"the environments differ in {differing[0]}{more}, and share their manifests"
 
 
-def _contents(made: Making) -> dict[str, list[str]]:
+def _contents(made: ExportResult) -> dict[str, list[str]]:
     """What would be in each manifest, less whole lines of comment: those of new files name the marketplace."""
     texts = {shown(path): text for path, text in made.export.new.items()}
     texts |= {file: content.decode("utf-8") for file, content in made.export.changed.items()}
@@ -260,7 +260,7 @@ def _contents(made: Making) -> dict[str, list[str]]:
     return {file: [line for line in text.splitlines() if not line.startswith("#")] for file, text in texts.items()}
 
 
-def written_once(made: Mapping[str, Making]) -> Mapping[str, Making]:
+def written_once(made: Mapping[str, ExportResult]) -> Mapping[str, ExportResult]:
     """Write the files of the first, which are those of the others as well, and the ids of each.
 
     Raises:
@@ -274,7 +274,7 @@ def written_once(made: Mapping[str, Making]) -> Mapping[str, Making]:
     return {name: one.as_written() for name, one in made.items()}
 
 
-def from_live(settings: Settings, wish: Wish, *, allow_unknown_roles: bool) -> Making:
+def from_live(settings: Settings, options: ExportOptions, *, allow_unknown_roles: bool) -> ExportResult:
     """Work out manifests of one environment's objects. The service is only read.
 
     Raises:
@@ -285,25 +285,27 @@ def from_live(settings: Settings, wish: Wish, *, allow_unknown_roles: bool) -> M
 
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    workplace = Workplace.open(config, environment, wish, allow_unknown_roles=allow_unknown_roles, once=settings.once)
+    destination = Destination.open(
+        config, environment, options, allow_unknown_roles=allow_unknown_roles, once=settings.once
+    )
     target = _target(environment)
-    desired = workplace.loaded.desired
-    kinds = wish.kinds | {one.address.kind for one in desired.resources} if wish.kinds else target.in_use(desired)
-    optional = wish.kinds - {LOGIN_KIND} if wish.with_all_kinds else frozenset()
+    desired = destination.loaded.desired
+    kinds = options.kinds | {one.address.kind for one in desired.resources} if options.kinds else target.in_use(desired)
+    optional = options.kinds - {LOGIN_KIND} if options.with_all_kinds else frozenset()
     with connect.reader(settings, environment, config.path.parent) as remote:
         live = pipeline.live(remote, target, kinds, optional)
-        secrets = pipeline.secrets_beside(remote, live) if wish.with_secrets else {}
-        own = "" if wish.with_own_client else remote.client_id
+        secrets = pipeline.secrets_beside(remote, live) if options.with_secrets else {}
+        own = "" if options.with_own_client else remote.client_id
     source = f"marketplace {live.marketplace}"
-    return workplace.make(
-        Found(
+    return destination.make(
+        ExportSource(
             live,
             source,
             f"Environment {environment.name}: {source} at {environment.base_url}",
-            Choice(wish.only, own, kinds=wish.kinds),
+            Choice(options.only, own, kinds=options.kinds),
             secrets,
             [*map(_lacking, sorted(kinds - live.kinds))],
-            end=[*_other_kinds(kinds), *_unwatched(wish, target, live)],
+            end=[*_other_kinds(kinds), *_unwatched(options, target, live)],
         )
     )
 
@@ -318,9 +320,9 @@ def _lacking(kind: str) -> LeftOut:
     return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
 
 
-def _unwatched(wish: Wish, target: "Target", live: LiveState) -> Iterator[str]:
+def _unwatched(options: ExportOptions, target: "Target", live: LiveState) -> Iterator[str]:
     """The kinds that were asked for, of which nothing is live: drift would not see what somebody creates of them."""
-    names = sorted((wish.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
+    names = sorted((options.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
     if names:
         yield from _listed("Nothing live: ", names, ".")
         yield "drift reads them once a manifest names them; to have it report new objects, add to reconciler.yaml:"
@@ -338,7 +340,7 @@ def _listed(before: str, names: Sequence[str], after: str) -> list[str]:
     return wrap(f"{before}{', '.join(names)}{after}", 100, subsequent_indent="  ")
 
 
-def from_file(settings: Settings, file: Path, wish: Wish, *, allow_unknown_roles: bool) -> Making:
+def from_file(settings: Settings, file: Path, options: ExportOptions, *, allow_unknown_roles: bool) -> ExportResult:
     """Work out manifests of the objects in a seeding file, offline, beside those of the configuration if there is one.
 
     Raises:
@@ -353,15 +355,17 @@ def from_file(settings: Settings, file: Path, wish: Wish, *, allow_unknown_roles
     except OSError as error:
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
-    if configuration_path(settings) is None and not wish.into_overlay:
-        workplace = Workplace.bare(wish.out, allow_unknown_roles=allow_unknown_roles)
+    if configuration_path(settings) is None and not options.into_overlay:
+        destination = Destination.bare(options.out, allow_unknown_roles=allow_unknown_roles)
     else:
         config = configuration(settings)
         environment = chosen_environment(config, settings)
-        workplace = Workplace.open(config, environment, wish, allow_unknown_roles=allow_unknown_roles)
+        destination = Destination.open(config, environment, options, allow_unknown_roles=allow_unknown_roles)
     choice = Choice(kinds=seeds.live.kinds)
-    found = Found(seeds.live, file.name, f"File {name}", choice, left_out=seeds.left_out, is_of_environment=False)
-    return workplace.make(found)
+    found = ExportSource(
+        seeds.live, file.name, f"File {name}", choice, left_out=seeds.left_out, is_of_environment=False
+    )
+    return destination.make(found)
 
 
 def snapshot(settings: Settings) -> Snapshot:

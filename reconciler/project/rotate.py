@@ -16,7 +16,7 @@ from reconciler.planning import guards as guard
 from reconciler.planning.planfile import given
 from reconciler.project import Listener, secret_status
 from reconciler.project.secret_status import Rotation as Planned
-from reconciler.project.secret_status import Turn, Wish
+from reconciler.project.secret_status import SecretChoice, Turn
 from reconciler.remote import ReadRemote
 from reconciler.render.secrets import Rotated, Turned
 from reconciler.secrets.rotation import Tools
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RotateOptions:
     """What is to be rotated, and what the user said about it."""
 
-    wish: Wish
+    choice: SecretChoice
     ack: str | None = None
     approve: Callable[[Rotated, bool], bool] = lambda _rotated, _is_acceptable: False
     """Called with the steps, and whether the guards let them pass; raises a `ReconcilerError` where the answer is no.
@@ -55,15 +55,15 @@ class Rotation:
     """Whether the journal is whole."""
 
 
-def show(session: "Session", order: Order) -> Rotation:
+def show(session: "Session", options: RotateOptions) -> Rotation:
     """Work out the steps over a connection that cannot write."""
     with session.reader() as remote:
-        plan = _planned(session, order, remote)
+        plan = _planned(session, options, remote)
     is_refused = any(one.rule not in guard.TIMED for one in plan.findings)
     return Rotation(_shown(session, plan, is_dry_run=True), is_refused)
 
 
-def carry_out(session: "Session", order: Order) -> Rotation:
+def carry_out(session: "Session", options: RotateOptions) -> Rotation:
     """Have the steps approved, and take them, on the record.
 
     Raises:
@@ -71,23 +71,23 @@ def carry_out(session: "Session", order: Order) -> Rotation:
         ReconcilerError: the answer was no, or the rotation that was asked for is not possible.
     """
     with session.exclusively(), session.writer() as remote:
-        plan = _planned(session, order, remote)
+        plan = _planned(session, options, remote)
         if not plan.does_something:
             return Rotation(_shown(session, plan))
-        plan = _approved(session, order, plan, remote)
-        plan.require(order.ack, session.environment.freeze, _utc_now())
+        plan = _approved(session, options, plan, remote)
+        plan.require(options.ack, session.environment.freeze, _utc_now())
         with Journal.start(session.journal, _facts(session, plan)) as journal:
             return _taken(
-                session, plan, Tools(remote, session.deliverer, _utc_now, journal.append, order.begin()), journal
+                session, plan, Tools(remote, session.deliverer, _utc_now, journal.append, options.begin()), journal
             )
 
 
-def _planned(session: "Session", order: Order, remote: ReadRemote) -> Planned:
+def _planned(session: "Session", options: RotateOptions, remote: ReadRemote) -> Planned:
     target = replace(session.target(), now=_utc_now())
-    return secret_status.plan(session.loaded.desired, remote, target, order.wish, session.deliverer)
+    return secret_status.plan(session.loaded.desired, remote, target, options.choice, session.deliverer)
 
 
-def _approved(session: "Session", order: Order, plan: Planned, remote: ReadRemote) -> Planned:
+def _approved(session: "Session", options: RotateOptions, plan: Planned, remote: ReadRemote) -> Planned:
     """Have the plan approved.
 
     Returns:
@@ -96,10 +96,10 @@ def _approved(session: "Session", order: Order, plan: Planned, remote: ReadRemot
     Raises:
         ReconcilerError: the answer was no, or something else is due by now.
     """
-    is_acceptable = not plan.findings or plan.acknowledgement in given(order.ack)
-    if not order.approve(_shown(session, plan), is_acceptable):
+    is_acceptable = not plan.findings or plan.acknowledgement in given(options.ack)
+    if not options.approve(_shown(session, plan), is_acceptable):
         return plan
-    now = _planned(session, order, remote)
+    now = _planned(session, options, remote)
     if now.acknowledgement != plan.acknowledgement:
         message = "what is due has changed since the steps were shown; nothing was written"
         raise ReconcilerError(message, hint="run it again to see the steps as they are now")

@@ -160,7 +160,7 @@ def _named_rows(
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SecretChoice:
     """What the user wants to have rotated."""
 
     address: str | None = None
@@ -229,14 +229,16 @@ class Rotation:
             raise GuardRefusal(findings, hint=f"to accept this rotation as it is, add --ack {self.acknowledgement}")
 
 
-def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, deliverer: Deliverer) -> Rotation:
+def plan(
+    desired: DesiredState, remote: ReadRemote, target: Target, choice: SecretChoice, deliverer: Deliverer
+) -> Rotation:
     """Work out what is due: the rest of a rotation, or a new one.
 
     Args:
         desired: the manifests of one environment.
         remote: the service.
         target: what it must be; its selection restricts what is due.
-        wish: which secrets.
+        choice: which secrets.
         deliverer: reads back what was delivered and is not proven yet.
 
     Raises:
@@ -244,7 +246,7 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         ReconcilerError: the one rotation that was asked for is not possible; says why.
     """
-    chosen = wanted(desired, target.selection, wish)
+    chosen = wanted(desired, target.selection, choice)
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired)).live
     matches = match(desired, live)
     there = {one.address: found.key for one, _ in chosen if (found := matches[one.address])}
@@ -252,12 +254,12 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
     turns: list[Turn] = []
     for resource, secret in chosen:
         found = matches[resource.address]
-        if found is None and not wish.only_due:
+        if found is None and not choice.only_due:
             hint = "run apply first: it makes the client, and its secrets"
             raise ReconcilerError(f"{resource.address} is not there yet, so it has no secret to be rotated", hint=hint)
         if found is not None:
             subject = _subject(resource, found, secret, secrets[resource.address], deliverer)
-            turns += _turn(subject, remote, target, wish)
+            turns += _turn(subject, remote, target, choice)
     changes = target.protection.mark(_changes(desired, matches, turns))
     context = target.context(desired, remote.access(), live)
     frozen = guard.freeze(changes, target.freeze, target.now)
@@ -268,21 +270,23 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, wish: Wish, 
 # ------------------------------------------------------------------------------------------------------------ choosing
 
 
-def wanted(desired: DesiredState, selected: Selection, wish: Wish) -> Sequence[tuple[DesiredResource, NamedSecret]]:
+def wanted(
+    desired: DesiredState, selected: Selection, choice: SecretChoice
+) -> Sequence[tuple[DesiredResource, NamedSecret]]:
     """The secrets that the wish is about. Contacts nobody.
 
     Raises:
         UsageError: there is no such manifest or secret.
         ReconcilerError: the manifest lists none.
     """
-    if not wish.only_due and wish.address:
-        resource = _resource(desired, wish.address)
-        return [(resource, _secret(resource, wish.name))]
-    resources = [_resource(desired, wish.address)] if wish.address else desired.resources
+    if not choice.only_due and choice.address:
+        resource = _resource(desired, choice.address)
+        return [(resource, _secret(resource, choice.name))]
+    resources = [_resource(desired, choice.address)] if choice.address else desired.resources
     return [
         (one, secret)
         for one in _selected(resources, selected)
-        for secret in ([_secret(one, wish.name)] if wish.name else one.named_secrets or ())
+        for secret in ([_secret(one, choice.name)] if choice.name else one.named_secrets or ())
     ]
 
 
@@ -347,16 +351,16 @@ def _subject(
     )
 
 
-def _turn(subject: Subject, remote: ReadRemote, target: Target, wish: Wish) -> Iterator[Turn]:
+def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretChoice) -> Iterator[Turn]:
     """The turn of one secret; none where only what is due is wanted, and it is not. What is wanted anyway may raise."""
     judged = states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)
-    if wish.only_due and not any(one.is_due for one in judged):
+    if choice.only_due and not any(one.is_due for one in judged):
         return
     try:
         _spare_ourselves(subject, remote)
-        yield Turn(subject, due(subject, target.now, Begin.IF_DUE if wish.only_due else Begin.ANYWAY))
+        yield Turn(subject, due(subject, target.now, Begin.IF_DUE if choice.only_due else Begin.ANYWAY))
     except ReconcilerError as error:
-        if not wish.only_due:
+        if not choice.only_due:
             raise
         yield Turn(subject, error=error)
 

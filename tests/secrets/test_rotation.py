@@ -24,7 +24,7 @@ from reconciler.model.resource import DesiredState, Policy
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile
 from reconciler.planning.comparison import Target
 from reconciler.project import secret_status
-from reconciler.project.secret_status import Rotation, Wish
+from reconciler.project.secret_status import Rotation, SecretChoice
 from reconciler.remote import Proof
 from reconciler.remote.client import WriteClient
 from reconciler.secrets import rotation
@@ -120,11 +120,11 @@ class World:
             object.__setattr__(deliverer, "point", self.point)
         with self.shop.writer() as writer:
             remote: Any = FragileRemote(writer, self.point)
-            (turn,) = secret_status.plan(state, remote, self.target(), Wish("apiclient/A"), deliverer).turns
+            (turn,) = secret_status.plan(state, remote, self.target(), SecretChoice("apiclient/A"), deliverer).turns
             tools = {"record": self.record, **tools}
             return rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: self.now, **tools))
 
-    def plan(self, state: DesiredState, wish: Wish) -> Rotation:
+    def plan(self, state: DesiredState, wish: SecretChoice) -> Rotation:
         with self.shop.reader() as reader:
             return secret_status.plan(
                 state, reader, self.target(), wish, Deliverer(AllowedPaths(self.folder), lambda _text: None)
@@ -132,7 +132,7 @@ class World:
 
     def due(self, wanted: NamedSecret = WANTED) -> list[StepKind]:
         state = desired(replace(manifest("a"), named_secrets=(wanted,)))
-        return [step.kind for step in self.plan(state, Wish("ApiClient/a")).turns[0].steps]
+        return [step.kind for step in self.plan(state, SecretChoice("ApiClient/a")).turns[0].steps]
 
     def delivered(self) -> list[str]:
         """The values that servers would read now."""
@@ -341,7 +341,9 @@ def test_a_service_that_does_not_take_a_change_is_found_out(world: World) -> Non
     with world.shop.writer() as writer:
         remote: Any = _Stubborn(writer, world.point)
         deliverer = Deliverer(AllowedPaths(world.folder), lambda _text: None)
-        (turn,) = secret_status.plan(world.desired, remote, world.target(), Wish("ApiClient/a"), deliverer).turns
+        (turn,) = secret_status.plan(
+            world.desired, remote, world.target(), SecretChoice("ApiClient/a"), deliverer
+        ).turns
         done = rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: world.now))
     assert done.error is not None
     assert "did not take the new Name" in done.error.message
@@ -436,16 +438,16 @@ def test_a_rotation_that_did_not_end_makes_room_for_the_next(world: World) -> No
 def test_what_is_not_there_is_a_matter_of_usage(world: World, address: str, name: str, said: str, hint: str) -> None:
     state = desired(replace(manifest("a"), named_secrets=(WANTED, NamedSecret("other"))))
     with pytest.raises(UsageError, match=said) as caught:
-        world.plan(state, Wish(address, name))
+        world.plan(state, SecretChoice(address, name))
     assert hint in caught.value.hint
 
 
 def test_a_client_that_is_not_there_or_lists_no_secret_is_told_what_to_do(world: World) -> None:
     new = replace(manifest("new", AccessTokenDuration=60), named_secrets=(WANTED,))
     with pytest.raises(ReconcilerError, match="not there yet"):
-        world.plan(desired(new), Wish("ApiClient/new"))
+        world.plan(desired(new), SecretChoice("ApiClient/new"))
     with pytest.raises(ReconcilerError, match="lists no secrets"):
-        world.plan(desired(manifest("a")), Wish("ApiClient/a"))
+        world.plan(desired(manifest("a")), SecretChoice("ApiClient/a"))
 
 
 def test_the_client_that_the_run_is_logged_in_with_keeps_its_old_secret_for_a_while(world: World) -> None:
@@ -454,7 +456,7 @@ def test_the_client_that_the_run_is_logged_in_with_keeps_its_old_secret_for_a_wh
         named_secrets=(replace(WANTED, overlap=timedelta()),),
     )
     with pytest.raises(ReconcilerError, match="logged in with this very client"):
-        world.plan(desired(own), Wish("ApiClient/own"))
+        world.plan(desired(own), SecretChoice("ApiClient/own"))
 
 
 # --------------------------------------------------------------------------------------------------------------- proof
@@ -534,7 +536,7 @@ def test_a_rotation_is_unfinished_while_something_newer_than_the_proven_secret_i
 def test_a_delivered_file_that_is_lost_in_the_overlap_is_delivered_anew_and_the_step_says_why(world: World) -> None:
     world.rotate()
     (world.folder / "a.secret").unlink()
-    (create, *_) = world.plan(world.desired, Wish("ApiClient/a")).turns[0].steps
+    (create, *_) = world.plan(world.desired, SecretChoice("ApiClient/a")).turns[0].steps
     assert create.text.endswith("since there is none in file a.secret")
     done = world.rotate()
     assert kinds(done.steps) == [*MAKING, StepKind.EXPIRE, StepKind.WAIT]
@@ -544,7 +546,7 @@ def test_a_delivered_file_that_is_lost_in_the_overlap_is_delivered_anew_and_the_
 
 def test_what_is_lost_is_not_due(world: World) -> None:
     (world.folder / "a.secret").unlink()
-    assert world.plan(world.desired, Wish(only_due=True)).turns == ()
+    assert world.plan(world.desired, SecretChoice(only_due=True)).turns == ()
 
 
 def test_in_an_overlap_it_says_what_to_do_where_a_lost_value_cannot_be_seen(world: World) -> None:
@@ -672,7 +674,7 @@ def test_a_step_that_deletes_a_secret_that_may_be_in_use_says_so_and_protection_
     for _ in range(9):
         world.rotate(secret)
     state = desired(replace(manifest("a", policy=Policy(protected=True)), named_secrets=(secret,)))
-    plan = world.plan(state, Wish("ApiClient/a"))
+    plan = world.plan(state, SecretChoice("ApiClient/a"))
     assert "which may be in use: ApiClient/a has 10 secrets" in plan.turns[0].steps[0].text
     assert [one.rule for one in plan.findings] == ["protected"]
 
@@ -683,7 +685,7 @@ def test_protection_lets_an_unproven_secret_be_deleted_once_another_one_is_deliv
     world.is_watched = False
     world.rotate(two_commands(world, second="false"))
     state = desired(replace(manifest("a", policy=Policy(protected=True)), named_secrets=(two_commands(world),)))
-    plan = world.plan(state, Wish("ApiClient/a"))
+    plan = world.plan(state, SecretChoice("ApiClient/a"))
     assert [step.kind for step in plan.turns[0].steps][3:] == [
         *MAKING[3:4],
         StepKind.DELETE,

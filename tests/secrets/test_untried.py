@@ -21,7 +21,7 @@ from reconciler.model.resource import DesiredState
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile, ToKubernetesSecret
 from reconciler.planning.comparison import Target
 from reconciler.project import secret_status
-from reconciler.project.secret_status import Wish
+from reconciler.project.secret_status import SecretChoice
 from reconciler.remote import Proof
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Deliverer
@@ -112,7 +112,7 @@ class World:
                 self.desired,
                 remote,
                 target,
-                Wish(None if only_due else "ApiClient/a", None, only_due=only_due),
+                SecretChoice(None if only_due else "ApiClient/a", None, only_due=only_due),
                 self.deliverer,
             )
             tools = Tools(remote, self.deliverer, lambda: self.now)

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult
     from reconciler.model.plan import Finding, Plan
-    from reconciler.project.apply import Order
+    from reconciler.project.apply import ApplyOptions
 
 
 @click.command(
@@ -96,7 +96,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
 @unknown_roles_option
 @environments_options
 @click.pass_obj
-def command(  # what is not of the order itself
+def command(  # what is not in `ApplyOptions`
     common: Common,
     /,
     *,
@@ -105,7 +105,7 @@ def command(  # what is not of the order itself
     auto_approve: bool,
     outputs: Outputs,
     metering: Metering,
-    **choices: Any,  # noqa: ANN401  # the fields of `Order`
+    **choices: Any,  # noqa: ANN401  # the fields of `ApplyOptions`
 ) -> ExitCode:
     """Change the service to what the manifests ask for.
 
@@ -116,7 +116,7 @@ def command(  # what is not of the order itself
     that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
     alone.
     """
-    from reconciler.project.apply import Order  # noqa: PLC0415  # --help needs nothing of it
+    from reconciler.project.apply import ApplyOptions  # noqa: PLC0415  # --help needs nothing of it
     from reconciler.project.environment import keep_apart  # noqa: PLC0415
 
     keep_apart(settings_of(common), ())
@@ -134,13 +134,13 @@ def command(  # what is not of the order itself
 
     watched = partial(watch, common=common, is_saved=bool(saved))
     stopping = is_stopping(click.get_current_context())
-    order = Order(others, saved, approve=approve, watch=watched, should_stop=stopping, ended=ended, **choices)
+    options = ApplyOptions(others, saved, approve=approve, watch=watched, should_stop=stopping, ended=ended, **choices)
     if dry_run:
         require_formats(outputs, PLANS)
-        return (_several_shown if is_of_several else _shown)(common, order, outputs)
+        return (_several_shown if is_of_several else _shown)(common, options, outputs)
     if is_of_several:
-        return _several_applied(common, order, outputs, metering)
-    result = project_of(common).carry_out(order)
+        return _several_applied(common, options, outputs, metering)
+    result = project_of(common).carry_out(options)
     write_result(outputs, lambda name, style: text_of(result, name, style), common.chosen)
     return codes.of_result(result)
 
@@ -152,24 +152,24 @@ def _tell_end(plan: "Plan", result: "ApplyResult", *, has_receipt: bool, named: 
         tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
 
 
-def _shown(common: Common, order: "Order", outputs: Outputs) -> ExitCode:
+def _shown(common: Common, options: "ApplyOptions", outputs: Outputs) -> ExitCode:
     """Show what would be carried out, over a connection that cannot write.
 
     Raises:
         PlanRefused: the saved plan would be refused.
         GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
     """
-    plan, refused = project_of(common).preview(order)
+    plan, refused = project_of(common).preview(options)
     outputs.write(lambda name, style: plan_document(name, plan, style))
     if refused:
         raise refused
-    return codes.of_plan(plan, order.ack, detailed=False)
+    return codes.of_plan(plan, options.ack, detailed=False)
 
 
 # -- several environments, in the order of the configuration ---------------------------------------------------------
 
 
-def _names(common: Common, order: "Order") -> list[str]:
+def _names(common: Common, options: "ApplyOptions") -> list[str]:
     """The environments that are meant, in the order in which they are applied.
 
     Raises:
@@ -177,8 +177,8 @@ def _names(common: Common, order: "Order") -> list[str]:
     """
     from reconciler.project.environment import promoted  # noqa: PLC0415  # --help needs nothing of it
 
-    planned = [plan.binding.environment for plan in order.saved]
-    if order.receipt:
+    planned = [plan.binding.environment for plan in options.saved]
+    if options.receipt:
         raise UsageError("--receipt is for one environment", hint="leave it out: the journal keeps a receipt of each")
     named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
     if planned and (common.env_all or (named and named != set(planned))):
@@ -189,28 +189,28 @@ def _names(common: Common, order: "Order") -> list[str]:
     return promoted(settings_of(common), planned or common.envs)
 
 
-def _several_shown(common: Common, order: "Order", outputs: Outputs) -> ExitCode:
+def _several_shown(common: Common, options: "ApplyOptions", outputs: Outputs) -> ExitCode:
     """Show what would be carried out in each."""
     refusals: dict[str, GuardRefusal | None] = {}
 
     def find(project: Project) -> "Plan":
-        plan, refusals[str(project.settings.environment)] = project.preview(order)
+        plan, refusals[str(project.settings.environment)] = project.preview(options)
         return plan
 
     def end(plan: "Plan") -> ExitCode:
         if refused := refusals[plan.binding.environment]:
             raise refused
-        return codes.of_plan(plan, order.ack, detailed=False)
+        return codes.of_plan(plan, options.ack, detailed=False)
 
-    plans = each(common, find, "plan", end, names=_names(common, order))
-    return show_planned(plans, outputs, together="" if order.saved else applied_together(common, plans, {}))
+    plans = each(common, find, "plan", end, names=_names(common, options))
+    return show_planned(plans, outputs, together="" if options.saved else applied_together(common, plans, {}))
 
 
-def _several_applied(common: Common, order: "Order", outputs: Outputs, metering: Metering) -> ExitCode:
+def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
     """Apply to one after another, up to the first that does not exit with 0, and show all results."""
-    names = _names(common, order)
+    names = _names(common, options)
     with requests_told(wanted=common.verbose and not common.quiet, sign_of_life=False, named=True):
-        parts = project_of(common).promote(names, order, codes.of_result)
+        parts = project_of(common).promote(names, options, codes.of_result)
     tell_all_warnings(common, names)
     metering.planned(parts)
     write_result(outputs, joined(parts))

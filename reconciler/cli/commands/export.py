@@ -23,7 +23,7 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import did_you_mean
 from reconciler.project.api import Project
-from reconciler.project.export import Making, Wish, difference, written_once
+from reconciler.project.export import ExportOptions, ExportResult, difference, written_once
 from reconciler.render.escape import escape
 from reconciler.render.reports import EXPORTS
 
@@ -48,7 +48,7 @@ class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only 
         return frozenset() if "all" in names else names
 
 
-def _writer(write: "Callable[[Exporting, Style], str]") -> "Callable[[Making, Style], str]":
+def _writer(write: "Callable[[Exporting, Style], str]") -> "Callable[[ExportResult, Style], str]":
     return lambda made, style: write(made.shown, style)
 
 
@@ -124,13 +124,13 @@ def command(  # noqa: PLR0913  # one for each option
     mean_overlays(common, overlaid)
     every = kinds is not None and not kinds
     of_kinds = frozenset(KINDS) if every else kinds or frozenset()
-    wish = Wish(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every)
+    options = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every)
     written: list[str] = []
 
-    def work_out(project: Project) -> Making:
-        return project.export(wish, allow_unknown_roles=allow_unknown_roles)
+    def work_out(project: Project) -> ExportResult:
+        return project.export(options, allow_unknown_roles=allow_unknown_roles)
 
-    def find(project: Project) -> Making:
+    def find(project: Project) -> ExportResult:
         done = work_out(project).write()
         written.extend([str(project.settings.environment)] if done.export.has_changes else [])
         return done
@@ -141,7 +141,7 @@ def command(  # noqa: PLR0913  # one for each option
     return of_writing(code, is_written=bool(written))
 
 
-def _done(_made: Making) -> ExitCode:
+def _done(_made: ExportResult) -> ExitCode:
     return ExitCode.DONE
 
 
@@ -158,7 +158,7 @@ def mean_overlays(common: Common, names: "Sequence[str]") -> None:
     common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 
-def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], Making]") -> ExitCode:
+def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], ExportResult]") -> ExitCode:
     """Write the manifests that all environments share, where every one of them has the same to write.
 
     Raises:

@@ -9,7 +9,7 @@ from reconciler.cli.console import project_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.project.export import Wish
+from reconciler.project.export import ExportOptions
 from reconciler.render.reports import EXPORTS
 
 
@@ -57,8 +57,8 @@ def command(  # noqa: PLR0913  # one for each option
 ) -> ExitCode:
     """Make manifests of the objects in a seeding file, offline."""
     mean_overlays(common, [overlaid] if overlaid else [])
-    wish = Wish(out, into_overlay=bool(overlaid))
-    made = project_of(common).import_(file, wish, allow_unknown_roles=allow_unknown_roles)
+    options = ExportOptions(out, into_overlay=bool(overlaid))
+    made = project_of(common).import_(file, options, allow_unknown_roles=allow_unknown_roles)
     done = made.write() if write else made
     outputs.write(lambda name, style: EXPORTS[name](done.shown, style))
     return ExitCode.DONE

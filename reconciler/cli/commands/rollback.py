@@ -15,7 +15,7 @@ from reconciler.cli.options import Common, ack_option, common_options, offer, te
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.project.api import Project, text_of
-from reconciler.project.apply import Order
+from reconciler.project.apply import ApplyOptions
 from reconciler.render.escape import escape, joined
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def command(  # noqa: PLR0913  # one for each option
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
-    project, recorded = project_of(common).run_to_take_back(run)
-    order = Order(ack=ack, keep_going=keep_going)
+    project, recorded = project_of(common).run_to_roll_back(run)
+    options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
-        return _shown(project, recorded, only, order, outputs)
+        return _shown(project, recorded, only, options, outputs)
 
     def approve(plan: "Plan", objections: "Sequence[Finding]") -> bool:
         if not common.quiet:
@@ -77,13 +77,15 @@ def command(  # noqa: PLR0913  # one for each option
         return require_approval(common, plan, ack, objections, ask=not auto_approve)
 
     stopping = is_stopping(click.get_current_context())
-    order = replace(order, approve=approve, watch=partial(watch, common=common), should_stop=stopping)
-    result = project.rollback(recorded, only, order)
+    options = replace(options, approve=approve, watch=partial(watch, common=common), should_stop=stopping)
+    result = project.rollback(recorded, only, options)
     write_result(outputs, lambda name, style: text_of(result, name, style), recorded.environment)
     return codes.of_result(result)
 
 
-def _shown(project: Project, run: "RecordedRun", only: tuple[str, ...], order: Order, outputs: Outputs) -> ExitCode:
+def _shown(
+    project: Project, run: "RecordedRun", only: tuple[str, ...], options: ApplyOptions, outputs: Outputs
+) -> ExitCode:
     """Show what would be carried out, over a connection that cannot write.
 
     Raises:
@@ -91,11 +93,11 @@ def _shown(project: Project, run: "RecordedRun", only: tuple[str, ...], order: O
         GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
     """
     require_formats(outputs, {*PLANS} - {"json"})  # that of a plan is a file that apply takes
-    plan, refused = project.preview_rollback(run, only, order)
+    plan, refused = project.preview_rollback(run, only, options)
     outputs.write(lambda name, style: plan_document(name, plan, style))
     if refused:
         raise refused
-    return codes.of_plan(plan, order.ack, detailed=False)
+    return codes.of_plan(plan, options.ack, detailed=False)
 
 
 def _about(run: "RecordedRun") -> str:

@@ -28,8 +28,8 @@ from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.project.api import Project
 from reconciler.project.files import write_file
-from reconciler.project.rotate import Order
-from reconciler.project.secret_status import Wish
+from reconciler.project.rotate import RotateOptions
+from reconciler.project.secret_status import SecretChoice
 from reconciler.render.secrets import ROTATIONS, STATUSES, metrics, rotated_text
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def rotate(  # noqa: PLR0913  # one for each option
     """
     _check(address, name, selection, due=due)
     approve = partial(_approve, common, ask=not auto_approve)
-    order = Order(Wish(address, name, only_due=due), ack, approve, _begin)
-    done = project_of(common).rotate(selection, order, dry_run=dry_run)
+    options = RotateOptions(SecretChoice(address, name, only_due=due), ack, approve, _begin)
+    done = project_of(common).rotate(selection, options, dry_run=dry_run)
     outputs.write(lambda name, style: ROTATIONS[name](done.rotated, style))
     return of_rotation(done)
 
@@ -159,7 +159,7 @@ def _begin() -> "Callable[[], bool]":
     return click.get_current_context().with_resource(stoppable())
 
 
-def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bool) -> bool:  # noqa: FBT001  # see Order.approve
+def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bool) -> bool:  # noqa: FBT001  # see RotateOptions.approve
     """Show the steps; ask unless they are approved already. What a guard refuses anyway is not asked about.
 
     Raises:
