@@ -109,9 +109,7 @@ _STATE: Final = ("policy", "state")
 _FIELD: Final = 2
 """Length of the path to a field."""
 _NULLS: Final = "the live value contains null, which an overlay cannot express; let the manifest say so"
-_BY_HAND: Final = (
-    "the overlay is written in such a way that it cannot be changed without changing more; change it by hand"
-)
+_BY_HAND: Final = "the overlay cannot be edited without changing other lines; edit it by hand"
 _PROTECTED: Final = "it is not live here, and protected, so that no overlay can say that it is absent"
 
 

@@ -1,4 +1,4 @@
-"""An environment -> what a run needs of it. Here: what its caller chooses, and who listens."""
+"""An environment -> what a run needs of it. Here: the settings of the caller, and the listener."""
 
 import os
 import re
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 _UNREPLACED: Final = re.compile(r"\$\([^()]*\)|\$\{.*\}")
-"""What a CI system leaves in place of a variable that it does not know: everybody knows it."""
+"""What a CI system leaves in place of a variable that it does not have: anybody can guess it."""
 
 
 def plan_key(variables: Mapping[str, str]) -> bytes | None:
-    """The key, without the line end that an editor or a shell left on it; None where there is none, or only blanks.
+    """The key without its final line end; None if it is not set or blank.
 
     Raises:
-        ReconcilerError: it is not UTF-8, or no value but the name of a variable.
+        ReconcilerError: it is not UTF-8, or the name of a variable instead of a value.
     """
     key = variables.get(PLAN_KEY_VARIABLE, "").rstrip("\r\n")
     if _UNREPLACED.fullmatch(key.strip()):
@@ -44,7 +44,7 @@ def plan_key(variables: Mapping[str, str]) -> bytes | None:
 
 
 class Listener:
-    """Every method does nothing: a listener overrides what it wants to know. Each environment calls from one thread."""
+    """What a run reports. Methods do nothing until overridden; those of one environment are called from one thread."""
 
     def chosen(self, environment: str) -> None:
         """The run is about this environment."""
@@ -62,7 +62,7 @@ class Listener:
         """The manifests have faults that do not stop the run."""
 
     def failed(self, error: "ReconcilerError") -> None:
-        """Something beside the run has failed, such as writing its record."""
+        """Something other than the run itself has failed, such as writing its record."""
 
     def found_cut_off(self, run: "RecordedRun", uncertain: "Sequence[Uncertain]") -> None:
         """An earlier run did not finish; these of its writes are uncertain."""
@@ -84,7 +84,7 @@ class Settings:
     config: Path | None = None
     """The configuration; None: the nearest `reconciler.yaml`, in the working directory or above."""
     environment: str | None = None
-    """None: the one that the variables name, or the only one configured."""
+    """None: the one in `RECONCILER_ENV`, or the only one configured."""
     allowed_hosts: tuple[str, ...] = ()
     """Hosts that credentials may be sent to, besides those of OrderCloud."""
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
@@ -95,9 +95,9 @@ class Settings:
     """Files that the caller is going to write; see `environment.keep_apart`."""
     listener: Listener = SILENT
     loaded: "Config | None" = None
-    """The configuration, where it is loaded already."""
+    """The configuration, if it is already loaded."""
     once: "Once | None" = None
-    """Keeps what several environments of one run read and work out alike."""
+    """Caches what the environments of one run have in common."""
 
 
 def environment_name(settings: Settings) -> str | None:

@@ -1,6 +1,6 @@
-"""A configuration -> all that is done with its environments: for programs, and for every command.
+"""A configuration -> everything that can be done with its environments: for programs, and for every command.
 
-`import reconciler` exports it; docs/python.md lists what programs may count on. A method imports what it needs when it
+`import reconciler` exports it; docs/python.md lists what is public. A method imports what it needs when it
 is called, so that `--help` needs none of it.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_A_TIME: Final = 32
-"""Environments, where nobody has said how many."""
+"""Environments that are read side by side by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Project:
         snapshot: Path | None = None,
         allow_unknown_roles: bool = False,
     ) -> Plan:
-        """Work out what would bring an environment in step with its manifests. Only reads.
+        """Plan what would bring an environment in step with its manifests. Only reads.
 
         Args:
             environment: its name; None: the one of `RECONCILER_ENV`, or the only one.
@@ -126,19 +126,19 @@ class Project:
         on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> ApplyResult:
-        """Carry out exactly this plan, with the checks of a saved plan. Writes the journal and the receipt.
+        """Apply exactly this plan, with the checks of a saved plan. Writes the journal and the receipt.
 
         Args:
             plan: of this project.
-            paths: those that the plan was made with.
-            acknowledge: the digits with which a refusal of the guards is accepted.
+            paths: the same as those given to `plan`.
+            acknowledge: the digits that accept a refusal of the guards.
             keep_going: go on with other changes after one has failed.
-            on_outcome: called with the outcome of each change as it ends, from one thread at a time.
-            should_stop: asked before each change; True starts no more of them.
+            on_outcome: called with each outcome as a change ends, from one thread at a time.
+            should_stop: called before each change; True starts no further change.
 
         Raises:
             GuardRefusal: a guard refuses the plan; nothing was written.
-            PlanRefused: it is stale, expired, applied already or of another target; nothing was written.
+            PlanRefused: it is stale, expired, already applied or for another target; nothing was written.
         """
         from reconciler.project.apply import ApplyOptions
 
@@ -173,8 +173,8 @@ class Project:
     ) -> "tuple[Part[ApplyResult], ...]":
         """Apply to these environments one after another, up to the first that does not exit with 0; skip the others.
 
-        All are loaded before: where one of them cannot be, none is begun, and all get the same manifests. `end` gives
-        the exit code of a result.
+        All are loaded first: if one cannot be loaded, none is started, and all get the same manifests. `end` gives the
+        exit code of a result.
         """
         from reconciler.project.apply import apply
 
@@ -205,20 +205,20 @@ class Project:
         in_turn: bool = False,
         ended: Callable[[str, str], None] = lambda _name, _how: None,
     ) -> "tuple[Part[T], ...]":
-        """Look into these environments, side by side. One that fails does not stop the others.
+        """Read these environments side by side. One that fails does not stop the others.
 
         Args:
             names: of the environments; see `environment.names_of`.
-            find: what is looked for in each.
+            find: called for each.
             noun: what the document is called.
-            end: gives the exit code of what was found; raises what is an error although there is a document.
+            end: gives the exit code of what was found; may raise an error although there is a document.
             jobs: how many run side by side; 0: up to `AT_A_TIME`.
-            in_turn: for what writes files: one environment after another, each reading what the one before has left.
-            ended: called with an environment and a word on how it has ended.
+            in_turn: for what writes files: one environment after another, each reading what the previous one wrote.
+            ended: called with each environment and how it ended, in a word.
         """
         from concurrent.futures import ThreadPoolExecutor
 
-        # In one thread: where several import what imports each other, one can find a half of it.
+        # Imported in this thread: threads that import the same modules at once can see one half-initialized.
         from reconciler import pipeline  # noqa: F401
         from reconciler.manifests.context import Once
         from reconciler.project.environment import configuration
@@ -266,7 +266,7 @@ class Project:
         view: "DriftView | None" = None,
         allow_unknown_roles: bool = False,
     ) -> Drift:
-        """Find in what the service differs from the manifests. Only reads; arguments and errors as those of `plan`."""
+        """Find where the service differs from the manifests. Only reads; arguments and errors as for `plan`."""
         from reconciler.project.drift import DriftView
 
         session = self._session(environment, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
@@ -275,38 +275,38 @@ class Project:
     def write_back(
         self, paths: Sequence[Path], selection: Selection, view: "DriftView", *, allow_unknown_roles: bool
     ) -> "WriteBack":
-        """Work out manifests with the values that drifted; see `drift.write_back`."""
+        """Put the values that drifted into manifests; see `drift.write_back`."""
         from reconciler.project.drift import write_back
 
         session = self._session(None, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
         return write_back(session, view)
 
     def export(self, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
-        """Work out manifests of what is live; see `export.from_live`."""
+        """Make manifests of what is live; see `export.from_live`."""
         from reconciler.project.export import from_live
 
         return from_live(self.settings, options, allow_unknown_roles=allow_unknown_roles)
 
     def import_(self, file: Path, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
-        """Work out manifests of what a seeding file has, offline; see `export.from_file`."""
+        """Make manifests of a seeding file, offline; see `export.from_file`."""
         from reconciler.project.export import from_file
 
         return from_file(self.settings, file, options, allow_unknown_roles=allow_unknown_roles)
 
     def snapshot(self) -> "Snapshot":
-        """Keep what the service has of the kinds in use."""
+        """Save what the service has of the kinds in use."""
         from reconciler.project.export import snapshot
 
         return snapshot(self.settings)
 
     def diagnose(self) -> "Diagnosis":
-        """Check all that plan and apply need; see `doctor`."""
+        """Check everything that plan and apply need; see `doctor`."""
         from reconciler.project.doctor import diagnose
 
         return diagnose(self.settings)
 
     def secrets(self, paths: Sequence[Path], selection: Selection) -> "SecretReport":
-        """Say how every secret stands; see `secret_status.status`."""
+        """Report the status of every secret; see `secret_status.status`."""
         from reconciler.project import connect
         from reconciler.project.secret_status import status
 
@@ -315,14 +315,14 @@ class Project:
             return status(session.loaded.desired, remote, session.target(), session.resolve)
 
     def rotate(self, selection: Selection, options: "RotateOptions", *, dry_run: bool) -> "Rotation":
-        """Put new secrets in the place of old ones, or only work out the steps; see `rotate`."""
+        """Replace secrets by new ones, or only plan the steps; see `rotate`."""
         from reconciler.project.rotate import carry_out, show
         from reconciler.project.secret_status import wanted
 
         session = self._session(None, (), selection=selection, allow_unknown_roles=True)
         wanted(
             session.loaded.desired, selection, options.choice
-        )  # what is not there is found before anybody is contacted
+        )  # a secret that does not exist is an error before the service is contacted
         return show(session, options) if dry_run else carry_out(session, options)
 
     def history(self, environments: Sequence[str]) -> "list[Listed]":
@@ -354,7 +354,7 @@ class Project:
 
 
 def _part(environment: str, find: Callable[[], T], noun: str, end: Callable[[T], int]) -> "Part[T]":
-    """What is found in one environment, or the error in its place."""
+    """What was found in one environment, or its error."""
     from reconciler.render.several import Part
 
     part: Part[T] = Part(environment, None, noun=noun)
@@ -386,11 +386,11 @@ def load(
         config: its file; None: the nearest `reconciler.yaml`, in the working directory or above.
         variables: where secrets and `RECONCILER_*` are looked up; None: the environment variables of the process.
         allowed_hosts: hosts that credentials may be sent to, besides those of OrderCloud.
-        listener: receives what happens. None of its methods is called after the call that it reports on has ended.
+        listener: receives what happens. None of its methods is called after the call that it reports on has returned.
 
     Raises:
         InputError: with every fault of the configuration.
-        ReconcilerError: there is none.
+        ReconcilerError: there is no configuration.
     """
     from reconciler.project.environment import configuration
 
@@ -400,7 +400,7 @@ def load(
 
 
 def refusal(plan: Plan, acknowledge: str = "") -> GuardRefusal | None:
-    """Why the guards refuse a plan; its `hint` says how to accept that. None: they do not."""
+    """Why the guards refuse a plan; its `hint` says how to accept it. None: they do not refuse it."""
     from reconciler.planning.planfile import refusal
 
     return refusal(plan, acknowledge)
@@ -410,7 +410,7 @@ def to_text(document: Plan | Drift | ApplyResult, format_name: str = "text") -> 
     """The text of a document, without colours. The JSON of a plan is its plan file.
 
     Raises:
-        UsageError: there is no such format of this document.
+        UsageError: the document has no such format.
     """
     return text_of(document, format_name, PLAIN)
 
@@ -429,12 +429,12 @@ def text_of(document: Plan | Drift | ApplyResult, format_name: str, style: Style
             return known.drift(document, digest_of(document.plan), style)
         case ApplyResult() if known and known.result:
             return known.result(document, style)
-    message = f"there is no format {format_name} of {type(document).__name__}"
+    message = f"{type(document).__name__} has no format {format_name}"
     raise UsageError(message, hint=f"formats: {', '.join(FORMATS)}")
 
 
 def digest_of(plan: Plan) -> str:
-    """The digest of its changes; empty where there is nothing to apply."""
+    """The digest of its changes; empty if there is nothing to apply."""
     from reconciler.planning.planfile import changes_digest
 
     return changes_digest(plan) if plan.guards or plan.has_changes else ""

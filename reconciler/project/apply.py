@@ -1,4 +1,4 @@
-"""What is to be applied, where, and who watches -> what became of it, on the record; or of a run that is taken back."""
+"""A session and options -> the result of an apply or a rollback, recorded in the journal."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -28,11 +28,11 @@ Watch: TypeAlias = Callable[[Plan], AbstractContextManager[Callable[[Outcome], N
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """What is to be applied, what the user said about it, and how it is watched and stopped."""
+    """What to apply, the choices of the user, and how the run is watched and stopped."""
 
     paths: Sequence[Path] = ()
     saved: Sequence[Plan] = ()
-    """One for each environment; none: plans are made, and approved."""
+    """One for each environment; none: plans are made and approved."""
     selection: Selection = EVERYTHING
     prune: bool = False
     allow_unknown_roles: bool = False
@@ -43,18 +43,18 @@ class ApplyOptions:
     ack: str | None = None
     keep_going: bool = False
     approve: Callable[[Plan, Sequence[Finding]], bool] = lambda _plan, _objections: False
-    """Called with a plan that was made, and with what freeze windows say of it; raises where it is not approved.
+    """Called with a new plan and the findings of freeze windows; raises if it is not approved.
 
-    True: somebody was asked, so that time has passed."""
+    True: a person was asked, so time has passed."""
     watch: Watch = lambda _plan: nullcontext(lambda _outcome: None)
-    """Entered just before the first write, left after the last; gives what is called with each outcome."""
+    """Entered just before the first write, left after the last; gives the callback for each outcome."""
     should_stop: Callable[[], bool] = lambda: False
     """Asked before each change, and before each environment."""
     ended: Callable[[Plan, ApplyResult], None] = lambda _plan, _result: None
-    """Called with what became of each plan."""
+    """Called with each plan and its result."""
 
     def opened(self, settings: Settings) -> Session:
-        """The session of one environment; a saved plan of it is for what is here."""
+        """Open the session of one environment, with its saved plan if there is one."""
         session = Session.open(
             settings,
             self.paths,
@@ -70,14 +70,14 @@ class ApplyOptions:
         return session
 
     def _saved_for(self, settings: Settings) -> Plan | None:
-        """The saved plan of an environment; the only one is for `Session.open` to judge."""
+        """The saved plan of an environment; a single one is checked by `Session.open`."""
         if len(self.saved) <= 1:
             return next(iter(self.saved), None)
         return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
 
 
 def look(session: Session, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
-    """What would be carried out, over a connection that cannot write, and how it is refused by what it does not say.
+    """The plan that would be applied, and a refusal that it does not contain. The connection cannot write.
 
     Raises:
         PlanRefused: the saved plan would be refused.
@@ -89,12 +89,12 @@ def look(session: Session, options: ApplyOptions) -> tuple[Plan, GuardRefusal | 
 
 
 def apply(session: Session, options: ApplyOptions) -> ApplyResult:
-    """Check the saved plan and carry it out; or plan, have the plan approved and carry it out.
+    """Check the saved plan and apply it; or plan, have the plan approved and apply it.
 
-    What is known here to speak against a saved plan is reported before anybody is contacted.
+    A saved plan that can be refused offline is refused before the service is contacted.
 
     Raises:
-        PlanRefused: it was made for something else, or was applied before; nothing was written.
+        PlanRefused: it is for another target, or was already applied; nothing was written.
         GuardRefusal: a guard refuses it; nothing was written.
         ReconcilerError: it was not approved; nothing was written.
     """
@@ -120,7 +120,7 @@ def _check(session: Session, options: ApplyOptions, receipt: Path | None) -> Non
 
 
 def _judged(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Finding]]:
-    """The plan, and what objects to it besides what it says."""
+    """The plan, and findings that it does not contain."""
     if session.saved:
         return session.saved, session.check(session.saved, remote)
     plan = session.plan_with(remote, demands_secrets=True)
@@ -137,7 +137,7 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
     follows_up: tuple[str, ...],
     rolls_back: str | None = None,
 ) -> ApplyResult:
-    """Apply the plan on the record. `follows_up` are the runs that were cut off and have been looked at."""
+    """Apply the plan and record it. `follows_up` are the interrupted runs that were checked."""
     from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
     from reconciler.applying.run import Controls  # noqa: PLC0415
 
@@ -167,11 +167,11 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
 
 
 def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
-    """Read the run, if its journal is as it was written; ``last`` is the newest that has written.
+    """Read a run whose journal is intact; ``last`` is the newest that has written.
 
     Raises:
         UsageError: there is no such run.
-        PlanRefused: its journal was altered, it applied nothing, or it is of another environment.
+        PlanRefused: its journal was altered, it was no apply, or it is of another environment.
     """
     config, environment = configuration(settings), environment_name(settings)
     if environment:
@@ -180,7 +180,7 @@ def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
     path = events.last_written(config.journal, environment) if is_last else journal.find(config.journal, name)
     faults = journal.check(path)
     if faults:
-        raise PlanRefused("journal", f"{faults[0]}", hint="reconciler history verify lists all that was altered")
+        raise PlanRefused("journal", f"{faults[0]}", hint="reconciler history verify lists everything that was altered")
     run = events.recorded(journal.read(path))
     if run is None:
         hint = "a rotation cannot be rolled back; reconciler history lists the runs"
@@ -190,14 +190,14 @@ def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
         raise PlanRefused("environment", message, hint=f"choose --env {run.environment}")
     if run.environment not in config.environments:
         message = f"run {run.id} was of environment {run.environment}, which is not in {config.path}"
-        raise PlanRefused("environment", message, hint="add the environment again, or change the service by manifests")
+        raise PlanRefused("environment", message, hint="add the environment again, or apply changed manifests")
     return run
 
 
 def look_at_rollback(
     session: Session, run: RecordedRun, only: Sequence[str], ack: str | None
 ) -> tuple[Plan, GuardRefusal | None]:
-    """What `roll_back` would carry out, as `look` does."""
+    """The plan that `roll_back` would apply, and a refusal, as `look` gives them."""
     with session.reader() as remote:
         plan = session.plan_back(run, only, remote)
     objections = session.frozen(plan)
@@ -205,11 +205,11 @@ def look_at_rollback(
 
 
 def roll_back(session: Session, run: RecordedRun, only: Sequence[str], options: ApplyOptions) -> ApplyResult:
-    """Plan back to what was before a run, have that approved, and carry it out.
+    """Plan back to the state before a run, have the plan approved, and apply it.
 
     Raises:
         GuardRefusal: a guard refuses it; nothing was written.
-        ReconcilerError: it was not approved, or the service has changed meanwhile; nothing was written.
+        ReconcilerError: it was not approved, or the service has changed since; nothing was written.
     """
     with session.exclusively(), session.writer() as remote:
         plan = session.plan_back(run, only, remote)
@@ -221,11 +221,11 @@ def roll_back(session: Session, run: RecordedRun, only: Sequence[str], options: 
 
 
 def _require_unchanged(shown: Plan, now: Plan) -> None:
-    """Refuse where the service has changed while the plan was read: assignments and secrets are not looked at again.
+    """Refuse if the service has changed while the plan was reviewed: assignments and secrets are not read again.
 
     Raises:
-        GuardRefusal: something that would be taken back was changed.
-        ReconcilerError: the plan is another one by now.
+        GuardRefusal: something that would be rolled back was changed.
+        ReconcilerError: the plan has changed.
     """
     from reconciler.applying.rollback import RULE  # noqa: PLC0415  # only a rollback that was asked about needs it
 
@@ -243,7 +243,7 @@ def _require_unchanged(shown: Plan, now: Plan) -> None:
 def review(plan: Plan, file: Path, key: bytes | None) -> Review:
     """Compare a plan with an earlier one, or with the receipt of the last apply.
 
-    What cannot be read was not reviewed: whoever waits for approval is asked once too often, never once too rarely.
+    A file that cannot be read counts as not reviewed: rather one approval too many than one too few.
 
     Args:
         plan: what would be applied.
@@ -264,7 +264,8 @@ def review(plan: Plan, file: Path, key: bytes | None) -> Review:
 def _of_plan(plan: Plan, reviewed: Plan) -> Review:
     digest = planfile.changes_digest(plan)
     if digest == planfile.changes_digest(reviewed):
-        return Review(is_reviewed=True, reason=f"the changes are those of the plan, {digest[:12]}", unseen=plan)
+        reason = f"the changes are those of the reviewed plan, {digest[:12]}"
+        return Review(is_reviewed=True, reason=reason, unseen=plan)
     unseen = replace(plan, changes=planfile.changes_besides(plan, reviewed))
     gone = [f"{change.action} {change.address}" for change in planfile.changes_besides(reviewed, plan)]
     return Review(is_reviewed=False, reason=_difference(plan, reviewed), unseen=unseen, gone=tuple(gone))
@@ -273,10 +274,10 @@ def _of_plan(plan: Plan, reviewed: Plan) -> Review:
 def _difference(plan: Plan, reviewed: Plan) -> str:
     here, there = plan.binding, reviewed.binding
     if (here.environment, here.marketplace.casefold()) != (there.environment, there.marketplace.casefold()):
-        return f"the plan that was reviewed is of environment {there.environment}, marketplace {there.marketplace}"
+        return f"the reviewed plan is of environment {there.environment}, marketplace {there.marketplace}"
     if planfile.changes_besides(plan, reviewed) or planfile.changes_besides(reviewed, plan):
-        return "the changes are not those of the plan that was reviewed"
-    return "the guards object to other things than in the plan that was reviewed"
+        return "the changes differ from those of the reviewed plan"
+    return "the findings of the guards differ from those of the reviewed plan"
 
 
 def _of_receipt(plan: Plan, text: str, file: Path, key: bytes | None) -> Review:

@@ -1,9 +1,9 @@
-"""The inputs of a run x a commit -> whether they are the same, without letting git compare anything.
+"""The inputs of a run x a commit -> whether they are equal. Git compares nothing.
 
-Where there is no git, as in an image, `RECONCILER_COMMITS` names a file with the commits that the inputs are made of.
+Without git, as in an image, `RECONCILER_COMMITS` names a file that lists the commit of the inputs and those before.
 
-Line ends do not count. A file that git would store otherwise than it stands here, because an attribute says so (LFS for
-example), cannot be compared without running what the repository configures: nobody can tell.
+Line ends do not count. A file that git stores in another form because of an attribute (LFS, for example) cannot be
+compared without running what the repository configures, so the answer is unknown.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run is made from."""
+    """The inputs of a run."""
 
     files: frozenset[str] = frozenset()
-    """All that were read."""
+    """All files that were read."""
     folders: tuple[Path, ...] = ()
-    """Where they were looked for: a file that only the commit has there counts, too."""
+    """Where they were looked for: a file that only the commit has there counts too."""
     named: frozenset[Path] = frozenset()
-    """Files that those name. They may be of this machine alone: where the commit has one, it is compared."""
+    """Files that those name. They may exist on this machine only; a file that the commit has is compared."""
 
     @property
     def all(self) -> frozenset[str | Path]:
@@ -48,15 +48,15 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The files in which the inputs are not those of the commit."""
+    """The inputs that differ from the commit."""
 
     different: tuple[str, ...]
     unknown: Mapping[str, str]
-    """Name -> the attribute that keeps it from being compared."""
+    """File -> the attribute because of which it cannot be compared."""
 
 
 def checkout(folder: Path, inputs: Inputs) -> Checkout:
-    """Say what is checked out around a folder. Never fails: a plan can be made without git."""
+    """Find what is checked out around a folder. Never fails: a plan does not need git."""
     repository = Repository.around(folder)
     if repository is None:
         return Checkout()
@@ -66,7 +66,7 @@ def checkout(folder: Path, inputs: Inputs) -> Checkout:
             return Checkout()
         found = _compare(repository, commit, inputs)
     except GitFailed as failure:
-        return Checkout(problem=f"{failure.problem}; the plan is bound to no commit", fix=failure.fix)
+        return Checkout(problem=f"{failure.problem}; the plan is not bound to a commit", fix=failure.fix)
     if found.different or not found.unknown:
         return Checkout(commit, dirty=bool(found.different))
     names = [f"{name} ({attribute})" for name, attribute in found.unknown.items()]
@@ -74,7 +74,7 @@ def checkout(folder: Path, inputs: Inputs) -> Checkout:
 
 
 def listed_commits(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """The commit of the inputs and all before it, as `RECONCILER_COMMITS` lists them; none where it is not set.
+    """The commit of the inputs and all before it, as `RECONCILER_COMMITS` lists them; none if it is not set.
 
     Raises:
         ReconcilerError: the file cannot be read, or lists something else.
@@ -96,14 +96,14 @@ def require_tip(folder: Path, inputs: Inputs, branch: str) -> None:
     """Refuse inputs that are not those of the tip of a branch, as far as it was fetched.
 
     Raises:
-        PlanRefused: they differ, or there is nothing to compare them with.
+        PlanRefused: they differ, or cannot be compared.
     """
     try:
         different = _not_as_at_tip(folder, inputs, branch)
     except GitFailed as failure:
         raise PlanRefused("tip", failure.problem, hint=failure.fix) from failure
     if different:
-        message = f"this is not what the tip of {branch} says: {_listed(different)} differ"
+        message = f"these inputs are not those of the tip of {branch}: {_listed(different)} differ"
         raise PlanRefused("tip", message, hint=f"check out {branch}, plan again and apply that plan")
 
 
@@ -147,7 +147,7 @@ def _compare(repository: Repository, commit: str, inputs: Inputs) -> Comparison:
 
 
 def _names(top: bytes, paths: Iterable[bytes]) -> set[bytes]:
-    """What commits call these files, of which no folder is a link; those outside of the repository are left out."""
+    """The paths of these files in commits, without links; files outside of the repository are left out."""
     inside = (path for path in paths if _is_inside(top, path))
     return {path[len(top) :].lstrip(_SEPARATOR).replace(_SEPARATOR, b"/") for path in inside}
 
@@ -157,7 +157,7 @@ def _is_inside(top: bytes, path: bytes) -> bool:
 
 
 def _links(paths: Iterable[bytes]) -> Iterator[bytes]:
-    """The links on the way to files: where one leads is an input as well."""
+    """The symbolic links on the paths of files: their targets are inputs, too."""
     seen: set[bytes] = set()
     waiting = [os.path.abspath(path) for path in paths]
     while waiting:
@@ -173,7 +173,7 @@ def _links(paths: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _is_below(name: bytes, folders: Collection[bytes]) -> bool:
-    """Whether it is one of these, or below one."""
+    """Whether it is one of these paths, or below one."""
     at = len(name)
     while at >= 0:
         if name[:at] in folders:
@@ -187,7 +187,7 @@ def _is_missing(top: bytes, name: bytes) -> bool:
 
 
 def _holds(top: bytes, name: bytes, blob: Blob) -> bool:
-    """Whether a file is, byte for byte, what the commit has."""
+    """Whether a file equals that of the commit, byte for byte."""
     content = _content(os.path.join(top, name), blob)
     if content is None:
         return False
@@ -197,7 +197,7 @@ def _holds(top: bytes, name: bytes, blob: Blob) -> bool:
 
 
 def _holds_lines(top: bytes, name: bytes, stored: bytes | None) -> bool:
-    """Whether it is but for line ends. What this clone lacks is taken for different."""
+    """Whether it is equal except for line ends. An object that this clone lacks counts as different."""
     content = _content(os.path.join(top, name), None)
     return None not in {content, stored} and _lines(content or b"") == _lines(stored or b"")
 
@@ -207,7 +207,7 @@ def _lines(content: bytes) -> bytes:
 
 
 def _content(path: bytes, blob: Blob | None) -> bytes | None:
-    """What stands here, of the sort that the commit has; None: nothing of that sort."""
+    """The content of the file or link here, whichever the commit has; None: there is none."""
     with suppress(OSError):
         if os.path.islink(path):
             return os.readlink(path) if blob and blob.is_link else None

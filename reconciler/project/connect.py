@@ -1,4 +1,4 @@
-"""An environment -> a logged-in connection to it: over the network, or to the emulator that it embeds."""
+"""An environment -> a logged-in connection: over the network, or to its embedded emulator."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def emulator_errors() -> Iterator[None]:
-    """Turn the errors of the emulator, which knows none of ours, into ours.
+    """Turn the errors of the emulator into those of `errors`, which it does not import.
 
     Raises:
         UsageError: a fault specification cannot be read.
@@ -41,21 +41,21 @@ def emulator_errors() -> Iterator[None]:
         message = f"the emulator needs {error.name}, which is not installed"
         raise ReconcilerError(message, hint="pip install 'ordercloud-reconciler[emulator]'") from error
     except FaultSpecError as error:
-        raise UsageError(str(error), hint="docs/emulator.md has the language of --fault") from error
+        raise UsageError(str(error), hint="docs/emulator.md describes --fault") from error
     except EmulatorError as error:
         raise ReconcilerError(str(error)) from error
 
 
 def reader(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[ReadClient]":
-    """Open a connection that cannot write. `root` is the folder that files with credentials are relative to."""
-    from reconciler.remote.client import open_reader  # noqa: PLC0415  # what contacts no service does without its library
+    """Open a connection that cannot write. `root`: the folder to which files with credentials are relative."""
+    from reconciler.remote.client import open_reader  # noqa: PLC0415  # only what contacts a service needs its library
 
     return _opened(settings, environment, root, open_reader, can_write=False)
 
 
 def writer(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[WriteClient]":
     """Open a connection that also writes; for the rest see `reader`."""
-    from reconciler.remote.client import open_writer  # noqa: PLC0415  # what contacts no service does without its library
+    from reconciler.remote.client import open_writer  # noqa: PLC0415  # only what contacts a service needs its library
 
     return _opened(settings, environment, root, open_writer, can_write=True)
 
@@ -76,7 +76,7 @@ def _opened(
 
 @contextmanager
 def _reported(settings: Settings, environment: Environment, remote: "ReadClient", *, can_write: bool) -> Iterator[None]:
-    """Report the connection and what it has cost."""
+    """Report the connection, and at its end what it cost."""
     settings.listener.connected(environment.name, can_write=can_write)
     try:
         yield
@@ -86,7 +86,7 @@ def _reported(settings: Settings, environment: Environment, remote: "ReadClient"
 
 @contextmanager
 def _named(environment: Environment) -> Iterator[None]:
-    """Have an error about a service that nobody reached say which service was meant."""
+    """Name the service in an error about one that could not be reached."""
     try:
         yield
     except Unreachable as error:
@@ -96,7 +96,7 @@ def _named(environment: Environment) -> Iterator[None]:
 
 
 def _connection(settings: Settings, environment: Environment, root: Path) -> "Connection":
-    from reconciler.remote.exchange import Connection  # noqa: PLC0415  # what contacts no service does without its library
+    from reconciler.remote.exchange import Connection  # noqa: PLC0415  # only what contacts a service needs its library
 
     allowed = allowed_hosts(settings)
     require_allowed(environment.base_url, allowed)  # before the credentials are read
@@ -111,7 +111,7 @@ def _connection(settings: Settings, environment: Environment, root: Path) -> "Co
 
 
 def allowed_hosts(settings: Settings) -> frozenset[Origin]:
-    """Where the user allows credentials to be sent: by the option, and by the variable.
+    """The hosts to which credentials may be sent, by the option and by the variable.
 
     Raises:
         UsageError: an entry cannot be read.
@@ -126,11 +126,11 @@ def _allowed(source: str, entry: str) -> Origin:
     try:
         return allowed_origin(entry)
     except ValueError as error:
-        raise UsageError(f"{source} has {entry!r}, which names no host", hint=str(error)) from None
+        raise UsageError(f"{source} has {entry!r}, which is not a host", hint=str(error)) from None
 
 
 def _credentials(settings: Settings, environment: Environment, root: Path) -> Credentials:
-    """Read the credentials; an embedded emulator has a client of its own for us."""
+    """Read the credentials; an embedded emulator has a client of its own."""
     auth = environment.auth
     if auth is None:
         from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET  # noqa: PLC0415  # only for emulators
@@ -146,7 +146,7 @@ def _credentials(settings: Settings, environment: Environment, root: Path) -> Cr
 
 
 def named_credentials(auth: Auth) -> Mapping[str, SecretReference | str]:
-    """What there is of ``auth``, by the keys of the configuration; a name may stand in the configuration itself."""
+    """The entries of ``auth`` by key; names may be literal in the configuration."""
     named = {
         "clientId": auth.client_id,
         "clientSecret": auth.client_secret,
@@ -157,10 +157,10 @@ def named_credentials(auth: Auth) -> Mapping[str, SecretReference | str]:
 
 
 def _given(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secret]:
-    """The values of these. A name that is no secret is handled as one.
+    """The values of these entries. Names are treated as secrets, too.
 
     Raises:
-        ReconcilerError: with all that is missing on this machine.
+        ReconcilerError: lists everything that is missing on this machine.
     """
     given, missing = {}, []
     for key, value in named_credentials(auth).items():
@@ -177,7 +177,7 @@ def _given(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secre
 
 @contextmanager
 def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None"]:
-    """Start the embedded emulator, where there is one, and write its data back at the end."""
+    """Start the embedded emulator, if there is one, and save its data at the end."""
     if environment.emulator is None:
         yield None
         return
@@ -196,7 +196,7 @@ def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None
 
 
 def _settings(configured: EmulatorSettings, marketplace: str | None) -> "EmulatorOptions":
-    """An embedded emulator is the marketplace that its environment names, so that several are distinct."""
+    """An embedded emulator answers with the marketplace that its environment names, so that several are distinct."""
     from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
 
     settings = emulator.Settings(configured.seed, configured.state, configured.profile)

@@ -1,8 +1,8 @@
-"""A session, a baseline and a receipt -> drift, the manifests with live values written back, and who is notified of it.
+"""A session, a baseline and a receipt -> drift; manifests with the live values; notifications.
 
-A message goes to a URL when something new has drifted, and one when all is in step again. What was told is kept in
-`.reconciler/notified.json` beside the configuration. A message that cannot be sent is tried again by the next run. A
-file that git tracks counts as none.
+A message is sent to a URL when there is new drift, and one when all is in step again. What was notified is kept in
+`.reconciler/notified.json` beside the configuration; a file that git tracks is not used. A message that cannot be
+sent is sent by the next run.
 """
 
 import json
@@ -46,18 +46,18 @@ class DriftView:
     """How drift is seen in one run."""
 
     baseline: frozenset[str] = frozenset()
-    """Fingerprints of what is known, and is left out."""
+    """Fingerprints of known drift, which is left out."""
     receipt: Receipt | None = None
-    """None: that of the newest run in the journal."""
+    """None: the receipt of the newest run in the journal."""
     since_receipt: bool = False
     strict: bool = False
-    """Whether unowned fields that are wider than the API's default are drift."""
+    """Whether fields that no manifest names are drift if they are wider than the API's default."""
 
     @classmethod
     def of_files(
         cls, baseline: Path | None, receipt: Path | None, key: bytes | None, *, since_receipt: bool, strict: bool
     ) -> Self:
-        """Read both files, where they are named; `key` is what receipts must be signed with.
+        """Read both files, if given; receipts must be signed with `key`.
 
         Raises:
             ReconcilerError: a file cannot be read, or is something else.
@@ -67,11 +67,11 @@ class DriftView:
         return cls(known, past, since_receipt, strict)
 
     def see(self, session: Session, plan: Plan) -> Drift:
-        """See a plan of this session as drift.
+        """Turn a plan of this session into drift.
 
         Raises:
-            ReconcilerError: the receipt is one of another environment or marketplace, or one is needed and not there;
-                that of the journal was altered.
+            ReconcilerError: the receipt is of another environment or marketplace, was altered, or is needed and
+                does not exist.
         """
         if self.receipt:
             receiptfile.check(self.receipt, plan.binding)
@@ -81,12 +81,12 @@ class DriftView:
             if self.since_receipt:
                 raise
             receipt = None
-            why = "; ".join(filter(None, [f"{error.message}: who changed what is not known", error.hint]))
+            why = "; ".join(filter(None, [f"{error.message}: the source of drift is unknown", error.hint]))
             plan = replace(plan, warnings=(*plan.warnings, why))
         if self.since_receipt and not receipt:
             message = f"there is no receipt of the last apply to {plan.binding.environment} in {session.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")
-        is_whole = not session.selection.paths  # else nobody can say what is in no manifest
+        is_whole = not session.selection.paths  # else what is unmanaged is unknown
         return drifts.find(
             plan,
             receipt,
@@ -98,10 +98,10 @@ class DriftView:
 
 
 def fingerprints(text: str, name: str) -> frozenset[str]:
-    """Read a baseline: the JSON of drift, of one environment or of several; whoever keeps it may take entries out.
+    """Read a baseline: the JSON of drift, of one environment or of several, from which entries may have been removed.
 
     Raises:
-        ReconcilerError: it is neither.
+        ReconcilerError: it is no baseline.
     """
     try:
         found: Any = json.loads(text)
@@ -128,26 +128,26 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class WriteBack:
-    """What is to be written, and what comes of it."""
+    """The files to write, and the drift before and after."""
 
     drift: Drift
     """As it is."""
     left: Drift
     """Once the files are written."""
     contents: Contents = field(default_factory=dict)
-    """File -> what it is to hold; empty: nothing is to be written."""
+    """File -> its new content; empty: there is nothing to write."""
     refused: tuple[Diagnostic, ...] = ()
-    """What cannot be brought in, and is left as drift."""
+    """What cannot be written back and is still drift."""
 
 
 def write_back(session: Session, view: DriftView) -> WriteBack:
-    """Bring what drifted into the manifests. Writes nothing, and only reads the service.
+    """Put live values into the manifests. Writes nothing, and only reads the service.
 
-    The changed files are tried: they must be manifests, and leave no drift but what no manifest has and what is
-    refused.
+    The result is checked: the files must be valid manifests, and leave no drift except unmanaged objects and what
+    cannot be written back.
 
     Raises:
-        InputError: with everything that cannot be brought in, where nothing can be.
+        InputError: nothing can be written back; lists why.
         ReconcilerError: there would still be drift.
     """
     with session.reader() as remote:
@@ -163,22 +163,22 @@ def write_back(session: Session, view: DriftView) -> WriteBack:
 
 @dataclass(frozen=True, slots=True)
 class _Fitting:
-    """Contents that are manifests, and the session that has them."""
+    """Contents that are valid manifests, and the session that has loaded them."""
 
     session: Session
     contents: Contents
     refused: Mapping[tuple[Address, str], Diagnostic]
-    """Address and JSON pointer below its spec -> why it is not brought in."""
+    """Address and JSON pointer below its spec -> why it is not written back."""
 
     def leaves(self, deviation: Deviation) -> bool:
-        """Whether it is refused, or is a secret that is sent along with what is."""
+        """Whether it is refused, or a secret that goes with a field that is."""
         if deviation.field and deviation.field.sensitive:
             return any(address == deviation.address for address, _ in self.refused)
         return (deviation.address, deviation.pointer) in self.refused
 
 
 def _fitting(session: Session, drift: Drift) -> _Fitting:
-    """Bring in all but what the files would be no manifests with."""
+    """Write back everything that leaves the files valid manifests."""
     names = Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
     manifests, environment = session.loaded.manifests, session.environment.name
     odd: dict[tuple[Address, str], Diagnostic] = {}
@@ -203,7 +203,7 @@ def _tried(fitting: _Fitting, view: DriftView, remote: ReadRemote) -> Drift:
     still = [one for one in left.deviations if one.kind is not DriftKind.UNMANAGED and not fitting.leaves(one)]
     if still:
         named = ", ".join(f"{one.address}{one.pointer}" for one in still)
-        hint = "somebody may have changed the service meanwhile: try again"
+        hint = "the service may have changed in the meantime: try again"
         raise ReconcilerError(f"the manifests would still differ in {named}; nothing was written", hint=hint)
     return left
 
@@ -216,21 +216,19 @@ _STATE: Final = Path(OWN_FOLDER) / "notified.json"
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Whom to tell, and in which words; nobody where there is no URL."""
+    """Where to send messages, and in which format; nowhere if there is no URL."""
 
     url: Secret | None
     format_name: str | None
 
     def check(self) -> None:
-        """Refuse what can never be sent, before anything is contacted.
+        """Refuse an invalid choice before anything is contacted.
 
         Raises:
-            UsageError: the URL is none, or there is a format and no URL.
+            UsageError: the URL is invalid, or there is a format and no URL.
         """
         if self.url is None and self.format_name:
-            raise UsageError(
-                "--notify-format is for a URL that is notified", hint=f"add --notify, or set {NOTIFY_VARIABLE}"
-            )
+            raise UsageError("--notify-format needs a URL to notify", hint=f"add --notify, or set {NOTIFY_VARIABLE}")
         if self.url is not None:
             self._webhook()
 
@@ -243,7 +241,7 @@ class Notifier:
             raise UsageError(error.message, hint=error.hint) from None
 
     def tell(self, drifts: Iterable[Drift], settings: Settings) -> Iterator[ReconcilerError]:
-        """Tell of each environment that has something new; give what has kept it from being told."""
+        """Send a message for each environment with news; give the failures."""
         if self.url is None:
             return
         path = configuration(settings).path.parent / _STATE
@@ -267,7 +265,7 @@ class Notifier:
 
 
 class _State:
-    """What was notified of each environment. A damaged file counts as none: then it is notified again."""
+    """What was notified, by environment. A damaged file counts as empty, so drift is notified again."""
 
     def __init__(self, path: Path, known: dict[str, list[str]]) -> None:
         self._path = path
@@ -282,7 +280,7 @@ class _State:
         return None
 
     def keep(self, drift: Drift) -> None:
-        """Note that all of this is known now.
+        """Record all of this as notified.
 
         Raises:
             ReconcilerError: it cannot be written.
@@ -299,7 +297,7 @@ class _State:
 
 
 def _subject(drift: Drift) -> str:
-    """What was looked at: an environment, or a selection of what is in it, which is in step on its own."""
+    """The key of what was read: an environment, or a selection of it, which has its own state."""
     return f"{drift.plan.binding.environment} {drift.plan.selection}".strip()
 
 

@@ -1,6 +1,6 @@
-"""Settings -> the configuration and the environment that are meant, unless an output would overwrite what is read.
+"""Settings -> the configuration and the chosen environment; refuses outputs that would overwrite inputs.
 
-Kept apart from `session`, which imports what contacts the service: `validate` needs none of that.
+Separate from `session`, which imports what contacts the service: `validate` does not need that.
 """
 
 import shlex
@@ -28,12 +28,12 @@ from reconciler.project.files import identity
 
 
 def configuration_path(settings: Settings) -> Path | None:
-    """The file that was named, or the nearest one, or None."""
+    """The given configuration file, else the nearest one, else None."""
     return settings.config or find_config(Path.cwd())
 
 
 def configuration(settings: Settings) -> Config:
-    """Load the configuration that is meant.
+    """Load the configuration.
 
     Raises:
         ReconcilerError: there is none.
@@ -51,22 +51,20 @@ def configuration(settings: Settings) -> Config:
 
 
 def no_configuration() -> ReconcilerError:
-    """The error for a command that cannot do without."""
+    """The error for a command that needs a configuration."""
     message = "there is no reconciler.yaml here or in any folder above"
     other = misnamed_config(Path.cwd())
     if other:
         message, name = f"{message}, but there is {shown(other)}", shlex.quote(str(other.with_name("reconciler.yaml")))
         return ReconcilerError(message, hint=f"rename it: mv {shlex.quote(str(other))} {name}")
-    return ReconcilerError(
-        message, hint="go to the folder that has one, name one with --config FILE, or start one: reconciler init"
-    )
+    return ReconcilerError(message, hint="change to its folder, give --config FILE, or create one: reconciler init")
 
 
 def chosen_environment(config: Config, settings: Settings, otherwise: str | None = None) -> Environment:
-    """The environment that is meant; where none was asked for, the one that is given, or the only one.
+    """The chosen environment; else the default that is given, or the only one.
 
     Raises:
-        UsageError: there is none of that name, or there are several and none is named.
+        UsageError: there is none of that name, or there are several and none was chosen.
     """
     name = environment_name(settings)
     try:
@@ -80,16 +78,16 @@ def chosen_environment(config: Config, settings: Settings, otherwise: str | None
 
 
 def promoted(settings: Settings, named: Collection[str]) -> list[str]:
-    """The environments that are to be applied together, in the order of the configuration; none named: all of it.
+    """The environments to apply together, in the order of `promote:`; none named: all of these.
 
     Raises:
         InputError: the configuration has faults.
-        UsageError: it gives no order, or one without an environment that was named; nothing was contacted.
+        UsageError: there is no `promote:`, or it lacks an environment that was named; nothing was contacted.
     """
     config = configuration(settings)
     order, names = config.promote, [select_environment(config, name).name for name in named]
     if not order:
-        message = f"apply takes several environments where {shown(config.path)} says in which order"
+        message = f"to apply several environments, {shown(config.path)} must give their order"
         hint = f"give one --env, or add promote: [{', '.join(config.environments)}], in your order"
         raise UsageError(message, hint=hint)
     for name in names:
@@ -100,11 +98,11 @@ def promoted(settings: Settings, named: Collection[str]) -> list[str]:
 
 
 def names_of(settings: Settings, named: Iterable[str]) -> list[str]:
-    """The environments that are meant; none named: all.
+    """The chosen environments; none named: all.
 
     Raises:
         InputError: the configuration has faults.
-        UsageError: there is no environment of a name that was given; nothing was contacted.
+        UsageError: an environment does not exist; nothing was contacted.
     """
     config = configuration(settings)
     return [select_environment(config, name).name for name in named] or list(config.environments)
@@ -118,7 +116,7 @@ def load_context(
     partial: bool = False,
     once: Once | None = None,
 ) -> LoadContext:
-    """What the loader is to know of an environment and of those beside it; see `LoadContext.partial`."""
+    """What the loader needs to know of an environment and of the others; see `LoadContext.partial`."""
 
     def of_all() -> dict[str, LoadContext]:
         resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = {}
@@ -143,7 +141,7 @@ def load_context(
 
 
 def _of_itself(environment: Environment) -> LoadContext:
-    """What an environment alone says."""
+    """What the loader needs to know of one environment alone."""
     return LoadContext(
         environment=environment.name,
         values=environment.values,
@@ -162,7 +160,7 @@ def _of_itself(environment: Environment) -> LoadContext:
 
 
 def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
-    """Refuse to write over these files, and over those that the settings name for reading.
+    """Refuse outputs that are among these files, or among those that the settings name as inputs.
 
     Raises:
         WouldOverwrite: a file would be overwritten.
@@ -170,11 +168,11 @@ def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
     known = {identity(path) for path in (*settings.reads, *reads)} - {None} if settings.writes else set()
     for path in settings.writes:
         if identity(path) in known:
-            raise WouldOverwrite(f"{path} is read by this run and would be overwritten", hint="name another file")
+            raise WouldOverwrite(f"{path} is an input of this run and would be overwritten", hint="name another file")
 
 
 def keep_manifests_apart(settings: Settings, paths: Iterable[Path], config: Config | None = None) -> None:
-    """The same of the manifests below these paths, and of what a configuration reads for any environment."""
+    """The same for the manifests below these paths, and for all files that a configuration names."""
     if not settings.writes:
         return
     environments = config.environments.values() if config else ()

@@ -1,6 +1,6 @@
-"""Live objects, or those of a file -> files of manifests beside those that are there, and what is said of them.
+"""Live objects, or those of a file -> new and changed files of manifests, and a report on them.
 
-A snapshot is what is live in one file.
+A snapshot keeps what is live in one file.
 """
 
 import os
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "manifests"
 OVERLAYS: Final = "overlays"
-"""The folder of all overlays, where the configuration names none."""
+"""The folder of overlays, if the configuration names none."""
 SCHEMAS: Final = "schemas"
 MANIFEST: Final = "manifest.v1.schema.json"
 _NOT_NAMED: Final = (
@@ -47,18 +47,18 @@ _NOT_NAMED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What is to be exported, and where to."""
+    """What to export, and where to."""
 
     out: Path | None = None
     """Where new files go; None: the first folder of manifests."""
     only: tuple[str, ...] = ()
     into_overlay: bool = False
-    """Whether overlays of the environment are to have what differs."""
+    """Whether differences go into overlays of the environment."""
     with_own_client: bool = False
     with_secrets: bool = False
-    """Whether comments tell which named secrets there are."""
+    """Whether comments list the named secrets."""
     kinds: frozenset[str] = frozenset()
-    """Empty: those in use."""
+    """Empty: the kinds in use."""
     with_all_kinds: bool = False
     """Whether kinds that the service does not have are left out."""
 
@@ -68,40 +68,40 @@ EVERYTHING: Final = ExportOptions()
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What manifests are to be made of."""
+    """What manifests are made of."""
 
     live: LiveState
     source: str
-    """Where it was found, as comments call it."""
+    """Where it comes from, for comments."""
     title: str
     choice: Choice
-    """What of it is taken."""
+    """The part to export."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
     """The named secrets of each object."""
     left_out: Sequence[LeftOut] = ()
-    """What could not be taken."""
+    """What could not be exported."""
     is_of_environment: bool = True
-    """Whether the ids are those of the environment: a file may be of another marketplace."""
+    """Whether the ids are those of the environment; a file may be of another marketplace."""
     end: Sequence[str] = ()
-    """What to know besides."""
+    """Notes at the end of the output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where new manifests go, and what is there."""
+    """Where new manifests go, and the manifests that exist."""
 
     folder: Path
     """Absolute."""
     loaded: Loaded
     context: LoadContext
     schema: Path
-    """The schema that `init` puts beside the configuration, be it there or not."""
+    """The path of the schema that `init` writes; it may not exist."""
     overlay: Path | None = None
-    """The folder of overlays that are to have what differs."""
+    """The folder of overlays for differences."""
     ids_file: Path | None = None
-    """What is to keep the ids of what is live; None where the manifests are of no environment."""
+    """The file for the ids of live objects; None if the manifests belong to no environment."""
     configuration: Mapping[str, bytes] = field(default_factory=dict)
-    """The configuration, as messages call it -> what it is to say, where it must name the folder of overlays."""
+    """The name of the configuration in messages -> its new content, if it must name the folder of overlays."""
 
     @classmethod
     def open(
@@ -113,11 +113,11 @@ class Destination:
         allow_unknown_roles: bool,
         once: Once | None = None,
     ) -> "Destination":
-        """Load all manifests where the folder is among them, else those in the folder.
+        """Load all manifests if the folder is one of theirs, else those in the folder.
 
         Raises:
             InputError: with every fault of every file.
-            ReconcilerError: a folder is elsewhere, or see `_into_overlay`.
+            ReconcilerError: a folder is outside of the repository; see also `_into_overlay`.
         """
         folder = _absolute(options.out or _default_folder(config))
         among = any(folder.is_relative_to(path) for path in config.manifests)
@@ -138,10 +138,10 @@ class Destination:
         return opened._into_overlay(config, environment) if options.into_overlay else opened
 
     def _into_overlay(self, config: Config, environment: Environment) -> "Destination":
-        """The same with overlays of an environment for what differs; the configuration names their folder.
+        """The same with overlays for differences; the configuration names their folder.
 
         Raises:
-            ReconcilerError: the configuration cannot be changed without changing more, or a folder is elsewhere.
+            ReconcilerError: the configuration cannot be edited, or a folder is outside of the repository.
         """
         root = config.path.parent
         folder = next((path for path in environment.overlays if not path.is_file()), None)
@@ -153,20 +153,20 @@ class Destination:
         file, at = shown(config.path), ("environments", environment.name, "overlays")
         content, by_hand = with_values(config.path.read_bytes(), file, {at: named})
         if by_hand:
-            message = f"{file} is written in such a way that {'.'.join(at)} cannot be added without changing more"
+            message = f"{file} cannot be edited to add {'.'.join(at)} without changing other lines"
             raise ReconcilerError(message, hint=f"add by hand: overlays: [{named[-1]}]")
         return replace(self, overlay=root / OVERLAYS / environment.name, configuration={file: content})
 
     @classmethod
     def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Destination":
-        """Do the same where there is no configuration."""
+        """The destination if there is no configuration."""
         folder = _absolute(out or Path(FOLDER))
         context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True, may_be_empty=True)
         loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, Path.cwd() / SCHEMAS / MANIFEST)
 
     def make(self, found: ExportSource) -> "ExportResult":
-        """Work out the files.
+        """Make the files.
 
         Raises:
             InputError: a manifest could be several objects.
@@ -188,7 +188,7 @@ class Destination:
         return ExportResult(made, shows, self.context.ids_at, self.ids_file if found.is_of_environment else None)
 
     def _only_here(self, made: Export) -> Iterator[str]:
-        """What no other environment is known to have."""
+        """Name the objects that no other environment is known to have."""
         files = {shown(path) for path in made.new if path.parent == self.folder}
         if self.overlay and files:
             addresses = ", ".join(str(one.address) for one in made.objects if one.file in files)
@@ -197,10 +197,10 @@ class Destination:
             yield "reconciler export --into-overlay ENV --write"
 
     def _configuration(self, made: Export, found: ExportSource) -> Mapping[str, bytes]:
-        """The configuration with its folder of overlays, and the file of ids with new ones, as far as they change.
+        """The configuration with the folder of overlays, and the file of ids with new ones, if they change.
 
         Raises:
-            ReconcilerError: the ids cannot be added without changing more.
+            ReconcilerError: the ids cannot be added by an edit.
         """
         contents = self.configuration if any(path.parent == self.overlay for path in made.new) else {}
         if not (self.ids_file and made.ids and found.is_of_environment):
@@ -212,17 +212,17 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """Files that were worked out, and what is said of them."""
+    """Files to write, and the report on them."""
 
     export: Export
     shown: Exporting
     ids_at: Sequence[str] = ()
-    """Where the ids stand in their file."""
+    """The path of the ids in their file."""
     ids_file: Path | None = None
-    """What is to keep the ids, if anything is."""
+    """The file for the ids, if there is one."""
 
     def write(self) -> "ExportResult":
-        """Write the files; give what is said of them then.
+        """Write the files, and report them as written.
 
         Raises:
             ReconcilerError: a file cannot be written.
@@ -231,12 +231,12 @@ class ExportResult:
         return self.as_written()
 
     def as_written(self) -> "ExportResult":
-        """The same, as it is shown once the files are written."""
+        """The same, as shown once the files are written."""
         return replace(self, shown=replace(self.shown, written=True))
 
 
 def difference(made: Mapping[str, ExportResult]) -> str:
-    """What stands against writing these files once for all environments, in words; comments do not."""
+    """Why these files cannot be written once for all environments; comments may differ. Empty: they can."""
     contents = {name: _contents(one) for name, one in made.items()}
     differing = sorted(
         {
@@ -249,11 +249,11 @@ def difference(made: Mapping[str, ExportResult]) -> str:
     if not differing:
         return ""
     more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-    return f"the environments differ in {differing[0]}{more}, and share their manifests"
+    return f"the environments differ in {differing[0]}{more}, but share their manifests"
 
 
 def _contents(made: ExportResult) -> dict[str, list[str]]:
-    """What would be in each manifest, less whole lines of comment: those of new files name the marketplace."""
+    """The content of each manifest without comment lines: those of new files name the marketplace."""
     texts = {shown(path): text for path, text in made.export.new.items()}
     texts |= {file: content.decode("utf-8") for file, content in made.export.changed.items()}
     texts.pop(shown(made.ids_file) if made.ids_file else "", None)
@@ -261,7 +261,7 @@ def _contents(made: ExportResult) -> dict[str, list[str]]:
 
 
 def written_once(made: Mapping[str, ExportResult]) -> Mapping[str, ExportResult]:
-    """Write the files of the first, which are those of the others as well, and the ids of each.
+    """Write the files of the first, which are the same for all, and the ids of each.
 
     Raises:
         ReconcilerError: a file cannot be written; those before it are.
@@ -275,7 +275,7 @@ def written_once(made: Mapping[str, ExportResult]) -> Mapping[str, ExportResult]
 
 
 def from_live(settings: Settings, options: ExportOptions, *, allow_unknown_roles: bool) -> ExportResult:
-    """Work out manifests of one environment's objects. The service is only read.
+    """Make manifests of the objects of one environment. The service is only read.
 
     Raises:
         InputError: with every fault of every file; or a manifest could be several objects.
@@ -321,7 +321,7 @@ def _lacking(kind: str) -> LeftOut:
 
 
 def _unwatched(options: ExportOptions, target: "Target", live: LiveState) -> Iterator[str]:
-    """The kinds that were asked for, of which nothing is live: drift would not see what somebody creates of them."""
+    """Name the chosen kinds of which nothing is live: drift would not report new objects of them."""
     names = sorted((options.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
     if names:
         yield from _listed("Nothing live: ", names, ".")
@@ -330,7 +330,7 @@ def _unwatched(options: ExportOptions, target: "Target", live: LiveState) -> Ite
 
 
 def _other_kinds(read: Collection[str]) -> Iterator[str]:
-    """How to get the kinds that were not read."""
+    """Name the kinds that were not read."""
     if others := [kind for kind in KINDS if kind not in read]:
         yield from _listed("Not read: ", others, ".")
         yield f"To export them, too, add --kinds all, or --kinds {','.join(others[:2])}"
@@ -341,7 +341,7 @@ def _listed(before: str, names: Sequence[str], after: str) -> list[str]:
 
 
 def from_file(settings: Settings, file: Path, options: ExportOptions, *, allow_unknown_roles: bool) -> ExportResult:
-    """Work out manifests of the objects in a seeding file, offline, beside those of the configuration if there is one.
+    """Make manifests of a seeding file, offline, beside those of the configuration if there is one.
 
     Raises:
         InputError: with every fault of every file.
@@ -369,7 +369,7 @@ def from_file(settings: Settings, file: Path, options: ExportOptions, *, allow_u
 
 
 def snapshot(settings: Settings) -> Snapshot:
-    """Keep what the service has of the kinds that the manifests, as far as they are sound, name or that are managed.
+    """Save what the service has of the kinds that valid manifests name or that are managed.
 
     Raises:
         RemoteError: the service could not be read.
@@ -390,5 +390,5 @@ def _absolute(path: Path) -> Path:
 
 
 def _default_folder(config: Config) -> Path:
-    """The first folder of manifests, be it there or not."""
+    """The first folder of manifests; it may not exist."""
     return next((path for path in config.manifests if not path.is_file()), config.path.parent / FOLDER)

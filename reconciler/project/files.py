@@ -1,4 +1,4 @@
-"""A finished text -> a file: complete or not at all, and readable by its owner only. A path -> whether it is a plan."""
+"""A text -> a file, written completely or not at all and readable by its owner only. A path -> whether it is a plan."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import replace_file
 
 OWN_FOLDER: Final = ".reconciler"
-"""Where the tool keeps what is of this machine only."""
+"""The folder for what belongs to this machine only."""
 _MANIFESTS: Final = frozenset({".yaml", ".yml"})
 
 
@@ -30,9 +30,9 @@ def read_file(path: Path) -> str:
 
 
 def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None:
-    """Write a file in place of what was there, by default for its owner only; a crash leaves the old one.
+    """Replace a file, by default readable by its owner only; a crash leaves the old one.
 
-    A long text comes in pieces, which are written as they are made.
+    A long text comes in pieces.
 
     A device or a pipe (``/dev/null``) is written to, not replaced.
 
@@ -46,15 +46,15 @@ def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None
         else:
             replace_file(path, text, mode)
     except OSError as error:
-        hint = "" if path.parent.is_dir() else f"make the folder {path.parent}, or name a file in one that exists"
+        hint = "" if path.parent.is_dir() else f"create the folder {path.parent}, or choose one that exists"
         raise ReconcilerError(f"cannot write {path}: {error.strerror}", hint=hint) from error
 
 
 def new_file(path: Path, text: str) -> None:
-    """Write a file that others may read where there is none, with the folders around it.
+    """Create a file that others may read, and its folders.
 
     Raises:
-        ReconcilerError: it is there already, or cannot be written.
+        ReconcilerError: it exists, or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def new_file(path: Path, text: str) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, where there is one.
+    """Remove a file if it exists.
 
     Raises:
         ReconcilerError: it cannot be removed.
@@ -77,49 +77,49 @@ def remove_file(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, where it is not there yet.
+    """Create a folder if it does not exist.
 
     Raises:
-        ReconcilerError: it cannot be made.
+        ReconcilerError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ReconcilerError(f"cannot make {folder}: {error.strerror}") from error
+        raise ReconcilerError(f"cannot create {folder}: {error.strerror}") from error
 
 
 def own_folder(place: Path) -> None:
-    """Make the tool's own folder where `place` lies in one, with a .gitignore that keeps all of it out of git.
+    """If `place` is in the tool's own folder, create that, with a .gitignore that keeps all of it out of git.
 
     Raises:
-        ReconcilerError: it cannot be written to, or is a link: what is written there would be written elsewhere.
+        ReconcilerError: it cannot be written to, or is a link, which leads elsewhere.
     """
     folder = next((each for each in (place, *place.parents) if each.name == OWN_FOLDER), None)
     if folder is None:
         return
     if folder.is_symlink():
-        raise ReconcilerError(f"{folder} is a symbolic link", hint="remove it: a folder of its own is made there")
+        raise ReconcilerError(f"{folder} is a symbolic link", hint="remove it; a real folder is then created")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / ".gitignore").exists():
             replace_file(folder / ".gitignore", "*\n")
     except OSError as error:
-        hint = "make it a folder that this user can write to; in a container, a volume"
+        hint = "it must be a folder that this user can write to; in a container, a volume"
         raise ReconcilerError(f"cannot write to {folder}: {error.strerror}", hint=hint) from error
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether there is a file of this name that may be a manifest or the configuration."""
+    """Whether a file of this name may be a manifest or the configuration."""
     return path.suffix.lower() in _MANIFESTS and path.is_file()
 
 
 def is_plan(path: Path) -> bool:
-    """Judge by name, so that no content makes manifests of a plan: all but folders and YAML files are taken for one."""
+    """Decided by the name, so that no content turns a plan into manifests: all but folders and YAML files are one."""
     return path.suffix.lower() not in _MANIFESTS and not os.path.isdir(path)  # noqa: PTH112  # a name may be too long
 
 
 def identity(path: Path | str) -> tuple[int, int] | None:
-    """What a file is recognised by under any of its names; a device keeps nothing that could be lost."""
+    """What identifies a file under any of its names; None for a device, which has nothing to lose."""
     with suppress(OSError):
         status = Path(path).stat()
         return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None

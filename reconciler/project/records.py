@@ -1,6 +1,6 @@
-"""A session -> the journal and the receipt of a run, and what those of earlier runs say.
+"""A session -> the journal and receipt of a run, and what earlier ones say.
 
-The receipt is kept beside the journal, and where the user wants it; it is read back for a later look.
+The receipt is kept beside the journal and, if the user wants it, in a file.
 """
 
 import os
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
 
 def history(settings: Settings, environments: Collection[str]) -> list[Listed]:
-    """The runs of these environments, the newest last; of all, where none is named.
+    """The runs of these environments, the newest last; none named: of all.
 
     Raises:
-        UsageError: an environment is neither configured nor in any journal.
+        UsageError: an environment is neither configured nor in a journal.
     """
     config = configuration(settings)
     found = [listed(run, path) for path, run in runs(config.journal).items()]
@@ -56,11 +56,11 @@ def history(settings: Settings, environments: Collection[str]) -> list[Listed]:
 
 
 _MOMENTS: Final = 40
-"""Runs that a page shows: a year of weekly restores, or a busy month."""
+"""Runs that `history` lists: a year of weekly restores, or a busy month."""
 
 
 def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, ...]:
-    """The newest runs that wrote to one of these environments; a journal that cannot be read is shown as such."""
+    """The newest runs that wrote to one of these environments, including journals that cannot be read."""
     found = history(settings, ())
     return tuple(moment(run) for run in found if run.fault or run.environment in environments)[-_MOMENTS:]
 
@@ -68,15 +68,15 @@ def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, 
 _FOUND: Final = {
     Found.AS_SENT: "reading it shows that it was applied",
     Found.AS_BEFORE: "reading it shows that it was not applied",
-    Found.OTHERWISE: "the object is neither as it was before nor as it was sent",
-    Found.UNKNOWN: "only secrets were sent, and reading does not show whether they were applied",
+    Found.OTHERWISE: "the object is neither as before nor as sent",
+    Found.UNKNOWN: "only secrets were sent, and reading cannot show whether they were applied",
 }
 
 
 def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, ...]:
-    """Report the runs against this marketplace that were cut off, and what is uncertain of them; give their ids.
+    """Report interrupted runs against this marketplace and their uncertain writes; give their ids.
 
-    That a journal is not believed is reported, too: its run may have been cut off.
+    A journal that is not trusted is reported, too: its run may have been interrupted.
     """
     found = runs(session.journal).values()
     for problem in [one for one in found if isinstance(one, Disbelieved)][:1]:
@@ -88,7 +88,7 @@ def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, 
 
 
 def _all_applied(found: Iterable[Run | ReconcilerError]) -> list[RecordedRun]:
-    """All runs that applied a plan. What cannot be read is for `history verify` to report."""
+    """All runs that applied a plan. `history verify` reports those that cannot be read."""
     found_applied = []
     for run in found:
         try:
@@ -107,7 +107,7 @@ def _uncertain(looked: Looked) -> Uncertain:
 def recorder_of(
     session: "Session", plan: Plan, follows_up: tuple[str, ...], rolls_back: str | None = None
 ) -> ApplyRecorder:
-    """Give what keeps the record of applying this plan."""
+    """The recorder of an apply of this plan."""
     return ApplyRecorder(
         plan,
         lambda: facts_of(plan, plan_digest(plan), follows_up=follows_up, rolls_back=rolls_back),
@@ -118,7 +118,7 @@ def recorder_of(
 def finished(
     session: "Session", recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]
 ) -> ApplyResult:
-    """End the record; give the result with the name of its run, and whether the record is whole."""
+    """End the record; give the result with the id of its run, and whether the record is complete."""
     if follows_up:
         recorder.begin()
     recorder.end(result)
@@ -128,7 +128,7 @@ def finished(
 
 
 def listed(run: Run | ReconcilerError, path: Path) -> Listed:
-    """What is to be shown of a run."""
+    """What is shown of a run."""
     if isinstance(run, ReconcilerError):
         return Listed(path.stem, fault=run.message)
     try:
@@ -154,9 +154,9 @@ _SUFFIX: Final = ".receipt.json"
 
 
 def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult) -> None:
-    """Write the receipt of a run beside its journal, if it has one, and into a file, if one is named.
+    """Write the receipt of a run beside its journal, if it has one, and into a file, if one is given.
 
-    Where that fails, the exit code is still that of what was done to the service.
+    A failure does not change the exit code, which is about the service.
     """
     beside = session.journal / f"{result.run}{_SUFFIX}" if result.run else None
     files = [file for file in (beside, path) if file]
@@ -173,16 +173,16 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
 
 
 def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | None) -> None:
-    """Refuse a plan that was applied before, as far as the journal or a receipt says so.
+    """Refuse a plan that was applied before, according to the journal or a receipt.
 
     Args:
         saved: the plan.
-        folder: of the journals, with the receipts beside them.
-        receipt: the file that is going to be written: the receipt that it has now is of an earlier apply.
+        folder: of the journals and receipts.
+        receipt: the file that will be written; it may have the receipt of an earlier apply.
         key: what receipts are signed with.
 
     Raises:
-        PlanRefused: it was.
+        PlanRefused: it was applied before.
     """
     digest = plan_digest(saved)
     beside = [*folder.glob(f"*{_SUFFIX}")]
@@ -197,11 +197,11 @@ def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | No
 
 
 def require_newest(session: "Session", receipt: Path | None) -> None:
-    """Refuse manifests of a commit before the one that was applied last, where their commits are listed.
+    """Refuse manifests that are older than the commit that was applied last, if `RECONCILER_COMMITS` lists theirs.
 
     Args:
         session: of the environment.
-        receipt: the file that is going to be written. Whoever signed it: what it says can only lead to a refusal.
+        receipt: the file that will be written. Its signature is not checked: it can only lead to a refusal.
 
     Raises:
         PlanRefused: they are older.
@@ -217,7 +217,7 @@ def require_newest(session: "Session", receipt: Path | None) -> None:
 
 
 def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Path, str]]:
-    """The commit that was applied last, as the journal and a receipt have it."""
+    """The commit that was applied last, according to the journal and a receipt."""
     begun = [file for file in run_files(session.journal) if file.stat().st_size]
     if run := last_run(begun, session.environment.name):
         yield run.path, str(run.facts.get("git_commit") or "")
@@ -230,7 +230,7 @@ def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Pa
 
 
 def _read(file: Path) -> str:
-    """Read a receipt of the journal, which is no link.
+    """Read a receipt beside the journal; it must not be a link.
 
     Raises:
         ReconcilerError: it cannot be read.
@@ -246,22 +246,22 @@ def _read(file: Path) -> str:
 
 
 def _applied(file: Path, read: Callable[[Path], str], key: bytes | None) -> str:
-    """The digest of the plan that a receipt is of; empty where it is none that can be trusted."""
+    """The digest of the plan of a receipt; empty if the receipt cannot be trusted."""
     with suppress(ReconcilerError):
         return receiptfile.loads(read(file), str(file), key).plan_digest
     return ""
 
 
 def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
-    """Give the receipt of the newest run against this environment.
+    """The receipt of the newest run against this environment.
 
-    None if there is none, or it is of another base URL or marketplace, or if that run has left none: it was cut off, or
-    took an earlier run back. What an older run has left says nothing then.
+    None if there is none, if it is of another base URL or marketplace, or if that run was interrupted or a rollback:
+    older receipts no longer hold then.
 
     Raises:
         ReconcilerError: it was altered, or is a link.
-        OtherKeyError: there is a key, and it is not signed with it.
-        Disbelieved: git tracks the receipt, and there is no key; or it tracks journals, and no other tells of a run.
+        OtherKeyError: there is a key, and the receipt is not signed with it.
+        Disbelieved: git tracks the receipt, and there is no key; or all journals are tracked.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
@@ -273,7 +273,7 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
 
 
 def scope_changed(folder: Path, plan: Plan, key: bytes | None) -> str:
-    """A warning where the newest run was of another part of the marketplace; empty where nobody knows."""
+    """A warning if the newest run had another scope; empty if that is unknown."""
     with suppress(ReconcilerError):
         receipt = of_journal(folder, plan.binding, key)
         return drifts.scope_changed(receipt, plan) if receipt else ""
@@ -283,9 +283,9 @@ def scope_changed(folder: Path, plan: Plan, key: bytes | None) -> str:
 def last_written(
     folder: Path, environment: "Environment", desired: DesiredState, key: bytes | None
 ) -> Mapping[tuple[Address, str], str]:
-    """Give the fingerprints of the write-only secrets that the newest run has left, where a manifest names any.
+    """The fingerprints of write-only secrets from the newest run, if a manifest names any.
 
-    Empty where there is no key or no such receipt, and where it is none that can be trusted: then nobody knows.
+    Empty if there is no key or no receipt that can be trusted.
     """
     is_named = any(one.secrets.keys() & KINDS[one.address.kind].write_only_fields for one in desired.resources)
     run = newest(folder, environment.name) if key and is_named else None

@@ -1,4 +1,4 @@
-"""A session and what is to be rotated -> what the rotation of each secret came to."""
+"""A session and options -> the result of the rotation of each secret."""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RotateOptions:
-    """What is to be rotated, and what the user said about it."""
+    """What to rotate, and the choices of the user."""
 
     choice: SecretChoice
     ack: str | None = None
     approve: Callable[[Rotated, bool], bool] = lambda _rotated, _is_acceptable: False
-    """Called with the steps, and whether the guards let them pass; raises a `ReconcilerError` where the answer is no.
+    """Called with the steps, and whether the guards accept them; raises a `ReconcilerError` if the answer is no.
 
-    True: somebody was asked, so that time has passed."""
+    True: a person was asked, so time has passed."""
     begin: Callable[[], Callable[[], bool]] = lambda: lambda: False
-    """Called just before the first step; gives what is asked before each step whether to stop."""
+    """Called just before the first step; gives a function that is called before each step: whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation came to."""
+    """The result of a rotation."""
 
     rotated: Rotated
     is_refused: bool = False
-    """A guard objects."""
+    """A guard refuses it."""
     has_written: bool = False
     is_recorded: bool = True
-    """Whether the journal is whole."""
+    """Whether the journal is complete."""
 
 
 def show(session: "Session", options: RotateOptions) -> Rotation:
-    """Work out the steps over a connection that cannot write."""
+    """Plan the steps over a connection that cannot write."""
     with session.reader() as remote:
         plan = _planned(session, options, remote)
     is_refused = any(one.rule not in guard.TIMED for one in plan.findings)
@@ -64,11 +64,11 @@ def show(session: "Session", options: RotateOptions) -> Rotation:
 
 
 def carry_out(session: "Session", options: RotateOptions) -> Rotation:
-    """Have the steps approved, and take them, on the record.
+    """Have the steps approved, carry them out, and record them.
 
     Raises:
-        GuardRefusal: a guard objects; nothing was written.
-        ReconcilerError: the answer was no, or the rotation that was asked for is not possible.
+        GuardRefusal: a guard refuses it; nothing was written.
+        ReconcilerError: the answer was no, or the requested rotation is not possible.
     """
     with session.exclusively(), session.writer() as remote:
         plan = _planned(session, options, remote)
@@ -91,10 +91,10 @@ def _approved(session: "Session", options: RotateOptions, plan: Planned, remote:
     """Have the plan approved.
 
     Returns:
-        The same plan, counted from the moment of the answer.
+        The same plan, computed again at the time of the answer.
 
     Raises:
-        ReconcilerError: the answer was no, or something else is due by now.
+        ReconcilerError: the answer was no, or something else is due now.
     """
     is_acceptable = not plan.findings or plan.acknowledgement in given(options.ack)
     if not options.approve(_shown(session, plan), is_acceptable):
@@ -121,19 +121,19 @@ def _taken(session: "Session", plan: Planned, tools: Tools, journal: Journal) ->
 
 @dataclass(slots=True)
 class _Record:
-    """The journal: a fault of it hides nothing of what was done, and is reported at the end."""
+    """The journal. A failure to write it does not hide the result, and is reported at the end."""
 
     journal: Journal
     listener: Listener
     fault: ReconcilerError | None = None
 
     def note(self, event: str, facts: "Mapping[str, Json]") -> None:
-        """Keep an event, if that is still possible."""
+        """Record an event, if that is still possible."""
         with self._faults():
             self.journal.append(event, facts)
 
     def end(self, *, interrupted: bool) -> None:
-        """Keep that the run came to its own end; report the fault, if there was one."""
+        """Record that the run has ended; report the failure, if there was one."""
         self.note("end", {"interrupted": interrupted})
         with self._faults():
             self.journal.close()
@@ -149,7 +149,7 @@ class _Record:
 
 
 def _turned(session: "Session", turn: Turn, tools: Tools) -> tuple[Turned, bool]:
-    """Take the steps of one turn; gives also whether it has written."""
+    """Carry out the steps for one secret; also gives whether anything was written."""
     if turn.error:
         return _unturned(turn), False
     if tools.should_stop():

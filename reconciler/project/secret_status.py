@@ -1,6 +1,6 @@
-"""Manifests and a service -> how every secret stands, and what a rotation would do, judged by guards as a plan is.
+"""Manifests and a service -> the status of every secret, and the plan of a rotation, which guards check as any plan.
 
-Reads only.
+Only reads.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ from reconciler.secrets.rotation.due import Subject, due
 
 
 def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> SecretReport:
-    """Say how every secret stands: of each resource that has a manifest and is selected. Reads only.
+    """Report the status of every secret of the selected resources. Only reads.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
@@ -108,7 +108,7 @@ def _field_rows(
     values: Values,
     target: Target,
 ) -> Iterator[SecretRow]:
-    """One row for each secret field that the manifest names or the object has a value in."""
+    """One row for each secret field that the manifest names or for which the object has a value."""
     for name in sorted(kind.secret_fields):
         old = found.secrets.get(name) if found else None
         if name not in wanted.secrets and old is None:
@@ -128,7 +128,7 @@ _LAST_WRITTEN: Final = {
     True: (Standing.DIFFERS, "the last apply wrote another value"),
     False: (Standing.UNVERIFIABLE, "the last apply wrote this value"),
 }
-"""Whether the last apply wrote another value, if anybody knows -> what is known of a write-only secret."""
+"""Whether the last apply wrote another value, if that is known -> what is reported of a write-only secret."""
 
 
 def _field_status(wanted: DesiredResource, name: str, old: Secret | None, new: Secret | None) -> tuple[Standing, str]:
@@ -142,7 +142,7 @@ def _field_status(wanted: DesiredResource, name: str, old: Secret | None, new: S
     if old.is_mask:
         return Standing.UNVERIFIABLE, "the service does not show it"
     if new is None:
-        note = "not compared: it was generated" if reference.is_generated else "not compared: its value is not at hand"
+        note = "not compared: it was generated" if reference.is_generated else "not compared: its value is unknown here"
         return Standing.IN_STEP, note
     return (Standing.IN_STEP, "") if old.equals(new) else (Standing.DIFFERS, "it has another value")
 
@@ -161,10 +161,10 @@ def _named_rows(
 
 @dataclass(frozen=True, slots=True)
 class SecretChoice:
-    """What the user wants to have rotated."""
+    """The secrets that the user wants to rotate."""
 
     address: str | None = None
-    """Of one manifest, in any case; None: all that are selected."""
+    """Of one manifest; case does not matter. None: all that are selected."""
     name: str | None = None
     """Of one of its secrets; None: the only one, or all that are due."""
     only_due: bool = False
@@ -177,32 +177,32 @@ class Turn:
     subject: Subject
     steps: tuple[Step, ...] = ()
     error: ReconcilerError | None = None
-    """Why it cannot be done; then there are no steps."""
+    """Why it is not possible; then there are no steps."""
 
     @property
     def about(self) -> tuple[str, str, str]:
-        """Whose secret, by address and by id, and its name."""
+        """Address and id of the client, and name of the secret."""
         return str(self.subject.address), self.subject.client_id, self.subject.wanted.name
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation would do, and what the guards object to."""
+    """What a rotation would do, and the findings of the guards."""
 
     marketplace: str
     turns: tuple[Turn, ...]
     changes: tuple[Change, ...] = ()
-    """As the guards see it: a client whose secrets change is updated, all others stay as they are."""
+    """For the guards: a client whose secrets change is an update, all others are unchanged."""
     findings: tuple[Finding, ...] = ()
 
     @property
     def does_something(self) -> bool:
-        """Whether there is more to it than to wait."""
+        """Whether there is anything to do besides waiting."""
         return any(step.kind is not StepKind.WAIT for turn in self.turns for step in turn.steps)
 
     @property
     def acknowledgement(self) -> str:
-        """What ``--ack`` must be given to accept the findings of exactly these steps, whenever they are taken."""
+        """The value for ``--ack`` that accepts the findings of exactly these steps, at any time."""
         turns = [
             [*turn.about, [[step.kind.value, step.secret.id if step.secret else ""] for step in turn.steps]]
             for turn in self.turns
@@ -211,15 +211,15 @@ class Rotation:
         return digest({"turns": turns, "findings": findings})[:ACKNOWLEDGEMENT_DIGITS]
 
     def standing(self, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
-        """The findings, with what the freeze windows say at this moment."""
+        """The findings, with those of the freeze windows at this moment."""
         lasting = [one for one in self.findings if one.rule not in guard.TIMED]
         return (*lasting, *guard.freeze(self.changes, freeze, now))
 
     def require(self, acknowledged: str | None, freeze: Sequence[Window], now: datetime) -> None:
-        """Refuse what the guards object to.
+        """Raise if the guards refuse it.
 
         Raises:
-            GuardRefusal: they do, and it is not acknowledged.
+            GuardRefusal: they do, and that is not acknowledged.
         """
         findings = self.standing(freeze, now)
         final = [one for one in findings if not one.can_be_acknowledged]
@@ -232,19 +232,19 @@ class Rotation:
 def plan(
     desired: DesiredState, remote: ReadRemote, target: Target, choice: SecretChoice, deliverer: Deliverer
 ) -> Rotation:
-    """Work out what is due: the rest of a rotation, or a new one.
+    """Plan what is due: the rest of a rotation, or a new one.
 
     Args:
         desired: the manifests of one environment.
         remote: the service.
-        target: what it must be; its selection restricts what is due.
+        target: the expected marketplace; its selection restricts what is due.
         choice: which secrets.
-        deliverer: reads back what was delivered and is not proven yet.
+        deliverer: reads back values that were delivered and are not proven yet.
 
     Raises:
         UsageError: there is no such manifest or secret; nothing was read.
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
-        ReconcilerError: the one rotation that was asked for is not possible; says why.
+        ReconcilerError: the requested rotation is not possible; says why.
     """
     chosen = wanted(desired, target.selection, choice)
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired)).live
@@ -255,8 +255,8 @@ def plan(
     for resource, secret in chosen:
         found = matches[resource.address]
         if found is None and not choice.only_due:
-            hint = "run apply first: it makes the client, and its secrets"
-            raise ReconcilerError(f"{resource.address} is not there yet, so it has no secret to be rotated", hint=hint)
+            hint = "run apply first: it creates the client and its secrets"
+            raise ReconcilerError(f"{resource.address} does not exist yet, so there is no secret to rotate", hint=hint)
         if found is not None:
             subject = _subject(resource, found, secret, secrets[resource.address], deliverer)
             turns += _turn(subject, remote, target, choice)
@@ -273,7 +273,7 @@ def plan(
 def wanted(
     desired: DesiredState, selected: Selection, choice: SecretChoice
 ) -> Sequence[tuple[DesiredResource, NamedSecret]]:
-    """The secrets that the wish is about. Contacts nobody.
+    """The secrets that were chosen. Contacts nobody.
 
     Raises:
         UsageError: there is no such manifest or secret.
@@ -318,17 +318,17 @@ def _nothing_listed(resource: DesiredResource) -> ReconcilerError:
     kind = KINDS[resource.address.kind]
     if not kind.named_secrets:
         fields = " or ".join(resource.secrets or kind.secret_rows)
-        hint = f"to replace {fields}, change the value that its reference gives, and run reconciler apply"
-        what = f"{resource.address} has no named secrets, and rotate replaces nothing else"
+        hint = f"to replace {fields}, change the value behind its reference and run reconciler apply"
+        what = f"{resource.address} has no named secrets, and rotate only replaces those"
         return ReconcilerError(what, hint=hint if fields else "")
     hint = "list it in the manifest: secrets: [{name: primary, deliver: [{file: PATH}]}]"
     if any(resource.secrets.values()):
         field = next(iter(resource.secrets))
-        hint = f"{field} is one value, so an old one cannot stay valid beside a new one; use a named secret: {hint}"
-    return ReconcilerError(f"{resource.address} lists no secrets that could be rotated", hint=hint)
+        hint = f"{field} has a single value, so the old one cannot stay valid; use a named secret: {hint}"
+    return ReconcilerError(f"{resource.address} lists no secrets to rotate", hint=hint)
 
 
-# -------------------------------------------------------------------------------------------------------------- turning
+# ---------------------------------------------------------------------------------------------------------------- steps
 
 
 def _subject(
@@ -352,7 +352,7 @@ def _subject(
 
 
 def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretChoice) -> Iterator[Turn]:
-    """The turn of one secret; none where only what is due is wanted, and it is not. What is wanted anyway may raise."""
+    """The rotation of one secret; none if only due ones are wanted and it is not due. One that was named may raise."""
     judged = states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)
     if choice.only_due and not any(one.is_due for one in judged):
         return
@@ -366,9 +366,9 @@ def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretCh
 
 
 def _spare_ourselves(subject: Subject, remote: ReadRemote) -> None:
-    """Without an overlap, our own next login would fail before anybody could hand the new secret to us."""
+    """Without an overlap, the next login of this run would fail before it had the new secret."""
     if not subject.wanted.overlap and ObjectKey(subject.address.kind, subject.client_id) == login_key(remote.client_id):
-        message = "this run is logged in with this very client, and without an overlap its secret would end at once"
+        message = "this run is logged in with this client, and without an overlap its secret would end at once"
         raise ReconcilerError(message, hint="give the secret an overlap, or log in with another client")
 
 
@@ -378,7 +378,7 @@ def _spare_ourselves(subject: Subject, remote: ReadRemote) -> None:
 def _changes(
     desired: DesiredState, matches: Mapping[Address, LiveResource | None], turns: Sequence[Turn]
 ) -> Iterator[Change]:
-    """Every managed object, those whose secrets change as updates."""
+    """Every managed object; those whose secrets change are updates."""
     new: dict[Address, list[NamedSecret]] = {}
     for turn in turns:
         if any(step.writes for step in turn.steps):
@@ -394,7 +394,7 @@ def _changes(
 
 
 def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) -> Iterator[Finding]:
-    """A secret of a protected client that is in use would end at once."""
+    """Find secrets in use of protected clients that would end at once."""
     protected = {change.address for change in changes if change.protected}
     for turn in turns:
         used = [one.id for one in _ended_at_once(turn.steps) if not one.is_over(now)]
@@ -408,7 +408,7 @@ def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) 
 
 
 def _ended_at_once(steps: Sequence[Step]) -> Iterator[LiveSecret]:
-    """Deleted secrets that somebody may have: unproven ones only until another one is delivered everywhere."""
+    """Deleted secrets that somebody may have: unproven ones until another one is delivered everywhere."""
     had_by_nobody = {UNDELIVERED, RETIRED}
     for step in steps:
         if step.kind is StepKind.DELIVER:

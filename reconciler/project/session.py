@@ -1,4 +1,4 @@
-"""Settings and paths -> one environment with its manifests, ready to be planned for or written to."""
+"""Settings and paths -> one environment with its manifests, ready to plan or write."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -45,7 +45,7 @@ EVERYTHING: Final = Selection()
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One environment and what its manifests ask for."""
+    """One environment and its manifests."""
 
     settings: Settings
     file: Path
@@ -53,27 +53,27 @@ class Session:
     environment: Environment
     loaded: Loaded
     load: Callable[[Mapping[str, bytes]], Loaded]
-    """Loads the same manifests anew, with other contents of some files."""
+    """Loads the same manifests again, with new contents of some files."""
     saved: Plan | None = None
-    """The plan that is to be carried out; None: one is made."""
+    """The saved plan to apply; None: a new one is made."""
     selection: Selection = EVERYTHING
-    """What plans are restricted to."""
+    """The part of the resources to plan."""
     folders: tuple[Path, ...] = ()
     """Where manifests and overlays were looked for."""
     expires_at: datetime | None = None
-    """Until when a plan that is saved is good; None: for ever."""
+    """When a saved plan expires; None: never."""
     prunes: bool = False
     """Whether plans delete what no manifest claims."""
     journal: Path = Path()
     """The folder of the journals."""
     kept_inputs: tuple[Path, ...] = ()
-    """What no delivery may write over."""
+    """Files that no delivery may overwrite."""
     plan_key: bytes | None = field(default=None, repr=False)
-    """Signs plans, and keys the fingerprints of secrets in them."""
+    """The key of signatures and of fingerprints of secrets."""
     fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
     """Of the write-only secrets that the last apply wrote."""
     commits: tuple[str, ...] = ()
-    """Where they are listed: the commit of the manifests, and all before it."""
+    """The commit of the manifests and all before it, if they are listed."""
 
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
@@ -87,12 +87,12 @@ class Session:
         expires: timedelta | None = None,
         prunes: bool = False,
     ) -> Self:
-        """Load configuration and manifests; a saved plan names the environment where nobody else does.
+        """Load configuration and manifests; without `--env`, a saved plan names the environment.
 
         Raises:
-            InputError: with every fault of every file; to prune, a file in which no manifest is found is one.
-            UsageError: the selection selects nothing, or is to be pruned.
-            PlanRefused: the saved plan was made for an environment that is no longer there.
+            InputError: with every fault of every file; to prune, that includes files without a manifest.
+            UsageError: the selection selects nothing, or is combined with pruning.
+            PlanRefused: the saved plan is for an environment that no longer exists.
         """
         _check_prune(selection, paths, prunes=prunes)
         key = plan_key(settings.variables)
@@ -118,7 +118,7 @@ class Session:
         ).checked()
 
     def checked(self) -> Self:
-        """Refuse what cannot be meant, and report what was loaded."""
+        """Refuse a selection that cannot be meant, and report what was loaded."""
         if self.prunes:
             require_all(self.loaded)
         keep_apart(self.settings, self.inputs.all)
@@ -135,7 +135,7 @@ class Session:
 
     @property
     def inputs(self) -> Inputs:
-        """What plans are made from."""
+        """The inputs of plans."""
         own = self.environment.own_credentials
         named = {one for resource in self.loaded.desired.resources for one in resource.secrets.values() if one} | own
         files = {self.root / one.name for one in named if one.source is SecretSource.FILE}
@@ -146,7 +146,7 @@ class Session:
 
     @property
     def resolve(self) -> Resolver:
-        """Look up the values of secrets."""
+        """The resolver of secret references."""
         environment = self.environment
         return Resolver(
             self.allowed_paths, environment.allowed_secrets, environment.own_credentials, self.settings.variables
@@ -154,17 +154,17 @@ class Session:
 
     @property
     def allowed_paths(self) -> AllowedPaths:
-        """Where files with secrets may be."""
+        """The paths at which secret files may be."""
         return AllowedPaths(self.root, self.environment.secret_folders, self.kept_inputs)
 
     @property
     def deliverer(self) -> Deliverer:
-        """Deliver new secrets."""
+        """The deliverer of new secrets."""
         own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
         return Deliverer(self.allowed_paths, self.settings.listener.masked, self.settings.variables, withheld=own)
 
     def target(self, *, demands_secrets: bool = False) -> "Target":
-        """What a plan is made for."""
+        """The target of a plan."""
         from reconciler.planning.comparison import Target  # noqa: PLC0415  # while the login is on its way
 
         environment = self.environment
@@ -187,10 +187,10 @@ class Session:
         )
 
     def with_contents(self, contents: Mapping[str, bytes]) -> Self:
-        """Be the same with other contents of some files, named as messages do, of which nothing is written.
+        """The same session with new contents of some files, which are not written.
 
         Raises:
-            InputError: these are no manifests.
+            InputError: these are not valid manifests.
         """
         return replace(self, loaded=self.load(contents))
 
@@ -200,15 +200,15 @@ class Session:
             return self.plan_with(remote)
 
     def plan_from(self, path: Path) -> Plan:
-        """Plan from a snapshot, or from that of the environment in a folder of them, without a connection.
+        """Plan from a snapshot, or from the environment's in a folder of snapshots, without a connection.
 
         Raises:
-            ReconcilerError: the folder has none of this environment.
+            ReconcilerError: the folder has no snapshot of this environment.
         """
         name = self.environment.name
         file = path / f"{name}.json" if path.is_dir() else path
         if file != path and not file.exists():
-            hint = f"a job with credentials takes it: reconciler snapshot --env {name} --out {file}"
+            hint = f"a job with credentials writes it: reconciler snapshot --env {name} --out {file}"
             raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
         from reconciler import pipeline  # noqa: PLC0415
         from reconciler.planning.snapshot import loads  # noqa: PLC0415  # brings the schema checker along
@@ -218,7 +218,7 @@ class Session:
         return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
     def plan_with(self, remote: ReadRemote, *, demands_secrets: bool = False) -> Plan:
-        """Plan over a connection that is open already; what is to be applied at once demands all secrets."""
+        """Plan over an open connection; a plan that is applied at once needs all secrets."""
         from reconciler import pipeline  # noqa: PLC0415
 
         target = self.target(demands_secrets=demands_secrets)
@@ -228,13 +228,13 @@ class Session:
         return replace(plan, warnings=(*plan.warnings, said)) if said else plan
 
     def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
-        """Plan to take a run back."""
+        """Plan the rollback of a run."""
         from reconciler import pipeline  # noqa: PLC0415
 
         return pipeline.plan_back(run, only, self.loaded.desired, remote, self.target())
 
     def check_here(self, saved: Plan) -> None:
-        """Refuse a saved plan that was made for something else than what is here, before anybody is contacted."""
+        """Refuse a saved plan that does not fit what is here, before the service is contacted."""
         from reconciler.planning.check import check_here  # noqa: PLC0415
 
         check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
@@ -244,25 +244,25 @@ class Session:
         require_tip(self.root, self.inputs, branch)
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
-        """Refuse a saved plan that was made for something else; give what guards object to besides what it says."""
+        """Refuse a saved plan that does not fit; give findings of guards that it does not contain."""
         from reconciler.planning.check import check_saved  # noqa: PLC0415
 
         return check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
-        """What the freeze windows say at this moment."""
+        """The findings of freeze windows at this moment."""
         from reconciler.planning.check import frozen  # noqa: PLC0415
 
         return frozen(plan, self.environment.freeze, datetime.now(UTC))
 
     def exclusively(self) -> AbstractContextManager[None]:
-        """Keep other runs from this checkout from writing to the environment meanwhile."""
+        """Lock the environment against other runs from this checkout."""
         own_folder(self.journal)
         return exclusive(self.journal, self.environment.name)
 
     @contextmanager
     def reader(self) -> Iterator[ReadRemote]:
-        """Open a connection that cannot write; the question who we are is on its way when it is there."""
+        """Open a connection that cannot write. The request for the user of the login is already sent."""
         with connect.reader(self.settings, self.environment, self.root) as remote:
             remote.greet()
             yield remote
@@ -278,7 +278,7 @@ class Session:
 def _loader(
     settings: Settings, config: Config, environment: Environment, paths: Sequence[Path], *, allow_unknown_roles: bool
 ) -> Callable[[Mapping[str, bytes]], Loaded]:
-    """Loads the manifests that are meant, with other contents of some files."""
+    """Loads the chosen manifests, with new contents of some files."""
     sources = tuple(paths) or config.manifests
     keep_manifests_apart(settings, sources, config)
     context = load_context(
@@ -299,13 +299,13 @@ def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> s
 
 
 def _check_prune(selection: Selection, paths: Sequence[Path], *, prunes: bool) -> None:
-    """Refuse to prune where not all manifests are looked at: what the others claim would be deleted.
+    """Refuse to prune without all manifests: objects of the others would be deleted.
 
     Raises:
-        UsageError: a part was chosen.
+        UsageError: only a part was chosen.
     """
     if prunes and (selection.only or selection.selector):
-        raise UsageError("--prune does not go with --only or --selector", hint="prune with all manifests")
+        raise UsageError("--prune cannot be combined with --only or --selector", hint="prune with all manifests")
     if prunes and paths:
-        message = "--prune does not go with PATHs: it would delete what all other manifests claim"
-        raise UsageError(message, hint="leave the PATHs out; those of the configuration are then read")
+        message = "--prune cannot be combined with PATHs: it would delete the objects of all other manifests"
+        raise UsageError(message, hint="remove the PATHs, so that those of the configuration are read")

@@ -25,22 +25,22 @@ _Found = TypeVar("_Found", Diagnostic, Waived)
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """What loading for one environment came to."""
+    """The result of loading one environment."""
 
     diagnostics: tuple[Diagnostic, ...]
     files: frozenset[str]
     documents: frozenset[Place] | None = None
-    """Where manifests and overlays stand; None where that is not known."""
+    """Where manifests and overlays are; None if unknown."""
     waived: tuple[Waived, ...] = ()
 
 
 def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: bool) -> Report:
-    """Load for every environment that is meant; the same fault in all of them is one fault.
+    """Load every chosen environment; the same fault in all of them is reported once.
 
-    A fault of the configuration itself is a fault like any other, and ends the search for more.
+    A fault of the configuration is reported like any other, and ends the search.
 
     Raises:
-        ReconcilerError: there is no configuration, and it is needed: an environment is named, or no path is.
+        ReconcilerError: there is no configuration, but an environment is named, or no path is.
     """
     file = configuration_path(settings)
     if file is None:
@@ -73,7 +73,7 @@ def _check(paths: Sequence[Path], context: LoadContext) -> _Check:
 
 
 def _report(checks: Mapping[str, _Check]) -> Report:
-    """Each fault once, with the environments that have it where some have not."""
+    """Each fault once, with the environments that have it unless all do."""
     faults = _by_environment({name: one.diagnostics for name, one in checks.items()})
     waived = _by_environment({name: one.waived for name, one in checks.items()})
     documents = [one.documents for one in checks.values() if one.documents is not None]
@@ -88,7 +88,7 @@ def _report(checks: Mapping[str, _Check]) -> Report:
 
 
 def _by_environment(found: Mapping[str, Iterable[_Found]]) -> Iterator[tuple[_Found, tuple[str, ...]]]:
-    """Give each once, sorted, with the environments that have it; with none where all have it."""
+    """Give each once, sorted, with the environments that have it; none if all do."""
     names: dict[_Found, list[str]] = {}
     for name, ones in found.items():
         for one in ones:

@@ -75,7 +75,7 @@ def test_a_file_of_ids_is_an_input_that_no_output_overwrites_and_git_knows(proje
     for command in ("plan", "validate", "show --resolved", "adopt", "drift", "export", "doctor", "history"):
         for name in ("ids/test.yaml", "manifests/front.yaml"):
             done = run(*command.split(), "--into", f"json={name}")
-            assert (done.code, f"{name} is read by this run" in done.err) == (64, True), (command, done)
+            assert (done.code, f"{name} is an input of this run" in done.err) == (64, True), (command, done)
     git(project.folder, "init", "--quiet")
     git(project.folder, "add", "--all")
     git(project.folder, "commit", "--quiet", "--message", "all")

@@ -129,7 +129,7 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["--env", "test", "drift", "--env-all"], "all environments, or --env test: not both"),
         (["secrets", "--env-all", "rotate", "--due"], "rotate takes one environment, and --env-all is given"),
         (["history", "--env-all", "show", "last"], "show takes one environment, and --env-all is given"),
-        (["apply", "--env-all"], "apply takes several environments where reconciler.yaml says in which order"),
+        (["apply", "--env-all"], "to apply several environments, reconciler.yaml must give their order"),
         (["plan", "--env", "tset"], "there is no environment 'tset'"),
         (["show"], "write show PLANFILE, or show --resolved [PATH]..."),
         (["show", "a.json", "b.json"], "show takes one PLANFILE"),

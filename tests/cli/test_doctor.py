@@ -67,7 +67,7 @@ def test_a_missing_credential_is_named_and_exits_with_1(
     done = run("doctor")
     assert (done.code, done.err) == (1, "")
     assert "failed   credentials           the environment variable OC_SECRET is not set" in done.out
-    assert "skipped  login                 it needs credentials, which failed" in done.out
+    assert "skipped  login                 needs credentials, which failed" in done.out
     assert project.writes() == []
 
 
@@ -89,7 +89,7 @@ def test_all_references_of_a_password_login_are_looked_up(
     assert found["found"] == "the secret file pass.txt cannot be read: No such file or directory"
     (project.folder / "pass.txt").write_text("canary")
     found = checks(run("doctor", "--format", "json"))["credentials"]
-    assert found["found"] == "set, and not empty: clientId {fromEnv: OC_ID}, password {fromFile: pass.txt}"
+    assert found["found"] == "set and not empty: clientId {fromEnv: OC_ID}, password {fromFile: pass.txt}"
 
 
 def test_a_service_that_is_not_there_is_found_out_before_the_login(project: Project, run: Runner) -> None:

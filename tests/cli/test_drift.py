@@ -143,12 +143,12 @@ def test_a_receipt_of_the_journal_that_git_tracks_is_believed_only_where_it_is_s
     assert "[live drifted]" in run("drift").out
     monkeypatch.delenv("RECONCILER_PLAN_KEY")
     done = run("drift")
-    assert "receipt.json is not used: git tracks it: who changed what is not known; run git rm --cached" in done.out
+    assert "receipt.json is not used: git tracks it: the source of drift is unknown; run git rm --cached" in done.out
     assert "[live drifted]" not in done.out
     since = run("drift", "--since-receipt")
     assert (since.code, "is not used: git tracks it" in since.err) == (1, True)
     git(project.folder, "add", "--force", "*.jsonl")
-    assert ".jsonl is not used: git tracks it: who changed what is not known" in run("drift").out
+    assert ".jsonl is not used: git tracks it: the source of drift is unknown" in run("drift").out
 
 
 @pytest.mark.parametrize("target", ["a.json", "nowhere"])
@@ -271,7 +271,10 @@ def test_write_back_refuses_files_that_somebody_shares_by_an_anchor(project: Pro
     edit(project, AccessTokenDuration=300, RefreshTokenDuration=600)
     done = run("drift", "--write-back", "--write")
     assert (done.code, Path("manifests/front.yaml").read_text(encoding="utf-8")) == (1, text)
-    assert "ApiClient/front AccessTokenDuration is not brought back: it is written in such a way" in done.err
+    assert (
+        "ApiClient/front AccessTokenDuration is not brought back: it cannot be edited without changing other lines"
+        in done.err
+    )
     assert "(at /spec/AccessTokenDuration); change it by hand: live is 300" in done.err
 
 

@@ -76,7 +76,7 @@ def test_doctor_explains_who_allows_a_host_and_goes_no_further_without(project: 
     away(project)
     refused, allowed = run("doctor"), run("doctor", "--allow-host", "shop.example")
     assert "failed   host                  credentials are not sent to shop.example" in refused.out
-    assert "skipped  network               it needs host, which failed" in refused.out
+    assert "skipped  network               needs host, which failed" in refused.out
     assert "ok       host                  shop.example is allowed by --allow-host or RECONCILER_ALLOWED_HOSTS" in (
         allowed.out
     )
@@ -108,7 +108,7 @@ def test_an_entry_that_names_no_host_is_wrong_usage(
     monkeypatch.setenv("RECONCILER_ALLOWED_HOSTS", f"a.example,{entry}")
     done = run("plan")
     assert done.code == 64
-    assert f"RECONCILER_ALLOWED_HOSTS has '{entry}', which names no host" in done.err
+    assert f"RECONCILER_ALLOWED_HOSTS has '{entry}', which is not a host" in done.err
 
 
 def test_a_redirect_to_another_host_is_not_followed(project: Project, run: Runner, served: tuple[Any, str]) -> None:

@@ -115,7 +115,7 @@ def test_a_host_that_is_not_there_is_a_warning_without_the_url(
         (["--notify", f"ftp://host{PATH}"], "the URL to notify is not valid"),
         (["--notify", f"https://chat.example{PATH}\udcff"], "the URL to notify is not valid"),
         (["--notify", f"http://chat.example{PATH}"], "plain http to chat.example would show the URL"),
-        (["--notify-format", "slack"], "--notify-format is for a URL that is notified"),
+        (["--notify-format", "slack"], "--notify-format needs a URL to notify"),
     ],
 )
 def test_a_url_that_can_never_be_notified_is_wrong_usage(

@@ -44,9 +44,9 @@ def test_it_needs_a_limit_of_deletions(project: Project, run: Runner) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "ApiClient/front"], "does not go with --only or --selector"),
-        (["--selector", "team=web"], "does not go with --only or --selector"),
-        (["manifests"], "does not go with PATHs"),
+        (["--only", "ApiClient/front"], "cannot be combined with --only or --selector"),
+        (["--selector", "team=web"], "cannot be combined with --only or --selector"),
+        (["manifests"], "cannot be combined with PATHs"),
     ],
 )
 @pytest.mark.parametrize("command", ["plan", "apply"])

@@ -30,7 +30,7 @@ def test_the_live_plan_is_the_one_that_was_reviewed_although_the_service_shows_m
     assert run("plan", "--out", "plan.json").code == 0
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
     assert done.code == 0
-    assert done.out.startswith("Reviewed: the changes are those of the plan, ")
+    assert done.out.startswith("Reviewed: the changes are those of the reviewed plan, ")
 
 
 def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project, run: Runner) -> None:
@@ -39,7 +39,7 @@ def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project,
     run("plan", "--out", "plan.json")
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json", "--into", "markdown=difference.md")
     assert done.code == 2
-    assert "Not reviewed: the changes are not those of the plan that was reviewed." in done.out
+    assert "Not reviewed: the changes differ from those of the reviewed plan." in done.out
     assert "AccessTokenDuration  60 -> 600" in done.out
     assert "update ApiClient/front" not in done.out
     assert "## `test`: not what was reviewed" in Path("difference.md").read_text()
@@ -88,7 +88,7 @@ def test_a_plan_of_another_environment_was_not_reviewed(reviewed: Project, run: 
     run("plan", "--env", "other", "--out", "plan.json")
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
     assert done.code == 2
-    assert "the plan that was reviewed is of environment test" in done.out
+    assert "the reviewed plan is of environment test" in done.out
 
 
 def test_other_findings_of_the_guards_need_approval(reviewed: Project, run: Runner) -> None:
@@ -97,7 +97,7 @@ def test_other_findings_of_the_guards_need_approval(reviewed: Project, run: Runn
     assert run("plan", "--out", "plan.json").code == 3
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
     assert done.code == 2
-    assert "the guards object to other things than in the plan that was reviewed" in done.out
+    assert "the findings of the guards differ from those of the reviewed plan" in done.out
     assert "limit-changes" in done.out
 
 
@@ -231,7 +231,7 @@ def test_a_folder_of_plans_overwrites_no_snapshot_that_is_read(reviewed: Project
     before = snapshot.read_text()
     done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "snapshots")
     assert (done.code, snapshot.read_text()) == (64, before)
-    assert "snapshots/test.json is read by this run and would be overwritten" in done.err
+    assert "snapshots/test.json is an input of this run and would be overwritten" in done.err
 
 
 def test_the_plan_of_one_environment_is_saved_in_a_folder_as_those_of_several_are(

@@ -264,14 +264,14 @@ def test_the_older_generation_has_a_row_for_its_field(
 
 def test_a_secret_that_is_not_at_hand_is_said_to_be_not_compared(project: Project, run: Runner) -> None:
     legacy(project, "old", {"fromEnv": "FRONT_SECRET"})
-    assert "not compared: its value is not at hand" in run("secrets", "status").out
+    assert "not compared: its value is unknown here" in run("secrets", "status").out
 
 
 def test_the_older_field_cannot_be_rotated_and_the_way_is_shown(project: Project, run: Runner) -> None:
     legacy(project, "old", {"fromEnv": "FRONT_SECRET"})
     refused = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     assert refused.code == 1
-    assert "ClientSecret is one value, so an old one cannot stay valid beside a new one" in refused.err
+    assert "ClientSecret has a single value, so the old one cannot stay valid" in refused.err
 
 
 def test_a_kind_without_named_secrets_is_not_rotated_and_the_message_says_how_to_replace_its_secret(
@@ -284,10 +284,8 @@ def test_a_kind_without_named_secrets_is_not_rotated_and_the_message_says_how_to
     text = json.dumps({**hook, "spec": spec | {"WebhookRoutes": routes}})
     (project.folder / "manifests" / "hook.yaml").write_text(text, encoding="utf-8")
     refused = run("secrets", "rotate", "Webhook/hook", "--auto-approve")
-    assert "error: Webhook/hook has no named secrets, and rotate replaces nothing else" in refused.err
-    assert (
-        "hint: to replace HashKey, change the value that its reference gives, and run reconciler apply" in refused.err
-    )
+    assert "error: Webhook/hook has no named secrets, and rotate only replaces those" in refused.err
+    assert "hint: to replace HashKey, change the value behind its reference and run reconciler apply" in refused.err
     assert refused.code == 1
 
 

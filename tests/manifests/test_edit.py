@@ -148,7 +148,7 @@ def test_ids_are_added_to_a_file_of_their_own(before: str, after: str) -> None:
     [
         ("shop: OTHER", "shop is bound to OTHER already, under ids.yaml"),
         ("- a", "ids.yaml can no longer be read as ids"),
-        ("---\n...\n", "ids.yaml is written in such a way that ids cannot be added without changing more"),
+        ("---\n...\n", "ids.yaml cannot be edited to add ids without changing other lines"),
         ("a: X\n" + "#" * (8 << 20), "ids.yaml can no longer be read as ids"),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_file_that_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.yaml"
     file.write_bytes(PLAIN + b"  b: &b {emulator: {}}\n  c: *b\n")
     before = file.read_bytes()
-    with pytest.raises(ReconcilerError, match="cannot be added to b without changing more"):
+    with pytest.raises(ReconcilerError, match="cannot be edited to add ids to b without changing other lines"):
         write_ids(file, at("b"), by_address({"shop": ID}))
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]

@@ -214,7 +214,7 @@ def test_a_listener_is_told_of_connections_and_costs(shop: Project) -> None:
 def test_a_format_that_a_document_does_not_have_is_named(shop: Project) -> None:
     drift = reconciler.load().drift("staging")
     assert reconciler.to_text(drift, "json").startswith("{")
-    with pytest.raises(reconciler.UsageError, match="no format yaml of Drift"):
+    with pytest.raises(reconciler.UsageError, match="Drift has no format yaml"):
         reconciler.to_text(drift, "yaml")
 
 

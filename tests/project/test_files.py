@@ -38,7 +38,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> N
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReconcilerError) as caught:
         write_file(tmp_path / "no" / "a.json", "text")
-    assert caught.value.hint == f"make the folder {tmp_path / 'no'}, or name a file in one that exists"
+    assert caught.value.hint == f"create the folder {tmp_path / 'no'}, or choose one that exists"
 
 
 def test_a_text_in_pieces_is_written_as_they_are_made_and_one_that_breaks_off_leaves_the_old_file(

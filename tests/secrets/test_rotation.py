@@ -444,7 +444,7 @@ def test_what_is_not_there_is_a_matter_of_usage(world: World, address: str, name
 
 def test_a_client_that_is_not_there_or_lists_no_secret_is_told_what_to_do(world: World) -> None:
     new = replace(manifest("new", AccessTokenDuration=60), named_secrets=(WANTED,))
-    with pytest.raises(ReconcilerError, match="not there yet"):
+    with pytest.raises(ReconcilerError, match="does not exist yet"):
         world.plan(desired(new), SecretChoice("ApiClient/new"))
     with pytest.raises(ReconcilerError, match="lists no secrets"):
         world.plan(desired(manifest("a")), SecretChoice("ApiClient/a"))
@@ -455,7 +455,7 @@ def test_the_client_that_the_run_is_logged_in_with_keeps_its_old_secret_for_a_wh
         manifest("own", id="00000000-0000-0000-0000-00000000AD01"),
         named_secrets=(replace(WANTED, overlap=timedelta()),),
     )
-    with pytest.raises(ReconcilerError, match="logged in with this very client"):
+    with pytest.raises(ReconcilerError, match="logged in with this client"):
         world.plan(desired(own), SecretChoice("ApiClient/own"))
 
 

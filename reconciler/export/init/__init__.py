@@ -134,7 +134,7 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
         file: what messages call the configuration.
 
     Raises:
-        ReconcilerError: the environment cannot be added without changing more.
+        ReconcilerError: the environment cannot be added without changing other lines.
     """
     own = parse(_configuration(answers).encode(), CONFIG).documents[0].data
     at = ("environments", answers.environment)
@@ -147,7 +147,7 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
         styled, unordered = with_values(styled, file, {("promote",): [*order, answers.environment]})
         by_hand += unordered
     if by_hand:
-        message = f"{file} is written in such a way that an environment cannot be added without changing more"
+        message = f"an environment cannot be added to {file} without changing other lines"
         raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
     return styled
 

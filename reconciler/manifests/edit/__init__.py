@@ -328,7 +328,7 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
         file: what messages call the file.
 
     Raises:
-        ReconcilerError: a name is bound to another id, or the ids cannot be added without changing more than them.
+        ReconcilerError: a name is bound to another id, or the ids cannot be added without changing other lines.
     """
     data, limit = _data(content, file, at), SIZE_LIMIT if at else IDS_LIMIT
     known = get_at(data, at)
@@ -342,7 +342,7 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
     if result is None:
         by_hand = ", ".join(f"{name}: {one}" for name, one in new.items())
         where = f" to {at[1]}" if at else ""
-        message = f"{file} is written in such a way that ids cannot be added{where} without changing more"
+        message = f"{file} cannot be edited to add ids{where} without changing other lines"
         raise ReconcilerError(
             message, hint=f"add by hand under {'.'.join(at)}: {by_hand}" if at else f"add by hand: {by_hand}"
         )

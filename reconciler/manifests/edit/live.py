@@ -280,7 +280,7 @@ class _Run:
             for index, keys in by_hand:
                 address = addresses[index]
                 place = self._documents(file)[address][1].place(pointer(*keys))
-                message = "it is written in such a way that it cannot be changed without changing more"
+                message = "it cannot be edited without changing other lines"
                 hint = f"change it by hand: live is {_shown(wanted[address][keys])}"
                 self._refuse(place, address, pointer(*keys), message, hint)
         return {file: content for file, content in changed.items() if content != self._content(file)}

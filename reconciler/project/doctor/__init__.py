@@ -1,9 +1,8 @@
-"""A configuration, and ways to ask the world -> a diagnosis: every check, what it found, and the fix.
+"""A configuration and tools -> a diagnosis: every check, what it found, and the fix.
 
-The checks stand in one table, in the order in which they build on one another: what the configuration says comes first
-(see `connectivity`), then who the login is, in which marketplace, what it may do there, and what the service is. Each
-is given what is known so far and may add to it; a check whose premise failed is skipped. None can write: the connection
-that they are given only reads.
+The checks are in one table, each after those that it needs: first the configuration (see `connectivity`), then the user
+of the login, the marketplace, the roles there, and the service. Each gets what is known so far and may add to it; a
+check that needs a failed one is skipped. None can write: their connection only reads.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,32 +42,32 @@ __all__ = ["STEPS", "Subject", "Tools", "examine"]
 
 
 def generation(known: Known) -> Result:
-    """Tell the API's generation by what API clients look like: the secret left them between 1.0.454 and 1.0.470."""
+    """Tell the API's generation from API clients: their secret disappeared between 1.0.454 and 1.0.470."""
     if not known.clients:
-        return Result(Verdict.INFO, "unknown: there is no API client to tell it by")
+        return Result(Verdict.INFO, "unknown: there is no API client")
     shown = [name for name in KINDS[LOGIN_KIND].secret_fields if any(name in client for client in known.clients)]
     if shown:
         return Result(Verdict.INFO, f"legacy: API clients show their {', '.join(shown)}")
-    return Result(Verdict.INFO, "current: secrets are kept apart from API clients")
+    return Result(Verdict.INFO, "current: secrets are separate from API clients")
 
 
 def put_creates(_known: Known) -> Result:
-    """Say what cannot be known without a write."""
-    found = "unknown until tried: may a PUT create an API client under an ID of our choice"
+    """Say whether PUT creates, which is unknown without a write."""
+    found = "unknown until tried: whether PUT creates an API client under a chosen ID"
     return Result(Verdict.INFO, f"{found}; plan and apply handle both")
 
 
 CLIENTS: Final = KINDS[LOGIN_KIND]
-"""What a login goes through is one of these."""
+"""The kind of the client of a login."""
 
 SOON: Final = 7 * 86_400.0
-"""Seconds before its end at which a secret is worth a warning."""
+"""Seconds before its expiry from which a secret is a warning."""
 _MINUTE: Final = 60.0
 _GRANT: Final = "give the user a security profile with such a role, and let the API client grant it"
 
 
 def user(known: Known) -> Result:
-    """Say who we are; anybody but a seller user is turned away (OrderCloud release notes 1.0.185)."""
+    """Name the user; anybody but a seller user is refused (OrderCloud release notes 1.0.185)."""
     me, claims = known.connection.me(), known.claims
     name = claims.username or str(me.get("Username") or "an unnamed user")
     who = f"{name}, through API client {claims.client_id or known.connection.client_id}"
@@ -88,15 +87,15 @@ def _party(me: Body, claims: Claims) -> str:
 
 
 def marketplace(known: Known) -> Result:
-    """Have the service say which marketplace it is, as plan and apply do before all else."""
+    """Ask the service which marketplace it is, as plan and apply do first."""
     found = known.tools.identify(known.connection)
     if known.subject.marketplace is None:
-        return Result(Verdict.OK, f"{found}; the configuration names none, which an embedded emulator does not need")
+        return Result(Verdict.OK, f"{found}; not configured, which an embedded emulator does not need")
     return Result(Verdict.OK, f"{found}, as configured")
 
 
 def roles_for_plan(known: Known) -> Result:
-    """Read the claim, then prove it; a token that names no roles at all is given the chance to prove itself."""
+    """Read the claim, then test it by reading; a token without any roles is tested, too."""
     roles = known.claims.roles
     lacking = [f"reading {one.what} takes one of {', '.join(one.roles)}" for one in _reading(known) if one.lacks(roles)]
     if roles and lacking:
@@ -111,7 +110,7 @@ def roles_for_plan(known: Known) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """Something that a run does, and the roles of which one is needed."""
+    """Something that a run does, and the roles of which it needs one."""
 
     what: str
     roles: Sequence[str]
@@ -130,7 +129,7 @@ def _assigned(known: Known) -> list[Kind]:
 
 
 def _reading(known: Known) -> list[_Need]:
-    """What a plan reads. Some lists have no reader role, so that a login for plans alone can write them, too."""
+    """What a plan reads. Some lists have no reader role, so a login that only plans could write them."""
     return [
         *(_Need(f"{kind.noun}s", kind.reading_roles) for kind in _used(known)),
         *(_Need(f"assignments of {kind.noun}s", kind.assignment_reading_roles) for kind in _assigned(known)),
@@ -155,24 +154,24 @@ def _count(known: Known, kind: Kind) -> str:
 
 
 def _may_read_clients(known: Known) -> bool:
-    """Whether the client of the login can be looked up; without the role, only where a plan reads clients anyway."""
+    """Whether the client of the login can be read; without the role, only if the plan reads clients anyway."""
     return CLIENTS.name in known.subject.kinds or not known.claims.roles.isdisjoint(CLIENTS.reading_roles)
 
 
 def roles_for_apply(known: Known) -> Result:
-    """Read the claim. Without such a role a login is still right for a job that only plans."""
+    """Read the claim. Without such a role, the login can still plan."""
     roles = known.claims.roles
     lacking = [f"{', '.join(one.roles)} (for {one.what})" for one in _writing(known) if one.lacks(roles)]
     if not lacking:
         return Result(
             Verdict.OK, ", ".join(dict.fromkeys(r for one in _writing(known) for r in one.roles if r in roles))
         )
-    found = f"the token has none of {'; none of '.join(lacking)}: this login can plan, but not apply"
-    return Result(Verdict.WARNING, found, f"right for a job that only plans; to apply, {_GRANT}")
+    found = f"the token has none of {'; none of '.join(lacking)}: this login can plan but not apply"
+    return Result(Verdict.WARNING, found, f"enough for a job that only plans; to apply, {_GRANT}")
 
 
 def roles_for_references(known: Known) -> Result:
-    """Read the claim: what manifests refer to is looked up with other roles than the objects themselves."""
+    """Read the claim: looking up references needs other roles than reading the objects."""
     roles = known.claims.roles
     lookups = {role: what for kind in _used(known) for role, what in kind.lookups().items()}
     missing = [
@@ -181,29 +180,29 @@ def roles_for_references(known: Known) -> Result:
         if roles.isdisjoint({role, f"{role.removesuffix('Reader')}Admin", FULL_ACCESS})
     ]
     if not missing:
-        return Result(Verdict.OK, "all that manifests refer to can be looked up")
-    found = f"what these roles are for cannot be checked: {', '.join(missing)}"
+        return Result(Verdict.OK, "everything that manifests refer to can be looked up")
+    found = f"references that need these roles cannot be checked: {', '.join(missing)}"
     return Result(Verdict.WARNING, found, _GRANT)
 
 
 def own_client(known: Known) -> Result:
-    """Find the client that this login goes through, and what of it may end in the middle of a run."""
+    """Find the client of the login, and what of it could expire during a run."""
     wanted = known.connection.client_id
     own = next((one for one in known.clients if str(one.get("ID")).casefold() == wanted.casefold()), None)
     if own is None:
-        found = f"API client {wanted}, which this login goes through, is not among those that can be read"
+        found = f"API client {wanted} of this login is not among those that can be read"
         return Result(Verdict.WARNING, found, "check by hand that no change takes this client's access away")
     life, end = _token_life(known.claims), _first_end(known)
     words = [f"{own.get(CLIENTS.name_field)} ({own.get('ID')})"]
-    words += [] if life is None else [f"its tokens live {number(int(life / _MINUTE), 'minute')}"]
+    words += [] if life is None else [f"its tokens last {number(int(life / _MINUTE), 'minute')}"]
     words += [] if end is None else [f"one of its secrets expires on {datetime.fromtimestamp(end, UTC):%Y-%m-%d}"]
     found = "; ".join(words)
     if life is not None and life < LEAST_TOKEN_MINUTES * _MINUTE:
         field = CLIENTS.lifetime_field
-        hint = f"raise {field} of this client to {LEAST_TOKEN_MINUTES} at least: a long apply may need it"
+        hint = f"set {field} of this client to at least {LEAST_TOKEN_MINUTES}: a long apply may need it"
         return Result(Verdict.WARNING, found, hint)
     if end is not None and end - known.tools.now() < SOON:
-        return Result(Verdict.WARNING, found, "if it is the one in use here, replace it before that day")
+        return Result(Verdict.WARNING, found, "if it is the one used here, replace it before that day")
     return Result(Verdict.OK, found)
 
 
@@ -214,7 +213,7 @@ def _token_life(claims: Claims) -> float | None:
 
 
 def _first_end(known: Known) -> float | None:
-    """When the first secret of our own client ends; which of them we use, nobody can tell. Older services tell none."""
+    """When the first secret of the client expires; which one is in use is unknown. None on older services."""
     try:
         secrets = known.connection.list_all(f"{CLIENTS.path}/{quote(known.connection.client_id, safe='')}/secrets")
     except RemoteError:
@@ -238,7 +237,7 @@ class Step:
     name: str
     run: Callable[[Known], Result]
     needs: tuple[str, ...] = ()
-    """The checks without which this one means nothing; what those need is implied."""
+    """The checks that this one needs; what those need is implied."""
 
 
 STEPS: Final = (
@@ -267,7 +266,7 @@ _PAST: Final = {Verdict.FAILED: "failed", Verdict.SKIPPED: "was skipped"}
 
 
 def examine(subject: Subject, tools: Tools) -> Diagnosis:
-    """Make all checks. Whatever goes wrong in one is that check's result; nothing is raised."""
+    """Run all checks. An error in one is its result; nothing is raised."""
     done: dict[str, Check] = {}
     with ExitStack() as resources:
         known = Known(subject, tools, resources)
@@ -281,7 +280,7 @@ def examine(subject: Subject, tools: Tools) -> Diagnosis:
 def _skipped(step: Step, done: Mapping[str, Check]) -> Result | None:
     for name in step.needs:
         if done[name].verdict in {Verdict.FAILED, Verdict.SKIPPED}:
-            return Result(Verdict.SKIPPED, f"it needs {name}, which {_PAST[done[name].verdict]}")
+            return Result(Verdict.SKIPPED, f"needs {name}, which {_PAST[done[name].verdict]}")
     return None
 
 
@@ -302,7 +301,7 @@ def _attempt(step: Step, known: Known) -> Result:
 
 
 def diagnose(settings: Settings) -> Diagnosis:
-    """Examine the environment that is meant.
+    """Check the chosen environment.
 
     Raises:
         ReconcilerError: there is no configuration, or no such environment.
@@ -314,7 +313,7 @@ def diagnose(settings: Settings) -> Diagnosis:
 
 def _subject(settings: Settings, config: Config, environment: Environment) -> Subject:
     context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
-    resources = inspect(config.manifests, context).resources  # as far as they are sound
+    resources = inspect(config.manifests, context).resources  # invalid ones are skipped
     given = connect.named_credentials(environment.auth) if environment.auth else {}
     return Subject(
         shown(config.path),
@@ -337,7 +336,7 @@ def _unnamed(found: Sequence[DesiredResource]) -> Iterator[str]:
 
 
 def _kinds(found: Sequence[DesiredResource], environment: Environment) -> Mapping[str, bool]:
-    """The kinds in use -> whether assignments are."""
+    """The kinds in use -> whether their assignments are."""
     kinds = environment.manages | {one.address.kind for one in found} or {DEFAULT_KIND}
     assigned = {one.address.kind for one in found if one.assignments}
     return {name: name in assigned for name in kinds}

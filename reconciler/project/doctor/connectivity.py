@@ -1,6 +1,6 @@
-"""What the configuration says -> what it lacks, and whether this machine gets to a token and has the service's time.
+"""A configuration -> what it lacks, whether this machine gets a token, and whether its clock is right.
 
-Its checks are given what is known so far, and ways to ask the world, as those of a login are.
+These checks get the same arguments as those of `doctor`.
 """
 
 import time
@@ -24,8 +24,8 @@ from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trus
 from reconciler.remote.network import Reached
 from reconciler.remote.throttle import THROTTLED
 
-AGAIN: Final = "fix what is named, then run doctor again"
-"""The fix where there is no better one."""
+AGAIN: Final = "fix this, then run doctor again"
+"""The default fix."""
 NO_CLAIMS: Final = Claims("", "", "", frozenset(), None)
 _FEW: Final = 10
 
@@ -43,26 +43,26 @@ class Subject:
     is_embedded: bool = False
     """Whether the service is an emulator in this process."""
     credentials: Mapping[str, SecretReference] = field(default_factory=dict)
-    """What they are needed for -> where they come from."""
+    """Purpose -> where the credential comes from."""
     kinds: Mapping[str, bool] = field(default_factory=lambda: {DEFAULT_KIND: False})
     """The kinds in use -> whether a manifest names assignments of one."""
     has_plan_key: bool = False
     unnamed: tuple[str, ...] = ()
     """The secrets that manifests leave out and without which their objects cannot be created again."""
     unwatched: tuple[str, ...] = ()
-    """What somebody may change in the service without drift, as the configuration has it."""
+    """What can change in the service without drift, according to the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """How the world is asked. Each may raise a `ReconcilerError`, which is then what the check found."""
+    """What checks call. Each may raise a `ReconcilerError`, which is then the result of the check."""
 
     resolve: Callable[[SecretReference], object]
-    """Looks whether a credential is there; what it gives is not looked at."""
+    """Resolves a credential; only whether that fails matters."""
     require_allowed: Callable[[str], object]
-    """Refuses a base URL that credentials may not be sent to."""
+    """Refuses a base URL to which credentials may not be sent."""
     reach: Callable[[str], Reached]
-    """Goes to a base URL as far as a request would."""
+    """Connects to a base URL as a request would."""
     open: Callable[[], AbstractContextManager[ReadClient]]
     """Opens a connection that cannot write."""
     identify: Callable[[ReadRemote], str]
@@ -73,19 +73,19 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the checks have learnt so far."""
+    """What the checks have found so far."""
 
     subject: Subject
     tools: Tools
     resources: ExitStack
-    """Closes at the end what a check has opened."""
+    """Closes at the end what checks have opened."""
     remote: ReadClient | None = None
-    """There once `login` is through."""
+    """Set once `login` has succeeded."""
     claims: Claims = NO_CLAIMS
     logged_in_at: float = 0.0
     """By this machine's clock."""
     clients: tuple[Body, ...] = field(default=(), repr=False)
-    """As they were read; older services show secrets in them."""
+    """As read; older services show secrets in them."""
 
     @property
     def connection(self) -> ReadClient:
@@ -97,7 +97,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one check came to, and what is known after it where that is more."""
+    """The result of one check, and what is known after it if that is more."""
 
     verdict: Verdict
     found: str
@@ -106,7 +106,7 @@ class Result:
 
 
 def few(names: Sequence[str]) -> str:
-    """The first ten, and how many there are besides."""
+    """The first ten, and how many more there are."""
     more = [f"and {len(names) - _FEW} more"] if len(names) > _FEW else []
     return ", ".join([*names[:_FEW], *more])
 
@@ -123,7 +123,7 @@ _DAY: Final = 86_400.0
 
 
 def configuration(known: Known) -> Result:
-    """Say which file and which target it is; faults of the file have ended the run before."""
+    """Name the file and the target; faults of the file have ended the run before."""
     subject = known.subject
     target = "the embedded emulator" if subject.is_embedded else subject.base_url
     found = f"{subject.configuration}, environment {subject.environment}: {target}"
@@ -134,38 +134,36 @@ def configuration(known: Known) -> Result:
 
 
 def watching(known: Known) -> Result:
-    """Say whether everything that somebody changes in the service is drift."""
+    """Say whether every change in the service is drift."""
     if not known.subject.unwatched:
-        return Result(Verdict.OK, "whatever somebody changes in the service is drift")
+        return Result(Verdict.OK, "every change in the service is drift")
     fix = (
-        "first reconciler export --write, else the next apply resets what no manifest names; then write "
+        "run reconciler export --write first, or the next apply resets what no manifest names; then add "
         "defaults: {policy: {fields: exclusive}} and drift: {unmanaged: fail} (docs/exclusive.md)"
     )
-    return Result(Verdict.WARNING, f"no drift, whoever changes it: {'; '.join(known.subject.unwatched)}", fix)
+    return Result(Verdict.WARNING, f"changes here are not drift: {'; '.join(known.subject.unwatched)}", fix)
 
 
 def recreation(known: Known) -> Result:
-    """Say whether manifests have the secrets without which apply could not create their objects again."""
+    """Say whether manifests name the secrets that apply needs to create their objects again."""
     if not known.subject.unnamed:
-        return Result(Verdict.OK, "manifests name every secret that creating their objects again needs")
-    found = (
-        f"apply cannot create these again if they are lost, as in a restore of staging: {few(known.subject.unnamed)}"
-    )
+        return Result(Verdict.OK, "manifests name every secret that is needed to create their objects again")
+    found = f"apply cannot create these again if lost, as in a restore of staging: {few(known.subject.unnamed)}"
     fix = "name each in its manifest, as HashKey: {fromEnv: NAME}, allow NAME under secrets.allow, and set it for apply"
     return Result(Verdict.WARNING, found, fix)
 
 
 def credentials(known: Known) -> Result:
-    """Look for every credential, and name all that are missing."""
+    """Look up every credential, and name those that are missing."""
     references = known.subject.credentials
     if known.subject.is_embedded:
         return Result(Verdict.INFO, "none are needed: the embedded emulator has a client of its own")
     faults = dict.fromkeys(fault for one in references.values() if (fault := _fault_of(one, known.tools)))
     if faults:
-        fix = "set it where this command runs: in CI, as a secret of the job"
+        fix = "set it where this command runs; in CI, as a secret of the job"
         return Result(Verdict.FAILED, "; ".join(faults), fix)
     names = ", ".join(f"{name} {reference}" for name, reference in references.items())
-    return Result(Verdict.OK, f"set, and not empty: {names}")
+    return Result(Verdict.OK, f"set and not empty: {names}")
 
 
 def _fault_of(reference: SecretReference, tools: Tools) -> str:
@@ -177,7 +175,7 @@ def _fault_of(reference: SecretReference, tools: Tools) -> str:
 
 
 def plan_key(known: Known) -> Result:
-    """Say whether plans are signed, and can tell that a secret has changed."""
+    """Say whether plans are signed and have fingerprints of secrets."""
     if known.subject.has_plan_key:
         return Result(Verdict.INFO, "RECONCILER_PLAN_KEY is set: plans are signed and keep fingerprints of secrets")
     return Result(
@@ -198,7 +196,7 @@ def host(known: Known) -> Result:
 
 
 def network(known: Known) -> Result:
-    """Go to the host as a request would, and say how far this machine gets."""
+    """Connect to the host as a request would, and say how far that gets."""
     if known.subject.is_embedded:
         return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
     reached = known.tools.reach(known.subject.base_url)
@@ -219,7 +217,7 @@ def _expiry(reached: Reached, now: float) -> str:
 
 
 def login(known: Known) -> Result:
-    """Ask for a token. The connection is kept even if there is none: it knows what the attempt took."""
+    """Ask for a token. The connection is kept even if there is none, for its statistics."""
     remote = known.resources.enter_context(known.tools.open())
     known = replace(known, remote=remote)
     try:
@@ -231,7 +229,7 @@ def login(known: Known) -> Result:
 
 
 def clock(known: Known) -> Result:
-    """Compare with what the login's answer and its token say; both were made a moment before it came."""
+    """Compare the clock with the answer of the login and its token, which were made just before."""
     moments = dict(_moments(known))
     if not moments:
         return Result(Verdict.INFO, "unknown: neither the answer nor the token tells the time")
@@ -245,7 +243,7 @@ def clock(known: Known) -> Result:
 
 
 def _moments(known: Known) -> Iterable[tuple[str, float]]:
-    """Each source that tells the service's time, and how far this machine's clock is ahead of it."""
+    """Each source of the service's time, and how far this machine's clock is ahead of it."""
     now, claims = known.logged_in_at, known.claims
     last = known.connection.samples[-1:]
     if last and last[0].date is not None:
@@ -257,7 +255,7 @@ def _moments(known: Known) -> Iterable[tuple[str, float]]:
 
 
 def rate(known: Known) -> Result:
-    """Say how the requests of this run went; OrderCloud publishes no limit to compare them with."""
+    """Report on the requests of this run; OrderCloud publishes no limit to compare with."""
     limits = f"no limit is published; concurrency is {known.subject.concurrency}"
     samples = known.remote.samples if known.remote else ()
     if known.remote is None or not samples:

@@ -55,8 +55,8 @@ def test_a_login_that_only_reads_is_fit_for_a_plan_job(tmp_path: Path) -> None:
         diagnosis = examined(emulator, as_user("reader"))
     assert diagnosis.is_healthy
     assert check(diagnosis, "roles-for-plan").found == "ApiClientReader; 3 API clients could be read"
-    assert "this login can plan, but not apply" in check(diagnosis, "roles-for-apply").found
-    assert "right for a job that only plans" in check(diagnosis, "roles-for-apply").fix
+    assert "this login can plan but not apply" in check(diagnosis, "roles-for-apply").found
+    assert "enough for a job that only plans" in check(diagnosis, "roles-for-apply").fix
 
 
 def test_each_lookup_that_a_login_cannot_make_is_named(tmp_path: Path) -> None:
@@ -132,13 +132,13 @@ def test_many_roles_are_not_all_listed() -> None:
 def test_the_client_of_the_login_is_found_whatever_the_case_of_its_id(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         one = check(examined(emulator, as_user("reader", OPEN.lower())), "own-client")
-    assert (one.verdict, one.found) == (Verdict.OK, f"open ({OPEN}); its tokens live 600 minutes")
+    assert (one.verdict, one.found) == (Verdict.OK, f"open ({OPEN}); its tokens last 600 minutes")
 
 
 def test_a_token_of_a_short_life_is_worth_a_warning(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         one = check(examined(emulator, as_user("reader", BRIEF)), "own-client")
-    assert (one.verdict, one.found) == (Verdict.WARNING, f"brief ({BRIEF}); its tokens live 29 minutes")
+    assert (one.verdict, one.found) == (Verdict.WARNING, f"brief ({BRIEF}); its tokens last 29 minutes")
     assert "AccessTokenDuration" in one.fix
 
 
@@ -181,7 +181,7 @@ def test_a_secret_that_ends_soon_is_worth_a_warning(secrets: list[str | None], v
 def test_a_login_through_a_client_that_is_not_there_is_worth_a_warning() -> None:
     one = check(examined_service(listing({"ID": "other", "AppName": "x"})), "own-client")
     assert one.verdict is Verdict.WARNING
-    assert "API client the-client, which this login goes through, is not among those" in one.found
+    assert "API client the-client of this login is not among those" in one.found
 
 
 def test_secrets_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:

@@ -39,15 +39,15 @@ def test_all_missing_credentials_are_named_at_once_and_nobody_logs_in(tmp_path: 
         assert requests(emulator) == []
     assert "OC_ID is not set; the environment variable OC_SECRET is not set" in check(diagnosis, "credentials").found
     assert check(diagnosis, "network").verdict is Verdict.OK
-    assert check(diagnosis, "login").found == "it needs credentials, which failed"
-    assert check(diagnosis, "own-client").found == "it needs roles-for-plan, which was skipped"
+    assert check(diagnosis, "login").found == "needs credentials, which failed"
+    assert check(diagnosis, "own-client").found == "needs roles-for-plan, which was skipped"
     assert "no request was sent" in check(diagnosis, "rate").found
 
 
 def test_credentials_that_are_there_are_named_without_their_values(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
         diagnosis = examined(emulator, subject=credentials("OC_SECRET"), resolve=lambda _: "canary")
-    assert check(diagnosis, "credentials").found == "set, and not empty: OC_SECRET {fromEnv: OC_SECRET}"
+    assert check(diagnosis, "credentials").found == "set and not empty: OC_SECRET {fromEnv: OC_SECRET}"
     assert "canary" not in str(diagnosis)
 
 
@@ -89,7 +89,7 @@ def test_a_host_out_of_reach_is_not_logged_in_to(tmp_path: Path) -> None:
         diagnosis = examined(emulator, reach=unreachable)
     one = check(diagnosis, "network")
     assert (one.verdict, one.fix) == (Verdict.FAILED, "check the base URL")
-    assert check(diagnosis, "login").found == "it needs network, which failed"
+    assert check(diagnosis, "login").found == "needs network, which failed"
 
 
 def test_a_bug_in_one_check_is_its_failure_and_shows_no_text(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_connection_that_cannot_be_opened_is_a_failed_login() -> None:
 
     one = check(examine(SUBJECT, tools(refuse)), "login")
     assert (one.verdict, one.found) == (Verdict.FAILED, "the emulator needs falcon")
-    assert one.fix == "fix what is named, then run doctor again"
+    assert one.fix == "fix this, then run doctor again"
 
 
 def test_an_opaque_token_is_not_what_the_api_promises() -> None:
@@ -192,6 +192,6 @@ def test_what_nobody_watches_is_a_warning_that_says_how_to_change_over(tmp_path:
         one = check(examined(emulator, subject=subject), "watching")
     assert (one.verdict, one.found) == (
         Verdict.WARNING,
-        "no drift, whoever changes it: fields that a manifest does not name; objects in no manifest",
+        "changes here are not drift: fields that a manifest does not name; objects in no manifest",
     )
-    assert one.fix.startswith("first reconciler export --write, else the next apply resets")
+    assert one.fix.startswith("run reconciler export --write first, or the next apply resets")

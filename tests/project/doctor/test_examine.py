@@ -43,7 +43,7 @@ def test_an_embedded_emulator_needs_neither_credentials_nor_a_network_nor_a_mark
     assert check(diagnosis, "configuration").found == "reconciler.yaml, environment local: the embedded emulator"
     assert "the embedded emulator has a client of its own" in check(diagnosis, "credentials").found
     assert "the emulator runs in this process" in check(diagnosis, "network").found
-    assert "the configuration names none" in check(diagnosis, "marketplace").found
+    assert "not configured" in check(diagnosis, "marketplace").found
 
 
 def test_what_is_known_shows_no_body_and_has_no_connection_before_the_login() -> None:
