@@ -259,7 +259,7 @@ def wanted_fields(kind: Kind, live: LiveResource) -> dict[At, Json]:
         default = field.canonical_value(None)
         if name == kind.name_field or (value is not None and not same(field.canonical_value(value), default)):
             found["spec", name] = _in_order(field.canonical(value) if field.is_set else _given(field, value))
-    for level in kind.assignments.levels if kind.assignments else ():
+    for level in kind.levels:
         if level.name in live.assignments and not level.is_of_users:
             found["assignments", level.name] = level.value(live.assignments[level.name])
     return found

@@ -52,7 +52,7 @@ def differences(
         after = _less_ignored(manifest, name, before, wanted.get(path, known.default))
         if not known.equal(before, after):
             yield path, after
-    for level in kind.assignments.levels if kind.assignments else ():
+    for level in kind.levels:
         named = manifest.resource.assignments.get(level.name)
         if level.name not in live.assignments or (named is None and level.is_of_users):
             continue

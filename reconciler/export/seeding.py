@@ -40,9 +40,7 @@ _SINGLES: Final = {
 }
 """What sections with one object are called, in lower case -> its kind and the id that we give it."""
 _ASSIGNMENTS: Final = {
-    (level.section or f"{name}Assignments").casefold(): name
-    for name, kind in KINDS.items()
-    for level in (kind.assignments.levels if kind.assignments else ())
+    (level.section or f"{name}Assignments").casefold(): name for name, kind in KINDS.items() for level in kind.levels
 }
 """What sections are called, in lower case -> the kind of what is in them."""
 _PATHS: Final[Mapping[str, str]] = {
@@ -203,10 +201,8 @@ class _Sections:
             for name, member in value.items():
                 self.walk(member, name, depth + 1)
 
-    def _take(self, members: Json, name: str, depth: int) -> None:
-        entries = (
-            [(f"{name or 'list'}[{index}]", one) for index, one in enumerate(members)] if is_array(members) else []
-        )
+    def _take(self, members: Sequence[Json], name: str, depth: int) -> None:
+        entries = [(f"{name or 'list'}[{index}]", one) for index, one in enumerate(members)]
         key = name.casefold()
         is_page = depth <= 1 and key in {"", _ITEMS}
         self.held.add(key, (one for _, one in entries))
@@ -251,8 +247,7 @@ def _first_names(entry: Body) -> dict[str, str]:
 def _of_kind(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections) -> Iterator[LiveResource]:
     """The objects of one kind, each with those who are assigned to it."""
     parties = _parties(kind, found)
-    levels = kind.assignments.levels if kind.assignments and found.has_assignments else ()
-    nobody: dict[str, tuple[str, ...]] = {level.name: () for level in levels}
+    nobody: dict[str, tuple[str, ...]] = {level.name: () for level in kind.levels if found.has_assignments}
     taken: dict[str, str] = {}
     if kind.row_fields:
         entries = [(kind.section, _set_of(kind, kind.row_fields, entries, found))]
@@ -340,7 +335,7 @@ def _known(kind: Kind, place: str, entry: Body, found: _Sections) -> Iterator[tu
 def _parties(kind: Kind, found: _Sections) -> dict[str, dict[str, tuple[str, ...]]]:
     """Id of an object, case folded -> party -> ids."""
     parties: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
-    levels = kind.assignments.levels if kind.assignments else ()
+    levels = kind.levels
     names = {name.casefold(): name for level in levels for name in level.fields}
     for place, entry in found.assignments.get(kind.name, ()):
         row = _named(entry, names) if isinstance(entry, Mapping) else {}

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from reconciler.errors import AccessDenied, BadAnswer, RequestFacts
 from reconciler.kinds import secrecy
-from reconciler.kinds.assignments import Assignments
+from reconciler.kinds.assignments import Assignments, Level
 from reconciler.kinds.fields import (
     FULL_ACCESS,
     SUPPLIER_USERS,
@@ -209,6 +209,11 @@ class Kind:
         special = self.assignments.roles if self.assignments else ()
         return (*(special or self.writers), FULL_ACCESS)
 
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels at which its objects are assigned; none where they are assigned to nobody."""
+        return self.assignments.levels if self.assignments else ()
+
     def lookups(self) -> Mapping[str, str]:
         """Role -> what it looks up: what objects of this kind refer to."""
         found: dict[str, str] = {}
@@ -220,7 +225,7 @@ class Kind:
             elif isinstance(one.refers_to, UserReference):
                 found |= {role: f"users of the {party}" for party, _, role in USERS}
                 found[SUPPLIER_USERS] = "users of suppliers"
-        for level in self.assignments.levels if self.assignments else ():
+        for level in self.levels:
             found |= dict(level.roles())
         return found
 

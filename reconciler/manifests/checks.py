@@ -20,7 +20,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity
-from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
+from reconciler.model.json import Body, Json, get_at, is_array, pointer, pointer_parts
 from reconciler.model.resource import Address
 
 API_VERSION: Final = "reconciler/v1"
@@ -188,12 +188,11 @@ def apart(body: Mapping[str, object], table: Sequence[Field], *above: str) -> It
 
 
 def _assignments(assignments: Json, kind: Kind) -> Iterator[Fault]:
-    if isinstance(assignments, Mapping) and kind.assignments is not None:
-        for level in kind.assignments.levels:
-            rows = assignments.get(level.name)
-            members = rows if is_array(rows) else ()
-            yield from _misshapen(level, members)
-            yield from _same_but_for_case(level, members)
+    for level in kind.levels:
+        rows = get_at(assignments, (level.name,))
+        if is_array(rows):
+            yield from _misshapen(level, rows)
+            yield from _same_but_for_case(level, rows)
 
 
 def _misshapen(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:

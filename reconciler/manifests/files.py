@@ -24,6 +24,7 @@ from reconciler.manifests.yaml import shown, unreadable
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import Json
+from reconciler.model.secret import SecretReference, SecretSource
 
 _SUFFIXES: Final = (".yaml", ".yml")
 NO_MANIFESTS: Final = "no-manifests"
@@ -250,6 +251,12 @@ class AllowedPaths:
         if objection:
             raise ReconcilerError(f"the file {kept} {objection}", hint=hint_for(objection))
         return (self.root / kept).resolve()
+
+    def is_named(self, kept: str, references: Iterable[SecretReference]) -> bool:
+        """Whether a path that was kept leads to a file that one of these names, links followed."""
+        target = (self.root / kept).resolve()
+        files = (self.root / one.name for one in references if one.source is SecretSource.FILE)
+        return any(file.resolve() == target for file in files)
 
     def _holds(self, target: Path) -> bool:
         return any(target.is_relative_to(folder.resolve()) for folder in (self.root, *self.folders))

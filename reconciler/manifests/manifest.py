@@ -206,7 +206,7 @@ def _effective(
     document: Document, address: Address, known_id: str | None, examined: Examined, defaults: Policy
 ) -> EffectiveManifest:
     manifest: Any = examined.manifest
-    own_id, assignments = manifest["metadata"].get("id"), KINDS[address.kind].assignments
+    own_id = manifest["metadata"].get("id")
     resource = DesiredResource(
         address=address,
         spec=manifest["spec"],
@@ -218,7 +218,7 @@ def _effective(
         named_secrets=examined.named_secrets,
         assignments={
             level.name: level.texts(manifest["assignments"][level.name])
-            for level in (assignments.levels if assignments else ())
+            for level in KINDS[address.kind].levels
             if level.name in manifest.get("assignments", {})
         },
         policy=_policy(manifest.get("policy", {}), defaults),

@@ -75,19 +75,33 @@ def temporary_in(folder: "Path") -> Iterator[tuple[int, "Path"]]:
         unfinished.discard(str(path))
 
 
+class NotRegular(OSError):
+    """What was to be opened is a folder, a pipe or a device."""
+
+
+def open_regular(path: "Path", flags: int) -> int:
+    """Open a regular file; no pipe or device waits.
+
+    Raises:
+        NotRegular: it is none.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, flags | AS_IT_IS, _OWN)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise NotRegular(errno.EINVAL, "it is not a regular file")
+
+
 def open_own(path: "Path", flags: int) -> int:
-    """Open a file that the tool keeps for itself; nobody else's is reached through it, and no pipe or device waits.
+    """Open a file that the tool keeps for itself; nobody else's is reached through it.
 
     Raises:
         OSError: it cannot be opened, or is a symbolic link or no regular file.
     """
     if not hasattr(os, "O_NOFOLLOW") and path.is_symlink():
         raise OSError(errno.ELOOP, "it is a symbolic link")
-    descriptor = os.open(path, flags | _UNREDIRECTED | AS_IT_IS, _OWN)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is not a regular file")
+    return open_regular(path, flags | _UNREDIRECTED)
 
 
 def read_own(path: "Path") -> bytes:

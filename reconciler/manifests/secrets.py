@@ -126,9 +126,10 @@ class SecretReader:
         values = {path: value for path, value in found.items() if not isinstance(value, Absent)}
         secrets: dict[str, SecretReference | None] = {}
         for path, value in values.items():
-            known = len(self.faults)
             reference = self._reference(value, path)
-            if not any(fault.severity is Severity.ERROR for fault in self.faults[known:]):
+            if isinstance(reference, list):
+                self.faults += reference
+            else:
                 secrets[path] = reference
         return secrecy.without(spec, values), secrets
 
@@ -140,75 +141,68 @@ class SecretReader:
             at = _AT + pointer(index)
             self.faults += _entry_faults(entry, at)
             deliveries = self._deliveries(entry.get("deliver", ()), f"{at}/deliver")
-            if len(self.faults) == known:
+            if isinstance(deliveries, list):
+                self.faults += deliveries
+            elif len(self.faults) == known:
                 found.append(replace(secret_of({**entry, "deliver": ()}), deliver=deliveries))
         return tuple(found) if len(self.faults) == known else None
 
-    def _reference(self, value: Json, path: str) -> SecretReference | None:
+    def _reference(self, value: Json, path: str) -> SecretReference | list[Fault] | None:
+        """What a field names, None where it is cleared, or what is wrong with it."""
         at = f"/spec/{path}"
         if value is None:
             return None
         if value == REDACTION:
-            self.faults.append(redaction_fault(at))
-            return None
+            return [redaction_fault(at)]
         reference = secret_reference(value, self.kind.secret_rows[path].name, at)
         if isinstance(reference, Fault):
-            self.faults.append(reference)
-            return None
+            return [reference]
         match reference.source:
             case SecretSource.ENVIRONMENT:
-                self.faults += _environment_faults(reference, at, self.context)
-                return reference
+                return [*_environment_faults(reference, at, self.context)] or reference
             case SecretSource.FILE:
                 return self._from_file(reference.name, f"{at}/fromFile")
             case SecretSource.GENERATED:
                 return self._generated(value, path, at)
 
-    def _from_file(self, path: str, at: str) -> SecretReference | None:
+    def _from_file(self, path: str, at: str) -> SecretReference | list[Fault]:
         """Keep the path relative to the root, so that the same manifests mean the same in every checkout."""
         allowed_paths = self.context.allowed_paths
         kept = allowed_paths.kept(path, self.file)
         if objection := allowed_paths.objection(kept):
             message = f"fromFile takes the path of a file, relative to the manifest; this one {objection}"
-            self.faults.append(Fault(at, message, "secret", hint_for(objection)))
-            return None
-        target = allowed_paths.at(kept)
-        own = [one.name for one in self.context.own_credentials if one.source is SecretSource.FILE]
-        if any((allowed_paths.root / name).resolve() == target for name in own):
-            self.faults.append(_own_credentials_fault(at, kept))
-            return None
-        self.faults += _permission_faults(target, kept, at)
+            return [Fault(at, message, "secret", hint_for(objection))]
+        if allowed_paths.is_named(kept, self.context.own_credentials):
+            return [_own_credentials_fault(at, kept)]
+        self.faults += _permission_faults(allowed_paths.at(kept), kept, at)
         return SecretReference(SecretSource.FILE, kept)
 
-    def _generated(self, value: Json, path: str, at: str) -> SecretReference | None:
+    def _generated(self, value: Json, path: str, at: str) -> SecretReference | list[Fault]:
         """A generated secret is shown nowhere, so it has to be delivered."""
         name = self.kind.secret_rows[path].name
         if path not in self.kind.generated_fields:
             message = f"{name} of {self.kind.name} cannot be generated"
             hint = f"write {name}: {{fromEnv: NAME}} or {name}: {{fromFile: PATH}}"
-            self.faults.append(Fault(at, message, "secret", hint))
-            return None
+            return [Fault(at, message, "secret", hint)]
         entries: Any = value.get("deliver") if isinstance(value, Mapping) else None
         if not entries:
             message = "a generated secret that is delivered nowhere would be lost"
-            self.faults.append(Fault(at, message, "secret", "write {generate: true, deliver: [{file: PATH}]}"))
-            return None
+            return [Fault(at, message, "secret", "write {generate: true, deliver: [{file: PATH}]}")]
         substitution = Substitution(self.context)
         part: Any = substitution.apply({"deliver": entries})
         if found := substitution.faults or part_validator(self.kind.schema, "deliver").faults(part):
-            self.faults += [fault.moved("", at) for fault in found]
-            return None
+            return [fault.moved("", at) for fault in found]
         deliveries = self._deliveries(part["deliver"], f"{at}/deliver")
+        if isinstance(deliveries, list):
+            return deliveries
         return SecretReference(SecretSource.GENERATED, deliver=deliveries)
 
-    def _deliveries(self, entries: Sequence[Any], at: str) -> tuple[Delivery, ...]:
-        """Read a list; none, where a part of it is at fault."""
-        allowed_paths, known = self.context.allowed_paths, len(self.faults)
+    def _deliveries(self, entries: Sequence[Any], at: str) -> tuple[Delivery, ...] | list[Fault]:
+        """Read a list, or say what is wrong with it."""
+        paths, faults = self.context.allowed_paths, list[Fault]()
         for index, entry in enumerate(entries):
-            self.faults += _delivery_faults(entry, f"{at}/{index}", self.file, allowed_paths)
-        if len(self.faults) > known:
-            return ()
-        return tuple(delivery_of(entry, lambda path: allowed_paths.kept(path, self.file)) for entry in entries)
+            faults += _delivery_faults(entry, f"{at}/{index}", self.file, paths)
+        return faults or tuple(delivery_of(entry, lambda path: paths.kept(path, self.file)) for entry in entries)
 
 
 def empty_secrets(document: Document, kind: Kind) -> Iterator[Place]:

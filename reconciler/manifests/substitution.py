@@ -174,8 +174,7 @@ def _references(manifest: Body, kind: Kind) -> Iterator[tuple[str, str, Json]]:
 
 def _plain_levels(manifest: Body, kind: Kind) -> Iterator[tuple[Level, Sequence[Json]]]:
     """The levels whose rows are one id each."""
-    block = manifest.get("assignments")
-    for level in kind.assignments.levels if kind.assignments and isinstance(block, Mapping) else ():
+    for level in kind.levels:
         rows = get_at(manifest, ("assignments", level.name))
         if level.is_plain and is_array(rows):
             yield level, rows

@@ -5,7 +5,7 @@ A `ReadClient` cannot write, not even by a private road: the wire below it lets 
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from random import random as draw
@@ -38,8 +38,6 @@ from reconciler.remote.messages import (
 )
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
 
-_Read = TypeVar("_Read")
-
 
 class ReadClient:
     """A logged-in view of one marketplace that cannot write. Thread-safe; a context manager that ends connections.
@@ -51,7 +49,10 @@ class ReadClient:
     """All that the wire lets pass, besides the login."""
 
     def __init__(self, base_url: str, exchange: Exchange, pool: ThreadPoolExecutor, meter: Meter) -> None:
-        self._base_url = base_url
+        self.base_url = base_url
+        """Scheme and host, without a trailing slash."""
+        self.client_id = exchange.credentials.client_id
+        """The API client that the credentials log in through."""
         self._exchange = exchange
         self._pool = pool
         self._meter = meter
@@ -69,16 +70,6 @@ class ReadClient:
         self._exchange.stop_retrying()
         self._pool.shutdown(cancel_futures=True)
         self._exchange.close()
-
-    @property
-    def base_url(self) -> str:
-        """Scheme and host, without a trailing slash."""
-        return self._base_url
-
-    @property
-    def client_id(self) -> str:
-        """The API client that the credentials log in through."""
-        return self._exchange.credentials.client_id
 
     @property
     def stats(self) -> Stats:
@@ -105,7 +96,7 @@ class ReadClient:
             roles = None
         credentials = self._exchange.credentials
         return Access(
-            credentials.client_id,
+            self.client_id,
             roles,
             as_context_user=isinstance(credentials, ClientCredentials),
             with_secret=credentials.client_secret is not None,
@@ -172,7 +163,7 @@ class ReadClient:
 
         parts = [Paged(fetch(one), map, key) for one in filters]
         try:
-            return Paged(fetch({}), self._side_by_side, key, parts).read()
+            return Paged(fetch({}), self._pool.map, key, parts).read()
         except ListKeepsChanging as fault:
             message = f"the list keeps changing while it is read ({fault})"
             hint = "try again when nobody else is changing it"
@@ -189,9 +180,6 @@ class ReadClient:
             return Page.of(object_in(call, answer), number, key)
         except Misshapen as fault:
             raise unusable(call, answer, str(fault)) from None
-
-    def _side_by_side(self, read: Callable[[int], _Read], numbers: Iterable[int], /) -> Iterable[_Read]:
-        return self._pool.map(read, numbers)
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
         """Try to log in through a client with one of its secrets; the token is forgotten."""

@@ -9,7 +9,6 @@ then not set, what was delivered is taken back.
 
 import os
 import secrets as lottery
-import stat
 import string
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
 from reconciler.kinds import KINDS
 from reconciler.kinds.fields import Text
 from reconciler.manifests.files import AllowedPaths
-from reconciler.manifests.replacing import AS_IT_IS
+from reconciler.manifests.replacing import NotRegular, open_regular
 from reconciler.model.dataclass import dataclass
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
@@ -63,11 +62,9 @@ class Resolver:
         return value_of(reference, self.allowed_paths, self.variables)
 
     def _is_own(self, reference: SecretReference) -> bool:
-        if reference.source is not SecretSource.FILE:
-            return reference in self.own or is_own_variable(reference.name)
-        target = (self.allowed_paths.root / reference.name).resolve()
-        files = [one.name for one in self.own if one.source is SecretSource.FILE]
-        return any((self.allowed_paths.root / name).resolve() == target for name in files)
+        if reference.source is SecretSource.FILE:
+            return self.allowed_paths.is_named(reference.name, self.own)
+        return reference in self.own or is_own_variable(reference.name)
 
 
 def value_of(reference: SecretReference, allowed_paths: AllowedPaths, variables: Mapping[str, str]) -> Secret:
@@ -98,17 +95,12 @@ def _of_variable(name: str, variables: Mapping[str, str]) -> Secret:
 def _of_file(allowed_paths: AllowedPaths, name: str) -> Secret:
     path, about = allowed_paths.at(name), f"the secret file {name}"
     try:
-        descriptor = os.open(path, os.O_RDONLY | AS_IT_IS)  # a pipe would be waited for
+        with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
+            content = file.read(_LONGEST + 1)
+    except NotRegular:
+        raise ReconcilerError(f"{about} is not a regular file") from None
     except OSError as error:
         raise SecretMissing(f"{about} cannot be read: {error.strerror}") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ReconcilerError(f"{about} is not a regular file")
-        content = os.read(descriptor, _LONGEST + 1)
-    except OSError as error:
-        raise SecretMissing(f"{about} cannot be read: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
     if len(content) > _LONGEST:
         raise ReconcilerError(f"{about} has more than {_LONGEST:,} bytes, too long for a secret")
     return _secret(content.decode("utf-8", "surrogateescape"), about)

@@ -79,11 +79,10 @@ def objections_if_new(kind: Kind, view: ManifestView) -> list[tuple[Rule, Object
     found = {rule.name for rule, objection in objections(kind, view) if objection.is_certain}
     # Named, since an object that is switched off by default is meant to be.
     switched_off = {kind.active_field: False} if kind.active_field else {}
-    levels = kind.assignments.levels if kind.assignments else ()
     new = replace(
         view,
         spec={**switched_off, **view.spec},
-        assignments={**{level.name: () for level in levels}, **view.assignments},
+        assignments={**{level.name: () for level in kind.levels}, **view.assignments},
         exclusive=True,
         open_fields=frozenset(),
         is_new=True,

@@ -10,13 +10,12 @@ import io
 import json
 import os
 import secrets
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
-from reconciler.manifests.replacing import AS_IT_IS, replace_file, take_over, temporary_in
+from reconciler.manifests.replacing import open_regular, replace_file, take_over, temporary_in
 from reconciler.model.secret import Secret, ToKubernetesSecret
 
 Undo: TypeAlias = Callable[[], None]
@@ -111,13 +110,9 @@ def open_to_append(path: Path) -> int:
         ReconcilerError: it is not a file that can be written.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | AS_IT_IS)
+        return open_regular(path, os.O_RDWR | os.O_APPEND)
     except OSError as error:
         raise unwritable(path, error) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ReconcilerError(f"no secret can be delivered to {path}: it is not a regular file")
-    return descriptor
 
 
 def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
