@@ -15,12 +15,13 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Field, Kind
+from reconciler.manifests.checks import API_VERSION
 from reconciler.manifests.edit import At
 from reconciler.manifests.edit.text import Style, block, flow
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.manifest import examine
 from reconciler.manifests.schema import Fault, did_you_mean
-from reconciler.manifests.substitution import literal
+from reconciler.manifests.substitution import literal_body
 from reconciler.manifests.yaml import parse
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity
@@ -149,8 +150,9 @@ class Origin:
 
     def way(self, file: Path) -> str:
         """The way from a new file to the schema; empty where that is not there."""
-        is_there = self.schema and self.schema.is_file()
-        return Path(os.path.relpath(self.schema, file.parent)).as_posix() if self.schema and is_there else ""
+        if self.schema is None or not self.schema.is_file():
+            return ""
+        return Path(os.path.relpath(self.schema, file.parent)).as_posix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,12 @@ def base(kind: Kind, name: str, object_id: str) -> Body:
 
 def text_of(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> str:
     """The whole file: comments with what a manifest cannot say, then the manifest."""
-    said = literal({key: manifest[key] for key in _ORDER if key in manifest})
+    said = literal_body({key: manifest[key] for key in _ORDER if key in manifest})
     for name, field in kind.fields.items():
         if field.is_owner and same_id(str(get_at(manifest, ("spec", name))), origin.marketplace):
-            said = with_value_at(said, ("spec", name), "${marketplace}") if isinstance(said, Mapping) else said
-    lines = list(block(said, 0, Style())) if isinstance(said, Mapping) else []
-    return "".join(f"{line}\n" for line in (*_comments(kind, live, manifest, beside, origin), *lines))
+            said = with_value_at(said, ("spec", name), "${marketplace}")
+    lines = (*_comments(kind, live, manifest, beside, origin), *block(said, 0, Style()))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> Iterator[str]:
@@ -243,9 +245,6 @@ def _variable(manifest: Body, path: str) -> str:
     field = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", path.rpartition("/")[2])
     word = re.sub(r"[^A-Z0-9]+", "_", f"{name}_{field}".upper())
     return f"{'_' if word[:1].isdigit() else ''}{word}"
-
-
-API_VERSION: Final = "reconciler/v1"
 
 
 def wanted_fields(kind: Kind, live: LiveResource) -> dict[At, Json]:
@@ -326,8 +325,7 @@ def body_of(base: Body, values: Mapping[At, Json]) -> Body:
 
 
 def _errors(kind: Kind, context: LoadContext, base: Body, values: Mapping[At, Json]) -> list[Fault]:
-    manifest = literal(body_of(base, values))
-    faults = examine(manifest, kind, "", context).faults if isinstance(manifest, Mapping) else ()
+    faults = examine(literal_body(body_of(base, values)), kind, "", context).faults
     return [fault for fault in faults if fault.severity is Severity.ERROR]
 
 

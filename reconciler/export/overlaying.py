@@ -5,20 +5,20 @@ environment lacks is absent in its overlay.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
-from reconciler.errors import ReconcilerError
-from reconciler.export.manifest import API_VERSION, file_names, wanted_fields, writable_body
+from reconciler.export.manifest import body_of, file_names, wanted_fields, writable_body
 from reconciler.kinds import Kind
+from reconciler.manifests.checks import API_VERSION
 from reconciler.manifests.edit import At, with_documents
-from reconciler.manifests.edit.live import Names
+from reconciler.manifests.edit.live import Names, Sources
 from reconciler.manifests.edit.text import Style, block
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.substitution import literal
-from reconciler.manifests.yaml import merge_patch, parse, shown
+from reconciler.manifests.yaml import merge_patch, shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import (
     ABSENT,
@@ -132,7 +132,7 @@ class Overlaying:
         default_factory=lambda: defaultdict(dict)
     )
     """File -> number of a document -> whose it is, and what it is to say."""
-    _files: dict[str, "_File"] = field(default_factory=dict)
+    _sources: Sources = field(default_factory=Sources)
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
         """Say in an overlay what is live and not in the manifest."""
@@ -167,14 +167,14 @@ class Overlaying:
         elif overlay is None:
             self._make(address, values, title, left)
         else:
-            number = self._read(overlay).index(overlay, address)
+            number, _ = self._sources.find(overlay, address)
             self._edits[overlay][number] = exported, self._less_needless(manifest, values)
 
     def finish(self) -> None:
         """Put what is to be said into the overlays that are there, each file at once."""
         for file, edits in self._edits.items():
             wanted = {index: values for index, (_, values) in edits.items()}
-            content, refused = with_documents(self._read(file).content, file, wanted)
+            content, refused = with_documents(self._sources.content(file), file, wanted)
             for index, (one, values) in edits.items():
                 kept = [LeftOut(".".join(at[1:]), _BY_HAND) for number, at in refused if number == index]
                 status = ExportStatus.CHANGED if len(kept) < len(values) else ExportStatus.SAME
@@ -182,25 +182,17 @@ class Overlaying:
             if len(refused) < sum(map(len, wanted.values())):
                 self.changed[file] = content
 
-    def _read(self, file: str) -> "_File":
-        if file not in self._files:
-            self._files[file] = _File.of(file)
-        return self._files[file]
-
     def _less_needless(self, manifest: EffectiveManifest, values: Mapping[At, Json]) -> Mapping[At, Json | Absent]:
         """The values with nothing in place of a null that has nothing to remove: only the overlay says such a key."""
         if None not in values.values():
             return values
-        file = manifest.resource.place.file
-        read = self._read(file)
-        base = read.documents[read.index(file, manifest.resource.address)]
+        base = self._sources.data(manifest.resource.place.file, manifest.resource.address)
         return {at: ABSENT if value is None and get_at(base, at) is ABSENT else value for at, value in values.items()}
 
     def _make(self, address: Address, values: Mapping[At, Json], title: str, left: list[LeftOut]) -> None:
         path = next(one for one in file_names(self.folder, address.name) if one not in self.new and not one.exists())
-        body: Body = {"apiVersion": API_VERSION, "kind": address.kind, "metadata": {"name": address.name}}
-        for at, value in values.items():
-            body = with_value_at(body, at, value)
+        head: Body = {"apiVersion": API_VERSION, "kind": address.kind, "metadata": {"name": address.name}}
+        body = body_of(head, values)
         lines = [f"# From {escape(self.source)}: what differs in {self.context.environment}."]
         self.new[path] = "".join(f"{line}\n" for line in (*lines, *block(body, 0, Style())))
         self.objects.append(Exported(address, ExportStatus.NEW, title, "", shown(path), tuple(left)))
@@ -222,27 +214,3 @@ def _has_null(at: At, step: Json | Absent) -> bool:
     if step is None:
         return len(at) > _FIELD
     return isinstance(step, Mapping) and not same(merge_patch({}, step), step)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file of manifests or overlays, read once for all of them."""
-
-    content: bytes
-    documents: Sequence[Json]
-    _numbers: Mapping[tuple[str, str], int]
-    """Kind and name -> which document it is."""
-
-    @classmethod
-    def of(cls, file: str) -> "_File":
-        content = Path(file).read_bytes()
-        documents = [one.data for one in parse(content, file).documents]
-        names = [(str(get_at(one, ("kind",))), str(get_at(one, ("metadata", "name")))) for one in documents]
-        return cls(content, documents, {name: number for number, name in enumerate(names)})
-
-    def index(self, file: str, address: Address) -> int:
-        """Which document is a manifest's or its overlay's."""
-        found = self._numbers.get((address.kind, address.name))
-        if found is None:
-            raise ReconcilerError(f"{file} no longer has {address}")
-        return found

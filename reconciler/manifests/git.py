@@ -191,9 +191,9 @@ def _program(top: bytes) -> str:
 
 def _environment(top: bytes) -> dict[str, str]:
     here_only = {"GIT_CEILING_DIRECTORIES": str(Path(os.fsdecode(top)).parent)}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    passed_on = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
-    return {**kept, **passed_on, **here_only, **_OURS}
+    given = os.environ.items()
+    kept = {name: value for name, value in given if name.startswith(_PASSED_ON) or not name.startswith("GIT_")}
+    return {**kept, **here_only, **_OURS}
 
 
 def _failure(said: str, top: str) -> GitFailed:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.secrecy import with_secrets
-from reconciler.manifests.checks import API_VERSION, apart, recognise, semantic_faults
+from reconciler.manifests.checks import API_VERSION, address_in, apart, recognise, semantic_faults
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.overlays import Environments
 from reconciler.manifests.rules import RULES, Level, ManifestView, Objection, Rule, objections, objections_if_new
@@ -53,6 +53,11 @@ class Candidate:
     is_absent: bool = False
     """Whether it asks for the deletion of its object."""
 
+    @property
+    def resource(self) -> DesiredResource | None:
+        """What it asks for; None where it has errors."""
+        return self.effective.resource if self.effective else None
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -82,21 +87,36 @@ def check(document: Document, file: str, context: LoadContext, environments: Env
 
 
 @dataclass(frozen=True, slots=True)
+class _Weighed:
+    """What is left of findings."""
+
+    faults: tuple[Fault, ...] = ()
+    """Those that no waiver lets pass, and what is wrong with the waivers."""
+    waived: tuple[tuple[Fault, Waiver], ...] = ()
+    waivers: frozenset[str] = frozenset()
+    """The rules that are waived, whether they found anything or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Examined:
     """A manifest after substitution, less its secret fields."""
 
     manifest: Body
     secrets: Mapping[str, SecretReference | None]
     faults: tuple[Fault, ...]
-    waived: tuple[tuple[Fault, Waiver], ...] = ()
-    waivers: frozenset[str] = frozenset()
-    """The rules that the manifest waives, whether they find anything or not."""
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """All of them, those of the rules included."""
+    weighed: _Weighed
+    values: Mapping[str, tuple[str, ...]]
     """See `EffectiveManifest.values`."""
-    named_secrets: tuple[NamedSecret, ...] | None = None
+    named_secrets: tuple[NamedSecret, ...] | None
     """None where there is no block of them, and they are not managed."""
-    references: Mapping[str, Address] = field(default_factory=dict)
+    references: Mapping[str, Address]
     """JSON pointer -> the manifest that is named there."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether there are no errors."""
+        return not any(fault.severity is Severity.ERROR for fault in self.faults)
 
 
 def examine(
@@ -119,9 +139,7 @@ def examine(
     named_secrets = reader.named(plain["secrets"]) if has_named else None
     weighed = _judge(plain, secrets, kind, context, faults, literals)
     faults += _unless_known(weighed.faults, faults)
-    return Examined(
-        substituted, secrets, tuple(faults), weighed.waived, weighed.waivers, values, named_secrets, references
-    )
+    return Examined(substituted, secrets, tuple(faults), weighed, values, named_secrets, references)
 
 
 def _substituted(
@@ -149,18 +167,13 @@ def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
         yield Fault("/metadata/name", message, "substitution", "write it out")
 
 
-def _with_values(faults: Iterable[Fault], values: Mapping[str, tuple[str, ...]]) -> Iterable[Fault]:
+def _with_values(faults: Iterable[Fault], values: Mapping[str, tuple[str, ...]]) -> Iterator[Fault]:
     """Say of what is wrong with a value of the environment that it is one: in the manifest, nobody sees what it is."""
-    if not values:
-        return faults
-    return [_with_value(fault, values) for fault in faults]
-
-
-def _with_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
-    parts = pointer_parts(fault.pointer)
-    above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
-    names = next((values[at] for at in above if at in values), ())
-    return replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
+    for fault in faults:
+        parts = pointer_parts(fault.pointer)
+        above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
+        names = next((values[at] for at in above if at in values), ())
+        yield replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
 
 
 def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault]:
@@ -173,20 +186,17 @@ def _check_manifest(document: Document, file: str, context: LoadContext, environ
     data: Any = document.data
     kind = KINDS[data["kind"]]
     examined = examine(data, kind, file, context, environments.literals(document, kind))
-    metadata = examined.manifest.get("metadata")
-    diagnostics = tuple(fault.within(document) for fault in examined.faults)
-    waived = tuple([Waived(fault.within(document), waiver) for fault, waiver in examined.waived])
-    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
-        return Checked(diagnostics, waived=waived)
-    is_valid = not any(fault.severity is Severity.ERROR for fault in examined.faults)
-    return Checked(diagnostics, (_candidate(document, examined, kind, context, is_valid=is_valid),), waived)
+    address = address_in(examined.manifest)
+    return Checked(
+        tuple(fault.within(document) for fault in examined.faults),
+        (_candidate(document, address, examined, context),) if address else (),
+        tuple(Waived(fault.within(document), waiver) for fault, waiver in examined.weighed.waived),
+    )
 
 
-def _candidate(
-    document: Document, examined: Examined, kind: Kind, context: LoadContext, *, is_valid: bool
-) -> Candidate:
+def _candidate(document: Document, address: Address, examined: Examined, context: LoadContext) -> Candidate:
     manifest: Any = examined.manifest
-    address = Address(kind.name, manifest["metadata"]["name"])
+    kind = KINDS[address.kind]
     known_id = context.ids.get(address) or manifest["metadata"].get("id")
     if kind.has_chosen_ids:
         known_id = kind.only_id or known_id or address.name
@@ -196,7 +206,7 @@ def _candidate(
         address,
         known_id if isinstance(known_id, str) else None,
         name if isinstance(name, str) else "",
-        _effective(document, address, known_id, examined, context.defaults) if is_valid else None,
+        _effective(document, address, known_id, examined, context.defaults) if examined.is_valid else None,
         examined.references,
         is_absent=get_at(manifest, ("policy", "state")) == "absent",
     )
@@ -222,7 +232,7 @@ def _effective(
             if level.name in manifest.get("assignments", {})
         },
         policy=_policy(manifest.get("policy", {}), defaults),
-        waived=examined.waivers,
+        waived=examined.weighed.waivers,
         places=document.places,
     )
     overlay = document.above.file if isinstance(document, Layered) else None
@@ -237,17 +247,6 @@ def _policy(block: Mapping[str, Any], defaults: Policy) -> Policy:
         protected=block.get("protected", False),
         absent=block.get("state") == "absent",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighed:
-    """What is left of findings."""
-
-    faults: tuple[Fault, ...] = ()
-    """Those that no waiver lets pass, and what is wrong with the waivers."""
-    waived: tuple[tuple[Fault, Waiver], ...] = ()
-    waivers: frozenset[str] = frozenset()
-    """The rules that are waived, whether they found anything or not."""
 
 
 def _judge(

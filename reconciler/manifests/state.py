@@ -60,8 +60,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
 
 def _unique_values(candidate: Candidate) -> Hashable | None:
     """What no other object may have, as far as the manifest alone says it."""
-    resource = candidate.effective.resource if candidate.effective else None
-    kind = KINDS[candidate.address.kind]
+    resource, kind = candidate.resource, KINDS[candidate.address.kind]
     if resource is None or resource.policy.absent or not kind.unique:
         return None
     if any(pointer(name) in resource.policy.ignore for name in kind.unique):
@@ -101,7 +100,7 @@ def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diag
     """Find manifests of objects that belong to another repository; one that deletes an object may leave out fields."""
     hint = "change the manifest, or scope: in reconciler.yaml"
     for candidate in candidates:
-        resource = candidate.effective.resource if candidate.effective else None
+        resource = candidate.resource
         if resource is None:
             continue
         kind = KINDS[resource.address.kind]
@@ -193,7 +192,7 @@ def misplaced(
     to_files = [use for use in uses if not isinstance(use.delivery, ToGithubOutput)]
     if to_files:
         others = elsewhere()
-        here = [candidate.effective.resource for candidate in candidates if candidate.effective]
+        here = [candidate.resource for candidate in candidates if candidate.resource]
         yield from _in_git(to_files, context)
         yield from _shared(to_files, context, others)
         yield from _read_as_secrets(to_files, context, chain(*others.values(), here))
@@ -277,8 +276,7 @@ def _deliveries(resource: DesiredResource) -> Iterator[tuple[str, Delivery]]:
 
 def _uses(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[_Use]:
     for candidate in candidates:
-        resource = candidate.effective.resource if candidate.effective else None
-        for at, delivery in _deliveries(resource) if resource else ():
+        for at, delivery in _deliveries(candidate.resource) if candidate.resource else ():
             if place := _place_of(delivery, context):
                 yield _Use(candidate, at, delivery, *place)
 

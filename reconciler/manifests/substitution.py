@@ -52,6 +52,11 @@ def literal(value: Json) -> Json:
     return with_texts(value, lambda text, _: text.replace("${", "$${"))
 
 
+def literal_body(body: Body) -> Body:
+    """The same of a whole manifest."""
+    return {key: literal(value) for key, value in body.items()}
+
+
 class _Unusable(Exception):  # never leaves this module
     """A reference that gives nothing; the arguments are the message and the hint."""
 

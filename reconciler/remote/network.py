@@ -238,26 +238,23 @@ def reach(base_url: str, network: Network) -> Reached:
     proxy = proxy_for(url, network.proxies())
     if proxy:
         return Reached(host, proxy=proxy.netloc.decode("ascii"))
-    addresses = tuple(_resolved(host, port, network))
-    with _connected(host, port, network) as connection:
+    with _failing(f"the name {host} cannot be resolved", "check the base URL, and this machine's name servers"):
+        addresses = tuple(network.resolve(host, port))
+    with _failing(f"no connection to {host}:{port}", _NETWORK_HINT):
+        connection = network.connect(host, port)
+    with connection:
         if url.scheme == "http":
             return Reached(host, addresses=addresses)
         return _verified(connection, host, addresses, network)
 
 
-def _resolved(host: str, port: int, network: Network) -> Sequence[str]:
+@contextmanager
+def _failing(message: str, hint: str) -> Iterator[None]:
+    """Say what failed where the operating system refuses it, or the name is none."""
     try:
-        return network.resolve(host, port)
+        yield
     except (OSError, UnicodeError) as error:
-        message = f"the name {host} cannot be resolved: {_words(error)}"
-        raise ReconcilerError(message, hint="check the base URL, and this machine's name servers") from error
-
-
-def _connected(host: str, port: int, network: Network) -> socket.socket:
-    try:
-        return network.connect(host, port)
-    except OSError as error:
-        raise ReconcilerError(f"no connection to {host}:{port}: {_words(error)}", hint=_NETWORK_HINT) from error
+        raise ReconcilerError(f"{message}: {_words(error)}", hint=hint) from error
 
 
 def _verified(connection: socket.socket, host: str, addresses: tuple[str, ...], network: Network) -> Reached:

@@ -182,6 +182,44 @@ def _by_address(manifests: Iterable[EffectiveManifest]) -> Mapping[Address, Effe
 
 
 @dataclass(slots=True)
+class Sources:
+    """Files of manifests and overlays, each read once."""
+
+    _contents: dict[str, bytes] = field(default_factory=dict)
+    _documents: dict[str, Mapping[Address | None, tuple[int, Document]]] = field(default_factory=dict)
+
+    def content(self, file: str) -> bytes:
+        """What a file holds.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if file not in self._contents:
+            try:
+                self._contents[file] = Path(file).read_bytes()
+            except OSError as error:
+                raise InputError([unreadable(error, file, file)]) from error
+        return self._contents[file]
+
+    def find(self, file: str, address: Address) -> tuple[int, Document]:
+        """The manifest of an object in a file, or its overlay, and which document it is.
+
+        Raises:
+            InputError: the file cannot be read, or has it no longer.
+        """
+        if file not in self._documents:
+            numbered = enumerate(parse(self.content(file), file).documents)
+            self._documents[file] = {address_in(document.data): (index, document) for index, document in numbered}
+        if address not in self._documents[file]:
+            raise InputError([Diagnostic(Place(file), f"the file no longer has {address}", _RULE)])
+        return self._documents[file][address]
+
+    def data(self, file: str, address: Address) -> Json:
+        """What that document says; raises as `find` does."""
+        return self.find(file, address)[1].data
+
+
+@dataclass(slots=True)
 class _Run:
     """Collects what is to stand where, and what is wrong with it."""
 
@@ -189,8 +227,7 @@ class _Run:
     environment: str
     names: Names
     refused: list[Refused] = field(default_factory=list)
-    _files: dict[str, bytes] = field(default_factory=dict)
-    _parsed: dict[str, Mapping[Address | None, tuple[int, Document]]] = field(default_factory=dict)
+    _sources: Sources = field(default_factory=Sources)
     _wanted: dict[str, dict[Address, dict[At, Json | Absent]]] = field(default_factory=dict)
 
     def take(self, deviation: Deviation) -> None:
@@ -230,7 +267,7 @@ class _Run:
         if _has_null(changed.before):
             return "the live value is null or contains one, which an overlay cannot express", "let the manifest say so"
         address, place = manifest.resource.address, manifest.resource.place
-        above, below = self._data(str(manifest.overlay), address), self._data(place.file, address)
+        above, below = self._sources.data(str(manifest.overlay), address), self._sources.data(place.file, address)
         for prefix in (keys[:count] for count in range(2, len(keys))):
             if get_at(above, prefix) is None and isinstance(get_at(below, prefix), Mapping):
                 return "its overlay removes what it would be in", "take the null out of the overlay"
@@ -241,49 +278,29 @@ class _Run:
         base, overlay = manifest.resource.place.file, manifest.overlay
         if overlay is None or not self._says(overlay, manifest, keys):
             return base, value
-        below = self._data(base, manifest.resource.address)
+        below = self._sources.data(base, manifest.resource.address)
         return overlay, None if value is ABSENT and get_at(below, keys) is not ABSENT else value
 
     def _says(self, overlay: str, manifest: EffectiveManifest, keys: At) -> bool:
         """Whether the overlay says the value, or to remove it, or something else of the field that it would be in."""
-        data = self._data(overlay, manifest.resource.address)
+        data = self._sources.data(overlay, manifest.resource.address)
         first = len(keys) if pointer(*keys) in manifest.resource.places else 2
         return any(get_at(data, keys[:count]) is not ABSENT for count in range(first, len(keys) + 1))
-
-    def _data(self, file: str, address: Address) -> Json:
-        if address not in self._documents(file):
-            raise InputError([Diagnostic(Place(file), f"the file no longer has {address}", _RULE)])
-        return self._documents(file)[address][1].data
-
-    def _documents(self, file: str) -> Mapping[Address | None, tuple[int, Document]]:
-        """The manifests and overlays of a file, each with its number."""
-        if file not in self._parsed:
-            numbered = enumerate(parse(self._content(file), file).documents)
-            self._parsed[file] = {address_in(document.data): (index, document) for index, document in numbered}
-        return self._parsed[file]
-
-    def _content(self, file: str) -> bytes:
-        if file not in self._files:
-            try:
-                self._files[file] = Path(file).read_bytes()
-            except OSError as error:
-                raise InputError([unreadable(error, file, file)]) from error
-        return self._files[file]
 
     def contents(self) -> Contents:
         """Put everything in its place."""
         changed: dict[str, bytes] = {}
         for file, wanted in self._wanted.items():
-            addresses = {self._documents(file)[address][0]: address for address in wanted}
+            addresses = {self._sources.find(file, address)[0]: address for address in wanted}
             values = {index: wanted[address] for index, address in addresses.items()}
-            changed[file], by_hand = with_documents(self._content(file), file, values)
+            changed[file], by_hand = with_documents(self._sources.content(file), file, values)
             for index, keys in by_hand:
                 address = addresses[index]
-                place = self._documents(file)[address][1].place(pointer(*keys))
+                place = self._sources.find(file, address)[1].place(pointer(*keys))
                 message = "it cannot be edited without changing other lines"
                 hint = f"change it by hand: live is {_shown(wanted[address][keys])}"
                 self._refuse(place, address, pointer(*keys), message, hint)
-        return {file: content for file, content in changed.items() if content != self._content(file)}
+        return {file: content for file, content in changed.items() if content != self._sources.content(file)}
 
     def _refuse(self, place: Place, address: Address, at: str, message: str, hint: str) -> None:
         self.refused.append(Refused(address, at, place, message, hint))

@@ -156,7 +156,7 @@ def scalar(value: Json, quote: str = "") -> str:
     if not isinstance(value, str):
         return json.dumps(value)
     if not _PLAIN.fullmatch(value):
-        return _quoted(value)
+        return f'"{"".join(map(_escaped, value))}"'
     if quote or key_text(value) != value or value.lower() in _WORDS_OF_YAML_1_1 or _LIKE_A_DATE.fullmatch(value):
         quote = quote or '"'
     return f"{quote}{value}{quote}"
@@ -223,10 +223,6 @@ def item(
 
 def _is_deep(members: Json) -> bool:
     return any(isinstance(one, Mapping) or is_array(one) for one in members) if is_array(members) else False
-
-
-def _quoted(text: str) -> str:
-    return f'"{"".join(map(_escaped, text))}"'
 
 
 def _escaped(character: str) -> str:

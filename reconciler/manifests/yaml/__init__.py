@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from reconciler.manifests.replacing import AS_IT_IS
 from reconciler.manifests.yaml.builder import Builder, Stop
 from reconciler.manifests.yaml.parser import Parser
 from reconciler.manifests.yaml.tree import Document, Layered, lay, merge_patch, removals
@@ -41,6 +42,7 @@ __all__ = [
 
 _QUOTE: Final = "put quotes around the value"
 _CLOSE: Final = "close it, or put quotes around the value"
+_TAB: Final = ("a tab is used to indent", "indent with spaces")
 _INDENT: Final = "lines that belong together start in the same column"
 
 _NO_VALUE: Final = "did not find expected node content"
@@ -72,8 +74,8 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
         "start the list on a line of its own below its key",
     ),
     "mapping keys are not allowed in this context": ("a key is not allowed here", _INDENT),
-    "found a tab character where an intendation space is expected": ("a tab is used to indent", "indent with spaces"),
-    "found a tab character that violate intendation": ("a tab is used to indent", "indent with spaces"),
+    "found a tab character where an intendation space is expected": _TAB,
+    "found a tab character that violate intendation": _TAB,
     "found unknown escape character": (
         "in double quotes, a backslash starts an escape, and this one is unknown",
         "use single quotes, or write the backslash twice",
@@ -91,7 +93,6 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "found unknown directive name": ("a line that starts with % is a directive, and this one is unknown", _QUOTE),
     "did not find expected <document start>": ("the document above ended here", "start the next one with '---'"),
 }
-_TAB: Final = ("a tab is used to indent", "indent with spaces")
 _BEGUN_AT: Final = frozenset(
     {"found unexpected end of stream", "found unexpected document indicator", "could not find expected ':'"}
 )
@@ -229,7 +230,7 @@ def unreadable(error: OSError, path: Path | str, shown: str) -> Diagnostic:
 
 
 def _bytes_of(path: Path | str, limit: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, os.O_RDONLY | AS_IT_IS)
     with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123  # a descriptor is no path
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
