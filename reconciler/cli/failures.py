@@ -68,9 +68,9 @@ def _instead(option: str, context: click.Context | None) -> str:
     return f"did you mean {close}?" if close else ""
 
 
-_READS_ONLY: Final = "leave it out: this command does not write to the service"
+_READS_ONLY: Final = "remove it: this command does not write to the service"
 _WITHOUT_DRY_RUN: Final = {
-    "--write": "leave it out: without --write nothing is written",
+    "--write": "remove it: without --write nothing is written",
 }
 """An option that a command has -> how to see what it would do, where it has no --dry-run."""
 
@@ -133,7 +133,7 @@ def tell_error(error: ReconcilerError) -> None:
 def _of_the_system(error: OSError) -> ReconcilerError:
     """A file or folder that the system refuses in a way that nobody has foreseen: no fault of the program."""
     if isinstance(error, FileNotFoundError) and not _has_folder():
-        return ReconcilerError("the working directory does not exist any more", hint="change to a folder that exists")
+        return ReconcilerError("the working directory no longer exists", hint="change to a folder that exists")
     why = error.strerror or type(error).__name__
     return ReconcilerError(f"{error.filename}: {why}" if error.filename else f"the system refused: {why}")
 

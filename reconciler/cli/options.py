@@ -324,7 +324,7 @@ write_secret_option: Final = click.option(
     multiple=True,
     type=text,
     metavar="ADDRESS#FIELD",
-    help="Write this write-only secret again, though nothing says that it differs; may be given several times.",
+    help="Write this write-only secret again, even if no difference is known; repeatable.",
 )
 
 

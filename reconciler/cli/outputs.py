@@ -87,7 +87,7 @@ class Outputs:
         for path in paths:
             if not path.parent.is_dir():
                 message = f"{path} cannot be written: there is no folder {path.parent}"
-                raise UsageError(message, hint="make it, or name a file in a folder that exists")
+                raise UsageError(message, hint="create it, or choose an existing folder")
             if paths.count(path) > 1:
                 raise UsageError(f"{path} is given twice, for two documents")
 

@@ -85,8 +85,8 @@ def test_somebody_who_asks_for_a_dry_run_is_not_offered_what_writes(
         ("apply --target ApiClient/a", "did you mean --only?"),
         ("plan -t ApiClient/a", "did you mean --only?"),
         ("plan --exit-code", "did you mean --detailed-exitcode?"),
-        ("export --dry-run", "leave it out: without --write nothing is written"),
-        ("plan --dry-run", "leave it out: this command does not write to the service"),
+        ("export --dry-run", "remove it: without --write nothing is written"),
+        ("plan --dry-run", "remove it: this command does not write to the service"),
     ],
 )
 def test_the_options_of_other_tools_lead_to_ours(
@@ -138,7 +138,7 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["emulator", "--port", "70000"], "is not in the range"),
         (["emulator", "--fault", "PUT nowhere"], "the path must start with /"),
         (["emulator", "--host", "::1"], "No such option"),
-        (["emulator", "--sample", "--seed", "seed.yaml"], "--sample and --seed exclude each other"),
+        (["emulator", "--sample", "--seed", "seed.yaml"], "--sample and --seed cannot be combined"),
     ],
 )
 def test_wrong_usage_is_explained(run: Runner, silence: socket.socket, command_line: list[str], said: str) -> None:

@@ -394,7 +394,7 @@ def test_an_environment_that_is_there_or_has_nowhere_to_go_is_refused(here: Path
     for arguments, said in (
         (("sandbox",), "there is an environment sandbox already"),
         (("two words",), "letters, digits"),
-        (("production", "--from-live"), "--add-env goes with neither"),
+        (("production", "--from-live"), "--add-env cannot be combined with"),
     ):
         done = run("init", "--add-env", *arguments, *PRODUCTION)
         assert (done.code, said in done.err) == (64, True), done.err

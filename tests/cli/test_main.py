@@ -259,7 +259,7 @@ def test_a_working_directory_that_is_gone_is_an_error_that_says_so(
     (tmp_path / "gone").rmdir()
     options = ["--url", "http://127.0.0.1:1", "--marketplace", "m"] if "init" in arguments else []
     done = run(*arguments, *options)
-    assert (done.code, done.err.splitlines()[0]) == (1, "error: the working directory does not exist any more")
+    assert (done.code, done.err.splitlines()[0]) == (1, "error: the working directory no longer exists")
 
 
 @pytest.mark.parametrize(

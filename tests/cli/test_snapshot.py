@@ -27,7 +27,7 @@ def offline(project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> P
 
 def test_a_snapshot_is_for_its_owner_and_says_how_much_it_has(project: Project, run: Runner) -> None:
     done = run("snapshot", "--out", "snapshot.json")
-    assert (done.code, done.out, done.err) == (0, "", "Kept 3 objects of test in snapshot.json.\n")
+    assert (done.code, done.out, done.err) == (0, "", "Saved 3 objects of test to snapshot.json.\n")
     assert stat.S_IMODE(Path("snapshot.json").stat().st_mode) == 0o600
     assert project.writes() == []
     assert run("snapshot", "--out", "snapshot.json", "--quiet").err == ""

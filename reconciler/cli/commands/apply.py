@@ -65,17 +65,17 @@ Examples:
   reconciler apply --env staging --auto-approve    # plans and does not ask
   reconciler apply plan.json --dry-run             # checks and shows it; nothing is written, whatever else is given
   reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
-  reconciler apply plan.json --receipt receipt.json    # for drift --receipt: tells later who moved
+  reconciler apply plan.json --receipt receipt.json    # for drift --receipt: the source of drift
   reconciler apply plan.json --format text --into json=result.json --into junit=result.xml
-  reconciler apply plan.json --ack 0123456789ab    # accepts what the guards object to in these changes
+  reconciler apply plan.json --ack 0123456789ab    # accepts the findings of guards for these changes
   reconciler apply --env-all                       # one after another, in the order of promote: in reconciler.yaml
   reconciler apply plans/sandbox.json plans/staging.json    # the same with what plan --env-all --out plans has saved
 
-Ctrl-C starts no more changes, finishes those on their way, shows what is left and exits with 130.
+Ctrl-C starts no further change, finishes those in flight, shows what is left and exits with 130.
 """,
 )
 @click.argument("paths", nargs=-1, type=input_file, metavar="[PLANFILE]... [PATH]...")
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes of the environment after one has failed.")
@@ -86,7 +86,7 @@ Ctrl-C starts no more changes, finishes those on their way, shows what is left a
     help="Refuse manifests other than those of this branch as last fetched.",
 )
 @click.option(
-    "--receipt", type=output_file, metavar="FILE", help="Keep hashes of what was applied, for drift --receipt."
+    "--receipt", type=output_file, metavar="FILE", help="Save hashes of what was applied, for drift --receipt."
 )
 @outputs_option("apply", list(RESULTS))
 @metrics_option("apply")
@@ -109,8 +109,8 @@ def command(  # what is not in `ApplyOptions`
 ) -> ExitCode:
     """Change the service to what the manifests ask for.
 
-    Carries out exactly the saved PLANFILE; PATHs must then be those that plan was given. Without a PLANFILE it plans,
-    shows the plan and asks. Each path but folders and YAML files is taken for a plan.
+    Applies exactly the saved PLANFILE; PATHs must then be those given to plan. Without a PLANFILE it plans, shows the
+    plan and asks. Every argument except folders and YAML files is read as a plan.
 
     Several environments are applied one after another, in the order of promote: in the configuration, up to the first
     that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
@@ -179,7 +179,7 @@ def _names(common: Common, options: "ApplyOptions") -> list[str]:
 
     planned = [plan.binding.environment for plan in options.saved]
     if options.receipt:
-        raise UsageError("--receipt is for one environment", hint="leave it out: the journal keeps a receipt of each")
+        raise UsageError("--receipt is for one environment", hint="remove it: the journal keeps a receipt of each")
     named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
     if planned and (common.env_all or (named and named != set(planned))):
         hint = "leave out --env, --env-all and RECONCILER_ENV; to apply some of the plans, name their files alone"
@@ -227,13 +227,13 @@ def _check(saved: "Sequence[Plan]", selection: "Selection", *, prune: bool) -> N
         UsageError: a saved plan is to be restricted or to prune.
     """
     if saved and not selection.is_everything:
-        hint = "leave them out, or plan again with them"
-        raise UsageError("--only and --selector restrict a plan while it is made; a saved plan has its own", hint=hint)
+        hint = "remove them, or plan again with them"
+        raise UsageError("--only and --selector are for new plans; a saved plan has its own", hint=hint)
     if saved and selection.write_secrets:
-        message = "--write-secret is for a plan while it is made; a saved plan writes what it shows"
-        raise UsageError(message, hint="leave it out, or plan again with it")
+        message = "--write-secret is for new plans; a saved plan writes what it shows"
+        raise UsageError(message, hint="remove it, or plan again with it")
     if saved and prune:
-        raise UsageError("a saved plan prunes if it was made with --prune", hint="leave it out, or plan again with it")
+        raise UsageError("a saved plan prunes if it was made with --prune", hint="remove it, or plan again with it")
 
 
 def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]]:

@@ -31,7 +31,7 @@ Exit codes: 0 no check failed, warnings or not; 1 a check failed, or the configu
 @reading_options
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
-    """Check all that plan and apply need: configuration, credentials, network, clock, roles, marketplace.
+    """Check everything that plan and apply need: configuration, credentials, network, clock, roles, marketplace.
 
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
     """

@@ -47,30 +47,30 @@ Examples:
   reconciler drift --env staging --format json > drift.json
   reconciler drift --into html=drift.html --into junit=drift.xml --into sarif=drift.sarif
   reconciler drift --baseline drift.json           # only what is new since that document
-  reconciler drift --receipt receipt.json          # who moved: git, the service, or both
+  reconciler drift --receipt receipt.json          # the source: git, the service, or both
   reconciler drift --metrics drift.prom --notify "$CHAT_WEBHOOK"
   reconciler drift --write-back                    # the service is right: shows the manifests with its values
   reconciler drift --write-back --write            # and writes them
   reconciler drift --selector team=web             # or by address: --only 'ApiClient/store*'
   reconciler drift --env-all                       # or several: --env staging --env production
 
-Exit codes: 0 no drift, 1 error, 2 drift. Unmanaged resources are named, and are no drift. What the baseline knows, and
+Exit codes: 0 no drift, 1 error, 2 drift. Unmanaged resources are listed and are not drift. What the baseline has, and
 what --since-receipt leaves out, does not count.
 """,
 )
 @paths_argument
-@click.option("--baseline", type=input_file, metavar="FILE", help="Leave out what this earlier JSON document contains.")
+@click.option("--baseline", type=input_file, metavar="FILE", help="Leave out the drift in this earlier JSON document.")
 @click.option(
     "--receipt",
     type=input_file,
     metavar="FILE",
-    help="Tells the source of drift; default: that of the newest run in the journal.",
+    help="The receipt that tells the source of drift; default: that of the newest run.",
 )
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @click.option(
     "--strict",
     is_flag=True,
-    help="Count fields that no manifest names, where they are wider than the API's default.",
+    help="Also count fields that no manifest names if they are wider than the API's default.",
 )
 @click.option("--write-back", is_flag=True, help="Show the manifests and overlays with the live values in them.")
 @click.option("--write", is_flag=True, help="With --write-back: write these files.")
@@ -82,7 +82,7 @@ what --since-receipt leaves out, does not count.
     type=lambda value: Secret(text(value)),
     envvar=NOTIFY_VARIABLE,
     metavar="URL",
-    help=f"Post a message when something new has drifted; better kept in {NOTIFY_VARIABLE}: it is a secret.",
+    help=f"Post a message when there is new drift; better kept in {NOTIFY_VARIABLE}: it is a secret.",
 )
 @click.option(
     "--notify-format",
@@ -110,13 +110,13 @@ def command(  # noqa: PLR0913  # one for each option
     selection: "Selection",
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Say in what the service differs from the manifests: the plan, seen from the other side.
+    """Show where the service differs from the manifests.
 
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
-    changes. With --write-back --write the manifests change; what cannot be brought in is named, and is still drift.
+    changes. With --write-back --write the manifests change; what cannot be written back is listed, and is still drift.
     """
     if write and not write_back:
-        raise UsageError("--write is for --write-back", hint="drift --write-back --write")
+        raise UsageError("--write needs --write-back", hint="drift --write-back --write")
     if common.is_of_several and (write_back or receipt):
         raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
     notifier = Notifier(notify_url, notify_format)

@@ -44,7 +44,7 @@ and start a repository. Ctrl-C stops it, with exit code 0.
 )
 @click.option("--seed", type=file_name, metavar="FILE", help="A seeding file (YAML or JSON) to start with.")
 @click.option("--sample", is_flag=True, help="Start with the sample marketplace of the program.")
-@click.option("--state", type=file_name, metavar="FILE", help="Keeps the data between runs.")
+@click.option("--state", type=file_name, metavar="FILE", help="Keep the data in this file between runs.")
 @click.option(
     "--profile",
     type=click.Choice(["current", "legacy"]),
@@ -106,7 +106,7 @@ def _settings(  # one keyword for each option that is not passed on as it is
     **options: Any,  # noqa: ANN401  # the rest of the options
 ) -> "Settings":
     if sample and seed:
-        raise UsageError("--sample and --seed exclude each other", hint="choose one of them")
+        raise UsageError("--sample and --seed cannot be combined", hint="choose one of them")
     return emulator.Settings(
         seed=emulator.SAMPLE if sample else seed,
         latency_ms=latency,

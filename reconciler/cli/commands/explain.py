@@ -33,7 +33,7 @@ Examples:
   reconciler explain config.environments.NAME.limits
   reconciler explain ApiClient --format json | jq '.keys[].path'
 
-Exit codes: 0 done; 64 there is no such key: the nearest one is named.
+Exit codes: 0 done; 64 there is no such key: the nearest is named.
 """,
 )
 @click.argument("path", type=text, metavar="[PATH]", required=False, shell_complete=offer("keys"))

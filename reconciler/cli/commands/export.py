@@ -66,7 +66,7 @@ Examples:
   reconciler export --kinds all --write             # every kind that this service has
   reconciler export --kinds Webhook,SecurityProfile --write
   reconciler export --only 'ApiClient/store*' --write
-  reconciler export --into-overlay production --write   # what differs there, as its overlays; several times
+  reconciler export --into-overlay production --write   # what differs there, as its overlays; repeatable
 
 One file for each object, named after it. An object that another one refers to by its ID is named there as {ref: NAME}.
 Left out are what equals the API's default, what the service makes itself, and secrets. An export over manifests that
@@ -89,7 +89,7 @@ environments were written, and there was an error in another.
     type=text,
     metavar="ENV",
     shell_complete=offer("environments"),
-    help="Write what differs in this environment into its overlays, and leave the manifests alone; several times.",
+    help="Write what differs in this environment into its overlays, and leave the manifests alone; repeatable.",
 )
 @click.option(
     "--kinds",

@@ -36,7 +36,7 @@ Exit codes: 0 done, 1 a journal was altered or cannot be read, 64 there is no su
 @environments_options
 @click.pass_context
 def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
-    """List the runs that have written, as their journals tell; show one, or verify the journals.
+    """List the runs that have written; show one, or verify the journals.
 
     The runs of several environments are one list, the newest last.
     """
@@ -69,7 +69,7 @@ Examples:
 @common_options
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
-    """Show how far each change of a run had come. RUN is its id, its start or end, or last (of --env)."""
+    """Show how far each change of a run got. RUN is its id, its start or end, or last (of --env)."""
     path = _path(common, run)
     found = listed(read(path), path)
     outputs.write(lambda name, style: RUNS[name](found, style))
@@ -84,7 +84,7 @@ Examples:
   reconciler history verify         # all journals, and their order
   reconciler history verify last
 
-Exit codes: 0 all lines are as they were written, 1 some are not.
+Exit codes: 0 all lines are as written, 1 some are not.
 """,
 )
 @click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=offer("runs"))
@@ -92,7 +92,7 @@ Exit codes: 0 all lines are as they were written, 1 some are not.
 @common_options
 @click.pass_obj
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
-    """Find lines of journals that were removed, altered or moved, and name each."""
+    """Find lines of journals that were removed, altered or moved."""
     folder = configuration(settings_of(common)).journal
     faults = check(_path(common, run)) if run else check_all(folder)
     verified = Verified(1 if run else len(run_files(folder)), tuple(map(str, faults)))

@@ -85,9 +85,9 @@ cannot be used: then nothing was written.
 @click.option("--username-env", type=text, metavar="NAME", help="For the password grant: the variable with the user.")
 @click.option("--password-env", type=text, metavar="NAME", help="For the password grant: the one with the password.")
 @click.option(
-    "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the reconciler.yaml that is there."
+    "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the existing reconciler.yaml."
 )
-@click.option("--from-live", is_flag=True, help="Go on with export: a manifest for each live API client.")
+@click.option("--from-live", is_flag=True, help="Then export: a manifest for each live API client.")
 @outputs_option("init", list(STARTS))
 @environment_option
 @output_options
@@ -97,10 +97,10 @@ def command(
 ) -> ExitCode:
     """Start a folder of manifests: configuration, CI and editor settings. Never overwrites a file.
 
-    What is not given as an option is asked for where there is a terminal.
+    On a terminal, it asks for what no option gives.
     """
     if common.config:
-        raise UsageError("init creates a configuration and reads none", hint="leave out --config; DIR says where")
+        raise UsageError("init creates a configuration and does not read one", hint="remove --config; DIR says where")
     if added:
         started = _add(folder / CONFIG, common, added, given, from_live=from_live)
         outputs.write(lambda name, style: STARTS[name](started, style))
@@ -141,7 +141,7 @@ def _add(path: Path, common: Common, name: str, given: dict[str, str | None], *,
     """
     if from_live or common.env:
         raise UsageError(
-            "--add-env goes with neither --env nor --from-live", hint=f"then: reconciler export --env {name}"
+            "--add-env cannot be combined with --env or --from-live", hint=f"then: reconciler export --env {name}"
         )
     if not path.exists():
         raise UsageError(f"there is no {shown(path)} to add an environment to", hint=f"reconciler init --env {name}")
@@ -283,7 +283,7 @@ def _conditions(folder: Path, answers: Answers, *, from_live: bool) -> "Iterator
 
 def _next(*, from_live: bool, is_empty: bool, is_in_git: bool) -> "Iterator[Command]":
     """The commands to run next; a marketplace is empty that has nothing but the client of the login."""
-    in_step = Command("reconciler plan", "no changes: git and the marketplace say the same")
+    in_step = Command("reconciler plan", "no changes: git and the marketplace are in step")
     if is_empty:
         yield Command(f"reconciler explain {DEFAULT_KIND}", "how to write the first manifest, in manifests/")
         yield Command("reconciler export --own-client --write", "or start with the client that you log in with")

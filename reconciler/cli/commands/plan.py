@@ -83,15 +83,15 @@ Examples:
     "--out",
     type=output_file,
     metavar="FILE",
-    help="Save the plan for apply; a folder gets NAME.json, which several need.",
+    help="Save the plan for apply. Several environments need a folder, which gets NAME.json for each.",
 )
 @click.option("--expires", type=duration, metavar="DURATION", help="How long the saved plan is valid, e.g. 1h.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
 @click.option(
     "--from-snapshot",
     type=input_file,
     metavar="FILE",
-    help="Plan from what snapshot kept, contacting nothing. A folder has a file for each environment: NAME.json.",
+    help="Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
 )
 @outputs_option("plan", list(PLANS))
 @metrics_option("plan")
@@ -117,11 +117,11 @@ def command(  # noqa: PLR0913  # one for each option
 ) -> ExitCode:
     """Show what apply would change. PATHs are manifests or folders of them; else those of the configuration.
 
-    Reads only. The plan lists every field that would change, and what the guards say of it; if they refuse it, the exit
-    code is 3.
+    Only reads. The plan lists every field that would change, and the findings of the guards; if they refuse it, the
+    exit code is 3.
     """
     if expires and not (out or "json" in outputs.names):
-        raise UsageError("--expires is for a plan that is saved", hint="add --out FILE")
+        raise UsageError("--expires needs --out", hint="add --out FILE")
 
     def plan_of(project: Project) -> Plan:
         return project.plan(expires=expires, snapshot=from_snapshot, **choices)

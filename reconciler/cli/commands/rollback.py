@@ -41,8 +41,14 @@ run; 130 interrupted.
 """,
 )
 @click.argument("run", type=text, metavar="RUN", shell_complete=offer("written-runs"))
-@click.option("--only", multiple=True, type=text, metavar="GLOB", help="Undo only these, by address.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=text,
+    metavar="GLOB",
+    help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
+)
+@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes after one has failed.")
@@ -104,5 +110,5 @@ def _about(run: "RecordedRun") -> str:
     about = f"run {run.id}: {run.kind} to {run.environment} by {run.user}, started {run.started_at[:19]}Z"
     if not run.rolls_back:
         return escape(about)
-    again = f"It took back run {run.rolls_back}, whose changes are made again"
+    again = f"It rolled back run {run.rolls_back}, whose changes are now made again"
     return escape(f"{about}. {again}; for an earlier run see reconciler history")

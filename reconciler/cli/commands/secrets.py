@@ -53,7 +53,7 @@ Examples:
 @environments_options
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Say how secrets stand, and rotate those that are due."""
+    """Show the status of secrets, and rotate those that are due."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError(f"A command is needed: one of {', '.join(sorted(command.commands))}.", ctx)
 
@@ -68,7 +68,7 @@ Examples:
   reconciler secrets status --metrics /var/lib/node_exporter/secrets.prom
 
 Exit codes: 0 nothing is due for rotation; 1 error, a refused login included; 2 secrets rotate --due has something to
-do. What else needs somebody is listed, and changes no code.
+do. What else needs attention is listed and does not change the code.
 """,
 )
 @paths_argument
@@ -85,7 +85,7 @@ def status(
     metrics_file: Path | None,
     selection: "Selection",
 ) -> ExitCode:
-    """Say of every secret how old it is, when it expires, and whether it is what its manifest asks for. Reads only."""
+    """Show the age, the expiry and the status of every secret. Only reads."""
     reports: dict[str, SecretReport] = {}
 
     def find(project: Project) -> "SecretReport":
@@ -113,17 +113,17 @@ Examples:
   reconciler secrets rotate ApiClient/storefront                     # shows the steps, asks
   reconciler secrets rotate ApiClient/storefront --secret primary
 
-Interrupted anywhere, it continues where it stopped when it is run again.
+After an interruption, run it again: it continues where it stopped.
 
 Exit codes: 0 all that is due was done, or is postponed until somebody can log in through the client; 1 error, nothing
 was written; 3 a guard refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.
 """,
 )
 @click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=offer("addresses"))
-@click.option("--secret", "name", type=text, metavar="NAME", help="Which one, where the manifest lists several.")
+@click.option("--secret", "name", type=text, metavar="NAME", help="The secret, if the manifest lists several.")
 @click.option("--due", is_flag=True, help="Only what is due: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
 @ack_option
 @selection_options
 @outputs_option("rotation", list(ROTATIONS))
@@ -141,7 +141,7 @@ def rotate(  # noqa: PLR0913  # one for each option
     selection: "Selection",
     outputs: Outputs,
 ) -> ExitCode:
-    """Put a new secret in the place of an old one: shows the steps, asks, and takes them.
+    """Replace a secret by a new one: show the steps, ask, and carry them out.
 
     Creates a secret, proves it by a login, delivers it as the manifest says, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
@@ -185,4 +185,4 @@ def _check(address: str | None, name: str | None, selection: "Selection", *, due
     if name and address is None:
         raise UsageError("--secret needs an ADDRESS: names of secrets are those of one manifest")
     if not selection.is_everything and (address or not due):
-        raise UsageError("--only and --selector restrict --due without an ADDRESS", hint="leave them out")
+        raise UsageError("--only and --selector restrict --due without an ADDRESS", hint="remove them")

@@ -54,7 +54,9 @@ The YAML of --resolved is valid itself; comments say which file and line, or whi
 """,
 )
 @click.argument("paths", nargs=-1, type=file_name, metavar="PLANFILE | --resolved [PATH]...")
-@click.option("--resolved", is_flag=True, help="Show manifests as they are in the environment, with all their places.")
+@click.option(
+    "--resolved", is_flag=True, help="Show manifests as they are in the environment, with the place of each value."
+)
 @click.option(
     "--reviewed",
     type=input_file,

@@ -35,16 +35,20 @@ Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than 
 """,
 )
 @click.option(
-    "--out", type=output_file, required=True, metavar="FILE", help="Where it is written; of several, FILE is a folder."
+    "--out",
+    type=output_file,
+    required=True,
+    metavar="FILE",
+    help="The file to write; for several environments, a folder.",
 )
 @reading_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:
-    """Keep what the service has, for plans on pull requests that must not see credentials.
+    """Save what the service has, for plans on pull requests without credentials.
 
     It holds the kinds that the manifests name or that manage: lists, else API clients. The service is only read. The
-    file has no secrets and no fields that this version does not know; it is under a digest, and with
-    RECONCILER_PLAN_KEY it is signed.
+    file has no secrets and no fields that this version does not know; it has a digest and, with
+    RECONCILER_PLAN_KEY, a signature.
     """
     warn_if_blank("snapshot")
     if not common.is_of_several:
@@ -75,6 +79,6 @@ def _written(project: Project, file: Path) -> "Snapshot":
 def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
     if not common.quiet:
         count = len(taken.live.resources)
-        tell(f"Kept {count} object{'' if count == 1 else 's'} of {taken.environment} in {escape(str(file))}.\n")
+        tell(f"Saved {count} object{'' if count == 1 else 's'} of {taken.environment} to {escape(str(file))}.\n")
         for text in odd(taken.live):
             tell_problem(ReconcilerError(text))

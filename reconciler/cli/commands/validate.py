@@ -21,7 +21,7 @@ Examples:
   reconciler validate manifests/ --format json
   reconciler validate --format github --into sarif=faults.sarif
 
-Without a configuration, PATHs are checked alone: the values of an environment are then unknown.
+Without a configuration, only PATHs are checked, and values of environments are unknown.
 """,
 )
 @paths_argument
